@@ -1,0 +1,22 @@
+//! The nouns of the house: ids, classes, tiers, environments, the manifest, findings, and `Problem`.
+//!
+//! No I/O, no clock, no randomness except the making of ids. Every other crate may use this one; it uses none.
+
+mod class;
+mod env;
+mod finding;
+mod ids;
+pub mod manifest;
+mod problem;
+mod time;
+
+pub use class::{Class, Tier, UnknownWord};
+pub use env::Env;
+pub use finding::{Finding, Severity};
+pub use ids::{
+    AppId, EventId, Group, PersonId, ReleaseNumber, RequestId, SecretId, SessionId, TenantId,
+    TraceId,
+};
+pub use manifest::Manifest;
+pub use problem::{Problem, ProblemKind};
+pub use time::{Clock, ManualClock, SystemClock, Timestamp};

@@ -1,0 +1,185 @@
+//! One table of the manifest: its keys, each as its type. Refuses unknown keys and says what is missing.
+
+use super::{
+    keys::{Keys, Need},
+    report::{Report, invisible, shown, words},
+    value::{Text, Value, table, text, texts, wrong_type},
+};
+use toml::de::DeTable;
+
+/// A sentence that a reviewer reads whole.
+const SENTENCE_CHARS_MAX: usize = 240;
+
+/// One table of the manifest.
+pub(super) struct Section<'t> {
+    pub(super) path: String,
+    /// Where it starts; absent when the manifest does not have it.
+    pub(super) at: Option<usize>,
+    keys: &'static Keys,
+    /// Required keys that stand here in another spelling, which was said.
+    misspelt: Vec<&'static str>,
+    table: Option<&'t DeTable<'t>>,
+}
+
+impl<'t> Section<'t> {
+    /// Opens a table, and refuses keys that it does not have (`except` those).
+    pub(super) fn open(
+        keys: &'static Keys,
+        path: String,
+        value: Option<&'t Value<'t>>,
+        except: &[&str],
+        report: &mut Report<'_>,
+    ) -> Self {
+        let table = value.and_then(|value| table(&path, value, report));
+        let misspelt = table
+            .map(|table| keys.judge(table, &path, except, report))
+            .unwrap_or_default();
+        Self {
+            path,
+            at: value.map(|value| value.span().start),
+            keys,
+            misspelt,
+            table,
+        }
+    }
+
+    /// The value of a key; says so when it is required and not there.
+    pub(super) fn find(&self, key: &str, report: &mut Report<'_>) -> Option<&'t Value<'t>> {
+        let found = self.table.and_then(|table| table.get(key));
+        if found.is_none() && self.keys.need(key) == Need::Required && !self.misspelt.contains(&key)
+        {
+            let what = format!("`{}` is missing", shown(&self.name(key)));
+            let fix = format!(
+                "write `{}` under `[{}]`",
+                self.keys.example(key),
+                shown(&self.path)
+            );
+            // The line that could not be read may be the section's own.
+            let section = self.path.split('.').next().filter(|_| self.at.is_none());
+            let may_bring: Vec<&str> = section.into_iter().chain([key]).collect();
+            let why = "the platform takes no guess at it";
+            report.missing(
+                self.at,
+                &may_bring,
+                words("manifest.missing", what, why, fix),
+            );
+        }
+        found
+    }
+
+    /// Where a key stands, for keys that are refused as such.
+    pub(super) fn stands(&self, key: &str) -> Option<usize> {
+        self.table
+            .and_then(|table| table.get_key_value(key))
+            .map(|(key, _)| key.span().start)
+    }
+
+    /// Where a list stands that has nothing in it.
+    pub(super) fn empty_list(&self, key: &str) -> Option<usize> {
+        let value = self.table.and_then(|table| table.get(key))?;
+        value
+            .get_ref()
+            .as_array()
+            .filter(|list| list.is_empty())
+            .map(|_| value.span().start)
+    }
+
+    pub(super) fn text(&self, key: &str, report: &mut Report<'_>) -> Option<Text<'t>> {
+        let value = self.find(key, report)?;
+        text(&self.name(key), self.keys.example(key), value, report)
+    }
+
+    /// A list of texts, empty when there is none.
+    pub(super) fn texts(&self, key: &str, report: &mut Report<'_>) -> Vec<Text<'t>> {
+        let Some(value) = self.find(key, report) else {
+            return Vec::new();
+        };
+        texts(&self.name(key), self.keys.example(key), value, report)
+    }
+
+    /// A text that people read: one line, nothing invisible.
+    pub(super) fn sentence(&self, key: &str, report: &mut Report<'_>) -> Option<String> {
+        let found = self.text(key, report)?;
+        let name = shown(&self.name(key));
+        let trimmed = found.text.trim();
+        let wrong = if trimmed.is_empty() {
+            format!("`{name}` is empty")
+        } else if trimmed.chars().count() > SENTENCE_CHARS_MAX {
+            format!("`{name}` is longer than {SENTENCE_CHARS_MAX} characters")
+        } else if let Some(c) = trimmed.chars().find(|c| invisible(*c)) {
+            format!(
+                "`{name}` holds the character U+{:04X}, which nobody can see",
+                u32::from(c)
+            )
+        } else {
+            return Some(trimmed.to_owned());
+        };
+        let why = "the people who approve the app read it";
+        let fix = format!(
+            "write one plain sentence, as in `{}`",
+            self.keys.example(key)
+        );
+        report.block(found.at, words("manifest.bad_value", wrong, why, fix));
+        None
+    }
+
+    pub(super) fn flag(&self, key: &str, report: &mut Report<'_>) -> Option<bool> {
+        let value = self.find(key, report)?;
+        value.get_ref().as_bool().or_else(|| {
+            wrong_type(
+                &self.name(key),
+                "`true` or `false`",
+                self.keys.example(key),
+                value,
+                report,
+            )
+        })
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn whole(
+        &self,
+        key: &str,
+        range: std::ops::RangeInclusive<u32>,
+        report: &mut Report<'_>,
+    ) -> Option<u32> {
+        let value = self.find(key, report)?;
+        let name = self.name(key);
+        let Some(integer) = value.get_ref().as_integer() else {
+            return wrong_type(
+                &name,
+                "a whole number",
+                self.keys.example(key),
+                value,
+                report,
+            );
+        };
+        let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
+        number.filter(|number| range.contains(number)).or_else(|| {
+            let what = format!("`{}` is {}", shown(&name), shown(integer.as_str()));
+            let why = format!("it may be {} to {}", range.start(), range.end());
+            report.block(
+                value.span().start,
+                words(
+                    "manifest.bad_value",
+                    what,
+                    why,
+                    "write a number in that range",
+                ),
+            );
+            None
+        })
+    }
+
+    pub(super) fn name(&self, key: &str) -> String {
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
+    }
+
+    pub(super) fn example(&self, key: &str) -> &'static str {
+        self.keys.example(key)
+    }
+}

@@ -1,0 +1,57 @@
+//! How many run at once: some run, as many again wait a moment, the rest are told to come back.
+
+use crate::stopped::Stopped;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// For each that runs, one may wait.
+const WAITING_PER_RUNNING: usize = 1;
+
+pub(crate) struct Admission {
+    places: Arc<Semaphore>,
+    running: Arc<Semaphore>,
+    wait: Duration,
+}
+
+/// Leave to run, until it is dropped.
+pub(crate) struct Place {
+    _place: OwnedSemaphorePermit,
+    _running: OwnedSemaphorePermit,
+}
+
+impl Admission {
+    pub(crate) fn new(at_once: u32, wait: Duration) -> Self {
+        let at_once = usize::try_from(at_once).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS / 4);
+        let places = at_once + at_once * WAITING_PER_RUNNING;
+        Self { places: Arc::new(Semaphore::new(places)), running: Arc::new(Semaphore::new(at_once)), wait }
+    }
+
+    pub(crate) async fn enter(&self) -> Result<Place, Stopped> {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Stopped::Busy)?;
+        let running = Arc::clone(&self.running);
+        let running = match Arc::clone(&running).try_acquire_owned() {
+            Ok(running) => running,
+            Err(_) => match tokio::time::timeout(self.wait, running.acquire_owned()).await {
+                Ok(Ok(running)) => running,
+                Ok(Err(_)) | Err(_) => return Err(Stopped::Busy),
+            },
+        };
+        Ok(Place { _place: place, _running: running })
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn some_run_some_wait_and_the_rest_are_refused() {
+        let admission = Admission::new(1, Duration::from_secs(1));
+        let first = admission.enter().await.unwrap();
+        let (second, third) = tokio::join!(admission.enter(), admission.enter());
+        assert_eq!((second.err(), third.err()), (Some(Stopped::Busy), Some(Stopped::Busy)));
+        let (next, ()) = tokio::join!(admission.enter(), async { drop(first) });
+        assert!(next.is_ok());
+    }
+}

@@ -1,0 +1,41 @@
+//! How wasmtime is set: pooled slots, copy-on-write memories, epochs. The figures are measured (sandbox.md).
+
+use crate::{Error, config::Maxima, memory::TABLE_ELEMENTS};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// Slots beyond the instances of requests: apps being prepared, and the engine's own first instance.
+pub(crate) const PREPARING: u32 = 8;
+/// Most instances need one memory; a component may bring more.
+const MEMORIES_PER_INSTANCE: u32 = 2;
+/// The template makes four core instances, other components up to twice that.
+const CORE_INSTANCES_PER_INSTANCE: u32 = 8;
+const TABLES_PER_INSTANCE: u32 = 4;
+/// What a request dirties stays mapped for the next one. Without the scan that finds those pages it costs more
+/// than it saves.
+const KEEP_RESIDENT_BYTES: usize = 1 << 20;
+
+pub(crate) fn engine(maxima: &Maxima) -> Result<Engine, Error> {
+    let instances = maxima.instances.saturating_add(PREPARING);
+    let memories = instances.saturating_mul(MEMORIES_PER_INSTANCE);
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(CORE_INSTANCES_PER_INSTANCE))
+        .total_memories(memories)
+        .total_tables(instances.saturating_mul(TABLES_PER_INSTANCE))
+        .total_stacks(instances)
+        .max_memory_size(usize::try_from(maxima.memory_bytes).unwrap_or(usize::MAX))
+        .table_elements(TABLE_ELEMENTS)
+        .max_unused_warm_slots(memories);
+    if PoolingAllocationConfig::is_pagemap_scan_available() {
+        pool.pagemap_scan(Enabled::Yes)
+            .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+            .table_keep_resident(TABLE_ELEMENTS * size_of::<usize>());
+    }
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .epoch_interruption(true)
+        .memory_init_cow(true)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    Engine::new(&config).map_err(Error::start)
+}

@@ -1,0 +1,179 @@
+//! Approve and reject: a named person's decision on a request, by today's rules.
+
+use crate::{
+    Approved, Catalog, Decided, Deployed, Error,
+    decide::ApprovedBy,
+    releases,
+    requests::{self, Request, RequestState},
+};
+use authority::{Act, AppRef, BreakGlass, Permit, Rule, Target, change, rules};
+use model::{Group, PersonId, Problem, ProblemKind, RequestId, TenantId};
+use std::sync::Arc;
+use store::{Tx, params};
+
+/// Say yes to a request.
+#[derive(Debug, Clone)]
+pub struct ApproveRequest {
+    pub tenant: TenantId,
+    pub request: RequestId,
+    pub app: AppRef,
+    pub team: Group,
+    pub requester: Option<PersonId>,
+    pub digest: String,
+    pub break_glass: BreakGlass,
+    pub why: String,
+}
+
+impl Act for ApproveRequest {
+    const RULE: &'static Rule = &rules::RELEASE_APPROVE;
+    fn target(&self) -> Target {
+        Target::within(self.tenant.clone(), &self.app, format!("request/{}", self.request))
+    }
+    fn team(&self) -> Option<Group> {
+        Some(self.team.clone())
+    }
+    fn requester(&self) -> Option<PersonId> {
+        self.requester.clone()
+    }
+    fn break_glass(&self) -> BreakGlass {
+        self.break_glass
+    }
+    fn facts(&self) -> serde_json::Value {
+        serde_json::json!({ "digest": self.digest })
+    }
+}
+
+/// Send a request back, with words.
+#[derive(Debug, Clone)]
+pub struct RejectRequest {
+    pub tenant: TenantId,
+    pub request: RequestId,
+    pub app: AppRef,
+    pub why: String,
+}
+
+impl Act for RejectRequest {
+    const RULE: &'static Rule = &rules::RELEASE_REJECT;
+    fn target(&self) -> Target {
+        Target::within(self.tenant.clone(), &self.app, format!("request/{}", self.request))
+    }
+}
+
+impl Catalog {
+    /// Names the act of approving.
+    ///
+    /// # Errors
+    /// No such request; no reason given.
+    pub async fn plan_approve(&self, id: &RequestId, break_glass: BreakGlass, why: &str) -> Result<ApproveRequest, Error> {
+        let (request, view) = self.request(id).await?;
+        Ok(ApproveRequest {
+            tenant: self.tenant.clone(),
+            request: request.id,
+            app: request.app,
+            team: view.team,
+            requester: request.requester,
+            digest: request.digest,
+            break_glass,
+            why: reason(why)?,
+        })
+    }
+
+    /// Names the act of sending back.
+    ///
+    /// # Errors
+    /// As `plan_approve`.
+    pub async fn plan_reject(&self, id: &RequestId, why: &str) -> Result<RejectRequest, Error> {
+        let (request, _) = self.request(id).await?;
+        Ok(RejectRequest { tenant: self.tenant.clone(), request: request.id, app: request.app, why: reason(why)? })
+    }
+
+    /// Records the yes and makes the release live.
+    ///
+    /// # Errors
+    /// A request that is decided, void, or was compared with a release that no longer serves.
+    pub async fn approve(&self, permit: Permit<ApproveRequest>) -> Result<Deployed, Error> {
+        let (request, view) = self.request(&permit.act().request).await?;
+        let (act, mut tx) = self.store.write(permit).await?;
+        let exception = tx.spent().exception();
+        decide(&mut tx, &request, RequestState::Approved, exception).await?;
+        let release = releases::one(&mut tx, &request.app.id, request.release).await?;
+        let release = release.filter(|release| release.digest == request.digest && release.grants == request.grants);
+        let release = release.ok_or_else(|| Error::Refused(stale(&request.id)))?;
+        let name: Arc<str> = view.app.as_str().into();
+        let decided = Decided::of(&mut tx, request.app.clone(), name, act.team.clone(), release).await?;
+        if decided.compared_with != request.compared_with {
+            return Err(Error::Refused(stale(&request.id)));
+        }
+        let approved = Approved { decided, by: ApprovedBy::Request(request.id.clone()) };
+        let live = self.go_live(&mut tx, approved).await?;
+        let detail = serde_json::json!({
+            "request": request.id,
+            "release": request.release,
+            "digest": request.digest,
+            "grants": request.grants,
+            "compared_with": request.compared_with,
+        });
+        let event = tx.commit(detail, Some(&act.why)).await?.event;
+        let deployed = self.serve(live, event).await?;
+        Ok(Deployed { request: Some(request.id), ..deployed })
+    }
+
+    /// Records the no; what serves goes on serving.
+    ///
+    /// # Errors
+    /// A request that is decided or void.
+    pub async fn reject(&self, permit: Permit<RejectRequest>) -> Result<(), Error> {
+        let (request, _) = self.request(&permit.act().request).await?;
+        let (act, mut tx) = self.store.write(permit).await?;
+        decide(&mut tx, &request, RequestState::Rejected, None).await?;
+        tx.feed(change::APP, change::app_key(&request.app));
+        tx.commit(serde_json::json!({ "request": request.id, "release": request.release }), Some(&act.why)).await?;
+        Ok(())
+    }
+}
+
+async fn decide(tx: &mut Tx, request: &Request, state: RequestState, exception: Option<&str>) -> Result<(), Error> {
+    let (tenant, now) = (tx.tenant().clone(), tx.now());
+    let by = tx.spent().caller().chain().join(" ");
+    let row = params![&tenant, &request.id, state.as_str(), exception, by, now];
+    match tx.execute(requests::sql::DECIDE, row).await? {
+        1 => Ok(()),
+        _ => Err(Error::Refused(decided_before(request))),
+    }
+}
+
+/// A reason is for whoever reads the record in a year.
+pub(crate) fn reason(why: &str) -> Result<String, Error> {
+    const MAX_CHARS: usize = 2_000;
+    let why = why.trim();
+    if why.is_empty() || why.chars().count() > MAX_CHARS {
+        return Err(Error::Refused(Problem::new(
+            ProblemKind::Invalid,
+            "why.missing",
+            "a reason is needed",
+            "it stands in the record, for whoever asks later; 2,000 characters at most",
+            "say it with `--why \"…\"`",
+        )));
+    }
+    Ok(why.to_owned())
+}
+
+fn decided_before(request: &Request) -> Problem {
+    Problem::new(
+        ProblemKind::Conflict,
+        "request.decided",
+        format!("the request `{}` does not wait any more", request.id),
+        format!("it is {}", request.state.as_str()),
+        "`bailiwick requests` lists what waits",
+    )
+}
+
+fn stale(id: &RequestId) -> Problem {
+    Problem::new(
+        ProblemKind::Conflict,
+        "request.stale",
+        format!("the request `{id}` was for another state of the app"),
+        "another release went live since; a yes is to what was compared, and to nothing else",
+        "deploy again, so that the request shows what changes now",
+    )
+}

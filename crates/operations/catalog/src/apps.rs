@@ -1,0 +1,285 @@
+//! Apps in memory: what the catalog's lists, authority's facts and the address book are made from.
+
+pub(crate) mod sql;
+
+use crate::{Catalog, Error};
+use authority::{Act, AppFacts, AppRef, AppState, Permit, Rule, Target, rules};
+use model::{AppId, Class, Env, Group, Manifest, ReleaseNumber, TenantId, Tier, Timestamp};
+use serde::Serialize;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+/// List the apps that the caller may know of.
+#[derive(Debug, Clone)]
+pub struct ListApps {
+    pub tenant: TenantId,
+}
+
+impl Act for ListApps {
+    const RULE: &'static Rule = &rules::APP_LIST;
+    fn target(&self) -> Target {
+        Target::new(self.tenant.clone(), "apps")
+    }
+}
+
+/// See what one app may touch, holds and used.
+#[derive(Debug, Clone)]
+pub struct SeeApp {
+    pub tenant: TenantId,
+    pub app: AppId,
+    pub team: Group,
+}
+
+impl Act for SeeApp {
+    const RULE: &'static Rule = &rules::APP_SEE;
+    fn target(&self) -> Target {
+        Target::app(self.tenant.clone(), &self.app)
+    }
+    fn team(&self) -> Option<Group> {
+        Some(self.team.clone())
+    }
+}
+
+/// One environment of an app.
+#[derive(Debug, Clone, Serialize)]
+pub struct Deployment {
+    pub env: Env,
+    pub state: AppState,
+    pub url: String,
+    pub release: Option<ReleaseNumber>,
+    pub digest: Option<String>,
+    pub tier: Option<Tier>,
+    pub class: Option<Class>,
+    pub expires_at: Timestamp,
+    pub changed_at: Timestamp,
+}
+
+/// One app of the catalog.
+#[derive(Debug, Clone, Serialize)]
+pub struct AppView {
+    pub app: String,
+    pub app_id: AppId,
+    pub team: Group,
+    pub purpose: Option<String>,
+    pub created_at: Timestamp,
+    pub environments: Vec<Deployment>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Live {
+    pub(crate) release: ReleaseNumber,
+    pub(crate) digest: String,
+    pub(crate) tier: Tier,
+    pub(crate) manifest: Arc<Manifest>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct EnvRecord {
+    pub(crate) state: AppState,
+    pub(crate) live: Option<Live>,
+    pub(crate) credential_epoch: u64,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) changed_at: Timestamp,
+    pub(crate) revoked_by: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct AppRecord {
+    pub(crate) id: AppId,
+    pub(crate) name: Arc<str>,
+    pub(crate) team: Group,
+    pub(crate) created_at: Timestamp,
+    pub(crate) envs: BTreeMap<Env, EnvRecord>,
+}
+
+/// Every app, by id; replaced as a whole.
+#[derive(Debug, Default)]
+pub(crate) struct Apps {
+    all: RwLock<Arc<HashMap<AppId, Arc<AppRecord>>>>,
+}
+
+impl Apps {
+    pub(crate) fn all(&self) -> Arc<HashMap<AppId, Arc<AppRecord>>> {
+        Arc::clone(&self.all.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+pub(crate) fn state(word: &str) -> AppState {
+    match word {
+        "live" => AppState::Live,
+        "expired" => AppState::Expired,
+        "revoked" => AppState::Revoked,
+        "retired" => AppState::Retired,
+        _ => AppState::Waiting,
+    }
+}
+
+impl Catalog {
+    /// Reads all apps into memory: at start, and when the feed names one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn load_apps(&self) -> Result<(), Error> {
+        let tenant = &self.tenant;
+        let mut apps: HashMap<AppId, AppRecord> = HashMap::new();
+        for row in self.store.read(sql::APPS, store::params![tenant]).await? {
+            let id = AppId::new(row.text(0)?);
+            let record = AppRecord {
+                id: id.clone(),
+                name: row.text(1)?.into(),
+                team: Group::new(row.text(2)?),
+                created_at: row.time(3)?,
+                envs: BTreeMap::new(),
+            };
+            apps.insert(id, record);
+        }
+        let known = self.apps.all();
+        for row in self.store.read(sql::DEPLOYMENTS, store::params![tenant]).await? {
+            let Ok(env) = row.text(1)?.parse::<Env>() else { continue };
+            let id = AppId::new(row.text(0)?);
+            let before = known.get(&id).and_then(|app| app.envs.get(&env)).and_then(|env| env.live.clone());
+            let live = match (row.opt_int(3)?, row.opt_text(7)?) {
+                (Some(number), Some(text)) => Some(live(number, row.text(9)?, row.text(8)?, text, before)?),
+                _ => None,
+            };
+            let record = EnvRecord {
+                state: state(row.text(2)?),
+                live,
+                credential_epoch: row.uint(4)?,
+                expires_at: row.time(5)?,
+                changed_at: row.time(6)?,
+                revoked_by: row.opt_text(10)?.map(str::to_owned),
+            };
+            if let Some(app) = apps.get_mut(&id) {
+                app.envs.insert(env, record);
+            }
+        }
+        let apps = apps.into_iter().map(|(id, app)| (id, Arc::new(app))).collect();
+        *self.apps.all.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(apps);
+        Ok(())
+    }
+
+    /// What authority needs to know of apps.
+    #[must_use]
+    pub fn app_facts(&self) -> HashMap<(AppId, Env), Arc<AppFacts>> {
+        let mut facts = HashMap::new();
+        for app in self.apps.all().values() {
+            for (env, record) in &app.envs {
+                let Some(live) = &record.live else { continue };
+                let fact = AppFacts {
+                    name: Arc::clone(&app.name),
+                    team: app.team.clone(),
+                    class: live.manifest.app.class,
+                    state: record.state,
+                    access: Arc::new(live.manifest.access.clone()),
+                    expires_at: record.expires_at,
+                    credential_epoch: record.credential_epoch,
+                };
+                facts.insert((app.id.clone(), *env), Arc::new(fact));
+            }
+        }
+        facts
+    }
+
+    pub(crate) fn by_name(&self, name: &str) -> Option<Arc<AppRecord>> {
+        self.apps.all().values().find(|app| &*app.name == name).cloned()
+    }
+
+    /// An app's id, team and name by its name, for the acts that name it.
+    ///
+    /// # Errors
+    /// No such app.
+    pub fn find(&self, name: &str) -> Result<(AppId, Group), Error> {
+        let app = self.by_name(name).ok_or_else(|| Error::Refused(unknown(name)))?;
+        Ok((app.id.clone(), app.team.clone()))
+    }
+
+    /// The name of an app, for events that hold its id.
+    #[must_use]
+    pub fn name_of(&self, id: &AppId) -> Option<Arc<str>> {
+        self.apps.all().get(id).map(|app| Arc::clone(&app.name))
+    }
+
+    /// Every environment that serves now.
+    #[must_use]
+    pub fn serving(&self) -> Vec<AppRef> {
+        let apps = self.apps.all();
+        let live = apps.values().flat_map(|app| app.envs.iter().map(|(env, record)| (app, *env, record)));
+        live.filter(|(.., record)| record.state == AppState::Live)
+            .map(|(app, env, _)| AppRef { id: app.id.clone(), env })
+            .collect()
+    }
+
+    /// All apps, newest first.
+    #[must_use]
+    pub fn list(&self, permit: Permit<ListApps>) -> Vec<AppView> {
+        let _spent = permit.spend();
+        let mut views: Vec<AppView> = self.apps.all().values().map(|app| self.view(app)).collect();
+        views.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| a.app.cmp(&b.app)));
+        views
+    }
+
+    /// One app.
+    ///
+    /// # Errors
+    /// No such app.
+    pub fn see(&self, permit: Permit<SeeApp>) -> Result<(AppView, Option<Arc<Manifest>>), Error> {
+        let (act, _spent) = permit.spend();
+        let apps = self.apps.all();
+        let app = apps.get(&act.app).ok_or_else(|| Error::Refused(unknown(act.app.as_str())))?;
+        let manifest = app.envs.get(&Env::Prod).or_else(|| app.envs.values().next()).and_then(|env| env.live.as_ref());
+        Ok((self.view(app), manifest.map(|live| Arc::clone(&live.manifest))))
+    }
+
+    fn view(&self, app: &AppRecord) -> AppView {
+        let deployment = |(env, record): (&Env, &EnvRecord)| Deployment {
+            env: *env,
+            state: record.state,
+            url: self.url(&app.name, *env),
+            release: record.live.as_ref().map(|live| live.release),
+            digest: record.live.as_ref().map(|live| live.digest.clone()),
+            tier: record.live.as_ref().map(|live| live.tier),
+            class: record.live.as_ref().map(|live| live.manifest.app.class),
+            expires_at: record.expires_at,
+            changed_at: record.changed_at,
+        };
+        let purpose = app.envs.values().find_map(|env| env.live.as_ref()).map(|live| live.manifest.app.purpose.clone());
+        AppView {
+            app: app.name.to_string(),
+            app_id: app.id.clone(),
+            team: app.team.clone(),
+            purpose,
+            created_at: app.created_at,
+            environments: app.envs.iter().map(deployment).collect(),
+        }
+    }
+}
+
+fn live(number: i64, digest: &str, tier: &str, manifest: &str, before: Option<Live>) -> Result<Live, Error> {
+    let release = ReleaseNumber(u32::try_from(number).unwrap_or_default());
+    if let Some(before) = before.filter(|before| before.release == release) {
+        return Ok(before);
+    }
+    let manifest = Arc::new(Manifest::reread(manifest.as_bytes()).map_err(|_| Error::Manifest)?.manifest);
+    Ok(Live { release, digest: digest.to_owned(), tier: tier_of(tier), manifest })
+}
+
+pub(crate) fn tier_of(word: &str) -> Tier {
+    match word {
+        "low" => Tier::Low,
+        "medium" => Tier::Medium,
+        _ => Tier::High,
+    }
+}
+
+pub(crate) fn unknown(name: &str) -> model::Problem {
+    model::Problem::new(
+        model::ProblemKind::NotFound,
+        "app.unknown",
+        format!("there is no app `{name}`"),
+        "no app of that name was deployed here",
+        "`bailiwick apps` lists what there is",
+    )
+}

@@ -1,0 +1,13 @@
+//! Rows of apps and of their environments.
+
+pub(crate) const APPS: &str = "SELECT id, name, team, created_at FROM apps WHERE tenant = $1";
+pub(crate) const DEPLOYMENTS: &str = "SELECT d.app_id, d.env, d.state, d.release, d.credential_epoch, d.expires_at, d.changed_at, r.manifest, r.tier, r.digest, d.revoked_by FROM deployments d LEFT JOIN releases r ON r.tenant = d.tenant AND r.app_id = d.app_id AND r.number = d.release WHERE d.tenant = $1";
+pub(crate) const BY_NAME: &str = "SELECT id, team FROM apps WHERE tenant = $1 AND name = $2";
+pub(crate) const INSERT: &str = "INSERT INTO apps (tenant, id, name, team, created_at) VALUES ($1, $2, $3, $4, $5)";
+pub(crate) const DEPLOYMENT: &str = "SELECT state, release, credential_epoch, revoked_by, expires_at FROM deployments WHERE tenant = $1 AND app_id = $2 AND env = $3";
+pub(crate) const PUT_DEPLOYMENT: &str = "INSERT INTO deployments (tenant, app_id, env, state, release, credential_epoch, expires_at, revoked_by, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, $8) ON CONFLICT (tenant, app_id, env) DO UPDATE SET state = $4, release = $5, credential_epoch = $6, expires_at = $7, revoked_by = NULL, changed_at = $8";
+pub(crate) const WAIT_DEPLOYMENT: &str = "INSERT INTO deployments (tenant, app_id, env, state, release, credential_epoch, expires_at, revoked_by, changed_at) VALUES ($1, $2, $3, 'waiting', NULL, 1, $4, NULL, $5) ON CONFLICT (tenant, app_id, env) DO NOTHING";
+pub(crate) const REVOKE: &str = "UPDATE deployments SET state = 'revoked', credential_epoch = credential_epoch + 1, revoked_by = $4, changed_at = $5 WHERE tenant = $1 AND app_id = $2 AND env = $3";
+pub(crate) const EXPIRE: &str = "UPDATE deployments SET state = 'expired', credential_epoch = credential_epoch + 1, changed_at = $4 WHERE tenant = $1 AND app_id = $2 AND env = $3 AND state = 'live'";
+pub(crate) const RETIRE: &str = "UPDATE deployments SET state = 'retired', release = NULL, credential_epoch = credential_epoch + 1, changed_at = $3 WHERE tenant = $1 AND app_id = $2";
+pub(crate) const TOMBSTONE: &str = "INSERT INTO tombstones (tenant, app_id, retired_at, certificate) VALUES ($1, $2, $3, $4) ON CONFLICT (tenant, app_id) DO NOTHING";

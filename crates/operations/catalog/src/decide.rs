@@ -1,0 +1,120 @@
+//! `Checked → Decided → Approved`: what a release needs, and whether it has it.
+
+use crate::{Error, apps, releases::Release, requests};
+use authority::{AppRef, AppState};
+use model::{Group, Problem, ProblemKind, ReleaseNumber, RequestId, Tier};
+use std::sync::Arc;
+use store::{Tx, params};
+
+/// A release that the gates passed, and today's rules on who must agree to it.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    pub(crate) app: AppRef,
+    pub(crate) name: Arc<str>,
+    pub(crate) team: Group,
+    pub(crate) release: Release,
+    /// What serves now: what an approver compares with.
+    pub(crate) compared_with: Option<ReleaseNumber>,
+    pub(crate) credential_epoch: u64,
+}
+
+/// A release that may go live; made by `Decided` alone.
+#[derive(Debug)]
+pub struct Approved {
+    pub(crate) decided: Decided,
+    pub(crate) by: ApprovedBy,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum ApprovedBy {
+    /// Low tier: the gates suffice.
+    Tier,
+    /// A person said yes to this very content and these very grants.
+    Request(RequestId),
+}
+
+impl Decided {
+    /// Looks at the environment that the release is for.
+    pub(crate) async fn of(
+        tx: &mut Tx,
+        app: AppRef,
+        name: Arc<str>,
+        team: Group,
+        release: Release,
+    ) -> Result<Self, Error> {
+        let tenant = tx.tenant().clone();
+        let row = tx.query_one(apps::sql::DEPLOYMENT, params![&tenant, &app.id, app.env.as_str()]).await?;
+        let (mut compared_with, mut credential_epoch) = (None, 1);
+        if let Some(row) = row {
+            match apps::state(row.text(0)?) {
+                AppState::Revoked => return Err(Error::Refused(switched_off(&name))),
+                AppState::Retired => return Err(Error::Refused(ended(&name))),
+                AppState::Waiting | AppState::Live | AppState::Expired => {}
+            }
+            compared_with = row.opt_int(1)?.and_then(|number| u32::try_from(number).ok()).map(ReleaseNumber);
+            credential_epoch = row.uint(2)?;
+        }
+        Ok(Self { app, name, team, release, compared_with, credential_epoch })
+    }
+
+    /// Whether it may go live by today's rules; if not, it comes back, to be asked for.
+    pub(crate) async fn approved(self, tx: &mut Tx) -> Result<Result<Approved, Self>, Error> {
+        if self.release.tier == Tier::Low {
+            return Ok(Ok(Approved { decided: self, by: ApprovedBy::Tier }));
+        }
+        let tenant = tx.tenant().clone();
+        let (digest, grants) = (self.release.digest.as_str(), self.release.grants.as_str());
+        let row = params![&tenant, &self.app.id, self.app.env.as_str(), digest, grants];
+        let yes = tx.query_one(requests::sql::APPROVED, row).await?;
+        Ok(match yes {
+            Some(row) => Ok(Approved { by: ApprovedBy::Request(RequestId::new(row.text(0)?)), decided: self }),
+            None => Err(self),
+        })
+    }
+
+    /// Asks for a yes; what waited before for the same environment is void.
+    pub(crate) async fn ask(&self, tx: &mut Tx) -> Result<RequestId, Error> {
+        let (tenant, env, now) = (tx.tenant().clone(), self.app.env.as_str(), tx.now());
+        let same = params![&tenant, &self.app.id, env, self.release.digest.as_str()];
+        if let Some(row) = tx.query_one(requests::sql::WAITING, same).await? {
+            return Ok(RequestId::new(row.text(0)?));
+        }
+        tx.execute(requests::sql::VOID, params![&tenant, &self.app.id, env, now]).await?;
+        let id = RequestId::generate();
+        let requester = tx.spent().caller().person().cloned();
+        let row = params![
+            &tenant,
+            &id,
+            &self.app.id,
+            env,
+            self.release.number.0,
+            self.release.digest.as_str(),
+            self.release.grants.as_str(),
+            self.compared_with.map(|number| i64::from(number.0)),
+            requester.as_ref().map(model::PersonId::as_str),
+            now,
+        ];
+        tx.execute(requests::sql::INSERT, row).await?;
+        Ok(id)
+    }
+}
+
+pub(crate) fn switched_off(name: &str) -> Problem {
+    Problem::new(
+        ProblemKind::Conflict,
+        "app.revoked",
+        format!("`{name}` was switched off"),
+        "deploying does not switch an app on again",
+        format!("ask an operator to restore it: `bailiwick restore {name} --why …`"),
+    )
+}
+
+pub(crate) fn ended(name: &str) -> Problem {
+    Problem::new(
+        ProblemKind::Gone,
+        "app.retired",
+        format!("`{name}` was ended for good"),
+        "its name stays taken, so that nothing can pass for it",
+        "deploy under another name",
+    )
+}

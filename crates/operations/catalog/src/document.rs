@@ -1,0 +1,74 @@
+//! What acts of the catalog answer with: the documents that scripts parse.
+
+use authority::Cut;
+use model::{AppId, Env, EventId, Finding, Problem, ReleaseNumber, RequestId, Tier, Timestamp};
+use serde::Serialize;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    Live,
+    /// A person has to say yes first.
+    Waiting,
+    Refused,
+}
+
+/// What `deploy`, `approve` and `rollback` print.
+#[derive(Debug, Clone, Serialize)]
+pub struct Deployed {
+    pub app: Option<String>,
+    pub app_id: Option<AppId>,
+    pub env: Env,
+    pub release: Option<ReleaseNumber>,
+    pub digest: Option<String>,
+    pub tier: Option<Tier>,
+    pub status: Status,
+    pub url: Option<String>,
+    pub findings: Vec<Finding>,
+    pub request: Option<RequestId>,
+    pub event: Option<EventId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+}
+
+/// What a revoke cut, where and when: the body of the event `app.revoke.done`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Receipt {
+    pub app: String,
+    pub app_id: AppId,
+    pub why: String,
+    pub asked_at: Timestamp,
+    pub done_at: Timestamp,
+    pub event: EventId,
+    /// False when the record could not be written yet: the app is cut all the same.
+    pub recorded: bool,
+    pub surfaces: Vec<Cut>,
+}
+
+/// What `restore` prints.
+#[derive(Debug, Clone, Serialize)]
+pub struct Restored {
+    pub app: String,
+    pub app_id: AppId,
+    pub environments: Vec<RestoredEnv>,
+    pub event: EventId,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct RestoredEnv {
+    pub env: Env,
+    pub release: ReleaseNumber,
+    pub url: String,
+    /// What was issued under a lower one stays dead.
+    pub credential_epoch: u64,
+}
+
+/// The certificate that stays when an app is gone.
+#[derive(Debug, Clone, Serialize)]
+pub struct Retired {
+    pub app: String,
+    pub app_id: AppId,
+    pub retired_at: Timestamp,
+    pub deleted: Vec<String>,
+    pub event: EventId,
+}

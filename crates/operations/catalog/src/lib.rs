@@ -1,0 +1,124 @@
+//! The catalog: apps, their releases and environments, gates, approvals and lifecycle. It drives the surfaces, through
+//! the trait alone.
+//!
+//! A release passes `Upload → Unpacked → Checked → Decided → Approved → Live`, each a type that only its predecessor
+//! makes: there is no way to serve what was not checked, decided and approved.
+
+mod app_jobs;
+mod apps;
+mod approve;
+mod decide;
+mod deploy;
+mod document;
+mod error;
+mod expire;
+mod gates;
+mod jobs;
+mod live;
+mod migrations;
+mod releases;
+mod requests;
+mod restore;
+mod retire;
+mod revoke;
+mod rollback;
+mod upload;
+
+pub use app_jobs::{JobCall, JobDone, JobRunner, RunJob};
+pub use apps::{AppView, Deployment, ListApps, SeeApp};
+pub use approve::{ApproveRequest, RejectRequest};
+pub use decide::{Approved, Decided};
+pub use deploy::{DeployApp, Plan};
+pub use document::{Deployed, Receipt, Restored, Retired, Status};
+pub use error::Error;
+pub use gates::{CheckDocument, Checked, Verdict, check};
+pub use migrations::MIGRATIONS;
+pub use releases::ReleaseView;
+pub use requests::{ListRequests, RequestState, RequestView};
+pub use restore::RestoreApp;
+pub use retire::RetireApp;
+pub use revoke::RevokeApp;
+pub use rollback::RollBack;
+pub use upload::{UPLOAD_MAX_BYTES, Unpacked, Upload};
+
+use apps::Apps;
+use authority::{AppRef, Authority, Surface};
+use model::{Clock, Env, TenantId};
+use std::sync::Arc;
+use store::{Store, Tx};
+
+/// Where apps are served: how an address is made of a name.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    /// `http` or `https`.
+    pub scheme: String,
+    /// Domain and port: `localhost:7070`, `corp-apps.example`.
+    pub domain: String,
+}
+
+impl Addresses {
+    /// `http://tinypoll.localhost:7070`; staging at `tinypoll--staging`.
+    #[must_use]
+    pub fn url(&self, name: &str, env: Env) -> String {
+        match env {
+            Env::Prod => format!("{}://{name}.{}", self.scheme, self.domain),
+            Env::Staging => format!("{}://{name}--staging.{}", self.scheme, self.domain),
+        }
+    }
+}
+
+/// The surfaces, in the order in which they are cut.
+pub type Surfaces = Vec<Arc<dyn Surface<Tx>>>;
+
+/// Apps of one tenant, and what may be done with them.
+pub struct Catalog {
+    pub(crate) store: Arc<Store>,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) surfaces: Surfaces,
+    pub(crate) tenant: TenantId,
+    pub(crate) addresses: Addresses,
+    pub(crate) apps: Apps,
+}
+
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Catalog").field("tenant", &self.tenant).finish_non_exhaustive()
+    }
+}
+
+impl Catalog {
+    #[must_use]
+    pub fn new(
+        store: Arc<Store>,
+        authority: Arc<Authority>,
+        clock: Arc<dyn Clock>,
+        surfaces: Surfaces,
+        tenant: TenantId,
+        addresses: Addresses,
+    ) -> Self {
+        Self { store, authority, clock, surfaces, tenant, addresses, apps: Apps::default() }
+    }
+
+    /// Brings the app's rows into the memory of every surface, after a commit or a word of the feed.
+    ///
+    /// # Errors
+    /// The first surface that could not.
+    pub async fn refresh_surfaces(&self, app: &AppRef) -> Result<(), Error> {
+        for surface in &self.surfaces {
+            surface.refresh(app).await?;
+        }
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn url(&self, name: &str, env: Env) -> String {
+        self.addresses.url(name, env)
+    }
+
+    /// The surfaces, for what an app holds and used.
+    #[must_use]
+    pub fn surfaces(&self) -> &Surfaces {
+        &self.surfaces
+    }
+}

@@ -1,0 +1,158 @@
+//! Releases: immutable, content-addressed versions of an app.
+
+pub(crate) mod sql;
+
+use crate::{Catalog, Checked, Error, apps::tier_of};
+use authority::AppRef;
+use model::{AppId, Env, Finding, Manifest, PersonId, ReleaseNumber, Tier, Timestamp};
+use serde::Serialize;
+use std::sync::Arc;
+use store::{Row, Tx, params};
+
+/// One release, as lists show it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReleaseView {
+    pub release: ReleaseNumber,
+    pub env: Env,
+    pub digest: String,
+    pub tier: Tier,
+    pub created_at: Timestamp,
+    pub live: bool,
+}
+
+/// A release as it is stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Release {
+    pub(crate) number: ReleaseNumber,
+    pub(crate) env: Env,
+    pub(crate) digest: String,
+    /// Digest of the canonical grants: what an approval binds to, with the bundle's.
+    pub(crate) grants: String,
+    pub(crate) tier: Tier,
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) image: Option<String>,
+    pub(crate) assets: Option<String>,
+    pub(crate) created_at: Timestamp,
+}
+
+#[derive(Serialize)]
+struct Asset<'a> {
+    path: &'a str,
+    digest: String,
+    size: usize,
+}
+
+/// Digest over all grants of a manifest.
+pub(crate) fn grants_digest(manifest: &Manifest) -> String {
+    seal::Digest::of(&manifest.canonical_json()).to_string()
+}
+
+/// Writes a new release with its bundle, image and assets.
+pub(crate) async fn insert(tx: &mut Tx, app: &AppRef, checked: &Checked) -> Result<Release, Error> {
+    let tenant = tx.tenant().clone();
+    let number = tx.query_one(sql::NEXT, params![&tenant, &app.id]).await?.map(|row| row.int(0)).transpose()?;
+    let number = ReleaseNumber(u32::try_from(number.unwrap_or(1)).unwrap_or(u32::MAX));
+    let bundle = tx.put_blob(&checked.unpacked().pack()?).await?.to_string();
+    let image = match checked.image() {
+        Some(image) => Some(tx.put_blob(&image.to_bytes()).await?.to_string()),
+        None => None,
+    };
+    let mut assets = Vec::new();
+    for (path, bytes) in checked.assets() {
+        let digest = tx.put_blob(bytes).await?.to_string();
+        assets.push(Asset { path, digest, size: bytes.len() });
+    }
+    let list = serde_json::to_vec(&assets).map_err(|_| Error::Manifest)?;
+    let assets = if assets.is_empty() { None } else { Some(tx.put_blob(&list).await?.to_string()) };
+    let caller = tx.spent().caller();
+    let (actor, person) = (caller.chain().join(" "), caller.person().cloned());
+    let release = Release {
+        number,
+        env: app.env,
+        digest: checked.unpacked().digest().to_string(),
+        grants: grants_digest(checked.manifest()),
+        tier: checked.manifest().tier(),
+        manifest: Arc::clone(checked.manifest()),
+        findings: checked.findings().to_vec(),
+        image,
+        assets,
+        created_at: tx.now(),
+    };
+    let text = String::from_utf8(checked.manifest_text().to_vec()).map_err(|_| Error::Manifest)?;
+    let findings = serde_json::to_string(&release.findings).map_err(|_| Error::Manifest)?;
+    let row = params![
+        &tenant,
+        &app.id,
+        number.0,
+        app.env.as_str(),
+        release.digest.as_str(),
+        release.grants.as_str(),
+        release.tier.as_str(),
+        text,
+        findings,
+        bundle,
+        release.image.as_deref(),
+        release.assets.as_deref(),
+        actor,
+        person.as_ref().map(PersonId::as_str),
+        release.created_at,
+    ];
+    tx.execute(sql::INSERT, row).await?;
+    Ok(release)
+}
+
+pub(crate) async fn one(tx: &mut Tx, app: &AppId, number: ReleaseNumber) -> Result<Option<Release>, Error> {
+    let tenant = tx.tenant().clone();
+    tx.query_one(sql::ONE, params![&tenant, app, number.0]).await?.as_ref().map(release).transpose()
+}
+
+/// The newest release of the same content in the same environment.
+pub(crate) async fn same(tx: &mut Tx, app: &AppRef, digest: &str) -> Result<Option<Release>, Error> {
+    let tenant = tx.tenant().clone();
+    let row = tx.query_one(sql::SAME, params![&tenant, &app.id, app.env.as_str(), digest]).await?;
+    row.as_ref().map(release).transpose()
+}
+
+impl Catalog {
+    /// The releases of an app, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn releases(&self, app: &AppId) -> Result<Vec<ReleaseView>, Error> {
+        let rows = self.store.read(sql::OF_APP, params![&self.tenant, app]).await?;
+        let apps = self.apps.all();
+        let live = |release: &Release| {
+            let env = apps.get(app).and_then(|app| app.envs.get(&release.env));
+            env.and_then(|env| env.live.as_ref()).is_some_and(|live| live.release == release.number)
+        };
+        rows.iter()
+            .map(|row| {
+                let release = release(row)?;
+                Ok(ReleaseView {
+                    release: release.number,
+                    env: release.env,
+                    digest: release.digest.clone(),
+                    tier: release.tier,
+                    created_at: release.created_at,
+                    live: live(&release),
+                })
+            })
+            .collect()
+    }
+}
+
+fn release(row: &Row) -> Result<Release, Error> {
+    Ok(Release {
+        number: ReleaseNumber(u32::try_from(row.int(0)?).unwrap_or_default()),
+        env: row.text(1)?.parse().map_err(|_| Error::Manifest)?,
+        digest: row.text(2)?.to_owned(),
+        grants: row.text(3)?.to_owned(),
+        tier: tier_of(row.text(4)?),
+        manifest: Arc::new(Manifest::reread(row.text(5)?.as_bytes()).map_err(|_| Error::Manifest)?.manifest),
+        findings: serde_json::from_str(row.text(6)?).map_err(|_| Error::Manifest)?,
+        image: row.opt_text(7)?.map(str::to_owned),
+        assets: row.opt_text(8)?.map(str::to_owned),
+        created_at: row.time(10)?,
+    })
+}

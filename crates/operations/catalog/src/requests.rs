@@ -1,0 +1,179 @@
+//! Requests: what waits for a person's yes, and what a yes binds to.
+//!
+//! An approval is for one app, environment, bundle, full set of grants, and the release that it was compared with:
+//! one changed byte or one added scope is another request.
+
+pub(crate) mod sql;
+
+use crate::{Catalog, Error, apps::tier_of};
+use authority::{Act, AppRef, Permit, Rule, Target, rules};
+use model::{
+    AppId, Env, Finding, Group, Manifest, PersonId, Problem, ProblemKind, ReleaseNumber, RequestId, TenantId, Tier, Timestamp,
+    manifest::{Change, Sentence, TierReason},
+};
+use serde::Serialize;
+use store::{Row, params};
+
+const LIST_MAX: u32 = 1_000;
+
+/// See what waits for a person.
+#[derive(Debug, Clone)]
+pub struct ListRequests {
+    pub tenant: TenantId,
+}
+
+impl Act for ListRequests {
+    const RULE: &'static Rule = &rules::REQUEST_LIST;
+    fn target(&self) -> Target {
+        Target::new(self.tenant.clone(), "requests")
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RequestState {
+    Waiting,
+    Approved,
+    Rejected,
+    /// Something newer took its place.
+    Void,
+}
+
+impl RequestState {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+            Self::Void => "void",
+        }
+    }
+}
+
+/// One request, with what a reviewer needs to decide it.
+#[derive(Debug, Clone, Serialize)]
+pub struct RequestView {
+    pub request: RequestId,
+    pub app: String,
+    pub app_id: AppId,
+    pub env: Env,
+    pub team: Group,
+    pub release: ReleaseNumber,
+    pub digest: String,
+    pub state: RequestState,
+    /// `break-glass`, when nobody but the local credential said yes. Shown for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exception: Option<String>,
+    pub tier: Tier,
+    pub reasons: Vec<TierReason>,
+    pub purpose: String,
+    pub requester: Option<PersonId>,
+    pub created_at: Timestamp,
+    pub decided_at: Option<Timestamp>,
+    pub may: Vec<Sentence>,
+    pub compared_with: Option<ReleaseNumber>,
+    pub changes: Vec<Change>,
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) id: RequestId,
+    pub(crate) app: AppRef,
+    pub(crate) release: ReleaseNumber,
+    pub(crate) digest: String,
+    pub(crate) grants: String,
+    pub(crate) compared_with: Option<ReleaseNumber>,
+    pub(crate) requester: Option<PersonId>,
+    pub(crate) state: RequestState,
+}
+
+impl Catalog {
+    /// Requests in a state (`waiting`, `approved`, `rejected`, `void`, `all`), newest first.
+    ///
+    /// # Errors
+    /// A state that there is not.
+    pub async fn requests(&self, permit: Permit<ListRequests>, state: &str, limit: u32) -> Result<Vec<RequestView>, Error> {
+        if !["waiting", "approved", "rejected", "void", "all"].contains(&state) {
+            return Err(Error::Refused(Problem::new(
+                ProblemKind::Invalid,
+                "request.state",
+                format!("`{state}` is not a state of requests"),
+                "requests are waiting, approved, rejected or void",
+                "use one of `waiting`, `approved`, `rejected`, `void`, `all`",
+            )));
+        }
+        let (act, _spent) = permit.spend();
+        let rows = self.store.read(sql::LIST, params![&act.tenant, state, limit.min(LIST_MAX)]).await?;
+        rows.iter().filter_map(|row| self.request_view(row).transpose()).collect()
+    }
+
+    pub(crate) async fn request(&self, id: &RequestId) -> Result<(Request, RequestView), Error> {
+        let row = self.store.read_one(sql::ONE, params![&self.tenant, id]).await?;
+        let row = row.ok_or_else(|| Error::Refused(unknown(id)))?;
+        let view = self.request_view(&row)?.ok_or_else(|| Error::Refused(unknown(id)))?;
+        Ok((request(&row)?, view))
+    }
+
+    fn request_view(&self, row: &Row) -> Result<Option<RequestView>, Error> {
+        let request = request(row)?;
+        let apps = self.apps.all();
+        let Some(app) = apps.get(&request.app.id) else { return Ok(None) };
+        let manifest = reread(row.text(13)?)?;
+        let old = row.opt_text(16)?.map(reread).transpose()?;
+        Ok(Some(RequestView {
+            app: app.name.to_string(),
+            app_id: request.app.id.clone(),
+            env: request.app.env,
+            team: app.team.clone(),
+            release: request.release,
+            digest: request.digest,
+            state: request.state,
+            exception: row.opt_text(9)?.map(str::to_owned),
+            tier: tier_of(row.text(14)?),
+            reasons: manifest.tier_reasons(),
+            purpose: manifest.app.purpose.clone(),
+            requester: request.requester,
+            created_at: row.time(11)?,
+            decided_at: row.opt_time(12)?,
+            may: manifest.sentences(),
+            compared_with: request.compared_with,
+            changes: old.map(|old| manifest.changes_from(&old)).unwrap_or_default(),
+            findings: serde_json::from_str(row.text(15)?).map_err(|_| Error::Manifest)?,
+            request: request.id,
+        }))
+    }
+}
+
+fn reread(text: &str) -> Result<Manifest, Error> {
+    Ok(Manifest::reread(text.as_bytes()).map_err(|_| Error::Manifest)?.manifest)
+}
+
+fn request(row: &Row) -> Result<Request, Error> {
+    let number = |value: i64| ReleaseNumber(u32::try_from(value).unwrap_or_default());
+    Ok(Request {
+        id: RequestId::new(row.text(0)?),
+        app: AppRef { id: AppId::new(row.text(1)?), env: row.text(2)?.parse().map_err(|_| Error::Manifest)? },
+        release: number(row.int(3)?),
+        digest: row.text(4)?.to_owned(),
+        grants: row.text(5)?.to_owned(),
+        compared_with: row.opt_int(6)?.map(number),
+        requester: row.opt_text(7)?.map(PersonId::new),
+        state: match row.text(8)? {
+            "waiting" => RequestState::Waiting,
+            "approved" => RequestState::Approved,
+            "rejected" => RequestState::Rejected,
+            _ => RequestState::Void,
+        },
+    })
+}
+
+pub(crate) fn unknown(id: &RequestId) -> Problem {
+    Problem::new(
+        ProblemKind::NotFound,
+        "request.unknown",
+        format!("there is no request `{id}`"),
+        "it was never made, or belongs to another tenant",
+        "`bailiwick requests` lists what waits",
+    )
+}

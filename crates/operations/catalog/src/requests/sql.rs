@@ -1,0 +1,10 @@
+//! Rows of requests and approvals.
+
+pub(crate) const INSERT: &str = "INSERT INTO requests (tenant, id, app_id, env, release, digest, grants, compared_with, requester, state, exception, decided_by, decided_at, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'waiting', NULL, NULL, NULL, $10)";
+pub(crate) const ONE: &str = "SELECT q.id, q.app_id, q.env, q.release, q.digest, q.grants, q.compared_with, q.requester, q.state, q.exception, q.decided_by, q.created_at, q.decided_at, r.manifest, r.tier, r.findings, o.manifest FROM requests q JOIN releases r ON r.tenant = q.tenant AND r.app_id = q.app_id AND r.number = q.release LEFT JOIN releases o ON o.tenant = q.tenant AND o.app_id = q.app_id AND o.number = q.compared_with WHERE q.tenant = $1 AND q.id = $2";
+pub(crate) const LIST: &str = "SELECT q.id, q.app_id, q.env, q.release, q.digest, q.grants, q.compared_with, q.requester, q.state, q.exception, q.decided_by, q.created_at, q.decided_at, r.manifest, r.tier, r.findings, o.manifest FROM requests q JOIN releases r ON r.tenant = q.tenant AND r.app_id = q.app_id AND r.number = q.release LEFT JOIN releases o ON o.tenant = q.tenant AND o.app_id = q.app_id AND o.number = q.compared_with WHERE q.tenant = $1 AND (q.state = $2 OR $2 = 'all') ORDER BY q.created_at DESC, q.id DESC LIMIT $3";
+pub(crate) const DECIDE: &str = "UPDATE requests SET state = $3, exception = $4, decided_by = $5, decided_at = $6 WHERE tenant = $1 AND id = $2 AND state = 'waiting'";
+pub(crate) const VOID: &str = "UPDATE requests SET state = 'void', decided_at = $4 WHERE tenant = $1 AND app_id = $2 AND env = $3 AND state = 'waiting'";
+pub(crate) const VOID_OF_APP: &str = "UPDATE requests SET state = 'void', decided_at = $3 WHERE tenant = $1 AND app_id = $2 AND state IN ('waiting', 'approved')";
+pub(crate) const APPROVED: &str = "SELECT id FROM requests WHERE tenant = $1 AND app_id = $2 AND env = $3 AND digest = $4 AND grants = $5 AND state = 'approved' ORDER BY decided_at DESC LIMIT 1";
+pub(crate) const WAITING: &str = "SELECT id FROM requests WHERE tenant = $1 AND app_id = $2 AND env = $3 AND digest = $4 AND state = 'waiting' ORDER BY created_at DESC LIMIT 1";

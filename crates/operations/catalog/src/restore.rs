@@ -1,0 +1,114 @@
+//! Restore: an app that was switched off serves again, with new credentials; what was issued before stays dead.
+
+use crate::{Approved, Catalog, Decided, Error, Restored, apps, approve::reason, decide::ApprovedBy, document::RestoredEnv, releases};
+use authority::{Act, AppRef, AppState, Permit, Rule, Target, rules};
+use model::{AppId, Group, Problem, ProblemKind, ReleaseNumber, TenantId};
+use store::params;
+
+/// Let a switched-off app serve again.
+#[derive(Debug, Clone)]
+pub struct RestoreApp {
+    pub tenant: TenantId,
+    pub app: AppId,
+    pub team: Group,
+    pub why: String,
+}
+
+impl Act for RestoreApp {
+    const RULE: &'static Rule = &rules::APP_RESTORE;
+    fn target(&self) -> Target {
+        Target::app(self.tenant.clone(), &self.app)
+    }
+    fn team(&self) -> Option<Group> {
+        Some(self.team.clone())
+    }
+}
+
+impl Catalog {
+    /// Names the act.
+    ///
+    /// # Errors
+    /// No such app; no reason.
+    pub fn plan_restore(&self, name: &str, why: &str) -> Result<RestoreApp, Error> {
+        let (app, team) = self.find(name)?;
+        Ok(RestoreApp { tenant: self.tenant.clone(), app, team, why: reason(why)? })
+    }
+
+    /// Opens every surface anew, under the credential epoch that the revoke began.
+    ///
+    /// # Errors
+    /// An app that is not switched off, or past its date.
+    pub async fn restore(&self, permit: Permit<RestoreApp>) -> Result<Restored, Error> {
+        let id = permit.act().app.clone();
+        let name = self.name_of(&id).ok_or_else(|| Error::Refused(apps::unknown(id.as_str())))?;
+        let (act, mut tx) = self.store.write(permit).await?;
+        let tenant = tx.tenant().clone();
+        let mut restored = Vec::new();
+        for app in self.environments(&id) {
+            let row = tx.query_one(apps::sql::DEPLOYMENT, params![&tenant, &app.id, app.env.as_str()]).await?;
+            let Some(row) = row.filter(|row| row.text(0).is_ok_and(|state| apps::state(state) == AppState::Revoked)) else {
+                continue;
+            };
+            let Some(number) = row.opt_int(1)?.and_then(|number| u32::try_from(number).ok()) else { continue };
+            if tx.now() >= row.time(4)? {
+                return Err(Error::Refused(past_its_date(&name)));
+            }
+            let epoch = row.uint(2)?;
+            restored.push((self.reopen(&mut tx, app, &act, &name, ReleaseNumber(number), epoch).await?, epoch));
+        }
+        if restored.is_empty() {
+            return Err(Error::Refused(not_revoked(&name)));
+        }
+        let event = tx.commit(serde_json::json!({ "environments": restored.len() }), Some(&act.why)).await?.event;
+        let mut environments = Vec::new();
+        for (live, credential_epoch) in restored {
+            let env = live.app.env;
+            let document = self.serve(live, event.clone()).await?;
+            let (Some(release), Some(url)) = (document.release, document.url) else { continue };
+            environments.push(RestoredEnv { env, release, url, credential_epoch });
+        }
+        Ok(Restored { app: name.to_string(), app_id: id, environments, event })
+    }
+
+    async fn reopen(
+        &self,
+        tx: &mut store::Tx,
+        app: AppRef,
+        act: &RestoreApp,
+        name: &std::sync::Arc<str>,
+        number: ReleaseNumber,
+        credential_epoch: u64,
+    ) -> Result<crate::live::Live, Error> {
+        let release = releases::one(tx, &app.id, number).await?.ok_or(Error::Manifest)?;
+        // The release was approved before it was switched off, and its content has not changed since.
+        let decided = Decided {
+            app,
+            name: name.clone(),
+            team: act.team.clone(),
+            release,
+            compared_with: Some(number),
+            credential_epoch,
+        };
+        self.go_live(tx, Approved { decided, by: ApprovedBy::Tier }).await
+    }
+}
+
+fn not_revoked(name: &str) -> Problem {
+    Problem::new(
+        ProblemKind::Conflict,
+        "app.not_revoked",
+        format!("`{name}` is not switched off"),
+        "only an app that was revoked can be restored",
+        format!("`bailiwick app {name}` shows its state"),
+    )
+}
+
+fn past_its_date(name: &str) -> Problem {
+    Problem::new(
+        ProblemKind::Conflict,
+        "app.expired",
+        format!("`{name}` is past its date"),
+        "an app does not serve after the date in its manifest",
+        "its team can deploy it with a later `expires` once it is restored or under another name",
+    )
+}

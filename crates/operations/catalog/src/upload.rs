@@ -1,0 +1,263 @@
+//! `Upload → Unpacked`: an archive (tar, zstd) from anyone, and the files in it when they are harmless.
+//!
+//! Refuses: traversal, links and devices, bombs, duplicates (also those that differ in case alone), names that are
+//! odd on some machine, and more files or bytes than an app needs. Nothing is written to disk.
+
+use bytes::Bytes;
+use model::{Problem, ProblemKind};
+use seal::Digest;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{Read, Write},
+    path::Path,
+};
+
+/// What may be sent; larger than any micro-app's code and pages.
+pub const UPLOAD_MAX_BYTES: usize = 32 << 20;
+/// What may come out of it.
+const UNPACKED_MAX_BYTES: u64 = 64 << 20;
+const FILES_MAX: usize = 2_000;
+/// Directories count too, so that an archive of nothing but entries ends soon.
+const ENTRIES_MAX: usize = 8_000;
+const NAME_MAX_BYTES: usize = 200;
+const DEPTH_MAX: usize = 16;
+/// Windows of 8 MiB (RFC 8878, section 3.1.1.1.2, recommends that decoders take these).
+const WINDOW_LOG_MAX: u32 = 23;
+const PACK_LEVEL: i32 = 3;
+
+/// Bytes that someone sent.
+#[derive(Debug, Clone)]
+pub struct Upload(Bytes);
+
+/// The files of an app, by path: harmless names, bounded sizes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpacked {
+    files: BTreeMap<String, Bytes>,
+}
+
+impl Upload {
+    /// # Errors
+    /// Larger than an app may be.
+    pub fn new(bytes: Bytes) -> Result<Self, Problem> {
+        if bytes.len() > UPLOAD_MAX_BYTES {
+            return Err(too_large("the archive", UPLOAD_MAX_BYTES as u64));
+        }
+        Ok(Self(bytes))
+    }
+
+    /// # Errors
+    /// Says which entry is not harmless, and why.
+    pub fn unpack(self) -> Result<Unpacked, Problem> {
+        let mut decoder = zstd::Decoder::new(&self.0[..]).map_err(|_| not_an_archive())?;
+        decoder.window_log_max(WINDOW_LOG_MAX).map_err(|_| not_an_archive())?;
+        let mut archive = tar::Archive::new(decoder.take(UNPACKED_MAX_BYTES + 1));
+        let mut files = Files::default();
+        for (count, entry) in archive.entries().map_err(|_| not_an_archive())?.enumerate() {
+            let mut entry = entry.map_err(|_| not_an_archive())?;
+            if count >= ENTRIES_MAX {
+                return Err(too_many());
+            }
+            let name = String::from_utf8(entry.path_bytes().into_owned()).map_err(|_| odd("an entry", "its name is not UTF-8"))?;
+            match entry.header().entry_type() {
+                tar::EntryType::Directory => continue,
+                tar::EntryType::Regular => {}
+                tar::EntryType::Symlink | tar::EntryType::Link => {
+                    return Err(odd(&name, "links could lead out of the app's folder"));
+                }
+                _ => return Err(odd(&name, "only plain files belong in an app")),
+            }
+            let mut bytes = Vec::new();
+            let room = files.room();
+            (&mut entry).take(room + 1).read_to_end(&mut bytes).map_err(|_| not_an_archive())?;
+            files.add(name, bytes.into())?;
+        }
+        files.done()
+    }
+}
+
+#[derive(Default)]
+struct Files {
+    files: BTreeMap<String, Bytes>,
+    folded: BTreeSet<String>,
+    size: u64,
+}
+
+impl Files {
+    fn room(&self) -> u64 {
+        UNPACKED_MAX_BYTES.saturating_sub(self.size)
+    }
+
+    fn add(&mut self, name: String, bytes: Bytes) -> Result<(), Problem> {
+        let name = name.strip_prefix("./").map(str::to_owned).unwrap_or(name);
+        check_name(&name)?;
+        if bytes.len() as u64 > self.room() {
+            return Err(too_large("what the archive holds", UNPACKED_MAX_BYTES));
+        }
+        self.size += bytes.len() as u64;
+        if !self.folded.insert(name.to_lowercase()) {
+            return Err(odd(&name, "the name is there twice (upper and lower case count as the same)"));
+        }
+        self.files.insert(name, bytes);
+        if self.files.len() > FILES_MAX {
+            return Err(too_many());
+        }
+        Ok(())
+    }
+
+    fn done(self) -> Result<Unpacked, Problem> {
+        if self.files.is_empty() {
+            return Err(odd("the archive", "there is no file in it"));
+        }
+        Ok(Unpacked { files: self.files })
+    }
+}
+
+impl Unpacked {
+    /// The files of a folder, by the same rules: what `check` and `deploy` see is what the server will see.
+    ///
+    /// Left out: names that begin with a dot, and `node_modules`.
+    ///
+    /// # Errors
+    /// A folder that cannot be read, or holds what an archive may not.
+    pub fn from_folder(folder: &Path) -> Result<Self, Problem> {
+        let mut files = Files::default();
+        let walk = ignore::WalkBuilder::new(folder)
+            .standard_filters(false)
+            .hidden(true)
+            .filter_entry(|entry| entry.file_name() != "node_modules")
+            .sort_by_file_name(Ord::cmp)
+            .build();
+        for entry in walk {
+            let entry = entry.map_err(|_| unreadable(folder))?;
+            let kind = entry.file_type();
+            if kind.is_some_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            let path = entry.path();
+            let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
+            if !kind.is_some_and(|kind| kind.is_file()) {
+                return Err(odd(&name, "links could lead out of the app's folder"));
+            }
+            let size = entry.metadata().map_err(|_| unreadable(folder))?.len();
+            if size > files.room() {
+                return Err(too_large("the folder", UNPACKED_MAX_BYTES));
+            }
+            files.add(name, std::fs::read(path).map_err(|_| unreadable(path))?.into())?;
+        }
+        files.done()
+    }
+
+    /// The archive of these files: the same bytes wherever and whenever it is made.
+    ///
+    /// # Errors
+    /// Only when memory cannot be written.
+    pub fn pack(&self) -> Result<Bytes, Problem> {
+        let pack = || -> std::io::Result<Vec<u8>> {
+            let mut tar = tar::Builder::new(zstd::Encoder::new(Vec::new(), PACK_LEVEL)?);
+            for (name, bytes) in &self.files {
+                let mut header = tar::Header::new_gnu();
+                header.set_size(bytes.len() as u64);
+                header.set_mode(0o644);
+                header.set_entry_type(tar::EntryType::Regular);
+                tar.append_data(&mut header, name, &bytes[..])?;
+            }
+            let mut zstd = tar.into_inner()?;
+            zstd.flush()?;
+            zstd.finish()
+        };
+        pack().map(Bytes::from).map_err(|_| Problem::internal())
+    }
+
+    /// Over names, sizes and contents, in the order of names: dates, owners and machines do not enter.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let mut over = seal::DigestWriter::new();
+        over.update(b"bailiwick-bundle-1\n");
+        for (name, bytes) in &self.files {
+            over.update(&(name.len() as u64).to_be_bytes());
+            over.update(name.as_bytes());
+            over.update(&(bytes.len() as u64).to_be_bytes());
+            over.update(bytes);
+        }
+        over.finish()
+    }
+
+    #[must_use]
+    pub fn get(&self, path: &str) -> Option<&Bytes> {
+        self.files.get(path)
+    }
+
+    /// Every file, in the order of names.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &Bytes)> {
+        self.files.iter().map(|(name, bytes)| (name.as_str(), bytes))
+    }
+}
+
+fn check_name(name: &str) -> Result<(), Problem> {
+    let part = |part: &str| part.is_empty() || part == "." || part == ".." || part.ends_with(['.', ' ']);
+    let why = if name.len() > NAME_MAX_BYTES {
+        "the name is longer than 200 bytes"
+    } else if name.starts_with('/') || name.contains('\\') || name.contains(':') {
+        "names are relative, with `/` between folders"
+    } else if name.chars().any(char::is_control) {
+        "the name holds a control character"
+    } else if name.split('/').any(part) {
+        "the name has a part that is empty, `.`, `..`, or ends in a dot or space"
+    } else if name.split('/').count() > DEPTH_MAX {
+        "it lies more than 16 folders deep"
+    } else {
+        return Ok(());
+    };
+    Err(odd(name, why))
+}
+
+fn odd(name: &str, why: &str) -> Problem {
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
+    Problem::new(
+        ProblemKind::Unprocessable,
+        "bundle.entry",
+        format!("`{shown}` cannot be part of an app"),
+        why,
+        "remove or rename it, then deploy again",
+    )
+}
+
+fn too_many() -> Problem {
+    Problem::new(
+        ProblemKind::TooLarge,
+        "bundle.files",
+        "there are too many files",
+        format!("an app may have {FILES_MAX} files"),
+        "leave out what the app does not serve or import",
+    )
+}
+
+fn too_large(what: &str, max: u64) -> Problem {
+    Problem::new(
+        ProblemKind::TooLarge,
+        "bundle.size",
+        format!("{what} is too large"),
+        format!("it may be {} MiB", max >> 20),
+        "leave out what the app does not serve or import",
+    )
+}
+
+fn not_an_archive() -> Problem {
+    Problem::new(
+        ProblemKind::Invalid,
+        "bundle.archive",
+        "that is not a whole archive",
+        "a bundle is a tar file, compressed with zstd; this one is cut, damaged, or something else",
+        "send it with `bailiwick deploy`, which makes the archive",
+    )
+}
+
+fn unreadable(path: &Path) -> Problem {
+    Problem::new(
+        ProblemKind::Invalid,
+        "bundle.unreadable",
+        format!("`{}` cannot be read", path.display()),
+        "the folder or a file in it is missing, or not yours to read",
+        "check the path and its permissions",
+    )
+}

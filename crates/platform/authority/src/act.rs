@@ -1,0 +1,90 @@
+//! What is asked for: an act, its rule and its target.
+
+use crate::{AppRef, Rule};
+use model::{AppId, Env, Group, TenantId};
+use std::fmt;
+
+/// How an act's event becomes durable (design: The record).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Durability {
+    /// Authority taken away: cut first, recorded as soon as possible.
+    Cut,
+    /// Every other change: in the same commit, refused if it cannot be.
+    Act,
+    /// A value released or refused, an export: recorded before it takes effect.
+    Use,
+    /// A request or a brokered call: recorded within a second, from a bounded buffer.
+    Access,
+}
+
+/// Whether an act changes who may do what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EpochEffect {
+    /// Policy, role, membership, grant or app state change with it.
+    Raises,
+    Keeps,
+}
+
+/// On what.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Target {
+    pub tenant: TenantId,
+    pub app: Option<AppId>,
+    pub env: Option<Env>,
+    /// With opaque ids: `app/ID`, `person/ID`, `secret/ID`.
+    pub resource: String,
+}
+
+impl Target {
+    #[must_use]
+    pub fn new(tenant: TenantId, resource: impl Into<String>) -> Self {
+        Self { tenant, app: None, env: None, resource: resource.into() }
+    }
+
+    /// An app as a whole.
+    #[must_use]
+    pub fn app(tenant: TenantId, id: &AppId) -> Self {
+        Self { tenant, app: Some(id.clone()), env: None, resource: format!("app/{id}") }
+    }
+
+    /// An app in one environment, and something within it.
+    #[must_use]
+    pub fn within(tenant: TenantId, app: &AppRef, resource: impl Into<String>) -> Self {
+        Self { tenant, app: Some(app.id.clone()), env: Some(app.env), resource: resource.into() }
+    }
+}
+
+/// Something that a caller may ask to do. A value of it carries the target.
+pub trait Act: fmt::Debug + Send + Sync + 'static {
+    /// Its line in the one table of acts.
+    const RULE: &'static Rule;
+
+    fn target(&self) -> Target;
+
+    /// The team that owns the target, for rules that ask for it.
+    fn team(&self) -> Option<Group> {
+        None
+    }
+
+    /// Who asked for what this act would approve: requester ≠ approver is checked against it.
+    fn requester(&self) -> Option<model::PersonId> {
+        None
+    }
+
+    /// Whether the caller said `--break-glass`.
+    fn break_glass(&self) -> BreakGlass {
+        BreakGlass::No
+    }
+
+    /// What policy may judge besides caller and target. The same facts give the same decision.
+    fn facts(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+}
+
+/// An exception that is asked for by name, and shown for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BreakGlass {
+    Yes,
+    No,
+}

@@ -1,0 +1,153 @@
+//! Every act there is, with who may do it: the one table that `matrix.md` is generated from.
+//!
+//! An act that is not here does not exist. Policy (Rego) may refuse more than this table does, never less.
+
+use crate::{Durability, EpochEffect};
+
+/// The roles that built-in groups carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    Builder,
+    Reviewer,
+    Operator,
+    Auditor,
+}
+
+impl Role {
+    pub const ALL: [Self; 4] = [Self::Builder, Self::Reviewer, Self::Operator, Self::Auditor];
+}
+
+/// Which people may do an act; any one line suffices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum May {
+    /// Every signed-in person of the tenant.
+    Everyone,
+    Has(Role),
+    /// A builder who is in the team that owns the target.
+    BuilderInTeam,
+    /// The people whom the app's live manifest lets in.
+    AppUser,
+}
+
+/// Whether the local credential may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MachineMay {
+    Yes,
+    /// Only by `--break-glass`, shown as EXCEPTION for ever.
+    BreakGlass,
+    No,
+}
+
+/// Whether a person's session needs a second factor, not older than ten minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SecondFactor {
+    Fresh,
+    No,
+}
+
+/// Whether an act may be done by an app, by the system's own jobs, by a stranger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Others {
+    Nobody,
+    Apps,
+    System,
+    AppsAndSystem,
+    Strangers,
+}
+
+/// One line of the table.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The act's name: `noun.verb`, the `action` of its events.
+    pub name: &'static str,
+    /// What it does, for people.
+    pub says: &'static str,
+    pub durability: Durability,
+    pub epoch: EpochEffect,
+    pub people: &'static [May],
+    pub second_factor: SecondFactor,
+    pub machine: MachineMay,
+    pub others: Others,
+}
+
+const OPERATOR: May = May::Has(Role::Operator);
+const REVIEWER: May = May::Has(Role::Reviewer);
+const AUDITOR: May = May::Has(Role::Auditor);
+
+macro_rules! rules {
+    ($($konst:ident = $name:literal $says:literal, $durability:ident $epoch:ident, [$($may:expr),*] $factor:ident, $machine:ident, $others:ident;)*) => {
+        /// The lines of the table, by name.
+        pub mod rules {
+            use super::*;
+            $(pub static $konst: Rule = Rule {
+                name: $name,
+                says: $says,
+                durability: Durability::$durability,
+                epoch: EpochEffect::$epoch,
+                people: &[$($may),*],
+                second_factor: SecondFactor::$factor,
+                machine: MachineMay::$machine,
+                others: Others::$others,
+            };)*
+        }
+
+        /// The whole table, in the order in which it is written.
+        pub static ACTS: &[&Rule] = &[$(&rules::$konst),*];
+    };
+}
+
+rules! {
+    // identity
+    PERSON_ADD = "person.add" "add a person and make their one-time link", Act Raises, [OPERATOR] Fresh, Yes, Nobody;
+    PERSON_GROUPS = "person.groups" "change the groups of a person", Act Raises, [OPERATOR] Fresh, Yes, Nobody;
+    PERSON_DISABLE = "person.disable" "disable a person and end their sessions", Cut Raises, [OPERATOR] No, Yes, Nobody;
+    PERSON_LIST = "person.list" "list people and groups", Access Keeps, [OPERATOR, REVIEWER, AUDITOR] No, Yes, Nobody;
+    LINK_SPEND = "link.spend" "sign in with a one-time link", Act Keeps, [] No, No, Strangers;
+    SESSION_END = "session.end" "sign out", Cut Keeps, [May::Everyone] No, No, Nobody;
+    APP_SIGN_IN = "app.sign_in" "sign in to an app", Act Keeps, [May::AppUser] No, No, Nobody;
+    TOKEN_ISSUE = "token.issue" "get a short-lived token for an app", Use Keeps, [May::AppUser] No, No, Nobody;
+    APP_TOKEN_ISSUE = "app_token.issue" "issue the app's own short-lived token", Use Keeps, [] No, No, Apps;
+
+    // catalog
+    APP_DEPLOY = "app.deploy" "deploy a release", Act Raises, [May::BuilderInTeam] No, Yes, Nobody;
+    RELEASE_LIVE = "release.live" "make an approved release live", Act Raises, [] No, No, System;
+    RELEASE_APPROVE = "release.approve" "approve a request", Act Raises, [REVIEWER, OPERATOR] Fresh, BreakGlass, Nobody;
+    RELEASE_REJECT = "release.reject" "send a request back", Act Keeps, [REVIEWER, OPERATOR] No, Yes, Nobody;
+    RELEASE_ROLLBACK = "release.rollback" "serve an earlier release again", Act Raises, [May::BuilderInTeam, OPERATOR] No, Yes, Nobody;
+    APP_REVOKE = "app.revoke" "switch an app off everywhere", Cut Raises, [May::BuilderInTeam, REVIEWER, OPERATOR] No, Yes, System;
+    APP_REVOKE_DONE = "app.revoke.done" "record what a revoke cut", Act Keeps, [] No, No, System;
+    APP_RESTORE = "app.restore" "let a switched-off app serve again, with new credentials", Act Raises, [OPERATOR] Fresh, Yes, Nobody;
+    APP_RETIRE = "app.retire" "end an app for good and delete its data", Act Raises, [May::BuilderInTeam, OPERATOR] No, Yes, Nobody;
+    APP_EXPIRE = "app.expire" "suspend an app on its date", Cut Raises, [] No, No, System;
+    APP_LIST = "app.list" "list the apps", Access Keeps, [May::Everyone] No, Yes, Nobody;
+    APP_SEE = "app.see" "see what an app may touch, holds and used", Access Keeps, [May::BuilderInTeam, REVIEWER, OPERATOR, AUDITOR] No, Yes, Nobody;
+    APP_LOGS = "app.logs" "read an app's log", Use Keeps, [May::BuilderInTeam, OPERATOR] No, Yes, Nobody;
+    REQUEST_LIST = "request.list" "see what waits for a person", Access Keeps, [May::Has(Role::Builder), REVIEWER, OPERATOR, AUDITOR] No, Yes, Nobody;
+    JOB_RUN = "job.run" "run a scheduled job of an app", Act Keeps, [] No, No, System;
+    JOB_DONE = "job.done" "record how a job ended", Act Keeps, [] No, No, System;
+
+    // gateway
+    APP_USE = "app.use" "send a request to an app", Access Keeps, [May::AppUser] No, No, AppsAndSystem;
+    APP_USE_PUBLIC = "app.use_public" "send a request to a public path of an app", Access Keeps, [May::Everyone] No, No, Strangers;
+
+    // vault
+    SECRET_PUT = "secret.put" "store a secret's value", Act Raises, [OPERATOR] Fresh, Yes, Nobody;
+    SECRET_LIST = "secret.list" "list secrets, never their values", Access Keeps, [May::Has(Role::Builder), REVIEWER, OPERATOR, AUDITOR] No, Yes, Nobody;
+    SECRET_REVOKE = "secret.revoke" "make a secret unusable", Cut Raises, [OPERATOR, REVIEWER] No, Yes, Nobody;
+    SECRET_USE = "secret.use" "attach a secret to a call", Use Keeps, [] No, No, Apps;
+
+    // data
+    DATA_READ = "data.read" "read records", Access Keeps, [] No, No, Apps;
+    DATA_WRITE = "data.write" "write a record", Act Keeps, [] No, No, Apps;
+    DATA_EXPORT = "data.export" "export a collection", Use Keeps, [] No, No, Apps;
+    DATA_EXPIRE = "data.expire" "delete records past their retention", Act Keeps, [] No, No, System;
+
+    // broker
+    EGRESS_CALL = "egress.call" "call a destination outside", Access Keeps, [] No, No, Apps;
+
+    // the record and the platform
+    AUDIT_READ = "audit.read" "read the record", Use Keeps, [AUDITOR, OPERATOR] No, Yes, Nobody;
+    AUDIT_EXPORT = "audit.export" "export the record", Use Keeps, [AUDITOR, OPERATOR] No, Yes, Nobody;
+    POLICY_READ = "policy.read" "read the policy", Access Keeps, [May::Everyone] No, Yes, Nobody;
+    PLATFORM_START = "platform.start" "start the server", Act Keeps, [] No, No, System;
+}

@@ -1,0 +1,25 @@
+//! Kinds of changes that nodes must hear of, since they keep the thing in memory: the words of the change feed.
+
+/// State, release or grants of an app in one environment; the key is `APP_ID/ENV`.
+pub const APP: &str = "app";
+/// People or groups; no key.
+pub const PEOPLE: &str = "people";
+/// A session ended; the key is its id.
+pub const SESSION: &str = "session";
+/// A secret of an app changed; the key is `APP_ID/ENV`.
+pub const SECRET: &str = "secret";
+/// The policy bundle changed; no key.
+pub const POLICY: &str = "policy";
+
+/// The key of an app in one environment.
+#[must_use]
+pub fn app_key(app: &crate::AppRef) -> String {
+    format!("{}/{}", app.id, app.env)
+}
+
+/// The app of such a key.
+#[must_use]
+pub fn app_of(key: &str) -> Option<crate::AppRef> {
+    let (id, env) = key.split_once('/')?;
+    Some(crate::AppRef { id: model::AppId::new(id), env: env.parse().ok()? })
+}

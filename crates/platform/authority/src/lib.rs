@@ -1,0 +1,28 @@
+//! Authority: a known caller and policy in, a `Permit<Act>` out, or a denial that explains itself.
+//!
+//! Only this crate makes permits. It reads no database: what it knows of people and apps (`Facts`) is put into it by
+//! the assembly, kept fresh by the change feed. Rego only narrows: tenant walls, the role matrix and
+//! requester ≠ approver are Rust, and an error, a time-out or a missing bundle denies.
+
+mod act;
+mod acts;
+mod authority;
+mod caller;
+pub mod change;
+mod denied;
+mod facts;
+mod instance;
+mod permit;
+mod policy;
+mod surface;
+
+pub use act::{Act, BreakGlass, Durability, EpochEffect, Target};
+pub use acts::{ACTS, MachineMay, May, Others, Role, Rule, SecondFactor, rules};
+pub use authority::Authority;
+pub use caller::{AppRef, Caller, Factor, Origin, Who};
+pub use denied::Denied;
+pub use facts::{AppFacts, AppState, Facts, PersonFacts};
+pub use instance::Instance;
+pub use permit::{Permit, Spent};
+pub use policy::{Policy, PolicyError};
+pub use surface::{Ask, Cut, CutState, Held, Planned, Surface, SurfaceError, SurfaceName, Used};

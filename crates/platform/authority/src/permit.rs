@@ -1,0 +1,100 @@
+//! The permit: proof that authority was asked about this caller, this act and this target.
+
+use crate::{Act, Caller, Rule, Target};
+use model::Timestamp;
+
+/// Made by `Authority` alone, used up by the act; not `Clone`.
+#[derive(Debug)]
+#[must_use = "a permit that is not used is an act that did not happen"]
+pub struct Permit<A: Act> {
+    caller: Caller,
+    act: A,
+    epoch: u64,
+    good_until: Timestamp,
+    exception: Option<&'static str>,
+}
+
+impl<A: Act> Permit<A> {
+    pub(crate) const fn new(
+        caller: Caller,
+        act: A,
+        epoch: u64,
+        good_until: Timestamp,
+        exception: Option<&'static str>,
+    ) -> Self {
+        Self { caller, act, epoch, good_until, exception }
+    }
+
+    pub const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    pub const fn act(&self) -> &A {
+        &self.act
+    }
+
+    /// The earliest expiry among the facts that the decision used; streams are judged again then.
+    pub const fn good_until(&self) -> Timestamp {
+        self.good_until
+    }
+
+    /// The authority epoch that the decision saw.
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// `break-glass`, when the permit rests on an exception.
+    pub const fn exception(&self) -> Option<&'static str> {
+        self.exception
+    }
+
+    /// Uses the permit up: what the record needs to know of it, without the act's type.
+    #[must_use]
+    pub fn spend(self) -> (A, Spent) {
+        let spent = Spent {
+            target: self.act.target(),
+            caller: self.caller,
+            rule: A::RULE,
+            epoch: self.epoch,
+            exception: self.exception,
+        };
+        (self.act, spent)
+    }
+}
+
+/// A used permit: who, what and on what, for the event. Cannot be made any other way.
+#[derive(Debug)]
+pub struct Spent {
+    caller: Caller,
+    target: Target,
+    rule: &'static Rule,
+    epoch: u64,
+    exception: Option<&'static str>,
+}
+
+impl Spent {
+    #[must_use]
+    pub const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    #[must_use]
+    pub const fn target(&self) -> &Target {
+        &self.target
+    }
+
+    #[must_use]
+    pub const fn rule(&self) -> &'static Rule {
+        self.rule
+    }
+
+    #[must_use]
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    #[must_use]
+    pub const fn exception(&self) -> Option<&'static str> {
+        self.exception
+    }
+}

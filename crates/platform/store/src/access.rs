@@ -1,0 +1,181 @@
+//! Events of class `access`: into a bounded buffer, durable within a second, in batches.
+//!
+//! Refuses new ones when the buffer is full or cannot be written: then no new request may begin.
+
+use crate::{
+    Outcome, Store, StoreError,
+    engine::GroupEnd,
+    event::Draft,
+    params, sql,
+};
+use authority::{Act, Caller, Denied, Permit, Spent, Target};
+use model::{EventId, TenantId, Timestamp};
+use seal::SubjectKey;
+use serde_json::Value as Json;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+/// Events in the buffer: at 1 KiB each, 16 MiB; some seconds of a busy node.
+const BUFFERED_MAX: usize = 16_384;
+/// Events written in one commit.
+const BATCH: usize = 512;
+/// How long the first of a batch waits for others; far below the promised second.
+const GATHER: Duration = Duration::from_millis(50);
+/// Between attempts while the record cannot be written.
+const RETRY: Duration = Duration::from_millis(250);
+
+#[derive(Debug)]
+struct Pending {
+    id: EventId,
+    at: Timestamp,
+    spent: Spent,
+    outcome: Outcome,
+    detail: Json,
+}
+
+#[derive(Debug)]
+enum Item {
+    Event(Box<Pending>),
+    /// Answered once everything before it is durable.
+    Flush(oneshot::Sender<()>),
+}
+
+#[derive(Debug)]
+pub(crate) struct AccessBuffer {
+    send: mpsc::Sender<Item>,
+    receive: Mutex<mpsc::Receiver<Item>>,
+    stuck: AtomicBool,
+}
+
+impl AccessBuffer {
+    pub(crate) fn new() -> Self {
+        let (send, receive) = mpsc::channel(BUFFERED_MAX);
+        Self { send, receive: Mutex::new(receive), stuck: AtomicBool::new(false) }
+    }
+}
+
+impl Store {
+    /// Notes a request or a brokered call; durable within a second. Never waits.
+    ///
+    /// # Errors
+    /// `StoreError::Unwritable` while the record cannot be written, `StoreError::Busy` when the buffer is full: the
+    /// request must be refused.
+    pub fn access<A: Act>(&self, permit: Permit<A>, outcome: Outcome, detail: Json) -> Result<EventId, StoreError> {
+        if self.access.stuck.load(Ordering::Acquire) {
+            return Err(StoreError::unwritable("the record of requests cannot be written"));
+        }
+        let (_, spent) = permit.spend();
+        let id = EventId::generate();
+        let pending = Pending { id: id.clone(), at: self.clock.now(), spent, outcome, detail };
+        match self.access.send.try_send(Item::Event(Box::new(pending))) {
+            Ok(()) => Ok(id),
+            Err(_) => Err(StoreError::busy("too many requests wait for their record")),
+        }
+    }
+
+    /// Waits until everything noted so far is durable. Needs the tasks (`start_tasks`).
+    ///
+    /// # Errors
+    /// `StoreError::Closed` when the tasks have stopped.
+    pub async fn flush_access(&self) -> Result<(), StoreError> {
+        let (done, flushed) = oneshot::channel();
+        self.access.send.send(Item::Flush(done)).await.map_err(|_| StoreError::Closed)?;
+        flushed.await.map_err(|_| StoreError::Closed)
+    }
+
+    /// A refusal is an event too. Strangers' refusals are counted: one event for each source, act and minute.
+    ///
+    /// # Errors
+    /// As `Store::record`.
+    pub async fn denied(&self, denied: &Denied, caller: &Caller, target: &Target) -> Result<(), StoreError> {
+        let at = self.clock.now();
+        if matches!(caller.who, authority::Who::Stranger) {
+            self.count(caller, denied.act, target, Outcome::Denied);
+            return Ok(());
+        }
+        self.write_events(&[Draft::refusal(denied, caller, target, at)]).await
+    }
+
+    /// Writes what is buffered until the task is stopped.
+    pub(crate) async fn flush_access_loop(self: Arc<Self>) {
+        let mut receive = self.access.receive.lock().await;
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let more = receive.recv_many(&mut batch, BATCH).await;
+            if more == 0 {
+                return;
+            }
+            let flush_now = batch.iter().any(|item| matches!(item, Item::Flush(_)));
+            if !flush_now && batch.len() < BATCH {
+                tokio::time::sleep(GATHER).await;
+                while batch.len() < BATCH
+                    && let Ok(item) = receive.try_recv()
+                {
+                    batch.push(item);
+                }
+            }
+            while let Err(error) = self.write_batch(&batch).await {
+                if !self.access.stuck.swap(true, Ordering::AcqRel) {
+                    tracing::error!(%error, "the record of requests cannot be written; new requests are refused");
+                }
+                tokio::time::sleep(RETRY).await;
+            }
+            self.access.stuck.store(false, Ordering::Release);
+            for item in batch.drain(..) {
+                if let Item::Flush(done) = item {
+                    // Whoever asked may have gone away.
+                    drop(done.send(()));
+                }
+            }
+        }
+    }
+
+    async fn write_batch(&self, batch: &[Item]) -> Result<(), StoreError> {
+        let drafts: Vec<Draft<'_>> = batch.iter().filter_map(draft).collect();
+        if drafts.is_empty() { Ok(()) } else { self.write_events(&drafts).await }
+    }
+
+    /// Writes events that no transaction of an act holds.
+    pub(crate) async fn write_events(&self, drafts: &[Draft<'_>]) -> Result<(), StoreError> {
+        let mut tx = self.engine.begin().await?;
+        // Sorted, so that two batches never wait for each other's keys crosswise.
+        let mut keys: BTreeMap<(TenantId, String), Option<SubjectKey>> = BTreeMap::new();
+        for draft in drafts {
+            keys.insert((draft.target.tenant.clone(), draft.caller.subject()), None);
+        }
+        for ((tenant, subject), key) in &mut keys {
+            *key = Some(self.subjects.sealing(&mut tx, tenant, subject).await?);
+        }
+        let mut batch = Vec::with_capacity(drafts.len() + 1);
+        for draft in drafts {
+            let name = (draft.target.tenant.clone(), draft.caller.subject());
+            let key = keys.get(&name).and_then(Option::as_ref).ok_or(StoreError::Ended)?;
+            batch.push(draft.statement(key)?);
+        }
+        batch.push(crate::engine::Statement::new(sql::FLUSH_RUN, params![self.node.as_str(), self.clock.now()]));
+        tx.run(&batch).await?;
+        tx.commit(GroupEnd::Join).await?;
+        for ((tenant, subject), key) in keys {
+            if let Some(key) = key {
+                self.subjects.remember(&tenant, subject, key);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn draft(item: &Item) -> Option<Draft<'_>> {
+    match item {
+        Item::Event(pending) => {
+            Some(Draft::of(&pending.spent, pending.id.clone(), pending.at, pending.outcome, pending.detail.clone()))
+        }
+        Item::Flush(_) => None,
+    }
+}

@@ -1,0 +1,135 @@
+//! The two engines behind one face: read, begin, run a batch, commit.
+//!
+//! SQL text is written once, with `$1…`, in the subset both share; what differs is named in `differences.rs`.
+
+use crate::{
+    Row, StoreError, Value,
+    postgres::{Postgres, PostgresTx},
+    sqlite::{Sqlite, SqliteTx},
+};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// One statement of a batch.
+#[derive(Debug)]
+pub(crate) struct Statement {
+    pub(crate) sql: &'static str,
+    pub(crate) params: Vec<Value>,
+}
+
+impl Statement {
+    pub(crate) fn new(sql: &'static str, params: &[Value]) -> Self {
+        Self { sql, params: params.to_vec() }
+    }
+}
+
+/// What a statement gave: rows, and how many rows it changed.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) changed: u64,
+}
+
+/// Whether other acts may join the group that this commit belongs to (SQLite).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GroupEnd {
+    Join,
+    Close,
+}
+
+/// How many acts were committed, in how many groups (one fsync each on SQLite).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CommitCounts {
+    pub acts: u64,
+    pub groups: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Engine {
+    Sqlite(Arc<Sqlite>),
+    Postgres(Arc<Postgres>),
+}
+
+impl Engine {
+    pub(crate) async fn read(&self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        Value::check(params)?;
+        match self {
+            Self::Sqlite(sqlite) => sqlite.read(sql, params.to_vec()).await,
+            Self::Postgres(postgres) => postgres.read(sql, params).await,
+        }
+    }
+
+    pub(crate) async fn begin(&self) -> Result<EngineTx, StoreError> {
+        Ok(match self {
+            Self::Sqlite(sqlite) => EngineTx::Sqlite(Sqlite::begin(sqlite).await?),
+            Self::Postgres(postgres) => EngineTx::Postgres(Box::new(postgres.begin().await?)),
+        })
+    }
+
+    /// Runs a whole script of several statements, as migrations are.
+    pub(crate) fn counts(&self) -> CommitCounts {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.counts(),
+            Self::Postgres(postgres) => postgres.counts(),
+        }
+    }
+
+    /// Rises when something was committed; on PostgreSQL also when another node says so.
+    pub(crate) fn committed(&self) -> &watch::Sender<u64> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.committed(),
+            Self::Postgres(postgres) => postgres.committed(),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) enum EngineTx {
+    Sqlite(SqliteTx),
+    Postgres(Box<PostgresTx>),
+}
+
+impl EngineTx {
+    /// Runs statements in order; on PostgreSQL they share one round trip.
+    pub(crate) async fn run(&mut self, batch: &[Statement]) -> Result<Vec<Answer>, StoreError> {
+        for statement in batch {
+            Value::check(&statement.params)?;
+        }
+        match self {
+            Self::Sqlite(tx) => tx.run(batch),
+            Self::Postgres(tx) => tx.run(batch).await,
+        }
+    }
+
+    pub(crate) async fn query(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        Ok(self.one(sql, params).await?.rows)
+    }
+
+    pub(crate) async fn execute(&mut self, sql: &'static str, params: &[Value]) -> Result<u64, StoreError> {
+        Ok(self.one(sql, params).await?.changed)
+    }
+
+    async fn one(&mut self, sql: &'static str, params: &[Value]) -> Result<Answer, StoreError> {
+        Ok(self.run(&[Statement::new(sql, params)]).await?.pop().unwrap_or_default())
+    }
+
+    /// A script of several statements without parameters: migrations alone.
+    pub(crate) async fn script(&mut self, sql: &str) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(tx) => tx.script(sql),
+            Self::Postgres(tx) => tx.script(sql).await,
+        }
+    }
+
+    /// Returns once the commit is durable.
+    pub(crate) async fn commit(self, end: GroupEnd) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(tx) => tx.commit(end).await,
+            Self::Postgres(tx) => tx.commit().await,
+        }
+    }
+
+    pub(crate) const fn is_postgres(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+}

@@ -1,0 +1,161 @@
+//! What can go wrong with stored things, classed by what the caller can do about it.
+//!
+//! Refuses to carry database text to a person: `problem` has words of its own for the few cases that a person can
+//! act on, and "our fault" for the rest; the source goes to the operator's log.
+
+use model::{Problem, ProblemKind, TenantId};
+use std::{error::Error, sync::Arc};
+
+/// A kept source: shared, since one failed commit is the answer to every act of its group.
+pub type Cause = Arc<dyn Error + Send + Sync>;
+
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Authority changed between the permit and the commit; nothing was written. Ask again: `Store::again`.
+    #[error("authority of tenant `{tenant}` moved to epoch {current} while this was under way")]
+    Moved { tenant: TenantId, current: u64 },
+    #[error("the data was written by a newer version: it holds migration {number} of `{room}` (`{name}`)")]
+    Newer { room: String, number: i64, name: String },
+    #[error("migration {number} of `{room}` is not the one that was applied")]
+    Altered { room: String, number: i64 },
+    #[error("migrations of `{room}` do not count up from 1: found {number}")]
+    Disordered { room: &'static str, number: i64 },
+    #[error("the database belongs to root key `{expected}`, and this is `{found}`")]
+    WrongKey { expected: String, found: String },
+    /// The data folder is held by another process.
+    #[error("another process has this database open")]
+    InUse,
+    /// Disk full, below the reserve, read-only, or the database is gone.
+    #[error("the record cannot be written: {reason}")]
+    Unwritable { reason: &'static str, source: Option<Cause> },
+    /// A unique key is taken.
+    #[error("a row with this key exists in `{table}` ({constraint})")]
+    Conflict { table: String, constraint: String },
+    #[error("column {column} is not {expected}")]
+    Row { column: usize, expected: &'static str },
+    #[error("parameter {position} cannot be stored: {why}")]
+    Param { position: usize, why: &'static str },
+    /// A statement that writes was given to a reader.
+    #[error("a reader may not write")]
+    ReadOnly,
+    /// An earlier statement of this transaction failed: it can only be rolled back.
+    #[error("the transaction failed before")]
+    Ended,
+    #[error("the store is closed")]
+    Closed,
+    /// Too much at once, or a lock that was not given in time.
+    #[error("the store is busy: {reason}")]
+    Busy { reason: &'static str, source: Option<Cause> },
+    #[error("a key or a sealed value was refused")]
+    Seal(#[source] Cause),
+    #[error("the log was refused")]
+    Ledger(#[source] Cause),
+    #[error("stored JSON is malformed")]
+    Json(#[source] Cause),
+    #[error("file beside the database")]
+    File(#[source] Cause),
+    #[error("the database refused a statement")]
+    Database(#[source] Cause),
+}
+
+/// Errors that may hold a `StoreError`: what `Store::again` looks into.
+pub trait HoldsStoreError {
+    fn store_error(&self) -> Option<&StoreError>;
+}
+
+impl HoldsStoreError for StoreError {
+    fn store_error(&self) -> Option<&StoreError> {
+        Some(self)
+    }
+}
+
+impl StoreError {
+    pub(crate) fn row(column: usize, expected: &'static str) -> Self {
+        Self::Row { column, expected }
+    }
+
+    pub(crate) fn seal(source: seal::Error) -> Self {
+        Self::Seal(Arc::new(source))
+    }
+
+    pub(crate) fn json(source: serde_json::Error) -> Self {
+        Self::Json(Arc::new(source))
+    }
+
+    pub(crate) fn file(source: std::io::Error) -> Self {
+        Self::File(Arc::new(source))
+    }
+
+    pub(crate) const fn unwritable(reason: &'static str) -> Self {
+        Self::Unwritable { reason, source: None }
+    }
+
+    pub(crate) const fn busy(reason: &'static str) -> Self {
+        Self::Busy { reason, source: None }
+    }
+
+    /// What a person is told.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let unavailable = |code, what, why, fix: &str| Problem::new(ProblemKind::Unavailable, code, what, why, fix);
+        if let Self::Newer { room, number, .. } = self {
+            return unavailable(
+                "store.newer",
+                "the data is newer than this program".to_owned(),
+                format!("a later version has changed how `{room}` is stored (step {number}), and this one cannot read it"),
+                "start the version that wrote the data, or restore a backup that was made before it",
+            );
+        }
+        if let Self::WrongKey { expected, found } = self {
+            return unavailable(
+                "store.wrong_key",
+                "this root key does not belong to this database".to_owned(),
+                format!("the database was made with root key `{expected}`, and `{found}` was given"),
+                "point `[seal] root` at the key that the database was made with; the recovery copy is the same key",
+            );
+        }
+        let (code, what, why, fix) = match self {
+            Self::InUse => (
+                "store.in_use",
+                "this data folder is in use",
+                "another process of this machine has the database open",
+                "stop that process, or give this one another folder with `--data`",
+            ),
+            Self::Unwritable { .. } => (
+                "record.unwritable",
+                "nothing can be changed at the moment",
+                "the record of what happens cannot be written, and no change is made without it",
+                "tell your operator: the disk is full or read-only, or the database does not answer",
+            ),
+            Self::Busy { .. } => (
+                "store.busy",
+                "too much is going on at the moment",
+                "the change waited longer than it may",
+                "try again in a moment",
+            ),
+            Self::Moved { .. } => (
+                "authority.moved",
+                "what may be done changed meanwhile",
+                "policy, roles or grants changed several times while this was decided; nothing was written",
+                "try again",
+            ),
+            Self::Newer { .. }
+            | Self::WrongKey { .. }
+            | Self::Altered { .. }
+            | Self::Disordered { .. }
+            | Self::Conflict { .. }
+            | Self::Row { .. }
+            | Self::Param { .. }
+            | Self::ReadOnly
+            | Self::Ended
+            | Self::Closed
+            | Self::Seal(_)
+            | Self::Ledger(_)
+            | Self::Json(_)
+            | Self::File(_)
+            | Self::Database(_) => return Problem::internal(),
+        };
+        unavailable(code, what.to_owned(), why.to_owned(), fix)
+    }
+}

@@ -1,0 +1,54 @@
+//! The store: one executor for SQLite and PostgreSQL.
+//!
+//! A permit opens a transaction, and its one commit writes the event: state and record land together or not at all.
+//! SQL is written once, with `$1…`, in the subset that both engines share.
+//!
+//! Refuses: a change without a permit (but for the closed list in `tables.rs`), a commit after authority has moved, a
+//! database of another root key, data of a newer version, SQL that is built from input (statements are `'static`).
+//!
+//! INVARIANT: a batch of an act locks in the order subject key, tenant, feed row.
+
+mod access;
+mod blobs;
+mod counted;
+mod differences;
+mod engine;
+mod epoch;
+mod error;
+mod event;
+mod events;
+mod feed;
+mod leases;
+mod migrations;
+mod postgres;
+mod row;
+mod runs;
+mod sequencer;
+mod sql;
+mod sqlite;
+mod store;
+mod subjects;
+mod tables;
+mod tasks;
+mod tree;
+mod tx;
+mod value;
+
+pub use blobs::Blobs;
+pub use engine::CommitCounts;
+pub use epoch::EpochWatch;
+pub use error::{Cause, HoldsStoreError, StoreError};
+pub use event::{Also, Outcome};
+pub use events::{Event, EventFilter, Filled};
+pub use feed::{Change, Changes};
+pub use leases::{Leadership, Lease};
+pub use migrations::{Migration, STORE};
+pub use row::Row;
+pub use seal::Digest;
+pub use sequencer::Sequenced;
+pub use store::{Database, RESERVE_BYTES, Store, StoreConfig};
+pub use tables::{FreeWrite, Housekeeping, Table};
+pub use tasks::Tasks;
+pub use tree::Behind;
+pub use tx::{Committed, EPOCH_CHANGED, Tx};
+pub use value::Value;

@@ -1,0 +1,104 @@
+//! Migrations, forward only: each room brings its own, all run in one transaction.
+//!
+//! Refuses data that a newer version wrote, and a past migration that was altered.
+
+use crate::{
+    StoreConfig, StoreError, Value, differences,
+    engine::{Engine, EngineTx, GroupEnd},
+    params, sql,
+};
+use seal::RootKey;
+use std::collections::HashMap;
+
+const ROOT_ID: &str = "root_key_id";
+const LOG_HOST: &str = "log_host";
+const ROOT_CHECK: &str = "root_key_check";
+
+/// One step of how a room's rows are stored. Numbers count up from 1 within a room; a step that was released is
+/// never edited.
+#[derive(Debug, Clone, Copy)]
+pub struct Migration {
+    pub room: &'static str,
+    pub number: i64,
+    pub name: &'static str,
+    /// In the subset both engines share; `{{identity}}` stands for a row number that the engine counts.
+    pub sql: &'static str,
+}
+
+/// What the store itself keeps.
+pub const STORE: &[Migration] =
+    &[Migration { room: "store", number: 1, name: "store", sql: include_str!("../migrations/0001_store.sql") }];
+
+pub(crate) async fn migrate(
+    engine: &Engine,
+    config: &StoreConfig,
+    rooms: &[&'static [Migration]],
+) -> Result<String, StoreError> {
+    let wanted: Vec<&Migration> = STORE.iter().chain(rooms.iter().copied().flatten()).collect();
+    check_order(&wanted)?;
+    let mut tx = engine.begin().await?;
+    if let Some(lock) = differences::lock_migrations(&tx) {
+        tx.run(&[lock]).await?;
+    }
+    tx.script(sql::CREATE_MIGRATIONS).await?;
+    let mut applied = HashMap::new();
+    for row in tx.query(sql::APPLIED_MIGRATIONS, &[]).await? {
+        applied.insert((row.text(0)?.to_owned(), row.int(1)?), (row.text(2)?.to_owned(), row.text(3)?.to_owned()));
+    }
+    for step in wanted {
+        let digest = seal::Digest::of(step.sql.as_bytes()).to_string();
+        if let Some((_, before)) = applied.remove(&(step.room.to_owned(), step.number)) {
+            if before != digest {
+                return Err(StoreError::Altered { room: step.room.to_owned(), number: step.number });
+            }
+            continue;
+        }
+        let script = differences::migration(&tx, step.sql);
+        tx.script(&script).await?;
+        let row: &[Value] = params![step.room, step.number, step.name, digest, config.clock.now()];
+        tx.execute(sql::INSERT_MIGRATION, row).await?;
+        tracing::info!(room = step.room, number = step.number, name = step.name, "migrated");
+    }
+    // What is left was applied by a version that knew more than this one.
+    if let Some(((room, number), (name, _))) = applied.into_iter().min() {
+        return Err(StoreError::Newer { room, number, name });
+    }
+    own_key(&mut tx, &config.root).await?;
+    let log_host = stored(&mut tx, LOG_HOST).await?;
+    if log_host.is_none() {
+        tx.execute(sql::INSERT_META, params![LOG_HOST, config.log_host.as_str()]).await?;
+    }
+    tx.commit(GroupEnd::Close).await?;
+    Ok(log_host.unwrap_or_else(|| config.log_host.clone()))
+}
+
+async fn stored(tx: &mut EngineTx, name: &str) -> Result<Option<String>, StoreError> {
+    let rows = tx.query(sql::META, params![name]).await?;
+    rows.first().map(|row| row.text(0).map(str::to_owned)).transpose()
+}
+
+/// Stores the root key's id and check value when the database is new; compares them ever after.
+async fn own_key(tx: &mut EngineTx, root: &RootKey) -> Result<(), StoreError> {
+    let id = stored(tx, ROOT_ID).await?;
+    let check = stored(tx, ROOT_CHECK).await?;
+    match (id, check) {
+        (Some(id), Some(check)) if root.matches(&id, &check) => Ok(()),
+        (None, None) => {
+            tx.execute(sql::INSERT_META, params![ROOT_ID, root.id()]).await?;
+            tx.execute(sql::INSERT_META, params![ROOT_CHECK, root.check_value()]).await?;
+            Ok(())
+        }
+        (expected, _) => Err(StoreError::WrongKey { expected: expected.unwrap_or_default(), found: root.id() }),
+    }
+}
+
+fn check_order(wanted: &[&Migration]) -> Result<(), StoreError> {
+    let mut last: HashMap<&'static str, i64> = HashMap::new();
+    for step in wanted {
+        let before = last.insert(step.room, step.number).unwrap_or(0);
+        if step.number != before + 1 {
+            return Err(StoreError::Disordered { room: step.room, number: step.number });
+        }
+    }
+    Ok(())
+}

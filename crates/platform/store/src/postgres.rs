@@ -1,0 +1,107 @@
+//! PostgreSQL: a pool that writes, a pool that cannot write, and one direct connection that listens.
+//!
+//! `LISTEN` and session locks never go through a pool: they belong to a connection, and pools hand connections round.
+
+mod errors;
+mod listen;
+mod tx;
+mod values;
+
+pub(crate) use listen::{SessionLock, listen};
+pub(crate) use tx::PostgresTx;
+
+use crate::{CommitCounts, Row, StoreError, Value};
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use errors::{pool_error, read_error};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::watch;
+use tokio_postgres::{Config, NoTls};
+
+/// Connections that write: beyond some two for each core of the server, more only wait for each other.
+const WRITERS: usize = 24;
+const READERS: usize = 16;
+/// How long an act waits for a connection before it is refused.
+const WAIT: Duration = Duration::from_secs(10);
+const CONNECT: Duration = Duration::from_secs(5);
+/// A lost node's locks end with its connection; a stuck one's after this.
+const WRITER_OPTIONS: &str =
+    "-c default_transaction_isolation=read\\ committed -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s";
+const READER_OPTIONS: &str = "-c default_transaction_read_only=on -c statement_timeout=30s";
+
+pub(crate) struct Postgres {
+    config: Config,
+    writers: Pool,
+    readers: Pool,
+    committed: Arc<watch::Sender<u64>>,
+    acts: Arc<AtomicU64>,
+}
+
+impl fmt::Debug for Postgres {
+    /// Without the address: it may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres").finish_non_exhaustive()
+    }
+}
+
+impl Postgres {
+    pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
+        let mut config: Config = url.parse().map_err(|_| StoreError::unwritable("the database address is not valid"))?;
+        config.application_name("bailiwick").connect_timeout(CONNECT);
+        let opened = Self {
+            writers: pool(&config, WRITER_OPTIONS, WRITERS)?,
+            readers: pool(&config, READER_OPTIONS, READERS)?,
+            config,
+            committed: Arc::new(watch::Sender::new(0)),
+            acts: Arc::default(),
+        };
+        opened.begin().await?;
+        Ok(opened)
+    }
+
+    pub(crate) async fn read(&self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let client = self.readers.get().await.map_err(pool_error)?;
+        let statement = client.prepare_cached(sql).await.map_err(read_error)?;
+        if statement.params().len() != params.len() {
+            let why = "the statement takes another number of parameters";
+            return Err(StoreError::Param { position: params.len(), why });
+        }
+        let refs: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = params.iter().map(|value| value as _).collect();
+        client.query(&statement, &refs).await.map_err(read_error)?.iter().map(values::row).collect()
+    }
+
+    pub(crate) async fn begin(&self) -> Result<PostgresTx, StoreError> {
+        let client = self.writers.get().await.map_err(pool_error)?;
+        Ok(PostgresTx::new(client, Arc::clone(&self.acts), Arc::clone(&self.committed)))
+    }
+
+    pub(crate) fn counts(&self) -> CommitCounts {
+        let acts = self.acts.load(Ordering::Relaxed);
+        CommitCounts { acts, groups: acts }
+    }
+
+    pub(crate) fn committed(&self) -> &watch::Sender<u64> {
+        &self.committed
+    }
+}
+
+fn pool(config: &Config, options: &str, size: usize) -> Result<Pool, StoreError> {
+    let mut config = config.clone();
+    let given = config.get_options().unwrap_or_default();
+    config.options(format!("{given} {options}"));
+    let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+    Pool::builder(manager)
+        .max_size(size)
+        .wait_timeout(Some(WAIT))
+        .create_timeout(Some(CONNECT))
+        .recycle_timeout(Some(CONNECT))
+        .runtime(Runtime::Tokio1)
+        .build()
+        .map_err(|error| StoreError::Database(Arc::new(error)))
+}

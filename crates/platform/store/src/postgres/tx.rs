@@ -1,0 +1,137 @@
+//! One transaction on PostgreSQL.
+//!
+//! Statements of a batch are sent together and answered together: an act costs two round trips, not six. A
+//! transaction that is dropped sends its ROLLBACK before the connection returns to the pool.
+
+use super::{errors::write_error, values};
+use crate::{
+    StoreError,
+    engine::{Answer, Statement},
+};
+use deadpool_postgres::Object;
+use futures_util::{FutureExt, TryStreamExt, future::Either, pin_mut, poll};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Poll,
+};
+use tokio::sync::watch;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// BEGIN goes out with the first statement.
+    Fresh,
+    Open,
+    Failed,
+    Ended,
+}
+
+#[derive(Debug)]
+pub(crate) struct PostgresTx {
+    client: Object,
+    state: State,
+    acts: Arc<AtomicU64>,
+    committed: Arc<watch::Sender<u64>>,
+}
+
+impl PostgresTx {
+    pub(super) const fn new(client: Object, acts: Arc<AtomicU64>, committed: Arc<watch::Sender<u64>>) -> Self {
+        Self { client, state: State::Fresh, acts, committed }
+    }
+
+    pub(crate) async fn run(&mut self, batch: &[Statement]) -> Result<Vec<Answer>, StoreError> {
+        if self.state == State::Failed {
+            return Err(StoreError::Ended);
+        }
+        let result = self.pipeline(batch).await;
+        if result.is_err() {
+            self.state = State::Failed;
+        }
+        result
+    }
+
+    async fn pipeline(&mut self, batch: &[Statement]) -> Result<Vec<Answer>, StoreError> {
+        let mut prepared = Vec::with_capacity(batch.len());
+        for one in batch {
+            let statement = self.client.prepare_cached(one.sql).await.map_err(write_error)?;
+            if statement.params().len() != one.params.len() {
+                let why = "the statement takes another number of parameters";
+                return Err(StoreError::Param { position: one.params.len(), why });
+            }
+            prepared.push((statement, &one.params));
+        }
+        let fresh = std::mem::replace(&mut self.state, State::Open) == State::Fresh;
+        let client = &self.client;
+        let begin = async { if fresh { client.batch_execute("BEGIN").await } else { Ok(()) } };
+        pin_mut!(begin);
+        // INVARIANT: a request is sent when its future is first polled; polling in order sends in order.
+        let begun = poll!(&mut begin);
+        let mut pending = Vec::with_capacity(batch.len());
+        for (statement, params) in &prepared {
+            let mut answer = Box::pin(answer(client, statement, params));
+            pending.push(match poll!(&mut answer) {
+                Poll::Ready(done) => Either::Left(done),
+                Poll::Pending => Either::Right(answer),
+            });
+        }
+        match begun {
+            Poll::Ready(done) => done,
+            Poll::Pending => begin.await,
+        }
+        .map_err(write_error)?;
+        let mut answers = Vec::with_capacity(batch.len());
+        for one in pending {
+            answers.push(match one {
+                Either::Left(done) => done,
+                Either::Right(answer) => answer.await,
+            }?);
+        }
+        Ok(answers)
+    }
+
+    pub(crate) async fn script(&mut self, sql: &str) -> Result<(), StoreError> {
+        self.run(&[]).await?;
+        self.client.batch_execute(sql).await.map_err(|error| {
+            self.state = State::Failed;
+            write_error(error)
+        })
+    }
+
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        match self.state {
+            State::Failed | State::Ended => return Err(StoreError::Ended),
+            State::Fresh => return Ok(()),
+            State::Open => {}
+        }
+        self.client.batch_execute("COMMIT").await.map_err(write_error)?;
+        self.state = State::Ended;
+        self.acts.fetch_add(1, Ordering::Relaxed);
+        self.committed.send_modify(|count| *count += 1);
+        Ok(())
+    }
+}
+
+async fn answer(
+    client: &Object,
+    statement: &tokio_postgres::Statement,
+    params: &[crate::Value],
+) -> Result<Answer, StoreError> {
+    let stream = client.query_raw(statement, params).await.map_err(write_error)?;
+    pin_mut!(stream);
+    let mut rows = Vec::new();
+    while let Some(raw) = stream.try_next().await.map_err(write_error)? {
+        rows.push(values::row(&raw)?);
+    }
+    Ok(Answer { rows, changed: stream.rows_affected().unwrap_or(0) })
+}
+
+impl Drop for PostgresTx {
+    fn drop(&mut self) {
+        if matches!(self.state, State::Open | State::Failed) {
+            // One poll sends it; whoever uses the connection next is served after it.
+            drop(self.client.batch_execute("ROLLBACK").now_or_never());
+        }
+    }
+}

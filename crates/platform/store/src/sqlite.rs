@@ -1,0 +1,123 @@
+//! SQLite: one write connection that groups commits, several read-only connections beside it.
+//!
+//! WAL with `synchronous=FULL`: what was acknowledged survives power loss. The folder's lock file keeps a second
+//! process out: two writers would each believe in their own groups.
+
+mod errors;
+mod group;
+mod statement;
+
+pub(crate) use group::SqliteTx;
+
+use crate::{CommitCounts, Row, StoreError, Value};
+use errors::{read_error, write_error};
+use group::Writer;
+use rusqlite::{Connection, OpenFlags};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, watch};
+
+/// Reading connections: more than cores, since some wait for pages; each costs its page cache (2 MiB).
+const READERS: usize = 8;
+/// Prepared statements kept for each connection: the house has some three hundred.
+const STATEMENTS_KEPT: usize = 512;
+
+#[derive(Debug)]
+pub(crate) struct Sqlite {
+    writer: Arc<AsyncMutex<Writer>>,
+    readers: Arc<Mutex<Vec<Connection>>>,
+    reading: Arc<Semaphore>,
+    path: PathBuf,
+    folder: PathBuf,
+    reserve_bytes: u64,
+    committed: Arc<watch::Sender<u64>>,
+    acts: AtomicU64,
+    groups: Arc<AtomicU64>,
+    _lock: File,
+}
+
+impl Sqlite {
+    pub(crate) fn open(path: &Path, reserve_bytes: u64) -> Result<Self, StoreError> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder).map_err(StoreError::file)?;
+        let lock = hold_lock(path)?;
+        let conn = Connection::open(path).map_err(write_error)?;
+        prepare(&conn).map_err(write_error)?;
+        let committed = Arc::new(watch::Sender::new(0));
+        let groups = Arc::new(AtomicU64::new(0));
+        Ok(Self {
+            writer: Arc::new(AsyncMutex::new(Writer::new(conn, Arc::clone(&committed), Arc::clone(&groups)))),
+            readers: Arc::default(),
+            reading: Arc::new(Semaphore::new(READERS)),
+            path: path.to_owned(),
+            folder: folder.to_owned(),
+            reserve_bytes,
+            committed,
+            acts: AtomicU64::new(0),
+            groups,
+            _lock: lock,
+        })
+    }
+
+    pub(crate) async fn read(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let turn = Arc::clone(&self.reading).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let pool = Arc::clone(&self.readers);
+        let path = self.path.clone();
+        let work = move || {
+            let kept = pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let conn = kept.map_or_else(|| reader(&path), Ok)?;
+            let rows = statement::run(&conn, sql, &params).map(|answer| answer.rows);
+            pool.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+            drop(turn);
+            rows
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?.map_err(|error| error.into_store(read_error))
+    }
+
+    pub(crate) fn counts(&self) -> CommitCounts {
+        CommitCounts { acts: self.acts.load(Ordering::Relaxed), groups: self.groups.load(Ordering::Relaxed) }
+    }
+
+    pub(crate) fn committed(&self) -> &watch::Sender<u64> {
+        &self.committed
+    }
+
+    /// Refuses before the disk is full, so that refusal does not depend on pages that the engine has left.
+    fn check_reserve(&self) -> Result<(), StoreError> {
+        let space = rustix::fs::statvfs(&self.folder).map_err(|errno| StoreError::file(errno.into()))?;
+        if space.f_bavail.saturating_mul(space.f_frsize) < self.reserve_bytes {
+            return Err(StoreError::unwritable("free space is below the reserve"));
+        }
+        Ok(())
+    }
+}
+
+fn hold_lock(path: &Path) -> Result<File, StoreError> {
+    let file = File::create(path.with_extension("lock")).map_err(StoreError::file)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse),
+        Err(std::fs::TryLockError::Error(error)) => Err(StoreError::file(error)),
+    }
+}
+
+fn prepare(conn: &Connection) -> rusqlite::Result<()> {
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;
+         PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON;",
+    )
+}
+
+fn reader(path: &Path) -> Result<Connection, statement::Refused> {
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    conn.execute_batch("PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
+    Ok(conn)
+}

@@ -1,0 +1,179 @@
+//! Group commit: many acts, one fsync.
+//!
+//! An act is a savepoint in an outer transaction that other acts join. Whoever opens the outer transaction also queues
+//! a task for the writer; the lock is fair, so every act that waits at that moment joins before the task's turn comes
+//! and closes the group. Nobody is told of success before the fsync.
+//!
+//! Cancellation is safe: an act that is dropped rolls back to its savepoint, and the group's closer does not depend on
+//! any caller. If the engine throws the outer transaction away (disk full), every act of the group is told so.
+
+use super::{
+    Sqlite,
+    errors::write_error,
+    statement::{self, Refused},
+};
+use crate::{
+    StoreError,
+    engine::{Answer, GroupEnd, Statement},
+};
+use rusqlite::Connection;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+use tokio::sync::{OwnedMutexGuard, oneshot, watch};
+
+/// Acts that share one fsync: past this, waiting costs more than the fsync saves.
+const GROUP_MAX: usize = 64;
+
+type Waiter = oneshot::Sender<Result<(), StoreError>>;
+
+#[derive(Debug)]
+pub(crate) struct Writer {
+    conn: Connection,
+    group: Option<Group>,
+    opened: u64,
+    committed: Arc<watch::Sender<u64>>,
+    groups: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+struct Group {
+    number: u64,
+    waiters: Vec<Waiter>,
+}
+
+impl Writer {
+    pub(super) const fn new(conn: Connection, committed: Arc<watch::Sender<u64>>, groups: Arc<AtomicU64>) -> Self {
+        Self { conn, group: None, opened: 0, committed, groups }
+    }
+
+    /// Ends the group: COMMIT, and tells every act. Blocks on the disk.
+    fn close(&mut self) {
+        let Some(group) = self.group.take() else { return };
+        let result = self.conn.execute_batch("COMMIT").map_err(write_error);
+        if result.is_err() && !self.conn.is_autocommit() {
+            let rolled_back = self.conn.execute_batch("ROLLBACK");
+            if let Err(error) = rolled_back {
+                tracing::error!(%error, "the group could not be rolled back");
+            }
+        }
+        if result.is_ok() && !group.waiters.is_empty() {
+            self.groups.fetch_add(1, Ordering::Relaxed);
+            self.committed.send_modify(|count| *count += 1);
+        }
+        tell(group.waiters, &result);
+    }
+
+    /// After an error: if the engine has thrown the outer transaction away, nobody of the group is committed.
+    fn check_alive(&mut self, error: &StoreError) {
+        if self.conn.is_autocommit()
+            && let Some(group) = self.group.take()
+        {
+            tell(group.waiters, &Err(error.clone()));
+        }
+    }
+}
+
+fn tell(waiters: Vec<Waiter>, result: &Result<(), StoreError>) {
+    for waiter in waiters {
+        // A caller that went away does not need to know.
+        drop(waiter.send(result.clone()));
+    }
+}
+
+impl Sqlite {
+    pub(crate) async fn begin(this: &Arc<Self>) -> Result<SqliteTx, StoreError> {
+        let mut writer = Arc::clone(&this.writer).lock_owned().await;
+        if writer.group.is_none() {
+            this.check_reserve()?;
+            writer.conn.execute_batch("BEGIN IMMEDIATE").map_err(write_error)?;
+            writer.opened += 1;
+            let number = writer.opened;
+            writer.group = Some(Group { number, waiters: Vec::new() });
+            tokio::spawn(close_later(Arc::clone(this), number));
+        }
+        let started = run_cached(&writer.conn, "SAVEPOINT act");
+        started.inspect_err(|error| writer.check_alive(error))?;
+        Ok(SqliteTx { writer: Some(writer), engine: Arc::clone(this), failed: false })
+    }
+}
+
+async fn close_later(engine: Arc<Sqlite>, number: u64) {
+    let mut writer = Arc::clone(&engine.writer).lock_owned().await;
+    if writer.group.as_ref().is_some_and(|group| group.number == number) {
+        let closed = tokio::task::spawn_blocking(move || writer.close()).await;
+        if let Err(error) = closed {
+            tracing::error!(%error, "a commit group was not closed");
+        }
+    }
+}
+
+fn run_cached(conn: &Connection, sql: &'static str) -> Result<(), StoreError> {
+    statement::run(conn, sql, &[]).map(drop).map_err(|refused| refused.into_store(write_error))
+}
+
+/// One act: holds the writer until it ends.
+#[derive(Debug)]
+pub(crate) struct SqliteTx {
+    /// Gone once the act was handed over to its group.
+    writer: Option<OwnedMutexGuard<Writer>>,
+    engine: Arc<Sqlite>,
+    failed: bool,
+}
+
+impl SqliteTx {
+    pub(crate) fn run(&mut self, batch: &[Statement]) -> Result<Vec<Answer>, StoreError> {
+        batch.iter().map(|one| self.with(|conn| statement::run(conn, one.sql, &one.params))).collect()
+    }
+
+    pub(crate) fn script(&mut self, sql: &str) -> Result<(), StoreError> {
+        self.with(|conn| conn.execute_batch(sql).map_err(Refused::from))
+    }
+
+    fn with<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T, Refused>) -> Result<T, StoreError> {
+        let Some(writer) = self.writer.as_mut().filter(|_| !self.failed) else { return Err(StoreError::Ended) };
+        work(&writer.conn).map_err(|refused| {
+            // As on PostgreSQL, a transaction in which a statement failed can only be rolled back.
+            self.failed = true;
+            let error = refused.into_store(write_error);
+            writer.check_alive(&error);
+            error
+        })
+    }
+
+    pub(crate) async fn commit(mut self, end: GroupEnd) -> Result<(), StoreError> {
+        self.with(|conn| statement::run(conn, "RELEASE act", &[]))?;
+        let Some(mut writer) = self.writer.take() else { return Err(StoreError::Ended) };
+        let (waiter, told) = oneshot::channel();
+        let Some(group) = writer.group.as_mut() else { return Err(StoreError::Ended) };
+        group.waiters.push(waiter);
+        if end == GroupEnd::Close || group.waiters.len() >= GROUP_MAX {
+            tokio::task::spawn_blocking(move || writer.close()).await.map_err(|_| StoreError::Closed)?;
+        } else {
+            drop(writer);
+        }
+        told.await.map_err(|_| StoreError::Closed)??;
+        self.engine.acts.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl Drop for SqliteTx {
+    fn drop(&mut self) {
+        let Some(writer) = self.writer.as_mut() else { return };
+        if writer.group.is_none() {
+            return;
+        }
+        let undone = writer.conn.execute_batch("ROLLBACK TO act; RELEASE act");
+        if let Err(error) = undone {
+            let error = write_error(error);
+            tracing::error!(%error, "an act could not be rolled back");
+            // Nothing of a group with half an act in it may be committed.
+            if !writer.conn.is_autocommit() {
+                drop(writer.conn.execute_batch("ROLLBACK"));
+            }
+            writer.check_alive(&error);
+        }
+    }
+}

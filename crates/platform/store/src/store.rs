@@ -1,0 +1,175 @@
+//! The store itself: opening, reading, asking again.
+
+use crate::{
+    EpochWatch, HoldsStoreError, Migration, Row, StoreError, Value,
+    access::AccessBuffer,
+    counted::Counted,
+    engine::{CommitCounts, Engine},
+    migrations, params,
+    postgres::Postgres,
+    sequencer::Edges,
+    sql,
+    sqlite::Sqlite,
+    subjects::Subjects,
+};
+use model::{Clock, TenantId};
+use seal::RootKey;
+use std::{fmt, future::Future, path::PathBuf, sync::Arc, time::Duration};
+
+/// Free space below which nothing is written (16 MiB): enough for the engine to finish what it began.
+pub const RESERVE_BYTES: u64 = 16 << 20;
+/// How often an act is asked again when authority moved meanwhile; each time needs a change of authority.
+const AGAIN_MAX: u32 = 5;
+/// How long asking again waits for memory to catch up.
+const MEMORY_WAIT: Duration = Duration::from_secs(2);
+
+/// Which engine, and where.
+#[derive(Clone)]
+pub enum Database {
+    Sqlite { path: PathBuf },
+    Postgres { url: String },
+}
+
+impl fmt::Debug for Database {
+    /// Without the address: it may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite { path } => f.debug_struct("Sqlite").field("path", path).finish(),
+            Self::Postgres { .. } => f.debug_struct("Postgres").finish_non_exhaustive(),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    pub database: Database,
+    pub clock: Arc<dyn Clock>,
+    pub root: RootKey,
+    /// This node's name; unique among nodes.
+    pub node: String,
+    /// Holds what a node keeps beside the database.
+    pub data_dir: PathBuf,
+    /// The host in the origin lines of the logs, such as `localhost:7070`. What the database was made with stays.
+    pub log_host: String,
+    /// `RESERVE_BYTES` unless tests say otherwise.
+    pub reserve_bytes: u64,
+}
+
+pub struct Store {
+    pub(crate) engine: Engine,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) root: RootKey,
+    pub(crate) node: String,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) watch: Arc<dyn EpochWatch>,
+    pub(crate) subjects: Subjects,
+    pub(crate) access: AccessBuffer,
+    pub(crate) counted: Counted,
+    pub(crate) edges: Edges,
+    pub(crate) log_host: String,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("node", &self.node).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the database, migrates it forward and compares the root key; makes it when it is new.
+    ///
+    /// # Errors
+    /// `StoreError::Newer`, `StoreError::Altered`, `StoreError::WrongKey`, `StoreError::InUse`,
+    /// `StoreError::Unwritable`.
+    pub async fn open(
+        config: StoreConfig,
+        watch: Arc<dyn EpochWatch>,
+        rooms: &[&'static [Migration]],
+    ) -> Result<Arc<Self>, StoreError> {
+        let engine = match &config.database {
+            Database::Sqlite { path } => Engine::Sqlite(Arc::new(Sqlite::open(path, config.reserve_bytes)?)),
+            Database::Postgres { url } => Engine::Postgres(Arc::new(Postgres::open(url).await?)),
+        };
+        let log_host = migrations::migrate(&engine, &config, rooms).await?;
+        Ok(Arc::new(Self {
+            engine,
+            clock: config.clock,
+            subjects: Subjects::new(config.root.clone()),
+            root: config.root,
+            node: config.node,
+            data_dir: config.data_dir,
+            watch,
+            access: AccessBuffer::new(),
+            counted: Counted::default(),
+            edges: Edges::default(),
+            log_host,
+        }))
+    }
+
+    /// Reads; readers do not wait for the writer. A statement that writes is refused by the engine.
+    ///
+    /// # Errors
+    /// `StoreError::ReadOnly`, `StoreError::Busy`, `StoreError::Unwritable` when the database is gone.
+    pub async fn read(&self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        self.engine.read(sql, params).await
+    }
+
+    /// The first row, if there is one.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub async fn read_one(&self, sql: &'static str, params: &[Value]) -> Result<Option<Row>, StoreError> {
+        Ok(self.read(sql, params).await?.into_iter().next())
+    }
+
+    /// The tenant's authority epoch in the database; 0 before the first change.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub async fn epoch(&self, tenant: &TenantId) -> Result<u64, StoreError> {
+        self.read_one(sql::EPOCH, params![tenant]).await?.map_or(Ok(0), |row| row.uint(0))
+    }
+
+    /// Runs `work` (ask for the permit, act, commit) again when authority moved meanwhile, after waiting until
+    /// memory has caught up; at most five times in all.
+    ///
+    /// # Errors
+    /// What the last run ended in.
+    pub async fn again<T, E, F, Fut>(&self, mut work: F) -> Result<T, E>
+    where
+        E: HoldsStoreError,
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let mut left = AGAIN_MAX;
+        loop {
+            let error = match work().await {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            left -= 1;
+            let Some(StoreError::Moved { tenant, current }) = error.store_error() else { return Err(error) };
+            if left == 0 {
+                return Err(error);
+            }
+            // Out of time: memory may have caught up partly; the next commit tells.
+            drop(tokio::time::timeout(MEMORY_WAIT, self.watch.reached(tenant, *current)).await);
+        }
+    }
+
+    /// How many acts were committed, in how many groups.
+    #[must_use]
+    pub fn commit_counts(&self) -> CommitCounts {
+        self.engine.counts()
+    }
+
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    #[must_use]
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+}

@@ -1,0 +1,118 @@
+//! What the store does by itself: flush, sequence, listen, prune, keep checkpoints.
+
+use crate::{
+    FreeWrite, Leadership, Store, StoreError, Table,
+    engine::Engine,
+    feed::KEPT,
+    params, postgres, sql,
+};
+use model::{TenantId, Timestamp};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::{task::JoinSet, time::Instant};
+
+/// The longest that a committed event waits for the sequencer.
+const SEQUENCE_EVERY: Duration = Duration::from_millis(200);
+/// How long a wake-up gathers further commits: one batch costs an fsync.
+const GATHER: Duration = Duration::from_millis(50);
+const COUNT_EVERY: Duration = Duration::from_secs(1);
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+const CLAIM: FreeWrite = FreeWrite::new(Table::LogHeads, sql::CLAIM_LOGS);
+const PRUNE: FreeWrite = FreeWrite::new(Table::Feed, sql::PRUNE_FEED);
+
+/// The running tasks; dropping it stops them as a crash would, `stop` as it should be.
+#[derive(Debug)]
+pub struct Tasks {
+    store: Arc<Store>,
+    running: JoinSet<()>,
+}
+
+impl Store {
+    /// Starts what runs beside the acts. Notes the gap that an earlier crash left.
+    ///
+    /// # Errors
+    /// As a write.
+    pub async fn start_tasks(self: &Arc<Self>) -> Result<Tasks, StoreError> {
+        self.start_run().await?;
+        let mut running = JoinSet::new();
+        running.spawn(Arc::clone(self).flush_access_loop());
+        running.spawn(Arc::clone(self).sequence_loop());
+        running.spawn(Arc::clone(self).tidy_loop());
+        if let Engine::Postgres(postgres) = &self.engine {
+            running.spawn(postgres::listen(Arc::downgrade(postgres)));
+        }
+        Ok(Tasks { store: Arc::clone(self), running })
+    }
+
+    async fn sequence_loop(self: Arc<Self>) {
+        let mut wake = self.engine.committed().subscribe();
+        let mut leadership: Option<Leadership> = None;
+        let mut kept = HashMap::new();
+        loop {
+            // Closed, woken or out of time: each means to look.
+            drop(tokio::time::timeout(SEQUENCE_EVERY, wake.changed()).await);
+            tokio::time::sleep(GATHER).await;
+            wake.mark_unchanged();
+            if let Err(error) = self.sequence_turn(&mut leadership, &mut kept).await {
+                tracing::error!(%error, "events could not be sequenced");
+                leadership = None;
+                tokio::time::sleep(SEQUENCE_EVERY).await;
+            }
+        }
+    }
+
+    async fn sequence_turn(
+        &self,
+        leadership: &mut Option<Leadership>,
+        kept: &mut HashMap<TenantId, u64>,
+    ) -> Result<(), StoreError> {
+        if leadership.as_ref().is_none_or(|held| !held.is_held()) {
+            *leadership = self.lead("sequencer").await?;
+            if leadership.is_some() {
+                self.housekeeping().execute(CLAIM, &[]).await?;
+            }
+        }
+        if leadership.is_some() {
+            self.sequence_now().await?;
+            return Ok(());
+        }
+        // Every node keeps the newest checkpoint, whoever made it.
+        for row in self.read(sql::LOG_HEADS, &[]).await? {
+            let (tenant, size) = (TenantId::new(row.text(0)?), row.uint(1)?);
+            if kept.get(&tenant) != Some(&size) {
+                self.keep_checkpoint(&tenant, row.bytes(2)?).map_err(StoreError::file)?;
+                kept.insert(tenant, size);
+            }
+        }
+        Ok(())
+    }
+
+    async fn tidy_loop(self: Arc<Self>) {
+        let mut pruned: Option<Instant> = None;
+        loop {
+            tokio::time::sleep(COUNT_EVERY).await;
+            if let Err(error) = self.write_counted(self.clock.now()).await {
+                tracing::warn!(%error, "counted refusals could not be recorded");
+            }
+            if pruned.is_none_or(|at| at.elapsed() >= PRUNE_EVERY) {
+                pruned = Some(Instant::now());
+                if let Err(error) = self.housekeeping().execute(PRUNE, params![KEPT]).await {
+                    tracing::warn!(%error, "the change feed could not be pruned");
+                }
+            }
+        }
+    }
+}
+
+impl Tasks {
+    /// Writes what is buffered and counted, sequences it, and ends the run cleanly.
+    ///
+    /// # Errors
+    /// As a write: then the next start notes a gap.
+    pub async fn stop(mut self) -> Result<(), StoreError> {
+        self.store.flush_access().await?;
+        self.store.write_counted(Timestamp::from_ms(i64::MAX)).await?;
+        self.running.shutdown().await;
+        self.store.sequence_now().await?;
+        self.store.end_run().await
+    }
+}

@@ -1,0 +1,177 @@
+//! The log's tree, through `ledger`: keys, the right edge, tiles by place, and the newest checkpoint kept beside the
+//! database.
+//!
+//! Refuses to grow from tiles that do not match their checkpoint.
+
+use crate::{Store, StoreError, params, sql};
+use ledger::{Checkpoint, Edge, Hash, LEAF_BYTES, LogKey, NewTile, SignedCheckpoint, TILE_WIDTH, TileId, TileMap, VerifierKey};
+use model::TenantId;
+use seal::{Context, Purpose};
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::PathBuf,
+    sync::Arc,
+};
+
+/// Bytes of one entry in a bundle: its length (16 bits), then the leaf.
+const ENTRY_BYTES: usize = LEAF_BYTES + 2;
+/// Levels of tiles that a 64-bit size can have.
+const LEVELS: u8 = 8;
+
+pub(crate) fn refused(error: ledger::Error) -> StoreError {
+    StoreError::Ledger(Arc::new(error))
+}
+
+/// The database is behind a checkpoint that this node has kept: an old backup was restored, or the log was cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behind {
+    pub tenant: TenantId,
+    pub kept_size: u64,
+    pub found_size: u64,
+}
+
+/// Where a tile is stored, whatever its width: a wider one takes the place of a narrower one.
+pub(crate) fn place(tile: &TileId) -> String {
+    tile.full().path()
+}
+
+/// The tiles that an edge is loaded from.
+pub(crate) fn edge_tiles(size: u64) -> Result<Vec<TileId>, StoreError> {
+    let mut tiles = Vec::new();
+    for level in 0..LEVELS {
+        let nodes = size >> (u32::from(level) * TILE_WIDTH.trailing_zeros());
+        let (n, width) = (nodes / u64::from(TILE_WIDTH), u32::try_from(nodes % u64::from(TILE_WIDTH)).unwrap_or(0));
+        if width == 0 {
+            continue;
+        }
+        tiles.push(TileId::hashes(level, n, width).map_err(refused)?);
+        if level == 0 {
+            tiles.push(TileId::entries(n, width).map_err(refused)?);
+        }
+    }
+    Ok(tiles)
+}
+
+/// A tile of a given width, cut from what is stored in its place.
+pub(crate) fn cut(tile: &TileId, mut stored: Vec<u8>) -> Option<Vec<u8>> {
+    let one = if tile.is_entries() { ENTRY_BYTES } else { ledger::HASH_BYTES };
+    let length = one * tile.width() as usize;
+    if stored.len() < length {
+        return None;
+    }
+    stored.truncate(length);
+    Some(stored)
+}
+
+/// What a batch of leaves makes of an edge.
+pub(crate) struct Grown {
+    pub(crate) edge: Edge,
+    pub(crate) tiles: Vec<NewTile>,
+    pub(crate) signed: SignedCheckpoint,
+}
+
+pub(crate) fn grow(mut edge: Edge, leaves: &[ledger::Leaf], key: &LogKey) -> Result<Grown, StoreError> {
+    let tiles = edge.append(leaves).map_err(refused)?;
+    let signed = Checkpoint::new(key, edge.size(), edge.root()).sign(key).map_err(refused)?;
+    Ok(Grown { edge, tiles, signed })
+}
+
+pub(crate) fn load(checkpoint: &Checkpoint, tiles: &TileMap) -> Result<Edge, StoreError> {
+    Edge::load(checkpoint, tiles).map_err(refused)
+}
+
+impl Store {
+    /// The key that signs the tenant's log; its name is the log's origin.
+    ///
+    /// # Errors
+    /// `StoreError::Ledger` when the tenant cannot be part of a key name.
+    pub fn log_key(&self, tenant: &TenantId) -> Result<LogKey, StoreError> {
+        let origin = ledger::origin(&self.log_host, tenant).map_err(refused)?;
+        let purpose = self.root.tenant(tenant).purpose(Purpose::LogKey);
+        LogKey::new(&origin, purpose.signing_key(&Context::table("log_heads"))).map_err(refused)
+    }
+
+    /// The public key of the tenant's log, to be given to whoever verifies.
+    ///
+    /// # Errors
+    /// As `log_key`.
+    pub fn log_verifier(&self, tenant: &TenantId) -> Result<VerifierKey, StoreError> {
+        Ok(self.log_key(tenant)?.verifier().clone())
+    }
+
+    /// The newest checkpoint; `None` before the first event was sequenced.
+    ///
+    /// # Errors
+    /// As `read`; `StoreError::Ledger` when it is not signed by the log's key.
+    pub async fn checkpoint(&self, tenant: &TenantId) -> Result<Option<SignedCheckpoint>, StoreError> {
+        let Some(row) = self.read_one(sql::LOG_HEAD, params![tenant]).await? else { return Ok(None) };
+        self.open_checkpoint(tenant, row.bytes(2)?).map(Some)
+    }
+
+    pub(crate) fn open_checkpoint(&self, tenant: &TenantId, note: &[u8]) -> Result<SignedCheckpoint, StoreError> {
+        let note = std::str::from_utf8(note).map_err(|_| StoreError::row(2, "a checkpoint"))?;
+        SignedCheckpoint::open(note, self.log_key(tenant)?.verifier()).map_err(refused)
+    }
+
+    /// A tile or an entry bundle by its C2SP path, such as `tile/0/x001/067.p/17`. A partial tile that has grown
+    /// since is cut from what took its place.
+    ///
+    /// # Errors
+    /// As `read`. A path that is no tile's is `None`.
+    pub async fn tile(&self, tenant: &TenantId, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let Ok(tile) = path.parse::<TileId>() else { return Ok(None) };
+        let Some(row) = self.read_one(sql::TILE, params![tenant, place(&tile)]).await? else { return Ok(None) };
+        Ok(cut(&tile, row.bytes(0)?.to_vec()))
+    }
+
+    fn kept_folder(&self) -> PathBuf {
+        self.data_dir.join("checkpoints")
+    }
+
+    fn kept_path(&self, tenant: &TenantId) -> PathBuf {
+        // In hex, since a tenant's id was not made to be a file name.
+        self.kept_folder().join(hex::encode(tenant.as_str()))
+    }
+
+    /// Writes a checkpoint beside the database. INVARIANT: only after the commit that holds it is durable, so that a
+    /// crash never looks like a restore.
+    pub(crate) fn keep_checkpoint(&self, tenant: &TenantId, note: &[u8]) -> std::io::Result<()> {
+        let (folder, path) = (self.kept_folder(), self.kept_path(tenant));
+        fs::create_dir_all(&folder)?;
+        let written = path.with_extension("new");
+        let mut file = File::create(&written)?;
+        file.write_all(note)?;
+        file.sync_all()?;
+        fs::rename(&written, &path)?;
+        File::open(&folder)?.sync_all()
+    }
+
+    /// Compares the checkpoints that this node has kept with the database: what is behind must start *recovering*.
+    ///
+    /// # Errors
+    /// As `read`; `StoreError::File` or `StoreError::Ledger` when a kept checkpoint is damaged.
+    pub async fn behind(&self) -> Result<Vec<Behind>, StoreError> {
+        let mut found = Vec::new();
+        let entries = match fs::read_dir(self.kept_folder()) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(found),
+            Err(error) => return Err(StoreError::file(error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(StoreError::file)?;
+            let name = entry.file_name().to_str().and_then(|name| hex::decode(name).ok());
+            // A file that was being written when the machine stopped is not a checkpoint.
+            let Some(tenant) = name.and_then(|name| String::from_utf8(name).ok()).map(TenantId::new) else { continue };
+            let note = fs::read(entry.path()).map_err(StoreError::file)?;
+            let kept = self.open_checkpoint(&tenant, &note)?;
+            let head = self.checkpoint(&tenant).await?;
+            let kept = kept.checkpoint();
+            let (size, root) = head.as_ref().map_or((0, Hash::EMPTY), |head| (head.checkpoint().size(), head.checkpoint().root()));
+            if size < kept.size() || (size == kept.size() && root != kept.root()) {
+                found.push(Behind { tenant, kept_size: kept.size(), found_size: size });
+            }
+        }
+        Ok(found)
+    }
+}

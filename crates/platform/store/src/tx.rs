@@ -1,0 +1,240 @@
+//! A transaction, opened by a permit; its one commit writes the event. Dropped without commit, it rolls back.
+//!
+//! Refuses to commit when authority has moved since the permit was given: nothing is written, and the caller asks
+//! again (`Store::again`).
+
+use crate::{
+    Also, Digest, Outcome, Row, Store, StoreError, Value,
+    differences::{self, TenantLock},
+    engine::{EngineTx, GroupEnd, Statement},
+    event::Draft,
+    params, sql,
+};
+use authority::{Act, EpochEffect, Permit, Spent};
+use model::{EventId, TenantId, Timestamp};
+use serde_json::Value as Json;
+use std::{sync::Arc, time::Duration};
+
+/// How long a commit that raised the epoch waits for this node's memory. Past that it is committed all the same,
+/// and the next permit may still be of the old epoch: such a commit is refused.
+const MEMORY_WAIT: Duration = Duration::from_secs(2);
+
+/// The change that stands in the feed whenever the epoch rises.
+pub const EPOCH_CHANGED: &str = "epoch";
+
+/// What was committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    pub event: EventId,
+    pub at: Timestamp,
+    /// The tenant's epoch after this commit.
+    pub epoch: u64,
+}
+
+/// Not generic over the act, so that surfaces of many acts write through the one that they are handed.
+#[derive(Debug)]
+#[must_use = "a transaction that is dropped rolls back"]
+pub struct Tx {
+    store: Arc<Store>,
+    engine: EngineTx,
+    spent: Spent,
+    event: EventId,
+    changes: Vec<(&'static str, String)>,
+    also: Vec<Also>,
+    forgotten: Vec<String>,
+}
+
+impl Store {
+    /// The only way to a transaction that changes what a permit guards.
+    ///
+    /// # Errors
+    /// `StoreError::Unwritable`, `StoreError::Busy`.
+    pub async fn write<A: Act>(self: &Arc<Self>, permit: Permit<A>) -> Result<(A, Tx), StoreError> {
+        let engine = self.engine.begin().await?;
+        let (act, spent) = permit.spend();
+        let tx = Tx {
+            store: Arc::clone(self),
+            engine,
+            spent,
+            event: EventId::generate(),
+            changes: Vec::new(),
+            also: Vec::new(),
+            forgotten: Vec::new(),
+        };
+        Ok((act, tx))
+    }
+
+    /// Writes an event alone; durable when this returns. For values released or refused, exports, and acts that
+    /// failed.
+    ///
+    /// # Errors
+    /// As `Tx::commit`.
+    pub async fn record<A: Act>(
+        self: &Arc<Self>,
+        permit: Permit<A>,
+        outcome: Outcome,
+        detail: Json,
+    ) -> Result<Committed, StoreError> {
+        let (_, tx) = self.write(permit).await?;
+        tx.end(outcome, detail, None).await
+    }
+}
+
+impl Tx {
+    /// The permit that opened this: who, what, on what.
+    #[must_use]
+    pub const fn spent(&self) -> &Spent {
+        &self.spent
+    }
+
+    #[must_use]
+    pub const fn tenant(&self) -> &TenantId {
+        &self.spent.target().tenant
+    }
+
+    /// The id that the event will have.
+    #[must_use]
+    pub const fn event(&self) -> &EventId {
+        &self.event
+    }
+
+    /// The moment, by the store's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.store.clock.now()
+    }
+
+    /// Reads within the transaction, what it wrote included.
+    ///
+    /// # Errors
+    /// After any error the transaction can only be rolled back (`StoreError::Ended`), on both engines.
+    pub async fn query(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        self.engine.query(sql, params).await
+    }
+
+    /// The first row, if there is one.
+    ///
+    /// # Errors
+    /// As `query`.
+    pub async fn query_one(&mut self, sql: &'static str, params: &[Value]) -> Result<Option<Row>, StoreError> {
+        Ok(self.query(sql, params).await?.into_iter().next())
+    }
+
+    /// How many rows were changed.
+    ///
+    /// # Errors
+    /// As `query`; `StoreError::Conflict` when a unique key is taken.
+    pub async fn execute(&mut self, sql: &'static str, params: &[Value]) -> Result<u64, StoreError> {
+        self.engine.execute(sql, params).await
+    }
+
+    /// Tells every node's memory of a change, once this is committed. Only for what nodes keep in memory.
+    pub fn feed(&mut self, kind: &'static str, key: impl Into<String>) {
+        self.changes.push((kind, key.into()));
+    }
+
+    /// A second event in the same commit.
+    pub fn also(&mut self, also: Also) {
+        self.also.push(also);
+    }
+
+    /// Stores content under its digest, once for each tenant.
+    ///
+    /// # Errors
+    /// As `execute`.
+    pub async fn put_blob(&mut self, bytes: &[u8]) -> Result<Digest, StoreError> {
+        let digest = Digest::of(bytes);
+        let row = params![self.tenant(), digest, bytes.len(), bytes];
+        self.execute(sql::INSERT_BLOB, row).await?;
+        Ok(digest)
+    }
+
+    /// # Errors
+    /// As `execute`.
+    pub async fn delete_blob(&mut self, digest: &Digest) -> Result<(), StoreError> {
+        let row = params![self.tenant(), *digest];
+        self.execute(sql::DELETE_BLOB, row).await.map(drop)
+    }
+
+    /// Deletes the key of a subject (`Caller::subject`): all free text under it is unreadable from then on.
+    ///
+    /// # Errors
+    /// As `execute`.
+    pub async fn forget_subject(&mut self, subject: &str) -> Result<(), StoreError> {
+        let row = params![self.tenant(), subject];
+        self.execute(sql::DELETE_SUBJECT_KEY, row).await?;
+        self.forgotten.push(subject.to_owned());
+        Ok(())
+    }
+
+    /// Erases body and salt of one event, for an act that lists indexes and why. Whether there was one.
+    ///
+    /// # Errors
+    /// As `execute`.
+    pub async fn erase_event(&mut self, index: u64) -> Result<bool, StoreError> {
+        let row = params![self.tenant(), index];
+        Ok(self.execute(sql::ERASE_BODY, row).await? == 1)
+    }
+
+    /// Writes the event and commits; durable when this returns. `detail` holds ids only, nothing personal; `why` is
+    /// the caller's free text and is sealed.
+    ///
+    /// # Errors
+    /// `StoreError::Moved` when authority changed meanwhile; `StoreError::Unwritable` when the record cannot be
+    /// written. Nothing was written in either case. Only when the connection to PostgreSQL breaks within the commit
+    /// itself is it unknown whether it took place.
+    pub async fn commit(self, detail: Json, why: Option<&str>) -> Result<Committed, StoreError> {
+        self.end(Outcome::Allowed, detail, why).await
+    }
+
+    async fn end(mut self, outcome: Outcome, detail: Json, why: Option<&str>) -> Result<Committed, StoreError> {
+        let at = self.now();
+        let tenant = self.tenant().clone();
+        let subject = self.spent.caller().subject();
+        // INVARIANT: the subject's row is locked before the tenant, the tenant before the feed's row: no deadlock.
+        let key = self.store.subjects.sealing(&mut self.engine, &tenant, &subject).await?;
+        let mut batch: Vec<Statement> = Vec::new();
+        let effect = self.spent.rule().epoch;
+        let (lock, read) = match effect {
+            EpochEffect::Raises => (TenantLock::Exclusive, sql::RAISE_EPOCH),
+            EpochEffect::Keeps => (TenantLock::Shared, sql::EPOCH),
+        };
+        batch.extend(differences::lock(&self.engine, &tenant, lock));
+        let epoch_at = batch.len();
+        batch.push(Statement::new(read, params![&tenant]));
+        if effect == EpochEffect::Raises {
+            self.changes.push((EPOCH_CHANGED, tenant.to_string()));
+        }
+        for (kind, key) in &self.changes {
+            batch.push(Statement::new(sql::ADVANCE_FEED, params![&tenant]));
+            batch.push(Statement::new(sql::INSERT_CHANGE, params![&tenant, *kind, key, at]));
+        }
+        let main = Draft::of(&self.spent, self.event.clone(), at, outcome, detail).why(why);
+        batch.push(main.statement(&key)?);
+        for also in &self.also {
+            batch.push(Draft::also(&self.spent, also, at).statement(&key)?);
+        }
+        if !self.changes.is_empty() {
+            batch.extend(differences::notify(&self.engine, &tenant));
+        }
+        let answers = self.engine.run(&batch).await?;
+        let found = answers.get(epoch_at).and_then(|answer| answer.rows.first()).map(|row| row.uint(0)).transpose()?;
+        let after = found.unwrap_or(0);
+        let before = if effect == EpochEffect::Raises { after.saturating_sub(1) } else { after };
+        if before != self.spent.epoch() {
+            return Err(StoreError::Moved { tenant, current: before });
+        }
+        let Self { store, engine, event, forgotten, .. } = self;
+        engine.commit(if effect == EpochEffect::Raises { GroupEnd::Close } else { GroupEnd::Join }).await?;
+        store.subjects.remember(&tenant, subject, key);
+        for subject in forgotten {
+            store.subjects.forget(&tenant, &subject);
+        }
+        if effect == EpochEffect::Raises
+            && tokio::time::timeout(MEMORY_WAIT, store.watch.reached(&tenant, after)).await.is_err()
+        {
+            tracing::warn!(%tenant, epoch = after, "memory has not reached the epoch in time");
+        }
+        Ok(Committed { event, at, epoch: after })
+    }
+}

@@ -1,0 +1,124 @@
+//! What the broker keeps in memory of an app in one environment: its grants, its calls under way, its limits.
+//!
+//! INVARIANT: a cut takes the entry out of the map and cancels its token; whoever got hold of the entry before sees
+//! the token. Rows of credentials that were cut never come back, however late they are read.
+
+use crate::{Grant, config::Limits, refusal};
+use arc_swap::ArcSwap;
+use authority::AppRef;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use model::Problem;
+use std::{collections::HashMap, num::NonZeroU32, sync::Arc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) struct Live {
+    grants: ArcSwap<Vec<Arc<Grant>>>,
+    pub(crate) token: CancellationToken,
+    rate: DefaultDirectRateLimiter,
+    in_flight: Arc<Semaphore>,
+    limits: Limits,
+}
+
+impl Live {
+    fn new(limits: Limits) -> Self {
+        let per_minute = NonZeroU32::new(limits.per_minute).unwrap_or(NonZeroU32::MIN);
+        Self {
+            grants: ArcSwap::default(),
+            token: CancellationToken::new(),
+            rate: RateLimiter::direct(Quota::per_minute(per_minute)),
+            in_flight: Arc::new(Semaphore::new(limits.in_flight)),
+            limits,
+        }
+    }
+
+    pub(crate) fn grants(&self) -> Arc<Vec<Arc<Grant>>> {
+        self.grants.load_full()
+    }
+
+    /// Which credentials the grants belong to.
+    pub(crate) fn credential_epoch(&self) -> u64 {
+        self.grants.load().iter().map(|grant| grant.credential_epoch).max().unwrap_or(0)
+    }
+
+    /// A place among the calls under way, given back when it is dropped.
+    pub(crate) fn begin(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let limit = || refusal::too_many(&format!("{} calls at once", self.limits.in_flight));
+        Arc::clone(&self.in_flight).try_acquire_owned().map_err(|_| limit())
+    }
+
+    /// Counts one call, or one hop of one.
+    pub(crate) fn count(&self) -> Result<(), Problem> {
+        let limit = |_| refusal::too_many(&format!("{} calls a minute", self.limits.per_minute));
+        self.rate.check().map_err(limit)
+    }
+
+    pub(crate) fn under_way(&self) -> usize {
+        self.limits.in_flight.saturating_sub(self.in_flight.available_permits())
+    }
+}
+
+/// Every app's entry.
+#[derive(Default)]
+pub(crate) struct Lives {
+    map: ArcSwap<HashMap<AppRef, Arc<Live>>>,
+    /// Credentials up to this epoch were cut.
+    cut: ArcSwap<HashMap<AppRef, u64>>,
+}
+
+impl Lives {
+    pub(crate) fn find(&self, app: &AppRef) -> Option<Arc<Live>> {
+        self.map.load().get(app).cloned()
+    }
+
+    /// Puts in what the rows say. Calls under way and counts go on; an app without rows is forgotten.
+    pub(crate) fn put(&self, app: &AppRef, grants: Vec<Grant>, limits: Limits) {
+        let cut = self.cut.load().get(app).copied();
+        let alive = |grant: &Grant| cut.is_none_or(|cut| grant.credential_epoch > cut);
+        let grants: Vec<_> = grants.into_iter().filter(alive).map(Arc::new).collect();
+        if grants.is_empty() {
+            self.take(app);
+            return;
+        }
+        let live = self.find(app).unwrap_or_else(|| Arc::new(Live::new(limits)));
+        live.grants.store(Arc::new(grants));
+        self.map.rcu(|map| {
+            let mut next = HashMap::clone(map);
+            next.insert(app.clone(), Arc::clone(&live));
+            next
+        });
+    }
+
+    /// Forgets every app that is not among these.
+    pub(crate) fn keep_only(&self, apps: &HashMap<AppRef, Vec<Grant>>) {
+        for app in self.map.load().keys().filter(|app| !apps.contains_key(app)) {
+            self.take(app);
+        }
+    }
+
+    fn take(&self, app: &AppRef) -> Option<Arc<Live>> {
+        let before = self.map.rcu(|map| {
+            let mut next = HashMap::clone(map);
+            next.remove(app);
+            next
+        });
+        let live = before.get(app).cloned();
+        if let Some(live) = &live {
+            live.token.cancel();
+        }
+        live
+    }
+
+    /// Takes the app's grants away and stops its calls. What was held, and how many calls were under way.
+    pub(crate) fn cut(&self, app: &AppRef) -> Option<(Arc<Vec<Arc<Grant>>>, usize)> {
+        let live = self.find(app)?;
+        let (grants, epoch, under_way) = (live.grants(), live.credential_epoch(), live.under_way());
+        self.cut.rcu(|cut| {
+            let mut next = HashMap::clone(cut);
+            next.entry(app.clone()).and_modify(|known| *known = epoch.max(*known)).or_insert(epoch);
+            next
+        });
+        self.take(app);
+        Some((grants, under_way))
+    }
+}

@@ -1,0 +1,49 @@
+//! What can go wrong in identity.
+
+use authority::Denied;
+use model::{Problem, ProblemKind};
+use store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error("sealed text could not be opened")]
+    Seal(#[from] seal::Error),
+    #[error("token")]
+    Token(#[source] jsonwebtoken::errors::Error),
+    #[error("{0}")]
+    Refused(Problem),
+}
+
+impl Error {
+    pub(crate) fn refused(
+        kind: ProblemKind,
+        code: &str,
+        what: impl Into<String>,
+        why: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self::Refused(Problem::new(kind, code, what, why, fix))
+    }
+}
+
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Refused(problem) => problem.clone(),
+            Error::Denied(denied) => denied.clone().into(),
+            Error::Store(error) => error.problem(),
+            Error::Token(_) => Self::new(
+                ProblemKind::Unauthenticated,
+                "token.invalid",
+                "the token is not valid",
+                "it is malformed, expired, or was not issued here",
+                "get a new one with `bailiwick token NAME`",
+            ),
+            Error::Seal(_) => Self::internal(),
+        }
+    }
+}

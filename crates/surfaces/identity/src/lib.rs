@@ -1,0 +1,106 @@
+//! Identity: people, their links and sessions, service accounts of apps, and the short-lived tokens of both.
+//!
+//! Refuses: a link spent twice or by a GET, a session of a disabled person, a token issued before the last revoke, a
+//! service account whose name equals another's, a local credential that was used before. Values of links, cookies and
+//! codes are stored as hashes alone.
+
+mod accounts;
+mod codes;
+mod error;
+mod links;
+mod machine;
+mod migrations;
+mod people;
+mod sessions;
+mod surface;
+mod tokens;
+
+pub use accounts::Account;
+pub use codes::{Code, Redeemed, SignIn};
+pub use error::Error;
+pub use links::{LinkFor, SpendLink, Spent};
+pub use machine::{CREDENTIAL_FILE, MachineClaims, MachineKey, MachineProof, Signing};
+pub use migrations::MIGRATIONS;
+pub use people::{AddPerson, Added, ChangeGroups, DisablePerson, ListPeople, Person};
+pub use sessions::{EndSession, NewSession, Place, Session};
+pub use tokens::{AppToken, AppTokenClaims, IssueAppToken, IssueToken, IssuedToken, PersonClaims, Tokens};
+
+use authority::{Authority, PersonFacts};
+use codes::Codes;
+use model::{Clock, PersonId, TenantId};
+use seal::TenantKey;
+use sessions::Sessions;
+use std::{collections::HashMap, sync::Arc};
+use store::Store;
+
+/// What identity is built from.
+#[derive(Debug)]
+pub struct Config {
+    pub tenant: TenantId,
+    pub keys: TenantKey,
+    /// The control origin: the issuer of tokens, and where links lead.
+    pub public_url: String,
+    pub node: String,
+}
+
+/// People, accounts, sessions and tokens of one tenant.
+#[derive(Debug)]
+pub struct Identity {
+    pub(crate) store: Arc<Store>,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) config: Config,
+    pub(crate) people: people::Directory,
+    pub(crate) sessions: Sessions,
+    pub(crate) accounts: accounts::Accounts,
+    pub(crate) codes: Codes,
+    tokens: Tokens,
+}
+
+impl Identity {
+    #[must_use]
+    pub fn new(store: Arc<Store>, authority: Arc<Authority>, clock: Arc<dyn Clock>, config: Config) -> Self {
+        let tokens = Tokens::new(&config.keys, config.public_url.clone());
+        Self {
+            people: people::Directory::new(&config.keys),
+            sessions: Sessions::default(),
+            accounts: accounts::Accounts::default(),
+            codes: Codes::default(),
+            tokens,
+            store,
+            authority,
+            clock,
+            config,
+        }
+    }
+
+    /// Brings people, sessions and accounts into memory, at start and after the feed was lost.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn load_all(&self) -> Result<(), Error> {
+        self.load_people().await?;
+        self.load_sessions().await?;
+        self.load_accounts().await
+    }
+
+    /// After a change of people or groups.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn refresh_people(&self) -> Result<(), Error> {
+        self.load_people().await
+    }
+
+    /// What authority needs to know of people.
+    #[must_use]
+    pub fn people_facts(&self) -> HashMap<PersonId, Arc<PersonFacts>> {
+        self.people.facts()
+    }
+
+    /// Signing and checking of tokens.
+    #[must_use]
+    pub const fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+}

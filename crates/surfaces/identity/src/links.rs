@@ -1,0 +1,113 @@
+//! One-time links: shown once, stored as a hash, spent by a POST from a page that says who you will become.
+
+mod sql;
+
+use crate::{Error, Identity, NewSession, Place, sessions};
+use authority::{Act, Factor, Permit, Rule, Target, rules};
+use model::{PersonId, ProblemKind, TenantId, Timestamp};
+use seal::{Token, TokenHash};
+use std::time::Duration;
+use store::Tx;
+
+/// Long enough for a colleague to read their mail tomorrow, short enough to be forgotten safely.
+const LINK_LIFE: Duration = Duration::from_secs(48 * 3600);
+
+/// Who the bearer of a link would become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkFor {
+    pub id: String,
+    pub person: PersonId,
+    pub email: String,
+    pub expires_at: Timestamp,
+}
+
+/// Sign in with a link. The value stays in here; the event holds the link's id.
+#[derive(Debug, Clone)]
+pub struct SpendLink {
+    pub tenant: TenantId,
+    pub link: String,
+}
+
+impl Act for SpendLink {
+    const RULE: &'static Rule = &rules::LINK_SPEND;
+    fn target(&self) -> Target {
+        Target::new(self.tenant.clone(), format!("link/{}", self.link))
+    }
+}
+
+/// A link that was spent, and the session that it made.
+#[derive(Debug)]
+pub struct Spent {
+    pub session: NewSession,
+    pub email: String,
+}
+
+pub(crate) struct Made {
+    pub(crate) id: String,
+    pub(crate) token: Token,
+    pub(crate) expires_at: Timestamp,
+}
+
+pub(crate) async fn make(tx: &mut Tx, tenant: &TenantId, person: &PersonId, now: Timestamp) -> Result<Made, Error> {
+    void(tx, tenant, person, now).await?;
+    let (id, token, expires_at) = (model::RequestId::generate().to_string(), Token::generate(), now.plus(LINK_LIFE));
+    let hash = token.hash().as_bytes().to_vec();
+    let row = [tenant.into(), id.as_str().into(), hash.into(), person.into(), expires_at.into()];
+    tx.execute(sql::INSERT, &row).await?;
+    Ok(Made { id, token, expires_at })
+}
+
+pub(crate) async fn void(tx: &mut Tx, tenant: &TenantId, person: &PersonId, now: Timestamp) -> Result<(), Error> {
+    tx.execute(sql::VOID_OF_PERSON, &[tenant.into(), person.into(), now.into()]).await?;
+    Ok(())
+}
+
+impl Identity {
+    /// Looks at a link without spending it.
+    ///
+    /// # Errors
+    /// A link that never was, was spent, or ran out: the same words for each, so that nothing is learned from trying.
+    pub async fn link(&self, token: &str) -> Result<LinkFor, Error> {
+        let hash = TokenHash::of(token).as_bytes().to_vec();
+        let found = self.store.read_one(sql::BY_HASH, &[(&self.config.tenant).into(), hash.into()]).await?;
+        let row = found.ok_or_else(void_link)?;
+        let expires_at = Timestamp::from_ms(row.int(2)?);
+        let person = PersonId::new(row.text(1)?);
+        let known = self.people.get(&person).filter(|person| person.enabled).ok_or_else(void_link)?;
+        if row.opt_int(3)?.is_some() || self.clock.now() >= expires_at {
+            return Err(void_link());
+        }
+        Ok(LinkFor { id: row.text(0)?.to_owned(), person, email: known.email.clone(), expires_at })
+    }
+
+    /// Spends a link: once, whoever comes first.
+    ///
+    /// # Errors
+    /// As `link`.
+    pub async fn spend(&self, permit: Permit<SpendLink>, link: LinkFor, device: Option<&str>) -> Result<Spent, Error> {
+        let now = self.clock.now();
+        if permit.act().link != link.id {
+            return Err(void_link());
+        }
+        let (act, mut tx) = self.store.write(permit).await?;
+        let spent = tx.execute(sql::SPEND, &[(&act.tenant).into(), link.id.as_str().into(), now.into()]).await?;
+        if spent != 1 {
+            return Err(void_link());
+        }
+        let open = sessions::Opening { person: &link.person, place: Place::Console, parent: None, factor: Factor::Link };
+        let new = self.open_session(&mut tx, open, device, now).await?;
+        tx.commit(serde_json::json!({ "person": link.person, "session": new.session.id, "method": "link" }), None).await?;
+        self.sessions.insert(&new);
+        Ok(Spent { session: new, email: link.email })
+    }
+}
+
+fn void_link() -> Error {
+    Error::refused(
+        ProblemKind::Gone,
+        "link.void",
+        "this link does not work any more",
+        "a link works once, for two days, and a newer one replaces it",
+        "ask an operator for a new one: `bailiwick people add EMAIL`",
+    )
+}

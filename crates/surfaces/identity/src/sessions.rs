@@ -1,0 +1,252 @@
+//! Sessions: a signed-in browser or command line. In the database and in memory; ended everywhere at once.
+
+mod sql;
+
+use crate::{Error, Identity};
+use authority::{Act, AppRef, Factor, Permit, Rule, Target, change, rules};
+use model::{AppId, Env, PersonId, SessionId, TenantId, Timestamp};
+use seal::{Context, Purpose, Token, TokenHash};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+use store::{Row, Tx, Value};
+
+pub(crate) use sql::{CODE_SESSION, DROP_OLD_CODES, INSERT_CODE, TAKE_CODE};
+
+/// A working day; signing in again is one click where single sign-on works.
+const SESSION_LIFE: Duration = Duration::from_secs(12 * 3600);
+/// What a browser calls itself is cut here.
+const DEVICE_MAX_CHARS: usize = 200;
+
+/// Where a session is signed in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Place {
+    Console,
+    App(AppRef),
+}
+
+/// A live session. The cookie's value is not in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    pub id: SessionId,
+    pub person: PersonId,
+    /// The console session that an app's session came from: ends with it.
+    pub parent: Option<SessionId>,
+    pub place: Place,
+    pub factor: Factor,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+/// A session that was just made, with the cookie's value: the one moment at which it is known.
+#[derive(Debug)]
+pub struct NewSession {
+    pub session: Session,
+    pub token: Token,
+}
+
+/// Sign out.
+#[derive(Debug, Clone)]
+pub struct EndSession {
+    pub tenant: TenantId,
+    pub session: SessionId,
+}
+
+impl Act for EndSession {
+    const RULE: &'static Rule = &rules::SESSION_END;
+    fn target(&self) -> Target {
+        Target::new(self.tenant.clone(), format!("session/{}", self.session))
+    }
+}
+
+pub(crate) struct Opening<'a> {
+    pub(crate) person: &'a PersonId,
+    pub(crate) place: Place,
+    pub(crate) parent: Option<SessionId>,
+    pub(crate) factor: Factor,
+}
+
+/// Live sessions by the hash of their cookie.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    live: RwLock<HashMap<TokenHash, Arc<Session>>>,
+}
+
+impl Sessions {
+    pub(crate) fn insert(&self, new: &NewSession) {
+        self.put(new.token.hash(), new.session.clone());
+    }
+
+    fn put(&self, hash: TokenHash, session: Session) {
+        self.live.write().unwrap_or_else(PoisonError::into_inner).insert(hash, Arc::new(session));
+    }
+
+    fn get(&self, hash: &TokenHash) -> Option<Arc<Session>> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
+    }
+
+    /// A live session by its id: tokens that were issued in it end with it.
+    pub(crate) fn by_id(&self, id: &SessionId, now: Timestamp) -> Option<Arc<Session>> {
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        live.values().find(|session| session.id == *id && now < session.expires_at).cloned()
+    }
+
+    fn end_where(&self, ends: impl Fn(&Session) -> bool) -> usize {
+        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        let before = live.len();
+        live.retain(|_, session| !ends(session));
+        before - live.len()
+    }
+
+    pub(crate) fn end_of_person(&self, person: &PersonId) -> usize {
+        self.end_where(|session| session.person == *person)
+    }
+
+    pub(crate) fn of_app(&self, app: &AppRef) -> usize {
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        live.values().filter(|session| matches!(&session.place, Place::App(of) if of == app)).count()
+    }
+
+    pub(crate) fn end_of_app(&self, app: &AppRef) -> usize {
+        self.end_where(|session| matches!(&session.place, Place::App(of) if of == app))
+    }
+
+    fn end(&self, id: &SessionId) -> usize {
+        self.end_where(|session| session.id == *id || session.parent.as_ref() == Some(id))
+    }
+}
+
+impl Identity {
+    pub(crate) async fn load_sessions(&self) -> Result<(), Error> {
+        let rows = self.store.read(sql::LIVE, &[(&self.config.tenant).into(), self.clock.now().into()]).await?;
+        let mut live = HashMap::new();
+        for row in rows {
+            if let Some((hash, session)) = session(&row)? {
+                live.insert(hash, Arc::new(session));
+            }
+        }
+        *self.sessions.live.write().unwrap_or_else(PoisonError::into_inner) = live;
+        Ok(())
+    }
+
+    /// The session of a cookie: from memory, or once from the database when another node made it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn session(&self, cookie: &str, place: &Place) -> Result<Option<Arc<Session>>, Error> {
+        let hash = TokenHash::of(cookie);
+        let now = self.clock.now();
+        let fits = |session: &Arc<Session>| session.place == *place && now < session.expires_at && self.enabled(session);
+        if let Some(found) = self.sessions.get(&hash) {
+            return Ok(Some(found).filter(fits));
+        }
+        let key = hash.as_bytes().to_vec();
+        let row = self.store.read_one(sql::BY_HASH, &[(&self.config.tenant).into(), key.into(), now.into()]).await?;
+        let Some((hash, session)) = row.as_ref().map(session).transpose()?.flatten() else { return Ok(None) };
+        self.sessions.put(hash.clone(), session);
+        Ok(self.sessions.get(&hash).filter(fits))
+    }
+
+    fn enabled(&self, session: &Session) -> bool {
+        self.people.get(&session.person).is_some_and(|person| person.enabled)
+    }
+
+    pub(crate) async fn open_session(
+        &self,
+        tx: &mut Tx,
+        opening: Opening<'_>,
+        device: Option<&str>,
+        now: Timestamp,
+    ) -> Result<NewSession, Error> {
+        let token = Token::generate();
+        let session = Session {
+            id: SessionId::generate(),
+            person: opening.person.clone(),
+            parent: opening.parent,
+            place: opening.place,
+            factor: opening.factor,
+            created_at: now,
+            expires_at: now.plus(SESSION_LIFE),
+        };
+        let (place, app) = match &session.place {
+            Place::Console => ("console", None),
+            Place::App(app) => ("app", Some(app)),
+        };
+        let device = device.map(|text| {
+            let text: String = text.chars().take(DEVICE_MAX_CHARS).collect();
+            let context = Context::table("sessions").column("device").row(session.id.as_str());
+            self.config.keys.purpose(Purpose::Directory).seal(&context, text.as_bytes())
+        });
+        let factor_at = match session.factor {
+            Factor::Link => None,
+            Factor::Second { at } => Some(at.as_ms()),
+        };
+        let row: [Value; 12] = [
+            (&self.config.tenant).into(),
+            (&session.id).into(),
+            token.hash().as_bytes().to_vec().into(),
+            opening.person.into(),
+            session.parent.as_ref().map(SessionId::as_str).into(),
+            place.into(),
+            app.map(|app| app.id.as_str()).into(),
+            app.map(|app| app.env.as_str()).into(),
+            factor_at.into(),
+            device.into(),
+            now.into(),
+            session.expires_at.into(),
+        ];
+        tx.execute(sql::INSERT, &row).await?;
+        Ok(NewSession { session, token })
+    }
+
+    /// Signs out: this session, and the app sessions that came from it.
+    ///
+    /// # Errors
+    /// When the record cannot be written; the session is over on this node all the same.
+    pub async fn end_session(&self, permit: Permit<EndSession>) -> Result<(), Error> {
+        let id = permit.act().session.clone();
+        self.sessions.end(&id);
+        let now = self.clock.now();
+        let (act, mut tx) = self.store.write(permit).await?;
+        tx.execute(sql::END, &[(&act.tenant).into(), (&id).into(), now.into()]).await?;
+        tx.feed(change::SESSION, id.as_str());
+        tx.commit(serde_json::Value::Null, None).await?;
+        Ok(())
+    }
+
+    /// Another node ended this session.
+    pub fn session_ended(&self, id: &SessionId) {
+        self.sessions.end(id);
+    }
+}
+
+pub(crate) async fn end_rows_of_person(tx: &mut Tx, tenant: &TenantId, id: &PersonId, now: Timestamp) -> Result<(), Error> {
+    tx.execute(sql::END_OF_PERSON, &[tenant.into(), id.into(), now.into()]).await?;
+    Ok(())
+}
+
+pub(crate) async fn end_rows_of_app(tx: &mut Tx, tenant: &TenantId, app: &AppRef, now: Timestamp) -> Result<(), Error> {
+    tx.execute(sql::END_OF_APP, &[tenant.into(), (&app.id).into(), app.env.as_str().into(), now.into()]).await?;
+    Ok(())
+}
+
+fn session(row: &Row) -> Result<Option<(TokenHash, Session)>, Error> {
+    let Ok(hash) = <[u8; 32]>::try_from(row.bytes(1)?) else { return Ok(None) };
+    let place = match (row.text(4)?, row.opt_text(5)?, row.opt_text(6)?.map(str::parse::<Env>)) {
+        ("console", ..) => Place::Console,
+        ("app", Some(id), Some(Ok(env))) => Place::App(AppRef { id: AppId::new(id), env }),
+        _ => return Ok(None),
+    };
+    let session = Session {
+        id: SessionId::new(row.text(0)?),
+        person: PersonId::new(row.text(2)?),
+        parent: row.opt_text(3)?.map(SessionId::new),
+        place,
+        factor: row.opt_int(7)?.map_or(Factor::Link, |at| Factor::Second { at: Timestamp::from_ms(at) }),
+        created_at: Timestamp::from_ms(row.int(8)?),
+        expires_at: Timestamp::from_ms(row.int(9)?),
+    };
+    Ok(Some((TokenHash::from_bytes(hash), session)))
+}

@@ -1,0 +1,145 @@
+//! Reads what `cargo test` prints, as it comes: counts, keeps what a person needs, drops the rest.
+//! Refuses to lose a failure: a test binary that ends without a result counts as one, and unknown lines are shown.
+
+/// The sum over all test binaries so far.
+#[derive(Default)]
+pub(crate) struct Tally {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    /// The binary whose result is still to come.
+    running: Option<String>,
+}
+
+impl Tally {
+    /// Takes one line of output; gives back what to show for it.
+    pub(crate) fn take(&mut self, line: &str) -> Option<String> {
+        let text = line.trim_start();
+        if let Some(binary) = binary(text) {
+            let lost = self.lost();
+            self.running = Some(binary);
+            return lost;
+        }
+        if let Some(result) = text.strip_prefix("test result: ") {
+            return Some(self.result(result, line));
+        }
+        (!is_noise(text)).then(|| line.to_owned())
+    }
+
+    /// The output has ended; gives back what to show for a binary that never told its result.
+    pub(crate) fn end(&mut self) -> Option<String> {
+        self.lost()
+    }
+
+    fn lost(&mut self) -> Option<String> {
+        let binary = self.running.take()?;
+        self.failed += 1;
+        Some(format!("  {binary}: ended without a result"))
+    }
+
+    fn result(&mut self, result: &str, line: &str) -> String {
+        let count = |name: &str| {
+            result
+                .split([';', '.'])
+                .find_map(|part| part.trim().strip_suffix(name)?.trim().parse::<u64>().ok())
+        };
+        let (Some(passed), Some(failed)) = (count(" passed"), count(" failed")) else {
+            return line.to_owned();
+        };
+        self.passed += passed;
+        self.failed += failed;
+        let time = result.rsplit("finished in ").next().unwrap_or_default();
+        let binary = self.running.take().unwrap_or_else(|| "tests".to_owned());
+        format!("  {binary}: {passed} passed, {failed} failed, {time}")
+    }
+}
+
+/// `Running unittests src/lib.rs (target/debug/deps/model-0a1b2c)` → `model src/lib.rs`.
+fn binary(text: &str) -> Option<String> {
+    if let Some(name) = text.strip_prefix("Doc-tests ") {
+        return Some(format!("{name} documentation"));
+    }
+    let (source, path) = text
+        .strip_prefix("Running ")?
+        .strip_suffix(')')?
+        .split_once(" (")?;
+    let file = path.rsplit('/').next()?;
+    let name = file.rsplit_once('-').map_or(file, |(name, _)| name);
+    Some(format!(
+        "{name} {}",
+        source.trim_start_matches("unittests ")
+    ))
+}
+
+fn is_noise(text: &str) -> bool {
+    const OPENINGS: &[&str] = &[
+        "Compiling ",
+        "Finished ",
+        "Fresh ",
+        "Downloaded ",
+        "Downloading ",
+        "Updating ",
+        "Locking ",
+        "Blocking ",
+        "Adding ",
+        "running ",
+    ];
+    text.is_empty()
+        || OPENINGS.iter().any(|opening| text.starts_with(opening))
+        || (text.starts_with("test ") && text.ends_with(" ok"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(output: &str) -> (Tally, Vec<String>) {
+        let mut tally = Tally::default();
+        let mut shown: Vec<String> = output.lines().filter_map(|line| tally.take(line)).collect();
+        shown.extend(tally.end());
+        (tally, shown)
+    }
+
+    #[test]
+    fn results_are_summed_over_binaries_and_passing_tests_are_silent() {
+        let (tally, shown) = read(
+            "   Compiling model v0.1.0 (/w/crates/foundation/model)\n    Finished `test` profile in 2.01s\n     Running unittests src/lib.rs (/t/debug/deps/model-0a1b2c)\n\nrunning 2 tests\ntest ids::tests::one ... ok\ntest two - should panic ... ok\n\ntest result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.31s\n\n     Running tests/hostile.rs (/t/debug/deps/hostile-99)\n\nrunning 3 tests\ntest bad ... FAILED\n\nfailures:\n\n---- bad stdout ----\nthread 'bad' panicked at x.rs:1:2:\nno\n\ntest result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s\n   Doc-tests model\n\nrunning 0 tests\n\ntest result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n",
+        );
+        assert_eq!((tally.passed, tally.failed), (4, 1));
+        assert_eq!(
+            shown,
+            [
+                "  model src/lib.rs: 2 passed, 0 failed, 0.31s",
+                "test bad ... FAILED",
+                "failures:",
+                "---- bad stdout ----",
+                "thread 'bad' panicked at x.rs:1:2:",
+                "no",
+                "  hostile tests/hostile.rs: 2 passed, 1 failed, 1.00s",
+                "  model documentation: 0 passed, 0 failed, 0.00s",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_binary_that_dies_counts_as_a_failure_wherever_it_stands() {
+        let (tally, shown) = read(
+            "     Running unittests src/lib.rs (/t/debug/deps/store-1)\nrunning 2 tests\n     Running tests/a.rs (/t/debug/deps/a-2)\nerror: test failed, to rerun pass `-p a`\n",
+        );
+        assert_eq!((tally.passed, tally.failed), (0, 2));
+        assert_eq!(
+            shown,
+            [
+                "  store src/lib.rs: ended without a result",
+                "error: test failed, to rerun pass `-p a`",
+                "  a tests/a.rs: ended without a result"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_the_compiler_says_is_shown() {
+        let (tally, shown) = read("error[E0308]: mismatched types\n  --> src/lib.rs:1:1\n");
+        assert_eq!(shown.len(), 2);
+        assert_eq!((tally.passed, tally.failed), (0, 0));
+    }
+}

@@ -1,0 +1,102 @@
+//! `cargo xtask test`: everything that must hold before a change is shared, in one run, on both databases.
+//! Ends with `N passed, N failed`: the tests of all binaries, and one more failure for each other step that failed.
+
+use crate::postgres::{self, Cluster, Durability};
+use crate::step::{self, Steps, Talk, Verdict};
+use crate::tally::Tally;
+use crate::{libraries, screen, setup, tidy};
+use anyhow::Result;
+use std::path::Path;
+use std::process::ExitCode;
+
+const TESTS: &str = "tests";
+
+/// All of it, or with packages named only their tests.
+pub(crate) fn run(root: &Path, packages: &[String], filter: &[String]) -> Result<ExitCode> {
+    setup::run()?;
+    let mut steps = Steps::default();
+    if packages.is_empty() {
+        steps.run("tidy", Talk::AtTheEnd, || tidy::check(root));
+        steps.run("format", Talk::AtTheEnd, || {
+            step::quiet(&mut step::cargo(root, &["fmt", "--all", "--check"]))
+        });
+        steps.run("libraries", Talk::AtTheEnd, || libraries::check(root));
+        steps.run("clippy", Talk::AtTheEnd, || {
+            step::quiet(&mut step::cargo(
+                root,
+                &[
+                    "clippy",
+                    "--quiet",
+                    "--workspace",
+                    "--all-targets",
+                    "--",
+                    "-D",
+                    "warnings",
+                ],
+            ))
+        });
+    }
+    let mut arguments = vec!["test", "--no-fail-fast"];
+    if packages.is_empty() {
+        arguments.push("--workspace");
+    }
+    for package in packages {
+        arguments.extend(["--package", package]);
+    }
+    arguments.push("--");
+    arguments.extend(filter.iter().map(String::as_str));
+    let tally = tests(root, &mut steps, TESTS, &arguments, &[]);
+    Ok(sum(&tally, &steps))
+}
+
+/// One step that runs tests against a throw-away PostgreSQL, and counts them.
+pub(crate) fn tests(
+    root: &Path,
+    steps: &mut Steps,
+    name: &str,
+    arguments: &[&str],
+    settings: &[(&str, &str)],
+) -> Tally {
+    let mut tally = Tally::default();
+    steps.run(name, Talk::AsItGoes, || {
+        let cluster = Cluster::start(Durability::Unsynced)?;
+        let mut command = step::cargo(root, arguments);
+        command
+            .env(postgres::VARIABLE, cluster.url())
+            .envs(settings.iter().copied());
+        let status = step::follow(&mut command, |line| {
+            if let Some(shown) = tally.take(line) {
+                screen::say(shown);
+            }
+        })?;
+        if let Some(lost) = tally.end() {
+            screen::say(lost);
+        }
+        if tally.failed == 0 && !status.success() {
+            // It did not build, or a runner died between two binaries.
+            tally.failed = 1;
+        }
+        Ok(if tally.failed == 0 {
+            Verdict::Passed
+        } else {
+            Verdict::Failed(Vec::new())
+        })
+    });
+    tally
+}
+
+fn sum(tally: &Tally, steps: &Steps) -> ExitCode {
+    let other = steps.failed().iter().filter(|name| *name != TESTS).count();
+    // The tests could not even begin: no count of theirs says so.
+    let unsaid = u64::from(tally.failed == 0 && steps.failed().len() > other);
+    let failed = tally.failed + u64::try_from(other).unwrap_or(u64::MAX) + unsaid;
+    if !steps.failed().is_empty() {
+        screen::say(format_args!("failed steps: {}", steps.failed().join(", ")));
+    }
+    screen::say(format_args!("{} passed, {failed} failed", tally.passed));
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

@@ -1,0 +1,158 @@
+// A poll that tells the team's channel how it stands: after each vote, and every working day at eight.
+
+import { html, page, seeOther } from "./html.js";
+import { choiceOf, tally, vote } from "./poll.js";
+import { say } from "./slack.js";
+
+const CHANNEL = "#general";
+
+// Change the poll here. What stands left of a colon is stored: keep it when you only reword an option.
+const poll = {
+  question: "When shall the team meet?",
+  hint: "One vote each. You can change it as long as the poll is open.",
+  options: {
+    "mon-9": "Monday at 9:00",
+    "tue-14": "Tuesday at 14:00",
+    "wed-10": "Wednesday at 10:00",
+    "thu-16": "Thursday at 16:00",
+  },
+};
+
+/** @type {import("./bailiwick.d.ts").Handler<{ votes: import("./poll.js").Vote }, "SLACK_TOKEN">} */
+const app = {
+  async fetch(request, env) {
+    const url = new URL(request.url);
+    const reading = request.method === "GET" || request.method === "HEAD";
+    if (reading && url.pathname === "/") return home(url, env);
+    if (reading && url.pathname === "/results") return results(env);
+    if (request.method === "POST" && url.pathname === "/vote") return voted(request, env);
+    if (!reading) return notFound();
+    const asset = await env.assets.fetch(request);
+    return asset.ok || asset.status === 304 ? asset : notFound();
+  },
+
+  // The job `remind` of bailiwick.toml. A run that fails may come again, so the channel may hear a summary twice.
+  async scheduled(event, env) {
+    const counted = await tally(env.data.votes, poll.options);
+    await say(env, CHANNEL, summary(counted));
+  },
+};
+
+export default app;
+
+async function home(url, env) {
+  const { votes } = env.data;
+  const [mine, counted] = await Promise.all([choiceOf(votes, env.user.id), tally(votes, poll.options)]);
+  const changing = mine === null || url.searchParams.has("change");
+  return page(poll.question, html`
+<h1>${poll.question}</h1>
+<p class="lead">${poll.hint}</p>
+${url.searchParams.has("saved") && savedNote(url.searchParams.get("saved"))}
+${changing ? form(mine) : [resultList(counted, mine), html`<a class="action" href="/?change">Change my vote</a>`]}
+`);
+}
+
+async function results(env) {
+  const counted = await tally(env.data.votes, poll.options);
+  return Response.json(
+    { question: poll.question, total: total(counted), options: counted },
+    { headers: { "cache-control": "no-store" } },
+  );
+}
+
+async function voted(request, env) {
+  const choice = new URLSearchParams(await request.text()).get("choice") ?? "";
+  if (!Object.hasOwn(poll.options, choice)) return choiceMissing();
+  const changed = await vote(env.data.votes, env.user.id, choice);
+  if (!changed) return seeOther("/?saved");
+  return seeOther((await tellChannel(env)) ? "/?saved=told" : "/?saved=untold");
+}
+
+// The vote is stored by now: a chat that does not answer must not take it back.
+async function tellChannel(env) {
+  try {
+    await say(env, CHANNEL, summary(await tally(env.data.votes, poll.options)));
+    return true;
+  } catch (error) {
+    console.error("the channel was not told of a vote:", String(error));
+    return false;
+  }
+}
+
+// How the poll stands, without names: who voted for what is nobody's affair in the channel.
+function summary(counted) {
+  const all = total(counted);
+  if (all === 0) return `${poll.question} Nobody has voted yet.`;
+  const most = Math.max(...counted.map((option) => option.votes));
+  const first = counted.filter((option) => option.votes === most).map((option) => option.label);
+  return `${poll.question} ${votesOf(all)} so far; in front with ${most}: ${first.join(", ")}.`;
+}
+
+function savedNote(saved) {
+  if (saved === "untold") {
+    return html`<p class="note" role="status">Thank you, your vote is saved and counts. The channel ${CHANNEL} could not
+be told just now; there is nothing that you need to do.</p>`;
+  }
+  return html`<p class="note" role="status">Thank you, your vote is saved.${saved === "told" && ` ${CHANNEL} has been told.`}</p>`;
+}
+
+function form(mine) {
+  return html`
+<form method="post" action="/vote">
+  <fieldset>
+    <legend>Your choice</legend>
+    ${Object.entries(poll.options).map(([id, label]) => html`
+    <label class="option">
+      <input type="radio" name="choice" value="${id}" required ${id === mine && html`checked`}>
+      <span>${label}</span>
+    </label>`)}
+  </fieldset>
+  <button>${mine === null ? "Vote" : "Change my vote"}</button>
+</form>
+${mine === null
+    ? html`<p class="quiet">You see the results once you have voted. ${CHANNEL} is told how the
+poll stands, without names. Votes are deleted after 30 days.</p>`
+    : html`<p class="quiet"><a href="/">Keep it as it is</a></p>`}`;
+}
+
+function resultList(counted, mine) {
+  const all = total(counted);
+  return html`
+<h2>Results so far: ${votesOf(all)}</h2>
+<ul class="results">
+  ${counted.map((option) => {
+    const share = all === 0 ? 0 : Math.round((option.votes / all) * 100);
+    return html`
+  <li>
+    <div class="words ${option.id === mine && "mine"}">
+      <span>${option.label}${option.id === mine && html` <span class="yours">your vote</span>`}</span>
+      <span class="count">${votesOf(option.votes)} (${share} %)</span>
+    </div>
+    <svg class="bar" aria-hidden="true"><rect class="track" width="100%" height="100%"/><rect class="share" width="${share}%" height="100%" rx="6"/></svg>
+  </li>`;
+  })}
+</ul>`;
+}
+
+function votesOf(count) {
+  return count === 1 ? "1 vote" : `${count} votes`;
+}
+
+function total(counted) {
+  return counted.reduce((sum, option) => sum + option.votes, 0);
+}
+
+function choiceMissing() {
+  return page("Nothing chosen", html`
+<h1>Please choose one of the options</h1>
+<p class="note bad" role="alert">Your vote was not saved, because no option of this poll was chosen.</p>
+<p><a href="/?change">Back to the poll</a></p>
+`, 400);
+}
+
+function notFound() {
+  return page("Not found", html`
+<h1>There is no such page</h1>
+<p class="lead">The address may have been mistyped. <a href="/">Go to the poll</a>.</p>
+`, 404);
+}
