@@ -8,9 +8,36 @@ use rquickjs::{CatchResultExt, Context, Module, Runtime, WriteOptions};
 
 /// Order matters: each file may use what the files before it declare.
 const PARTS: [&str; 30] = [
-    "start", "errors", "inspect", "console", "event", "abort", "timers", "queue", "readable", "reader", "pipe",
-    "writable", "transform", "text", "url", "blob", "formdata", "headers", "body", "request", "response", "http",
-    "fetch", "crypto", "subtle", "clone", "data", "env", "send", "handle",
+    "start",
+    "errors",
+    "inspect",
+    "console",
+    "event",
+    "abort",
+    "timers",
+    "queue",
+    "readable",
+    "reader",
+    "pipe",
+    "writable",
+    "transform",
+    "text",
+    "url",
+    "blob",
+    "formdata",
+    "headers",
+    "body",
+    "request",
+    "response",
+    "http",
+    "fetch",
+    "crypto",
+    "subtle",
+    "clone",
+    "data",
+    "env",
+    "send",
+    "handle",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,12 +50,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     source.push_str("\nreturn hooks;\n};\n");
     let runtime = Runtime::new()?;
     let bytecode = Context::full(&runtime)?.with(|ctx| {
-        let options = WriteOptions { strip_source: true, strip_debug: true, ..WriteOptions::default() };
+        let options = WriteOptions {
+            strip_source: true,
+            strip_debug: true,
+            ..WriteOptions::default()
+        };
         Module::declare(ctx.clone(), "bailiwick:prelude", source)
             .and_then(|module| module.write(options))
             .catch(&ctx)
             .map_err(|error| error.to_string())
     })?;
-    fs::write(Path::new(&env::var("OUT_DIR")?).join("prelude.bin"), bytecode)?;
+    fs::write(
+        Path::new(&env::var("OUT_DIR")?).join("prelude.bin"),
+        bytecode,
+    )?;
     Ok(())
 }

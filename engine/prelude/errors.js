@@ -5,11 +5,12 @@ hooks.setFiles = (names) => { appFiles = new Set(names); };
 
 const FRAME = /^\s*at (?:(.*?) \()?([^()]+):(\d+):(\d+)\)?$/;
 
+const MAX_FRAMES = 20;
 const framesOf = (stack) => {
   const frames = [];
   for (const line of `${stack ?? ''}`.split('\n')) {
     const match = FRAME.exec(line);
-    if (match && appFiles.has(match[2])) {
+    if (match && appFiles.has(match[2]) && frames.length < MAX_FRAMES) {
       const where = `${match[2]}:${match[3]}:${match[4]}`;
       frames.push({ where, text: match[1] && match[1] !== '<anonymous>' ? `    at ${match[1]} (${where})` : `    at ${where}` });
     }
@@ -57,7 +58,7 @@ hooks.describeLoading = (value) => {
   const frames = framesOf(readable(value, 'stack'));
   const text = value instanceof SyntaxError && /^[^\s:]+:\d+:\d+: /.test(value.message) ? value.message : headline(value);
   const place = frames[0] && !text.startsWith(frames[0].where) ? `${frames[0].where}: ` : '';
-  const more = frames.slice(1).map((frame) => `\n${frame.text}`).join('');
+  const more = frames.slice(1, 6).map((frame) => `\n${frame.text}`).join('');
   return usv(`${place}${text}${more}`);
 };
 

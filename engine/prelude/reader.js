@@ -51,12 +51,13 @@ class ReadableStreamBYOBReader {
   async read(view) {
     if (!isView(view) || view.byteLength === 0) throw new TypeError('read needs a view that is not empty');
     const state = this.#state, r = state.r;
-    const buffer = view.buffer.transfer(), width = view.BYTES_PER_ELEMENT ?? 1;
-    const filled = (length) => new view.constructor(buffer, view.byteOffset, length / width);
+    const { byteOffset, byteLength } = view, width = view.BYTES_PER_ELEMENT ?? 1;
+    const buffer = view.buffer.transfer();
+    const filled = (length) => new view.constructor(buffer, byteOffset, length / width);
     const { value, done } = await readPromise(state);
     if (done) return { value: filled(0), done: true };
-    const length = Math.min(value.byteLength, view.byteLength - (view.byteLength % width));
-    new Uint8Array(buffer, view.byteOffset, length).set(value.subarray(0, length));
+    const length = Math.min(value.byteLength - (value.byteLength % width), byteLength);
+    new Uint8Array(buffer, byteOffset, length).set(value.subarray(0, length));
     if (length < value.byteLength) {
       r.queue.unshift({ value: value.subarray(length), size: value.byteLength - length });
       r.queueSize += value.byteLength - length;

@@ -1,5 +1,7 @@
 //! `Request` (WHATWG Fetch), without the settings that only mean something in a browser.
 let requestParts, incomingRequest;
+/** Marks the platform's own way to construct a request or a response, from its parts. */
+const PARTS_KEY = Symbol('parts');
 const METHODS = new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT']);
 const methodName = (value) => {
   const text = String(value), upper = text.toUpperCase();
@@ -15,6 +17,7 @@ const oneOf = (what, value, allowed) => {
 class Request {
   #parts;
   constructor(input, init = {}) {
+    if (input === PARTS_KEY) { this.#parts = init; return; }
     requireArguments('Request', arguments.length, 1);
     const from = typeof input === 'object' && input !== null && #parts in input ? input.#parts : null;
     const settings = init ?? {};
@@ -65,17 +68,13 @@ class Request {
   get referrer() { return this.#parts.other.referrer ?? 'about:client'; }
   get referrerPolicy() { return this.#parts.other.referrerPolicy ?? ''; }
   clone() {
-    const body = cloneBody(this.#parts.body), copy = new Request(this.#parts.url, { signal: this.#parts.signal ?? undefined });
-    copy.#parts = { ...this.#parts, body, headers: new Headers(this.#parts.headers), signal: copy.#parts.signal };
-    return copy;
+    const { body, headers, signal } = this.#parts;
+    return new Request(PARTS_KEY, { ...this.#parts, body: cloneBody(body), headers: new Headers(headers), signal: signal && AbortSignal.any([signal]) });
   }
   static {
     requestParts = (request) => request.#parts;
-    incomingRequest = (method, url, headers, body) => {
-      const request = new Request('http://localhost/');
-      request.#parts = { url, method, headers, body, signal: null, redirect: 'follow', other: {} };
-      return request;
-    };
+    incomingRequest = (method, url, headers, body) =>
+      new Request(PARTS_KEY, { url, method, headers, body, signal: null, redirect: 'follow', other: {} });
   }
   [INSPECT]() { return { method: this.method, url: this.url, headers: this.headers }; }
 }

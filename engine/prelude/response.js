@@ -6,6 +6,7 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 class Response {
   #parts;
   constructor(body = null, init = {}) {
+    if (body === PARTS_KEY) { this.#parts = init; return; }
     const settings = init ?? {};
     const status = settings.status === undefined ? 200 : Number(settings.status);
     if (!Number.isInteger(status) || status < 200 || status > 599) throw new RangeError(`\`${settings.status}\` is not a status from 200 to 599`);
@@ -21,11 +22,10 @@ class Response {
     requireArguments('Response.json', arguments.length, 1);
     const text = writeJson(data);
     if (text === undefined) throw new TypeError('the value has no JSON form');
-    const response = new Response(text, { ...init, headers: undefined });
-    const headers = new Headers(init?.headers ?? undefined);
-    if (!headers.has('content-type')) headers.append('content-type', 'application/json');
-    response.#parts.headers = headers;
-    if (NULL_BODY.has(response.#parts.status)) throw new TypeError(`a response with status ${response.#parts.status} has no body`);
+    const response = new Response(null, init), parts = response.#parts;
+    if (NULL_BODY.has(parts.status)) throw new TypeError(`a response with status ${parts.status} has no body`);
+    if (!parts.headers.has('content-type')) parts.headers.append('content-type', 'application/json');
+    parts.body = newBody(usv(text));
     return response;
   }
   static redirect(url, status = 302) {
@@ -52,18 +52,13 @@ class Response {
   get statusText() { return this.#parts.statusText; }
   get headers() { return this.#parts.headers; }
   clone() {
-    const body = cloneBody(this.#parts.body), copy = new Response();
-    copy.#parts = { ...this.#parts, body, headers: new Headers(this.#parts.headers) };
-    return copy;
+    const { body, headers } = this.#parts;
+    return new Response(PARTS_KEY, { ...this.#parts, body: cloneBody(body), headers: new Headers(headers) });
   }
   static {
     isResponse = (value) => typeof value === 'object' && value !== null && #parts in value;
     responseParts = (response) => response.#parts;
-    makeResponse = (parts) => {
-      const response = new Response();
-      response.#parts = { type: 'basic', statusText: '', redirected: false, ...parts };
-      return response;
-    };
+    makeResponse = (parts) => new Response(PARTS_KEY, { type: 'basic', statusText: '', redirected: false, ...parts });
   }
   [INSPECT]() { return { status: this.status, headers: this.headers }; }
 }

@@ -64,6 +64,8 @@ const iteratePairs = (Class, pairsOf) => {
 iteratePairs(URLSearchParams, (params) => listOf(params));
 expose('URLSearchParams', URLSearchParams);
 
+/** Marks the platform's own way to construct a URL, from what the parser gave. */
+const RECORD_KEY = Symbol('record');
 const SPECIAL = new Set(['http:', 'https:', 'ws:', 'wss:', 'ftp:']);
 const HREF = 0, SCHEME = 1, USERNAME = 2, HOST = 3, HOST_END = 4, PORT = 5, PATH = 6, QUERY = 7, FRAGMENT = 8;
 const parseUrl = (address, base) => native.parseUrl(usv(address), base === undefined ? undefined : usv(base));
@@ -71,6 +73,7 @@ const parseUrl = (address, base) => native.parseUrl(usv(address), base === undef
 class URL {
   #u; #params = null; #reparse;
   constructor(address, base = undefined) {
+    if (address === RECORD_KEY) { this.#u = base; return; }
     requireArguments('URL', arguments.length, 1);
     this.#u = parseUrl(address, base);
     if (!this.#u) throw new TypeError(`\`${address}\` is not a valid URL${base === undefined ? '' : ` with the base \`${base}\``}`);
@@ -122,7 +125,7 @@ class URL {
   toString() { return this.#u[HREF]; }
   toJSON() { return this.#u[HREF]; }
   static canParse(address, base = undefined) { requireArguments('canParse', arguments.length, 1); return parseUrl(address, base) != null; }
-  static parse(address, base = undefined) { requireArguments('parse', arguments.length, 1); return URL.canParse(address, base) ? new URL(address, base) : null; }
+  static parse(address, base = undefined) { requireArguments('parse', arguments.length, 1); const record = parseUrl(address, base); return record ? new URL(RECORD_KEY, record) : null; }
   [INSPECT]() { return { href: this.href }; }
 }
 expose('URL', URL);

@@ -1,98 +1,105 @@
-//! Both allocators of the guest, Rust's and the C library's, made to clear what they free while an app
-//! loads: freed bytes would otherwise stay in the snapshot, make it larger, and outlive their meaning.
-//! Once requests are served nothing is cleared, since the memory is thrown away with the instance.
-use std::alloc::{GlobalAlloc, Layout, System};
+//! One heap for Rust and QuickJS: the C library's. `sweep` clears what is free before the memory is snapshotted:
+//! freed bytes would make every app's image larger, and outlive their meaning.
+use std::alloc::{GlobalAlloc, Layout};
+use std::cell::Cell;
 use std::ffi::c_void;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ptr;
 
-static CLEARING: AtomicBool = AtomicBool::new(true);
-
-/// From here on freed memory is left as it is.
-pub(crate) fn stop_clearing() {
-    CLEARING.store(false, Ordering::Relaxed);
-}
-
-fn clearing() -> bool {
-    CLEARING.load(Ordering::Relaxed)
-}
-
-struct RustMemory;
-
-#[global_allocator]
-static RUST_MEMORY: RustMemory = RustMemory;
-
-// SAFETY: every call is passed on to the system allocator with its arguments unchanged; what is cleared
-// is exactly the block that the caller gives back.
-unsafe impl GlobalAlloc for RustMemory {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        if clearing() {
-            unsafe { block.write_bytes(0, layout.size()) };
-        }
-        unsafe { System.dealloc(block, layout) }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        if !clearing() {
-            return unsafe { System.realloc(block, layout, size) };
-        }
-        let moved = unsafe { System.alloc(Layout::from_size_align_unchecked(size, layout.align())) };
-        if !moved.is_null() {
-            unsafe { moved.copy_from_nonoverlapping(block, layout.size().min(size)) };
-            unsafe { self.dealloc(block, layout) };
-        }
-        moved
-    }
-}
+/// What `malloc` aligns to by itself.
+const ALIGNED: usize = 16;
+const PAGE_BYTES: usize = 64 * 1024;
+/// The largest free block that is looked for at once.
+const LARGEST: usize = 16 << 20;
+/// Smaller free blocks lie between blocks in use, whose pages are in the image anyway.
+const SMALLEST: usize = 32;
 
 unsafe extern "C" {
     fn malloc(size: usize) -> *mut c_void;
-    fn calloc(count: usize, size: usize) -> *mut c_void;
+    fn aligned_alloc(align: usize, size: usize) -> *mut c_void;
     fn realloc(block: *mut c_void, size: usize) -> *mut c_void;
     fn free(block: *mut c_void);
-    fn malloc_usable_size(block: *mut c_void) -> usize;
 }
 
-/// What QuickJS allocates with.
-pub(crate) struct ScriptMemory;
+struct Heap;
 
-// SAFETY: the C library's allocator keeps the contract; clearing stays within `malloc_usable_size`.
-unsafe impl rquickjs::allocator::Allocator for ScriptMemory {
-    fn alloc(&mut self, size: usize) -> *mut u8 {
-        unsafe { malloc(size).cast() }
-    }
+#[global_allocator]
+static HEAP: Heap = Heap;
 
-    fn calloc(&mut self, count: usize, size: usize) -> *mut u8 {
-        unsafe { calloc(count, size).cast() }
-    }
-
-    unsafe fn dealloc(&mut self, block: *mut u8) {
-        if clearing() && !block.is_null() {
-            unsafe { block.write_bytes(0, malloc_usable_size(block.cast())) };
+// SAFETY: each call is passed on to the C library, whose `realloc` and `free` take what both of its ways to allocate give.
+unsafe impl GlobalAlloc for Heap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if layout.align() <= ALIGNED {
+            return unsafe { malloc(layout.size()).cast() };
         }
+        unsafe {
+            aligned_alloc(
+                layout.align(),
+                layout.size().next_multiple_of(layout.align()),
+            )
+            .cast()
+        }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, _: Layout) {
         unsafe { free(block.cast()) }
     }
 
-    unsafe fn realloc(&mut self, block: *mut u8, size: usize) -> *mut u8 {
-        if !clearing() || block.is_null() {
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if layout.align() <= ALIGNED {
             return unsafe { realloc(block.cast(), size).cast() };
         }
-        let old = unsafe { malloc_usable_size(block.cast()) };
-        if size <= old && size * 2 >= old {
-            return block;
-        }
-        let moved: *mut u8 = unsafe { malloc(size).cast() };
+        let moved = unsafe { self.alloc(Layout::from_size_align_unchecked(size, layout.align())) };
         if !moved.is_null() {
-            unsafe { moved.copy_from_nonoverlapping(block, old.min(size)) };
-            unsafe { self.dealloc(block) };
+            unsafe { moved.copy_from_nonoverlapping(block, layout.size().min(size)) };
+            unsafe { free(block.cast()) };
         }
         moved
     }
+}
 
-    unsafe fn usable_size(block: *mut u8) -> usize {
-        unsafe { malloc_usable_size(block.cast()) }
+thread_local! {
+    static FIXED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The C library's way to get more memory; here, so that it can be told that there is none.
+#[unsafe(no_mangle)]
+extern "C" fn sbrk(increment: isize) -> *mut c_void {
+    const FAILED: *mut c_void = ptr::without_provenance_mut(usize::MAX);
+    let end = core::arch::wasm32::memory_size(0) * PAGE_BYTES;
+    match usize::try_from(increment) {
+        Ok(0) => ptr::with_exposed_provenance_mut(end),
+        Ok(more) if !FIXED.get() && more % PAGE_BYTES == 0 => {
+            match core::arch::wasm32::memory_grow(0, more / PAGE_BYTES) {
+                usize::MAX => FAILED,
+                pages => ptr::with_exposed_provenance_mut(pages * PAGE_BYTES),
+            }
+        }
+        _ => FAILED,
     }
+}
+
+/// Clears all free memory: takes every free block there is, largest first, clears it, and gives all back.
+pub(crate) fn sweep() {
+    FIXED.set(true);
+    let mut taken: *mut *mut c_void = ptr::null_mut();
+    let mut size = LARGEST;
+    while size >= SMALLEST {
+        // SAFETY: `malloc` gives `size` bytes, at least a pointer wide, that nobody else uses; the first word links them.
+        let block = unsafe { malloc(size) };
+        if block.is_null() {
+            size /= 2;
+            continue;
+        }
+        unsafe { block.write_bytes(0, size) };
+        let link: *mut *mut c_void = block.cast();
+        unsafe { link.write(taken.cast()) };
+        taken = link;
+    }
+    while !taken.is_null() {
+        // SAFETY: each of these was taken above, and is given back once.
+        let next = unsafe { taken.replace(ptr::null_mut()) };
+        unsafe { free(taken.cast()) };
+        taken = next.cast();
+    }
+    FIXED.set(false);
 }

@@ -33,17 +33,32 @@ fn add(pending: Pending) {
 /// Settles operation `id` after `ms` milliseconds.
 pub(crate) fn timer(id: u32, ms: f64) {
     let pollable = monotonic_clock::subscribe_duration((ms.max(0.0) * 1e6) as u64);
-    add(Pending { pollable, id, handle: None, event: Event::Ready });
+    add(Pending {
+        pollable,
+        id,
+        handle: None,
+        event: Event::Ready,
+    });
 }
 
 /// Settles operation `id` when the stream of `handle` can go on.
 pub(crate) fn stream(id: u32, handle: u32, pollable: Pollable) {
-    add(Pending { pollable, id, handle: Some(handle), event: Event::Ready });
+    add(Pending {
+        pollable,
+        id,
+        handle: Some(handle),
+        event: Event::Ready,
+    });
 }
 
 /// Settles operation `id` when the answer is there.
 pub(crate) fn answer(id: u32, future: FutureIncomingResponse) {
-    add(Pending { pollable: future.subscribe(), id, handle: None, event: Event::Answer(future) });
+    add(Pending {
+        pollable: future.subscribe(),
+        id,
+        handle: None,
+        event: Event::Answer(future),
+    });
 }
 
 /// Forgets operation `id`; an outgoing request is thereby ended.
@@ -62,11 +77,21 @@ pub(crate) fn wait() -> Option<Vec<(u32, Event)>> {
         if list.is_empty() {
             return None;
         }
-        let mut ready = poll::poll(&list.iter().map(|pending| &pending.pollable).collect::<Vec<_>>());
+        let mut ready = poll::poll(
+            &list
+                .iter()
+                .map(|pending| &pending.pollable)
+                .collect::<Vec<_>>(),
+        );
         ready.sort_unstable();
         let mut fired = Vec::with_capacity(ready.len());
         for index in ready.into_iter().rev() {
-            let Pending { pollable, id, event, .. } = list.remove(index as usize);
+            let Pending {
+                pollable,
+                id,
+                event,
+                ..
+            } = list.remove(index as usize);
             drop(pollable);
             fired.push((id, event));
         }

@@ -25,10 +25,15 @@ impl Body {
         if value.as_bool() == Some(true) {
             return Ok(Body::Streamed);
         }
-        Ok(match value.as_object().map(|object| TypedArray::<u8>::from_object(object.clone())) {
-            Some(bytes) => Body::Whole(copy_bytes(&bytes?)),
-            None => Body::None,
-        })
+        Ok(
+            match value
+                .as_object()
+                .map(|object| TypedArray::<u8>::from_object(object.clone()))
+            {
+                Some(bytes) => Body::Whole(copy_bytes(&bytes?)),
+                None => Body::None,
+            },
+        )
     }
 }
 
@@ -89,14 +94,34 @@ pub(crate) fn method_name(method: Method) -> String {
 
 /// `target` is scheme (`http` or `https`), authority, path with query. Gives the number of the body to be
 /// written, or -1 when there is nothing more to write.
-fn begin(id: u32, name: String, target: &[String], headers: &[String], body: Body) -> std::result::Result<i32, String> {
-    let [scheme, authority, path] = target else { return Err("the address is incomplete".into()) };
+fn begin(
+    id: u32,
+    name: String,
+    target: &[String],
+    headers: &[String],
+    body: Body,
+) -> std::result::Result<i32, String> {
+    let [scheme, authority, path] = target else {
+        return Err("the address is incomplete".into());
+    };
     let request = OutgoingRequest::new(fields(headers)?);
-    let scheme = if scheme == "https" { Scheme::Https } else { Scheme::Http };
-    request.set_method(&method(name)).map_err(|()| "the method cannot be sent")?;
-    request.set_scheme(Some(&scheme)).map_err(|()| "the scheme cannot be sent")?;
-    request.set_authority(Some(authority)).map_err(|()| "the host name cannot be sent")?;
-    request.set_path_with_query(Some(path)).map_err(|()| "the path cannot be sent")?;
+    let scheme = if scheme == "https" {
+        Scheme::Https
+    } else {
+        Scheme::Http
+    };
+    request
+        .set_method(&method(name))
+        .map_err(|()| "the method cannot be sent")?;
+    request
+        .set_scheme(Some(&scheme))
+        .map_err(|()| "the scheme cannot be sent")?;
+    request
+        .set_authority(Some(authority))
+        .map_err(|()| "the host name cannot be sent")?;
+    request
+        .set_path_with_query(Some(path))
+        .map_err(|()| "the path cannot be sent")?;
     let out = request.body().map_err(|()| "the body cannot be sent")?;
     let future = outgoing_handler::handle(request, None).map_err(|error| explain(&error))?;
     events::answer(id, future);
@@ -131,17 +156,21 @@ pub(crate) fn start<'js>(
 
 fn explain(error: &ErrorCode) -> String {
     match error {
-        ErrorCode::DnsTimeout | ErrorCode::DnsError(_) => "the host name could not be resolved".into(),
-        ErrorCode::ConnectionRefused => "the connection was refused".into(),
-        ErrorCode::ConnectionTerminated => "the connection was closed before the answer was complete".into(),
-        ErrorCode::ConnectionTimeout | ErrorCode::ConnectionReadTimeout | ErrorCode::ConnectionWriteTimeout => {
-            "the connection timed out".into()
+        ErrorCode::DnsTimeout | ErrorCode::DnsError(_) => {
+            "the host name could not be resolved".into()
         }
+        ErrorCode::ConnectionRefused => "the connection was refused".into(),
+        ErrorCode::ConnectionTerminated => {
+            "the connection was closed before the answer was complete".into()
+        }
+        ErrorCode::ConnectionTimeout
+        | ErrorCode::ConnectionReadTimeout
+        | ErrorCode::ConnectionWriteTimeout => "the connection timed out".into(),
         ErrorCode::HttpResponseTimeout => "the answer took too long".into(),
         ErrorCode::HttpRequestDenied => "the request is not allowed".into(),
-        ErrorCode::TlsCertificateError | ErrorCode::TlsProtocolError | ErrorCode::TlsAlertReceived(_) => {
-            "a secure connection could not be made".into()
-        }
+        ErrorCode::TlsCertificateError
+        | ErrorCode::TlsProtocolError
+        | ErrorCode::TlsAlertReceived(_) => "a secure connection could not be made".into(),
         other => format!("{other:?}"),
     }
 }

@@ -14,7 +14,9 @@ struct Part {
 
 fn find(bytes: &[u8], what: &[u8], from: usize) -> Option<usize> {
     let rest = bytes.get(from..)?;
-    rest.windows(what.len()).position(|window| window == what).map(|at| at + from)
+    rest.windows(what.len())
+        .position(|window| window == what)
+        .map(|at| at + from)
 }
 
 /// A parameter of `Content-Disposition`, with the escapes that browsers write undone.
@@ -22,12 +24,18 @@ fn parameter(header: &str, name: &str) -> Option<String> {
     let mut rest = header;
     while let Some((_, after)) = rest.split_once(';') {
         let after = after.trim_start();
-        let Some((key, value)) = after.split_once('=') else { break };
+        let Some((key, value)) = after.split_once('=') else {
+            break;
+        };
         if let Some(quoted) = value.strip_prefix('"') {
             let end = quoted.find('"')?;
             if key.trim().eq_ignore_ascii_case(name) {
                 let text = quoted.get(..end)?;
-                return Some(text.replace("%22", "\"").replace("%0D", "\r").replace("%0A", "\n"));
+                return Some(
+                    text.replace("%22", "\"")
+                        .replace("%0D", "\r")
+                        .replace("%0A", "\n"),
+                );
             }
             rest = quoted.get(end + 1..)?;
         } else {
@@ -44,9 +52,15 @@ fn parameter(header: &str, name: &str) -> Option<String> {
 fn part(head: &str, start: usize, end: usize) -> Option<Part> {
     let (mut name, mut file, mut kind) = (None, None, None);
     for line in head.split("\r\n") {
-        let Some((header, value)) = line.split_once(':') else { continue };
+        let Some((header, value)) = line.split_once(':') else {
+            continue;
+        };
         if header.trim().eq_ignore_ascii_case("content-disposition") {
-            if !value.trim_start().to_ascii_lowercase().starts_with("form-data") {
+            if !value
+                .trim_start()
+                .to_ascii_lowercase()
+                .starts_with("form-data")
+            {
                 return None;
             }
             (name, file) = (parameter(value, "name"), parameter(value, "filename"));
@@ -54,7 +68,13 @@ fn part(head: &str, start: usize, end: usize) -> Option<Part> {
             kind = Some(value.trim().to_owned());
         }
     }
-    Some(Part { name: name?, file, kind, start, end })
+    Some(Part {
+        name: name?,
+        file,
+        kind,
+        start,
+        end,
+    })
 }
 
 fn parts(bytes: &[u8], boundary: &str) -> Option<Vec<Part>> {
@@ -62,7 +82,11 @@ fn parts(bytes: &[u8], boundary: &str) -> Option<Vec<Part>> {
     let mut list = Vec::new();
     // The first delimiter may stand at the very beginning, without a line break before it.
     let first = delimiter.get(2..)?;
-    let mut at = if bytes.starts_with(first) { first.len() } else { find(bytes, &delimiter, 0)? + delimiter.len() };
+    let mut at = if bytes.starts_with(first) {
+        first.len()
+    } else {
+        find(bytes, &delimiter, 0)? + delimiter.len()
+    };
     loop {
         let rest = bytes.get(at..)?;
         if rest.starts_with(b"--") {
@@ -81,10 +105,17 @@ fn parts(bytes: &[u8], boundary: &str) -> Option<Vec<Part>> {
 }
 
 /// For each part: name, file name or null, type or null, start, end.
-pub(crate) fn split<'js>(ctx: Ctx<'js>, body: TypedArray<'js, u8>, boundary: String) -> Result<Array<'js>> {
+pub(crate) fn split<'js>(
+    ctx: Ctx<'js>,
+    body: TypedArray<'js, u8>,
+    boundary: String,
+) -> Result<Array<'js>> {
     let bytes = copy_bytes(&body);
     let Some(parts) = parts(&bytes, &boundary) else {
-        return Err(Exception::throw_type(&ctx, "the body is not valid multipart/form-data"));
+        return Err(Exception::throw_type(
+            &ctx,
+            "the body is not valid multipart/form-data",
+        ));
     };
     let list = Array::new(ctx.clone())?;
     for (index, part) in parts.into_iter().enumerate() {

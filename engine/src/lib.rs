@@ -26,7 +26,10 @@ struct Engine;
 
 impl Guest for Engine {
     fn init(app: String) -> Result<String, String> {
-        boot::init(&app)
+        let result = boot::init(&app);
+        drop(app);
+        alloc::sweep();
+        result
     }
 }
 

@@ -19,7 +19,12 @@ thread_local! {
 
 /// The app's files, by path.
 pub(crate) fn set(sources: BTreeMap<String, String>) {
-    FILES.with_borrow_mut(|files| *files = Files { sources, loaded: BTreeSet::new() });
+    FILES.with_borrow_mut(|files| {
+        *files = Files {
+            sources,
+            loaded: BTreeSet::new(),
+        }
+    });
 }
 
 /// Drops the text of what is loaded; the rest stays for `import()` in a handler.
@@ -48,12 +53,18 @@ fn join(base: &str, name: &str) -> Option<String> {
 
 /// Where `base` names `name`, as `file:line:column`, or the file alone.
 fn place(files: &Files, base: &str, name: &str) -> String {
-    let Some(source) = files.sources.get(base) else { return base.to_owned() };
+    let Some(source) = files.sources.get(base) else {
+        return base.to_owned();
+    };
     for quote in ['"', '\''] {
         if let Some(at) = source.find(&format!("{quote}{name}{quote}")) {
             let before = source.get(..at).unwrap_or_default();
             let line = before.matches('\n').count() + 1;
-            let column = before.rsplit('\n').next().map_or(0, |text| text.chars().count()) + 1;
+            let column = before
+                .rsplit('\n')
+                .next()
+                .map_or(0, |text| text.chars().count())
+                + 1;
             return format!("{base}:{line}:{column}");
         }
     }
@@ -69,12 +80,21 @@ fn resolve(files: &Files, base: &str, name: &str) -> std::result::Result<String,
         ));
     }
     let Some(path) = join(base, name) else {
-        return Err(format!("{}: `{name}` lies outside the app's folder; move the file into it", place()));
+        return Err(format!(
+            "{}: `{name}` lies outside the app's folder; move the file into it",
+            place()
+        ));
     };
     let candidates = [path.clone(), format!("{path}.js"), format!("{path}.ts")];
-    match candidates.into_iter().find(|candidate| files.sources.contains_key(candidate)) {
+    match candidates
+        .into_iter()
+        .find(|candidate| files.sources.contains_key(candidate))
+    {
         Some(found) => Ok(found),
-        None => Err(format!("{}: there is no file `{path}` (nor `{path}.js`, `{path}.ts`) in the app's folder", place())),
+        None => Err(format!(
+            "{}: there is no file `{path}` in the app's folder",
+            place()
+        )),
     }
 }
 
@@ -110,7 +130,10 @@ impl Loader for AppFiles {
             files.sources.get(name).cloned()
         });
         let Some(source) = source else {
-            return Err(Exception::throw_syntax(ctx, &format!("there is no file `{name}` in the app's folder")));
+            return Err(Exception::throw_syntax(
+                ctx,
+                &format!("there is no file `{name}` in the app's folder"),
+            ));
         };
         Module::declare(ctx.clone(), name, source)
     }

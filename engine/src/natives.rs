@@ -15,7 +15,9 @@ where
 pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     let natives = Object::new(ctx.clone())?;
     let to = &natives;
-    put(to, "log", |level: String, text: String, at: String| log::write(&level, &text, &at))?;
+    put(to, "log", |level: String, text: String, at: String| {
+        log::write(&level, &text, &at)
+    })?;
     put(to, "loading", host::loading)?;
     put(to, "monotonic", host::monotonic_ms)?;
     put(to, "randomNumber", host::random_number)?;

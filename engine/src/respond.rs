@@ -18,13 +18,24 @@ pub(crate) fn open(out: ResponseOutparam) {
 }
 
 /// Sends the head, and the body if it is whole. Gives the number of a body to be streamed, or -1.
-pub(crate) fn respond<'js>(ctx: Ctx<'js>, status: u16, headers: Vec<String>, body: Value<'js>) -> Result<i32> {
+pub(crate) fn respond<'js>(
+    ctx: Ctx<'js>,
+    status: u16,
+    headers: Vec<String>,
+    body: Value<'js>,
+) -> Result<i32> {
     let refuse = |what: &str| Exception::throw_type(&ctx, what);
     let body = Body::from_value(body)?;
     let response = OutgoingResponse::new(fields(&headers).map_err(|what| refuse(&what))?);
-    response.set_status_code(status).map_err(|()| refuse("the status cannot be sent"))?;
-    let out = OUT.take().ok_or_else(|| refuse("the response was sent before"))?;
-    let body_out = response.body().map_err(|()| refuse("the body cannot be sent"))?;
+    response
+        .set_status_code(status)
+        .map_err(|()| refuse("the status cannot be sent"))?;
+    let out = OUT
+        .take()
+        .ok_or_else(|| refuse("the response was sent before"))?;
+    let body_out = response
+        .body()
+        .map_err(|()| refuse("the body cannot be sent"))?;
     ResponseOutparam::set(out, Ok(response));
     match body {
         Body::None => streams::write_all(body_out, &[]),

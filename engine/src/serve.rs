@@ -8,7 +8,7 @@ use wasip2::http::types::{Fields, IncomingRequest, ResponseOutparam};
 use crate::boot::{self, App};
 use crate::events::{self, Event};
 use crate::fetch::{self, NO_PROBLEM};
-use crate::{alloc, host, log, respond, streams};
+use crate::{host, log, respond, streams};
 
 /// What the host tells about a request, as JSON. The app never sees it.
 const CONTEXT_HEADER: &str = "bailiwick-context";
@@ -31,7 +31,8 @@ pub(crate) fn request_headers() -> String {
 pub(crate) fn request_body() -> i32 {
     let request = REQUEST.take();
     let body = request.and_then(|request| request.consume().ok());
-    body.and_then(streams::incoming).map_or(-1, |handle| handle as i32)
+    body.and_then(streams::incoming)
+        .map_or(-1, |handle| handle as i32)
 }
 
 /// The response is sent and nothing is left to wait for.
@@ -40,10 +41,15 @@ pub(crate) fn done() {
 }
 
 fn call_report<'js>(ctx: &Ctx<'js>, app: &App, value: rquickjs::Value<'js>) {
-    let reported = boot::hook(ctx, &app.hooks, "report").and_then(|report| report.call::<_, ()>((value,)));
+    let reported =
+        boot::hook(ctx, &app.hooks, "report").and_then(|report| report.call::<_, ()>((value,)));
     if reported.is_err() {
         ctx.catch();
-        log::write("error", "an uncaught error could not be described: the app is out of memory or out of stack", "");
+        log::write(
+            "error",
+            "an uncaught error could not be described: the app is out of memory or out of stack",
+            "",
+        );
     }
 }
 
@@ -66,7 +72,13 @@ fn settle<'js>(ctx: &Ctx<'js>, app: &App, id: u32, event: Event) -> rquickjs::Re
     }
 }
 
-fn begin<'js>(ctx: &Ctx<'js>, app: &App, method: String, context: Option<String>, url: String) -> rquickjs::Result<()> {
+fn begin<'js>(
+    ctx: &Ctx<'js>,
+    app: &App,
+    method: String,
+    context: Option<String>,
+    url: String,
+) -> rquickjs::Result<()> {
     let handle = boot::hook(ctx, &app.hooks, "handle")?;
     match context {
         Some(context) => handle.call((method, context, url)),
@@ -86,7 +98,8 @@ fn run(ctx: &Ctx<'_>, app: &App, method: String, context: Option<String>, url: S
             return;
         }
         let Some(ready) = events::wait() else {
-            let stuck = boot::hook(ctx, &app.hooks, "stuck").and_then(|stuck| stuck.call::<_, ()>(()));
+            let stuck =
+                boot::hook(ctx, &app.hooks, "stuck").and_then(|stuck| stuck.call::<_, ()>(()));
             if stuck.is_err() {
                 ctx.catch();
             }
@@ -104,13 +117,16 @@ fn run(ctx: &Ctx<'_>, app: &App, method: String, context: Option<String>, url: S
 
 /// See the crate's export.
 pub(crate) fn handle(request: IncomingRequest, out: ResponseOutparam) {
-    alloc::stop_clearing();
     host::serve();
     respond::open(out);
     if let Some(app) = boot::app() {
         let method = fetch::method_name(request.method());
         let headers = request.headers();
-        let context = headers.get(CONTEXT_HEADER).into_iter().next().and_then(|value| String::from_utf8(value).ok());
+        let context = headers
+            .get(CONTEXT_HEADER)
+            .into_iter()
+            .next()
+            .and_then(|value| String::from_utf8(value).ok());
         let url = match context {
             Some(_) => String::new(),
             None => format!(
@@ -121,7 +137,8 @@ pub(crate) fn handle(request: IncomingRequest, out: ResponseOutparam) {
         };
         HEADERS.set(Some(headers));
         REQUEST.set(Some(request));
-        app.context.with(|ctx| run(&ctx, &app, method, context, url));
+        app.context
+            .with(|ctx| run(&ctx, &app, method, context, url));
     } else {
         log::write("error", "the app was not loaded", "");
     }

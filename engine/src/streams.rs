@@ -13,8 +13,14 @@ const CHUNK_BYTES: u64 = 64 * 1024;
 
 // INVARIANT: each stream stands before the body that it belongs to, so that it is dropped first.
 enum Handle {
-    Incoming { stream: InputStream, _body: IncomingBody },
-    Outgoing { stream: OutputStream, body: OutgoingBody },
+    Incoming {
+        stream: InputStream,
+        _body: IncomingBody,
+    },
+    Outgoing {
+        stream: OutputStream,
+        body: OutgoingBody,
+    },
 }
 
 thread_local! {
@@ -31,7 +37,10 @@ fn open(handle: Handle) -> u32 {
 /// A body to read; `None` if it was taken before.
 pub(crate) fn incoming(body: IncomingBody) -> Option<u32> {
     let stream = body.stream().ok()?;
-    Some(open(Handle::Incoming { stream, _body: body }))
+    Some(open(Handle::Incoming {
+        stream,
+        _body: body,
+    }))
 }
 
 /// A body to write; `None` if it was taken before.
@@ -58,10 +67,13 @@ pub(crate) fn close_all() {
 
 /// Ends a written body.
 pub(crate) fn finish(ctx: Ctx<'_>, handle: u32) -> Result<()> {
-    let Some(Handle::Outgoing { stream, body }) = take(handle) else { return Ok(()) };
+    let Some(Handle::Outgoing { stream, body }) = take(handle) else {
+        return Ok(());
+    };
     drop(stream);
-    OutgoingBody::finish(body, None)
-        .map_err(|error| Exception::throw_type(&ctx, &format!("the body could not be sent: {error:?}")))
+    OutgoingBody::finish(body, None).map_err(|error| {
+        Exception::throw_type(&ctx, &format!("the body could not be sent: {error:?}"))
+    })
 }
 
 fn broken(ctx: &Ctx<'_>, error: &StreamError) -> rquickjs::Error {
@@ -96,13 +108,20 @@ pub(crate) fn wait(ctx: Ctx<'_>, id: u32, handle: u32) -> Result<()> {
         Some(Some(Handle::Outgoing { stream, .. })) => Some(stream.subscribe()),
         _ => None,
     });
-    let Some(pollable) = pollable else { return Err(Exception::throw_type(&ctx, "the body is closed")) };
+    let Some(pollable) = pollable else {
+        return Err(Exception::throw_type(&ctx, "the body is closed"));
+    };
     events::stream(id, handle, pollable);
     Ok(())
 }
 
 /// Writes what there is room for, from `offset` on, and says how many bytes that was.
-pub(crate) fn write(ctx: Ctx<'_>, handle: u32, bytes: TypedArray<'_, u8>, offset: u32) -> Result<u32> {
+pub(crate) fn write(
+    ctx: Ctx<'_>,
+    handle: u32,
+    bytes: TypedArray<'_, u8>,
+    offset: u32,
+) -> Result<u32> {
     // SAFETY: no JavaScript runs while the slice lives; the host copies it within the call.
     let bytes = unsafe { bytes.as_bytes() }.unwrap_or_default();
     let rest = bytes.get(offset as usize..).unwrap_or_default();
@@ -110,7 +129,9 @@ pub(crate) fn write(ctx: Ctx<'_>, handle: u32, bytes: TypedArray<'_, u8>, offset
         Some(Some(Handle::Outgoing { stream, .. })) => some_of(stream, rest),
         _ => Err(StreamError::Closed),
     });
-    written.map(|count| count as u32).map_err(|error| broken(&ctx, &error))
+    written
+        .map(|count| count as u32)
+        .map_err(|error| broken(&ctx, &error))
 }
 
 fn some_of(stream: &OutputStream, bytes: &[u8]) -> std::result::Result<usize, StreamError> {
@@ -127,7 +148,9 @@ pub(crate) fn write_all(body: OutgoingBody, mut bytes: &[u8]) {
     if !bytes.is_empty() {
         let Ok(stream) = body.write() else { return };
         while !bytes.is_empty() {
-            let Ok(count) = some_of(&stream, bytes) else { return };
+            let Ok(count) = some_of(&stream, bytes) else {
+                return;
+            };
             if count == 0 {
                 stream.subscribe().block();
             }

@@ -14,7 +14,11 @@ pub(crate) fn encode(ctx: Ctx<'_>, text: String) -> Result<TypedArray<'_, u8>> {
 }
 
 /// Bytes as a string.
-pub(crate) fn decode<'js>(ctx: Ctx<'js>, bytes: TypedArray<'js, u8>, fatal: bool) -> Result<Text<'js>> {
+pub(crate) fn decode<'js>(
+    ctx: Ctx<'js>,
+    bytes: TypedArray<'js, u8>,
+    fatal: bool,
+) -> Result<Text<'js>> {
     // SAFETY: no JavaScript runs while the slice lives; `from_str` copies before anything else.
     let bytes = unsafe { bytes.as_bytes() }.unwrap_or_default();
     if fatal {
@@ -38,11 +42,17 @@ pub(crate) fn encode_latin1(text: &str) -> Vec<u8> {
 
 /// `application/x-www-form-urlencoded` as a flat list: name, value, name, value …
 pub(crate) fn parse_form(text: String) -> Vec<String> {
-    form_urlencoded::parse(text.as_bytes()).flat_map(|(name, value)| [name.into_owned(), value.into_owned()]).collect()
+    form_urlencoded::parse(text.as_bytes())
+        .flat_map(|(name, value)| [name.into_owned(), value.into_owned()])
+        .collect()
 }
 
 /// The other way.
 pub(crate) fn write_form(pairs: Vec<String>) -> String {
-    let pairs = pairs.chunks_exact(2).filter_map(|pair| Some((pair.first()?, pair.get(1)?)));
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+    let pairs = pairs
+        .chunks_exact(2)
+        .filter_map(|pair| Some((pair.first()?, pair.get(1)?)));
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish()
 }

@@ -26,7 +26,11 @@ fn record<'js>(ctx: &Ctx<'js>, url: &Url) -> Result<Array<'js>> {
 }
 
 /// An address, relative to `base` where that is given; `None` where it is not one.
-pub(crate) fn parse<'js>(ctx: Ctx<'js>, address: String, base: Option<String>) -> Result<Option<Array<'js>>> {
+pub(crate) fn parse<'js>(
+    ctx: Ctx<'js>,
+    address: String,
+    base: Option<String>,
+) -> Result<Option<Array<'js>>> {
     let parsed = match base {
         Some(base) => Url::parse(&base).and_then(|base| base.join(&address)),
         None => Url::parse(&address),
@@ -35,8 +39,15 @@ pub(crate) fn parse<'js>(ctx: Ctx<'js>, address: String, base: Option<String>) -
 }
 
 /// `address` with one part set, as the standard's setters do; `None` where the value is ignored.
-pub(crate) fn set<'js>(ctx: Ctx<'js>, address: String, part: String, value: String) -> Result<Option<Array<'js>>> {
-    let Ok(mut url) = Url::parse(&address) else { return Ok(None) };
+pub(crate) fn set<'js>(
+    ctx: Ctx<'js>,
+    address: String,
+    part: String,
+    value: String,
+) -> Result<Option<Array<'js>>> {
+    let Ok(mut url) = Url::parse(&address) else {
+        return Ok(None);
+    };
     let done = match part.as_str() {
         "protocol" => quirks::set_protocol(&mut url, &value).is_ok(),
         "username" => quirks::set_username(&mut url, &value).is_ok(),
@@ -44,12 +55,25 @@ pub(crate) fn set<'js>(ctx: Ctx<'js>, address: String, part: String, value: Stri
         "host" => quirks::set_host(&mut url, &value).is_ok(),
         "hostname" => quirks::set_hostname(&mut url, &value).is_ok(),
         "port" => quirks::set_port(&mut url, &value).is_ok(),
-        "pathname" => { quirks::set_pathname(&mut url, &value); true }
-        "search" => { quirks::set_search(&mut url, &value); true }
-        "hash" => { quirks::set_hash(&mut url, &value); true }
+        "pathname" => {
+            quirks::set_pathname(&mut url, &value);
+            true
+        }
+        "search" => {
+            quirks::set_search(&mut url, &value);
+            true
+        }
+        "hash" => {
+            quirks::set_hash(&mut url, &value);
+            true
+        }
         _ => false,
     };
-    if done { record(&ctx, &url).map(Some) } else { Ok(None) }
+    if done {
+        record(&ctx, &url).map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 /// The origin of an address, `null` where it is opaque.

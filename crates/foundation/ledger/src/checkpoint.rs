@@ -9,6 +9,9 @@ use std::fmt;
 /// The longest note that is read, in bytes: three lines, and signature lines of a few dozen witnesses.
 const MAX_NOTE_BYTES: usize = 16 * 1024;
 
+/// The most entries that a log can have: no log gets there, and sums of sizes stay far from overflow.
+pub(crate) const MAX_SIZE: u64 = 1 << 48;
+
 /// The state of a log: its origin, how many entries it has, and the root over them (RFC 6962, section 2.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -91,6 +94,11 @@ impl Checkpoint {
                 why: "it lacks origin, size or root",
             }
         })?;
+        if read.size() > MAX_SIZE {
+            return Err(Error::MalformedCheckpoint {
+                why: "it counts more entries than a log can have",
+            });
+        }
         let root = Hash::from(tlog_tiles::Hash(read.hash().0));
         Ok(Self {
             origin: read.origin().to_owned(),

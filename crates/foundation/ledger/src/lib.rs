@@ -11,6 +11,7 @@ mod checkpoint;
 mod edge;
 mod erasure;
 mod error;
+mod event_proof;
 mod export;
 mod frontier;
 mod hash;
@@ -20,6 +21,7 @@ mod proof;
 mod remembered;
 mod source;
 mod tile;
+mod tile_hashes;
 mod verdict;
 mod verify;
 mod walk;
@@ -27,13 +29,14 @@ mod walk;
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
 pub use edge::{Edge, NewTile};
 pub use error::{Error, SourceError};
+pub use event_proof::{EventProof, PROOF_FORMAT};
 pub use export::{EXPORT_FORMAT, write_export};
 pub use hash::{HASH_BYTES, Hash};
 pub use key::{LogKey, VerifierKey, origin};
 pub use leaf::{LEAF_BYTES, LEAF_VERSION, Leaf, SALT_BYTES, new_salt};
 pub use proof::{
-    ConsistencyProof, EventProof, PROOF_FORMAT, prove_consistency, prove_inclusion,
-    tiles_for_consistency, tiles_for_inclusion, verify_inclusion,
+    ConsistencyProof, prove_consistency, prove_inclusion, tiles_for_consistency,
+    tiles_for_inclusion, verify_inclusion,
 };
 pub use remembered::{Memory, Remembered};
 pub use source::{ReadLog, ReadTiles, StoredEntry, TileMap};

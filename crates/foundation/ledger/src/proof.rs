@@ -4,16 +4,12 @@
 //! that do not have that root.
 
 use crate::{
-    Checkpoint, Error, HASH_BYTES, Hash, Leaf, ReadTiles, SALT_BYTES, SignedCheckpoint,
-    StoredEntry, TileId, VerifierKey, source::read_tile, tile::TILE_HEIGHT,
+    Checkpoint, Error, Hash, ReadTiles, TileId,
+    checkpoint::MAX_SIZE,
+    tile_hashes::{merged, planned, with_tiles},
 };
-use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
-use std::cell::RefCell;
-use tlog_tiles::{Error as TlogError, TileHashReader};
-
-/// The form of [`EventProof`] in JSON.
-pub const PROOF_FORMAT: &str = "bailiwick-proof 1";
+use tlog_tiles::HashReader;
 
 /// No tree of 64-bit size has a longer path; a proof that claims one is refused unread.
 const MAX_PROOF_HASHES: usize = 64;
@@ -27,10 +23,15 @@ pub fn prove_inclusion<R: ReadTiles + ?Sized>(
     index: u64,
     tiles: &R,
 ) -> Result<Vec<Hash>, Error> {
-    in_log(index, checkpoint.size())?;
-    with_tiles(checkpoint, tiles, |reader| {
-        tlog_tiles::prove_record(checkpoint.size(), index, reader)
-    })
+    let size = checkpoint.size();
+    in_log(index, size)?;
+    let hashes = with_tiles(checkpoint, tiles, |reader| {
+        tlog_tiles::prove_record(size, index, reader)
+    })?;
+    // The library takes some tiles unchecked (see `with_tiles`): only a proof that leads to the root leaves here.
+    let leaf = leaf_hash(checkpoint, index, tiles)?;
+    verify_inclusion(checkpoint, index, leaf, &hashes).map_err(|_| Error::TilesDiffer { size })?;
+    Ok(hashes)
 }
 
 /// Checks that `leaf` is entry `index` of the log that `checkpoint` describes.
@@ -55,9 +56,11 @@ pub fn verify_inclusion(
 /// [`Error::NotInLog`].
 pub fn tiles_for_inclusion(size: u64, index: u64) -> Result<Vec<TileId>, Error> {
     in_log(index, size)?;
-    Ok(planned(size, |reader| {
-        tlog_tiles::prove_record(size, index, reader)
-    }))
+    let leaf = [tlog_tiles::stored_hash_index(0, index)];
+    Ok(merged(
+        planned(size, |reader| tlog_tiles::prove_record(size, index, reader)),
+        planned(size, |reader| reader.read_hashes(&leaf)),
+    ))
 }
 
 /// That the log of size `to` begins with the log of size `from`.
@@ -82,13 +85,23 @@ pub fn prove_consistency<R: ReadTiles + ?Sized>(
 ) -> Result<ConsistencyProof, Error> {
     let to = checkpoint.size();
     earlier(from, to)?;
-    let hashes = match from {
-        0 => Vec::new(),
-        _ => with_tiles(checkpoint, tiles, |reader| {
-            tlog_tiles::prove_tree(to, from, reader)
-        })?,
-    };
-    Ok(ConsistencyProof { from, to, hashes })
+    if from == 0 {
+        let hashes = Vec::new();
+        return Ok(ConsistencyProof { from, to, hashes });
+    }
+    let hashes = with_tiles(checkpoint, tiles, |reader| {
+        tlog_tiles::prove_tree(to, from, reader)
+    })?;
+    let older = with_tiles(checkpoint, tiles, |reader| {
+        Ok(vec![tlog_tiles::tree_hash(from, reader)?])
+    })?;
+    let proof = ConsistencyProof { from, to, hashes };
+    // As above: only a proof that leads to the root leaves here.
+    let older = older.first().copied().ok_or(Error::ProofFails)?;
+    proof
+        .leads(older, checkpoint.root())
+        .map_err(|_| Error::TilesDiffer { size: to })?;
+    Ok(proof)
 }
 
 /// The tiles that [`prove_consistency`] reads, to be loaded beforehand.
@@ -99,7 +112,10 @@ pub fn tiles_for_consistency(size: u64, from: u64) -> Result<Vec<TileId>, Error>
     earlier(from, size)?;
     Ok(match from {
         0 => Vec::new(),
-        _ => planned(size, |reader| tlog_tiles::prove_tree(size, from, reader)),
+        _ => merged(
+            planned(size, |reader| tlog_tiles::prove_tree(size, from, reader)),
+            planned(size, |reader| tlog_tiles::tree_hash(from, reader)),
+        ),
     })
 }
 
@@ -112,143 +128,32 @@ impl ConsistencyProof {
         if (self.from, self.to) != (older.size(), newer.size()) || self.from > self.to {
             return Err(Error::ProofFails);
         }
-        let hashes = library(&self.hashes)?;
         if self.from == 0 {
-            let empty = hashes.is_empty() && older.root() == Hash::EMPTY;
+            let empty = self.hashes.is_empty() && older.root() == Hash::EMPTY;
             return if empty {
                 Ok(())
             } else {
                 Err(Error::ProofFails)
             };
         }
-        tlog_tiles::check_tree(
-            &hashes,
-            self.to,
-            newer.root().into(),
-            self.from,
-            older.root().into(),
-        )
-        .map_err(|_| Error::ProofFails)
+        self.leads(older.root(), newer.root())
+    }
+
+    fn leads(&self, older: Hash, newer: Hash) -> Result<(), Error> {
+        let hashes = library(&self.hashes)?;
+        tlog_tiles::check_tree(&hashes, self.to, newer.into(), self.from, older.into())
+            .map_err(|_| Error::ProofFails)
     }
 }
 
-/// All that shows one event to be in a log, in one document: what `audit prove` prints.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EventProof {
-    /// [`PROOF_FORMAT`].
-    pub format: String,
-    /// The log's key. Whoever checks the proof compares it with one from elsewhere.
-    pub key: VerifierKey,
-    /// The signed note (C2SP `tlog-checkpoint`).
-    pub checkpoint: String,
-    pub index: u64,
-    /// 32 bytes in base64; `None` once erased.
-    pub salt: Option<String>,
-    /// The exact stored bytes, which are text; `None` once erased.
-    pub body: Option<String>,
-    /// The hash of the leaf: of salt and body where those are there.
-    pub leaf: Hash,
-    /// The nodes of RFC 6962, section 2.1.1, in its order.
-    pub hashes: Vec<Hash>,
-}
-
-impl EventProof {
-    /// Makes the proof for an entry. `leaf` is its hash in the log, which an erased entry still has.
-    ///
-    /// # Errors
-    /// As [`prove_inclusion`]; [`Error::Entry`] if the body is not text; [`Error::ProofFails`] if the entry is not what
-    /// the log holds.
-    pub fn new<R: ReadTiles + ?Sized>(
-        key: &VerifierKey,
-        checkpoint: &SignedCheckpoint,
-        index: u64,
-        entry: &StoredEntry,
-        tiles: &R,
-    ) -> Result<Self, Error> {
-        let hashes = prove_inclusion(checkpoint.checkpoint(), index, tiles)?;
-        let (salt, body, leaf) = match entry {
-            StoredEntry::Kept { salt, body } => {
-                let text = std::str::from_utf8(body).map_err(|_| Error::Entry {
-                    index,
-                    why: "it is not text",
-                })?;
-                (
-                    Some(BASE64_STANDARD.encode(salt)),
-                    Some(text.to_owned()),
-                    Leaf::of(salt, body).hash(),
-                )
-            }
-            StoredEntry::Gone => (
-                None,
-                None,
-                leaf_hash(checkpoint.checkpoint(), index, tiles)?,
-            ),
-        };
-        verify_inclusion(checkpoint.checkpoint(), index, leaf, &hashes)?;
-        let checkpoint = checkpoint.note().to_owned();
-        Ok(Self {
-            format: PROOF_FORMAT.to_owned(),
-            key: key.clone(),
-            checkpoint,
-            index,
-            salt,
-            body,
-            leaf,
-            hashes,
-        })
-    }
-
-    /// Checks everything: signature, leaf and path. The key that was used is [`EventProof::key`]; a `pinned` one must
-    /// be the same.
-    ///
-    /// # Errors
-    /// [`Error::MalformedProof`], [`Error::NotSigned`], [`Error::MalformedCheckpoint`], [`Error::NotInLog`],
-    /// [`Error::ProofFails`].
-    pub fn verify(&self, pinned: Option<&VerifierKey>) -> Result<Checkpoint, Error> {
-        if self.format != PROOF_FORMAT {
-            return Err(Error::MalformedProof {
-                why: "it is of another version",
-            });
-        }
-        if let Some(pinned) = pinned.filter(|pinned| pinned.public() != self.key.public()) {
-            return Err(Error::NotSigned {
-                key: pinned.to_string(),
-            });
-        }
-        let signed = SignedCheckpoint::open(&self.checkpoint, &self.key)?;
-        match (&self.salt, &self.body) {
-            (Some(salt), Some(body)) => {
-                let salt = BASE64_STANDARD
-                    .decode(salt)
-                    .ok()
-                    .and_then(|salt| <[u8; SALT_BYTES]>::try_from(salt).ok());
-                let salt = salt.ok_or(Error::MalformedProof {
-                    why: "its salt is malformed",
-                })?;
-                if Leaf::of(&salt, body.as_bytes()).hash() != self.leaf {
-                    return Err(Error::ProofFails);
-                }
-            }
-            (None, None) => {}
-            _ => {
-                return Err(Error::MalformedProof {
-                    why: "salt and body belong together",
-                });
-            }
-        }
-        verify_inclusion(signed.checkpoint(), self.index, self.leaf, &self.hashes)?;
-        Ok(signed.checkpoint().clone())
-    }
-}
-
-fn leaf_hash<R: ReadTiles + ?Sized>(
+/// The hash of a leaf, as the tiles have it.
+pub(crate) fn leaf_hash<R: ReadTiles + ?Sized>(
     checkpoint: &Checkpoint,
     index: u64,
     tiles: &R,
 ) -> Result<Hash, Error> {
     let read = with_tiles(checkpoint, tiles, |reader| {
-        tlog_tiles::HashReader::read_hashes(reader, &[tlog_tiles::stored_hash_index(0, index)])
+        reader.read_hashes(&[tlog_tiles::stored_hash_index(0, index)])
     })?;
     read.first().copied().ok_or(Error::NotInLog {
         index,
@@ -257,7 +162,7 @@ fn leaf_hash<R: ReadTiles + ?Sized>(
 }
 
 fn in_log(index: u64, size: u64) -> Result<(), Error> {
-    if index < size {
+    if index < size && size <= MAX_SIZE {
         Ok(())
     } else {
         Err(Error::NotInLog { index, size })
@@ -265,7 +170,7 @@ fn in_log(index: u64, size: u64) -> Result<(), Error> {
 }
 
 fn earlier(from: u64, to: u64) -> Result<(), Error> {
-    if from <= to {
+    if from <= to && to <= MAX_SIZE {
         Ok(())
     } else {
         Err(Error::NotEarlier { from, to })
@@ -277,97 +182,4 @@ fn library(hashes: &[Hash]) -> Result<Vec<tlog_tiles::Hash>, Error> {
         return Err(Error::ProofFails);
     }
     Ok(hashes.iter().map(|hash| (*hash).into()).collect())
-}
-
-/// Runs the library over our tiles; its own errors carry no cause, so ours is kept aside.
-fn with_tiles<R: ReadTiles + ?Sized>(
-    checkpoint: &Checkpoint,
-    tiles: &R,
-    prove: impl FnOnce(&TileHashReader<'_>) -> Result<Vec<tlog_tiles::Hash>, TlogError>,
-) -> Result<Vec<Hash>, Error> {
-    let reader = Reader {
-        tiles,
-        failed: RefCell::new(None),
-    };
-    let proved = prove(&TileHashReader::new(
-        checkpoint.size(),
-        checkpoint.root().into(),
-        &reader,
-    ));
-    match (proved, reader.failed.into_inner()) {
-        (_, Some(error)) => Err(error),
-        (Ok(hashes), None) => Ok(hashes.into_iter().map(Hash::from).collect()),
-        (Err(_), None) => Err(Error::TilesDiffer {
-            size: checkpoint.size(),
-        }),
-    }
-}
-
-struct Reader<'a, R: ?Sized> {
-    tiles: &'a R,
-    failed: RefCell<Option<Error>>,
-}
-
-impl<R: ReadTiles + ?Sized> Reader<'_, R> {
-    fn one(&self, tile: &tlog_tiles::Tile) -> Result<Vec<u8>, Error> {
-        let id = TileId::from_library(*tile);
-        let bytes =
-            read_tile(self.tiles, &id)?.ok_or_else(|| Error::TileMissing { path: id.path() })?;
-        if bytes.len() == id.width() as usize * HASH_BYTES {
-            Ok(bytes)
-        } else {
-            Err(Error::TileMalformed { path: id.path() })
-        }
-    }
-}
-
-impl<R: ReadTiles + ?Sized> tlog_tiles::TileReader for Reader<'_, R> {
-    fn height(&self) -> u8 {
-        TILE_HEIGHT
-    }
-
-    fn read_tiles(&self, tiles: &[tlog_tiles::Tile]) -> Result<Vec<Vec<u8>>, TlogError> {
-        tiles
-            .iter()
-            .map(|tile| self.one(tile))
-            .collect::<Result<_, _>>()
-            .map_err(|error| {
-                *self.failed.borrow_mut() = Some(error);
-                TlogError::InvalidTile
-            })
-    }
-
-    fn save_tiles(&self, _: &[tlog_tiles::Tile], _: &[Vec<u8>]) {}
-}
-
-/// Asks the library which tiles it would read, and reads none.
-fn planned(
-    size: u64,
-    prove: impl FnOnce(&TileHashReader<'_>) -> Result<Vec<tlog_tiles::Hash>, TlogError>,
-) -> Vec<TileId> {
-    let planner = Planner(RefCell::new(Vec::new()));
-    // It always fails: no tile was read. What it asked for is the plan.
-    drop(prove(&TileHashReader::new(
-        size,
-        tlog_tiles::EMPTY_HASH,
-        &planner,
-    )));
-    planner.0.into_inner()
-}
-
-struct Planner(RefCell<Vec<TileId>>);
-
-impl tlog_tiles::TileReader for Planner {
-    fn height(&self) -> u8 {
-        TILE_HEIGHT
-    }
-
-    fn read_tiles(&self, tiles: &[tlog_tiles::Tile]) -> Result<Vec<Vec<u8>>, TlogError> {
-        self.0
-            .borrow_mut()
-            .extend(tiles.iter().copied().map(TileId::from_library));
-        Err(TlogError::InvalidTile)
-    }
-
-    fn save_tiles(&self, _: &[tlog_tiles::Tile], _: &[Vec<u8>]) {}
 }

@@ -186,7 +186,7 @@ fn read_head<R: BufRead>(
     match lines.next_line()? {
         Line::Text(line) if line == EXPORT_FORMAT => {}
         Line::End => return Err(cut_in_head()),
-        _ => {
+        Line::Text(_) | Line::Odd => {
             return Err(Stop::Flaw(Flaw::nowhere(
                 "its first line is not that of an export that this version reads",
             )));

@@ -6,6 +6,9 @@
 //! from them alone; then each full tile, before what lies under it. So a body that was changed is named even if its
 //! own hash was changed with it, as long as one hash above it was not.
 //!
+//! The walk ends at the first flaw, so an event that comes later can no longer account for a body that is gone; such
+//! a gap before the flaw is told in the verdict's sentence, and the flaw's index is the one that is named.
+//!
 //! Bounded: at any time one tile of each level and one entry are in memory.
 
 use crate::{
@@ -76,13 +79,23 @@ impl<'a, S: Steps> Walk<'a, S> {
     pub(crate) fn run(mut self) -> Result<Walked, Error> {
         let flaw = match self.walk() {
             Ok(()) => None,
-            Err(Stop::Flaw(flaw)) => Some(flaw),
+            Err(Stop::Flaw(flaw)) => Some(self.with_gap(flaw)),
             Err(Stop::Error(error)) => return Err(error),
         };
         Ok(Walked {
             flaw,
             erased: self.erasures.gone(),
         })
+    }
+
+    /// A body that is gone before a flaw may be erased by the very event that is flawed, so it is told, not named.
+    fn with_gap(&self, mut flaw: Flaw) -> Flaw {
+        let gap = self.erasures.first_unaccounted();
+        if let Some(gap) = gap.filter(|gap| flaw.index.is_some_and(|index| *gap < index)) {
+            let told = format!("; up to there, no event says that the body of {gap} was erased");
+            flaw.what.push_str(&told);
+        }
+        flaw
     }
 
     fn walk(&mut self) -> Result<(), Stop> {

@@ -45,13 +45,18 @@ impl Admission {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn some_run_some_wait_and_the_rest_are_refused() {
-        let admission = Admission::new(1, Duration::from_secs(1));
-        let first = admission.enter().await.unwrap();
-        let (second, third) = tokio::join!(admission.enter(), admission.enter());
+        let hasty = Admission::new(1, Duration::from_millis(1));
+        let first = hasty.enter().await.unwrap();
+        let (second, third) = tokio::join!(hasty.enter(), hasty.enter());
         assert_eq!((second.err(), third.err()), (Some(Stopped::Busy), Some(Stopped::Busy)));
-        let (next, ()) = tokio::join!(admission.enter(), async { drop(first) });
+        drop(first);
+        assert!(hasty.enter().await.is_ok());
+
+        let patient = Admission::new(1, Duration::from_secs(3600));
+        let first = patient.enter().await.unwrap();
+        let (next, ()) = tokio::join!(patient.enter(), async { drop(first) });
         assert!(next.is_ok());
     }
 }

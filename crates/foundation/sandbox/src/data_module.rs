@@ -3,9 +3,7 @@
 //! Refuses: images above their size, and any module that holds more than that or fits another engine.
 
 use std::ops::Range;
-use wasm_encoder::{
-    ConstExpr, DataSection, ExportKind, ExportSection, MemorySection, MemoryType, Module as Encoded,
-};
+use wasm_encoder::{ConstExpr, DataSection, ExportKind, ExportSection, MemorySection, MemoryType, Module as Encoded};
 use wasmparser::{DataKind, ExternalKind, Operator, Parser, Payload};
 
 /// From the first to the last byte of an image. Above this, wasmtime copies instead of mapping (sandbox.md).

@@ -173,11 +173,11 @@ mod tests {
         }
 
         #[test]
-        fn a_flipped_byte_never_panics(at in 0..150_usize, bit in 0..8) {
+        fn a_flipped_byte_never_panics(at in 0..150_usize, bit in 0..8_u8) {
             let mut bytes = image("x").to_bytes().to_vec();
             let at = at % bytes.len();
             if let Some(byte) = bytes.get_mut(at) {
-                *byte ^= 1 << bit;
+                *byte ^= 1_u8 << bit;
             }
             let _ = Image::from_bytes(bytes);
         }

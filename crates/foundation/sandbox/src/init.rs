@@ -85,12 +85,7 @@ impl Loader {
         }
     }
 
-    async fn run(
-        &self,
-        state: Loading,
-        meter: Arc<Meter>,
-        input: &str,
-    ) -> wasmtime::Result<Result<Loaded, Failed>> {
+    async fn run(&self, state: Loading, meter: Arc<Meter>, input: &str) -> wasmtime::Result<Result<Loaded, Failed>> {
         let mut store = Store::new(&self.machine, state);
         store.limiter(|state| &mut state.limit);
         yield_on_tick(&mut store, meter);

@@ -116,11 +116,9 @@ impl Log {
     fn entry(&self, line: &[u8]) -> LogLine {
         let parsed = line.strip_prefix(&[ENTRY_MARK]).and_then(|json| serde_json::from_slice::<Entry>(json).ok());
         match parsed {
-            Some(Entry { level, text, at }) => LogLine {
-                level,
-                text: self.positions.map_text(&text),
-                at: at.map(|at| self.positions.map_text(&at)),
-            },
+            Some(Entry { level, text, at }) => {
+                LogLine { level, text: self.positions.map_text(&text), at: at.map(|at| self.positions.map_text(&at)) }
+            }
             None => LogLine { level: Level::Log, text: String::from_utf8_lossy(line).into_owned(), at: None },
         }
     }
@@ -205,7 +203,8 @@ mod tests {
 
     #[test]
     fn entries_and_plain_lines_arrive_whole_whatever_the_writes() {
-        let lines = printed(&[b"\x1e{\"level\":\"warn\",", b"\"text\":\"a\\nb\",\"at\":\"x.js:1:2\"}\npl", b"ain\nrest"]);
+        let lines =
+            printed(&[b"\x1e{\"level\":\"warn\",", b"\"text\":\"a\\nb\",\"at\":\"x.js:1:2\"}\npl", b"ain\nrest"]);
         assert_eq!(lines[0], LogLine { level: Level::Warn, text: "a\nb".into(), at: Some("x.js:1:2".into()) });
         assert_eq!(lines[1].text, "plain");
         assert_eq!((lines[2].text.as_str(), lines[2].level), ("rest", Level::Log));

@@ -112,7 +112,8 @@ mod tests {
     #[test]
     fn places_of_known_files_become_the_builders() {
         let text = "Error: x\n    at f (a.ts:1:5)\n    at g (lib/a.ts:1:5)\n    at h (b.js:1:5)\n a.ts:3:9 a.ts:77:1";
-        let mapped = "Error: x\n    at f (a.ts:5:3)\n    at g (lib/a.ts:1:5)\n    at h (b.js:1:5)\n a.ts:10:2 a.ts:77:1";
+        let mapped =
+            "Error: x\n    at f (a.ts:5:3)\n    at g (lib/a.ts:1:5)\n    at h (b.js:1:5)\n a.ts:10:2 a.ts:77:1";
         assert_eq!(positions().map_text(text), mapped);
     }
 

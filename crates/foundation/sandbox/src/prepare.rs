@@ -69,7 +69,8 @@ impl Sandbox {
         let task = self.guests().spawn(async move {
             let _held = (ticking, place);
             let Source { main, files, collections, secrets } = source;
-            let (modules, positions) = tokio::task::spawn_blocking(move || read(files)).await.map_err(|_| Error::Lost)??;
+            let (modules, positions) =
+                tokio::task::spawn_blocking(move || read(files)).await.map_err(|_| Error::Lost)??;
             let input = Input { main: &main, modules: &modules, collections: &collections, secrets: &secrets };
             let input = serde_json::to_string(&input).map_err(|_| Error::Lost)?;
             let (printed, positions) = (Arc::new(Printed::default()), Arc::new(positions));
@@ -120,7 +121,8 @@ fn read(files: BTreeMap<String, Vec<u8>>) -> Result<(BTreeMap<String, String>, P
     let (mut modules, mut typed) = (BTreeMap::new(), Vec::new());
     for (name, bytes) in files {
         let text = String::from_utf8(bytes);
-        let text = text.map_err(|_| typescript::problem(&name, None, &format!("`{name}` is not UTF-8"), "save it as UTF-8"))?;
+        let text =
+            text.map_err(|_| typescript::problem(&name, None, &format!("`{name}` is not UTF-8"), "save it as UTF-8"))?;
         match Language::of(&name) {
             Language::JavaScript => drop(modules.insert(name, text)),
             Language::TypeScript => typed.push((name, text)),
@@ -140,16 +142,12 @@ fn read(files: BTreeMap<String, Vec<u8>>) -> Result<(BTreeMap<String, String>, P
 
 fn no_handler(main: &str) -> Problem {
     let what = format!("`{main}` handles nothing");
-    let fix = "export an object with `fetch`, or `scheduled` for jobs: `export default { async fetch(request, env) {} }`";
+    let fix =
+        "export an object with `fetch`, or `scheduled` for jobs: `export default { async fetch(request, env) {} }`";
     typescript::problem(main, None, &what, fix)
 }
 
-fn refusal<'a>(
-    failed: Failed,
-    main: &str,
-    modules: impl Iterator<Item = &'a String>,
-    positions: &Positions,
-) -> Error {
+fn refusal<'a>(failed: Failed, main: &str, modules: impl Iterator<Item = &'a String>, positions: &Positions) -> Error {
     let (what, fix) = match failed {
         Failed::Ours(error) => return error,
         Failed::App(message) => {

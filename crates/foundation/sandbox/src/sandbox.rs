@@ -215,9 +215,7 @@ fn start_failed(error: std::io::Error) -> Error {
 
 fn unfit(why: Unfit) -> Error {
     match why {
-        Unfit::Engine => {
-            Error::OtherEngine { image: "another".into(), here: crate::artefacts::engine_id().to_owned() }
-        }
+        Unfit::Engine => Error::OtherEngine { image: "another".into(), here: crate::artefacts::engine_id().to_owned() },
         Unfit::Span | Unfit::Memory => Error::Image("it is too large"),
         Unfit::Shape => Error::Image("it holds more than an app's memory"),
     }

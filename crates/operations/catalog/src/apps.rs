@@ -206,7 +206,7 @@ impl Catalog {
     #[must_use]
     pub fn serving(&self) -> Vec<AppRef> {
         let apps = self.apps.all();
-        let live = apps.values().flat_map(|app| app.envs.iter().map(|(env, record)| (app, *env, record)));
+        let live = apps.values().flat_map(|app| app.envs.iter().map(move |(env, record)| (app, *env, record)));
         live.filter(|(.., record)| record.state == AppState::Live)
             .map(|(app, env, _)| AppRef { id: app.id.clone(), env })
             .collect()

@@ -33,7 +33,7 @@ impl Catalog {
             .map(|(app, env, _)| AppRef { id: app.id.clone(), env })
             .collect();
         for app in &due {
-            self.store.again(async || self.expire(caller, app).await).await?;
+            self.store.again(|| self.expire(caller, app)).await?;
         }
         Ok(due.len())
     }

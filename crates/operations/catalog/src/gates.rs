@@ -129,7 +129,7 @@ async fn build(
 ) -> Result<(Image, Vec<Finding>), Box<Finding>> {
     let main = &manifest.runtime.main;
     let prepared = if main.ends_with(".wasm") {
-        sandbox.prepare_component(unpacked.get(main).cloned().unwrap_or_default()).await
+        sandbox.prepare_component(unpacked.get(main).map(|bytes| bytes.to_vec()).unwrap_or_default()).await
     } else {
         let source = Source {
             main: main.clone(),

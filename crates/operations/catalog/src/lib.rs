@@ -24,7 +24,7 @@ mod revoke;
 mod rollback;
 mod upload;
 
-pub use app_jobs::{JobCall, JobDone, JobRunner, RunJob};
+pub use app_jobs::{AppJobs, JobCall, JobDone, JobRunner, RunJob};
 pub use apps::{AppView, Deployment, ListApps, SeeApp};
 pub use approve::{ApproveRequest, RejectRequest};
 pub use decide::{Approved, Decided};

@@ -130,8 +130,9 @@ impl Store {
             self.access.stuck.store(false, Ordering::Release);
             for item in batch.drain(..) {
                 if let Item::Flush(done) = item {
-                    // Whoever asked may have gone away.
-                    drop(done.send(()));
+                    if done.send(()).is_err() {
+                        tracing::debug!("whoever asked for the flush went away");
+                    }
                 }
             }
         }

@@ -66,7 +66,6 @@ impl Engine {
         })
     }
 
-    /// Runs a whole script of several statements, as migrations are.
     pub(crate) fn counts(&self) -> CommitCounts {
         match self {
             Self::Sqlite(sqlite) => sqlite.counts(),
@@ -74,11 +73,19 @@ impl Engine {
         }
     }
 
-    /// Rises when something was committed; on PostgreSQL also when another node says so.
+    /// Rises when something was committed here.
     pub(crate) fn committed(&self) -> &watch::Sender<u64> {
         match self {
             Self::Sqlite(sqlite) => sqlite.committed(),
             Self::Postgres(postgres) => postgres.committed(),
+        }
+    }
+
+    /// Rises when there is something new in the feed; on PostgreSQL also when another node says so.
+    pub(crate) fn fed(&self) -> &watch::Sender<u64> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.fed(),
+            Self::Postgres(postgres) => postgres.fed(),
         }
     }
 }

@@ -6,7 +6,7 @@
 use crate::{Store, StoreError, params, sql};
 use futures_util::{Stream, stream};
 use model::{TenantId, Timestamp};
-use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::VecDeque, pin::Pin, sync::{Arc, Weak}, time::Duration};
 use tokio::sync::watch;
 
 /// Changes read at once.
@@ -31,11 +31,12 @@ pub enum Change {
     },
 }
 
-/// Never ends while the store lives.
+/// Ends with the store.
 pub type Changes = Pin<Box<dyn Stream<Item = Change> + Send>>;
 
 struct Reader {
-    store: Arc<Store>,
+    /// Weak, so that whoever listens does not keep the store open.
+    store: Weak<Store>,
     tenant: TenantId,
     position: u64,
     ready: VecDeque<Change>,
@@ -56,44 +57,46 @@ impl Store {
     #[must_use]
     pub fn subscribe(self: &Arc<Self>, tenant: &TenantId, from: u64) -> Changes {
         let reader = Reader {
-            store: Arc::clone(self),
+            store: Arc::downgrade(self),
             tenant: tenant.clone(),
             position: from,
             ready: VecDeque::new(),
-            wake: self.engine.committed().subscribe(),
+            wake: self.engine.fed().subscribe(),
         };
         Box::pin(stream::unfold(reader, |mut reader| async move {
-            let change = reader.next().await;
+            let change = reader.next().await?;
             Some((change, reader))
         }))
     }
 }
 
 impl Reader {
-    async fn next(&mut self) -> Change {
+    async fn next(&mut self) -> Option<Change> {
         loop {
             if let Some(change) = self.ready.pop_front() {
-                return change;
+                return Some(change);
             }
             self.wake.mark_unchanged();
-            match self.fill().await {
+            let store = self.store.upgrade()?;
+            let filled = self.fill(&store).await;
+            drop(store);
+            match filled {
                 Ok(()) if !self.ready.is_empty() => continue,
                 Ok(()) => {}
                 Err(error) => tracing::warn!(%error, "the change feed could not be read"),
             }
-            // Closed or out of time: both mean to look again.
-            let woken = tokio::time::timeout(POLL, self.wake.changed()).await;
-            if matches!(woken, Ok(Err(_))) {
-                tokio::time::sleep(POLL).await;
+            // Out of time means to look again; closed, that the store is gone.
+            if matches!(tokio::time::timeout(POLL, self.wake.changed()).await, Ok(Err(_))) {
+                return None;
             }
         }
     }
 
-    async fn fill(&mut self) -> Result<(), StoreError> {
-        let rows = self.store.read(sql::FEED, params![&self.tenant, self.position, BATCH]).await?;
+    async fn fill(&mut self, store: &Store) -> Result<(), StoreError> {
+        let rows = store.read(sql::FEED, params![&self.tenant, self.position, BATCH]).await?;
         let first = rows.first().map(|row| row.uint(0)).transpose()?;
         let gap = first.is_some_and(|first| first != self.position + 1);
-        let head = if rows.is_empty() || gap { self.store.feed_position(&self.tenant).await? } else { u64::MAX };
+        let head = if rows.is_empty() || gap { store.feed_position(&self.tenant).await? } else { u64::MAX };
         if gap || head < self.position {
             self.position = head;
             self.ready.push_back(Change::ReloadEverything { position: head });

@@ -10,7 +10,7 @@ mod values;
 pub(crate) use listen::{SessionLock, listen};
 pub(crate) use tx::PostgresTx;
 
-use crate::{CommitCounts, Row, StoreError, Value};
+use crate::{CommitCounts, Row, StoreError, Value, sql};
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use errors::{pool_error, read_error};
 use std::{
@@ -30,16 +30,13 @@ const READERS: usize = 16;
 /// How long an act waits for a connection before it is refused.
 const WAIT: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(5);
-/// A lost node's locks end with its connection; a stuck one's after this.
-const WRITER_OPTIONS: &str =
-    "-c default_transaction_isolation=read\\ committed -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s";
-const READER_OPTIONS: &str = "-c default_transaction_read_only=on -c statement_timeout=30s";
 
 pub(crate) struct Postgres {
     config: Config,
     writers: Pool,
     readers: Pool,
     committed: Arc<watch::Sender<u64>>,
+    fed: watch::Sender<u64>,
     acts: Arc<AtomicU64>,
 }
 
@@ -55,10 +52,11 @@ impl Postgres {
         let mut config: Config = url.parse().map_err(|_| StoreError::unwritable("the database address is not valid"))?;
         config.application_name("bailiwick").connect_timeout(CONNECT);
         let opened = Self {
-            writers: pool(&config, WRITER_OPTIONS, WRITERS)?,
-            readers: pool(&config, READER_OPTIONS, READERS)?,
+            writers: pool(&config, sql::WRITER_OPTIONS, WRITERS)?,
+            readers: pool(&config, sql::READER_OPTIONS, READERS)?,
             config,
             committed: Arc::new(watch::Sender::new(0)),
+            fed: watch::Sender::new(0),
             acts: Arc::default(),
         };
         opened.begin().await?;
@@ -88,6 +86,10 @@ impl Postgres {
 
     pub(crate) fn committed(&self) -> &watch::Sender<u64> {
         &self.committed
+    }
+
+    pub(crate) const fn fed(&self) -> &watch::Sender<u64> {
+        &self.fed
     }
 }
 

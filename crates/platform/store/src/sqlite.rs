@@ -9,7 +9,7 @@ mod statement;
 
 pub(crate) use group::SqliteTx;
 
-use crate::{CommitCounts, Row, StoreError, Value};
+use crate::{CommitCounts, Row, StoreError, Value, sql};
 use errors::{read_error, write_error};
 use group::Writer;
 use rusqlite::{Connection, OpenFlags};
@@ -37,6 +37,7 @@ pub(crate) struct Sqlite {
     folder: PathBuf,
     reserve_bytes: u64,
     committed: Arc<watch::Sender<u64>>,
+    fed: watch::Sender<u64>,
     acts: AtomicU64,
     groups: Arc<AtomicU64>,
     _lock: File,
@@ -59,6 +60,7 @@ impl Sqlite {
             folder: folder.to_owned(),
             reserve_bytes,
             committed,
+            fed: watch::Sender::new(0),
             acts: AtomicU64::new(0),
             groups,
             _lock: lock,
@@ -88,6 +90,10 @@ impl Sqlite {
         &self.committed
     }
 
+    pub(crate) const fn fed(&self) -> &watch::Sender<u64> {
+        &self.fed
+    }
+
     /// Refuses before the disk is full, so that refusal does not depend on pages that the engine has left.
     fn check_reserve(&self) -> Result<(), StoreError> {
         let space = rustix::fs::statvfs(&self.folder).map_err(|errno| StoreError::file(errno.into()))?;
@@ -109,15 +115,12 @@ fn hold_lock(path: &Path) -> Result<File, StoreError> {
 
 fn prepare(conn: &Connection) -> rusqlite::Result<()> {
     conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-    conn.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;
-         PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON;",
-    )
+    conn.execute_batch(sql::WRITER_PRAGMAS)
 }
 
 fn reader(path: &Path) -> Result<Connection, statement::Refused> {
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-    conn.execute_batch("PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
+    conn.execute_batch(sql::READER_PRAGMAS)?;
     Ok(conn)
 }

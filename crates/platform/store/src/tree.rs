@@ -4,7 +4,7 @@
 //! Refuses to grow from tiles that do not match their checkpoint.
 
 use crate::{Store, StoreError, params, sql};
-use ledger::{Checkpoint, Edge, Hash, LEAF_BYTES, LogKey, NewTile, SignedCheckpoint, TILE_WIDTH, TileId, TileMap, VerifierKey};
+use ledger::{Checkpoint, Edge, LEAF_BYTES, LogKey, NewTile, SignedCheckpoint, TILE_WIDTH, TileId, TileMap, VerifierKey};
 use model::TenantId;
 use seal::{Context, Purpose};
 use std::{
@@ -23,7 +23,8 @@ pub(crate) fn refused(error: ledger::Error) -> StoreError {
     StoreError::Ledger(Arc::new(error))
 }
 
-/// The database is behind a checkpoint that this node has kept: an old backup was restored, or the log was cut.
+/// The database does not continue a checkpoint that this node has kept: an old backup was restored, or the log was
+/// cut or forked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Behind {
     pub tenant: TenantId,
@@ -125,6 +126,31 @@ impl Store {
         Ok(cut(&tile, row.bytes(0)?.to_vec()))
     }
 
+    /// The tiles named, as proofs read them; what is missing stays out.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub async fn tiles(&self, tenant: &TenantId, ids: &[TileId]) -> Result<TileMap, StoreError> {
+        let mut tiles = TileMap::new();
+        for id in ids {
+            if let Some(bytes) = self.tile(tenant, &id.path()).await? {
+                tiles.insert(*id, bytes);
+            }
+        }
+        Ok(tiles)
+    }
+
+    /// Whether the log that the database holds is a continuation of `kept`.
+    async fn continues(&self, tenant: &TenantId, kept: &Checkpoint, head: &Checkpoint) -> Result<bool, StoreError> {
+        if head.size() <= kept.size() {
+            return Ok(head.size() == kept.size() && head.root() == kept.root());
+        }
+        let ids = ledger::tiles_for_consistency(head.size(), kept.size()).map_err(refused)?;
+        let tiles = self.tiles(tenant, &ids).await?;
+        let proof = ledger::prove_consistency(head, kept.size(), &tiles).map_err(refused)?;
+        Ok(proof.verify(kept, head).is_ok())
+    }
+
     fn kept_folder(&self) -> PathBuf {
         self.data_dir.join("checkpoints")
     }
@@ -164,12 +190,15 @@ impl Store {
             // A file that was being written when the machine stopped is not a checkpoint.
             let Some(tenant) = name.and_then(|name| String::from_utf8(name).ok()).map(TenantId::new) else { continue };
             let note = fs::read(entry.path()).map_err(StoreError::file)?;
-            let kept = self.open_checkpoint(&tenant, &note)?;
-            let head = self.checkpoint(&tenant).await?;
-            let kept = kept.checkpoint();
-            let (size, root) = head.as_ref().map_or((0, Hash::EMPTY), |head| (head.checkpoint().size(), head.checkpoint().root()));
-            if size < kept.size() || (size == kept.size() && root != kept.root()) {
-                found.push(Behind { tenant, kept_size: kept.size(), found_size: size });
+            let kept = self.open_checkpoint(&tenant, &note)?.checkpoint().clone();
+            let head = self.checkpoint(&tenant).await?.map(|head| head.checkpoint().clone());
+            let continues = match &head {
+                Some(head) => self.continues(&tenant, &kept, head).await?,
+                None => kept.size() == 0,
+            };
+            if !continues {
+                let found_size = head.map_or(0, |head| head.size());
+                found.push(Behind { tenant, kept_size: kept.size(), found_size });
             }
         }
         Ok(found)

@@ -45,7 +45,9 @@ pub struct Tx {
 }
 
 impl Store {
-    /// The only way to a transaction that changes what a permit guards.
+    /// The only way to a transaction that changes what a permit guards. While it is open, await nothing but it: on
+    /// SQLite it holds the one writer, and a second act of the same task would wait for the first (`Busy` after ten
+    /// seconds).
     ///
     /// # Errors
     /// `StoreError::Unwritable`, `StoreError::Busy`.
@@ -224,8 +226,11 @@ impl Tx {
         if before != self.spent.epoch() {
             return Err(StoreError::Moved { tenant, current: before });
         }
-        let Self { store, engine, event, forgotten, .. } = self;
+        let Self { store, engine, event, forgotten, changes, .. } = self;
         engine.commit(if effect == EpochEffect::Raises { GroupEnd::Close } else { GroupEnd::Join }).await?;
+        if !changes.is_empty() {
+            store.engine.fed().send_modify(|count| *count += 1);
+        }
         store.subjects.remember(&tenant, subject, key);
         for subject in forgotten {
             store.subjects.forget(&tenant, &subject);

@@ -197,7 +197,7 @@ impl Grant {
     pub(crate) async fn replace(tx: &mut Tx, ask: &Ask<'_>) -> Result<(), StoreError> {
         let tenant = tx.tenant().clone();
         let (app, env) = (&ask.app.id, ask.app.env);
-        tx.execute(sql::DELETE, params![&tenant, app, env]).await?;
+        Self::delete(tx, ask.app).await?;
         for grant in Self::of(ask) {
             let json = |list: Vec<&str>| serde_json::Value::from(list).to_string();
             let methods = json(grant.methods.iter().map(String::as_str).collect());
@@ -212,10 +212,24 @@ impl Grant {
         Ok(())
     }
 
-    /// Forgets the app's rows.
-    pub(crate) async fn delete(tx: &mut Tx, app: &AppRef) -> Result<(), StoreError> {
+    /// Deletes the app's rows; how many there were.
+    pub(crate) async fn delete(tx: &mut Tx, app: &AppRef) -> Result<u64, StoreError> {
         let row = params![tx.tenant(), &app.id, app.env];
-        tx.execute(sql::DELETE, row).await.map(drop)
+        tx.execute(sql::DELETE, row).await
+    }
+
+    /// Marks the app's rows as cut: they are never loaded again, until an opening replaces them.
+    pub(crate) async fn mark_cut(tx: &mut Tx, app: &AppRef) -> Result<(), StoreError> {
+        let row = params![tx.tenant(), &app.id, app.env, tx.now()];
+        tx.execute(sql::CUT, row).await.map(drop)
+    }
+
+    /// How often calls to each destination were allowed, and when last, from the record.
+    pub(crate) async fn uses(store: &Store, app: &AppRef) -> Result<Vec<(String, u64, Timestamp)>, StoreError> {
+        let prefix = crate::EgressCall::resource(app, "");
+        let rows = store.read(sql::USES, params![&app.id, format!("{prefix}%")]).await?;
+        let item = |text: &str| text.strip_prefix(&prefix).unwrap_or(text).to_owned();
+        rows.iter().map(|row| Ok((item(row.text(0)?), row.uint(1)?, row.time(2)?))).collect()
     }
 
     /// Every grant there is, by app.

@@ -180,8 +180,22 @@ pub(crate) fn leave_body(headers: &mut HeaderMap) {
     }
 }
 
+/// Judges what goes to one of the platform's own names: no other host, nothing that only the platform may say.
+pub(crate) fn enter(headers: &mut HeaderMap, to: &Destination) -> Result<(), Problem> {
+    hosts(headers, to)?;
+    remove(headers, |name| name.as_str().starts_with(OURS));
+    strip_hop_by_hop(headers);
+    Ok(())
+}
+
 /// Takes out of an answer what belongs to its connection, and what only the platform may say.
 pub(crate) fn strip(headers: &mut HeaderMap) {
+    strip_hop_by_hop(headers);
+    remove(headers, |name| name.as_str().starts_with(OURS));
+}
+
+/// Takes out what belongs to a connection.
+pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<String> = headers
         .get_all(header::CONNECTION)
         .iter()
@@ -191,6 +205,6 @@ pub(crate) fn strip(headers: &mut HeaderMap) {
         .collect();
     remove(headers, |name| {
         let name = name.as_str();
-        HOP_BY_HOP.contains(&name) || name.starts_with(OURS) || named.iter().any(|word| word == name)
+        HOP_BY_HOP.contains(&name) || named.iter().any(|word| word == name)
     });
 }

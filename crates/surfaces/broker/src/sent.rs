@@ -116,6 +116,10 @@ impl http_body::Body for Sent {
                 return this.stop(refusal::length());
             }
             this.kept.add(&chunk);
+            if this.promised == Some(this.seen) {
+                // Whoever writes a body of known length need not ask for its end.
+                this.kept.end();
+            }
             match this.watch.chunk(chunk) {
                 Ok(chunk) if chunk.is_empty() => {}
                 Ok(chunk) => return Poll::Ready(Some(Ok(Frame::data(chunk)))),

@@ -164,7 +164,7 @@ impl<R: BufRead> Steps for ExportSteps<R> {
         match self.lines.next_line()? {
             Line::Text(line) if line == tile_line(tile) => {}
             Line::End => return Err(self.cut()),
-            _ => {
+            Line::Text(_) | Line::Odd => {
                 return Err(Stop::Flaw(Flaw::at(
                     first_index(tile),
                     "the line before these hashes is malformed",

@@ -28,14 +28,14 @@ fn a_sound_log_verifies() {
 
 #[test]
 fn damage_in_the_store_is_named() {
-    let changes: [(fn(&mut Log), u64); 7] = [
+    type Change = fn(&mut Log);
+    let changes: [(Change, u64); 6] = [
         (|log| kept(log, 17)[3] ^= 1, 17),
         (|log| log.entries.swap(270, 290), 270),
         (|log| log.entries.truncate(299), 299),
         (|log| log.entries.truncate(256), 256),
         (|log| drop(log.entries.remove(100)), 100),
         (|log| log.entries[40] = StoredEntry::Gone, 40),
-        (|log| log.entries.insert(5, StoredEntry::Gone), 5),
     ];
     for (change, first_bad) in changes {
         let mut log = Log::of(300);
@@ -48,6 +48,15 @@ fn damage_in_the_store_is_named() {
             verdict.what
         );
     }
+}
+
+#[test]
+fn a_gap_before_a_flaw_is_told() {
+    let mut log = Log::of(300);
+    log.entries.insert(5, StoredEntry::Gone);
+    let verdict = log.verify(&pinned());
+    assert_eq!(verdict.first_bad, Some(6));
+    assert!(verdict.what.contains("the body of 5"), "{}", verdict.what);
 }
 
 #[test]

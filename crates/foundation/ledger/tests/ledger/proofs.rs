@@ -73,16 +73,24 @@ fn a_wider_tile_serves_where_a_partial_one_was_replaced() {
     ledger::verify_inclusion(signed.checkpoint(), 150, leaf(150), &proof).unwrap();
 }
 
+/// Some of these the library itself would not notice.
 #[test]
 fn damaged_tiles_prove_nothing() {
-    let mut log = Log::of(300);
-    let signed = log.checkpoint();
-    let id = ledger::TileId::hashes(0, 0, 256).unwrap();
-    let mut bytes = log.tiles.tile(&id).unwrap().unwrap();
-    bytes[0] ^= 1;
-    log.tiles.insert(id, bytes);
-    let refused = ledger::prove_inclusion(signed.checkpoint(), 5, &log).unwrap_err();
-    assert!(matches!(refused, Error::TilesDiffer { .. }), "{refused}");
+    for size in [257, 300, 511, 600] {
+        let good = Log::of(size);
+        let signed = good.checkpoint();
+        let full = ledger::TileId::hashes(0, 0, 256).unwrap();
+        for byte in [0, 32 * 5, 32 * 202] {
+            let mut log = good.clone();
+            let mut bytes = log.tiles.tile(&full).unwrap().unwrap();
+            bytes[byte] ^= 1;
+            log.tiles.insert(full, bytes);
+            let refused = ledger::prove_inclusion(signed.checkpoint(), 5, &log).unwrap_err();
+            assert!(matches!(refused, Error::TilesDiffer { .. }), "{refused}");
+            let refused = ledger::prove_consistency(signed.checkpoint(), 203, &log).unwrap_err();
+            assert!(matches!(refused, Error::TilesDiffer { .. }), "{refused}");
+        }
+    }
 }
 
 #[test]

@@ -49,7 +49,10 @@ async fn bombs_end_at_the_memory_limit_with_a_line_in_the_log() {
 
 #[tokio::test]
 async fn an_app_can_live_on_after_it_met_its_memory_limit() {
-    let app = handler("try { new ArrayBuffer(1 << 30); } catch (e) { return new Response('caught'); } return new Response('had');").await;
+    let app = handler(
+        "try { new ArrayBuffer(1 << 30); } catch (e) { return new Response('caught'); } return new Response('had');",
+    )
+    .await;
     assert_eq!(get(&app, "/").await.1, "caught");
 }
 
@@ -86,7 +89,10 @@ async fn floods_of_output_end() {
         let (why, _, report) = stopped(&app, path, limits()).await;
         let output = matches!(why, Stopped::Output { .. });
         // The engine's own bound on header lists may come first.
-        assert!(output || (path == "/headers" && matches!(why, Stopped::Uncaught { .. } | Stopped::Trap { .. })), "{path}: {why}");
+        assert!(
+            output || (path == "/headers" && matches!(why, Stopped::Uncaught { .. } | Stopped::Trap { .. })),
+            "{path}: {why}"
+        );
         assert!(report.response_bytes <= maxima().response_bytes + 65536);
     }
 }
@@ -109,10 +115,12 @@ async fn neighbours_are_served_while_others_spin_on_every_thread() {
     let doors: Vec<_> = (0..4).map(|_| TestDoor::shut()).collect();
     let spinners: Vec<_> = doors
         .iter()
-        .map(|door| tokio::spawn({
-            let (app, run) = (app.clone(), run("/loop", None, spinning, door, switch.signal()));
-            async move { app.run(run).await.err() }
-        }))
+        .map(|door| {
+            tokio::spawn({
+                let (app, run) = (app.clone(), run("/loop", None, spinning, door, switch.signal()));
+                async move { app.run(run).await.err() }
+            })
+        })
         .collect();
     for _ in 0..20 {
         assert_eq!(get(&app, "/").await.1, "ok");
@@ -127,7 +135,9 @@ async fn neighbours_are_served_while_others_spin_on_every_thread() {
 
 #[tokio::test]
 async fn more_at_once_than_the_app_may_serve_are_told_so() {
-    let prepared = prepare(&[("app.js", "export default { fetch: () => new Promise(r => setTimeout(r, 3600_000)) };")]).await.unwrap();
+    let prepared = prepare(&[("app.js", "export default { fetch: () => new Promise(r => setTimeout(r, 3600_000)) };")])
+        .await
+        .unwrap();
     let app = sandbox().load(&prepared.image, 1).await.unwrap();
     let switch = Switch::new();
     let doors: Vec<_> = (0..3).map(|_| TestDoor::shut()).collect();

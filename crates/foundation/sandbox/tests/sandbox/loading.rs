@@ -17,7 +17,11 @@ async fn mistakes_are_named_with_their_place() {
     for (files, what, at) in [
         (&[("app.js", "const a = 1;\nconst b = ;\nexport default {};")][..], "", "app.js:2:"),
         (&[("app.js", "const f = () => {\n  throw new Error('at load');\n};\nf();")][..], "at load", "app.js:2:"),
-        (&[("app.js", "import './lib.ts';"), ("lib.ts", "interface A {\n  x: number\n}\n\nnope();")][..], "nope", "lib.ts:5:"),
+        (
+            &[("app.js", "import './lib.ts';"), ("lib.ts", "interface A {\n  x: number\n}\n\nnope();")][..],
+            "nope",
+            "lib.ts:5:",
+        ),
         (&[("app.ts", "const a: number = 1;\nconst b: = 2;")][..], "", "app.ts:2:"),
         (&[("app.js", "import x from 'left-pad';\nexport default { fetch() {} };")][..], "left-pad", "app.js"),
         (&[("app.js", "import x from './gone.js';\nexport default { fetch() {} };")][..], "gone.js", "app.js"),
@@ -33,7 +37,12 @@ async fn mistakes_are_named_with_their_place() {
 
 #[tokio::test]
 async fn what_would_be_frozen_is_refused_with_the_reason() {
-    for code in ["Math.random()", "crypto.randomUUID()", "crypto.getRandomValues(new Uint8Array(4))", "await fetch('https://x.test/')"] {
+    for code in [
+        "Math.random()",
+        "crypto.randomUUID()",
+        "crypto.getRandomValues(new Uint8Array(4))",
+        "await fetch('https://x.test/')",
+    ] {
         let problem = refused(&[("app.js", &format!("{code};\nexport default {{ fetch() {{}} }};"))]).await;
         assert!(!problem.why.is_empty() && problem.what.len() > 20, "{code}: {problem}");
     }
@@ -81,7 +90,8 @@ async fn an_image_travels_as_bytes_and_another_engines_is_refused() {
 
 #[tokio::test]
 async fn the_same_sources_give_the_same_image() {
-    let files = [("app.js", "const t = [1, 2, 3].map(n => ({ n }));\nexport default { fetch: () => Response.json(t) };")];
+    let files =
+        [("app.js", "const t = [1, 2, 3].map(n => ({ n }));\nexport default { fetch: () => Response.json(t) };")];
     let (one, two) = (prepare(&files).await.unwrap(), prepare(&files).await.unwrap());
     assert_eq!(one.image.to_bytes(), two.image.to_bytes());
 }

@@ -3,12 +3,13 @@
 use crate::support::*;
 use http_body_util::BodyExt as _;
 use sandbox::{Level, Stop, full};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[tokio::test]
 async fn json_comes_in_and_goes_out() {
-    let app = handler("const o = await request.json(); return Response.json({ hello: o.name, n: o.items.length });").await;
+    let app =
+        handler("const o = await request.json(); return Response.json({ hello: o.name, n: o.items.length });").await;
     let door = TestDoor::shut();
     let body = r#"{"name":"world","items":[1,2,3]}"#;
     let response = app.run(run("/x", Some(body), limits(), &door, Stop::never())).await.unwrap();

@@ -51,7 +51,8 @@ async fn a_request_is_read_as_it_comes() {
         Box::pin(async { Ok(http::Response::new(full(""))) })
     });
     let (give, given) = mpsc::channel::<Result<http_body::Frame<Bytes>, BoxError>>(1);
-    let stream = futures_util::stream::unfold(given, |mut given| async { given.recv().await.map(|frame| (frame, given)) });
+    let stream =
+        futures_util::stream::unfold(given, |mut given| async { given.recv().await.map(|frame| (frame, given)) });
     let mut run = run("/", Some(""), limits(), &door, Stop::never());
     *run.request.body_mut() = StreamBody::new(stream.boxed()).boxed_unsync();
     let writer = async move {
@@ -67,7 +68,10 @@ async fn a_request_is_read_as_it_comes() {
 
 #[tokio::test]
 async fn a_broken_request_is_an_error_in_the_app() {
-    let app = handler("try { await request.text(); } catch (e) { return new Response('broken'); } return new Response('whole');").await;
+    let app = handler(
+        "try { await request.text(); } catch (e) { return new Response('broken'); } return new Response('whole');",
+    )
+    .await;
     let door = TestDoor::shut();
     let mut run = run("/", Some(""), limits(), &door, Stop::never());
     let parts = [Ok(http_body::Frame::data(Bytes::from("a"))), Err(BoxError::from("reset"))];

@@ -1,7 +1,7 @@
 //! Direct connections: one that listens for the feed's notices, one for each session lock.
 
 use super::{Postgres, errors::write_error};
-use crate::{StoreError, differences};
+use crate::{StoreError, sql};
 use futures_util::{StreamExt, stream};
 use std::{sync::Weak, time::Duration};
 use tokio::task::JoinHandle;
@@ -10,7 +10,7 @@ use tokio_postgres::{AsyncMessage, Client, NoTls};
 /// How long after a lost connection the next is tried; readers poll meanwhile.
 const RECONNECT: Duration = Duration::from_millis(500);
 
-/// Wakes whoever waits for commits when another node commits. Ends with the store.
+/// Wakes the feed's readers when another node has changed something. Ends with the store.
 pub(crate) async fn listen(postgres: Weak<Postgres>) {
     loop {
         let Some(strong) = postgres.upgrade() else { return };
@@ -26,7 +26,7 @@ pub(crate) async fn listen(postgres: Weak<Postgres>) {
 async fn hear(config: &tokio_postgres::Config, postgres: &Weak<Postgres>) -> Result<(), StoreError> {
     let (client, mut connection) = config.connect(NoTls).await.map_err(write_error)?;
     let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
-    let started = client.batch_execute(differences::LISTEN);
+    let started = client.batch_execute(sql::LISTEN);
     tokio::pin!(started);
     let mut listening = false;
     loop {
@@ -52,7 +52,7 @@ async fn hear(config: &tokio_postgres::Config, postgres: &Weak<Postgres>) -> Res
 
 fn wake(postgres: &Weak<Postgres>) {
     if let Some(postgres) = postgres.upgrade() {
-        postgres.committed.send_modify(|count| *count += 1);
+        postgres.fed.send_modify(|count| *count += 1);
     }
 }
 
@@ -73,7 +73,7 @@ impl SessionLock {
             }
         });
         let lock = Self { client, connection };
-        let row = lock.client.query_one(differences::TRY_LEAD, &[&name]).await.map_err(write_error)?;
+        let row = lock.client.query_one(sql::TRY_LEAD, &[&name]).await.map_err(write_error)?;
         Ok(row.try_get::<_, bool>(0).map_err(write_error)?.then_some(lock))
     }
 

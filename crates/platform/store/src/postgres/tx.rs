@@ -7,6 +7,7 @@ use super::{errors::write_error, values};
 use crate::{
     StoreError,
     engine::{Answer, Statement},
+    sql,
 };
 use deadpool_postgres::Object;
 use futures_util::{FutureExt, TryStreamExt, future::Either, pin_mut, poll};
@@ -64,7 +65,7 @@ impl PostgresTx {
         }
         let fresh = std::mem::replace(&mut self.state, State::Open) == State::Fresh;
         let client = &self.client;
-        let begin = async { if fresh { client.batch_execute("BEGIN").await } else { Ok(()) } };
+        let begin = async { if fresh { client.batch_execute(sql::BEGIN).await } else { Ok(()) } };
         pin_mut!(begin);
         // INVARIANT: a request is sent when its future is first polled; polling in order sends in order.
         let begun = poll!(&mut begin);
@@ -105,7 +106,7 @@ impl PostgresTx {
             State::Fresh => return Ok(()),
             State::Open => {}
         }
-        self.client.batch_execute("COMMIT").await.map_err(write_error)?;
+        self.client.batch_execute(sql::COMMIT).await.map_err(write_error)?;
         self.state = State::Ended;
         self.acts.fetch_add(1, Ordering::Relaxed);
         self.committed.send_modify(|count| *count += 1);
@@ -131,7 +132,7 @@ impl Drop for PostgresTx {
     fn drop(&mut self) {
         if matches!(self.state, State::Open | State::Failed) {
             // One poll sends it; whoever uses the connection next is served after it.
-            drop(self.client.batch_execute("ROLLBACK").now_or_never());
+            drop(self.client.batch_execute(sql::ROLLBACK).now_or_never());
         }
     }
 }

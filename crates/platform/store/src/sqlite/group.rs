@@ -15,16 +15,23 @@ use super::{
 use crate::{
     StoreError,
     engine::{Answer, GroupEnd, Statement},
+    sql,
 };
 use rusqlite::Connection;
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 use tokio::sync::{OwnedMutexGuard, oneshot, watch};
 
 /// Acts that share one fsync: past this, waiting costs more than the fsync saves.
 const GROUP_MAX: usize = 64;
+
+/// How long an act waits for the writer before it is refused: as long as for a connection of the other engine.
+const WAIT: Duration = Duration::from_secs(10);
 
 type Waiter = oneshot::Sender<Result<(), StoreError>>;
 
@@ -51,9 +58,9 @@ impl Writer {
     /// Ends the group: COMMIT, and tells every act. Blocks on the disk.
     fn close(&mut self) {
         let Some(group) = self.group.take() else { return };
-        let result = self.conn.execute_batch("COMMIT").map_err(write_error);
+        let result = self.conn.execute_batch(sql::COMMIT).map_err(write_error);
         if result.is_err() && !self.conn.is_autocommit() {
-            let rolled_back = self.conn.execute_batch("ROLLBACK");
+            let rolled_back = self.conn.execute_batch(sql::ROLLBACK);
             if let Err(error) = rolled_back {
                 tracing::error!(%error, "the group could not be rolled back");
             }
@@ -84,16 +91,17 @@ fn tell(waiters: Vec<Waiter>, result: &Result<(), StoreError>) {
 
 impl Sqlite {
     pub(crate) async fn begin(this: &Arc<Self>) -> Result<SqliteTx, StoreError> {
-        let mut writer = Arc::clone(&this.writer).lock_owned().await;
+        let turn = tokio::time::timeout(WAIT, Arc::clone(&this.writer).lock_owned());
+        let mut writer = turn.await.map_err(|_| StoreError::busy("the writer was not free in time"))?;
         if writer.group.is_none() {
             this.check_reserve()?;
-            writer.conn.execute_batch("BEGIN IMMEDIATE").map_err(write_error)?;
+            writer.conn.execute_batch(sql::BEGIN_GROUP).map_err(write_error)?;
             writer.opened += 1;
             let number = writer.opened;
             writer.group = Some(Group { number, waiters: Vec::new() });
             tokio::spawn(close_later(Arc::clone(this), number));
         }
-        let started = run_cached(&writer.conn, "SAVEPOINT act");
+        let started = run_cached(&writer.conn, sql::BEGIN_ACT);
         started.inspect_err(|error| writer.check_alive(error))?;
         Ok(SqliteTx { writer: Some(writer), engine: Arc::clone(this), failed: false })
     }
@@ -109,8 +117,8 @@ async fn close_later(engine: Arc<Sqlite>, number: u64) {
     }
 }
 
-fn run_cached(conn: &Connection, sql: &'static str) -> Result<(), StoreError> {
-    statement::run(conn, sql, &[]).map(drop).map_err(|refused| refused.into_store(write_error))
+fn run_cached(conn: &Connection, words: &'static str) -> Result<(), StoreError> {
+    statement::run(conn, words, &[]).map(drop).map_err(|refused| refused.into_store(write_error))
 }
 
 /// One act: holds the writer until it ends.
@@ -127,8 +135,8 @@ impl SqliteTx {
         batch.iter().map(|one| self.with(|conn| statement::run(conn, one.sql, &one.params))).collect()
     }
 
-    pub(crate) fn script(&mut self, sql: &str) -> Result<(), StoreError> {
-        self.with(|conn| conn.execute_batch(sql).map_err(Refused::from))
+    pub(crate) fn script(&mut self, script: &str) -> Result<(), StoreError> {
+        self.with(|conn| conn.execute_batch(script).map_err(Refused::from))
     }
 
     fn with<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T, Refused>) -> Result<T, StoreError> {
@@ -143,7 +151,7 @@ impl SqliteTx {
     }
 
     pub(crate) async fn commit(mut self, end: GroupEnd) -> Result<(), StoreError> {
-        self.with(|conn| statement::run(conn, "RELEASE act", &[]))?;
+        self.with(|conn| statement::run(conn, sql::END_ACT, &[]))?;
         let Some(mut writer) = self.writer.take() else { return Err(StoreError::Ended) };
         let (waiter, told) = oneshot::channel();
         let Some(group) = writer.group.as_mut() else { return Err(StoreError::Ended) };
@@ -165,13 +173,13 @@ impl Drop for SqliteTx {
         if writer.group.is_none() {
             return;
         }
-        let undone = writer.conn.execute_batch("ROLLBACK TO act; RELEASE act");
+        let undone = writer.conn.execute_batch(sql::UNDO_ACT);
         if let Err(error) = undone {
             let error = write_error(error);
             tracing::error!(%error, "an act could not be rolled back");
             // Nothing of a group with half an act in it may be committed.
             if !writer.conn.is_autocommit() {
-                drop(writer.conn.execute_batch("ROLLBACK"));
+                drop(writer.conn.execute_batch(sql::ROLLBACK));
             }
             writer.check_alive(&error);
         }

@@ -16,6 +16,7 @@ CREATE TABLE broker_grants (
     time_ms BIGINT NOT NULL,
     until BIGINT,
     opened_at BIGINT NOT NULL,
+    cut_at BIGINT,
     PRIMARY KEY (tenant, app_id, env, name)
 );
 CREATE INDEX broker_grants_by_app ON broker_grants (app_id, env);

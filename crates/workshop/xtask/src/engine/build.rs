@@ -29,7 +29,10 @@ pub(crate) fn core_module(root: &Path) -> Result<Vec<u8>> {
     run(Command::new("rustup").args(["target", "add", TARGET]))?;
     let zig = zig(root)?;
     let target = root.join("target/engine");
-    let mut build = step::cargo(root, &["build", "--release", "--locked", "--target", TARGET]);
+    let mut build = step::cargo(
+        root,
+        &["build", "--release", "--locked", "--target", TARGET],
+    );
     build
         .current_dir(root.join("engine"))
         .env("CARGO_TARGET_DIR", &target)
@@ -43,8 +46,13 @@ pub(crate) fn core_module(root: &Path) -> Result<Vec<u8>> {
     run(&mut build)?;
     let wasm = fs::read(target.join(TARGET).join("release/engine.wasm"))?;
     for private in [root.to_string_lossy(), cargo_home()?.to_string_lossy()] {
-        let found = wasm.windows(private.len()).any(|window| window == private.as_bytes());
-        ensure!(!found, "the engine contains the path {private} of this machine");
+        let found = wasm
+            .windows(private.len())
+            .any(|window| window == private.as_bytes());
+        ensure!(
+            !found,
+            "the engine contains the path {private} of this machine"
+        );
     }
     Ok(wasm)
 }
@@ -54,7 +62,9 @@ fn zig(root: &Path) -> Result<PathBuf> {
     let zig = root.join("target/zig");
     if !zig.join(format!("ziglang-{ZIG}.dist-info")).is_dir() {
         let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--upgrade", "--target"]).arg(&zig).arg(format!("ziglang=={ZIG}"));
+        pip.args(["-m", "pip", "install", "--quiet", "--upgrade", "--target"])
+            .arg(&zig)
+            .arg(format!("ziglang=={ZIG}"));
         run(&mut pip)?;
     }
     for (name, text) in [("cc", CC), ("ar", AR)] {
@@ -67,7 +77,9 @@ fn zig(root: &Path) -> Result<PathBuf> {
 
 fn cargo_home() -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
-    let version = cargo.args(["locate-project", "--message-format", "plain"]).output();
+    let version = cargo
+        .args(["locate-project", "--message-format", "plain"])
+        .output();
     version.context("cargo does not run")?;
     let home = std::env::home_dir().context("there is no home folder")?;
     Ok(std::env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from))

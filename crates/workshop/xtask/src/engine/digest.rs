@@ -18,7 +18,10 @@ pub(crate) fn sources(root: &Path) -> Result<String> {
     }
     let mut named = Vec::new();
     for file in files {
-        let name = file.strip_prefix(&engine)?.to_str().context("a file name is not Unicode")?;
+        let name = file
+            .strip_prefix(&engine)?
+            .to_str()
+            .context("a file name is not Unicode")?;
         named.push((name.replace('\\', "/"), file));
     }
     named.sort();
@@ -57,16 +60,27 @@ mod tests {
     #[test]
     fn the_checked_in_engine_was_built_from_these_sources() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
-        let written = fs::read_to_string(root.join(crate::engine::ARTEFACTS).join("sources.digest")).unwrap();
-        assert_eq!(sources(&root).unwrap(), written.trim(), "run `cargo xtask engine` and commit what it writes");
+        let written =
+            fs::read_to_string(root.join(crate::engine::ARTEFACTS).join("sources.digest")).unwrap();
+        assert_eq!(
+            sources(&root).unwrap(),
+            written.trim(),
+            "run `cargo xtask engine` and commit what it writes"
+        );
     }
 
     #[test]
     fn the_memory_of_the_checked_in_engine_carries_its_name() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").join(crate::engine::ARTEFACTS);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../..")
+            .join(crate::engine::ARTEFACTS);
         let id = fs::read_to_string(folder.join("engine.id")).unwrap();
         let base = fs::read(folder.join("base-data.wasm")).unwrap();
         let name = format!("memory-{}", id.trim());
-        assert!(base.windows(name.len()).any(|window| window == name.as_bytes()), "{name} is not in base-data.wasm");
+        assert!(
+            base.windows(name.len())
+                .any(|window| window == name.as_bytes()),
+            "{name} is not in base-data.wasm"
+        );
     }
 }

@@ -1,0 +1,180 @@
+//! The log: places without a gap, proofs that verify, no fork.
+
+use crate::{both, support::*};
+use ledger::{Edge, Leaf};
+use model::TenantId;
+use serde_json::json;
+use store::{Database, Event, Store, StoreError};
+
+both! {
+    places_are_contiguous_and_proofs_verify
+    two_sequencers_cannot_fork
+    an_erased_body_leaves_the_proofs
+    the_tasks_sequence_by_themselves
+    a_kept_checkpoint_tells_of_a_restore
+    altered_tiles_stop_the_log
+}
+
+fn leaf(event: &Event) -> Leaf {
+    let salt: [u8; 32] = event.salt.clone().unwrap().try_into().unwrap();
+    Leaf::of(&salt, event.body.as_deref().unwrap())
+}
+
+/// Rebuilds the tree from the stored bytes, and proves each event.
+async fn check(store: &Store, size: u64) {
+    let tenant = TenantId::main();
+    let signed = store.checkpoint(&tenant).await.unwrap().unwrap();
+    let checkpoint = signed.checkpoint();
+    assert_eq!(checkpoint.size(), size);
+    let events = store.events_by_index(&tenant, 0, size).await.unwrap();
+    assert!(events.iter().map(|event| event.index.unwrap()).eq(0..size));
+    let mut edge = Edge::new();
+    edge.append(&events.iter().map(leaf).collect::<Vec<_>>()).unwrap();
+    assert_eq!(edge.root(), checkpoint.root());
+    for event in events.iter().step_by(1 + events.len() / 40) {
+        let index = event.index.unwrap();
+        let ids = ledger::tiles_for_inclusion(size, index).unwrap();
+        let tiles = store.tiles(&tenant, &ids).await.unwrap();
+        let proof = ledger::prove_inclusion(checkpoint, index, &tiles).unwrap();
+        ledger::verify_inclusion(checkpoint, index, leaf(event).hash(), &proof).unwrap();
+    }
+}
+
+async fn notes(house: &House, prefix: &str, count: usize) {
+    let names: Vec<String> = (0..count).map(|n| format!("{prefix}{n}")).collect();
+    for done in futures_util::future::join_all(names.iter().map(|name| house.note(name))).await {
+        done.unwrap();
+    }
+}
+
+async fn places_are_contiguous_and_proofs_verify(kind: Kind) {
+    let house = House::new(kind).await;
+    assert_eq!(house.store.checkpoint(&TenantId::main()).await.unwrap(), None);
+    let mut size = 0;
+    for (round, count) in [1, 2, 60, 200, 7].into_iter().enumerate() {
+        notes(&house, &format!("r{round}-"), count).await;
+        assert_eq!(house.store.sequence_now().await.unwrap().events, count as u64);
+        size += count as u64;
+        check(&house.store, size).await;
+    }
+    assert_eq!(house.store.sequence_now().await.unwrap().events, 0);
+    // A partial tile that has grown since is cut from what took its place.
+    let tenant = TenantId::main();
+    assert_eq!(house.store.tile(&tenant, "tile/0/000.p/3").await.unwrap().unwrap().len(), 3 * 32);
+    assert_eq!(house.store.tile(&tenant, "tile/0/000").await.unwrap().unwrap().len(), 256 * 32);
+    assert_eq!(house.store.tile(&tenant, "tile/entries/000.p/3").await.unwrap().unwrap().len(), 3 * 35);
+    for none in ["tile/0/001.p/20", "tile/0/../000", "tile/9/000", ""] {
+        assert_eq!(house.store.tile(&tenant, none).await.unwrap(), None, "{none}");
+    }
+}
+
+async fn two_sequencers_cannot_fork(kind: Kind) {
+    let house = House::new(kind).await;
+    let other = match kind {
+        Kind::Sqlite => house.store.clone(),
+        Kind::Postgres => House::open(&house.config, &house.authority).await.unwrap(),
+    };
+    for round in 0..4 {
+        let sequencers = async {
+            let mut events = 0;
+            for _ in 0..6 {
+                let (one, two) = tokio::join!(house.store.sequence_now(), other.sequence_now());
+                events += one.unwrap().events + two.unwrap().events;
+            }
+            events
+        };
+        let prefix = format!("r{round}-");
+        tokio::join!(notes(&house, &prefix, 40), sequencers);
+    }
+    house.store.sequence_now().await.unwrap();
+    other.sequence_now().await.unwrap();
+    check(&house.store, 160).await;
+}
+
+async fn an_erased_body_leaves_the_proofs(kind: Kind) {
+    let house = House::new(kind).await;
+    notes(&house, "a", 5).await;
+    house.store.sequence_now().await.unwrap();
+    let tenant = TenantId::main();
+    let before = house.store.events_by_index(&tenant, 2, 3).await.unwrap().remove(0);
+    let (_, mut tx) = house.store.write(house.permit(Change("log/main"))).await.unwrap();
+    assert!(tx.erase_event(2).await.unwrap());
+    assert!(!tx.erase_event(2).await.unwrap());
+    tx.commit(json!({ "indexes": [2] }), None).await.unwrap();
+    house.store.sequence_now().await.unwrap();
+    let after = house.store.events_by_index(&tenant, 2, 3).await.unwrap().remove(0);
+    assert_eq!((after.body.as_ref(), after.salt.as_ref()), (None, None));
+    assert_eq!(house.store.show(&after).await.unwrap()["erased"], true);
+    let signed = house.store.checkpoint(&tenant).await.unwrap().unwrap();
+    let ids = ledger::tiles_for_inclusion(6, 2).unwrap();
+    let tiles = house.store.tiles(&tenant, &ids).await.unwrap();
+    let proof = ledger::prove_inclusion(signed.checkpoint(), 2, &tiles).unwrap();
+    ledger::verify_inclusion(signed.checkpoint(), 2, leaf(&before).hash(), &proof).unwrap();
+}
+
+async fn the_tasks_sequence_by_themselves(kind: Kind) {
+    let house = House::new(kind).await;
+    let tasks = house.store.start_tasks().await.unwrap();
+    let committed = house.note("a").await.unwrap();
+    let started = std::time::Instant::now();
+    let tenant = TenantId::main();
+    while house.store.event(&tenant, &committed.event).await.unwrap().unwrap().index.is_none() {
+        assert!(started.elapsed().as_secs() < 20, "never sequenced");
+        tokio::task::yield_now().await;
+    }
+    tasks.stop().await.unwrap();
+    check(&house.store, 1).await;
+}
+
+async fn a_kept_checkpoint_tells_of_a_restore(kind: Kind) {
+    let house = House::new(kind).await;
+    notes(&house, "a", 3).await;
+    house.store.sequence_now().await.unwrap();
+    assert_eq!(house.store.behind().await.unwrap(), []);
+    notes(&house, "b", 300).await;
+    house.store.sequence_now().await.unwrap();
+    assert_eq!(house.store.behind().await.unwrap(), []);
+    // Another database (an old copy, say) beside the same data folder.
+    let fresh = House::new(kind).await;
+    fresh.note("x").await.unwrap();
+    fresh.store.sequence_now().await.unwrap();
+    let kept = house.dir.path().join("checkpoints");
+    for entry in std::fs::read_dir(&kept).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), fresh.dir.path().join("checkpoints").join(entry.file_name())).unwrap();
+    }
+    let behind = fresh.store.behind().await.unwrap();
+    assert_eq!((behind.len(), behind[0].kept_size, behind[0].found_size), (1, 303, 1));
+    // Longer than what was kept, and another history: a fork.
+    notes(&fresh, "y", 400).await;
+    let kept = std::fs::read(kept.join(hex::encode("main"))).unwrap();
+    fresh.store.sequence_now().await.unwrap();
+    std::fs::write(fresh.dir.path().join("checkpoints").join(hex::encode("main")), kept).unwrap();
+    assert_eq!(fresh.store.behind().await.unwrap()[0].found_size, 401);
+}
+
+async fn altered_tiles_stop_the_log(kind: Kind) {
+    let house = House::new(kind).await;
+    notes(&house, "a", 5).await;
+    house.store.sequence_now().await.unwrap();
+    let authority = house.authority.clone();
+    let (config, _, _, _dir) = house.close().await;
+    match &config.database {
+        Database::Sqlite { path } => {
+            let file = rusqlite::Connection::open(path).unwrap();
+            file.execute_batch("UPDATE tiles SET bytes = zeroblob(length(bytes))").unwrap();
+        }
+        Database::Postgres { url } => {
+            let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+            tokio::spawn(connection);
+            client.batch_execute("UPDATE tiles SET bytes = decode(repeat('00', length(bytes)), 'hex')").await.unwrap();
+        }
+    }
+    let store = House::open(&config, &authority).await.unwrap();
+    let caller = machine();
+    let permit = authority.decide(&caller, Change("app/1")).unwrap();
+    let (_, tx) = store.write(permit).await.unwrap();
+    tx.commit(json!({}), None).await.unwrap();
+    let refused = store.sequence_now().await.unwrap_err();
+    assert!(matches!(refused, StoreError::Ledger(_)), "{refused:?}");
+}

@@ -1,0 +1,35 @@
+//! Stored behaviour, on both engines: every test here runs twice.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(unreachable_pub, reason = "tests: modules of one binary")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod acts;
+mod feed;
+mod groups;
+mod log;
+mod open;
+mod record;
+mod sql;
+mod values;
+
+/// Runs each body on SQLite and on PostgreSQL.
+#[macro_export]
+macro_rules! both {
+    ($($name:ident)*) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::support::Kind::Sqlite).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::support::Kind::Postgres).await;
+            })*
+        }
+    };
+}

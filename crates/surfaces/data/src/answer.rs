@@ -1,0 +1,250 @@
+//! Answers what a running instance asks of its app's collections: who → may → do → say.
+//!
+//! Tenant, app and environment come from the instance, never from the request. Refuses instances whose credentials were
+//! cut, and stops those under way when the cut comes. Reads are recorded as access, writes in their own commit, an
+//! export before it takes effect; refusals by their code. The record holds collection, verb, id and version, no value.
+
+use crate::{
+    Data, Error,
+    act::{ExportData, ReadData, Scope, Verb, WriteData},
+    call::{Ask, Call, Reply, refused},
+    collections::{Collection, Opened},
+    query::Query,
+    records::{Record, is_id},
+    refusal,
+};
+use authority::{Act, Caller, Instance, Permit};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use model::{Problem, ProblemKind};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use store::Outcome;
+
+/// The collection of a refusal that names none that is declared.
+const UNKNOWN: &str = "unknown";
+
+/// One call of one instance.
+struct Asked<'a> {
+    instance: &'a Instance,
+    name: &'a str,
+    verb: Verb,
+}
+
+/// The collection as it is declared at this moment.
+struct Place {
+    scope: Scope,
+    collection: Arc<Collection>,
+}
+
+impl Data {
+    /// Answers one call to `http://data.bailiwick` (`POST /v1/collections/C/records` and its neighbours). Never fails:
+    /// what is refused is an `application/problem+json`.
+    pub async fn answer<B>(&self, instance: &Instance, request: Request<B>) -> Response<Full<Bytes>>
+    where
+        B: BodyExt<Data = Bytes> + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        match self.answered(instance, request).await {
+            Ok(reply) => reply.response(),
+            Err(error) => {
+                if matches!(error, Error::Seal(_) | Error::Json(_)) || matches!(Problem::from(&error).kind, ProblemKind::Internal) {
+                    tracing::error!(app = %instance.app.id, error = &error as &dyn std::error::Error, "data");
+                }
+                refused(&Problem::from(&error))
+            }
+        }
+    }
+
+    async fn answered<B>(&self, instance: &Instance, request: Request<B>) -> Result<Reply, Error>
+    where
+        B: BodyExt<Data = Bytes> + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let opened = self.opened(instance)?;
+        let work = async {
+            let call = Call::read(request).await?;
+            let asked = Asked { instance, name: &call.collection, verb: call.ask.verb() };
+            let done = self.run(&asked, call.ask).await;
+            if let Err(Error::Refused(problem)) = &done {
+                self.note_refusal(&asked, problem);
+            }
+            done
+        };
+        tokio::select! {
+            biased;
+            () = opened.closed() => Err(refusal::closed(&instance.name).into()),
+            done = work => done,
+        }
+    }
+
+    async fn run(&self, asked: &Asked<'_>, ask: Ask) -> Result<Reply, Error> {
+        match ask {
+            Ask::Get(id) => self.get(asked, &id).await,
+            Ask::List(question) => self.list(asked, question).await,
+            Ask::Count(question) => self.count(asked, question).await,
+            Ask::Insert(fields) => self.store.again(|| self.insert(asked, &fields)).await,
+            Ask::Update(id, changes, version) => {
+                self.store.again(|| self.update(asked, &id, &changes, version)).await
+            }
+            Ask::Delete(id) => self.store.again(|| self.delete(asked, &id)).await,
+            Ask::Export => self.export(asked).await,
+        }
+    }
+
+    /// What the instance's app has open, if the instance still may.
+    fn opened(&self, instance: &Instance) -> Result<Arc<Opened>, Error> {
+        let opened = self.memory.find(&instance.app);
+        let current = opened.filter(|opened| opened.credential_epoch == instance.credential_epoch);
+        current.ok_or_else(|| refusal::closed(&instance.name).into())
+    }
+
+    fn place(&self, asked: &Asked<'_>) -> Result<Place, Error> {
+        let opened = self.opened(asked.instance)?;
+        let collection = opened.collections.get(asked.name).cloned().ok_or_else(|| {
+            refusal::unknown_collection(asked.name, &asked.instance.name, opened.collections.keys().map(String::as_str))
+        })?;
+        Ok(Place { scope: self.scope(asked.instance, asked.name), collection })
+    }
+
+    fn scope(&self, instance: &Instance, collection: &str) -> Scope {
+        Scope { tenant: self.config.tenant.clone(), app: instance.app.clone(), collection: collection.to_owned() }
+    }
+
+    /// A denial is an event too.
+    pub(crate) async fn permit<A: Act>(&self, caller: &Caller, act: A) -> Result<Permit<A>, Error> {
+        let target = act.target();
+        match self.authority.permit(caller, act).await {
+            Ok(permit) => Ok(permit),
+            Err(denied) => {
+                self.store.denied(&denied, caller, &target).await?;
+                Err(denied.into())
+            }
+        }
+    }
+
+    async fn may_read(&self, asked: &Asked<'_>, place: &Place) -> Result<Permit<ReadData>, Error> {
+        self.permit(&asked.instance.caller, ReadData { scope: place.scope.clone(), verb: asked.verb }).await
+    }
+
+    /// INVARIANT: the declaration is looked up after the permit, and the commit compares the permit's epoch: nothing is
+    /// ever stored by a declaration that another release has replaced.
+    async fn may_write(&self, asked: &Asked<'_>) -> Result<(Permit<WriteData>, Place), Error> {
+        let known = self.place(asked)?;
+        let permit = self.permit(&asked.instance.caller, WriteData { scope: known.scope, verb: asked.verb }).await?;
+        Ok((permit, self.place(asked)?))
+    }
+
+    /// Nothing is shown that could not be recorded.
+    fn read(&self, permit: Permit<ReadData>, asked: &Asked<'_>, more: (&str, Value)) -> Result<(), Error> {
+        let detail = json!({ "collection": asked.name, "verb": asked.verb.as_str(), more.0: more.1 });
+        self.store.access(permit, Outcome::Allowed, detail)?;
+        Ok(())
+    }
+
+    /// What an app was refused by its own declaration, so that its log and the record tell.
+    fn note_refusal(&self, asked: &Asked<'_>, problem: &Problem) {
+        let known = self.memory.find(&asked.instance.app).is_some_and(|opened| opened.collections.contains_key(asked.name));
+        let name = if known { asked.name } else { UNKNOWN };
+        let act = ReadData { scope: self.scope(asked.instance, name), verb: asked.verb };
+        let detail = json!({ "collection": name, "verb": asked.verb.as_str(), "code": problem.code });
+        let noted = match self.authority.decide(&asked.instance.caller, act) {
+            Ok(permit) => self.store.access(permit, Outcome::Denied, detail).map(drop),
+            // What cut the app is in the record.
+            Err(_) => Ok(()),
+        };
+        if let Err(error) = noted {
+            tracing::warn!(%error, code = problem.code, "a refusal could not be recorded");
+        }
+    }
+
+    async fn get(&self, asked: &Asked<'_>, id: &str) -> Result<Reply, Error> {
+        let place = self.place(asked)?;
+        let permit = self.may_read(asked, &place).await?;
+        if !is_id(id) {
+            return Err(place.collection.not_found().into());
+        }
+        let found = Record::find(&self.store, &self.keys, &place.scope, id, self.clock.now()).await?;
+        self.read(permit, asked, ("record", json!(id)))?;
+        let (record, _) = found.ok_or_else(|| place.collection.not_found())?;
+        Ok(Reply::Found(record.shown(&place.collection)))
+    }
+
+    async fn list(&self, asked: &Asked<'_>, question: Value) -> Result<Reply, Error> {
+        let place = self.place(asked)?;
+        let permit = self.may_read(asked, &place).await?;
+        let query = Query::of(&self.keys, &place.scope, &place.collection, question)?;
+        let page = query.page(&self.store, &self.keys, &place.scope, self.clock.now()).await?;
+        self.read(permit, asked, ("records", json!(page.records.len())))?;
+        let items: Vec<Value> = page.records.into_iter().map(|record| record.shown(&place.collection)).collect();
+        Ok(Reply::Found(json!({ "items": items, "next": page.next })))
+    }
+
+    async fn count(&self, asked: &Asked<'_>, question: Value) -> Result<Reply, Error> {
+        let place = self.place(asked)?;
+        let permit = self.may_read(asked, &place).await?;
+        let query = Query::counting(&self.keys, &place.scope, &place.collection, question)?;
+        let count = query.count(&self.store, &place.scope, self.clock.now()).await?;
+        self.read(permit, asked, ("records", json!(count)))?;
+        Ok(Reply::Found(json!({ "count": count })))
+    }
+
+    async fn insert(&self, asked: &Asked<'_>, fields: &Value) -> Result<Reply, Error> {
+        let (permit, Place { scope, collection }) = self.may_write(asked).await?;
+        let record = Record::new(collection.checked(fields.clone())?);
+        let person = asked.instance.caller.person();
+        let (_, mut tx) = self.store.write(permit).await?;
+        record.insert(&mut tx, &self.keys, &scope, &collection, person).await?;
+        tx.commit(written(asked, &record.id, Some(record.version)), None).await?;
+        Ok(Reply::Created(record.shown(&collection)))
+    }
+
+    async fn update(&self, asked: &Asked<'_>, id: &str, changes: &Value, version: Option<u64>) -> Result<Reply, Error> {
+        let (permit, Place { scope, collection }) = self.may_write(asked).await?;
+        let version = version.ok_or_else(|| collection.version_missing())?;
+        let changes = collection.checked(changes.clone())?;
+        let now = self.clock.now();
+        let found = if is_id(id) { Record::find(&self.store, &self.keys, &scope, id, now).await? } else { None };
+        let (before, bytes) = found.ok_or_else(|| collection.not_found())?;
+        if before.version != version {
+            return Err(collection.conflict().into());
+        }
+        let record = before.changed(&collection, &changes)?;
+        let (_, mut tx) = self.store.write(permit).await?;
+        if !record.update(&mut tx, &self.keys, &scope, &collection, &changes, bytes).await? {
+            drop(tx);
+            let still = Record::find(&self.store, &self.keys, &scope, id, now).await?;
+            return Err(still.map_or_else(|| collection.not_found(), |_| collection.conflict()).into());
+        }
+        tx.commit(written(asked, id, Some(record.version)), None).await?;
+        Ok(Reply::Found(record.shown(&collection)))
+    }
+
+    async fn delete(&self, asked: &Asked<'_>, id: &str) -> Result<Reply, Error> {
+        let (permit, Place { scope, collection }) = self.may_write(asked).await?;
+        if !is_id(id) {
+            return Err(collection.not_found().into());
+        }
+        let (_, mut tx) = self.store.write(permit).await?;
+        if !Record::delete(&mut tx, &scope, id).await? {
+            return Err(collection.not_found().into());
+        }
+        tx.commit(written(asked, id, None), None).await?;
+        Ok(Reply::Gone)
+    }
+
+    /// Refused until apps can ask for a named group and a second factor; recorded before it is said.
+    async fn export(&self, asked: &Asked<'_>) -> Result<Reply, Error> {
+        let Place { scope, collection } = self.place(asked)?;
+        let permit = self.permit(&asked.instance.caller, ExportData { scope, verb: asked.verb }).await?;
+        let problem = collection.export_later();
+        let detail = json!({ "collection": asked.name, "verb": asked.verb.as_str(), "code": problem.code });
+        self.store.record(permit, Outcome::Denied, detail).await?;
+        Err(problem.into())
+    }
+}
+
+fn written(asked: &Asked<'_>, id: &str, version: Option<u64>) -> Value {
+    json!({ "collection": asked.name, "verb": asked.verb.as_str(), "record": id, "version": version })
+}

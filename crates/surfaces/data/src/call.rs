@@ -1,0 +1,153 @@
+//! Calls to `http://data.bailiwick`, in HTTP: what was asked, and the answer.
+//!
+//! Refuses unknown paths and methods, bodies that are too large, not JSON or not declared as such. The host is the
+//! caller's to judge; nothing in a request says who asks.
+
+use crate::{Error, act::Verb, json, query::object, records::RECORD_BYTES_MAX, refusal};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use model::Problem;
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+
+/// A record, its names, and escapes that its text form may need.
+const CALL_BYTES_MAX: usize = 2 * RECORD_BYTES_MAX;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// A call that was understood.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) collection: String,
+    pub(crate) ask: Ask,
+}
+
+#[derive(Debug)]
+pub(crate) enum Ask {
+    Insert(Value),
+    Get(String),
+    List(Value),
+    Count(Value),
+    /// Changes, and the version that they were made from.
+    Update(String, Value, Option<u64>),
+    Delete(String),
+    Export,
+}
+
+impl Ask {
+    pub(crate) const fn verb(&self) -> Verb {
+        match self {
+            Self::Insert(_) => Verb::Insert,
+            Self::Get(_) => Verb::Get,
+            Self::List(_) => Verb::List,
+            Self::Count(_) => Verb::Count,
+            Self::Update(..) => Verb::Update,
+            Self::Delete(_) => Verb::Delete,
+            Self::Export => Verb::Export,
+        }
+    }
+}
+
+impl Call {
+    pub(crate) async fn read<B>(request: Request<B>) -> Result<Self, Error>
+    where
+        B: BodyExt<Data = Bytes> + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (head, body) = request.into_parts();
+        let unknown = || Error::from(refusal::unknown_call(head.method.as_str(), head.uri.path()));
+        let segments = segments(head.uri.path()).ok_or_else(unknown)?;
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let ["v1", "collections", collection, rest @ ..] = segments.as_slice() else { return Err(unknown()) };
+        let ask = match (&head.method, rest) {
+            (&Method::GET, ["records", id]) => Ask::Get((*id).to_owned()),
+            (&Method::DELETE, ["records", id]) => Ask::Delete((*id).to_owned()),
+            (&Method::POST, ["records"]) => Ask::Insert(content(&head, body).await?),
+            (&Method::POST, ["query"]) => Ask::List(content(&head, body).await?),
+            (&Method::POST, ["count"]) => Ask::Count(content(&head, body).await?),
+            (&Method::POST, ["export"]) => Ask::Export,
+            (&Method::PATCH, ["records", id]) => update((*id).to_owned(), content(&head, body).await?)?,
+            _ => return Err(unknown()),
+        };
+        Ok(Self { collection: (*collection).to_owned(), ask })
+    }
+}
+
+/// The parts of a path, decoded; none when one of them is not text.
+fn segments(path: &str) -> Option<Vec<String>> {
+    let decoded = |part: &str| percent_decode_str(part).decode_utf8().ok().map(std::borrow::Cow::into_owned);
+    path.strip_prefix('/')?.split('/').map(decoded).collect()
+}
+
+fn update(id: String, content: Value) -> Result<Ask, Error> {
+    let mut content = object(content, &["changes", "version"])?;
+    let changes = content.remove("changes").unwrap_or_default();
+    let version = match content.remove("version") {
+        None | Some(Value::Null) => None,
+        Some(version) => Some(version.as_u64().ok_or_else(|| refusal::malformed("`version` is not a version"))?),
+    };
+    Ok(Ask::Update(id, changes, version))
+}
+
+async fn content<B>(head: &http::request::Parts, body: B) -> Result<Value, Error>
+where
+    B: BodyExt<Data = Bytes> + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/json") {
+        return Err(refusal::content_type().into());
+    }
+    let bytes = match Limited::new(body, CALL_BYTES_MAX).collect().await {
+        Ok(collected) => collected.to_bytes(),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            return Err(refusal::call_too_large(CALL_BYTES_MAX).into());
+        }
+        Err(_) => return Err(refusal::malformed("its body broke off").into()),
+    };
+    json::read(&bytes).map_err(|error| refusal::malformed(error.to_string()).into())
+}
+
+/// What goes back.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    Created(Value),
+    Found(Value),
+    Gone,
+}
+
+impl Reply {
+    pub(crate) fn response(self) -> Response<Full<Bytes>> {
+        match self {
+            Self::Created(value) => with(StatusCode::CREATED, JSON, &value),
+            Self::Found(value) => with(StatusCode::OK, JSON, &value),
+            Self::Gone => {
+                let mut response = Response::new(Full::default());
+                *response.status_mut() = StatusCode::NO_CONTENT;
+                response
+            }
+        }
+    }
+}
+
+/// A refusal: RFC 9457, with our fields beside the standard ones.
+pub(crate) fn refused(problem: &Problem) -> Response<Full<Bytes>> {
+    let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut value = json!(problem);
+    if let Some(entries) = value.as_object_mut() {
+        entries.insert("type".to_owned(), json!("about:blank"));
+        entries.insert("title".to_owned(), json!(problem.what));
+        entries.insert("status".to_owned(), json!(problem.status()));
+    }
+    with(status, PROBLEM, &value)
+}
+
+fn with(status: StatusCode, kind: HeaderValue, value: &Value) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(value.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}

@@ -1,0 +1,224 @@
+//! Collections: what the manifest declares, as rows and in this node's memory.
+//!
+//! Refuses, in memory and at once, what was cut; rows of credentials that were cut never come back, however late they
+//! are read. A collection that a newer manifest leaves out is closed: no call reaches it, and retention ends its records.
+
+mod sql;
+
+use crate::Error;
+use arc_swap::ArcSwap;
+use authority::{AppRef, Ask};
+use model::{Class, Manifest, TenantId, manifest::FieldType};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+use store::{Row, Store, Tx, params};
+use tokio::sync::watch;
+
+/// One collection of one app in one environment.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Collection {
+    pub(crate) name: String,
+    pub(crate) declared: Declared,
+}
+
+/// What the approved manifest says of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Declared {
+    pub(crate) fields: BTreeMap<String, Field>,
+    pub(crate) retain_ms: u64,
+    /// The most that one list returns.
+    pub(crate) rows: u32,
+    /// Of all the app's collections together.
+    pub(crate) storage_bytes: u64,
+    /// Of its section in the manifest.
+    pub(crate) line: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Field {
+    pub(crate) class: Class,
+    #[serde(rename = "type", default, deserialize_with = "field_type")]
+    pub(crate) kind: Option<FieldType>,
+}
+
+fn field_type<'de, D: Deserializer<'de>>(from: D) -> Result<Option<FieldType>, D::Error> {
+    let Some(word) = Option::<String>::deserialize(from)? else { return Ok(None) };
+    let kind = FieldType::ALL.into_iter().find(|kind| kind.as_str() == word);
+    kind.map(Some).ok_or_else(|| D::Error::custom("not a field's type"))
+}
+
+impl Collection {
+    pub(crate) fn field(&self, name: &str) -> Option<Field> {
+        self.declared.fields.get(name).copied()
+    }
+
+    pub(crate) const fn retain(&self) -> Duration {
+        Duration::from_millis(self.declared.retain_ms)
+    }
+
+    /// What a manifest declares.
+    pub(crate) fn declared_by(manifest: &Manifest) -> Vec<Self> {
+        let fields = |kept: &model::manifest::Collection| {
+            kept.fields.iter().map(|(name, field)| (name.clone(), Field { class: field.class, kind: field.kind })).collect()
+        };
+        let collection = |(name, kept): (&String, &model::manifest::Collection)| Self {
+            name: name.clone(),
+            declared: Declared {
+                fields: fields(kept),
+                retain_ms: u64::try_from(kept.retain.as_millis()).unwrap_or(u64::MAX),
+                rows: manifest.limits.rows,
+                storage_bytes: manifest.runtime.limits.storage_bytes,
+                line: kept.line,
+            },
+        };
+        manifest.data.iter().map(collection).collect()
+    }
+
+    fn of(name: &str, declared: &str) -> Result<Self, Error> {
+        Ok(Self { name: name.to_owned(), declared: serde_json::from_str(declared)? })
+    }
+
+    /// What was declared before, whatever its state.
+    pub(crate) async fn before(tx: &mut Tx, tenant: &TenantId, app: &AppRef, name: &str) -> Result<Option<Self>, Error> {
+        let row = tx.query_one(sql::ONE, params![tenant, &app.id, app.env, name]).await?;
+        row.map(|row| Self::of(name, row.text(0)?)).transpose()
+    }
+
+    /// Writes what was approved; what it no longer holds is closed.
+    pub(crate) async fn close_all(tx: &mut Tx, tenant: &TenantId, app: &AppRef) -> Result<(), Error> {
+        tx.execute(sql::CLOSE, params![tenant, &app.id, app.env]).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn open(&self, tx: &mut Tx, tenant: &TenantId, ask: &Ask<'_>) -> Result<(), Error> {
+        let declared = serde_json::to_string(&self.declared)?;
+        let row = params![tenant, &ask.app.id, ask.app.env, &self.name, declared, ask.credential_epoch];
+        tx.execute(sql::OPEN, row).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn cut(tx: &mut Tx, tenant: &TenantId, app: &AppRef) -> Result<(), Error> {
+        tx.execute(sql::CUT, params![tenant, &app.id, app.env]).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn delete_all(tx: &mut Tx, tenant: &TenantId, app: &AppRef) -> Result<(), Error> {
+        tx.execute(sql::DELETE, params![tenant, &app.id, app.env]).await?;
+        Ok(())
+    }
+}
+
+/// What an app has open in this node's memory.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) collections: BTreeMap<String, Arc<Collection>>,
+    pub(crate) credential_epoch: u64,
+    closed: watch::Sender<bool>,
+}
+
+impl Opened {
+    /// Returns once it is closed.
+    pub(crate) async fn closed(&self) {
+        let mut closed = self.closed.subscribe();
+        // An error would mean that the sender is gone, which `self` holds.
+        drop(closed.wait_for(|closed| *closed).await);
+    }
+
+    /// Calls under way.
+    fn under_way(&self) -> usize {
+        self.closed.receiver_count()
+    }
+}
+
+/// Every app's entry.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    open: ArcSwap<HashMap<AppRef, Arc<Opened>>>,
+    /// Credentials up to this epoch were cut.
+    cut: ArcSwap<HashMap<AppRef, u64>>,
+}
+
+type Rows = HashMap<AppRef, (u64, BTreeMap<String, Arc<Collection>>)>;
+
+impl Memory {
+    pub(crate) fn find(&self, app: &AppRef) -> Option<Arc<Opened>> {
+        self.open.load().get(app).cloned()
+    }
+
+    pub(crate) async fn load_all(&self, store: &Store, tenant: &TenantId) -> Result<(), Error> {
+        let mut rows: Rows = HashMap::new();
+        for row in store.read(sql::ALL, params![tenant]).await? {
+            let app = AppRef { id: model::AppId::new(row.text(3)?), env: row.parse(4, "an environment")? };
+            note(rows.entry(app).or_default(), &row)?;
+        }
+        for app in self.open.load().keys().filter(|app| !rows.contains_key(app)) {
+            self.take(app);
+        }
+        for (app, (epoch, collections)) in rows {
+            self.put(&app, epoch, collections);
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn refresh(&self, store: &Store, tenant: &TenantId, app: &AppRef) -> Result<(), Error> {
+        let mut entry = <(u64, BTreeMap<_, _>)>::default();
+        for row in store.read(sql::OF_APP, params![tenant, &app.id, app.env]).await? {
+            note(&mut entry, &row)?;
+        }
+        self.put(app, entry.0, entry.1);
+        Ok(())
+    }
+
+    /// Puts in what the rows say; an app without rows is forgotten, and its calls end.
+    fn put(&self, app: &AppRef, credential_epoch: u64, collections: BTreeMap<String, Arc<Collection>>) {
+        let was_cut = self.cut.load().get(app).is_some_and(|cut| credential_epoch <= *cut);
+        if collections.is_empty() || was_cut {
+            self.take(app);
+            return;
+        }
+        let known = self.find(app).filter(|known| known.credential_epoch == credential_epoch);
+        // Calls under way go on when only the declaration changed.
+        let closed = known.map_or_else(|| watch::Sender::new(false), |known| known.closed.clone());
+        let opened = Arc::new(Opened { collections, credential_epoch, closed });
+        self.open.rcu(|open| {
+            let mut next = HashMap::clone(open);
+            next.insert(app.clone(), Arc::clone(&opened));
+            next
+        });
+    }
+
+    fn take(&self, app: &AppRef) -> Option<Arc<Opened>> {
+        let before = self.open.rcu(|open| {
+            let mut next = HashMap::clone(open);
+            next.remove(app);
+            next
+        });
+        let opened = before.get(app).cloned()?;
+        opened.closed.send_replace(true);
+        Some(opened)
+    }
+
+    /// Closes the app's collections now; what was open, and how many calls were under way.
+    pub(crate) fn cut(&self, app: &AppRef) -> Option<(Arc<Opened>, usize)> {
+        let opened = self.find(app)?;
+        let (epoch, under_way) = (opened.credential_epoch, opened.under_way());
+        self.cut.rcu(|cut| {
+            let mut next = HashMap::clone(cut);
+            next.entry(app.clone()).and_modify(|known| *known = epoch.max(*known)).or_insert(epoch);
+            next
+        });
+        self.take(app);
+        Some((opened, under_way))
+    }
+}
+
+fn note(entry: &mut (u64, BTreeMap<String, Arc<Collection>>), row: &Row) -> Result<(), Error> {
+    let collection = Collection::of(row.text(0)?, row.text(1)?)?;
+    entry.0 = entry.0.max(row.uint(2)?);
+    entry.1.insert(collection.name.clone(), Arc::new(collection));
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! Cookies on their way in and out: ours never reach an app, an app's never pass for ours.
+//!
+//! Refuses: an app's cookie for a whole domain, without a name, or under a name of ours; a request in which one of our
+//! cookies stands twice, since one of the two was planted.
+
+use crate::config::Scheme;
+use http::{HeaderMap, HeaderValue, header};
+use std::time::Duration;
+
+/// Names of ours begin so, after a prefix that browsers know.
+const OURS: &str = "bailiwick";
+const PREFIXES: [&str; 2] = ["__host-", "__secure-"];
+
+/// The names of this instance's cookies.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    /// Holds the session of a person with one app.
+    pub(crate) session: String,
+    /// Ties a sign-in to the browser that began it.
+    pub(crate) binding: String,
+    scheme: Scheme,
+}
+
+impl Names {
+    pub(crate) fn new(scheme: Scheme, instance: &str) -> Self {
+        let (session, binding) = match scheme {
+            Scheme::Https => ("__Host-bailiwick-app".to_owned(), "__Host-bailiwick-bind".to_owned()),
+            Scheme::Http => (format!("bailiwick-app-{instance}"), format!("bailiwick-bind-{instance}")),
+        };
+        Self { session, binding, scheme }
+    }
+
+    /// A cookie of ours; a life of zero takes it away.
+    pub(crate) fn set(&self, name: &str, value: &str, life: Duration) -> Option<HeaderValue> {
+        let secure = if self.scheme == Scheme::Https { "; Secure" } else { "" };
+        let life = life.as_secs();
+        HeaderValue::from_str(&format!("{name}={value}; Path=/; Max-Age={life}; HttpOnly; SameSite=Lax{secure}")).ok()
+    }
+}
+
+/// The value of a cookie of ours. Twice there is as good as not there.
+pub(crate) fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = pairs(headers).filter(|(found, _)| *found == name).map(|(_, value)| value);
+    let value = values.next()?;
+    values.next().is_none().then_some(value)
+}
+
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let texts = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    texts.flat_map(|text| text.split(';')).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or(("", pair));
+        (name.trim(), value.trim())
+    })
+}
+
+/// Leaves only what the app set itself.
+pub(crate) fn strip_ours(headers: &mut HeaderMap) {
+    if !headers.contains_key(header::COOKIE) {
+        return;
+    }
+    let mut kept: Vec<u8> = Vec::new();
+    for value in headers.get_all(header::COOKIE) {
+        for pair in value.as_bytes().split(|byte| *byte == b';') {
+            let pair = pair.trim_ascii();
+            if pair.is_empty() || is_ours(name_of(pair)) {
+                continue;
+            }
+            if !kept.is_empty() {
+                kept.extend_from_slice(b"; ");
+            }
+            kept.extend_from_slice(pair);
+        }
+    }
+    headers.remove(header::COOKIE);
+    if let Some(value) = Some(kept).filter(|kept| !kept.is_empty()).and_then(|kept| HeaderValue::from_bytes(&kept).ok()) {
+        headers.insert(header::COOKIE, value);
+    }
+}
+
+/// A pair without `=` counts by its text: browsers send a cookie without a name as its value alone.
+fn name_of(pair: &[u8]) -> &[u8] {
+    pair.split(|byte| *byte == b'=').map(<[u8]>::trim_ascii).find(|part| !part.is_empty()).unwrap_or_default()
+}
+
+fn is_ours(name: &[u8]) -> bool {
+    let name = name.to_ascii_lowercase();
+    let bare = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix.as_bytes())).unwrap_or(&name);
+    bare.starts_with(OURS.as_bytes())
+}
+
+/// Drops what an app may not set.
+pub(crate) fn drop_foreign(headers: &mut HeaderMap) {
+    if !headers.contains_key(header::SET_COOKIE) {
+        return;
+    }
+    let kept: Vec<HeaderValue> = headers.get_all(header::SET_COOKIE).iter().filter(|value| may_set(value.as_bytes())).cloned().collect();
+    headers.remove(header::SET_COOKIE);
+    for value in kept {
+        headers.append(header::SET_COOKIE, value);
+    }
+}
+
+fn may_set(cookie: &[u8]) -> bool {
+    let mut parts = cookie.split(|byte| *byte == b';');
+    let pair = parts.next().unwrap_or_default();
+    let Some(equals) = pair.iter().position(|byte| *byte == b'=') else { return false };
+    let name = pair.get(..equals).unwrap_or_default().trim_ascii();
+    let for_domain = parts.any(|part| {
+        let key = part.split(|byte| *byte == b'=').next().unwrap_or_default();
+        key.trim_ascii().eq_ignore_ascii_case(b"domain")
+    });
+    !name.is_empty() && !is_ours(name) && !for_domain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn cookie(values: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::COOKIE, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        headers
+    }
+
+    fn seen_by_the_app(values: &[&str]) -> Option<String> {
+        let mut headers = cookie(values);
+        strip_ours(&mut headers);
+        headers.get(header::COOKIE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    }
+
+    #[test]
+    fn an_app_sees_its_own_cookies_alone() {
+        assert_eq!(seen_by_the_app(&["a=1; bailiwick-app-i1=secret; b=2"]).as_deref(), Some("a=1; b=2"));
+        assert_eq!(seen_by_the_app(&["__Host-bailiwick-app=secret"]), None);
+        assert_eq!(seen_by_the_app(&["a=1", "BAILIWICK-APP-i1=secret", "c=ü"]).as_deref(), Some("a=1; c=ü"));
+        assert_eq!(seen_by_the_app(&["bailiwick-app-other=secret; =bailiwick-app-i1=x; __secure-bailiwick=1"]), None);
+        assert_eq!(seen_by_the_app(&["theme=bailiwick-app-i1"]).as_deref(), Some("theme=bailiwick-app-i1"));
+    }
+
+    #[test]
+    fn a_cookie_of_ours_stands_once() {
+        assert_eq!(find(&cookie(&["a=1; s=x; b=2"]), "s"), Some("x"));
+        assert_eq!(find(&cookie(&["s=x; s=y"]), "s"), None);
+        assert_eq!(find(&cookie(&["s=x", "s=x"]), "s"), None);
+        assert_eq!(find(&cookie(&["S=x"]), "s"), None);
+    }
+
+    #[test]
+    fn an_app_sets_host_only_cookies_of_its_own() {
+        for (text, kept) in [
+            ("theme=dark; Path=/", true),
+            ("theme=dark; Max-Age=10; SameSite=Lax; HttpOnly", true),
+            ("x=domain; Path=/", true),
+            ("x=1; Domain=localhost", false),
+            ("x=1;domain = corp.example", false),
+            ("bailiwick-app-i1=evil", false),
+            ("__Host-bailiwick-app=evil; Secure; Path=/", false),
+            ("Bailiwick-Bind-i1=evil", false),
+            ("=bailiwick-app-i1=evil", false),
+            ("bailiwick-app-i1", false),
+            ("__Secure-bailiwick-x=1", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append(header::SET_COOKIE, HeaderValue::from_str(text).unwrap());
+            drop_foreign(&mut headers);
+            assert_eq!(headers.contains_key(header::SET_COOKIE), kept, "{text}");
+        }
+    }
+
+    #[test]
+    fn ours_are_host_only_and_out_of_scripts_reach() {
+        let secure = Names::new(Scheme::Https, "i1");
+        let set = secure.set(&secure.session, "v", Duration::from_secs(60)).unwrap();
+        assert_eq!(set, "__Host-bailiwick-app=v; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure");
+        assert_eq!(Names::new(Scheme::Http, "i1").session, "bailiwick-app-i1");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_of_ours_survives(before in "[ -~]{0,20}", after in "[ -~]{0,20}", prefix in "(__Host-|__secure-|)") {
+            let text = format!("{before}; {prefix}bailiwick-app-i1=SECRET; {after}");
+            let seen = seen_by_the_app(&[&text]).unwrap_or_default();
+            prop_assert!(!seen.contains("SECRET"));
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What the pages of an app may reach from a browser: themselves, and the hosts that the manifest names.
+//!
+//! An app's own policy is sent beside ours; browsers enforce both, so it may tighten and never loosen. Refuses the ways
+//! by which a policy itself would reach out (reports).
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// Headers of an app that would make a browser send reports, or its next requests, somewhere else, or hold it to
+/// promises that are not the app's to make.
+const REACHING: &[HeaderName] = &[
+    HeaderName::from_static("report-to"),
+    HeaderName::from_static("reporting-endpoints"),
+    HeaderName::from_static("nel"),
+    HeaderName::from_static("alt-svc"),
+    HeaderName::from_static("service-worker-allowed"),
+    HeaderName::from_static("strict-transport-security"),
+    header::CONTENT_SECURITY_POLICY_REPORT_ONLY,
+];
+
+/// Ours. Inline script and style are the app's own affair within its own origin.
+pub(crate) fn policy(hosts: &[String]) -> Option<HeaderValue> {
+    let mut reach = String::new();
+    for host in hosts {
+        reach.push_str(" https://");
+        reach.push_str(host);
+    }
+    HeaderValue::from_str(&format!(
+        "default-src 'self'{reach}; \
+         script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:{reach}; \
+         style-src 'self' 'unsafe-inline'{reach}; \
+         img-src 'self' data: blob:{reach}; \
+         font-src 'self' data:{reach}; \
+         media-src 'self' data: blob:{reach}; \
+         connect-src 'self'{reach}; \
+         form-action 'self'{reach}; \
+         frame-src 'self'{reach}; \
+         worker-src 'self' blob:; \
+         object-src 'none'; base-uri 'self'; frame-ancestors 'self'; webrtc 'block'"
+    ))
+    .ok()
+}
+
+/// Puts ours beside the app's.
+pub(crate) fn apply(headers: &mut HeaderMap, ours: &HeaderValue) {
+    for name in REACHING {
+        headers.remove(name);
+    }
+    let theirs: Vec<HeaderValue> = headers.get_all(header::CONTENT_SECURITY_POLICY).iter().filter_map(without_reports).collect();
+    headers.insert(header::CONTENT_SECURITY_POLICY, ours.clone());
+    for policy in theirs {
+        headers.append(header::CONTENT_SECURITY_POLICY, policy);
+    }
+}
+
+fn without_reports(policy: &HeaderValue) -> Option<HeaderValue> {
+    // What cannot be read as text could tighten nothing that browsers understand.
+    let text = policy.to_str().ok()?;
+    let reports = |directive: &&str| {
+        let name = directive.trim().split_ascii_whitespace().next().unwrap_or_default();
+        !(name.eq_ignore_ascii_case("report-uri") || name.eq_ignore_ascii_case("report-to"))
+    };
+    // One header may hold several policies, separated by commas.
+    let policies = text.split(',').map(|policy| policy.split(';').filter(reports).collect::<Vec<_>>().join(";"));
+    HeaderValue::from_str(&policies.collect::<Vec<_>>().join(",")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_reach_what_the_manifest_names() {
+        let none = policy(&[]).unwrap();
+        let none = none.to_str().unwrap();
+        assert!(none.contains("connect-src 'self';") && !none.contains("https:"));
+        let one = policy(&["tiles.example:8443".to_owned()]).unwrap();
+        let one = one.to_str().unwrap();
+        for directive in ["default-src", "connect-src", "img-src", "font-src", "form-action", "frame-src", "script-src"] {
+            let found = one.split(';').find(|part| part.trim().starts_with(directive)).unwrap();
+            assert!(found.contains(" https://tiles.example:8443"), "{found}");
+        }
+        assert!(one.contains("webrtc 'block'") && !one.contains('*'));
+    }
+
+    #[test]
+    fn an_app_may_tighten_and_never_loosen_or_report() {
+        let mut headers = HeaderMap::new();
+        let theirs = "script-src 'none'; report-uri https://evil.example/r; REPORT-TO evil; img-src *";
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(theirs));
+        headers.insert("reporting-endpoints", HeaderValue::from_static("e=\"https://evil.example\""));
+        headers.insert("service-worker-allowed", HeaderValue::from_static("/"));
+        headers.insert("alt-svc", HeaderValue::from_static("h3=\":1\""));
+        apply(&mut headers, &policy(&[]).unwrap());
+        let all: Vec<_> = headers.get_all(header::CONTENT_SECURITY_POLICY).iter().collect();
+        assert_eq!(all.len(), 2);
+        assert!(all[0].to_str().unwrap().starts_with("default-src 'self';"));
+        assert_eq!(all[1], "script-src 'none'; img-src *");
+        assert_eq!(headers.len(), 2);
+    }
+
+    #[test]
+    fn a_second_policy_in_one_header_cannot_hide_its_reports() {
+        let mut headers = HeaderMap::new();
+        let theirs = "img-src 'self', report-uri https://evil.example";
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(theirs));
+        apply(&mut headers, &policy(&[]).unwrap());
+        let all: Vec<_> = headers.get_all(header::CONTENT_SECURITY_POLICY).iter().map(|v| v.to_str().unwrap()).collect();
+        assert!(all.iter().all(|policy| !policy.contains("evil.example")), "{all:?}");
+    }
+}

@@ -1,0 +1,81 @@
+//! What a guest says and leaves behind, on its way to the app's log and to the record; what it sends goes to the door
+//! that the assembly opened.
+
+use crate::{Line, Log, record::Record, route::Route};
+use authority::AppRef;
+use model::{Clock, ReleaseNumber, TraceId};
+use sandbox::{Body, Door, Level, LogLine, Report, Sending, Stopped};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::oneshot;
+
+/// Stands between one instance and the door that was opened for it.
+pub(crate) struct GuestDoor {
+    pub(crate) door: Arc<dyn Door>,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) record: Arc<Record>,
+    pub(crate) app: AppRef,
+    pub(crate) name: Arc<str>,
+    pub(crate) release: ReleaseNumber,
+    pub(crate) trace: TraceId,
+    /// Told the end, for who waits for it.
+    ended: Mutex<Option<oneshot::Sender<Report>>>,
+}
+
+impl GuestDoor {
+    pub(crate) fn new(
+        door: Arc<dyn Door>,
+        (log, clock): (Arc<dyn Log>, Arc<dyn Clock>),
+        record: Arc<Record>,
+        route: &Route,
+        trace: TraceId,
+    ) -> Self {
+        let (app, name, release) = (route.app.clone(), Arc::clone(&route.name), route.release);
+        Self { door, log, clock, record, app, name, release, trace, ended: Mutex::default() }
+    }
+
+    /// The account of the run, once nothing is left of it.
+    pub(crate) fn end(&self) -> oneshot::Receiver<Report> {
+        let (tell, told) = oneshot::channel();
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(tell);
+        told
+    }
+
+    fn line(&self, level: Level, text: String, at: Option<String>) {
+        self.log.line(Line {
+            app: self.app.clone(),
+            name: Arc::clone(&self.name),
+            release: self.release,
+            trace: self.trace.clone(),
+            level,
+            text,
+            at,
+            time: self.clock.now(),
+        });
+    }
+}
+
+impl Door for GuestDoor {
+    fn send(&self, request: http::Request<Body>) -> Sending {
+        self.door.send(request)
+    }
+
+    fn log(&self, line: LogLine) {
+        self.line(line.level, line.text, line.at);
+    }
+
+    fn ended(&self, report: Report) {
+        // An error of the handler stands in the log already, with its stack; who goes away is not the app's affair.
+        if let Some(stopped) = &report.stopped
+            && !matches!(stopped, Stopped::Uncaught { .. } | Stopped::Cancelled)
+        {
+            self.line(Level::Error, stopped.to_string(), None);
+        }
+        self.door.ended(report.clone());
+        if let Some(tell) = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // Whoever asked may have gone away.
+            drop(tell.send(report.clone()));
+        }
+        self.record.ended(report);
+    }
+}

@@ -1,0 +1,179 @@
+//! What runs of one app in one environment, so that a cut ends it: requests, jobs, responses under way.
+//!
+//! INVARIANT: a request enters under the same lock under which a cut closes the door, so none slips in between. Whoever
+//! entered before sees `is_cut` at each piece of its response.
+
+use model::Timestamp;
+use sandbox::{Stop, Switch};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+const NEVER: i64 = i64::MIN;
+
+/// One opening of an app: from its first release under these credentials to the cut.
+#[derive(Debug)]
+pub(crate) struct Live {
+    switch: Switch,
+    cut_at: AtomicI64,
+    running: Mutex<Runs>,
+    left: Notify,
+    served: AtomicU64,
+    last_at: AtomicI64,
+}
+
+#[derive(Debug, Default)]
+struct Runs {
+    next: u64,
+    /// With the connection of those whose response is on its way.
+    all: HashMap<u64, Option<CancellationToken>>,
+}
+
+/// One request or job under way; leaves when dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    live: Arc<Live>,
+    id: u64,
+}
+
+impl Live {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            switch: Switch::new(),
+            cut_at: AtomicI64::new(NEVER),
+            running: Mutex::default(),
+            left: Notify::new(),
+            served: AtomicU64::new(0),
+            last_at: AtomicI64::new(NEVER),
+        })
+    }
+
+    fn runs(&self) -> MutexGuard<'_, Runs> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `None` when the app was cut.
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<Running> {
+        let mut runs = self.runs();
+        if self.is_cut() {
+            return None;
+        }
+        let id = runs.next;
+        runs.next += 1;
+        runs.all.insert(id, None);
+        Some(Running { live: Arc::clone(self), id })
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut_at().is_some()
+    }
+
+    pub(crate) fn cut_at(&self) -> Option<Timestamp> {
+        let at = self.cut_at.load(Ordering::Acquire);
+        (at != NEVER).then(|| Timestamp::from_ms(at))
+    }
+
+    /// Lets nothing in any more, and tells what runs to end. How many ran; `None` when it was cut before.
+    pub(crate) fn cut(&self, at: Timestamp) -> Option<usize> {
+        let runs = self.runs();
+        if self.is_cut() {
+            return None;
+        }
+        self.cut_at.store(at.as_ms(), Ordering::Release);
+        let count = runs.all.len();
+        drop(runs);
+        self.switch.stop();
+        Some(count)
+    }
+
+    fn under_way(&self) -> usize {
+        self.runs().all.len()
+    }
+
+    /// Waits until all have left; the connections of those that have not by then are closed under them.
+    pub(crate) async fn drain(&self, patience: Duration) {
+        let all_left = async {
+            loop {
+                let left = self.left.notified();
+                if self.under_way() == 0 {
+                    return;
+                }
+                left.await;
+            }
+        };
+        if tokio::time::timeout(patience, all_left).await.is_err() {
+            for connection in self.runs().all.values().flatten() {
+                connection.cancel();
+            }
+        }
+    }
+
+    pub(crate) fn count(&self, at: Timestamp) {
+        self.served.fetch_add(1, Ordering::Relaxed);
+        self.last_at.fetch_max(at.as_ms(), Ordering::Relaxed);
+    }
+
+    /// How many requests were let in since this node started, and when the last.
+    pub(crate) fn used(&self) -> (u64, Option<Timestamp>) {
+        let last = self.last_at.load(Ordering::Relaxed);
+        (self.served.load(Ordering::Relaxed), (last != NEVER).then(|| Timestamp::from_ms(last)))
+    }
+}
+
+impl Running {
+    pub(crate) fn stop(&self) -> Stop {
+        self.live.switch.signal()
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.live.is_cut()
+    }
+
+    /// From now on a response is on its way over this connection.
+    pub(crate) fn streams_over(&self, connection: Option<CancellationToken>) {
+        if let Some(run) = self.live.runs().all.get_mut(&self.id) {
+            *run = connection;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut runs = self.live.runs();
+        runs.all.remove(&self.id);
+        let none = runs.all.is_empty();
+        drop(runs);
+        if none {
+            self.live.left.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_cut_ends_what_runs_and_lets_nothing_in() {
+        let live = Live::new();
+        let (one, two) = (live.enter().unwrap(), live.enter().unwrap());
+        assert_eq!(live.cut(Timestamp::from_ms(5)), Some(2));
+        assert_eq!((live.cut(Timestamp::from_ms(9)), live.cut_at()), (None, Some(Timestamp::from_ms(5))));
+        assert!(live.enter().is_none() && one.is_cut());
+        one.stop().stopped().await;
+        let connection = CancellationToken::new();
+        two.streams_over(Some(connection.clone()));
+        drop(one);
+        live.drain(Duration::from_millis(5)).await;
+        assert!(connection.is_cancelled());
+        drop(two);
+        live.drain(Duration::from_secs(60)).await;
+    }
+}

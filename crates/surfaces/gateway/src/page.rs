@@ -1,0 +1,137 @@
+//! How a refusal is shown: a small page for a person, `application/problem+json` (RFC 9457) for a program.
+//!
+//! No script, no image, nothing from elsewhere; the one style is named by its hash.
+
+use crate::{browser::Reader, trace::Trace};
+use axum::body::Body;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use model::Problem;
+use std::{sync::LazyLock, time::Duration};
+
+const STYLE: &str = include_str!("page.css");
+
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let hash = BASE64_STANDARD.encode(seal::sha256(STYLE.as_bytes()));
+    let text = format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+});
+
+/// What a browser keeps of an app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leaves {
+    Everything,
+    /// Pages, cookies and storage of the app go, service workers with them.
+    Nothing,
+}
+
+/// A page; its words stand in `pages.rs`.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) status: u16,
+    pub(crate) problem: Problem,
+    pub(crate) leaves: Leaves,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) link: Option<(&'static str, String)>,
+    /// What follows on this connection cannot be trusted to be a request.
+    pub(crate) closes: bool,
+}
+
+impl From<Problem> for Box<Page> {
+    fn from(problem: Problem) -> Self {
+        let status = problem.status();
+        Self::new(Page { status, problem, leaves: Leaves::Everything, retry_after: None, link: None, closes: false })
+    }
+}
+
+impl Page {
+    pub(crate) fn respond(&self, reader: Reader, trace: &Trace) -> Response<Body> {
+        let (kind, text) = match reader {
+            Reader::Person => ("text/html; charset=utf-8", self.html(trace)),
+            Reader::Program => ("application/problem+json", self.json(trace)),
+        };
+        let mut response = Response::new(Body::from(text));
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        let mut put = |name: HeaderName, value: &'static str| drop(headers.insert(name, HeaderValue::from_static(value)));
+        put(header::CONTENT_TYPE, kind);
+        put(header::CACHE_CONTROL, "no-store");
+        put(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        put(header::REFERRER_POLICY, "no-referrer");
+        put(header::X_FRAME_OPTIONS, "DENY");
+        if self.leaves == Leaves::Nothing {
+            put(HeaderName::from_static("clear-site-data"), r#""cache", "cookies", "storage""#);
+        }
+        if self.closes {
+            put(header::CONNECTION, "close");
+        }
+        if self.status == 401 {
+            put(header::WWW_AUTHENTICATE, "Bearer");
+        }
+        headers.insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
+        if let Some(wait) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64));
+        }
+        response
+    }
+
+    fn json(&self, trace: &Trace) -> String {
+        let Problem { code, what, at, why, fix, .. } = &self.problem;
+        serde_json::json!({
+            "type": "about:blank", "title": what, "status": self.status, "detail": fix,
+            "code": code, "what": what, "at": at, "why": why, "fix": fix, "trace_id": trace.id,
+        })
+        .to_string()
+    }
+
+    fn html(&self, trace: &Trace) -> String {
+        let Problem { what, why, fix, .. } = &self.problem;
+        let link = self.link.as_ref().map(|(text, href)| format!("<a href=\"{}\">{}</a>\n", escaped(href), escaped(text)));
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <title>{title}</title>\n<style>{STYLE}</style>\n\
+             <main>\n<h1>{what}</h1>\n<p class=\"why\">{why}</p>\n<p>{fix}</p>\n{link}\
+             <footer>{status} · trace <code>{trace}</code></footer>\n</main>\n</html>\n",
+            title = escaped(what).replace('`', ""),
+            what = shown(what),
+            why = shown(why),
+            fix = shown(fix),
+            link = link.unwrap_or_default(),
+            status = self.status,
+            trace = trace.id,
+        )
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+/// Backticks become code; a lone one stays.
+fn shown(text: &str) -> String {
+    let escaped = escaped(text);
+    let parts: Vec<&str> = escaped.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return escaped;
+    }
+    let part = |(at, part): (usize, &&str)| if at.is_multiple_of(2) { (*part).to_owned() } else { format!("<code>{part}</code>") };
+    parts.iter().enumerate().map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_escaped_and_the_users_own_are_code() {
+        assert_eq!(shown("`<b>` is not 'it'"), "<code>&lt;b&gt;</code> is not &#39;it&#39;");
+        assert_eq!(shown("a ` b"), "a ` b");
+    }
+
+    #[test]
+    fn the_style_is_small_and_named_by_its_hash() {
+        assert!(STYLE.len() < 2048 && !STYLE.contains("</") && !STYLE.contains("url("));
+        assert!(POLICY.to_str().unwrap().contains("style-src 'sha256-"));
+    }
+}

@@ -1,0 +1,88 @@
+//! W3C Trace Context (level 1): the id under which one request is found in logs, events and calls.
+//!
+//! Refuses malformed parents: such a request begins a trace of its own.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use model::TraceId;
+
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// The trace of one request, and this hop's span in it.
+#[derive(Debug, Clone)]
+pub(crate) struct Trace {
+    pub(crate) id: TraceId,
+    span: String,
+    flags: String,
+    /// Whether the caller began it; then its `tracestate` is carried too.
+    pub(crate) continued: bool,
+}
+
+impl Trace {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let parent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()).and_then(parent);
+        let span = hex::encode(seal::random_bytes::<8>());
+        match parent {
+            Some((id, flags)) => Self { id: TraceId::new(id), span, flags: flags.to_owned(), continued: true },
+            None => Self {
+                id: TraceId::new(hex::encode(seal::random_bytes::<16>())),
+                span,
+                flags: "00".to_owned(),
+                continued: false,
+            },
+        }
+    }
+
+    /// What the app, and what it calls, is told.
+    pub(crate) fn header(&self) -> Option<HeaderValue> {
+        HeaderValue::from_str(&format!("00-{}-{}-{}", self.id, self.span, self.flags)).ok()
+    }
+}
+
+/// Trace id and flags of a `traceparent` of version 00.
+fn parent(text: &str) -> Option<(&str, &str)> {
+    let mut parts = text.split('-');
+    let (version, id, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let hex = |text: &str, length: usize| {
+        text.len() == length && text.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c))
+    };
+    let set = |text: &str| text.bytes().any(|c| c != b'0');
+    let whole = version == "00" && parts.next().is_none() && hex(id, 32) && set(id) && hex(span, 16) && set(span) && hex(flags, 2);
+    whole.then_some((id, flags))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trace(parent: &str) -> Trace {
+        let mut headers = HeaderMap::new();
+        headers.insert(TRACEPARENT, HeaderValue::from_str(parent).unwrap());
+        Trace::of(&headers)
+    }
+
+    #[test]
+    fn a_parent_is_continued_under_a_span_of_our_own() {
+        let id = "0af7651916cd43dd8448eb211c80319c";
+        let trace = trace(&format!("00-{id}-b7ad6b7169203331-01"));
+        assert!(trace.continued && trace.id.as_str() == id);
+        let header = trace.header().unwrap();
+        let header = header.to_str().unwrap();
+        assert!(header.starts_with(&format!("00-{id}-")) && header.ends_with("-01") && !header.contains("b7ad6b7169203331"));
+    }
+
+    #[test]
+    fn anything_else_begins_anew() {
+        for text in [
+            "",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
+        ] {
+            let found = trace(text);
+            assert!(!found.continued && found.id.as_str().len() == 32, "{text}");
+        }
+    }
+}
