@@ -40,6 +40,10 @@ const PARTS: [&str; 30] = [
     "handle",
 ];
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "cargo tells a build script by a variable where to write"
+)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut source = String::from("export default (native) => {\n");
     for part in PARTS {

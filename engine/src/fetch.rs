@@ -1,6 +1,6 @@
 //! Requests that leave the sandbox, to the host's `wasi:http/outgoing-handler`. Nothing is decided here:
 //! the broker behind the host judges. Refuses only what cannot be put on the wire.
-use rquickjs::{Ctx, Exception, Null, Result, TypedArray, Value};
+use rquickjs::{Ctx, Exception, Result, TypedArray, Value};
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
     ErrorCode, Fields, FutureIncomingResponse, HeaderError, Method, OutgoingRequest, Scheme,
@@ -175,22 +175,18 @@ fn explain(error: &ErrorCode) -> String {
     }
 }
 
-/// What `settle` is called with: id, problem or null, status, headers, number of the body or -1.
-pub(crate) type Settled = (u32, std::result::Result<(u16, String, i32), String>);
+/// What became of a request: status, headers and the number of the body (or -1), or what went wrong.
+pub(crate) type Answer = std::result::Result<(u16, String, i32), String>;
 
 /// Takes the answer apart.
-pub(crate) fn answered(id: u32, future: &FutureIncomingResponse) -> Settled {
-    let result = match future.get() {
+pub(crate) fn answered(future: &FutureIncomingResponse) -> Answer {
+    match future.get() {
         Some(Ok(Ok(response))) => {
-            let head = (response.status(), flat(&response.headers(), |_| true));
+            let (status, headers) = (response.status(), flat(&response.headers(), |_| true));
             let body = response.consume().ok().and_then(streams::incoming);
-            Ok((head.0, head.1, body.map_or(-1, |handle| handle as i32)))
+            Ok((status, headers, body.map_or(-1, |handle| handle as i32)))
         }
         Some(Ok(Err(error))) => Err(format!("fetch failed: {}", explain(&error))),
         _ => Err("fetch failed".into()),
-    };
-    (id, result)
+    }
 }
-
-/// Marks an absent problem for the prelude.
-pub(crate) const NO_PROBLEM: Null = Null;

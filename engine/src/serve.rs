@@ -2,12 +2,12 @@
 //! Refuses to wait for ever: when nothing can happen any more, the log says what never settled.
 use std::cell::{Cell, RefCell};
 
-use rquickjs::{CatchResultExt, Ctx, Function, Undefined};
+use rquickjs::{CatchResultExt, Ctx, Function, Null, Undefined};
 use wasip2::http::types::{Fields, IncomingRequest, ResponseOutparam};
 
 use crate::boot::{self, App};
 use crate::events::{self, Event};
-use crate::fetch::{self, NO_PROBLEM};
+use crate::fetch;
 use crate::{host, log, respond, streams};
 
 /// What the host tells about a request, as JSON. The app never sees it.
@@ -65,8 +65,8 @@ fn settle<'js>(ctx: &Ctx<'js>, app: &App, id: u32, event: Event) -> rquickjs::Re
     let settle: Function = boot::hook(ctx, &app.hooks, "settle")?;
     match event {
         Event::Ready => settle.call((id,)),
-        Event::Answer(future) => match fetch::answered(id, &future).1 {
-            Ok((status, headers, body)) => settle.call((id, NO_PROBLEM, status, headers, body)),
+        Event::Answer(future) => match fetch::answered(&future) {
+            Ok((status, headers, body)) => settle.call((id, Null, status, headers, body)),
             Err(problem) => settle.call((id, problem)),
         },
     }

@@ -73,6 +73,7 @@ fn is(versioned: &str, name: &str) -> bool {
 }
 
 /// The outermost imports and exports.
+#[expect(clippy::wildcard_enum_match_arm, reason = "most payloads say nothing of imports and exports")]
 fn names(bytes: &[u8]) -> Option<(Vec<String>, Vec<String>)> {
     let (mut imports, mut exports) = (Vec::new(), Vec::new());
     let mut depth = 0_u32;
@@ -98,7 +99,6 @@ fn names(bytes: &[u8]) -> Option<(Vec<String>, Vec<String>)> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

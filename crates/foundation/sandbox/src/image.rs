@@ -37,7 +37,7 @@ pub(crate) struct Header {
     pub(crate) positions: Positions,
 }
 
-/// An app made ready. Cheap to clone; its bytes are the same wherever and whenever they are written.
+/// An app made ready. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Image {
     header: Arc<Header>,
@@ -129,7 +129,6 @@ fn unpack(bytes: &[u8]) -> Result<(Header, Vec<u8>), Error> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -163,6 +163,7 @@ fn globals(store: &mut Store<Loading>, engine: &Instance) -> Vec<Global> {
     exports.into_iter().filter(|global| global.ty(&*store).mutability() == Mutability::Var).collect()
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the stack pointer is an i32")]
 fn values(store: &mut Store<Loading>, globals: &[Global]) -> Vec<Option<i32>> {
     globals
         .iter()

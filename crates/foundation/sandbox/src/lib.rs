@@ -8,6 +8,8 @@
 //! Refuses: images of another engine, components that import more than is answered, precompiled code that it did not
 //! write itself, and every use above the limits, each in plain words ([`Stopped`]).
 
+#![allow(clippy::result_large_err, reason = "refusals carry their words; none is on a hot path")]
+
 mod admission;
 mod app;
 mod artefacts;

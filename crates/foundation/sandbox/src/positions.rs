@@ -98,7 +98,6 @@ pub(crate) fn first_place<'a>(text: &str, files: impl Iterator<Item = &'a str>) 
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -147,6 +147,18 @@ impl Unpacked {
         files.done()
     }
 
+    /// Files that are in memory, by the same rules.
+    ///
+    /// # Errors
+    /// What an archive may not hold.
+    pub fn of(files: impl IntoIterator<Item = (String, Bytes)>) -> Result<Self, Problem> {
+        let mut all = Files::default();
+        for (name, bytes) in files {
+            all.add(name, bytes)?;
+        }
+        all.done()
+    }
+
     /// The archive of these files: the same bytes wherever and whenever it is made.
     ///
     /// # Errors

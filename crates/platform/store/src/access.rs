@@ -2,12 +2,7 @@
 //!
 //! Refuses new ones when the buffer is full or cannot be written: then no new request may begin.
 
-use crate::{
-    Outcome, Store, StoreError,
-    engine::GroupEnd,
-    event::Draft,
-    params, sql,
-};
+use crate::{Outcome, Store, StoreError, engine::GroupEnd, event::Draft, params, sql};
 use authority::{Act, Caller, Denied, Permit, Spent, Target};
 use model::{EventId, TenantId, Timestamp};
 use seal::SubjectKey;
@@ -57,7 +52,11 @@ pub(crate) struct AccessBuffer {
 impl AccessBuffer {
     pub(crate) fn new() -> Self {
         let (send, receive) = mpsc::channel(BUFFERED_MAX);
-        Self { send, receive: Mutex::new(receive), stuck: AtomicBool::new(false) }
+        Self {
+            send,
+            receive: Mutex::new(receive),
+            stuck: AtomicBool::new(false),
+        }
     }
 }
 
@@ -67,13 +66,26 @@ impl Store {
     /// # Errors
     /// `StoreError::Unwritable` while the record cannot be written, `StoreError::Busy` when the buffer is full: the
     /// request must be refused.
-    pub fn access<A: Act>(&self, permit: Permit<A>, outcome: Outcome, detail: Json) -> Result<EventId, StoreError> {
+    pub fn access<A: Act>(
+        &self,
+        permit: Permit<A>,
+        outcome: Outcome,
+        detail: Json,
+    ) -> Result<EventId, StoreError> {
         if self.access.stuck.load(Ordering::Acquire) {
-            return Err(StoreError::unwritable("the record of requests cannot be written"));
+            return Err(StoreError::unwritable(
+                "the record of requests cannot be written",
+            ));
         }
         let (_, spent) = permit.spend();
         let id = EventId::generate();
-        let pending = Pending { id: id.clone(), at: self.clock.now(), spent, outcome, detail };
+        let pending = Pending {
+            id: id.clone(),
+            at: self.clock.now(),
+            spent,
+            outcome,
+            detail,
+        };
         match self.access.send.try_send(Item::Event(Box::new(pending))) {
             Ok(()) => Ok(id),
             Err(_) => Err(StoreError::busy("too many requests wait for their record")),
@@ -86,7 +98,11 @@ impl Store {
     /// `StoreError::Closed` when the tasks have stopped.
     pub async fn flush_access(&self) -> Result<(), StoreError> {
         let (done, flushed) = oneshot::channel();
-        self.access.send.send(Item::Flush(done)).await.map_err(|_| StoreError::Closed)?;
+        self.access
+            .send
+            .send(Item::Flush(done))
+            .await
+            .map_err(|_| StoreError::Closed)?;
         flushed.await.map_err(|_| StoreError::Closed)
     }
 
@@ -94,13 +110,19 @@ impl Store {
     ///
     /// # Errors
     /// As `Store::record`.
-    pub async fn denied(&self, denied: &Denied, caller: &Caller, target: &Target) -> Result<(), StoreError> {
+    pub async fn denied(
+        &self,
+        denied: &Denied,
+        caller: &Caller,
+        target: &Target,
+    ) -> Result<(), StoreError> {
         let at = self.clock.now();
         if matches!(caller.who, authority::Who::Stranger) {
             self.count(caller, denied.act, target, Outcome::Denied);
             return Ok(());
         }
-        self.write_events(&[Draft::refusal(denied, caller, target, at)]).await
+        self.write_events(&[Draft::refusal(denied, caller, target, at)])
+            .await
     }
 
     /// Writes what is buffered until the task is stopped.
@@ -129,10 +151,10 @@ impl Store {
             }
             self.access.stuck.store(false, Ordering::Release);
             for item in batch.drain(..) {
-                if let Item::Flush(done) = item {
-                    if done.send(()).is_err() {
-                        tracing::debug!("whoever asked for the flush went away");
-                    }
+                if let Item::Flush(done) = item
+                    && done.send(()).is_err()
+                {
+                    tracing::debug!("whoever asked for the flush went away");
                 }
             }
         }
@@ -140,7 +162,11 @@ impl Store {
 
     async fn write_batch(&self, batch: &[Item]) -> Result<(), StoreError> {
         let drafts: Vec<Draft<'_>> = batch.iter().filter_map(draft).collect();
-        if drafts.is_empty() { Ok(()) } else { self.write_events(&drafts).await }
+        if drafts.is_empty() {
+            Ok(())
+        } else {
+            self.write_events(&drafts).await
+        }
     }
 
     /// Writes events that no transaction of an act holds.
@@ -157,10 +183,16 @@ impl Store {
         let mut batch = Vec::with_capacity(drafts.len() + 1);
         for draft in drafts {
             let name = (draft.target.tenant.clone(), draft.caller.subject());
-            let key = keys.get(&name).and_then(Option::as_ref).ok_or(StoreError::Ended)?;
+            let key = keys
+                .get(&name)
+                .and_then(Option::as_ref)
+                .ok_or(StoreError::Ended)?;
             batch.push(draft.statement(key)?);
         }
-        batch.push(crate::engine::Statement::new(sql::FLUSH_RUN, params![self.node.as_str(), self.clock.now()]));
+        batch.push(crate::engine::Statement::new(
+            sql::FLUSH_RUN,
+            params![self.node.as_str(), self.clock.now()],
+        ));
         tx.run(&batch).await?;
         tx.commit(GroupEnd::Join).await?;
         for ((tenant, subject), key) in keys {
@@ -174,9 +206,13 @@ impl Store {
 
 fn draft(item: &Item) -> Option<Draft<'_>> {
     match item {
-        Item::Event(pending) => {
-            Some(Draft::of(&pending.spent, pending.id.clone(), pending.at, pending.outcome, pending.detail.clone()))
-        }
+        Item::Event(pending) => Some(Draft::of(
+            &pending.spent,
+            pending.id.clone(),
+            pending.at,
+            pending.outcome,
+            pending.detail.clone(),
+        )),
         Item::Flush(_) => None,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! What the buffer of `access` events held at a crash is lost; the record says from when to when.
 
-use crate::{Outcome, Store, StoreError, FreeWrite, Table, event::Draft, params, sql};
+use crate::{FreeWrite, Outcome, Store, StoreError, Table, event::Draft, params, sql};
 use authority::{Caller, Target};
 use model::{EventId, TenantId};
 use serde_json::json;
@@ -32,10 +32,16 @@ impl Store {
             };
             self.write_events(&[gap]).await?;
         }
-        self.housekeeping().execute(START, params![self.node.as_str(), now]).await.map(drop)
+        self.housekeeping()
+            .execute(START, params![self.node.as_str(), now])
+            .await
+            .map(drop)
     }
 
     pub(crate) async fn end_run(&self) -> Result<(), StoreError> {
-        self.housekeeping().execute(END, params![self.node.as_str(), self.clock.now()]).await.map(drop)
+        self.housekeeping()
+            .execute(END, params![self.node.as_str(), self.clock.now()])
+            .await
+            .map(drop)
     }
 }

@@ -76,8 +76,12 @@ impl FreeWrite {
 }
 
 const fn begins(sql: &str, verb: &str, table: &str) -> bool {
-    let Some(rest) = strip(sql.as_bytes(), verb.as_bytes()) else { return false };
-    let Some(rest) = strip(rest, table.as_bytes()) else { return false };
+    let Some(rest) = strip(sql.as_bytes(), verb.as_bytes()) else {
+        return false;
+    };
+    let Some(rest) = strip(rest, table.as_bytes()) else {
+        return false;
+    };
     matches!(rest.first(), Some(b' ' | b'\n'))
 }
 
@@ -135,7 +139,10 @@ impl Housekeeping<'_> {
     /// As `execute`.
     pub async fn batch(&self, writes: &[(FreeWrite, Vec<Value>)]) -> Result<(), StoreError> {
         let mut tx = self.store.engine.begin().await?;
-        let batch: Vec<Statement> = writes.iter().map(|(write, params)| Statement::new(write.sql, params)).collect();
+        let batch: Vec<Statement> = writes
+            .iter()
+            .map(|(write, params)| Statement::new(write.sql, params))
+            .collect();
         tx.run(&batch).await?;
         tx.commit(GroupEnd::Join).await
     }
@@ -157,7 +164,10 @@ mod tests {
             "DROP TABLE runs ",
             "",
         ] {
-            assert!(std::panic::catch_unwind(|| FreeWrite::new(Table::Runs, sql)).is_err(), "{sql}");
+            assert!(
+                std::panic::catch_unwind(|| FreeWrite::new(Table::Runs, sql)).is_err(),
+                "{sql}"
+            );
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::{
 };
 use authority::{Act, EpochEffect, Permit, Spent};
 use model::{EventId, TenantId, Timestamp};
+use seal::SubjectKey;
 use serde_json::Value as Json;
 use std::{sync::Arc, time::Duration};
 
@@ -110,7 +111,11 @@ impl Tx {
     ///
     /// # Errors
     /// After any error the transaction can only be rolled back (`StoreError::Ended`), on both engines.
-    pub async fn query(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+    pub async fn query(
+        &mut self,
+        sql: &'static str,
+        params: &[Value],
+    ) -> Result<Vec<Row>, StoreError> {
         self.engine.query(sql, params).await
     }
 
@@ -118,7 +123,11 @@ impl Tx {
     ///
     /// # Errors
     /// As `query`.
-    pub async fn query_one(&mut self, sql: &'static str, params: &[Value]) -> Result<Option<Row>, StoreError> {
+    pub async fn query_one(
+        &mut self,
+        sql: &'static str,
+        params: &[Value],
+    ) -> Result<Option<Row>, StoreError> {
         Ok(self.query(sql, params).await?.into_iter().next())
     }
 
@@ -126,7 +135,11 @@ impl Tx {
     ///
     /// # Errors
     /// As `query`; `StoreError::Conflict` when a unique key is taken.
-    pub async fn execute(&mut self, sql: &'static str, params: &[Value]) -> Result<u64, StoreError> {
+    pub async fn execute(
+        &mut self,
+        sql: &'static str,
+        params: &[Value],
+    ) -> Result<u64, StoreError> {
         self.engine.execute(sql, params).await
     }
 
@@ -189,57 +202,116 @@ impl Tx {
         self.end(Outcome::Allowed, detail, why).await
     }
 
-    async fn end(mut self, outcome: Outcome, detail: Json, why: Option<&str>) -> Result<Committed, StoreError> {
+    async fn end(
+        mut self,
+        outcome: Outcome,
+        detail: Json,
+        why: Option<&str>,
+    ) -> Result<Committed, StoreError> {
         let at = self.now();
-        let tenant = self.tenant().clone();
-        let subject = self.spent.caller().subject();
-        // INVARIANT: the subject's row is locked before the tenant, the tenant before the feed's row: no deadlock.
-        let key = self.store.subjects.sealing(&mut self.engine, &tenant, &subject).await?;
-        let mut batch: Vec<Statement> = Vec::new();
-        let effect = self.spent.rule().epoch;
-        let (lock, read) = match effect {
-            EpochEffect::Raises => (TenantLock::Exclusive, sql::RAISE_EPOCH),
-            EpochEffect::Keeps => (TenantLock::Shared, sql::EPOCH),
-        };
-        batch.extend(differences::lock(&self.engine, &tenant, lock));
-        let epoch_at = batch.len();
-        batch.push(Statement::new(read, params![&tenant]));
-        if effect == EpochEffect::Raises {
+        let (tenant, subject) = (self.tenant().clone(), self.spent.caller().subject());
+        let raises = self.spent.rule().epoch == EpochEffect::Raises;
+        if raises {
             self.changes.push((EPOCH_CHANGED, tenant.to_string()));
         }
-        for (kind, key) in &self.changes {
-            batch.push(Statement::new(sql::ADVANCE_FEED, params![&tenant]));
-            batch.push(Statement::new(sql::INSERT_CHANGE, params![&tenant, *kind, key, at]));
-        }
-        let main = Draft::of(&self.spent, self.event.clone(), at, outcome, detail).why(why);
-        batch.push(main.statement(&key)?);
-        for also in &self.also {
-            batch.push(Draft::also(&self.spent, also, at).statement(&key)?);
-        }
-        if !self.changes.is_empty() {
-            batch.extend(differences::notify(&self.engine, &tenant));
-        }
+        // INVARIANT: the subject's row is locked before the tenant, the tenant before the feed's row: no deadlock.
+        let key = self
+            .store
+            .subjects
+            .sealing(&mut self.engine, &tenant, &subject)
+            .await?;
+        let main = Draft::of(&self.spent, self.event.clone(), at, outcome, detail)
+            .why(why)
+            .statement(&key)?;
+        let (batch, epoch_at) = self.last_batch(main, &key, at)?;
         let answers = self.engine.run(&batch).await?;
-        let found = answers.get(epoch_at).and_then(|answer| answer.rows.first()).map(|row| row.uint(0)).transpose()?;
-        let after = found.unwrap_or(0);
-        let before = if effect == EpochEffect::Raises { after.saturating_sub(1) } else { after };
+        let row = answers.get(epoch_at).and_then(|answer| answer.rows.first());
+        let after = row.map(|row| row.uint(0)).transpose()?.unwrap_or(0);
+        let before = if raises {
+            after.saturating_sub(1)
+        } else {
+            after
+        };
         if before != self.spent.epoch() {
-            return Err(StoreError::Moved { tenant, current: before });
+            return Err(StoreError::Moved {
+                tenant,
+                current: before,
+            });
         }
-        let Self { store, engine, event, forgotten, changes, .. } = self;
-        engine.commit(if effect == EpochEffect::Raises { GroupEnd::Close } else { GroupEnd::Join }).await?;
-        if !changes.is_empty() {
-            store.engine.fed().send_modify(|count| *count += 1);
-        }
+        let Self {
+            store,
+            engine,
+            event,
+            forgotten,
+            changes,
+            ..
+        } = self;
+        engine
+            .commit(if raises {
+                GroupEnd::Close
+            } else {
+                GroupEnd::Join
+            })
+            .await?;
         store.subjects.remember(&tenant, subject, key);
         for subject in forgotten {
             store.subjects.forget(&tenant, &subject);
         }
-        if effect == EpochEffect::Raises
-            && tokio::time::timeout(MEMORY_WAIT, store.watch.reached(&tenant, after)).await.is_err()
-        {
-            tracing::warn!(%tenant, epoch = after, "memory has not reached the epoch in time");
+        if !changes.is_empty() {
+            store.engine.fed().send_modify(|count| *count += 1);
         }
-        Ok(Committed { event, at, epoch: after })
+        if raises {
+            store.await_memory(&tenant, after).await;
+        }
+        Ok(Committed {
+            event,
+            at,
+            epoch: after,
+        })
+    }
+
+    /// What goes out last of all, and where the epoch stands in its answers: lock, epoch, feed, events, notice.
+    fn last_batch(
+        &self,
+        main: Statement,
+        key: &SubjectKey,
+        at: Timestamp,
+    ) -> Result<(Vec<Statement>, usize), StoreError> {
+        let tenant = self.tenant();
+        let (lock, epoch) = match self.spent.rule().epoch {
+            EpochEffect::Raises => (TenantLock::Exclusive, sql::RAISE_EPOCH),
+            EpochEffect::Keeps => (TenantLock::Shared, sql::EPOCH),
+        };
+        let mut batch: Vec<Statement> = differences::lock(&self.engine, tenant, lock)
+            .into_iter()
+            .collect();
+        let epoch_at = batch.len();
+        batch.push(Statement::new(epoch, params![tenant]));
+        for (kind, key) in &self.changes {
+            batch.push(Statement::new(sql::ADVANCE_FEED, params![tenant]));
+            batch.push(Statement::new(
+                sql::INSERT_CHANGE,
+                params![tenant, *kind, key, at],
+            ));
+        }
+        batch.push(main);
+        for also in &self.also {
+            batch.push(Draft::also(&self.spent, also, at).statement(key)?);
+        }
+        if !self.changes.is_empty() {
+            batch.extend(differences::notify(&self.engine, tenant));
+        }
+        Ok((batch, epoch_at))
+    }
+}
+
+impl Store {
+    async fn await_memory(&self, tenant: &TenantId, epoch: u64) {
+        if tokio::time::timeout(MEMORY_WAIT, self.watch.reached(tenant, epoch))
+            .await
+            .is_err()
+        {
+            tracing::warn!(%tenant, epoch, "memory has not reached the epoch in time");
+        }
     }
 }

@@ -3,7 +3,10 @@
 //! Refuses text with NUL (PostgreSQL cannot hold it, so SQLite does not either).
 
 use crate::StoreError;
-use model::{AppId, Class, Env, EventId, Group, PersonId, ReleaseNumber, RequestId, SecretId, SessionId, TenantId, Timestamp, TraceId};
+use model::{
+    AppId, Class, Env, EventId, Group, PersonId, ReleaseNumber, RequestId, SecretId, SessionId,
+    TenantId, Timestamp, TraceId,
+};
 
 /// One parameter or one column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +28,10 @@ impl Value {
     pub(crate) fn check(values: &[Self]) -> Result<(), StoreError> {
         for (at, value) in values.iter().enumerate() {
             if matches!(value, Self::Text(text) if text.contains('\0')) {
-                return Err(StoreError::Param { position: at + 1, why: "text with NUL" });
+                return Err(StoreError::Param {
+                    position: at + 1,
+                    why: "text with NUL",
+                });
             }
         }
         Ok(())
@@ -142,7 +148,9 @@ macro_rules! ids {
         }
     )* };
 }
-ids!(AppId, EventId, Group, PersonId, RequestId, SecretId, SessionId, TenantId, TraceId);
+ids!(
+    AppId, EventId, Group, PersonId, RequestId, SecretId, SessionId, TenantId, TraceId
+);
 
 impl<T: Into<Self>> From<Option<T>> for Value {
     fn from(value: Option<T>) -> Self {

@@ -1,1 +1,28 @@
-//! charter
+//! The server: configuration, assembly of the rooms, the control API, the console's pages, and the jobs of the system.
+//!
+//! Rooms of one floor never meet but here: this crate gives each the few things that it asks of another.
+
+mod api;
+mod app_log;
+mod assembly;
+mod config;
+mod demo;
+mod doors;
+mod feed;
+mod jobs;
+mod listen;
+mod page;
+mod pages;
+mod policy;
+mod record;
+mod reply;
+mod settings;
+mod sign_ins;
+mod up;
+mod vaulted;
+mod who;
+
+pub use assembly::Bailiwick;
+pub use config::{Config, Links, Overrides};
+pub use settings::{Settings, place};
+pub use up::{Demo, Said, UpOptions, run};

@@ -62,7 +62,10 @@ impl Broker {
         }
         self.record.ready(instance)?;
         let Some(live) = self.live(&instance.app) else {
-            let problem = cover(&[], &method, &to).map_or_else(|problem| problem, |_| Problem::internal());
+            let problem = match cover(&[], &method, &to) {
+                Err(problem) if !self.lives.was_cut(&instance.app) => problem,
+                Ok(_) | Err(_) => refusal::cut(&instance.name),
+            };
             return Err(refused(Some(&to), problem));
         };
         if instance.credential_epoch < live.credential_epoch() {
@@ -163,7 +166,7 @@ impl Trip<'_> {
                 refused(Some(&to), refusal::redirects("its body is too large to be sent a second time", fix))
             })?),
         };
-        let length = body.as_ref().map(|body| body.len() as u64).filter(|length| *length > 0 || has_body(&next.method));
+        let length = Some(body.as_ref().map_or(0, |body| body.len() as u64));
         let body = body.map_or_else(empty, full);
         Ok((Outgoing { uri: next.uri, method: next.method, headers, body, length }, to))
     }

@@ -30,7 +30,7 @@ const ONE_ADDRESS_MAX: Duration = Duration::from_secs(2);
 /// A connection for one call; it ends when this is dropped, or when the app is cut.
 pub(crate) struct Line {
     pub(crate) send: SendRequest<Sent>,
-    pub(crate) drive: AbortOnDropHandle<()>,
+    _drive: AbortOnDropHandle<()>,
 }
 
 /// TLS for every call: public roots and the operator's, one version of HTTP.
@@ -109,7 +109,7 @@ where
             }
         }
     };
-    Ok(Line { send, drive: AbortOnDropHandle::new(tokio::spawn(drive)) })
+    Ok(Line { send, _drive: AbortOnDropHandle::new(tokio::spawn(drive)) })
 }
 
 /// The least that hyper takes as a buffer.

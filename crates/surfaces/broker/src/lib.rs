@@ -1,7 +1,7 @@
 //! The broker: every byte that leaves an app passes here, and nothing leaves that no grant covers.
 //!
-//! A call is read strictly ([`destination`]), covered by a grant ([`grants`]), permitted by authority, resolved once,
-//! judged by address ([`special`]), connected to the very address that was judged, given its secret at the last
+//! A call is read strictly (`destination`), covered by a grant (`grants`), permitted by authority, resolved once,
+//! judged by address (`special`), connected to the very address that was judged, given its secret at the last
 //! moment, and searched for it on the way back. Redirects begin anew. A refusal is a response that names the line of
 //! `bailiwick.toml` that would allow the call.
 //!
@@ -9,6 +9,8 @@
 //! place, answers that cannot be searched, and calls above the limits. No proxy, no environment, no other socket.
 //!
 //! One connection serves one call: none is shared between apps or kept with a credential's traces on it.
+
+#![allow(clippy::result_large_err, reason = "a refusal is a `Problem`, made once for a call and sent to the guest as it is")]
 
 mod act;
 mod answer;

@@ -71,6 +71,11 @@ impl Lives {
         self.map.load().get(app).cloned()
     }
 
+    /// Whether the app was cut, and nothing was opened for it since.
+    pub(crate) fn was_cut(&self, app: &AppRef) -> bool {
+        self.cut.load().contains_key(app)
+    }
+
     /// Puts in what the rows say. Calls under way and counts go on; an app without rows is forgotten.
     pub(crate) fn put(&self, app: &AppRef, grants: Vec<Grant>, limits: Limits) {
         let cut = self.cut.load().get(app).copied();

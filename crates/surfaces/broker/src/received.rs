@@ -12,7 +12,7 @@ use crate::{
     sent::Why,
 };
 use bytes::Bytes;
-use http_body::Frame;
+use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use model::Problem;
 use std::{
@@ -48,7 +48,7 @@ impl Received {
     /// Ends the call at once when there is no body.
     pub(crate) fn new(inner: Incoming, holds: Holds) -> Self {
         let mut this = Self { inner, holds: Some(holds), bytes: 0 };
-        if http_body::Body::is_end_stream(&this.inner) {
+        if this.inner.is_end_stream() {
             this.end(None);
         }
         this
@@ -122,6 +122,10 @@ impl http_body::Body for Received {
                 Some(scrub) => scrub.chunk(chunk),
                 None => chunk,
             };
+            if this.inner.is_end_stream() && this.holds.as_ref().is_some_and(|holds| holds.scrub.is_none()) {
+                // Whoever reads a body of known length need not ask for its end.
+                this.end(None);
+            }
             if !chunk.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(chunk))));
             }

@@ -67,7 +67,10 @@ impl Data {
             let call = Call::read(request).await?;
             let asked = Asked { instance, name: &call.collection, verb: call.ask.verb() };
             let done = self.run(&asked, call.ask).await;
-            if let Err(Error::Refused(problem)) = &done {
+            // An export has recorded its refusal itself.
+            if let Err(Error::Refused(problem)) = &done
+                && asked.verb != Verb::Export
+            {
                 self.note_refusal(&asked, problem);
             }
             done

@@ -77,12 +77,14 @@ pub(crate) struct Judged<A> {
     pub(crate) act: A,
     pub(crate) epoch: u64,
     pub(crate) good_until: Timestamp,
+    /// When session or token end.
+    pub(crate) until: Timestamp,
 }
 
 impl<A: Act + Clone> Judged<A> {
     pub(crate) fn still_may(&mut self) -> bool {
         let now = self.clock.now();
-        if !self.lease.holds(now) {
+        if !self.lease.holds(now) || now >= self.until {
             return false;
         }
         let epoch = self.authority.epoch(&self.caller.tenant);

@@ -3,18 +3,18 @@
 //! An app's own policy is sent beside ours; browsers enforce both, so it may tighten and never loosen. Refuses the ways
 //! by which a policy itself would reach out (reports).
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 
 /// Headers of an app that would make a browser send reports, or its next requests, somewhere else, or hold it to
 /// promises that are not the app's to make.
-const REACHING: &[HeaderName] = &[
-    HeaderName::from_static("report-to"),
-    HeaderName::from_static("reporting-endpoints"),
-    HeaderName::from_static("nel"),
-    HeaderName::from_static("alt-svc"),
-    HeaderName::from_static("service-worker-allowed"),
-    HeaderName::from_static("strict-transport-security"),
-    header::CONTENT_SECURITY_POLICY_REPORT_ONLY,
+const REACHING: &[&str] = &[
+    "report-to",
+    "reporting-endpoints",
+    "nel",
+    "alt-svc",
+    "service-worker-allowed",
+    "strict-transport-security",
+    "content-security-policy-report-only",
 ];
 
 /// Ours. Inline script and style are the app's own affair within its own origin.
@@ -43,7 +43,7 @@ pub(crate) fn policy(hosts: &[String]) -> Option<HeaderValue> {
 /// Puts ours beside the app's.
 pub(crate) fn apply(headers: &mut HeaderMap, ours: &HeaderValue) {
     for name in REACHING {
-        headers.remove(name);
+        headers.remove(*name);
     }
     let theirs: Vec<HeaderValue> = headers.get_all(header::CONTENT_SECURITY_POLICY).iter().filter_map(without_reports).collect();
     headers.insert(header::CONTENT_SECURITY_POLICY, ours.clone());

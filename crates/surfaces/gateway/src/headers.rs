@@ -8,25 +8,25 @@ use std::net::IpAddr;
 const OWN_PREFIX: &str = "bailiwick-";
 const FORWARDED_PREFIX: &str = "x-forwarded-";
 /// Meant for one connection (RFC 9110, section 7.6.1), or for the hop before us.
-const HOP_BY_HOP: &[HeaderName] = &[
-    header::CONNECTION,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("http2-settings"),
+const HOP_BY_HOP: &[&str] = &[
+    "connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "keep-alive",
+    "proxy-connection",
+    "http2-settings",
 ];
 /// What proxies say of whom they speak for; from anyone else it is made up.
-const SAID_BY_PROXIES: &[HeaderName] = &[
-    header::FORWARDED,
-    HeaderName::from_static("x-real-ip"),
-    HeaderName::from_static("x-client-ip"),
-    HeaderName::from_static("true-client-ip"),
-    HeaderName::from_static("cf-connecting-ip"),
+const SAID_BY_PROXIES: &[&str] = &[
+    "forwarded",
+    "x-real-ip",
+    "x-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
 ];
 
 /// Whether the credential in `Authorization` was ours.
@@ -58,7 +58,7 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
         }
     }
     for name in HOP_BY_HOP {
-        headers.remove(name);
+        headers.remove(*name);
     }
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn inward(headers: &mut HeaderMap, of: &Inward<'_>) {
     strip_prefixed(headers, OWN_PREFIX);
     strip_prefixed(headers, FORWARDED_PREFIX);
     for name in SAID_BY_PROXIES {
-        headers.remove(name);
+        headers.remove(*name);
     }
     headers.remove(header::EXPECT);
     cookies::strip_ours(headers);

@@ -197,7 +197,10 @@ impl Gateway {
         match route.kind {
             Kind::Wasm => self.run(permit, visit).await.map_err(Turned::Page),
             Kind::Static => self.file(permit, visit).await.map_err(Turned::Page),
-            Kind::External => Err(pages::elsewhere().into()),
+            Kind::External => {
+                self.recorder.write(permit, Outcome::Failed, arrival.detail().into());
+                Err(pages::elsewhere().into())
+            }
         }
     }
 
@@ -254,13 +257,12 @@ impl Gateway {
         let mut detail = arrival.detail();
         detail.insert("release".to_owned(), json!(route.release));
         let record = Record::new(&self.recorder, permit, detail);
+        let answering = Answering(Arc::clone(&record));
         let over = Arc::new(AtomicBool::new(false));
         let inside = self.inside(arrival, &came, &route, request, &over);
         let outcome = self.in_sandbox(&route, &record, &running, &came.caller, (inside, &Trigger::Fetch), &arrival.trace).await;
-        let answering = Answering(Arc::clone(&record));
         let refused = match outcome {
-            Ok(_) if over.load(Ordering::Acquire) => pages::too_large(self.config.limits.body_bytes),
-            Err(_) if over.load(Ordering::Acquire) => pages::too_large(self.config.limits.body_bytes),
+            _ if over.load(Ordering::Acquire) => pages::too_large(self.config.limits.body_bytes),
             Ok(response) => {
                 answering.0.answered(Some(response.status().as_u16()));
                 running.streams_over(arrival.connection.as_ref().map(|connection| connection.closing().clone()));
@@ -308,11 +310,10 @@ impl Gateway {
         (request, trigger): (Request<sandbox::Body>, &Trigger<'_>),
         trace: &Trace,
     ) -> Result<Response<sandbox::Body>, Option<Stopped>> {
-        let answering = Answering(Arc::clone(record));
         let ready = route.code.ready(&self.loader).await.map_err(|error| {
             let error: &dyn std::error::Error = &error;
             tracing::error!(app = %route.app.id, error, "the app's code could not be made ready");
-            record.not_run(503, "not_ready");
+            record.not_run(Some(503), "not_ready");
         });
         let Ok(ready) = ready else { return Err(None) };
         let instance = Instance {
@@ -339,7 +340,6 @@ impl Gateway {
         if matches!(outcome, Err(Stopped::NotLoaded)) {
             route.code.forget();
         }
-        std::mem::forget(answering);
         outcome.map_err(Some)
     }
 

@@ -1,1 +1,47 @@
-//! charter
+//! The gateway: every byte that enters an app passes here.
+//!
+//! A request's host name leads to a route, its session or token to a caller; authority gives the permit, limits are
+//! counted, what would let the app act as its user is taken out, and the sandbox answers. What comes back is held to
+//! the manifest (what pages may reach, whose cookies they set) and judged piece by piece: a cut ends responses that are
+//! on their way. Each request leaves exactly one event.
+//!
+//! Refuses: hosts that no app has, requests that can be read in two ways, changes that another site asks for, callers
+//! that authority does not let in, uses above the limits, and to serve what cannot be recorded. In plain pages.
+
+mod act;
+mod arrival;
+mod assets;
+mod body;
+mod browser;
+mod code;
+mod config;
+mod context;
+mod cookies;
+mod csp;
+mod door;
+mod gateway;
+mod headers;
+mod jobs;
+mod journey;
+mod lease;
+mod live;
+mod migrations;
+mod outside;
+mod page;
+mod pages;
+mod rates;
+mod record;
+mod route;
+mod routes;
+mod serve;
+mod sign_in;
+mod surface;
+mod trace;
+
+pub use act::{UseApp, UsePublic};
+pub use config::{Config, Limits, Scheme};
+pub use gateway::{Error, Gateway, Rooms};
+pub use lease::Lease;
+pub use migrations::MIGRATIONS;
+pub use outside::{Doors, Line, Log, Opened, Redeemed, SignIns, SignedIn};
+pub use serve::{Connection, Listening, serve};

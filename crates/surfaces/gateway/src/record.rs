@@ -113,7 +113,7 @@ impl Record {
     }
 
     /// The request never came to run.
-    pub(crate) fn not_run(&self, status: u16, why: &'static str) {
+    pub(crate) fn not_run(&self, status: Option<u16>, why: &'static str) {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(write) = open.write.take() else { return };
         let mut detail = std::mem::take(&mut open.detail);
@@ -139,6 +139,13 @@ impl Open {
             put("stopped", json!(word));
         }
         (if stopped.is_none() { Outcome::Allowed } else { Outcome::Failed }, Value::Object(detail))
+    }
+}
+
+impl Drop for Record {
+    /// Whatever happens, there is an event.
+    fn drop(&mut self) {
+        self.not_run(None, "abandoned");
     }
 }
 

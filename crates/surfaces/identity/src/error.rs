@@ -47,3 +47,12 @@ impl From<&Error> for Problem {
         }
     }
 }
+
+impl store::HoldsStoreError for Error {
+    fn store_error(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::Denied(_) | Self::Seal(_) | Self::Token(_) | Self::Refused(_) => None,
+        }
+    }
+}

@@ -46,7 +46,7 @@
   (core func $response (canon lower (func $types "[constructor]outgoing-response")))
   (core func $status (canon lower (func $types "[method]outgoing-response.set-status-code")))
   (core func $set (canon lower (func $types "[static]response-outparam.set")
-    (memory $memory "memory") (realloc (func $memory "realloc"))))
+    (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))
   (core module $code
     (import "memory" "memory" (memory 1))
     (import "http" "fields" (func $fields (result i32)))

@@ -87,11 +87,3 @@ async fn an_image_travels_as_bytes_and_another_engines_is_refused() {
     let other = Image::from_bytes(other).unwrap();
     assert!(matches!(sandbox().load(&other, 1).await, Err(Error::OtherEngine { .. })));
 }
-
-#[tokio::test]
-async fn the_same_sources_give_the_same_image() {
-    let files =
-        [("app.js", "const t = [1, 2, 3].map(n => ({ n }));\nexport default { fetch: () => Response.json(t) };")];
-    let (one, two) = (prepare(&files).await.unwrap(), prepare(&files).await.unwrap());
-    assert_eq!(one.image.to_bytes(), two.image.to_bytes());
-}

@@ -11,6 +11,7 @@
 mod cache;
 mod components;
 mod conformance;
+mod echo;
 mod ending;
 mod limits;
 mod loading;

@@ -13,7 +13,9 @@ const RECONNECT: Duration = Duration::from_millis(500);
 /// Wakes the feed's readers when another node has changed something. Ends with the store.
 pub(crate) async fn listen(postgres: Weak<Postgres>) {
     loop {
-        let Some(strong) = postgres.upgrade() else { return };
+        let Some(strong) = postgres.upgrade() else {
+            return;
+        };
         let config = strong.config.clone();
         drop(strong);
         if let Err(error) = hear(&config, &postgres).await {
@@ -23,7 +25,10 @@ pub(crate) async fn listen(postgres: Weak<Postgres>) {
     }
 }
 
-async fn hear(config: &tokio_postgres::Config, postgres: &Weak<Postgres>) -> Result<(), StoreError> {
+async fn hear(
+    config: &tokio_postgres::Config,
+    postgres: &Weak<Postgres>,
+) -> Result<(), StoreError> {
     let (client, mut connection) = config.connect(NoTls).await.map_err(write_error)?;
     let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
     let started = client.batch_execute(sql::LISTEN);
@@ -73,8 +78,15 @@ impl SessionLock {
             }
         });
         let lock = Self { client, connection };
-        let row = lock.client.query_one(sql::TRY_LEAD, &[&name]).await.map_err(write_error)?;
-        Ok(row.try_get::<_, bool>(0).map_err(write_error)?.then_some(lock))
+        let row = lock
+            .client
+            .query_one(sql::TRY_LEAD, &[&name])
+            .await
+            .map_err(write_error)?;
+        Ok(row
+            .try_get::<_, bool>(0)
+            .map_err(write_error)?
+            .then_some(lock))
     }
 
     pub(crate) fn is_held(&self) -> bool {

@@ -21,17 +21,43 @@ async fn opening_again_keeps_everything(kind: Kind) {
             opened => break opened.unwrap(),
         }
     };
-    assert_eq!(store.read_one(sql::COUNT_NOTES, &[]).await.unwrap().unwrap().int(0).unwrap(), 1);
-    assert_eq!(store.events(&model::TenantId::main(), &store::EventFilter::default()).await.unwrap().len(), 1);
+    assert_eq!(
+        store
+            .read_one(sql::COUNT_NOTES, &[])
+            .await
+            .unwrap()
+            .unwrap()
+            .int(0)
+            .unwrap(),
+        1
+    );
+    assert_eq!(
+        store
+            .events(&model::TenantId::main(), &store::EventFilter::default())
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 async fn newer_data_is_refused(kind: Kind) {
-    const FORGE: &[Migration] = &[Migration { room: "notes", number: 2, name: "later", sql: "CREATE TABLE later (id TEXT)" }];
+    const FORGE: &[Migration] = &[Migration {
+        room: "notes",
+        number: 2,
+        name: "later",
+        sql: "CREATE TABLE later (id TEXT)",
+    }];
     let house = House::still(kind).await;
     let (config, authority, _, _dir) = house.close().await;
-    Store::open(config.clone(), authority.clone(), &[NOTES, FORGE]).await.unwrap();
+    Store::open(config.clone(), authority.clone(), &[NOTES, FORGE])
+        .await
+        .unwrap();
     let refused = reopen(&config, &authority, &[NOTES]).await;
-    assert!(matches!(&refused, StoreError::Newer { room, number: 2, name } if room == "notes" && name == "later"), "{refused:?}");
+    assert!(
+        matches!(&refused, StoreError::Newer { room, number: 2, name } if room == "notes" && name == "later"),
+        "{refused:?}"
+    );
     let problem = refused.problem();
     assert_eq!(problem.code, "store.newer");
     assert!(problem.why.contains("`notes`"), "{problem}");
@@ -52,14 +78,36 @@ async fn reopen(
 }
 
 async fn altered_and_disordered_migrations_are_refused(kind: Kind) {
-    const ALTERED: &[Migration] = &[Migration { room: "notes", number: 1, name: "notes", sql: "CREATE TABLE notes (id TEXT)" }];
-    const GAP: &[Migration] = &[Migration { room: "gap", number: 2, name: "two", sql: "CREATE TABLE two (id TEXT)" }];
+    const ALTERED: &[Migration] = &[Migration {
+        room: "notes",
+        number: 1,
+        name: "notes",
+        sql: "CREATE TABLE notes (id TEXT)",
+    }];
+    const GAP: &[Migration] = &[Migration {
+        room: "gap",
+        number: 2,
+        name: "two",
+        sql: "CREATE TABLE two (id TEXT)",
+    }];
     let house = House::still(kind).await;
     let (config, authority, _, _dir) = house.close().await;
     let altered = reopen(&config, &authority, &[ALTERED]).await;
-    assert!(matches!(&altered, StoreError::Altered { room, number: 1 } if room == "notes"), "{altered:?}");
+    assert!(
+        matches!(&altered, StoreError::Altered { room, number: 1 } if room == "notes"),
+        "{altered:?}"
+    );
     let gap = reopen(&config, &authority, &[NOTES, GAP]).await;
-    assert!(matches!(gap, StoreError::Disordered { room: "gap", number: 2 }), "{gap:?}");
+    assert!(
+        matches!(
+            gap,
+            StoreError::Disordered {
+                room: "gap",
+                number: 2
+            }
+        ),
+        "{gap:?}"
+    );
 }
 
 async fn another_root_key_is_refused(kind: Kind) {
@@ -68,13 +116,19 @@ async fn another_root_key_is_refused(kind: Kind) {
     let right = config.root.id();
     config.root = seal::RootKey::from_bytes([8; 32]);
     let refused = reopen(&config, &authority, &[NOTES]).await;
-    assert!(matches!(&refused, StoreError::WrongKey { expected, found } if *expected == right && *found == config.root.id()));
+    assert!(
+        matches!(&refused, StoreError::WrongKey { expected, found } if *expected == right && *found == config.root.id())
+    );
     assert_eq!(refused.problem().code, "store.wrong_key");
 }
 
 async fn a_failed_migration_leaves_nothing(kind: Kind) {
-    const BROKEN: &[Migration] =
-        &[Migration { room: "broken", number: 1, name: "one", sql: "CREATE TABLE one (id TEXT); SELECT nonsense FROM one;" }];
+    const BROKEN: &[Migration] = &[Migration {
+        room: "broken",
+        number: 1,
+        name: "one",
+        sql: "CREATE TABLE one (id TEXT); SELECT nonsense FROM one;",
+    }];
     let house = House::still(kind).await;
     let (config, authority, _, _dir) = house.close().await;
     let refused = reopen(&config, &authority, &[NOTES, BROKEN]).await;
@@ -89,7 +143,10 @@ async fn a_failed_migration_leaves_nothing(kind: Kind) {
         }
     };
     assert!(store.read("SELECT id FROM one", &[]).await.is_err());
-    assert_eq!(store.read(sql::COUNT_NOTES, params![]).await.unwrap().len(), 1);
+    assert_eq!(
+        store.read(sql::COUNT_NOTES, params![]).await.unwrap().len(),
+        1
+    );
 }
 
 /// One process at a time, and none below the reserve: SQLite alone.
@@ -99,7 +156,9 @@ mod sqlite_alone {
     #[tokio::test]
     async fn a_second_process_is_refused() {
         let house = House::still(Kind::Sqlite).await;
-        let refused = House::open(&house.config, &house.authority).await.unwrap_err();
+        let refused = House::open(&house.config, &house.authority)
+            .await
+            .unwrap_err();
         assert!(matches!(refused, StoreError::InUse), "{refused:?}");
         assert_eq!(refused.problem().code, "store.in_use");
     }
@@ -111,8 +170,14 @@ mod sqlite_alone {
         let (mut config, authority, _, _dir) = house.close().await;
         config.reserve_bytes = u64::MAX;
         let refused = reopen(&config, &authority, &[NOTES]).await;
-        assert!(matches!(refused, StoreError::Unwritable { .. }), "{refused:?}");
-        assert_eq!((refused.problem().code.as_str(), refused.problem().status()), ("record.unwritable", 503));
+        assert!(
+            matches!(refused, StoreError::Unwritable { .. }),
+            "{refused:?}"
+        );
+        assert_eq!(
+            (refused.problem().code.as_str(), refused.problem().status()),
+            ("record.unwritable", 503)
+        );
     }
 
     #[tokio::test]
@@ -123,6 +188,9 @@ mod sqlite_alone {
         std::fs::write(&path, [b'x'; 9000]).unwrap();
         config.database = Database::Sqlite { path };
         let refused = Store::open(config, authority, &[NOTES]).await.unwrap_err();
-        assert!(matches!(refused, StoreError::Unwritable { .. }), "{refused:?}");
+        assert!(
+            matches!(refused, StoreError::Unwritable { .. }),
+            "{refused:?}"
+        );
     }
 }

@@ -137,7 +137,7 @@ pub(crate) struct House {
     pub(crate) upstream: Upstream,
     pub(crate) app: AppRef,
     pub(crate) manifest: Manifest,
-    pub(crate) tasks: Tasks,
+    _tasks: Tasks,
     clock: Arc<ManualClock>,
     _folder: tempfile::TempDir,
 }
@@ -163,7 +163,10 @@ impl House {
     pub(crate) async fn with(setting: Setting) -> Self {
         let clock = Arc::new(ManualClock::at("2026-11-23T12:00:00Z".parse().unwrap()));
         let app = AppRef { id: AppId::new("0190poll"), env: Env::Prod };
-        let parsed = Manifest::parse(setting.manifest.as_bytes(), "2026-11-23".parse().unwrap());
+        let upstream = Upstream::start().await;
+        // Where a test needs the port of the upstream itself.
+        let text = setting.manifest.replace("{port}", &upstream.tls.port().to_string());
+        let parsed = Manifest::parse(text.as_bytes(), "2026-11-23".parse().unwrap());
         let manifest = parsed.unwrap_or_else(|findings| panic!("{findings:#?}")).manifest;
         let rego = format!(
             "package bailiwick\nimport rego.v1\ndeny contains x if {{ {}; x := {{\"code\": \"policy.no\", \"why\": \"the policy says so\", \"fix\": \"ask\"}} }}",
@@ -183,7 +186,6 @@ impl House {
         };
         let store = Store::open(config, Arc::clone(&authority) as _, &[broker::MIGRATIONS]).await.unwrap();
         let tasks = store.start_tasks().await.unwrap();
-        let upstream = Upstream::start().await;
         let dns = Arc::new(FakeDns::default());
         let port = upstream.tls.port();
         let hosts = ["slack.com", "rooms.corp.example", "api.example", "moved.example", "xn--bcher-kva.example", "wrong-name.example"];
@@ -203,13 +205,14 @@ impl House {
             dns: Arc::clone(&dns) as _,
         };
         let broker = Broker::new(egress, rooms).unwrap();
-        let house = Self { broker, store, authority, dns, upstream, app, manifest, tasks, clock, _folder: folder };
-        house.live(AppState::Live);
+        let house = Self { broker, store, authority, dns, upstream, app, manifest, _tasks: tasks, clock, _folder: folder };
+        house.live(AppState::Live, 0);
         house.open(1).await;
         house
     }
 
-    pub(crate) fn live(&self, state: AppState) {
+    /// What authority knows of the app, at this epoch.
+    pub(crate) fn live(&self, state: AppState, epoch: u64) {
         let facts = AppFacts {
             name: "poll-notify".into(),
             team: Group::new("people-ops"),
@@ -220,7 +223,7 @@ impl House {
             credential_epoch: 1,
         };
         let apps = HashMap::from([((self.app.id.clone(), self.app.env), Arc::new(facts))]);
-        self.authority.replace(&TenantId::main(), Facts { apps, ..Facts::default() });
+        self.authority.replace(&TenantId::main(), Facts { epoch, apps, ..Facts::default() });
     }
 
     /// Opens the surface by the ordinary path, and brings it into memory.

@@ -3,7 +3,7 @@
 //! The same table is `docs/egress-bypass-matrix.md`; this test fails when the two differ.
 
 use crate::house::{House, problem, request};
-use http::StatusCode;
+use http::{StatusCode, Uri};
 
 struct Case {
     family: &'static str,
@@ -13,7 +13,7 @@ struct Case {
     headers: &'static [(&'static str, &'static str)],
     /// What DNS says for the host of the URL.
     dns: &'static [&'static str],
-    /// The problem's code; `passes` for the controls.
+    /// The problem's code; `passes` for the controls; `no request` where the HTTP library itself takes no such address.
     code: &'static str,
 }
 
@@ -62,7 +62,7 @@ const CASES: &[Case] = &[
     get("host", "userinfo before a granted host", "https://user:pass@api.example/x", "egress.url"),
     get("host", "a granted host as userinfo of another", "https://api.example@evil.example/x", "egress.url"),
     get("host", "a dot at the end", "https://api.example./x", "egress.url"),
-    get("host", "an encoded letter", "https://api%2eexample/x", "egress.url"),
+    get("host", "an encoded letter", "https://api%2eexample/x", "no request"),
     get("host", "an empty label", "https://api..example/x", "egress.url"),
     get("host", "port 0", "https://api.example:0/x", "egress.url"),
     get("host", "an empty port", "https://api.example:/x", "egress.url"),
@@ -164,8 +164,12 @@ async fn every_way_around_is_refused_before_a_byte_leaves() {
     for case in CASES {
         house.dns.says("rebind.example", &[case.dns]);
         let before = house.upstream.seen().len();
-        let response = house.call(request(case.method, case.url, case.headers, "")).await;
-        let got = if response.status() == StatusCode::OK { "passes".to_owned() } else { problem(response).await.code };
+        let got = if case.url.parse::<Uri>().is_err() {
+            "no request".to_owned()
+        } else {
+            let response = house.call(request(case.method, case.url, case.headers, "")).await;
+            if response.status() == StatusCode::OK { "passes".to_owned() } else { problem(response).await.code }
+        };
         let sent = house.upstream.seen().len() - before;
         if got != case.code || (sent > 0) != (case.code == "passes") {
             wrong.push(format!("{} ({} {}): {got} instead of {}, {sent} sent", case.attempt, case.method, case.url, case.code));
@@ -206,7 +210,8 @@ sockets, each time the tests run (`crates/surfaces/broker/tests/egress/matrix.rs
 its table differ, when a call is refused for another reason, and when a byte of a refused call reaches the other side.
 
 In the test, the manifest grants `api.example`, `slack.com`, `rooms.corp.example:8443` (`GET /v1/rooms/**`), and the
-hosts that DNS tricks need; the lines of family `control` must pass.
+hosts that DNS tricks need; the lines of family `control` must pass. `no request` marks what cannot even be said: the HTTP
+library under the broker takes no such address.
 
 | # | family | attempt | what the guest sends | answer |
 |---|---|---|---|---|

@@ -35,7 +35,7 @@ async fn plan_open_held_used_cut() {
     assert!(broker.cut(&house.app).await.is_empty(), "cutting twice is no change");
     assert!(broker.held(&house.app).await.unwrap().is_empty());
     assert_eq!(broker.used(&house.app).await.unwrap().len(), 1, "what was used can be told after the cut");
-    assert_eq!(problem(house.get("https://api.example/x").await).await.code, "egress.not_granted");
+    assert_eq!(problem(house.get("https://api.example/x").await).await.code, "egress.cut");
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ impl Upstream {
         let mut params = CertificateParams::new(vec![]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let names = ["slack.com", "rooms.corp.example", "api.example", "moved.example", "xn--bcher-kva.example"];
+        let names = ["slack.com", "rooms.corp.example", "api.example", "moved.example", "xn--bcher-kva.example", "rebind.example"];
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(names.map(str::to_owned).to_vec()).unwrap();
         let certificate = params.signed_by(&key, &ca).unwrap();
@@ -137,7 +137,11 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Answer {
             body_of(stream::once(async { chunk("one") }).chain(stream::once(waits)))
         }
         "/endless" => body_of(stream::repeat_with(|| chunk(&"x".repeat(16 << 10)))),
-        "/big" => with("content-length", "99999999"),
+        "/big" => {
+            let mut response = body_of(stream::once(async { chunk("x") }).chain(stream::pending()));
+            response.headers_mut().insert("content-length", "99999999".parse().unwrap());
+            response
+        }
         "/gzip" | "/api/gzip" => with("content-encoding", "gzip"),
         "/ours" => with("bailiwick-problem", "1"),
         "/hops" => {
@@ -152,6 +156,11 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Answer {
             let (left, right) = (left.to_owned(), right.to_owned());
             let mut response = body_of(stream::iter(vec![chunk("you sent "), chunk(&left), chunk(&right), chunk("!")]));
             response.headers_mut().insert("x-leak", value.parse().unwrap());
+            response
+        }
+        "/to-placeholder" => {
+            let mut response = with("location", "https://moved.example/bw-ph-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+            *response.status_mut() = StatusCode::FOUND;
             response
         }
         path if path.starts_with("/to/") => {

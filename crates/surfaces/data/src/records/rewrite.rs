@@ -29,8 +29,11 @@ impl Collection {
             tx.execute(sql::SHORTEN, at!(scope, self.declared.retain_ms)).await?;
         }
         let differing = self.differing(before);
-        let dropped = before.declared.fields.keys().any(|name| self.field(name).is_none());
-        if differing.is_empty() && !dropped {
+        let dropped: Vec<&String> = before.declared.fields.keys().filter(|name| self.field(name).is_none()).collect();
+        for name in &dropped {
+            tx.execute(sql::DELETE_FIELD, at!(scope, *name)).await?;
+        }
+        if differing.is_empty() && dropped.is_empty() {
             return Ok(());
         }
         let (mut last, mut more) = (String::new(), 0);

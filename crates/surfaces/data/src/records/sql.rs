@@ -34,6 +34,8 @@ pub(crate) const AFTER: &str = "SELECT id, body, bytes FROM data_records
   WHERE tenant = $1 AND app_id = $2 AND env = $3 AND collection = $4 AND id > $5 ORDER BY id LIMIT CAST($6 AS BIGINT)";
 pub(crate) const REWRITE: &str = "UPDATE data_records SET bytes = $6, body = $7
   WHERE tenant = $1 AND app_id = $2 AND env = $3 AND collection = $4 AND id = $5";
+pub(crate) const DELETE_FIELD: &str = "DELETE FROM data_index
+  WHERE tenant = $1 AND app_id = $2 AND env = $3 AND collection = $4 AND field = $5";
 /// Shortens, never stretches, what was promised when a record was stored.
 pub(crate) const SHORTEN: &str = "UPDATE data_records SET expires_at = created_at + $5
   WHERE tenant = $1 AND app_id = $2 AND env = $3 AND collection = $4 AND expires_at > created_at + $5";

@@ -76,13 +76,11 @@ fn zig(root: &Path) -> Result<PathBuf> {
 }
 
 fn cargo_home() -> Result<PathBuf> {
-    let mut cargo = Command::new("cargo");
-    let version = cargo
-        .args(["locate-project", "--message-format", "plain"])
-        .output();
-    version.context("cargo does not run")?;
+    if let Some(home) = std::env::var_os("CARGO_HOME") {
+        return Ok(PathBuf::from(home));
+    }
     let home = std::env::home_dir().context("there is no home folder")?;
-    Ok(std::env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from))
+    Ok(home.join(".cargo"))
 }
 
 /// Paths of this machine as they shall stand in the result.

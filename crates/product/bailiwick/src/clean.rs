@@ -1,0 +1,55 @@
+//! Makes text that others wrote harmless for a terminal. Every document passes here before it is shown as text.
+//!
+//! Names, purposes and log lines come from apps and their builders: an escape sequence in one could repaint the screen,
+//! and a change of writing direction could make one word look like another. `--json` needs none of this: there the
+//! encoding escapes control characters, and programs do not look.
+
+use serde_json::Value;
+
+/// Every string of the document without what a terminal would act on.
+pub(crate) fn document(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(self::text(text)),
+        Value::Array(items) => Value::Array(items.iter().map(document).collect()),
+        Value::Object(fields) => {
+            Value::Object(fields.iter().map(|(name, value)| (self::text(name), document(value))).collect())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+    }
+}
+
+/// Control characters become `␛` and the like; marks of direction become `·`.
+pub(crate) fn text(text: &str) -> String {
+    text.chars().filter_map(harmless).collect()
+}
+
+fn harmless(c: char) -> Option<char> {
+    match c {
+        '\n' | '\t' => Some(c),
+        '\r' => None,
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + c as u32),
+        '\u{7f}' => Some('␡'),
+        '\u{80}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => Some('·'),
+        _ => Some(c),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn nothing_reaches_the_terminal_that_it_would_act_on() {
+        let hostile = "\u{1b}[2Jred\u{1b}]0;title\u{7} \u{202e}txt.exe\u{9b}31m\r\n\0ü";
+        let shown = text(hostile);
+        assert_eq!(shown, "␛[2Jred␛]0;title␇ ·txt.exe·31m\n␀ü");
+        assert!(shown.chars().all(|c| c == '\n' || !c.is_control()));
+    }
+
+    #[test]
+    fn in_every_corner_of_a_document() {
+        let cleaned = document(&json!({ "a\u{1b}": ["\u{1b}", { "b": "\u{7f}" }], "n": 3 }));
+        assert_eq!(cleaned, json!({ "a␛": ["␛", { "b": "␡" }], "n": 3 }));
+    }
+}

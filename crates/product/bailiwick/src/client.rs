@@ -1,0 +1,307 @@
+//! The client of the control API: each request is signed with the local credential, and answers within a time.
+//!
+//! Refuses to follow redirects, since a signature is for one address; and answers larger than a document can be.
+
+use crate::place::{Environment, Place, is_loopback};
+use bytes::Bytes;
+use identity::{MachineKey, Signing};
+use model::{Clock as _, Problem, ProblemKind, SystemClock};
+use reqwest::{Method, Response, Url, header, redirect::Policy};
+use serde_json::Value;
+use std::{path::Path, time::Duration};
+
+const CONNECT: Duration = Duration::from_secs(5);
+/// Between two pieces of an answer: the first deploy after a new binary waits for the engine to be compiled.
+const READ: Duration = Duration::from_secs(120);
+/// Lists end at a few hundred entries; a policy or a log page is far smaller.
+const DOCUMENT_MAX_BYTES: usize = 64 << 20;
+
+/// An address below the server's, with its parts encoded.
+#[derive(Debug, Clone)]
+pub(crate) struct Route(Url);
+
+impl Route {
+    /// Adds `name=value` when there is a value.
+    pub(crate) fn query<T: ToString>(mut self, name: &str, value: Option<T>) -> Self {
+        if let Some(value) = value {
+            self.0.query_pairs_mut().append_pair(name, &value.to_string());
+        }
+        self
+    }
+}
+
+/// What goes with a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Sent {
+    Nothing,
+    Json(Value),
+    Archive(Bytes),
+}
+
+/// What came back, when it was a document.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    status: u16,
+    pub(crate) document: Value,
+}
+
+/// A server that can be asked.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    place: Place,
+    key: Option<MachineKey>,
+    user: String,
+}
+
+impl Client {
+    /// Gets ready; nothing is sent yet.
+    ///
+    /// # Errors
+    /// A credential that others can read, or no TLS where it is needed.
+    pub(crate) fn new(place: Place, environment: &Environment) -> Result<Self, Problem> {
+        // A second installation in one process is refused, and changes nothing.
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        let mut http = reqwest::Client::builder().redirect(Policy::none()).connect_timeout(CONNECT).read_timeout(READ);
+        if is_loopback(&place.url) {
+            http = http.no_proxy();
+        }
+        if place.url.scheme() == "http" {
+            // A machine without any certificates still talks to itself.
+            http = http.tls_certs_only([]);
+        }
+        let key = match place.data.as_deref() {
+            Some(data) if data.join(identity::CREDENTIAL_FILE).exists() => Some(load_key(data)?),
+            _ => None,
+        };
+        let http = http.build().map_err(|_| no_tls())?;
+        Ok(Self { http, place, key, user: environment.system_user() })
+    }
+
+    pub(crate) const fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Whether there is a credential to sign with.
+    pub(crate) const fn has_credential(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// The address of a route of the API, of literal and given parts.
+    ///
+    /// # Errors
+    /// A part that would not stay one.
+    pub(crate) fn api(&self, parts: &[&str]) -> Result<Route, Problem> {
+        self.route(&[&["api", "v1"], parts].concat())
+    }
+
+    /// As [`Client::api`], from the server's root.
+    ///
+    /// # Errors
+    /// As [`Client::api`].
+    pub(crate) fn route(&self, parts: &[&str]) -> Result<Route, Problem> {
+        let mut url = self.place.url.clone();
+        if let Some(part) = parts.iter().find(|part| ["", ".", ".."].contains(*part)) {
+            return Err(Problem::new(
+                ProblemKind::Invalid,
+                "command.name",
+                format!("`{part}` is not a name"),
+                "a name or id has at least one letter or digit",
+                "`bailiwick apps` and `bailiwick requests` list what there is",
+            ));
+        }
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.clear().extend(parts);
+        }
+        Ok(Route(url))
+    }
+
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// What the server refused, or why it was not reached.
+    pub(crate) async fn get(&self, route: Route) -> Result<Value, Problem> {
+        self.send(Method::GET, route, Sent::Nothing).await?.accepted()
+    }
+
+    /// Does an act with a JSON body.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(crate) async fn post(&self, route: Route, body: Value) -> Result<Value, Problem> {
+        self.send(Method::POST, route, Sent::Json(body)).await?.accepted()
+    }
+
+    /// As [`Client::post`], with PUT.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(crate) async fn put(&self, route: Route, body: Value) -> Result<Value, Problem> {
+        self.send(Method::PUT, route, Sent::Json(body)).await?.accepted()
+    }
+
+    /// Sends a request; whatever document comes back is the answer, refusals too.
+    ///
+    /// # Errors
+    /// No answer, or one that is no document.
+    pub(crate) async fn send(&self, method: Method, route: Route, sent: Sent) -> Result<Answer, Problem> {
+        let response = self.request(method, route, sent).await?;
+        let status = response.status().as_u16();
+        let body = self.whole(response).await?;
+        let document = serde_json::from_slice(&body).map_err(|_| self.not_bailiwick(status))?;
+        Ok(Answer { status, document })
+    }
+
+    /// Sends a signed request; the body of the answer is still to be read.
+    ///
+    /// # Errors
+    /// No credential, or no answer.
+    pub(crate) async fn request(&self, method: Method, route: Route, sent: Sent) -> Result<Response, Problem> {
+        let key = self.key.as_ref().ok_or_else(|| self.no_credential())?;
+        let Route(url) = route;
+        let (kind, body) = match sent {
+            Sent::Nothing => (None, Bytes::new()),
+            Sent::Json(value) => (Some("application/json"), Bytes::from(value.to_string())),
+            Sent::Archive(bytes) => (Some("application/zstd"), bytes),
+        };
+        let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+        let audience = self.place.origin();
+        let signing = Signing {
+            system_user: &self.user,
+            audience: &audience,
+            method: method.as_str(),
+            path: &path,
+            body: &body,
+        };
+        let token = key.sign(&signing, SystemClock.now()).map_err(|error| Problem::from(&error))?;
+        let mut request = self.http.request(method, url).bearer_auth(token).header(header::ACCEPT, "application/json");
+        if let Some(kind) = kind {
+            request = request.header(header::CONTENT_TYPE, kind).body(body);
+        }
+        request.send().await.map_err(|error| self.unanswered(&error))
+    }
+
+    /// Sends a request that needs no credential.
+    ///
+    /// # Errors
+    /// No answer.
+    pub(crate) async fn open(&self, route: Route, within: Duration) -> Result<Response, Problem> {
+        self.http.get(route.0).timeout(within).send().await.map_err(|error| self.unanswered(&error))
+    }
+
+    /// The next piece of a body.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub(crate) async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>, Problem> {
+        response.chunk().await.map_err(|error| self.unanswered(&error))
+    }
+
+    /// The whole body.
+    ///
+    /// # Errors
+    /// The connection broke, or it does not end.
+    pub(crate) async fn whole(&self, mut response: Response) -> Result<Vec<u8>, Problem> {
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        while let Some(chunk) = self.chunk(&mut response).await? {
+            body.extend_from_slice(&chunk);
+            if body.len() > DOCUMENT_MAX_BYTES {
+                return Err(self.not_bailiwick(status));
+            }
+        }
+        Ok(body)
+    }
+
+    fn unanswered(&self, error: &reqwest::Error) -> Problem {
+        let origin = self.place.origin();
+        if error.is_timeout() && !error.is_connect() {
+            return Problem::new(
+                ProblemKind::TimedOut,
+                "server.timeout",
+                format!("`{origin}` took too long"),
+                "it accepted the request and did not finish its answer in time",
+                "look at what it did with `bailiwick audit list`, then try again",
+            );
+        }
+        let fix = if is_loopback(&self.place.url) {
+            "start it with `bailiwick up`, or name another with `--server URL`"
+        } else {
+            "check the address and the network; `bailiwick doctor` says more"
+        };
+        let why = if error.is_connect() { "nothing answers there" } else { "the connection broke before the answer was whole" };
+        Problem::new(ProblemKind::Upstream, "server.unreachable", format!("no answer from `{origin}`"), why, fix)
+    }
+
+    fn not_bailiwick(&self, status: u16) -> Problem {
+        Problem::new(
+            ProblemKind::Upstream,
+            "server.answer",
+            format!("the answer of `{}` could not be read", self.place.origin()),
+            format!("it came with status {status} and is not a document of this API"),
+            "check that the address is a Bailiwick server of this version, and what stands in between",
+        )
+    }
+
+    fn no_credential(&self) -> Problem {
+        let folder = self.place.data.as_deref().map_or_else(|| "no data folder".to_owned(), |data| format!("`{}`", data.display()));
+        Problem::new(
+            ProblemKind::Unauthenticated,
+            "sign_in.none",
+            format!("there is no credential for `{}`", self.place.origin()),
+            format!("the local credential of a server lies in its data folder, and {folder} has none"),
+            "start a server here with `bailiwick up`, or say where its data folder is with `BAILIWICK_DATA`",
+        )
+    }
+}
+
+impl Answer {
+    /// Whether the server did what was asked.
+    pub(crate) const fn is_accepted(&self) -> bool {
+        self.status >= 200 && self.status < 300
+    }
+
+    /// The document, when the server did what was asked.
+    ///
+    /// # Errors
+    /// The problem that it answered with.
+    pub(crate) fn accepted(self) -> Result<Value, Problem> {
+        if self.is_accepted() { Ok(self.document) } else { Err(self.refusal()) }
+    }
+
+    /// The problem that the server answered with.
+    pub(crate) fn refusal(&self) -> Problem {
+        serde_json::from_value(self.document.clone()).unwrap_or_else(|_| {
+            Problem::new(
+                ProblemKind::Upstream,
+                "server.answer",
+                "the server refused without saying why",
+                format!("its answer has status {} and no problem in it", self.status),
+                "use the same version as the server; if it is, tell your operator",
+            )
+        })
+    }
+}
+
+fn load_key(data: &Path) -> Result<MachineKey, Problem> {
+    MachineKey::load(data).map_err(|_| {
+        let path = data.join(identity::CREDENTIAL_FILE);
+        Problem::new(
+            ProblemKind::Unauthenticated,
+            "sign_in.credential",
+            "the local credential cannot be used",
+            "its file must be whole, and readable by its owner alone",
+            format!("run `chmod 600 {}`; `bailiwick doctor` says more", path.display()),
+        )
+        .at(path.display().to_string())
+    })
+}
+
+fn no_tls() -> Problem {
+    Problem::new(
+        ProblemKind::Internal,
+        "client.tls",
+        "no secure connection can be made from here",
+        "this machine has no certificates to check the other side with",
+        "install the package `ca-certificates`",
+    )
+}

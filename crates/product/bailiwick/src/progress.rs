@@ -1,0 +1,28 @@
+//! Says what is going on, once it takes longer than half a second, and only to a terminal.
+
+use crate::output::Output;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{pin::pin, time::Duration};
+
+/// What is done sooner needs no word.
+const PATIENCE: Duration = Duration::from_millis(500);
+const TICK: Duration = Duration::from_millis(100);
+
+/// Waits for the work; `words` say what it is.
+pub(crate) async fn during<F: Future>(output: &Output, words: &str, work: F) -> F::Output {
+    if !output.draws() {
+        return work.await;
+    }
+    let mut work = pin!(work);
+    if let Ok(done) = tokio::time::timeout(PATIENCE, &mut work).await {
+        return done;
+    }
+    let bar = ProgressBar::new_spinner().with_message(words.to_owned());
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {elapsed:.dim}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(TICK);
+    let done = work.await;
+    bar.finish_and_clear();
+    done
+}

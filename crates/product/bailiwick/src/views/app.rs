@@ -1,0 +1,248 @@
+//! One app: what it is, what it may touch, what it holds, what it used, and its releases.
+
+use super::{View, apps::AppLine};
+use crate::{
+    ink::Tone,
+    page::{Cell, Page, short},
+    when,
+};
+use model::{Tier, Timestamp};
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct AppView {
+    app: AppLine,
+    #[serde(default)]
+    may: Vec<Sentence>,
+    #[serde(default)]
+    held: Vec<Held>,
+    #[serde(default)]
+    used: Vec<Used>,
+    #[serde(default)]
+    releases: Vec<Release>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Sentence {
+    pub(super) surface: String,
+    pub(super) text: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Held {
+    surface: String,
+    item: String,
+    why: Option<String>,
+    until: Option<Timestamp>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Used {
+    surface: String,
+    item: String,
+    count: i64,
+    last: Option<Timestamp>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Release {
+    release: u32,
+    env: String,
+    digest: String,
+    tier: Option<Tier>,
+    created_at: Timestamp,
+    #[serde(default)]
+    live: bool,
+}
+
+impl View for AppView {
+    fn show(&self, page: &mut Page) {
+        let name = page.paint(Tone::Strong, &self.app.app);
+        page.line(format!("{name}  of {}", self.app.team));
+        if let Some(purpose) = &self.app.purpose {
+            page.line(purpose);
+        }
+        page.blank();
+        self.environments(page);
+        page.heading("may");
+        page.rows(sentences(&self.may));
+        if self.may.is_empty() {
+            page.under("nothing: no release was deployed");
+        }
+        self.held(page);
+        self.used(page);
+        self.releases(page);
+        let app = &self.app.app;
+        let live = self.app.environments.iter().any(|env| env.state == "live");
+        let revoked = self.app.environments.iter().any(|env| env.state == "revoked");
+        if live {
+            page.next(format!("bailiwick revoke {app} --why \"…\"   switches it off, everywhere, at once"));
+        } else if revoked {
+            page.next(format!("bailiwick restore {app} --why \"…\""));
+        }
+    }
+}
+
+impl AppView {
+    fn environments(&self, page: &mut Page) {
+        let rows = self.app.environments.iter().map(|env| {
+            vec![
+                env.env.as_str().into(),
+                Cell::state(&env.state),
+                env.release(),
+                env.tier(),
+                Cell::or_none(env.class.as_deref()),
+                page.ago(env.expires_at).into(),
+                env.url.as_str().into(),
+            ]
+        });
+        let rows = rows.collect();
+        page.table(&["environment", "state", "release", "tier", "class", "expires", "address"], rows);
+    }
+
+    fn held(&self, page: &mut Page) {
+        page.heading("holds");
+        if self.held.is_empty() {
+            page.under("nothing");
+        }
+        let rows = self.held.iter().map(|held| {
+            let until = held.until.map(|until| page.ago(until));
+            vec![
+                Cell::new(Tone::Quiet, held.surface.as_str()),
+                held.item.as_str().into(),
+                until.map_or_else(|| "".into(), |until| format!("ends {until}").into()),
+                held.why.as_deref().unwrap_or_default().into(),
+            ]
+        });
+        let rows = rows.collect();
+        page.rows(rows);
+    }
+
+    fn used(&self, page: &mut Page) {
+        page.heading("used");
+        if self.used.is_empty() {
+            page.under("nothing yet");
+        }
+        let rows = self.used.iter().map(|used| {
+            let last = used.last.map(|last| format!("last {}", page.ago(last)));
+            vec![
+                Cell::new(Tone::Quiet, used.surface.as_str()),
+                used.item.as_str().into(),
+                when::counted(used.count, "time").into(),
+                last.unwrap_or_default().into(),
+            ]
+        });
+        let rows = rows.collect();
+        page.rows(rows);
+    }
+
+    fn releases(&self, page: &mut Page) {
+        if self.releases.is_empty() {
+            return;
+        }
+        page.heading("releases");
+        let rows = self.releases.iter().map(|release| {
+            let serves = if release.live { Cell::state("live") } else { "".into() };
+            vec![
+                release.release.to_string().into(),
+                release.env.as_str().into(),
+                Cell::or_none(release.tier.map(Tier::as_str)),
+                page.ago(release.created_at).into(),
+                Cell::new(Tone::Quiet, short(&release.digest)),
+                serves,
+            ]
+        });
+        let rows = rows.collect();
+        page.rows(rows);
+    }
+}
+
+pub(super) fn sentences(sentences: &[Sentence]) -> Vec<Vec<Cell>> {
+    sentences.iter().map(|line| vec![Cell::new(Tone::Quiet, line.surface.as_str()), line.text.as_str().into()]).collect()
+}
+
+/// What an app became when it was restored.
+#[derive(Debug, Deserialize)]
+pub(crate) struct RestoredView {
+    app: String,
+    #[serde(default)]
+    environments: Vec<RestoredEnv>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RestoredEnv {
+    env: String,
+    release: u32,
+    url: String,
+}
+
+impl View for RestoredView {
+    fn show(&self, page: &mut Page) {
+        let (state, app) = (page.state("live"), page.paint(Tone::Strong, &self.app));
+        page.line(format!("{state}  {app}  with new credentials; what was issued before stays dead"));
+        let row = |env: &RestoredEnv| vec![env.env.as_str().into(), format!("release {}", env.release).into(), env.url.as_str().into()];
+        page.rows(self.environments.iter().map(row).collect());
+    }
+}
+
+/// The certificate of an app that is gone.
+#[derive(Debug, Deserialize)]
+pub(crate) struct RetiredView {
+    app: String,
+    event: Option<String>,
+    #[serde(default)]
+    deleted: Vec<String>,
+}
+
+impl View for RetiredView {
+    fn show(&self, page: &mut Page) {
+        let (state, app) = (page.state("retired"), page.paint(Tone::Strong, &self.app));
+        page.line(format!("{state}  {app}  for good; its record is kept"));
+        for deleted in &self.deleted {
+            page.under(format!("deleted  {deleted}"));
+        }
+        if let Some(event) = &self.event {
+            page.next(format!("bailiwick audit prove {event}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::shown;
+    use serde_json::json;
+
+    #[test]
+    fn a_whole_app() {
+        let document = json!({
+            "app": { "app": "poll-notify", "app_id": "a1", "team": "people-ops", "purpose": "Finds a time that suits the team",
+                "created_at": "2026-11-01T12:00:00.000Z", "environments": [{ "env": "prod", "state": "live",
+                "url": "http://poll-notify.localhost:7070", "release": 2, "digest": "sha256:ab", "tier": "medium", "class": "personal",
+                "expires_at": "2027-02-01T12:00:00.000Z", "changed_at": "2026-11-03T11:00:00.000Z" }] },
+            "may": [{ "surface": "gateway", "text": "everyone who is signed in may use it" },
+                    { "surface": "broker", "text": "may POST to `slack.com/api/chat.postMessage`" }],
+            "held": [{ "surface": "vault", "item": "people-ops/slack-bot", "why": "Posts how the poll stands", "until": "2027-02-01T12:00:00.000Z" },
+                     { "surface": "data", "item": "votes", "why": null, "until": null }],
+            "used": [{ "surface": "broker", "item": "slack.com", "count": 12, "last": "2026-11-03T11:57:00.000Z" },
+                     { "surface": "data", "item": "votes", "count": 1, "last": null }],
+            "releases": [{ "release": 2, "env": "prod", "digest": "sha256:0123456789abcdef0123456789abcdef", "tier": "medium", "created_at": "2026-11-03T11:00:00.000Z", "live": true },
+                         { "release": 1, "env": "prod", "digest": "sha256:ffff", "tier": "low", "created_at": "2026-11-01T12:00:00.000Z", "live": false }],
+        });
+        insta::assert_snapshot!(shown::<AppView>(&document), @"");
+    }
+
+    #[test]
+    fn a_new_app_has_nothing_yet() {
+        let document = json!({ "app": { "app": "hi", "team": "it", "purpose": null, "environments": [] }, "may": [], "held": [], "used": [], "releases": [] });
+        insta::assert_snapshot!(shown::<AppView>(&document), @"");
+    }
+
+    #[test]
+    fn restored_and_retired() {
+        let restored = json!({ "app": "tinypoll", "app_id": "a", "environments": [{ "env": "prod", "release": 3, "url": "http://tinypoll.localhost:7070", "credential_epoch": 2 }], "event": "e" });
+        insta::assert_snapshot!(shown::<RestoredView>(&restored), @"");
+        let retired = json!({ "app": "tinypoll", "app_id": "a", "retired_at": "2026-11-03T12:00:00.000Z", "deleted": ["collection `votes` in prod: 12 records"], "event": "0192" });
+        insta::assert_snapshot!(shown::<RetiredView>(&retired), @"");
+    }
+}

@@ -1,0 +1,98 @@
+//! The catalog: every app that the caller may know of, and how each of its environments is.
+
+use super::View;
+use crate::{
+    ink::Tone,
+    page::{Cell, Page},
+};
+use model::{Tier, Timestamp};
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct AppsView {
+    apps: Vec<AppLine>,
+}
+
+/// One app, as lists and its own page show it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct AppLine {
+    pub(super) app: String,
+    pub(super) team: String,
+    pub(super) purpose: Option<String>,
+    #[serde(default)]
+    pub(super) environments: Vec<Environment>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Environment {
+    pub(super) env: String,
+    pub(super) state: String,
+    pub(super) url: String,
+    pub(super) release: Option<u32>,
+    pub(super) tier: Option<Tier>,
+    pub(super) class: Option<String>,
+    pub(super) expires_at: Timestamp,
+}
+
+impl Environment {
+    pub(super) fn release(&self) -> Cell {
+        Cell::or_none(self.release.map(|release| release.to_string()).as_deref())
+    }
+
+    pub(super) fn tier(&self) -> Cell {
+        Cell::or_none(self.tier.map(Tier::as_str))
+    }
+}
+
+impl View for AppsView {
+    fn show(&self, page: &mut Page) {
+        if self.apps.is_empty() {
+            page.line("there are no apps yet");
+            page.next("bailiwick new hello && bailiwick deploy hello");
+            return;
+        }
+        let rows = self.apps.iter().flat_map(|app| {
+            app.environments.iter().map(|env| {
+                vec![
+                    Cell::new(Tone::Strong, app.app.as_str()),
+                    env.env.as_str().into(),
+                    Cell::state(&env.state),
+                    env.tier(),
+                    app.team.as_str().into(),
+                    page.ago(env.expires_at).into(),
+                    env.url.as_str().into(),
+                ]
+            })
+        });
+        let rows = rows.collect();
+        page.table(&["app", "environment", "state", "tier", "team", "expires", "address"], rows);
+        if let Some(app) = self.apps.first() {
+            page.next(format!("bailiwick app {}", app.app));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::shown;
+    use serde_json::json;
+
+    #[test]
+    fn a_list() {
+        let env = |env: &str, state: &str, url: &str| json!({ "env": env, "state": state, "url": url, "release": 1,
+            "digest": "sha256:ab", "tier": "low", "class": "personal", "expires_at": "2027-02-01T00:00:00.000Z", "changed_at": "2026-11-03T11:00:00.000Z" });
+        let document = json!({ "apps": [
+            { "app": "tinypoll", "app_id": "a1", "team": "people-ops", "purpose": "Asks", "created_at": "2026-11-03T11:00:00.000Z",
+              "environments": [env("staging", "revoked", "http://tinypoll--staging.localhost:7070"), env("prod", "live", "http://tinypoll.localhost:7070")] },
+            { "app": "hi", "app_id": "a2", "team": "it", "purpose": null, "created_at": "2026-11-03T11:00:00.000Z",
+              "environments": [env("prod", "waiting", "http://hi.localhost:7070")] },
+        ]});
+        insta::assert_snapshot!(shown::<AppsView>(&document), @"");
+    }
+
+    #[test]
+    fn an_empty_list_teaches() {
+        insta::assert_snapshot!(shown::<AppsView>(&json!({ "apps": [] })), @"");
+    }
+}

@@ -1,0 +1,87 @@
+//! What every gate said: the document of `check`, and of `scan`.
+
+use super::{View, findings};
+use crate::page::Page;
+use model::{Finding, Problem, Tier};
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct CheckView {
+    verdict: String,
+    tier: Option<Tier>,
+    #[serde(default)]
+    findings: Vec<Finding>,
+    problem: Option<Problem>,
+}
+
+impl View for CheckView {
+    fn show(&self, page: &mut Page) {
+        findings::show(page, &self.findings);
+        if let Some(problem) = &self.problem {
+            page.line(problem.to_string());
+            page.blank();
+        }
+        let tier = self.tier.map(|tier| format!("{tier} tier"));
+        let found = findings::counted(&self.findings).or_else(|| self.problem.is_none().then(|| "nothing found".to_owned()));
+        let words: Vec<String> = tier.into_iter().chain(found).collect();
+        let state = page.state(&self.verdict);
+        page.line(format!("{state}  {}", words.join(", ")));
+        if self.verdict == "pass" {
+            page.next("bailiwick deploy");
+        }
+    }
+}
+
+/// What `scan` found.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ScanView {
+    verdict: String,
+    files: i64,
+    #[serde(default)]
+    findings: Vec<Finding>,
+}
+
+impl View for ScanView {
+    fn show(&self, page: &mut Page) {
+        findings::show(page, &self.findings);
+        let found = findings::counted(&self.findings).unwrap_or_else(|| "nothing found".to_owned());
+        let state = page.state(&self.verdict);
+        page.line(format!("{state}  {} searched, {found}", crate::when::counted(self.files, "file")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::shown;
+    use serde_json::json;
+
+    #[test]
+    fn a_pass_says_what_comes_next() {
+        let document = json!({ "verdict": "pass", "tier": "low", "findings": [] });
+        insta::assert_snapshot!(shown::<CheckView>(&document), @"");
+    }
+
+    #[test]
+    fn a_block_says_what_to_mend() {
+        let document = json!({ "verdict": "block", "tier": null, "findings": [
+            { "code": "secret.found", "severity": "block", "file": "app.js", "line": 3, "column": 7,
+              "what": "this looks like a credential: `xoxb…`", "why": "code is seen by many", "fix": "take it out" },
+            { "code": "code.warning", "severity": "warn", "file": "app.js", "line": null,
+              "what": "`fetch` at module level", "why": "it runs once", "fix": "move it" },
+        ]});
+        insta::assert_snapshot!(shown::<CheckView>(&document), @"");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_read() {
+        let document = json!({ "verdict": "block", "tier": null, "findings": [], "problem": {
+            "code": "bundle.unreadable", "what": "`/nowhere` cannot be read", "why": "it is missing", "fix": "check the path" } });
+        insta::assert_snapshot!(shown::<CheckView>(&document), @"");
+    }
+
+    #[test]
+    fn a_scan_counts_files() {
+        insta::assert_snapshot!(shown::<ScanView>(&json!({ "verdict": "pass", "files": 1, "findings": [] })), @"");
+    }
+}

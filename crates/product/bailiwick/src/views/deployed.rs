@@ -1,0 +1,104 @@
+//! What became of a deploy, an approval or a rollback; and of a rejection.
+
+use super::{View, findings};
+use crate::{ink::Tone, page::Page};
+use model::{Finding, Tier};
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct DeployedView {
+    app: Option<String>,
+    env: Option<String>,
+    release: Option<u32>,
+    tier: Option<Tier>,
+    status: String,
+    url: Option<String>,
+    #[serde(default)]
+    findings: Vec<Finding>,
+    request: Option<String>,
+    exception: Option<String>,
+}
+
+impl View for DeployedView {
+    fn show(&self, page: &mut Page) {
+        findings::show(page, &self.findings);
+        let state = page.state(&self.status);
+        let app = page.paint(Tone::Strong, self.app.as_deref().unwrap_or("the app"));
+        let env = self.env.clone();
+        let release = self.release.map(|release| format!("release {release}"));
+        let tier = self.tier.map(|tier| format!("{tier} tier"));
+        let facts: Vec<String> = env.into_iter().chain(release).chain(tier).collect();
+        page.line(format!("{state}  {app}  {}", facts.join(", ")));
+        if let Some(exception) = &self.exception {
+            let words = page.paint(Tone::Bad, &format!("EXCEPTION: {exception}"));
+            page.under(words);
+        }
+        match (self.status.as_str(), &self.url, &self.request) {
+            ("live", Some(url), _) => {
+                page.under(url);
+                if let Some(app) = &self.app {
+                    page.next(format!("bailiwick app {app}"));
+                }
+            }
+            ("waiting", url, Some(request)) => {
+                page.under("somebody has to agree first; `bailiwick requests` shows to what");
+                if let Some(url) = url {
+                    page.under(format!("then it serves at {url}"));
+                }
+                page.next(format!("bailiwick approve {request} --why \"…\""));
+            }
+            ("refused", ..) => page.under("nothing was changed: what served before still serves"),
+            (_, Some(url), _) => page.under(url),
+            _ => {}
+        }
+    }
+}
+
+/// A request that was turned down.
+#[derive(Debug, Deserialize)]
+pub(crate) struct RejectedView {
+    request: String,
+    state: String,
+}
+
+impl View for RejectedView {
+    fn show(&self, page: &mut Page) {
+        let state = page.state(&self.state);
+        page.line(format!("{state}  request {}", self.request));
+        page.under("nothing was changed: what served before still serves");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::shown;
+    use serde_json::json;
+
+    #[test]
+    fn live() {
+        let document = json!({ "app": "tinypoll", "app_id": "a1", "env": "prod", "release": 3, "digest": "sha256:…", "tier": "low",
+            "status": "live", "url": "http://tinypoll.localhost:7070", "findings": [], "request": null, "event": "e1" });
+        insta::assert_snapshot!(shown::<DeployedView>(&document), @"");
+    }
+
+    #[test]
+    fn waiting() {
+        let document = json!({ "app": "poll-notify", "env": "prod", "release": 1, "tier": "medium", "status": "waiting",
+            "url": "http://poll-notify.localhost:7070", "findings": [], "request": "0192f0c4a1b27c3d8e9f001122334455" });
+        insta::assert_snapshot!(shown::<DeployedView>(&document), @"");
+    }
+
+    #[test]
+    fn refused() {
+        let document = json!({ "app": null, "env": "prod", "status": "refused", "findings": [
+            { "code": "manifest.unknown_key", "severity": "block", "file": "bailiwick.toml", "line": 9, "column": 1,
+              "what": "`profil` is not a key of `[runtime]`", "why": "unknown keys are refused", "fix": "write `profile`" }] });
+        insta::assert_snapshot!(shown::<DeployedView>(&document), @"");
+    }
+
+    #[test]
+    fn rejected() {
+        insta::assert_snapshot!(shown::<RejectedView>(&json!({ "request": "0192", "state": "rejected" })), @"");
+    }
+}

@@ -1,0 +1,133 @@
+//! Events of the record: a list, and one in full.
+
+use super::View;
+use crate::{
+    ink::Tone,
+    page::{Cell, Page},
+};
+use model::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct EventsView {
+    events: Vec<EventView>,
+    next: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct EventView {
+    id: String,
+    index: Option<u64>,
+    timestamp: Timestamp,
+    #[serde(default)]
+    actor: Vec<String>,
+    action: String,
+    resource: Option<String>,
+    outcome: String,
+    why: Option<String>,
+    exception: Option<String>,
+    trace_id: Option<String>,
+    from: Option<Value>,
+    detail: Option<Value>,
+}
+
+impl EventView {
+    /// `ana@example.test through app/tinypoll`.
+    fn actor(&self) -> String {
+        if self.actor.is_empty() { "system".to_owned() } else { self.actor.join(" → ") }
+    }
+
+    fn index(&self) -> Cell {
+        Cell::or_none(self.index.map(|index| index.to_string()).as_deref())
+    }
+
+    fn outcome(&self) -> Cell {
+        match self.outcome.as_str() {
+            "allowed" => Cell::from("allowed"),
+            other => Cell::state(other),
+        }
+    }
+}
+
+impl View for EventsView {
+    fn show(&self, page: &mut Page) {
+        if self.events.is_empty() {
+            page.line("no event fits");
+            return;
+        }
+        let rows = self.events.iter().map(|event| {
+            let why = event.exception.as_ref().map_or_else(
+                || Cell::from(event.why.as_deref().unwrap_or_default()),
+                |exception| Cell::new(Tone::Bad, format!("EXCEPTION: {exception}")),
+            );
+            vec![
+                event.index(),
+                page.ago(event.timestamp).into(),
+                Cell::new(Tone::Strong, event.action.as_str()),
+                event.outcome(),
+                event.resource.as_deref().unwrap_or_default().into(),
+                event.actor().into(),
+                why,
+            ]
+        });
+        let rows = rows.collect();
+        page.table(&["index", "when", "action", "outcome", "on", "by", "why"], rows);
+        let cursor = self.next.as_ref().filter(|next| !next.is_null());
+        if let Some(cursor) = cursor {
+            let cursor = cursor.as_str().map_or_else(|| cursor.to_string(), str::to_owned);
+            page.next(format!("bailiwick audit list --after {cursor}"));
+        }
+    }
+}
+
+impl View for EventView {
+    fn show(&self, page: &mut Page) {
+        let action = page.paint(Tone::Strong, &self.action);
+        page.line(format!("{action}  {}", page.ago(self.timestamp)));
+        let json = |value: &Option<Value>| value.as_ref().filter(|value| !value.is_null()).map(|value| Cell::from(value.to_string()));
+        let text = |text: &Option<String>| text.as_deref().map(Cell::from);
+        let index = if self.index.is_some() { self.index() } else { Cell::new(Tone::Quiet, "not in the tree yet: within a second") };
+        let facts = [
+            ("id", Some(Cell::from(self.id.as_str()))),
+            ("index", Some(index)),
+            ("at", Some(self.timestamp.to_string().into())),
+            ("outcome", Some(self.outcome())),
+            ("on", text(&self.resource)),
+            ("by", Some(self.actor().into())),
+            ("why", text(&self.why)),
+            ("exception", self.exception.as_deref().map(|exception| Cell::new(Tone::Bad, format!("EXCEPTION: {exception}")))),
+            ("from", json(&self.from)),
+            ("trace", text(&self.trace_id)),
+            ("detail", json(&self.detail)),
+        ];
+        page.facts(facts.into_iter().filter_map(|(label, cell)| Some((label, cell?))));
+        page.next(format!("bailiwick audit prove {}", self.id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::shown;
+    use serde_json::json;
+
+    fn event(outcome: &str, index: Option<u64>) -> serde_json::Value {
+        json!({ "id": "0192f0c4", "index": index, "timestamp": "2026-11-03T11:58:00.250Z", "tenant_id": "main", "app_id": "a1", "user_id": null,
+            "actor": ["machine:root"], "action": "app.revoke", "resource": "app/tinypoll", "outcome": outcome, "why": "the vote is over",
+            "from": { "ip": "127.0.0.1", "device": null }, "request_id": "r", "trace_id": "4bf9", "detail": { "release": 3 } })
+    }
+
+    #[test]
+    fn a_list() {
+        let document = json!({ "events": [event("allowed", Some(57)), event("denied", None)], "next": "c1" });
+        insta::assert_snapshot!(shown::<EventsView>(&document), @"");
+        insta::assert_snapshot!(shown::<EventsView>(&json!({ "events": [], "next": null })), @"");
+    }
+
+    #[test]
+    fn one() {
+        insta::assert_snapshot!(shown::<EventView>(&event("allowed", Some(57))), @"");
+        insta::assert_snapshot!(shown::<EventView>(&event("allowed", None)), @"");
+    }
+}

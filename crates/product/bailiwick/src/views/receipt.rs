@@ -1,0 +1,108 @@
+//! The receipt of a revoke: what was cut, where, and how soon each went dead.
+
+use super::View;
+use crate::{
+    ink::Tone,
+    page::{Cell, Page},
+    when,
+};
+use model::Timestamp;
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct ReceiptView {
+    app: String,
+    why: String,
+    asked_at: Timestamp,
+    done_at: Timestamp,
+    event: Option<String>,
+    recorded: bool,
+    surfaces: Vec<Cut>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Cut {
+    surface: String,
+    item: String,
+    state: String,
+    dead_at: Option<Timestamp>,
+    dead_by: Option<Timestamp>,
+    #[serde(default)]
+    node: String,
+    how: String,
+}
+
+impl View for ReceiptView {
+    fn show(&self, page: &mut Page) {
+        let (state, app) = (page.state("revoked"), page.paint(Tone::Strong, &self.app));
+        page.line(format!("{state}  {app}  everywhere, {} after it was asked", when::took(self.asked_at, self.done_at)));
+        page.under(format!("why: {}", self.why));
+        page.blank();
+        let nodes = self.surfaces.windows(2).any(|pair| matches!(pair, [one, other] if one.node != other.node));
+        let rows = self.surfaces.iter().map(|cut| self.row(page, cut, nodes)).collect();
+        let headings: &[&str] = if nodes {
+            &["surface", "item", "state", "dead after", "node", "how"]
+        } else {
+            &["surface", "item", "state", "dead after", "how"]
+        };
+        page.table(headings, rows);
+        let alive = self.surfaces.iter().filter(|cut| cut.state != "dead").count();
+        if alive > 0 {
+            page.blank();
+            let words = page.paint(Tone::Bad, &format!("{alive} of {} not dead yet: look again before you rely on it", self.surfaces.len()));
+            page.line(words);
+        }
+        if !self.recorded {
+            page.blank();
+            let words = page.paint(Tone::Bad, "cut, but not in the record yet: the record could not be written; it will be as soon as it can");
+            page.line(words);
+        }
+        if let Some(event) = self.event.as_ref().filter(|_| self.recorded) {
+            page.next(format!("bailiwick audit prove {event}"));
+        }
+    }
+}
+
+impl ReceiptView {
+    fn row(&self, page: &Page, cut: &Cut, nodes: bool) -> Vec<Cell> {
+        let after = match (cut.dead_at, cut.dead_by) {
+            (Some(at), _) => when::took(self.asked_at, at),
+            (None, Some(by)) => format!("by itself {}", page.ago(by)),
+            (None, None) => "–".to_owned(),
+        };
+        let mut row = vec![Cell::new(Tone::Quiet, cut.surface.as_str()), cut.item.as_str().into(), Cell::state(&cut.state), after.into()];
+        if nodes {
+            row.push(cut.node.as_str().into());
+        }
+        row.push(cut.how.as_str().into());
+        row
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::shown;
+    use serde_json::json;
+
+    fn receipt(recorded: bool, last: serde_json::Value) -> serde_json::Value {
+        json!({ "app": "tinypoll", "app_id": "a", "why": "the vote is over", "asked_at": "2026-11-03T12:00:00.000Z",
+            "done_at": "2026-11-03T12:00:00.012Z", "event": "0192f0", "recorded": recorded, "surfaces": [
+            { "surface": "gateway", "item": "http://tinypoll.localhost:7070", "state": "dead", "dead_at": "2026-11-03T12:00:00.003Z",
+              "dead_by": null, "node": "n1", "how": "route closed; 2 requests stopped" }, last ] })
+    }
+
+    #[test]
+    fn all_dead() {
+        let last = json!({ "surface": "identity", "item": "app-people-ops-tinypoll-prod", "state": "dead",
+            "dead_at": "2026-11-03T12:00:00.004Z", "dead_by": null, "node": "n1", "how": "1 token ended" });
+        insta::assert_snapshot!(shown::<ReceiptView>(&receipt(true, last)), @"");
+    }
+
+    #[test]
+    fn not_all_dead_and_not_recorded() {
+        let last = json!({ "surface": "gateway", "item": "http://tinypoll.localhost:7070", "state": "expiring",
+            "dead_at": null, "dead_by": "2026-11-03T12:00:30.000Z", "node": "n2", "how": "its lease runs out" });
+        insta::assert_snapshot!(shown::<ReceiptView>(&receipt(false, last)), @"");
+    }
+}

@@ -1,0 +1,152 @@
+//! What waits for a person: what the app may do, what changed, and what was found.
+
+use super::{
+    View,
+    app::{Sentence, sentences},
+    findings,
+};
+use crate::{
+    ink::Tone,
+    page::{Cell, Page, short},
+};
+use model::{Finding, Tier, Timestamp};
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct RequestsView {
+    requests: Vec<Request>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Request {
+    request: String,
+    app: String,
+    env: String,
+    team: String,
+    release: u32,
+    state: String,
+    exception: Option<String>,
+    tier: Option<Tier>,
+    #[serde(default)]
+    reasons: Vec<Reason>,
+    purpose: Option<String>,
+    requester: Option<String>,
+    created_at: Timestamp,
+    decided_at: Option<Timestamp>,
+    #[serde(default)]
+    may: Vec<Sentence>,
+    compared_with: Option<u32>,
+    #[serde(default)]
+    changes: Vec<Change>,
+    #[serde(default)]
+    findings: Vec<Finding>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Reason {
+    why: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Change {
+    kind: String,
+    surface: String,
+    text: String,
+}
+
+impl View for RequestsView {
+    fn show(&self, page: &mut Page) {
+        if self.requests.is_empty() {
+            page.line("nothing waits");
+            return;
+        }
+        for (index, request) in self.requests.iter().enumerate() {
+            if index > 0 {
+                page.blank();
+            }
+            request.show(page);
+        }
+        if let Some(first) = self.requests.iter().find(|request| request.state == "waiting") {
+            page.next(format!("bailiwick approve {} --why \"…\"", first.request));
+        }
+    }
+}
+
+impl Request {
+    fn show(&self, page: &mut Page) {
+        let (state, app) = (page.state(&self.state), page.paint(Tone::Strong, &self.app));
+        let tier = self.tier.map(|tier| format!(", {tier} tier")).unwrap_or_default();
+        page.line(format!("{state}  {app}  {}, release {}{tier}", self.env, self.release));
+        if let Some(purpose) = &self.purpose {
+            page.under(purpose);
+        }
+        if let Some(exception) = &self.exception {
+            let words = page.paint(Tone::Bad, &format!("EXCEPTION: {exception}"));
+            page.under(words);
+        }
+        let by = self.requester.as_deref().map_or_else(|| "machine".to_owned(), short);
+        let mut facts = vec![
+            ("request", Cell::from(self.request.as_str())),
+            ("asked", format!("{} by {by}, for {}", page.ago(self.created_at), self.team).into()),
+        ];
+        facts.extend(self.decided_at.map(|at| ("decided", page.ago(at).into())));
+        facts.extend(self.reasons.iter().map(|reason| ("because", Cell::from(reason.why.as_str()))));
+        page.facts(facts);
+        match self.compared_with {
+            Some(old) => {
+                page.under(format!("changes since release {old}"));
+                let row = |change: &Change| vec![tone(&change.kind), Cell::new(Tone::Quiet, change.surface.as_str()), change.text.as_str().into()];
+                page.rows(self.changes.iter().map(row).collect());
+                if self.changes.is_empty() {
+                    page.under("none in what it may do: the code alone is new");
+                }
+            }
+            None => {
+                page.under("it would be the first release, and may");
+                page.rows(sentences(&self.may));
+            }
+        }
+        if !self.findings.is_empty() {
+            page.blank();
+            findings::show(page, &self.findings);
+        }
+    }
+}
+
+fn tone(kind: &str) -> Cell {
+    match kind {
+        "added" => Cell::new(Tone::Doubtful, "+ added"),
+        "widened" => Cell::new(Tone::Doubtful, "+ widened"),
+        "narrowed" => Cell::new(Tone::Good, "- narrowed"),
+        "removed" => Cell::new(Tone::Good, "- removed"),
+        other => Cell::new(Tone::Quiet, format!("~ {other}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::shown;
+    use serde_json::json;
+
+    #[test]
+    fn a_first_release_and_a_change() {
+        let document = json!({ "requests": [
+            { "request": "0192f0c4a1b27c3d8e9f001122334455", "app": "poll-notify", "app_id": "a", "env": "prod", "team": "people-ops",
+              "release": 1, "digest": "sha256:ab", "state": "waiting", "tier": "medium",
+              "reasons": [{ "tier": "medium", "why": "it reaches `slack.com` (`slack`)" }], "purpose": "Finds a time", "requester": null,
+              "created_at": "2026-11-03T11:57:00.000Z", "decided_at": null,
+              "may": [{ "surface": "broker", "text": "may POST to `slack.com/api/chat.postMessage`" }], "compared_with": null, "changes": [], "findings": [] },
+            { "request": "0192", "app": "rooms", "app_id": "b", "env": "staging", "team": "it", "release": 4, "digest": "sha256:cd",
+              "state": "approved", "exception": "break-glass", "tier": "high", "reasons": [], "purpose": null, "requester": "0192f0c4a1b27c3d8e9f001122334455",
+              "created_at": "2026-11-02T11:57:00.000Z", "decided_at": "2026-11-03T11:59:00.000Z", "may": [], "compared_with": 3,
+              "changes": [{ "kind": "widened", "surface": "broker", "text": "GET to `rooms.corp.example`" }, { "kind": "removed", "surface": "data", "text": "keeps `notes`" }], "findings": [] },
+        ]});
+        insta::assert_snapshot!(shown::<RequestsView>(&document), @"");
+    }
+
+    #[test]
+    fn nothing() {
+        insta::assert_snapshot!(shown::<RequestsView>(&json!({ "requests": [] })), @"");
+    }
+}

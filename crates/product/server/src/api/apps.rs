@@ -1,0 +1,187 @@
+//! Apps: the catalog, one app, and its lifecycle.
+
+use crate::{
+    Bailiwick,
+    app_log::ReadLog,
+    reply::{Refusal, Reply, ok},
+    who::Asked,
+};
+use authority::{AppRef, Held, Planned, Used};
+use axum::extract::{Path, Query, State};
+use catalog::{AppView, Error, ListApps, ReleaseView, SeeApp};
+use identity::IssueToken;
+use model::{Env, ReleaseNumber};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::{sync::Arc, time::Duration};
+use utoipa::{IntoParams, ToSchema};
+
+/// A reason, for the record.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct Why {
+    #[serde(default)]
+    pub(crate) why: String,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct RollbackTo {
+    to: Option<u32>,
+    #[schema(value_type = Option<String>)]
+    env: Option<Env>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct TokenFor {
+    #[schema(value_type = Option<String>)]
+    env: Option<Env>,
+    seconds: Option<u64>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct LogsOf {
+    #[param(value_type = Option<String>)]
+    env: Option<Env>,
+    after: Option<i64>,
+    limit: Option<u32>,
+}
+
+/// One app, whole.
+#[derive(Debug, Serialize)]
+pub(crate) struct OneApp {
+    pub(crate) app: AppView,
+    /// What was asked, in plain words, by surface.
+    pub(crate) may: Vec<Planned>,
+    pub(crate) held: Vec<Held>,
+    pub(crate) used: Vec<Used>,
+    pub(crate) releases: Vec<ReleaseView>,
+}
+
+/// The apps of the catalog
+#[utoipa::path(get, path = "/api/v1/apps", responses((status = 200, description = "the apps, newest first", body = Object)))]
+pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
+    ok(json!({ "apps": server.apps(&asked).await? }))
+}
+
+impl Bailiwick {
+    pub(crate) async fn apps(&self, asked: &Asked) -> Result<Vec<AppView>, Refusal> {
+        let permit = self.authority.permit(&asked.caller, ListApps { tenant: self.tenant.clone() }).await;
+        Ok(self.catalog.list(permit.map_err(|denied| Refusal(denied.into()))?))
+    }
+
+    pub(crate) async fn app(&self, asked: &Asked, name: &str) -> Result<OneApp, Refusal> {
+        let (app, team) = self.catalog.find(name)?;
+        let act = SeeApp { tenant: self.tenant.clone(), app: app.clone(), team };
+        let permit = self.authority.permit(&asked.caller, act).await.map_err(|denied| Refusal(denied.into()))?;
+        let (view, manifest) = self.catalog.see(permit)?;
+        let (mut may, mut held, mut used) = (Vec::new(), Vec::new(), Vec::new());
+        for surface in self.catalog.surfaces() {
+            if let Some(manifest) = &manifest {
+                may.extend(surface.plan(manifest));
+            }
+            for deployment in &view.environments {
+                let app = AppRef { id: app.clone(), env: deployment.env };
+                held.extend(surface.held(&app).await.map_err(Error::from)?);
+                used.extend(surface.used(&app).await.map_err(Error::from)?);
+            }
+        }
+        let releases = self.catalog.releases(&app).await?;
+        Ok(OneApp { app: view, may, held, used, releases })
+    }
+
+    pub(crate) async fn switch_off(&self, asked: &Asked, name: &str, why: &str) -> Result<catalog::Receipt, Error> {
+        let act = self.catalog.plan_revoke(name, why)?;
+        self.store
+            .again(|| async {
+                let permit = self.authority.permit(&asked.caller, act.clone()).await?;
+                self.catalog.revoke(permit).await
+            })
+            .await
+    }
+}
+
+/// One app: what it may touch, what it holds, what it used
+#[utoipa::path(get, path = "/api/v1/apps/{name}", responses((status = 200, description = "the app", body = Object)))]
+pub(crate) async fn see(State(server): State<Arc<Bailiwick>>, Path(name): Path<String>, asked: Asked) -> Reply {
+    ok(server.app(&asked, &name).await?)
+}
+
+/// Switch an app off, everywhere, at once
+#[utoipa::path(post, path = "/api/v1/apps/{name}/revoke", request_body = Why, responses((status = 200, description = "the receipt", body = Object)))]
+pub(crate) async fn revoke(State(server): State<Arc<Bailiwick>>, Path(name): Path<String>, asked: Asked) -> Reply {
+    let Why { why } = asked.json()?;
+    ok(server.switch_off(&asked, &name, &why).await?)
+}
+
+/// Let a switched-off app serve again, with new credentials
+#[utoipa::path(post, path = "/api/v1/apps/{name}/restore", request_body = Why, responses((status = 200, description = "what serves again", body = Object)))]
+pub(crate) async fn restore(State(server): State<Arc<Bailiwick>>, Path(name): Path<String>, asked: Asked) -> Reply {
+    let Why { why } = asked.json()?;
+    let act = server.catalog.plan_restore(&name, &why)?;
+    let restored = server
+        .store
+        .again(|| async {
+            let permit = server.authority.permit(&asked.caller, act.clone()).await?;
+            server.catalog.restore(permit).await
+        })
+        .await?;
+    ok(restored)
+}
+
+/// End an app for good
+#[utoipa::path(post, path = "/api/v1/apps/{name}/retire", responses((status = 200, description = "the certificate", body = Object)))]
+pub(crate) async fn retire(State(server): State<Arc<Bailiwick>>, Path(name): Path<String>, asked: Asked) -> Reply {
+    let act = server.catalog.plan_retire(&name)?;
+    let retired = server
+        .store
+        .again(|| async {
+            let permit = server.authority.permit(&asked.caller, act.clone()).await?;
+            server.catalog.retire(permit).await
+        })
+        .await?;
+    ok(retired)
+}
+
+/// Serve an earlier release again
+#[utoipa::path(post, path = "/api/v1/apps/{name}/rollback", request_body = RollbackTo, responses((status = 200, description = "as deploy", body = Object)))]
+pub(crate) async fn rollback(State(server): State<Arc<Bailiwick>>, Path(name): Path<String>, asked: Asked) -> Reply {
+    let RollbackTo { to, env } = asked.json()?;
+    let act = server.catalog.plan_rollback(&name, env.unwrap_or(Env::Prod), to.map(ReleaseNumber))?;
+    let deployed = server
+        .store
+        .again(|| async {
+            let permit = server.authority.permit(&asked.caller, act.clone()).await?;
+            server.catalog.rollback(permit).await
+        })
+        .await?;
+    super::deploy::document(deployed)
+}
+
+/// A short-lived token with which the caller may call the app
+#[utoipa::path(post, path = "/api/v1/apps/{name}/token", request_body = TokenFor, responses((status = 200, description = "the token", body = Object)))]
+pub(crate) async fn token(State(server): State<Arc<Bailiwick>>, Path(name): Path<String>, asked: Asked) -> Reply {
+    let TokenFor { env, seconds } = asked.json()?;
+    let (id, _) = server.catalog.find(&name)?;
+    let app = AppRef { id, env: env.unwrap_or(Env::Prod) };
+    let act = IssueToken { tenant: server.tenant.clone(), app, life: seconds.map(Duration::from_secs) };
+    let permit = server.authority.permit(&asked.caller, act).await.map_err(|denied| Refusal(denied.into()))?;
+    let Some(session) = &asked.session else { return Err(Refusal(super::whoami::sign_in_first())) };
+    ok(server.identity.issue(permit, session).await?)
+}
+
+/// What the app printed, and what was refused to it
+#[utoipa::path(get, path = "/api/v1/apps/{name}/logs", params(LogsOf), responses((status = 200, description = "lines, oldest first", body = Object)))]
+pub(crate) async fn logs(
+    State(server): State<Arc<Bailiwick>>,
+    Path(name): Path<String>,
+    Query(of): Query<LogsOf>,
+    asked: Asked,
+) -> Reply {
+    let (id, team) = server.catalog.find(&name)?;
+    let app = AppRef { id, env: of.env.unwrap_or(Env::Prod) };
+    let act = ReadLog { tenant: server.tenant.clone(), app, team };
+    let permit = server.authority.permit(&asked.caller, act).await.map_err(|denied| Refusal(denied.into()))?;
+    let after = of.after.unwrap_or(0);
+    let lines = server.app_log.read(permit, after, of.limit.unwrap_or(100)).await.map_err(|error| Refusal(error.problem()))?;
+    let next = lines.last().map_or(after, |line| line.seq);
+    ok(json!({ "lines": lines, "next": next }))
+}

@@ -1,0 +1,229 @@
+//! The record: search, one event, its proof, and the export. Names and addresses are filled in from the directory.
+
+use crate::{
+    Bailiwick,
+    record::{Record, entry},
+    reply::{Refusal, Reply, ok},
+    who::Asked,
+};
+use authority::{Act, Rule, Target, rules};
+use axum::{
+    body::Body,
+    extract::{Path, Query, State},
+    http::header,
+    response::IntoResponse,
+};
+use bytes::Bytes;
+use ledger::{EventProof, write_export};
+use model::{EventId, PersonId, Problem, ProblemKind, TenantId, Timestamp, TraceId};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::{io::Write, sync::Arc};
+use store::{Event, EventFilter, Outcome};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use utoipa::IntoParams;
+
+/// Pieces of an export that may wait for a slow reader.
+const EXPORT_PIECES: usize = 16;
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Read the record.
+#[derive(Debug, Clone)]
+struct ReadAudit {
+    tenant: TenantId,
+    resource: String,
+}
+
+impl Act for ReadAudit {
+    const RULE: &'static Rule = &rules::AUDIT_READ;
+    fn target(&self) -> Target {
+        Target::new(self.tenant.clone(), self.resource.clone())
+    }
+}
+
+/// Export the record.
+#[derive(Debug, Clone)]
+struct ExportAudit {
+    tenant: TenantId,
+}
+
+impl Act for ExportAudit {
+    const RULE: &'static Rule = &rules::AUDIT_EXPORT;
+    fn target(&self) -> Target {
+        Target::new(self.tenant.clone(), "audit/export")
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct Which {
+    /// Name of an app.
+    app: Option<String>,
+    /// E-mail of a person.
+    person: Option<String>,
+    action: Option<String>,
+    trace: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+    limit: Option<u32>,
+    after: Option<u64>,
+}
+
+impl Which {
+    fn filter(self, server: &Bailiwick) -> Result<EventFilter, Refusal> {
+        let time = |text: Option<String>| text.map(|text| text.parse::<Timestamp>().map_err(|_| not_a_time(&text))).transpose();
+        let person = match self.person.as_deref() {
+            // Nobody of that address: a filter that nothing meets.
+            Some(email) => Some(server.identity.person_by_email(email).map_or_else(|| PersonId::new(""), |found| found.id.clone())),
+            None => None,
+        };
+        let app = match self.app.as_deref() {
+            Some(name) => Some(server.catalog.find(name)?.0),
+            None => None,
+        };
+        Ok(EventFilter {
+            person,
+            app,
+            action: self.action,
+            trace: self.trace.map(TraceId::new),
+            since: time(self.since)?,
+            until: time(self.until)?,
+            after: self.after,
+            limit: self.limit,
+        })
+    }
+}
+
+fn not_a_time(text: &str) -> Refusal {
+    let what = format!("`{text}` is not a time");
+    let fix = "write it as `2026-11-23T08:00:00Z`";
+    Refusal(Problem::new(ProblemKind::Invalid, "request.time", what, "times are RFC 3339", fix))
+}
+
+impl Bailiwick {
+    async fn reading(&self, asked: &Asked, resource: String) -> Result<(), Refusal> {
+        let act = ReadAudit { tenant: self.tenant.clone(), resource };
+        let permit = self.authority.permit(&asked.caller, act).await.map_err(|denied| Refusal(denied.into()))?;
+        self.store.record(permit, Outcome::Allowed, Value::Null).await.map_err(|error| Refusal(error.problem()))?;
+        Ok(())
+    }
+
+    /// An event as it is shown: ids become names where the directory knows them.
+    async fn shown(&self, event: &Event) -> Result<Value, Refusal> {
+        let mut shown = self.store.show(event).await.map_err(|error| Refusal(error.problem()))?;
+        if let Some(fields) = shown.as_object_mut() {
+            if let Some(name) = event.app.as_ref().and_then(|id| self.catalog.name_of(id)) {
+                let id = event.app.as_ref().map(ToString::to_string).unwrap_or_default();
+                fields.insert("app".to_owned(), json!(name));
+                fields.insert("resource".to_owned(), json!(event.resource.replace(&id, &name)));
+            }
+            if let Some(person) = event.person.as_ref().and_then(|id| self.identity.person(id)) {
+                fields.insert("user".to_owned(), json!(person.email));
+            }
+        }
+        Ok(shown)
+    }
+
+    async fn one(&self, id: &EventId) -> Result<Event, Refusal> {
+        let found = self.store.event(&self.tenant, id).await.map_err(|error| Refusal(error.problem()))?;
+        found.ok_or_else(|| {
+            let what = format!("there is no event `{id}`");
+            let fix = "`bailiwick audit list` shows the newest";
+            Refusal(Problem::new(ProblemKind::NotFound, "event.unknown", what, "no event has this id", fix))
+        })
+    }
+}
+
+/// Events, newest first
+#[utoipa::path(get, path = "/api/v1/events", params(Which), responses((status = 200, description = "events", body = Object)))]
+pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Query(which): Query<Which>, asked: Asked) -> Reply {
+    server.reading(&asked, "audit".to_owned()).await?;
+    server.store.flush_access().await.map_err(|error| Refusal(error.problem()))?;
+    let filter = which.filter(&server)?;
+    let limit = filter.limit.unwrap_or(100);
+    let events = server.store.events(&server.tenant, &filter).await.map_err(|error| Refusal(error.problem()))?;
+    let full = u32::try_from(events.len()).is_ok_and(|count| count >= limit);
+    let next = events.last().filter(|_| full).map(|event| event.cursor);
+    let mut shown = Vec::with_capacity(events.len());
+    for event in &events {
+        shown.push(server.shown(event).await?);
+    }
+    ok(json!({ "events": shown, "next": next }))
+}
+
+/// One event
+#[utoipa::path(get, path = "/api/v1/events/{id}", responses((status = 200, description = "the event", body = Object)))]
+pub(crate) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, asked: Asked) -> Reply {
+    server.reading(&asked, format!("event/{id}")).await?;
+    let event = server.one(&EventId::new(id)).await?;
+    ok(server.shown(&event).await?)
+}
+
+/// One event with its proof
+#[utoipa::path(get, path = "/api/v1/events/{id}/proof", responses((status = 200, description = "the stored bytes, and the proof that the log holds them", body = Object)))]
+pub(crate) async fn proof(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, asked: Asked) -> Reply {
+    server.reading(&asked, format!("event/{id}")).await?;
+    let say = |error: store::StoreError| Refusal(error.problem());
+    server.store.sequence_now().await.map_err(say)?;
+    let event = server.one(&EventId::new(id)).await?;
+    let head = server.store.checkpoint(&server.tenant).await.map_err(say)?;
+    let key = server.store.log_verifier(&server.tenant).map_err(say)?;
+    let (Some(head), Some(index)) = (head, event.index) else { return Err(Refusal(Problem::internal())) };
+    let record = Record::new(Arc::clone(&server.store), server.tenant.clone());
+    let made = tokio::task::spawn_blocking(move || EventProof::new(&key, &head, index, &entry(event), &record)).await;
+    match made {
+        Ok(Ok(proof)) => ok(proof),
+        Ok(Err(error)) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a proof could not be made");
+            Err(Refusal(Problem::internal()))
+        }
+        Err(_) => Err(Refusal(Problem::internal())),
+    }
+}
+
+struct Pieces {
+    to: mpsc::Sender<std::io::Result<Bytes>>,
+    held: Vec<u8>,
+}
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.held.extend_from_slice(bytes);
+        if self.held.len() >= PIECE_BYTES {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let piece = Bytes::from(std::mem::take(&mut self.held));
+        self.to.blocking_send(Ok(piece)).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+/// The whole record, in one file that verifies without this server
+#[utoipa::path(get, path = "/api/v1/export", responses((status = 200, description = "the export", body = Vec<u8>)))]
+pub(crate) async fn export(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
+    let say = |error: store::StoreError| Refusal(error.problem());
+    let act = ExportAudit { tenant: server.tenant.clone() };
+    let permit = server.authority.permit(&asked.caller, act).await.map_err(|denied| Refusal(denied.into()))?;
+    server.store.flush_access().await.map_err(say)?;
+    server.store.record(permit, Outcome::Allowed, Value::Null).await.map_err(say)?;
+    server.store.sequence_now().await.map_err(say)?;
+    let head = server.store.checkpoint(&server.tenant).await.map_err(say)?;
+    let head = head.ok_or_else(|| Refusal(Problem::internal()))?;
+    let key = server.store.log_verifier(&server.tenant).map_err(say)?;
+    let record = Record::new(Arc::clone(&server.store), server.tenant.clone());
+    let (to, pieces) = mpsc::channel(EXPORT_PIECES);
+    tokio::task::spawn_blocking(move || {
+        let mut out = Pieces { to: to.clone(), held: Vec::new() };
+        let written = write_export(&mut out, &key, &head, &record).map_err(std::io::Error::other);
+        if let Err(error) = written.and_then(|()| out.flush()) {
+            tracing::error!(error = &error as &dyn std::error::Error, "an export broke off");
+            // The reader must see that it is not whole.
+            drop(to.blocking_send(Err(error)));
+        }
+    });
+    let body = Body::from_stream(ReceiverStream::new(pieces));
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body).into_response())
+}

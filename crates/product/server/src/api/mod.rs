@@ -1,0 +1,69 @@
+//! The control API: one list makes the routes and the OpenAPI document alike.
+
+mod apps;
+mod deploy;
+mod events;
+mod people;
+mod requests;
+mod secrets;
+mod tiles;
+mod whoami;
+
+pub(crate) use apps::OneApp;
+pub(crate) use secrets::NewValue;
+
+use crate::Bailiwick;
+use axum::{Router, extract::State, response::Response};
+use std::sync::Arc;
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Bailiwick",
+    description = "The control API. Refusals are `application/problem+json` with `code`, `what`, `at`, `why` and `fix`."
+))]
+struct Document;
+
+/// Every route of the API, with its document.
+pub(crate) fn router() -> (Router<Arc<Bailiwick>>, utoipa::openapi::OpenApi) {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(whoami::whoami))
+        .routes(routes!(whoami::policy))
+        .routes(routes!(apps::list))
+        .routes(routes!(apps::see))
+        .routes(routes!(apps::revoke))
+        .routes(routes!(apps::restore))
+        .routes(routes!(apps::retire))
+        .routes(routes!(apps::rollback))
+        .routes(routes!(apps::token))
+        .routes(routes!(apps::logs))
+        .routes(routes!(deploy::deploy))
+        .routes(routes!(requests::list))
+        .routes(routes!(requests::approve))
+        .routes(routes!(requests::reject))
+        .routes(routes!(people::list, people::add))
+        .routes(routes!(people::groups))
+        .routes(routes!(people::disable))
+        .routes(routes!(secrets::list))
+        .routes(routes!(secrets::show, secrets::put))
+        .routes(routes!(secrets::rotate))
+        .routes(routes!(secrets::revoke))
+        .routes(routes!(events::list))
+        .routes(routes!(events::show))
+        .routes(routes!(events::proof))
+        .routes(routes!(events::export))
+        .routes(routes!(tiles::checkpoint))
+        .routes(routes!(tiles::key))
+        .routes(routes!(tiles::tile))
+        .routes(routes!(tiles::jwks))
+        .routes(routes!(tiles::healthz))
+        .routes(routes!(tiles::readyz))
+        .split_for_parts()
+}
+
+/// The document itself.
+pub(crate) async fn openapi(State(_server): State<Arc<Bailiwick>>) -> Response {
+    use axum::response::IntoResponse;
+    axum::Json(router().1).into_response()
+}

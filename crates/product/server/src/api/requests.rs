@@ -1,0 +1,72 @@
+//! Requests: what waits for a person, and the person's decision.
+
+use crate::{
+    Bailiwick,
+    api::apps::Why,
+    reply::{Refusal, Reply, ok},
+    who::Asked,
+};
+use authority::BreakGlass;
+use axum::extract::{Path, Query, State};
+use catalog::ListRequests;
+use model::RequestId;
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct Which {
+    state: Option<String>,
+    limit: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct Yes {
+    #[serde(default)]
+    why: String,
+    #[serde(default)]
+    break_glass: bool,
+}
+
+/// What waits for a person
+#[utoipa::path(get, path = "/api/v1/requests", params(Which), responses((status = 200, description = "requests, newest first", body = Object)))]
+pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Query(which): Query<Which>, asked: Asked) -> Reply {
+    let act = ListRequests { tenant: server.tenant.clone() };
+    let permit = server.authority.permit(&asked.caller, act).await.map_err(|denied| Refusal(denied.into()))?;
+    let state = which.state.as_deref().unwrap_or("waiting");
+    let requests = server.catalog.requests(permit, state, which.limit.unwrap_or(100)).await?;
+    ok(json!({ "requests": requests }))
+}
+
+/// Say yes
+#[utoipa::path(post, path = "/api/v1/requests/{id}/approve", request_body = Yes, responses((status = 200, description = "as deploy", body = Object)))]
+pub(crate) async fn approve(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, asked: Asked) -> Reply {
+    let Yes { why, break_glass } = asked.json()?;
+    let break_glass = if break_glass { BreakGlass::Yes } else { BreakGlass::No };
+    let act = server.catalog.plan_approve(&RequestId::new(id), break_glass, &why).await?;
+    let deployed = server
+        .store
+        .again(|| async {
+            let permit = server.authority.permit(&asked.caller, act.clone()).await?;
+            server.catalog.approve(permit).await
+        })
+        .await?;
+    super::deploy::document(deployed)
+}
+
+/// Send it back, with words
+#[utoipa::path(post, path = "/api/v1/requests/{id}/reject", request_body = Why, responses((status = 200, description = "sent back", body = Object)))]
+pub(crate) async fn reject(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, asked: Asked) -> Reply {
+    let Why { why } = asked.json()?;
+    let id = RequestId::new(id);
+    let act = server.catalog.plan_reject(&id, &why).await?;
+    server
+        .store
+        .again(|| async {
+            let permit = server.authority.permit(&asked.caller, act.clone()).await?;
+            server.catalog.reject(permit).await
+        })
+        .await?;
+    ok(json!({ "request": id, "state": "rejected" }))
+}

@@ -1,0 +1,149 @@
+//! Secrets: put, list, show, rotate, revoke. A value comes in and never goes out.
+
+use crate::{
+    Bailiwick,
+    reply::{Refusal, Reply, ok},
+    who::Asked,
+};
+use axum::extract::{Path, State};
+use model::{Env, SecretId};
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+use utoipa::ToSchema;
+use vault::{ListSecrets, NewSecret, PutSecret, RevokeSecret, Value};
+
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct NewValue {
+    app: Option<String>,
+    #[schema(value_type = Option<String>)]
+    env: Option<Env>,
+    owner: String,
+    purpose: String,
+    /// `YYYY-MM-DD`
+    expires: String,
+    hosts: Vec<String>,
+    attach: Option<String>,
+    sensitivity: Option<String>,
+    #[schema(value_type = String)]
+    value: Value,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Rotate {
+    #[schema(value_type = Option<String>)]
+    env: Option<Env>,
+    #[schema(value_type = String)]
+    value: Value,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct Revoke {
+    #[schema(value_type = Option<String>)]
+    env: Option<Env>,
+    #[serde(default)]
+    why: String,
+}
+
+fn id(team: &str, name: &str) -> SecretId {
+    SecretId::new(format!("{team}/{name}"))
+}
+
+/// Every secret, without values
+#[utoipa::path(get, path = "/api/v1/secrets", responses((status = 200, description = "secrets", body = Object)))]
+pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
+    let act = ListSecrets { tenant: server.tenant.clone(), id: None };
+    let permit = server.authority.permit(&asked.caller, act).await.map_err(|denied| Refusal(denied.into()))?;
+    ok(json!({ "secrets": server.vault.list(permit).await? }))
+}
+
+/// One secret in its environments, without values
+#[utoipa::path(get, path = "/api/v1/secrets/{team}/{name}", responses((status = 200, description = "the secret", body = Object)))]
+pub(crate) async fn show(State(server): State<Arc<Bailiwick>>, Path((team, name)): Path<(String, String)>, asked: Asked) -> Reply {
+    let act = ListSecrets { tenant: server.tenant.clone(), id: Some(id(&team, &name)) };
+    let permit = server.authority.permit(&asked.caller, act).await.map_err(|denied| Refusal(denied.into()))?;
+    ok(json!({ "secret": server.vault.list(permit).await? }))
+}
+
+/// Store a value
+#[utoipa::path(put, path = "/api/v1/secrets/{team}/{name}", request_body = NewValue, responses((status = 200, description = "the secret, without its value", body = Object)))]
+pub(crate) async fn put(State(server): State<Arc<Bailiwick>>, Path((team, name)): Path<(String, String)>, asked: Asked) -> Reply {
+    let put: NewValue = asked.json()?;
+    ok(server.put_secret(&asked.caller, id(&team, &name), put).await?)
+}
+
+/// Replace the value
+#[utoipa::path(post, path = "/api/v1/secrets/{team}/{name}/rotate", request_body = Rotate, responses((status = 200, description = "the secret, without its value", body = Object)))]
+pub(crate) async fn rotate(State(server): State<Arc<Bailiwick>>, Path((team, name)): Path<(String, String)>, asked: Asked) -> Reply {
+    let Rotate { env, value } = asked.json()?;
+    let act = vault::RotateSecret { tenant: server.tenant.clone(), id: id(&team, &name), env: env.unwrap_or(Env::Prod) };
+    let view = server
+        .store
+        .again(|| async {
+            let permit = server.authority.permit(&asked.caller, act.clone()).await?;
+            server.vault.rotate(permit, &value).await
+        })
+        .await?;
+    ok(view)
+}
+
+/// Make it unusable, at once
+#[utoipa::path(post, path = "/api/v1/secrets/{team}/{name}/revoke", request_body = Revoke, responses((status = 200, description = "how many values", body = Object)))]
+pub(crate) async fn revoke(State(server): State<Arc<Bailiwick>>, Path((team, name)): Path<(String, String)>, asked: Asked) -> Reply {
+    let Revoke { env, why } = asked.json()?;
+    let act = RevokeSecret { tenant: server.tenant.clone(), id: id(&team, &name), env, why };
+    let revoked = server
+        .store
+        .again(|| async {
+            let permit = server.authority.permit(&asked.caller, act.clone()).await?;
+            server.vault.revoke(permit).await
+        })
+        .await?;
+    ok(json!({ "revoked": revoked }))
+}
+
+impl Bailiwick {
+    pub(crate) async fn put_secret(
+        &self,
+        caller: &authority::Caller,
+        id: SecretId,
+        put: NewValue,
+    ) -> Result<vault::SecretView, vault::Error> {
+        let new = NewSecret {
+            id,
+            app: put.app,
+            env: put.env.unwrap_or(Env::Prod),
+            owner: put.owner,
+            purpose: put.purpose,
+            expires: put.expires,
+            hosts: put.hosts,
+            attach: put.attach,
+            sensitivity: put.sensitivity,
+        };
+        let act = PutSecret::new(self.tenant.clone(), new)?;
+        self.store
+            .again(|| async {
+                let permit = self.authority.permit(caller, act.clone()).await?;
+                self.vault.put(permit, &put.value).await
+            })
+            .await
+    }
+}
+
+impl NewValue {
+    /// The token of the demo's chat.
+    pub(crate) fn for_demo(now: &model::Timestamp) -> Self {
+        let expires = now.plus(std::time::Duration::from_secs(60 * 86_400)).to_string();
+        Self {
+            app: Some("poll-notify".to_owned()),
+            env: Some(Env::Prod),
+            owner: "people-ops".to_owned(),
+            purpose: "Posts votes to the demo's chat".to_owned(),
+            expires: expires.chars().take(10).collect(),
+            hosts: vec!["slack.com".to_owned()],
+            attach: None,
+            sensitivity: Some("low".to_owned()),
+            value: Value::new(crate::demo::TOKEN),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What anyone may read: each tenant's log (C2SP tlog-tiles), the keys to check it and tokens with, and whether the
+//! server lives.
+
+use crate::{
+    Bailiwick,
+    reply::{Refusal, Reply, ok},
+};
+use axum::{
+    body::Body,
+    extract::{Path, State},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use model::{Problem, ProblemKind, TenantId};
+use serde_json::json;
+use std::sync::Arc;
+
+fn no_log(tenant: &str) -> Refusal {
+    Refusal(Problem::new(
+        ProblemKind::NotFound,
+        "log.unknown",
+        format!("there is no log at `/log/{tenant}`"),
+        "each tenant has one; this server has the tenant `main`",
+        "read `/log/main/checkpoint`",
+    ))
+}
+
+fn tenant(server: &Bailiwick, name: &str) -> Result<TenantId, Refusal> {
+    if server.tenant.as_str() == name { Ok(server.tenant.clone()) } else { Err(no_log(name)) }
+}
+
+/// The signed head of the log
+#[utoipa::path(get, path = "/log/{tenant}/checkpoint", responses((status = 200, description = "a C2SP signed note", body = String)))]
+pub(crate) async fn checkpoint(State(server): State<Arc<Bailiwick>>, Path(name): Path<String>) -> Reply {
+    let tenant = tenant(&server, &name)?;
+    let found = server.store.checkpoint(&tenant).await.map_err(|error| Refusal(error.problem()))?;
+    let signed = found.ok_or_else(|| no_log(&name))?;
+    Ok(signed.note().to_owned().into_response())
+}
+
+/// The key that checks it
+#[utoipa::path(get, path = "/log/{tenant}/key", responses((status = 200, description = "a C2SP verifier key", body = String)))]
+pub(crate) async fn key(State(server): State<Arc<Bailiwick>>, Path(name): Path<String>) -> Reply {
+    let tenant = tenant(&server, &name)?;
+    let key = server.store.log_verifier(&tenant).map_err(|error| Refusal(error.problem()))?;
+    Ok(format!("{key}\n").into_response())
+}
+
+/// A tile of the log
+#[utoipa::path(get, path = "/log/{tenant}/tile/{*path}", responses((status = 200, description = "a C2SP tile", body = Vec<u8>)))]
+pub(crate) async fn tile(State(server): State<Arc<Bailiwick>>, Path((name, path)): Path<(String, String)>) -> Reply {
+    let tenant = tenant(&server, &name)?;
+    // Entry bundles hold bodies of events, which only readers of the record may see.
+    if path.starts_with("entries") {
+        return Err(no_log(&name));
+    }
+    let found = server.store.tile(&tenant, &format!("tile/{path}")).await.map_err(|error| Refusal(error.problem()))?;
+    let bytes = found.ok_or_else(|| no_log(&name))?;
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], Body::from(bytes)).into_response())
+}
+
+/// The keys that check tokens
+#[utoipa::path(get, path = "/.well-known/jwks.json", responses((status = 200, description = "a JWK set (RFC 7517)", body = Object)))]
+pub(crate) async fn jwks(State(server): State<Arc<Bailiwick>>) -> Reply {
+    ok(server.identity.tokens().jwks())
+}
+
+/// The process lives
+#[utoipa::path(get, path = "/healthz", responses((status = 200, description = "it does", body = String)))]
+pub(crate) async fn healthz() -> Response {
+    "ok\n".into_response()
+}
+
+/// The server can serve: its database answers
+#[utoipa::path(get, path = "/readyz", responses((status = 200, description = "it can", body = Object), (status = 503, description = "not now", body = Object)))]
+pub(crate) async fn readyz(State(server): State<Arc<Bailiwick>>) -> Reply {
+    server.store.epoch(&server.tenant).await.map_err(|error| Refusal(error.problem()))?;
+    ok(json!({ "ready": true }))
+}

@@ -1,0 +1,68 @@
+//! Who the caller is, and the policy in force.
+
+use crate::{
+    Bailiwick,
+    reply::{Refusal, Reply, ok},
+    who::Asked,
+};
+use authority::{Act, Role, Rule, Target, Who, rules};
+use axum::extract::State;
+use model::{Problem, ProblemKind, TenantId};
+use serde_json::json;
+use std::sync::Arc;
+
+/// Read the policy bundle.
+#[derive(Debug)]
+struct ReadPolicy {
+    tenant: TenantId,
+}
+
+impl Act for ReadPolicy {
+    const RULE: &'static Rule = &rules::POLICY_READ;
+    fn target(&self) -> Target {
+        Target::new(self.tenant.clone(), "policy")
+    }
+}
+
+/// Who is asking
+#[utoipa::path(get, path = "/api/v1/whoami", responses((status = 200, description = "the caller", body = Object)))]
+pub(crate) async fn whoami(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
+    match &asked.caller.who {
+        Who::Machine { system_user } => {
+            ok(json!({ "caller": "machine", "name": system_user, "groups": [], "tenant": asked.caller.tenant }))
+        }
+        Who::Person { id, .. } => {
+            let person = server.identity.person(id);
+            let facts = server.authority.facts(&server.tenant);
+            let roles = facts.people.get(id).map(|person| person.roles().map(Role::group).collect::<Vec<_>>());
+            ok(json!({
+                "caller": "person",
+                "name": person.as_ref().map(|person| &person.email),
+                "groups": person.as_ref().map(|person| &person.groups),
+                "roles": roles,
+                "tenant": asked.caller.tenant,
+            }))
+        }
+        _ => Err(Refusal(sign_in_first())),
+    }
+}
+
+pub(crate) fn sign_in_first() -> Problem {
+    Problem::new(
+        ProblemKind::Unauthenticated,
+        "sign_in.needed",
+        "nobody is signed in",
+        "the request carries no session and no local credential",
+        "open your one-time link, or run the command on the server's own machine",
+    )
+}
+
+/// The policy bundle
+#[utoipa::path(get, path = "/api/v1/policy", responses((status = 200, description = "the files of the bundle", body = Object)))]
+pub(crate) async fn policy(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
+    let act = ReadPolicy { tenant: server.tenant.clone() };
+    let permit = server.authority.permit(&asked.caller, act).await.map_err(|denied| Refusal(denied.into()))?;
+    let _spent = permit.spend();
+    let files: Vec<_> = server.policy_files.iter().map(|(name, text)| json!({ "name": name, "text": text })).collect();
+    ok(json!({ "files": files }))
+}

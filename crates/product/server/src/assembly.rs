@@ -1,0 +1,290 @@
+//! The assembly: every room made, and given what it asks of the others.
+
+use crate::{
+    Config, Settings,
+    app_log::AppLog,
+    doors::{AssetsInside, DataInside, SelfInside, WaysOut},
+    policy,
+    settings::FirstStart,
+    sign_ins::ByIdentity,
+    vaulted::ByVault,
+};
+use authority::{Authority, Surface};
+use broker::Broker;
+use catalog::{Addresses, Catalog, Surfaces};
+use data::Data;
+use gateway::Gateway;
+use identity::{Identity, MachineKey, MachineProof};
+use model::{Clock, Problem, ProblemKind, TenantId, Timestamp};
+use sandbox::Sandbox;
+use seal::{Context, Purpose, PurposeKey};
+use std::{error::Error, path::PathBuf, sync::Arc};
+use store::{Store, StoreConfig, Tasks, Tx};
+use tokio::task::JoinSet;
+use vault::Vault;
+
+/// A whole Bailiwick, running in this process.
+pub struct Bailiwick {
+    pub(crate) config: Config,
+    pub(crate) data_folder: PathBuf,
+    pub(crate) tenant: TenantId,
+    pub(crate) first_start: FirstStart,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) sandbox: Arc<Sandbox>,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) data: Arc<Data>,
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) app_log: Arc<AppLog>,
+    pub(crate) machine: MachineProof,
+    pub(crate) policy_files: policy::Files,
+    /// Tells this Bailiwick's cookies from another's on the same loopback.
+    pub(crate) instance: String,
+}
+
+impl std::fmt::Debug for Bailiwick {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bailiwick").field("url", &self.config.public_url).finish_non_exhaustive()
+    }
+}
+
+/// What runs beside the requests; dropping it stops it.
+#[derive(Debug)]
+pub struct Running {
+    pub(crate) tasks: Tasks,
+    pub(crate) jobs: JoinSet<()>,
+}
+
+/// Authenticates precompiled code, so that nothing else is ever mapped as code.
+struct CodeTags(PurposeKey);
+
+impl sandbox::Authenticator for CodeTags {
+    fn tag(&self, context: &str, bytes: &[u8]) -> [u8; 32] {
+        self.0.mac(&Context::table("code").row(context), bytes)
+    }
+
+    fn verify(&self, context: &str, bytes: &[u8], tag: &[u8]) -> bool {
+        self.0.verify_mac(&Context::table("code").row(context), bytes, tag).is_ok()
+    }
+}
+
+/// A failure at start: the cause for the log, words for the operator.
+fn cannot(what: &'static str, error: &(dyn Error + 'static)) -> Problem {
+    tracing::error!(error, what, "the server cannot start");
+    Problem::new(
+        ProblemKind::Unavailable,
+        "start.failed",
+        format!("{what} could not be started"),
+        error.to_string(),
+        "`bailiwick doctor` looks for the cause",
+    )
+}
+
+impl Bailiwick {
+    /// Makes every room and reads what they keep in memory. The engine compiles in the background.
+    ///
+    /// # Errors
+    /// Whatever keeps the server from starting, with what to do.
+    pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<(Arc<Self>, Running), Problem> {
+        let Settings { data: folder, config, database, root, first_start } = settings;
+        let tenant = TenantId::main();
+        let keys = root.tenant(&tenant);
+        let instance: String = root.id().chars().filter(char::is_ascii_alphanumeric).take(8).collect();
+        let policy_files = policy::files(&folder).map_err(|error| cannot("the policy", &error))?;
+        let bundle = policy::compile(&policy_files).map_err(|error| cannot("the policy", &error))?;
+        let authority = Arc::new(Authority::new(Arc::clone(&clock), Some(bundle)));
+        let node = node_name();
+        let store_config = StoreConfig {
+            database,
+            clock: Arc::clone(&clock),
+            root: root.clone(),
+            node: node.clone(),
+            data_dir: folder.clone(),
+            log_host: config.control_host().to_owned(),
+            reserve_bytes: store::RESERVE_BYTES,
+        };
+        let rooms = [identity::MIGRATIONS, vault::MIGRATIONS, data::MIGRATIONS, broker::MIGRATIONS, gateway::MIGRATIONS, catalog::MIGRATIONS, MIGRATIONS];
+        let store = Store::open(store_config, Arc::clone(&authority) as _, &rooms).await.map_err(|error| error.problem())?;
+        let sandbox = Sandbox::start(sandbox::Config {
+            cache_dir: folder.join("cache"),
+            authenticator: Arc::new(CodeTags(keys.purpose(Purpose::CodeCache))),
+            maxima: sandbox::Maxima::default(),
+        })
+        .map_err(|error| cannot("the sandbox", &error))?;
+        let machine_key = MachineKey::load_or_create(&folder).map_err(|error| cannot("the local credential", &error))?;
+        let machine = MachineProof::new(&machine_key, config.public_url.clone(), Arc::clone(&clock));
+        let base = Base { config: &config, tenant: &tenant, keys: &keys, clock: &clock, store: &store, authority: &authority, node: &node };
+        let identity = base.identity();
+        let vault = base.vault();
+        let data = base.data();
+        let broker = base.broker(&vault)?;
+        let (app_log, writer) = AppLog::new(Arc::clone(&store), Arc::clone(&clock), tenant.clone(), &keys);
+        let gateway = base.gateway(&identity, &vault, &broker, &app_log, &sandbox, &instance);
+        broker.inside(data::HOST, Arc::new(DataInside(Arc::clone(&data))));
+        broker.inside("assets.bailiwick", Arc::new(AssetsInside(Arc::downgrade(&gateway))));
+        broker.inside("self.bailiwick", Arc::new(SelfInside));
+        let surfaces: Surfaces = vec![
+            Arc::clone(&gateway) as Arc<dyn Surface<Tx>>,
+            Arc::clone(&identity) as _,
+            Arc::clone(&vault) as _,
+            Arc::clone(&data) as _,
+            Arc::clone(&broker) as _,
+        ];
+        let addresses = Addresses { scheme: config.scheme().as_str().to_owned(), domain: config.apps_domain.clone() };
+        let catalog = Arc::new(Catalog::new(
+            Arc::clone(&store),
+            Arc::clone(&authority),
+            Arc::clone(&clock),
+            surfaces,
+            tenant.clone(),
+            addresses,
+        ));
+        let server = Arc::new(Self {
+            config,
+            data_folder: folder,
+            tenant,
+            first_start,
+            clock,
+            store,
+            authority,
+            sandbox,
+            identity,
+            vault,
+            data,
+            broker,
+            gateway,
+            catalog,
+            app_log,
+            machine,
+            policy_files,
+            instance,
+        });
+        let running = server.run_beside(writer).await?;
+        Ok((server, running))
+    }
+
+    async fn run_beside(self: &Arc<Self>, writer: crate::app_log::Writer) -> Result<Running, Problem> {
+        let position = self.store.feed_position(&self.tenant).await.map_err(|error| error.problem())?;
+        self.load_all().await?;
+        let tasks = self.store.start_tasks().await.map_err(|error| error.problem())?;
+        let mut jobs = JoinSet::new();
+        jobs.spawn(self.follow(position));
+        jobs.spawn(writer.run());
+        crate::jobs::start(self, &mut jobs);
+        // One node holds the file's lock: it serves as long as it lives. Leases of many nodes come with them.
+        self.gateway.lease().renew(Timestamp::from_ms(i64::MAX));
+        Ok(Running { tasks, jobs })
+    }
+
+    /// Where the console is.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.config.public_url
+    }
+}
+
+impl Running {
+    /// Stops what runs beside the requests, and writes what is still held.
+    pub async fn stop(mut self) {
+        self.jobs.shutdown().await;
+        if let Err(error) = self.tasks.stop().await {
+            tracing::error!(error = &error as &dyn Error, "the store did not stop cleanly");
+        }
+    }
+}
+
+/// What every room is made from.
+struct Base<'a> {
+    config: &'a Config,
+    tenant: &'a TenantId,
+    keys: &'a seal::TenantKey,
+    clock: &'a Arc<dyn Clock>,
+    store: &'a Arc<Store>,
+    authority: &'a Arc<Authority>,
+    node: &'a str,
+}
+
+impl Base<'_> {
+    fn identity(&self) -> Arc<Identity> {
+        let config = identity::Config {
+            tenant: self.tenant.clone(),
+            keys: self.keys.clone(),
+            public_url: self.config.public_url.clone(),
+            node: self.node.to_owned(),
+        };
+        Arc::new(Identity::new(Arc::clone(self.store), Arc::clone(self.authority), Arc::clone(self.clock), config))
+    }
+
+    fn vault(&self) -> Arc<Vault> {
+        let config = vault::Config { tenant: self.tenant.clone(), keys: self.keys.clone(), node: self.node.to_owned() };
+        Arc::new(Vault::new(Arc::clone(self.store), Arc::clone(self.authority), Arc::clone(self.clock), config))
+    }
+
+    fn data(&self) -> Arc<Data> {
+        let config = data::Config { tenant: self.tenant.clone(), keys: self.keys.clone(), node: self.node.to_owned() };
+        Arc::new(Data::new(Arc::clone(self.store), Arc::clone(self.authority), Arc::clone(self.clock), config))
+    }
+
+    fn broker(&self, vault: &Arc<Vault>) -> Result<Arc<Broker>, Problem> {
+        let dns = broker::Dns::system().map_err(|error| cannot("name resolution", &error))?;
+        let rooms = broker::Rooms {
+            authority: Arc::clone(self.authority),
+            store: Arc::clone(self.store),
+            secrets: Arc::new(ByVault(Arc::clone(vault))),
+            dns: Arc::new(dns),
+        };
+        Broker::new(self.config.egress.clone(), rooms).map_err(|error| cannot("the broker", &error))
+    }
+
+    fn gateway(
+        &self,
+        identity: &Arc<Identity>,
+        vault: &Arc<Vault>,
+        broker: &Arc<Broker>,
+        log: &Arc<AppLog>,
+        sandbox: &Arc<Sandbox>,
+        instance: &str,
+    ) -> Arc<Gateway> {
+        let config = gateway::Config {
+            tenant: self.tenant.clone(),
+            apps_domain: self.config.apps_domain.clone(),
+            control_url: self.config.public_url.clone(),
+            scheme: self.config.scheme(),
+            node: self.node.to_owned(),
+            instance: instance.to_owned(),
+            trusted_proxies: self.config.trusted_proxies.clone(),
+            limits: gateway::Limits::default(),
+        };
+        let sign_ins = ByIdentity {
+            identity: Arc::clone(identity),
+            authority: Arc::clone(self.authority),
+            tenant: self.tenant.clone(),
+        };
+        let rooms = gateway::Rooms {
+            store: Arc::clone(self.store),
+            authority: Arc::clone(self.authority),
+            clock: Arc::clone(self.clock),
+            sandbox: Arc::clone(sandbox),
+            sign_ins: Arc::new(sign_ins),
+            doors: Arc::new(WaysOut { broker: Arc::clone(broker), vault: Arc::clone(vault) }),
+            log: Arc::clone(log) as _,
+        };
+        Arc::new(Gateway::new(config, rooms))
+    }
+}
+
+const MIGRATIONS: &[store::Migration] = &[store::Migration {
+    room: "server",
+    number: 1,
+    name: "app logs",
+    sql: include_str!("migrations/0001_start.sql"),
+}];
+
+/// This machine's name; nodes of one database need different ones.
+fn node_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "node".to_owned(), |name| name.trim().to_owned())
+}

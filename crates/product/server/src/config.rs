@@ -1,0 +1,307 @@
+//! Configuration: one typed file, every mistake reported at once. Anything can be given as `BAILIWICK_SECTION__KEY` too.
+
+use broker::EgressConfig;
+use figment::{
+    Figment,
+    providers::{Env, Format, Toml},
+};
+use ipnet::IpNet;
+use model::{Problem, ProblemKind};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+/// Every key that there is; what else is written is refused with the nearest of these.
+const KEYS: &[&str] = &[
+    "server.listen",
+    "server.public_url",
+    "server.apps_domain",
+    "server.trusted_proxies",
+    "server.database",
+    "broker.private",
+    "broker.resolve",
+    "broker.ca",
+    "seal.root",
+    "sign_in.links",
+];
+
+/// Configuration without mistakes.
+#[derive(Debug)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub public_url: String,
+    pub apps_domain: String,
+    pub trusted_proxies: Vec<IpNet>,
+    pub database: Option<String>,
+    pub egress: EgressConfig,
+    /// `file:PATH`; a file in the data folder when nothing is said.
+    pub root: Option<PathBuf>,
+    pub links: Links,
+}
+
+/// Whether one-time links may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    On,
+    Off,
+}
+
+/// What the command line says; it goes before the file.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    pub listen: Option<String>,
+    pub database: Option<String>,
+}
+
+struct Reader {
+    values: BTreeMap<String, Value>,
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    fn wrong(&mut self, key: &str, why: impl Into<String>, fix: impl Into<String>) {
+        let what = format!("`{key}` in the configuration cannot be used");
+        self.problems.push(Problem::new(ProblemKind::Invalid, "config.value", what, why, fix).at(key));
+    }
+
+    fn take<T: DeserializeOwned>(&mut self, key: &str, form: &str) -> Option<T> {
+        let value = self.values.remove(key)?;
+        match serde_json::from_value(value) {
+            Ok(value) => Some(value),
+            Err(_) => {
+                self.wrong(key, "it has another form than expected", format!("write it as {form}"));
+                None
+            }
+        }
+    }
+
+    fn listed<T>(&mut self, key: &str, form: &str, parse: impl Fn(&str) -> Result<T, Problem>) -> Vec<T> {
+        let texts: Vec<String> = self.take(key, form).unwrap_or_default();
+        let mut parsed = Vec::new();
+        for text in texts {
+            match parse(&text) {
+                Ok(value) => parsed.push(value),
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+        parsed
+    }
+}
+
+impl Config {
+    /// Reads `file` (nothing when it is not there), environment and command line.
+    ///
+    /// # Errors
+    /// Every mistake, in the order of the keys.
+    pub fn read(file: &Path, overrides: &Overrides) -> Result<Self, Vec<Problem>> {
+        let sections = Env::prefixed("BAILIWICK_").filter(|key| key.as_str().contains("__")).split("__");
+        let figment = Figment::new().merge(Toml::file(file)).merge(sections);
+        let whole: Map<String, Value> = figment.extract().map_err(|error| {
+            let what = format!("`{}` cannot be read", file.display());
+            vec![Problem::new(ProblemKind::Invalid, "config.syntax", what, error.to_string(), "mend the line that is named")]
+        })?;
+        Self::of(whole, overrides, file.parent().unwrap_or(Path::new(".")))
+    }
+
+    fn of(whole: Map<String, Value>, overrides: &Overrides, folder: &Path) -> Result<Self, Vec<Problem>> {
+        let mut reader = Reader { values: flat(whole), problems: Vec::new() };
+        unknown_keys(&mut reader);
+        if let Some(listen) = &overrides.listen {
+            reader.values.insert("server.listen".to_owned(), Value::String(listen.clone()));
+        }
+        if let Some(database) = &overrides.database {
+            reader.values.insert("server.database".to_owned(), Value::String(database.clone()));
+        }
+        let listen: SocketAddr =
+            reader.take("server.listen", "`\"127.0.0.1:7070\"`").unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7070)));
+        let own = format!("http://localhost:{}", listen.port());
+        let public_url: String = reader.take("server.public_url", "`\"https://bailiwick.corp.example\"`").unwrap_or(own);
+        let apps_domain: String = reader
+            .take("server.apps_domain", "`\"corp-apps.example\"`")
+            .unwrap_or_else(|| format!("localhost:{}", listen.port()));
+        let public_url = public_url.trim_end_matches('/').to_owned();
+        check_domains(&mut reader, &public_url, &apps_domain);
+        let trusted_proxies = reader.listed("server.trusted_proxies", "`[\"10.0.0.0/8\"]`", |text| {
+            text.parse::<IpNet>().map_err(|_| proxy(text))
+        });
+        let database: Option<String> = reader.take("server.database", "`\"postgres://…\"`");
+        let root = root(&mut reader, database.as_deref());
+        let links: bool = reader.take("sign_in.links", "`true` or `false`").unwrap_or(true);
+        let egress = egress(&mut reader, folder, listen);
+        if !reader.problems.is_empty() {
+            return Err(reader.problems);
+        }
+        let links = if links { Links::On } else { Links::Off };
+        Ok(Self { listen, public_url, apps_domain, trusted_proxies, database, egress, root, links })
+    }
+
+    /// `http` or `https`, as browsers reach it.
+    #[must_use]
+    pub fn scheme(&self) -> gateway::Scheme {
+        if self.public_url.starts_with("https://") { gateway::Scheme::Https } else { gateway::Scheme::Http }
+    }
+
+    /// The host and port of the control origin.
+    #[must_use]
+    pub fn control_host(&self) -> &str {
+        self.public_url.split_once("://").map_or(self.public_url.as_str(), |(_, host)| host)
+    }
+}
+
+fn flat(whole: Map<String, Value>) -> BTreeMap<String, Value> {
+    let mut flat = BTreeMap::new();
+    for (section, value) in whole {
+        match value {
+            Value::Object(keys) => {
+                for (key, value) in keys {
+                    flat.insert(format!("{section}.{key}"), value);
+                }
+            }
+            other => {
+                flat.insert(section, other);
+            }
+        }
+    }
+    flat
+}
+
+fn unknown_keys(reader: &mut Reader) {
+    let unknown: Vec<String> = reader.values.keys().filter(|key| !KEYS.contains(&key.as_str())).cloned().collect();
+    for key in unknown {
+        reader.values.remove(&key);
+        let near = KEYS.iter().max_by(|a, b| {
+            strsim::jaro_winkler(a, &key).total_cmp(&strsim::jaro_winkler(b, &key))
+        });
+        let fix = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
+        let what = format!("`{key}` is not a key of the configuration");
+        let why = "unknown keys are refused, so that a misspelt one is not silently ignored";
+        reader.problems.push(Problem::new(ProblemKind::Invalid, "config.unknown_key", what, why, fix).at(key));
+    }
+}
+
+/// An apps domain that equals, contains or lies under the console's host is refused, the `localhost` default aside.
+fn check_domains(reader: &mut Reader, public_url: &str, apps_domain: &str) {
+    let Some((scheme @ ("http" | "https"), host)) = public_url.split_once("://") else {
+        reader.wrong("server.public_url", "it is not an address that a browser opens", "write it as `\"https://bailiwick.corp.example\"`");
+        return;
+    };
+    let name = |text: &str| text.split(':').next().unwrap_or(text).to_ascii_lowercase();
+    let (console, apps) = (name(host), name(apps_domain));
+    if console == "localhost" && apps == "localhost" {
+        return;
+    }
+    let under = |inner: &str, outer: &str| inner == outer || inner.ends_with(&format!(".{outer}"));
+    if under(&console, &apps) || under(&apps, &console) {
+        let fix = "give apps a domain of their own, such as `corp-apps.example`";
+        reader.wrong("server.apps_domain", "apps and console would share a host name, and with it cookies", fix);
+    }
+    let loopback = console == "localhost" || console.starts_with("127.");
+    if scheme == "http" && !loopback {
+        reader.wrong("server.public_url", "without TLS anyone on the way could take sessions over", "use `https://`");
+    }
+}
+
+fn proxy(text: &str) -> Problem {
+    let what = format!("`{text}` is not a network");
+    let why = "only a proxy whose address is known is believed about whom it speaks for";
+    Problem::new(ProblemKind::Invalid, "config.value", what, why, "write it as `10.0.0.0/8`").at("server.trusted_proxies")
+}
+
+fn root(reader: &mut Reader, database: Option<&str>) -> Option<PathBuf> {
+    let text: Option<String> = reader.take("seal.root", "`\"file:/etc/bailiwick/root.key\"`");
+    match text.as_deref().map(|text| text.split_once(':')) {
+        Some(Some(("file", path))) => Some(PathBuf::from(path)),
+        Some(_) => {
+            reader.wrong("seal.root", "only key files are supported so far", "write it as `\"file:/etc/bailiwick/root.key\"`");
+            None
+        }
+        None => {
+            if database.is_some_and(|url| url.starts_with("postgres")) {
+                let why = "many nodes share one PostgreSQL, and each needs the same root key";
+                reader.wrong("seal.root", why, "write `root = \"file:/etc/bailiwick/root.key\"` under `[seal]`");
+            }
+            None
+        }
+    }
+}
+
+fn egress(reader: &mut Reader, folder: &Path, listen: SocketAddr) -> EgressConfig {
+    let private = reader.listed("broker.private", "`[\"10.20.0.0/16:443\"]`", EgressConfig::parse_private);
+    let pairs: BTreeMap<String, String> =
+        reader.take("broker.resolve", "`{ \"slack.com\" = \"127.0.0.1:9443\" }`").unwrap_or_default();
+    let mut resolve = std::collections::HashMap::new();
+    for (host, address) in &pairs {
+        match EgressConfig::parse_resolve(host, address) {
+            Ok((host, address)) => {
+                resolve.insert(host, address);
+            }
+            Err(problem) => reader.problems.push(problem),
+        }
+    }
+    let files = reader.listed("broker.ca", "`[\"corp-ca.pem\"]`", |file| {
+        let path = folder.join(file);
+        let pem = std::fs::read(&path).map_err(|_| unreadable(file))?;
+        EgressConfig::parse_ca(file, &pem)
+    });
+    EgressConfig {
+        private,
+        resolve,
+        ca: files.into_iter().flatten().collect(),
+        own: vec![broker::Own::Listener(listen)],
+        ..EgressConfig::default()
+    }
+}
+
+fn unreadable(file: &str) -> Problem {
+    let what = format!("the certificate file `{file}` cannot be read");
+    let why = "it is missing, or not readable by the server";
+    Problem::new(ProblemKind::Invalid, "config.ca", what, why, "check its path and permissions").at("broker.ca")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, Vec<Problem>> {
+        let whole: Map<String, Value> = Figment::new().merge(Toml::string(text)).extract().unwrap();
+        Config::of(whole, &Overrides::default(), Path::new("."))
+    }
+
+    #[test]
+    fn nothing_said_is_a_server_on_loopback() {
+        let config = read("").unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:7070");
+        assert_eq!((config.public_url.as_str(), config.apps_domain.as_str()), ("http://localhost:7070", "localhost:7070"));
+    }
+
+    #[test]
+    fn every_mistake_is_reported_at_once() {
+        let problems = read(
+            "[server]\nlisten = 5\npublic_ulr = \"x\"\ntrusted_proxies = [\"ten\"]\n[broker]\nprivate = [\"10.0.0.0/8\"]\n[seal]\nroot = \"gold\"\n",
+        )
+        .unwrap_err();
+        let at: Vec<&str> = problems.iter().filter_map(|problem| problem.at.as_deref()).collect();
+        assert_eq!(at, ["server.public_ulr", "server.listen", "server.trusted_proxies", "seal.root", "[broker] private"]);
+        assert!(problems[0].fix.contains("`server.public_url`"));
+    }
+
+    #[test]
+    fn apps_and_console_never_share_a_host_name() {
+        for (console, apps) in [("corp.example", "apps.corp.example"), ("a.apps.example", "apps.example"), ("x.example", "x.example")] {
+            let text = format!("[server]\npublic_url = \"https://{console}\"\napps_domain = \"{apps}\"\n");
+            let problems = read(&text).unwrap_err();
+            assert_eq!(problems[0].at.as_deref(), Some("server.apps_domain"), "{console} {apps}");
+        }
+        assert!(read("[server]\npublic_url = \"https://bailiwick.corp.example\"\napps_domain = \"corp-apps.example\"\n").is_ok());
+    }
+
+    #[test]
+    fn postgres_needs_a_named_root_key() {
+        let problems = read("[server]\ndatabase = \"postgres://db/bailiwick\"\n").unwrap_err();
+        assert_eq!(problems[0].at.as_deref(), Some("seal.root"));
+    }
+}

@@ -1,0 +1,68 @@
+//! Keeps this node's memory fresh: what the change feed names is read again, then authority's facts are replaced.
+
+use crate::Bailiwick;
+use authority::{Facts, change};
+use futures_util::StreamExt;
+use model::{Problem, SessionId};
+use std::sync::{Arc, Weak};
+use store::{Change, EPOCH_CHANGED};
+
+impl Bailiwick {
+    /// Reads everything, at start and whenever the feed was lost.
+    pub(crate) async fn load_all(&self) -> Result<(), Problem> {
+        self.identity.load_all().await.map_err(|error| Problem::from(&error))?;
+        self.catalog.load_apps().await.map_err(|error| Problem::from(&error))?;
+        self.vault.load_all().await.map_err(|error| Problem::from(&error))?;
+        self.data.load_all().await.map_err(|error| Problem::from(&error))?;
+        self.broker.load_all().await.map_err(|error| Problem::from(&error))?;
+        self.gateway.load_all().await.map_err(|error| Problem::from(&error))?;
+        self.replace_facts().await
+    }
+
+    /// Puts people and apps into authority, under an epoch that is not newer than they are.
+    pub(crate) async fn replace_facts(&self) -> Result<(), Problem> {
+        let epoch = self.store.epoch(&self.tenant).await.map_err(|error| error.problem())?;
+        let facts = Facts { epoch, people: self.identity.people_facts(), apps: self.catalog.app_facts() };
+        self.authority.replace(&self.tenant, facts);
+        Ok(())
+    }
+
+    async fn apply(&self, change: Change) -> Result<(), Problem> {
+        match change {
+            Change::ReloadEverything { .. } => self.load_all().await,
+            Change::Changed { kind, key, .. } => match kind.as_str() {
+                EPOCH_CHANGED => self.replace_facts().await,
+                change::PEOPLE => self.identity.refresh_people().await.map_err(|error| Problem::from(&error)),
+                change::SESSION => {
+                    self.identity.session_ended(&SessionId::new(key));
+                    Ok(())
+                }
+                change::APP | change::SECRET => {
+                    self.catalog.load_apps().await.map_err(|error| Problem::from(&error))?;
+                    match change::app_of(&key) {
+                        Some(app) => self.catalog.refresh_surfaces(&app).await.map_err(|error| Problem::from(&error)),
+                        None => Ok(()),
+                    }
+                }
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// Follows the feed from `position` until the server is gone.
+    pub(crate) fn follow(self: &Arc<Self>, position: u64) -> impl Future<Output = ()> + Send + 'static {
+        let mut changes = self.store.subscribe(&self.tenant, position);
+        let server: Weak<Self> = Arc::downgrade(self);
+        async move {
+            while let Some(change) = changes.next().await {
+                let Some(server) = server.upgrade() else { return };
+                if let Err(problem) = server.apply(change).await {
+                    tracing::error!(%problem, "memory could not be brought up to date; everything is read again");
+                    if let Err(problem) = server.load_all().await {
+                        tracing::error!(%problem, "memory is behind the database");
+                    }
+                }
+            }
+        }
+    }
+}

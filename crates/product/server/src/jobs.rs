@@ -1,0 +1,92 @@
+//! The system's own jobs: expiry, retention, old log lines, and the scheduled jobs of apps. Each acts as a named system
+//! caller through the same permits as anyone; each runs on the one node that holds its lease.
+
+use crate::Bailiwick;
+use async_trait::async_trait;
+use authority::Caller;
+use catalog::{AppJobs, JobCall, JobRunner};
+use gateway::Gateway;
+use model::Problem;
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+use tokio::task::JoinSet;
+
+const APP_JOBS_EVERY: Duration = Duration::from_secs(1);
+const EXPIRY_EVERY: Duration = Duration::from_secs(5);
+const RETENTION_EVERY: Duration = Duration::from_secs(60);
+const LOGS_EVERY: Duration = Duration::from_secs(3_600);
+
+struct ByGateway(Arc<Gateway>);
+
+#[async_trait]
+impl JobRunner for ByGateway {
+    async fn run(&self, call: &JobCall) -> Result<(), Problem> {
+        self.0.run_job(&call.app, &call.job, call.due_at, &call.run_id).await
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Job {
+    AppJobs,
+    Expiry,
+    Retention,
+    Logs,
+}
+
+impl Job {
+    const ALL: [Self; 4] = [Self::AppJobs, Self::Expiry, Self::Retention, Self::Logs];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::AppJobs => "app-jobs",
+            Self::Expiry => "expiry",
+            Self::Retention => "retention",
+            Self::Logs => "app-logs",
+        }
+    }
+
+    const fn every(self) -> Duration {
+        match self {
+            Self::AppJobs => APP_JOBS_EVERY,
+            Self::Expiry => EXPIRY_EVERY,
+            Self::Retention => RETENTION_EVERY,
+            Self::Logs => LOGS_EVERY,
+        }
+    }
+}
+
+pub(crate) fn start(server: &Arc<Bailiwick>, jobs: &mut JoinSet<()>) {
+    let runner = Arc::new(ByGateway(Arc::clone(&server.gateway)));
+    let app_jobs = Arc::new(AppJobs::new(Arc::clone(&server.catalog), runner));
+    for job in Job::ALL {
+        jobs.spawn(run(Arc::downgrade(server), Arc::clone(&app_jobs), job));
+    }
+}
+
+async fn run(server: Weak<Bailiwick>, app_jobs: Arc<AppJobs>, job: Job) {
+    let caller = Caller::system(job.name());
+    let mut every = tokio::time::interval(job.every());
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut leadership = None;
+    loop {
+        every.tick().await;
+        let Some(server) = server.upgrade() else { return };
+        if leadership.as_ref().is_none_or(|held: &store::Leadership| !held.is_held()) {
+            leadership = server.store.lead(job.name()).await.ok().flatten();
+        }
+        if leadership.is_none() {
+            continue;
+        }
+        let done: Result<(), Problem> = match job {
+            Job::AppJobs => app_jobs.tick(&caller).await.map(drop).map_err(|error| Problem::from(&error)),
+            Job::Expiry => server.catalog.expire_due(&caller).await.map(drop).map_err(|error| Problem::from(&error)),
+            Job::Retention => server.data.purge_due(&caller).await.map(drop).map_err(|error| Problem::from(&error)),
+            Job::Logs => server.app_log.prune().await.map(drop).map_err(|error| error.problem()),
+        };
+        if let Err(problem) = done {
+            tracing::error!(job = job.name(), %problem, "a job of the system failed; it runs again");
+        }
+    }
+}

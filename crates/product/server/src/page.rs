@@ -1,0 +1,76 @@
+//! How a page is sent: HTML under a strict policy, no script, no outside request, not framed, not cached.
+
+use crate::reply::Refusal;
+use askama::Template;
+use axum::{
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use model::{Problem, Timestamp};
+
+const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// The one style sheet.
+pub(crate) const STYLE: &str = include_str!("../templates/style.css");
+
+/// A page, or a problem shown as one.
+pub(crate) type Page = Result<Response, Trouble>;
+
+/// A problem, shown as a page.
+#[derive(Debug)]
+pub(crate) struct Trouble(pub(crate) Problem);
+
+impl<E> From<E> for Trouble
+where
+    Refusal: From<E>,
+{
+    fn from(error: E) -> Self {
+        let Refusal(problem) = Refusal::from(error);
+        Self(problem)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage<'a> {
+    what: String,
+    why: &'a str,
+    fix: &'a str,
+    code: &'a str,
+}
+
+impl IntoResponse for Trouble {
+    fn into_response(self) -> Response {
+        let problem = self.0;
+        let mut letters = problem.what.chars();
+        let what = letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default();
+        let page = ProblemPage { what, why: &problem.why, fix: &problem.fix, code: &problem.code };
+        let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        html(status, &page)
+    }
+}
+
+/// The page with its headers.
+pub(crate) fn html(status: StatusCode, page: &impl Template) -> Response {
+    let Ok(body) = page.render() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let mut response = (status, body).into_response();
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+const HEADERS: [(HeaderName, &str); 7] = [
+    (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+    (header::CONTENT_SECURITY_POLICY, CSP),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CACHE_CONTROL, "no-store"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+/// The last day on which something serves, when `end` is the first moment after it.
+pub(crate) fn last_day(end: Timestamp) -> String {
+    end.minus(std::time::Duration::from_millis(1)).to_string().chars().take(10).collect()
+}

@@ -1,0 +1,52 @@
+//! The record as `ledger` reads it: tiles and entries from the store, for proofs and exports. Never on an async thread.
+
+use ledger::{ReadLog, ReadTiles, SourceError, StoredEntry, TileId};
+use model::TenantId;
+use std::sync::Arc;
+use store::{Event, Store};
+use tokio::runtime::Handle;
+
+/// Reads through the store, blocking; made on an async thread, used off it.
+pub(crate) struct Record {
+    store: Arc<Store>,
+    tenant: TenantId,
+    runtime: Handle,
+}
+
+impl Record {
+    pub(crate) fn new(store: Arc<Store>, tenant: TenantId) -> Self {
+        Self { store, tenant, runtime: Handle::current() }
+    }
+}
+
+impl ReadTiles for Record {
+    fn tile(&self, tile: &TileId) -> Result<Option<Vec<u8>>, SourceError> {
+        let path = tile.path();
+        self.runtime.block_on(self.store.tile(&self.tenant, &path)).map_err(|error| SourceError::new(error))
+    }
+}
+
+impl ReadLog for Record {
+    fn entries(&self, first: u64, count: u32) -> Result<Vec<StoredEntry>, SourceError> {
+        let until = first + u64::from(count);
+        let mut entries = Vec::new();
+        let mut from = first;
+        while from < until {
+            let read = self.runtime.block_on(self.store.events_by_index(&self.tenant, from, until));
+            let page = read.map_err(|error| SourceError::new(error))?;
+            if page.is_empty() {
+                break;
+            }
+            from += page.len() as u64;
+            entries.extend(page.into_iter().map(entry));
+        }
+        Ok(entries)
+    }
+}
+
+pub(crate) fn entry(event: Event) -> StoredEntry {
+    match (event.salt.and_then(|salt| salt.try_into().ok()), event.body) {
+        (Some(salt), Some(body)) => StoredEntry::Kept { salt, body },
+        _ => StoredEntry::Gone,
+    }
+}

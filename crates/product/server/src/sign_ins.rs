@@ -1,0 +1,75 @@
+//! What the gateway asks of identity: sessions, tokens and codes of apps.
+
+use async_trait::async_trait;
+use authority::{AppRef, Authority, Caller, Origin, Who};
+use gateway::{Redeemed, SignIns, SignedIn};
+use identity::{EndSession, Identity, Place, Session, SignIn};
+use model::{Problem, TenantId};
+use std::sync::Arc;
+
+pub(crate) struct ByIdentity {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) tenant: TenantId,
+}
+
+impl ByIdentity {
+    fn signed_in(&self, session: &Session) -> SignedIn {
+        SignedIn { caller: caller(&self.tenant, session), expires_at: session.expires_at }
+    }
+}
+
+/// The person of a session, as a caller.
+pub(crate) fn caller(tenant: &TenantId, session: &Session) -> Caller {
+    let who = Who::Person { id: session.person.clone(), session: session.id.clone(), factor: session.factor };
+    Caller::new(tenant.clone(), who)
+}
+
+#[async_trait]
+impl SignIns for ByIdentity {
+    async fn session(&self, cookie: &str, app: &AppRef) -> Option<SignedIn> {
+        let session = self.identity.session(cookie, &Place::App(app.clone())).await;
+        match session {
+            Ok(session) => session.map(|session| self.signed_in(&session)),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a session could not be looked up");
+                None
+            }
+        }
+    }
+
+    fn bearer(&self, token: &str, app: &AppRef) -> Result<SignedIn, Problem> {
+        let session = self.identity.check_person_token(token, app).map_err(|error| Problem::from(&error))?;
+        Ok(self.signed_in(&session))
+    }
+
+    async fn redeem(
+        &self,
+        app: &AppRef,
+        code: &str,
+        binding: &str,
+        device: Option<&str>,
+        origin: Origin,
+    ) -> Result<Redeemed, Problem> {
+        let say = |error: &identity::Error| Problem::from(error);
+        let parent = self.identity.code_session(code).await.map_err(|error| say(&error))?;
+        let caller = caller(&self.tenant, &parent).from(origin);
+        let act = SignIn { tenant: self.tenant.clone(), app: app.clone() };
+        let permit = self.authority.permit(&caller, act).await?;
+        let redeemed = self.identity.redeem(permit, &parent, code, binding, device).await.map_err(|error| say(&error))?;
+        Ok(Redeemed {
+            cookie: redeemed.session.token.expose().to_owned(),
+            return_to: redeemed.return_to,
+            expires_at: redeemed.session.session.expires_at,
+        })
+    }
+
+    async fn sign_out(&self, cookie: &str, app: &AppRef, origin: Origin) -> Result<(), Problem> {
+        let found = self.identity.session(cookie, &Place::App(app.clone())).await;
+        let Some(session) = found.map_err(|error| Problem::from(&error))? else { return Ok(()) };
+        let caller = caller(&self.tenant, &session).from(origin);
+        let act = EndSession { tenant: self.tenant.clone(), session: session.id.clone() };
+        let permit = self.authority.permit(&caller, act).await?;
+        self.identity.end_session(permit).await.map_err(|error| Problem::from(&error))
+    }
+}

@@ -1,0 +1,145 @@
+//! `up`: opens everything, serves until it is told to stop, and says what a person needs to know meanwhile.
+
+use crate::{Bailiwick, Config, Overrides, Settings, assembly::Running, demo, settings::{FirstStart, place}};
+use authority::{Caller, Who};
+use identity::AddPerson;
+use model::{Clock, Group, Problem, ProblemKind, SystemClock};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio::net::TcpListener;
+
+/// The first operator; they may be anyone, so the link alone says it.
+const FIRST_OPERATOR: &str = "operator@localhost";
+
+/// What the command line said.
+#[derive(Debug, Clone)]
+pub struct UpOptions {
+    pub data: PathBuf,
+    pub config: Option<PathBuf>,
+    pub overrides: Overrides,
+    pub demo: Demo,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Demo {
+    Yes,
+    No,
+}
+
+/// What is said while it starts.
+#[derive(Debug, Clone)]
+pub enum Said {
+    /// It serves. On first start with a link for the first operator.
+    Ready { url: String, link: Option<String> },
+    /// A line of talk.
+    Line(String),
+}
+
+/// Serves until Ctrl-C or SIGTERM, then drains.
+///
+/// # Errors
+/// Every mistake of the configuration; whatever keeps the server from starting.
+pub async fn run(options: UpOptions, say: &(dyn Fn(Said) + Send + Sync)) -> Result<(), Vec<Problem>> {
+    // Another provider may have been installed by whoever embeds us; it is as good.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let mut settings = Settings::read(options.data.clone(), options.config.as_deref(), &options.overrides)?;
+    let chat = match options.demo {
+        Demo::Yes => Some(demo::Chat::start().await.map_err(|problem| vec![problem])?),
+        Demo::No => None,
+    };
+    if let Some(chat) = &chat {
+        chat.allow(&mut settings.config).map_err(|problem| vec![problem])?;
+    }
+    let listener = bind(&settings.config).await.map_err(|problem| vec![problem])?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (server, running) = Bailiwick::start(settings, clock).await.map_err(|problem| vec![problem])?;
+    let link = server.first_link().await.map_err(|problem| vec![problem])?;
+    server.announce(&options.data);
+    say(Said::Ready { url: server.url().to_owned(), link });
+    let showing = async {
+        if let Some(chat) = &chat {
+            demo::show(&server, chat, say).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = server.listen(listener, told_to_stop()) => {}
+        () = showing => {}
+    }
+    server.leave(&options.data, running).await;
+    Ok(())
+}
+
+async fn bind(config: &Config) -> Result<TcpListener, Problem> {
+    TcpListener::bind(config.listen).await.map_err(|error| {
+        Problem::new(
+            ProblemKind::Unavailable,
+            "listen.failed",
+            format!("nothing can be served at `{}`", config.listen),
+            error.to_string(),
+            "stop what holds the port, or choose another with `--listen 127.0.0.1:7071`",
+        )
+    })
+}
+
+async fn told_to_stop() {
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _interrupted = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}
+
+impl Bailiwick {
+    /// The system's user that runs the server, as the caller `machine`.
+    pub(crate) fn as_machine(&self) -> Caller {
+        Caller::new(self.tenant.clone(), Who::Machine { system_user: "up".into() })
+    }
+
+    /// On the first start: a one-time link for the first operator.
+    async fn first_link(&self) -> Result<Option<String>, Problem> {
+        if self.first_start == FirstStart::No {
+            return Ok(None);
+        }
+        let groups: BTreeSet<Group> = ["operators", "builders"].into_iter().map(Group::new).collect();
+        self.invite(FIRST_OPERATOR, groups).await.map(Some)
+    }
+
+    /// Adds a person as `machine`, and gives their link.
+    pub(crate) async fn invite(&self, email: &str, groups: BTreeSet<Group>) -> Result<String, Problem> {
+        let caller = self.as_machine();
+        let act = AddPerson { tenant: self.tenant.clone(), email: email.to_owned(), groups };
+        let added = self
+            .store
+            .again(|| async {
+                let permit = self.authority.permit(&caller, act.clone()).await?;
+                self.identity.add(permit).await
+            })
+            .await
+            .map_err(|error: identity::Error| Problem::from(&error))?;
+        Ok(added.link)
+    }
+
+    /// Tells clients on this machine where the server is.
+    fn announce(&self, data: &Path) {
+        let about = serde_json::json!({ "url": self.config.public_url, "listen": self.config.listen });
+        if let Err(error) = std::fs::write(data.join(place::SERVER), about.to_string()) {
+            tracing::warn!(%error, "clients on this machine will not find the server by themselves");
+        }
+    }
+
+    async fn leave(self: Arc<Self>, data: &Path, running: Running) {
+        let _gone = std::fs::remove_file(data.join(place::SERVER));
+        running.stop().await;
+    }
+}

@@ -1,0 +1,51 @@
+//! What the broker asks of the vault: values in the place of placeholders, and their traces out of answers.
+
+use async_trait::async_trait;
+use authority::Instance;
+use broker::{Grant, Scrub, Secrets};
+use bytes::Bytes;
+use http::{HeaderValue, request};
+use model::Problem;
+use std::sync::Arc;
+use vault::{Destination, Scrubber, Vault};
+
+pub(crate) struct ByVault(pub(crate) Arc<Vault>);
+
+struct Scrubbing(Scrubber);
+
+#[async_trait]
+impl Secrets for ByVault {
+    async fn attach(
+        &self,
+        instance: &Instance,
+        grant: &Grant,
+        parts: &mut request::Parts,
+    ) -> Result<Option<Box<dyn Scrub>>, Problem> {
+        let to = Destination {
+            host: &grant.host,
+            port: grant.port,
+            tls: grant.tls,
+            secret: grant.secret.as_deref(),
+        };
+        let attached = self.0.attach(instance, &to, parts).await?;
+        Ok(attached.map(|attached| Box::new(Scrubbing(attached.scrubber())) as Box<dyn Scrub>))
+    }
+}
+
+impl Scrub for Scrubbing {
+    fn header(&mut self, value: &HeaderValue) -> HeaderValue {
+        self.0.header(value)
+    }
+
+    fn chunk(&mut self, chunk: Bytes) -> Bytes {
+        self.0.chunk(chunk)
+    }
+
+    fn end(&mut self) -> Bytes {
+        self.0.end()
+    }
+
+    fn hits(&self) -> u64 {
+        self.0.hits()
+    }
+}

@@ -1,0 +1,178 @@
+//! Who asks the control API or opens a page: a session's person, the local credential, or a stranger.
+//!
+//! Refuses a request that carries a cookie with an unsafe method unless the browser says that it comes from our own
+//! pages: nothing rests on `SameSite`.
+
+use crate::{Bailiwick, reply::Refusal, sign_ins};
+use authority::{Caller, Origin, Who};
+use axum::{
+    body::Body,
+    extract::{FromRequest, Request},
+    http::{HeaderMap, Method, header, request::Parts},
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use identity::{MachineProof, Place, Session};
+use model::{Problem, ProblemKind, TraceId};
+use serde::de::DeserializeOwned;
+use std::{net::SocketAddr, sync::Arc};
+
+/// A bundle, with room for what surrounds it.
+const BODY_MAX_BYTES: usize = catalog::UPLOAD_MAX_BYTES + (1 << 20);
+const DEVICE_MAX_CHARS: usize = 200;
+
+/// The address that a connection came from; put into every request by the listener.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// A request whose caller is known, with its whole body.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) caller: Caller,
+    pub(crate) session: Option<Arc<Session>>,
+    pub(crate) body: Bytes,
+    pub(crate) parts: Parts,
+}
+
+impl Asked {
+    /// The body as JSON.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            Refusal(Problem::new(
+                ProblemKind::Invalid,
+                "request.json",
+                "the body is not the JSON that this address expects",
+                error.to_string(),
+                "see `/api/v1/openapi.json` for its form",
+            ))
+        })
+    }
+
+    /// The body as a form that a page sent.
+    pub(crate) fn form(&self) -> Vec<(String, String)> {
+        url::form_urlencoded::parse(&self.body).into_owned().collect()
+    }
+
+    /// One field of the form.
+    pub(crate) fn field(&self, name: &str) -> String {
+        self.form().into_iter().find(|(key, _)| key == name).map(|(_, value)| value).unwrap_or_default()
+    }
+
+    pub(crate) fn device(&self) -> Option<&str> {
+        self.caller.origin.device.as_deref()
+    }
+}
+
+impl FromRequest<Arc<Bailiwick>> for Asked {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, server: &Arc<Bailiwick>) -> Result<Self, Refusal> {
+        let (parts, body) = request.into_parts();
+        let origin = origin(server, &parts);
+        let trace = trace(&parts.headers);
+        let with = |caller: Caller| {
+            let caller = caller.from(origin.clone());
+            match &trace {
+                Some(trace) => caller.traced(trace.clone()),
+                None => caller,
+            }
+        };
+        if let Some(token) = bearer(&parts.headers) {
+            let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+            let claims = server.machine.check(token, parts.method.as_str(), path).map_err(|error| Refusal((&error).into()))?;
+            let body = whole(body).await?;
+            MachineProof::body_is(&claims, &body).map_err(|error| Refusal((&error).into()))?;
+            let who = Who::Machine { system_user: claims.sub.into() };
+            let caller = with(Caller::new(server.tenant.clone(), who));
+            return Ok(Self { caller, session: None, body, parts });
+        }
+        let session = match server.cookie(&parts.headers) {
+            Some(cookie) => {
+                same_origin(server, &parts)?;
+                server.identity.session(cookie, &Place::Console).await.map_err(|error| Refusal((&error).into()))?
+            }
+            None => None,
+        };
+        let body = whole(body).await?;
+        let caller = match &session {
+            Some(session) => sign_ins::caller(&server.tenant, session),
+            None => Caller::new(server.tenant.clone(), Who::Stranger),
+        };
+        Ok(Self { caller: with(caller), session, body, parts })
+    }
+}
+
+impl Bailiwick {
+    /// The console's cookie: host-only, and on plain loopback with this Bailiwick's id, since cookies ignore ports.
+    pub(crate) fn cookie_name(&self) -> String {
+        match self.config.scheme() {
+            gateway::Scheme::Https => "__Host-bailiwick".to_owned(),
+            gateway::Scheme::Http => format!("bailiwick-{}", self.instance),
+        }
+    }
+
+    fn cookie<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        let name = self.cookie_name();
+        let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+        let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+async fn whole(body: Body) -> Result<Bytes, Refusal> {
+    let read = Limited::new(body, BODY_MAX_BYTES).collect().await;
+    read.map(http_body_util::Collected::to_bytes).map_err(|_| {
+        Refusal(Problem::new(
+            ProblemKind::TooLarge,
+            "request.too_large",
+            "the request is larger than anything that is sent here",
+            format!("a request may have {} MiB", BODY_MAX_BYTES >> 20),
+            "send less; a bundle holds only what the app serves or imports",
+        ))
+    })
+}
+
+/// A cookie with an unsafe method counts only from our own pages.
+fn same_origin(server: &Bailiwick, parts: &Parts) -> Result<(), Refusal> {
+    if matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        return Ok(());
+    }
+    let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let ours = match text("sec-fetch-site") {
+        Some(site) => matches!(site, "same-origin" | "none"),
+        None => text("origin").is_some_and(|origin| origin == server.config.public_url),
+    };
+    if ours {
+        return Ok(());
+    }
+    Err(Refusal(Problem::new(
+        ProblemKind::Denied,
+        "request.cross_site",
+        "this did not come from one of our own pages",
+        "another site could send it in your name",
+        "open the console and do it there",
+    )))
+}
+
+fn origin(server: &Bailiwick, parts: &Parts) -> Origin {
+    let peer = parts.extensions.get::<Peer>().map(|Peer(address)| address.ip());
+    let trusted = peer.is_some_and(|ip| server.config.trusted_proxies.iter().any(|net| net.contains(&ip)));
+    let forwarded = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    let named = forwarded.and_then(|line| line.rsplit(',').next()).and_then(|ip| ip.trim().parse().ok());
+    let device = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    Origin {
+        ip: if trusted { named.or(peer) } else { peer },
+        device: device.map(|text| text.chars().take(DEVICE_MAX_CHARS).collect::<String>().into()),
+    }
+}
+
+/// W3C Trace Context, `traceparent`: the trace id, when it is one.
+fn trace(headers: &HeaderMap) -> Option<TraceId> {
+    let id = headers.get("traceparent")?.to_str().ok()?.split('-').nth(1)?;
+    let fits = id.len() == 32 && id.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')) && id.bytes().any(|c| c != b'0');
+    fits.then(|| TraceId::new(id))
+}

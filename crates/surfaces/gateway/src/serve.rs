@@ -1,0 +1,276 @@
+//! How connections are served, on every listener: HTTP/1.1 by hyper, with limits that strangers cannot wait out.
+//!
+//! Refuses: heads that are too large or take too long, more connections than a node holds, a body whose length is given
+//! in two ways (hyper would settle it by itself, RFC 9112, section 6.3; a proxy in front may settle it otherwise).
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpListener,
+    sync::Semaphore,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// What a listener puts up with.
+#[derive(Debug, Clone)]
+pub struct Listening {
+    /// For the whole head of a request, and between requests.
+    pub head_time: Duration,
+    /// Bytes of a head; hyper reads no more.
+    pub head_bytes: usize,
+    pub header_count: usize,
+    /// Connections at once; further ones wait to be accepted.
+    pub connections: usize,
+    /// What running requests get when the server stops.
+    pub farewell: Duration,
+}
+
+impl Default for Listening {
+    fn default() -> Self {
+        Self {
+            head_time: Duration::from_secs(10),
+            head_bytes: 64 << 10,
+            header_count: 100,
+            connections: 8192,
+            farewell: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The connection by which a request came; in the request's extensions.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    closing: CancellationToken,
+}
+
+impl Connection {
+    /// Closes it at once when cancelled, whatever is on its way.
+    #[must_use]
+    pub const fn closing(&self) -> &CancellationToken {
+        &self.closing
+    }
+}
+
+/// Serves until `stop`; then lets what runs come to its end, for a while.
+pub async fn serve<F, Fut>(listener: TcpListener, listening: Listening, stop: CancellationToken, answer: F)
+where
+    F: Fn(Request<Body>, SocketAddr) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Response<Body>> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(listening.connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let running = TaskTracker::new();
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+        let (stream, peer) = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    // Out of file descriptors, most likely: others must close first.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+        };
+        // Only a matter of speed.
+        drop(stream.set_nodelay(true));
+        let connection = one(stream, peer, listening.clone(), stop.clone(), answer.clone());
+        running.spawn(async move {
+            let _place = place;
+            connection.await;
+        });
+    }
+    running.close();
+    if tokio::time::timeout(listening.farewell, running.wait()).await.is_err() {
+        tracing::warn!(connections = running.len(), "connections were open when the server stopped");
+    }
+}
+
+/// One connection, from the first byte to the last.
+async fn one<S, F, Fut>(stream: S, peer: SocketAddr, listening: Listening, stop: CancellationToken, answer: F)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Fn(Request<Body>, SocketAddr) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Response<Body>> + Send + 'static,
+{
+    let heard = Heard::default();
+    let closing = CancellationToken::new();
+    let connection = Connection { closing: closing.clone() };
+    let service = service_fn({
+        let heard = heard.clone();
+        move |mut request: Request<Incoming>| {
+            let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+            let ambiguous = heard.begin() && chunked;
+            request.extensions_mut().insert(connection.clone());
+            let answer = answer.clone();
+            async move {
+                if ambiguous {
+                    return Ok(two_lengths());
+                }
+                let mut response = answer(request.map(Body::new), peer).await;
+                if chunked {
+                    // What follows such a request is read by nobody: it ends the connection.
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response)
+            }
+        }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(listening.head_time)
+        .max_buf_size(listening.head_bytes.max(8 << 10))
+        .max_headers(listening.header_count)
+        .half_close(false)
+        .keep_alive(true);
+    let serving = http.serve_connection(TokioIo::new(Listened { stream, heard }), service);
+    tokio::pin!(serving);
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            biased;
+            () = closing.cancelled() => return,
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                serving.as_mut().graceful_shutdown();
+            }
+            ended = serving.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%peer, %error, "a connection ended early");
+                }
+                return;
+            }
+        }
+    }
+}
+
+fn two_lengths() -> Response<Body> {
+    let text = r#"{"type":"about:blank","title":"this request cannot be read","status":400,"code":"request.malformed","what":"this request cannot be read","why":"it gives the length of its body in two ways","fix":"send one of `content-length` and `transfer-encoding`","detail":"send one of `content-length` and `transfer-encoding`"}"#;
+    let mut response = Response::new(Body::from(Bytes::from_static(text.as_bytes())));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// What came over the connection since the last request began: hyper takes one of two lengths away before anyone can
+/// see both. Not a second parser: it looks for the words of a length near the head, and is asked only about requests
+/// whose body is chunked, which browsers do not send.
+#[derive(Debug, Clone, Default)]
+struct Heard(Arc<Mutex<Vec<u8>>>);
+
+impl Heard {
+    /// A head is no longer than this.
+    const MOST: usize = 64 << 10;
+
+    fn hear(&self, bytes: &[u8]) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = Self::MOST.saturating_sub(heard.len());
+        heard.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+    }
+
+    /// A request begins: whether a length was named in its head. Forgets what came so far.
+    fn begin(&self) -> bool {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = names_length(&heard);
+        heard.clear();
+        named
+    }
+}
+
+/// Whether a line before the end of the head that names a transfer coding begins with `content-length`.
+fn names_length(heard: &[u8]) -> bool {
+    let lower = heard.to_ascii_lowercase();
+    let find = |from: usize, what: &[u8]| {
+        let rest = lower.get(from..)?;
+        rest.windows(what.len()).position(|window| window == what).map(|at| from + at)
+    };
+    let Some(coding) = find(0, b"\ntransfer-encoding") else { return false };
+    let end = [find(coding, b"\r\n\r\n"), find(coding, b"\n\n")].into_iter().flatten().min().unwrap_or(lower.len());
+    find(0, b"\ncontent-length").is_some_and(|at| at < end)
+}
+
+/// A stream whose incoming bytes are heard.
+struct Listened<S> {
+    stream: S,
+    heard: Heard,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Listened<S> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if let Some(new) = buffer.filled().get(before..) {
+            self.heard.hear(new);
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Listened<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_with_two_lengths_is_heard_whatever_their_order() {
+        for (text, both) in [
+            ("POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", true),
+            ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\ncontent-LENGTH: 5\r\n\r\n0\r\n\r\n", true),
+            ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n20\r\ncontent-length: 5\r\n", false),
+            ("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n", false),
+            ("POST / HTTP/1.1\r\nX-Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", false),
+        ] {
+            assert_eq!(names_length(text.as_bytes()), both, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_more_is_kept_than_a_head() {
+        let heard = Heard::default();
+        heard.hear(&vec![b'x'; 200 << 10]);
+        heard.hear(&[b'x'; 10]);
+        assert_eq!(heard.0.lock().unwrap().len(), Heard::MOST);
+    }
+}
