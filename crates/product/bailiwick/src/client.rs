@@ -8,7 +8,7 @@ use identity::{MachineKey, Signing};
 use model::{Clock as _, Problem, ProblemKind, SystemClock};
 use reqwest::{Method, Response, Url, header, redirect::Policy};
 use serde_json::Value;
-use std::{path::Path, time::Duration};
+use std::{fs::File, io::Write as _, path::Path, time::Duration};
 
 const CONNECT: Duration = Duration::from_secs(5);
 /// Between two pieces of an answer: the first deploy after a new binary waits for the engine to be compiled.
@@ -151,11 +151,31 @@ impl Client {
         Ok(Answer { status, document })
     }
 
+    /// Reads a body of any length into a file; how many bytes.
+    ///
+    /// # Errors
+    /// As [`Client::get`]; a file that cannot be written.
+    pub(crate) async fn download(&self, route: Route, file: &mut File) -> Result<u64, Problem> {
+        let mut response = self.request(Method::GET, route, Sent::Nothing).await?;
+        let status = response.status().as_u16();
+        if !response.status().is_success() {
+            let body = self.whole(response).await?;
+            let document = serde_json::from_slice(&body).map_err(|_| self.not_bailiwick(status))?;
+            return Err(Answer { status, document }.refusal());
+        }
+        let mut bytes = 0;
+        while let Some(chunk) = self.chunk(&mut response).await? {
+            file.write_all(&chunk).map_err(|_| full())?;
+            bytes += chunk.len() as u64;
+        }
+        Ok(bytes)
+    }
+
     /// Sends a signed request; the body of the answer is still to be read.
     ///
     /// # Errors
     /// No credential, or no answer.
-    pub(crate) async fn request(&self, method: Method, route: Route, sent: Sent) -> Result<Response, Problem> {
+    async fn request(&self, method: Method, route: Route, sent: Sent) -> Result<Response, Problem> {
         let key = self.key.as_ref().ok_or_else(|| self.no_credential())?;
         let Route(url) = route;
         let (kind, body) = match sent {
@@ -192,7 +212,7 @@ impl Client {
     ///
     /// # Errors
     /// The connection broke.
-    pub(crate) async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>, Problem> {
+    async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>, Problem> {
         response.chunk().await.map_err(|error| self.unanswered(&error))
     }
 
@@ -294,6 +314,16 @@ fn load_key(data: &Path) -> Result<MachineKey, Problem> {
         )
         .at(path.display().to_string())
     })
+}
+
+fn full() -> Problem {
+    Problem::new(
+        ProblemKind::Internal,
+        "client.unwritable",
+        "the answer could not be written to disk",
+        "the disk is full, or took no more",
+        "make room, then try again",
+    )
 }
 
 fn no_tls() -> Problem {

@@ -230,7 +230,7 @@ impl Base<'_> {
     }
 
     fn broker(&self, vault: &Arc<Vault>) -> Result<Arc<Broker>, Problem> {
-        let dns = broker::Dns::system().map_err(|error| cannot("name resolution", &error))?;
+        let dns = broker::Dns::from_system().map_err(|error| cannot("name resolution", &error))?;
         let rooms = broker::Rooms {
             authority: Arc::clone(self.authority),
             store: Arc::clone(self.store),

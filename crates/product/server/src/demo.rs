@@ -18,7 +18,7 @@ const TEAM: &str = "people-ops";
 const DAYS_AHEAD: i64 = 90;
 
 #[derive(Embed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../../templates"]
+#[folder = "../../../templates"]
 struct Templates;
 
 /// Deploys what is not there yet, and says what to try.
@@ -102,5 +102,5 @@ fn archive(server: &Bailiwick, name: &str) -> Result<Bytes, Problem> {
 async fn put_token(server: &Bailiwick) -> Result<(), Problem> {
     let new = NewValue::for_demo(&server.clock.now());
     let id = SecretId::new(format!("{TEAM}/slack-bot"));
-    server.put_secret(&server.as_machine(), id, new).await.map(drop).map_err(|error| Problem::from(&error))
+    server.put_secret(&server.as_machine(), id, new).await.map(drop).map_err(|refusal| refusal.0)
 }

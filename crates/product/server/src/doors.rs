@@ -53,12 +53,19 @@ impl Drop for WayOut {
     }
 }
 
+/// A guest's body broke off.
+#[derive(Debug, thiserror::Error)]
+#[error("the body broke off")]
+struct Failed(#[source] broker::BoxError);
+
 /// `http://data.bailiwick`.
 pub(crate) struct DataInside(pub(crate) Arc<Data>);
 
 impl Inside for DataInside {
     fn answer(&self, instance: &Instance, request: Request<broker::Body>) -> BoxFuture<'static, Response<broker::Body>> {
         let (data, instance) = (Arc::clone(&self.0), instance.clone());
+        // Erased to an error that has a name, which the future's type needs.
+        let request = request.map(|body| body.map_err(Failed).boxed_unsync());
         Box::pin(async move {
             let response = data.answer(&instance, request).await;
             response.map(|body| body.map_err(|never| match never {}).boxed_unsync())

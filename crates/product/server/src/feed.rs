@@ -14,8 +14,8 @@ impl Bailiwick {
         self.catalog.load_apps().await.map_err(|error| Problem::from(&error))?;
         self.vault.load_all().await.map_err(|error| Problem::from(&error))?;
         self.data.load_all().await.map_err(|error| Problem::from(&error))?;
-        self.broker.load_all().await.map_err(|error| Problem::from(&error))?;
-        self.gateway.load_all().await.map_err(|error| Problem::from(&error))?;
+        self.broker.load_all().await.map_err(|error| unread(&error))?;
+        self.gateway.load_all().await.map_err(|error| unread(&error))?;
         self.replace_facts().await
     }
 
@@ -65,4 +65,9 @@ impl Bailiwick {
             }
         }
     }
+}
+
+fn unread(error: &(dyn std::error::Error + 'static)) -> Problem {
+    tracing::error!(error, "memory could not be read from the database");
+    Problem::internal()
 }

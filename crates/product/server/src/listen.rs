@@ -7,11 +7,10 @@ use http::{HeaderName, HeaderValue, Request, Response, header};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
-    service::TowerToHyperService,
 };
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinSet};
-use tower::{ServiceExt, service_fn};
+use tower::ServiceExt;
 
 /// A client that has not sent its headers by then is slow on purpose.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
@@ -49,7 +48,7 @@ impl Bailiwick {
             while connections.try_join_next().is_some() {}
             let (server, control, drain) = (Arc::clone(self), control.clone(), drain.clone());
             connections.spawn(async move {
-                let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+                let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
                     let (server, control) = (Arc::clone(&server), control.clone());
                     async move { Ok::<_, Infallible>(server.route(control, request, peer).await) }
                 });
@@ -67,7 +66,7 @@ impl Bailiwick {
                     .max_concurrent_streams(STREAMS_MAX)
                     .keep_alive_interval(HEADERS_WITHIN);
                 let _nodelay = stream.set_nodelay(true);
-                let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+                let connection = builder.serve_connection(TokioIo::new(stream), service);
                 let mut connection = std::pin::pin!(connection);
                 tokio::select! {
                     _ended = connection.as_mut() => {}

@@ -5,7 +5,7 @@ use rust_embed::Embed;
 use std::path::Path;
 
 #[derive(Embed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../../policies"]
+#[folder = "../../../policies"]
 #[include = "*.rego"]
 struct Shipped;
 

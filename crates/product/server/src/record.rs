@@ -22,7 +22,7 @@ impl Record {
 impl ReadTiles for Record {
     fn tile(&self, tile: &TileId) -> Result<Option<Vec<u8>>, SourceError> {
         let path = tile.path();
-        self.runtime.block_on(self.store.tile(&self.tenant, &path)).map_err(|error| SourceError::new(error))
+        self.runtime.block_on(self.store.tile(&self.tenant, &path)).map_err(SourceError::from)
     }
 }
 
@@ -33,7 +33,7 @@ impl ReadLog for Record {
         let mut from = first;
         while from < until {
             let read = self.runtime.block_on(self.store.events_by_index(&self.tenant, from, until));
-            let page = read.map_err(|error| SourceError::new(error))?;
+            let page = read.map_err(SourceError::from)?;
             if page.is_empty() {
                 break;
             }

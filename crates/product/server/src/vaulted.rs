@@ -28,7 +28,7 @@ impl Secrets for ByVault {
             secret: grant.secret.as_deref(),
         };
         let attached = self.0.attach(instance, &to, parts).await?;
-        Ok(attached.map(|attached| Box::new(Scrubbing(attached.scrubber())) as Box<dyn Scrub>))
+        Ok(attached.map(|attached| Box::new(Scrubbing(attached.scrubber)) as Box<dyn Scrub>))
     }
 }
 

@@ -2,15 +2,7 @@
 //!
 //! Refuses what two parsers could read as two things, and what is larger than an app may be sent.
 
-use crate::{
-    browser::Reader,
-    config::Config,
-    page::Page,
-    pages,
-    record,
-    serve::Connection,
-    trace::Trace,
-};
+use crate::{browser::Reader, config::Config, page::Page, pages, record, serve::Connection, trace::Trace};
 use authority::{Caller, Origin, Who};
 use axum::body::Body;
 use http::{HeaderMap, Method, Request, Uri, header};
@@ -41,7 +33,12 @@ pub(crate) struct Arrival {
 }
 
 impl Arrival {
-    pub(crate) fn read(config: &Config, request: &Request<Body>, peer: SocketAddr, trace: Trace) -> Result<Self, Box<Page>> {
+    pub(crate) fn read(
+        config: &Config,
+        request: &Request<Body>,
+        peer: SocketAddr,
+        trace: Trace,
+    ) -> Result<Self, Box<Page>> {
         let headers = request.headers();
         fits(config, headers)?;
         let host = host(request.uri(), headers)?;
@@ -98,7 +95,8 @@ fn fits(config: &Config, headers: &HeaderMap) -> Result<(), Box<Page>> {
     if headers.contains_key(header::TRANSFER_ENCODING) && lengths > 0 || lengths > 1 {
         return Err(pages::malformed("it gives the length of its body in two ways"));
     }
-    let length = headers.get(header::CONTENT_LENGTH).map(|value| value.to_str().ok().and_then(|text| text.parse::<u64>().ok()));
+    let length =
+        headers.get(header::CONTENT_LENGTH).map(|value| value.to_str().ok().and_then(|text| text.parse::<u64>().ok()));
     match length {
         Some(None) => Err(pages::malformed("the length of its body is no number")),
         Some(Some(length)) if length > limits.body_bytes => Err(pages::too_large(limits.body_bytes)),
@@ -146,8 +144,17 @@ mod tests {
         assert_eq!(status(read(|r| r)), 400);
         assert_eq!(status(read(|r| r.header(HOST.0, HOST.1).header("host", "other.localhost:7070"))), 400);
         assert_eq!(status(read(|r| r.uri("http://other.localhost:7070/").header(HOST.0, HOST.1))), 400);
-        assert_eq!(status(read(|r| r.header(HOST.0, HOST.1).header("content-length", "1").header("transfer-encoding", "chunked"))), 400);
-        assert_eq!(status(read(|r| r.header(HOST.0, HOST.1).header("content-length", "1").header("content-length", "1"))), 400);
+        assert_eq!(
+            status(read(|r| r
+                .header(HOST.0, HOST.1)
+                .header("content-length", "1")
+                .header("transfer-encoding", "chunked"))),
+            400
+        );
+        assert_eq!(
+            status(read(|r| r.header(HOST.0, HOST.1).header("content-length", "1").header("content-length", "1"))),
+            400
+        );
         assert_eq!(status(read(|r| r.header(HOST.0, HOST.1).header("content-length", "99999999"))), 413);
         assert_eq!(status(read(|r| r.header(HOST.0, HOST.1).header("x", "y".repeat(40_000)))), 431);
         assert_eq!(status(read(|r| r.header(HOST.0, HOST.1).uri(format!("/{}", "y".repeat(9_000))))), 414);

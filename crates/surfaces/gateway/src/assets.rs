@@ -52,7 +52,8 @@ impl Listing {
         };
         let read = || async {
             let bytes = files.store.blobs(&files.tenant).get(list).await?.unwrap_or_default();
-            let listed: Vec<Listed> = serde_json::from_slice(&bytes).map_err(|error| StoreError::Json(Arc::new(error)))?;
+            let listed: Vec<Listed> =
+                serde_json::from_slice(&bytes).map_err(|error| StoreError::Json(Arc::new(error)))?;
             Ok(listed.into_iter().filter_map(|asset| Some((asset.path, asset.digest.parse().ok()?))).collect())
         };
         self.paths.get_or_try_init(read).await
@@ -71,7 +72,8 @@ impl Files {
         let name = path.strip_prefix('/').unwrap_or(path);
         let name = if name.is_empty() || name.ends_with('/') { format!("{name}{INDEX}") } else { name.to_owned() };
         let Some(digest) = paths.get(&name) else { return Ok(None) };
-        let read = async { self.store.blobs(&self.tenant).get(digest).await?.map(Bytes::from).ok_or(StoreError::Closed) };
+        let read =
+            async { self.store.blobs(&self.tenant).get(digest).await?.map(Bytes::from).ok_or(StoreError::Closed) };
         let bytes = self.kept.try_get_with(*digest, read).await.map_err(|error| StoreError::clone(&error))?;
         Ok(Some(Asset { bytes, digest: *digest, kind: kind(&name) }))
     }
@@ -93,7 +95,10 @@ impl Asset {
         let etag = format!("\"{}\"", self.digest);
         let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
         // Weak comparison (RFC 9110, section 13.1.2).
-        let fresh = known.flat_map(|text| text.split(',')).map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag);
+        let fresh = known
+            .flat_map(|text| text.split(','))
+            .map(str::trim)
+            .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag);
         let length = self.bytes.len();
         let body = if fresh || method == Method::HEAD { axum::body::Body::empty() } else { self.bytes.into() };
         let mut response = Response::new(body);
@@ -131,7 +136,8 @@ pub(crate) async fn compressed(response: Response<axum::body::Body>, asked: &Hea
     let mut response = response.map(axum::body::Body::new);
     let headers = response.headers_mut();
     if headers.contains_key(header::CONTENT_ENCODING)
-        && let Some(strong) = headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()).filter(|tag| !tag.starts_with("W/"))
+        && let Some(strong) =
+            headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()).filter(|tag| !tag.starts_with("W/"))
         && let Ok(weak) = HeaderValue::from_str(&format!("W/{strong}"))
     {
         headers.insert(header::ETAG, weak);

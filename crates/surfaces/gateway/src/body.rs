@@ -43,7 +43,10 @@ impl http_body::Body for Bounded {
     type Data = Bytes;
     type Error = sandbox::BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
@@ -103,7 +106,11 @@ impl<A: Act + Clone> Judged<A> {
 }
 
 /// A response's body while its app is live and its caller may see it.
-pub(crate) fn judged<A: Act + Clone + Unpin>(body: sandbox::Body, running: Running, judged: Judged<A>) -> axum::body::Body {
+pub(crate) fn judged<A: Act + Clone + Unpin>(
+    body: sandbox::Body,
+    running: Running,
+    judged: Judged<A>,
+) -> axum::body::Body {
     axum::body::Body::new(Outgoing { body: Some(body), running, judged })
 }
 
@@ -117,7 +124,10 @@ impl<A: Act + Clone + Unpin> http_body::Body for Outgoing<A> {
     type Data = Bytes;
     type Error = sandbox::BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let Some(body) = self.body.as_mut() else { return Poll::Ready(None) };
         let frame = std::task::ready!(Pin::new(body).poll_frame(context));
         // Looked at after the piece was made: it may have waited long.

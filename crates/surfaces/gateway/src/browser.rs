@@ -90,7 +90,9 @@ mod tests {
             (vec![("origin", "http://evil.example")], false),
         ] {
             let found = headers(&pairs);
-            for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::from_bytes(b"PURGE").unwrap()] {
+            for method in
+                [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::from_bytes(b"PURGE").unwrap()]
+            {
                 assert_eq!(is_foreign(&method, &found, OWN), foreign, "{method} {pairs:?}");
             }
             for method in [Method::GET, Method::HEAD, Method::OPTIONS] {

@@ -106,7 +106,11 @@ impl Config {
     }
 
     /// Who really asks: the right-most address of `X-Forwarded-For` that is no trusted proxy.
-    pub(crate) fn client<'a>(&self, peer: IpAddr, forwarded: impl DoubleEndedIterator<Item = &'a HeaderValue>) -> IpAddr {
+    pub(crate) fn client<'a>(
+        &self,
+        peer: IpAddr,
+        forwarded: impl DoubleEndedIterator<Item = &'a HeaderValue>,
+    ) -> IpAddr {
         let mut client = peer.to_canonical();
         if !self.trusts(peer) {
             return client;

@@ -72,7 +72,8 @@ pub(crate) fn strip_ours(headers: &mut HeaderMap) {
         }
     }
     headers.remove(header::COOKIE);
-    if let Some(value) = Some(kept).filter(|kept| !kept.is_empty()).and_then(|kept| HeaderValue::from_bytes(&kept).ok()) {
+    if let Some(value) = Some(kept).filter(|kept| !kept.is_empty()).and_then(|kept| HeaderValue::from_bytes(&kept).ok())
+    {
         headers.insert(header::COOKIE, value);
     }
 }
@@ -93,7 +94,8 @@ pub(crate) fn drop_foreign(headers: &mut HeaderMap) {
     if !headers.contains_key(header::SET_COOKIE) {
         return;
     }
-    let kept: Vec<HeaderValue> = headers.get_all(header::SET_COOKIE).iter().filter(|value| may_set(value.as_bytes())).cloned().collect();
+    let kept: Vec<HeaderValue> =
+        headers.get_all(header::SET_COOKIE).iter().filter(|value| may_set(value.as_bytes())).cloned().collect();
     headers.remove(header::SET_COOKIE);
     for value in kept {
         headers.append(header::SET_COOKIE, value);

@@ -45,7 +45,8 @@ pub(crate) fn apply(headers: &mut HeaderMap, ours: &HeaderValue) {
     for name in REACHING {
         headers.remove(*name);
     }
-    let theirs: Vec<HeaderValue> = headers.get_all(header::CONTENT_SECURITY_POLICY).iter().filter_map(without_reports).collect();
+    let theirs: Vec<HeaderValue> =
+        headers.get_all(header::CONTENT_SECURITY_POLICY).iter().filter_map(without_reports).collect();
     headers.insert(header::CONTENT_SECURITY_POLICY, ours.clone());
     for policy in theirs {
         headers.append(header::CONTENT_SECURITY_POLICY, policy);
@@ -75,7 +76,8 @@ mod tests {
         assert!(none.contains("connect-src 'self';") && !none.contains("https:"));
         let one = policy(&["tiles.example:8443".to_owned()]).unwrap();
         let one = one.to_str().unwrap();
-        for directive in ["default-src", "connect-src", "img-src", "font-src", "form-action", "frame-src", "script-src"] {
+        for directive in ["default-src", "connect-src", "img-src", "font-src", "form-action", "frame-src", "script-src"]
+        {
             let found = one.split(';').find(|part| part.trim().starts_with(directive)).unwrap();
             assert!(found.contains(" https://tiles.example:8443"), "{found}");
         }
@@ -104,7 +106,8 @@ mod tests {
         let theirs = "img-src 'self', report-uri https://evil.example";
         headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(theirs));
         apply(&mut headers, &policy(&[]).unwrap());
-        let all: Vec<_> = headers.get_all(header::CONTENT_SECURITY_POLICY).iter().map(|v| v.to_str().unwrap()).collect();
+        let all: Vec<_> =
+            headers.get_all(header::CONTENT_SECURITY_POLICY).iter().map(|v| v.to_str().unwrap()).collect();
         assert!(all.iter().all(|policy| !policy.contains("evil.example")), "{all:?}");
     }
 }

@@ -71,11 +71,11 @@ impl Door for GuestDoor {
         {
             self.line(Level::Error, stopped.to_string(), None);
         }
-        self.door.ended(report.clone());
+        self.record.ended(report.clone());
         if let Some(tell) = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // Whoever asked may have gone away.
             drop(tell.send(report.clone()));
         }
-        self.record.ended(report);
+        self.door.ended(report);
     }
 }

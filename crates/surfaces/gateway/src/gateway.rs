@@ -1,14 +1,8 @@
 //! The gateway itself: what it is made of, and how its memory is brought up to date.
 
 use crate::{
-    Config, Doors, Lease, Log, SignIns,
-    assets::Files,
-    code::Loader,
-    cookies::Names,
-    rates::Rate,
-    record::Recorder,
-    route::Route,
-    routes::Routes,
+    Config, Doors, Lease, Log, SignIns, assets::Files, code::Loader, cookies::Names, rates::Rate, record::Recorder,
+    route::Route, routes::Routes,
 };
 use authority::{AppRef, Authority};
 use axum::body::Body;
@@ -113,8 +107,7 @@ impl Gateway {
     /// # Errors
     /// When the database cannot be read.
     pub async fn load_all(&self) -> Result<(), Error> {
-        self.routes.load_all(&self.store, &self.config).await?;
-        Ok(())
+        Ok(self.routes.load_all(&self.store, &self.config).await?)
     }
 
     pub(crate) async fn reload(&self, app: &AppRef) -> Result<(), Error> {
@@ -149,7 +142,9 @@ impl Gateway {
         if !matches!(asked.method, http::Method::GET | http::Method::HEAD) {
             return plain(StatusCode::METHOD_NOT_ALLOWED);
         }
-        let Some(route) = self.routes.of(app).filter(|route| !route.live.is_cut()) else { return plain(StatusCode::NOT_FOUND) };
+        let Some(route) = self.routes.of(app).filter(|route| !route.live.is_cut()) else {
+            return plain(StatusCode::NOT_FOUND);
+        };
         let Ok(path) = normalise_path(asked.uri.path()) else { return plain(StatusCode::NOT_FOUND) };
         match self.files.find(&route.listing, &path).await {
             Ok(Some(asset)) => asset.respond(&asked.method, &asked.headers),

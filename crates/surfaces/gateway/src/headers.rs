@@ -21,13 +21,7 @@ const HOP_BY_HOP: &[&str] = &[
     "http2-settings",
 ];
 /// What proxies say of whom they speak for; from anyone else it is made up.
-const SAID_BY_PROXIES: &[&str] = &[
-    "forwarded",
-    "x-real-ip",
-    "x-client-ip",
-    "true-client-ip",
-    "cf-connecting-ip",
-];
+const SAID_BY_PROXIES: &[&str] = &["forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"];
 
 /// Whether the credential in `Authorization` was ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +95,9 @@ pub(crate) fn inward(headers: &mut HeaderMap, of: &Inward<'_>) {
 /// A bearer token in the shape of ours (RFC 7519) is not handed on even when it is of no use here: it may be of use
 /// elsewhere.
 fn looks_issued(headers: &HeaderMap) -> bool {
-    let bearer = |value: &HeaderValue| value.to_str().ok().and_then(bearer_of).is_some_and(|token| token.split('.').count() == 3);
+    let bearer = |value: &HeaderValue| {
+        value.to_str().ok().and_then(bearer_of).is_some_and(|token| token.split('.').count() == 3)
+    };
     headers.get_all(header::AUTHORIZATION).iter().any(bearer)
 }
 
@@ -176,20 +172,30 @@ mod tests {
         let mut names: Vec<_> = found.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["cookie", "host", "traceparent", "x-mine"]);
-        assert_eq!((&found["cookie"], &found["host"]), (&HeaderValue::from_static("theme=dark"), &HeaderValue::from_static("poll.example")));
+        assert_eq!(
+            (&found["cookie"], &found["host"]),
+            (&HeaderValue::from_static("theme=dark"), &HeaderValue::from_static("poll.example"))
+        );
     }
 
     #[test]
     fn an_apps_own_credential_passes_and_ours_never_does() {
         assert!(seen(&[("authorization", "Basic abc")], Authorization::TheApps, None).contains_key("authorization"));
-        assert!(seen(&[("authorization", "Bearer opaque")], Authorization::TheApps, None).contains_key("authorization"));
-        assert!(!seen(&[("authorization", "bearer a.b.c")], Authorization::TheApps, None).contains_key("authorization"));
+        assert!(
+            seen(&[("authorization", "Bearer opaque")], Authorization::TheApps, None).contains_key("authorization")
+        );
+        assert!(
+            !seen(&[("authorization", "bearer a.b.c")], Authorization::TheApps, None).contains_key("authorization")
+        );
     }
 
     #[test]
     fn behind_a_trusted_proxy_the_app_hears_who_asks() {
         let found = seen(&[("x-forwarded-for", "6.6.6.6, 198.51.100.1")], Authorization::TheApps, Some("198.51.100.1"));
         assert_eq!(found["x-forwarded-for"], "198.51.100.1");
-        assert_eq!((found["x-forwarded-proto"].to_str().unwrap(), found["x-forwarded-host"].to_str().unwrap()), ("https", "poll.example"));
+        assert_eq!(
+            (found["x-forwarded-proto"].to_str().unwrap(), found["x-forwarded-host"].to_str().unwrap()),
+            ("https", "poll.example")
+        );
     }
 }

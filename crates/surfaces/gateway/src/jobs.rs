@@ -1,6 +1,14 @@
 //! Scheduled work of an app: the same permit, limits, door, log and event as a request, for no user.
 
-use crate::{Gateway, act::UseApp, context::Trigger, page::Page, pages, record::{Answering, Record}, trace::Trace};
+use crate::{
+    Gateway,
+    act::UseApp,
+    context::Trigger,
+    page::Page,
+    pages,
+    record::{Answering, Record},
+    trace::Trace,
+};
 use authority::{AppRef, Caller, Who};
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt as _;
@@ -49,7 +57,8 @@ impl Gateway {
         detail.insert("release".to_owned(), json!(route.release));
         let record = Record::new(&self.recorder, permit, detail);
         let answering = Answering(Arc::clone(&record));
-        let handles = route.code.ready(&self.loader).await.map(|ready| ready.handlers.iter().any(|name| name == "scheduled"));
+        let handles =
+            route.code.ready(&self.loader).await.map(|ready| ready.handlers.iter().any(|name| name == "scheduled"));
         if matches!(handles, Ok(false)) {
             record.not_run(None, "no_handler");
             return Err(no_handler(job));
@@ -84,7 +93,8 @@ fn failed(job: &str, stopped: &Stopped) -> Problem {
         | Stopped::Incomplete
         | Stopped::Unfit { .. } => ProblemKind::Unprocessable,
     };
-    let (what, fix) = (format!("the job `{job}` did not come to its end"), "look at the app's log, mend it, then deploy again");
+    let (what, fix) =
+        (format!("the job `{job}` did not come to its end"), "look at the app's log, mend it, then deploy again");
     Problem::new(kind, "job.failed", what, stopped.to_string(), fix)
 }
 

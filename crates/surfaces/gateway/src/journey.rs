@@ -6,34 +6,24 @@ use crate::{
     Gateway, SignedIn,
     act::{UseApp, UsePublic},
     arrival::Arrival,
-    body::{self, Judged},
     browser::{self, Reader},
-    context::{Trigger, context},
     cookies,
-    door::GuestDoor,
-    headers::{self, Authorization, Inward, Openness},
+    headers::{self, Authorization, Openness},
     live::Running,
     page::Page,
     pages,
     rates::{Counted, network},
-    record::{self, Answering, Record},
+    record,
     route::{Route, grants::Kind},
     sign_in,
     trace::Trace,
 };
-use authority::{Act, AppState, Caller, Factor, Instance, Permit, Target, Who};
+use authority::{Act, AppState, Caller, Factor, Permit, Target, Who};
 use axum::body::Body;
 use http::{Request, Response, header};
-use model::{ProblemKind, RequestId, Timestamp};
-use sandbox::{Run, Stopped};
+use model::{ProblemKind, Timestamp};
 use serde_json::json;
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{net::SocketAddr, sync::Arc};
 use store::Outcome;
 
 /// How a request ends before it reaches an app.
@@ -50,20 +40,20 @@ impl From<Box<Page>> for Turned {
 
 /// Who came, by what, and whether the path is open to anyone.
 pub(crate) struct Came {
-    caller: Caller,
-    authorization: Authorization,
-    openness: Openness,
+    pub(crate) caller: Caller,
+    pub(crate) authorization: Authorization,
+    pub(crate) openness: Openness,
     /// When session or token end.
-    until: Timestamp,
+    pub(crate) until: Timestamp,
 }
 
 /// A request that is about to be let in.
-struct Visit<'a> {
-    arrival: &'a Arrival,
-    route: Arc<Route>,
-    running: Running,
-    came: Came,
-    request: Request<Body>,
+pub(crate) struct Visit<'a> {
+    pub(crate) arrival: &'a Arrival,
+    pub(crate) route: Arc<Route>,
+    pub(crate) running: Running,
+    pub(crate) came: Came,
+    pub(crate) request: Request<Body>,
 }
 
 impl Gateway {
@@ -86,19 +76,21 @@ impl Gateway {
             return Err(pages::cut_off().into());
         }
         let Some(route) = arrival.label.as_deref().and_then(|label| self.routes.at(label)) else {
-            self.stranger_refused(arrival, &Target::new(self.config.tenant.clone(), "host/unknown"))?;
+            self.refused(arrival, &Target::new(self.config.tenant.clone(), "host/unknown"));
             return Err(pages::unknown_host(&self.config.control_url).into());
         };
         if browser::is_foreign(&arrival.method, request.headers(), &route.url) {
-            self.stranger_refused(arrival, &route.target)?;
+            self.refused(arrival, &route.target);
             return Err(pages::foreign().into());
         }
         if let Some(page) = self.dead(&route) {
-            self.stranger_refused(arrival, &route.target)?;
+            self.refused(arrival, &route.target);
             return Err(page.into());
         }
         if let Some(rest) = sign_in::reserved(&arrival.path) {
-            return self.own_path(arrival, &route, &request, rest).await;
+            // Without its body, which cannot be shared between threads.
+            let (asked, _body) = request.into_parts();
+            return self.own_path(arrival, &route, &asked, rest).await;
         }
         let Some(running) = route.live.enter() else { return Err(pages::switched_off(&route.name).into()) };
         let came = self.who(arrival, &route, request.headers()).await?;
@@ -109,19 +101,19 @@ impl Gateway {
         }
     }
 
-    /// Counts one request of nobody, and the refusal of it.
-    pub(crate) fn stranger_refused(&self, arrival: &Arrival, target: &Target) -> Result<(), Box<Page>> {
+    /// A refusal of nobody in particular: counted in the record.
+    fn refused(&self, arrival: &Arrival, target: &Target) {
         let caller = arrival.stranger(&self.config);
         self.store.count(&caller, UseApp::RULE.name, target, Outcome::Denied);
-        self.stranger_counts(arrival)
     }
 
+    /// One request of somebody who is not signed in.
     pub(crate) fn stranger_counts(&self, arrival: &Arrival) -> Result<(), Box<Page>> {
         self.strangers.check(network(arrival.client)).map_err(|over| pages::over_limit(&over.limit, over.wait))
     }
 
     /// The page of an app that does not serve.
-    fn dead(&self, route: &Route) -> Option<Box<Page>> {
+    pub(crate) fn dead(&self, route: &Route) -> Option<Box<Page>> {
         let facts = self.authority.facts(&self.config.tenant);
         let app = facts.apps.get(&(route.app.id.clone(), route.app.env));
         let name = &route.name;
@@ -164,7 +156,8 @@ impl Gateway {
         {
             return Ok(known(found, Authorization::TheApps));
         }
-        self.stranger_refused(arrival, &route.target)?;
+        self.refused(arrival, &route.target);
+        self.stranger_counts(arrival)?;
         match bearer {
             Some(Err(problem)) => Err(pages::bad_token(problem).into()),
             Some(Ok(_)) | None => Err(self.signed_out(arrival, route, headers)),
@@ -237,127 +230,5 @@ impl Gateway {
             return Err(pages::switched_off(&route.name));
         }
         Ok(response)
-    }
-
-    async fn run<A: Act + Clone + Unpin>(&self, permit: Permit<A>, visit: Visit<'_>) -> Result<Response<Body>, Box<Page>> {
-        let Visit { arrival, route, running, came, request } = visit;
-        if !self.recorder.takes() {
-            return Err(pages::unrecorded());
-        }
-        let judged = Judged {
-            authority: Arc::clone(&self.authority),
-            clock: Arc::clone(&self.clock),
-            lease: Arc::clone(&self.lease),
-            caller: permit.caller().clone(),
-            act: permit.act().clone(),
-            epoch: permit.epoch(),
-            good_until: permit.good_until(),
-            until: came.until,
-        };
-        let mut detail = arrival.detail();
-        detail.insert("release".to_owned(), json!(route.release));
-        let record = Record::new(&self.recorder, permit, detail);
-        let answering = Answering(Arc::clone(&record));
-        let over = Arc::new(AtomicBool::new(false));
-        let inside = self.inside(arrival, &came, &route, request, &over);
-        let outcome = self.in_sandbox(&route, &record, &running, &came.caller, (inside, &Trigger::Fetch), &arrival.trace).await;
-        let refused = match outcome {
-            _ if over.load(Ordering::Acquire) => pages::too_large(self.config.limits.body_bytes),
-            Ok(response) => {
-                answering.0.answered(Some(response.status().as_u16()));
-                running.streams_over(arrival.connection.as_ref().map(|connection| connection.closing().clone()));
-                let mut response = response.map(|body| body::judged(body, running, judged));
-                headers::outward(response.headers_mut(), &route, came.openness);
-                return Ok(response);
-            }
-            Err(Some(stopped)) => self.stopped(&route, &running, &stopped),
-            Err(None) => pages::not_ready(),
-        };
-        answering.0.answered(Some(refused.status));
-        Err(refused)
-    }
-
-    /// The request as the app gets it.
-    fn inside(
-        &self,
-        arrival: &Arrival,
-        came: &Came,
-        route: &Route,
-        request: Request<Body>,
-        over: &Arc<AtomicBool>,
-    ) -> Request<sandbox::Body> {
-        let (mut head, body) = request.into_parts();
-        let inward = Inward {
-            authorization: came.authorization,
-            client: arrival.proxied.then_some(arrival.client),
-            scheme: self.config.scheme.as_str(),
-            host: &route.host,
-            trace: &arrival.trace,
-        };
-        headers::inward(&mut head.headers, &inward);
-        head.uri = arrival.address.parse().unwrap_or_default();
-        head.extensions = http::Extensions::new();
-        Request::from_parts(head, body::bounded(body, self.config.limits.body_bytes, Arc::clone(over)))
-    }
-
-    /// Runs one request or job in an instance of its own. `None` when the code is not ready.
-    pub(crate) async fn in_sandbox(
-        &self,
-        route: &Arc<Route>,
-        record: &Arc<Record>,
-        running: &Running,
-        caller: &Caller,
-        (request, trigger): (Request<sandbox::Body>, &Trigger<'_>),
-        trace: &Trace,
-    ) -> Result<Response<sandbox::Body>, Option<Stopped>> {
-        let ready = route.code.ready(&self.loader).await.map_err(|error| {
-            let error: &dyn std::error::Error = &error;
-            tracing::error!(app = %route.app.id, error, "the app's code could not be made ready");
-            record.not_run(Some(503), "not_ready");
-        });
-        let Ok(ready) = ready else { return Err(None) };
-        let instance = Instance {
-            id: RequestId::generate().as_str().into(),
-            app: route.app.clone(),
-            name: Arc::clone(&route.name),
-            release: route.release,
-            caller: caller.through(route.app.clone()),
-            credential_epoch: route.credential_epoch,
-        };
-        let opened = self.doors.open(instance, &route.secrets);
-        let url = format!("{}{}", route.url, request.uri());
-        let facts = self.authority.facts(&self.config.tenant);
-        let user = caller.person().and_then(|id| Some((id, facts.people.get(id)?.as_ref())));
-        let context = context(route, trigger, user, &opened.placeholders, &url);
-        let sinks = (Arc::clone(&self.log), Arc::clone(&self.clock));
-        let door = Arc::new(GuestDoor::new(opened.door, sinks, Arc::clone(record), route, trace.id.clone()));
-        let ended = matches!(trigger, Trigger::Scheduled { .. }).then(|| door.end());
-        let run = Run { request, context, limits: route.limits, door, stop: running.stop() };
-        let outcome = ready.app.run(run).await;
-        if let Some(ended) = ended {
-            return crate::jobs::whole(outcome, ended).await;
-        }
-        if matches!(outcome, Err(Stopped::NotLoaded)) {
-            route.code.forget();
-        }
-        outcome.map_err(Some)
-    }
-
-    fn stopped(&self, route: &Route, running: &Running, stopped: &Stopped) -> Box<Page> {
-        match stopped {
-            Stopped::Cpu { .. } => pages::over_cpu(),
-            Stopped::Memory { .. } => pages::over_memory(),
-            Stopped::Output { .. } => pages::over_output(),
-            Stopped::Time { .. } => pages::over_time(),
-            Stopped::Busy => pages::busy(),
-            Stopped::NotLoaded => pages::not_ready(),
-            Stopped::Unfit { what } => pages::malformed(what),
-            Stopped::Cancelled if running.is_cut() => {
-                self.dead(route).unwrap_or_else(|| pages::switched_off(&route.name))
-            }
-            Stopped::Cancelled | Stopped::Trap { .. } | Stopped::Uncaught { .. } | Stopped::NoResponse | Stopped::Incomplete => {
-                pages::failed()
-            }
-        }
     }
 }

@@ -33,6 +33,7 @@ mod rates;
 mod record;
 mod route;
 mod routes;
+mod run;
 mod serve;
 mod sign_in;
 mod surface;

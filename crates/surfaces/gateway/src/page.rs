@@ -13,7 +13,9 @@ const STYLE: &str = include_str!("page.css");
 
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let hash = BASE64_STANDARD.encode(seal::sha256(STYLE.as_bytes()));
-    let text = format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+    let text = format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 });
 
@@ -53,7 +55,8 @@ impl Page {
         let mut response = Response::new(Body::from(text));
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
-        let mut put = |name: HeaderName, value: &'static str| drop(headers.insert(name, HeaderValue::from_static(value)));
+        let mut put =
+            |name: HeaderName, value: &'static str| drop(headers.insert(name, HeaderValue::from_static(value)));
         put(header::CONTENT_TYPE, kind);
         put(header::CACHE_CONTROL, "no-store");
         put(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
@@ -86,7 +89,8 @@ impl Page {
 
     fn html(&self, trace: &Trace) -> String {
         let Problem { what, why, fix, .. } = &self.problem;
-        let link = self.link.as_ref().map(|(text, href)| format!("<a href=\"{}\">{}</a>\n", escaped(href), escaped(text)));
+        let link =
+            self.link.as_ref().map(|(text, href)| format!("<a href=\"{}\">{}</a>\n", escaped(href), escaped(text)));
         format!(
             "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -115,7 +119,9 @@ fn shown(text: &str) -> String {
     if parts.len().is_multiple_of(2) {
         return escaped;
     }
-    let part = |(at, part): (usize, &&str)| if at.is_multiple_of(2) { (*part).to_owned() } else { format!("<code>{part}</code>") };
+    let part = |(at, part): (usize, &&str)| {
+        if at.is_multiple_of(2) { (*part).to_owned() } else { format!("<code>{part}</code>") }
+    };
     parts.iter().enumerate().map(part).collect()
 }
 

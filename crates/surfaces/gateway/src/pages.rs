@@ -1,4 +1,5 @@
 //! All words that the gateway says to people and programs, in one place.
+//! size: one catalogue, so that its words are read and judged together.
 //!
 //! Each says what happened, why, and what to do next; none says anything of the inside of an app or of the platform.
 
@@ -9,7 +10,13 @@ use std::time::Duration;
 
 type Refusal = Box<Page>;
 
-fn page(kind: ProblemKind, code: &str, what: impl Into<String>, why: impl Into<String>, fix: impl Into<String>) -> Refusal {
+fn page(
+    kind: ProblemKind,
+    code: &str,
+    what: impl Into<String>,
+    why: impl Into<String>,
+    fix: impl Into<String>,
+) -> Refusal {
     Problem::new(kind, code, what, why, fix).into()
 }
 
@@ -69,7 +76,13 @@ pub(crate) fn elsewhere() -> Refusal {
 // What cannot be taken.
 
 pub(crate) fn malformed(why: &str) -> Refusal {
-    closing(page(ProblemKind::Invalid, "request.malformed", "this request cannot be read", why, "open the app's address anew"))
+    closing(page(
+        ProblemKind::Invalid,
+        "request.malformed",
+        "this request cannot be read",
+        why,
+        "open the app's address anew",
+    ))
 }
 
 pub(crate) fn method(allowed: &str) -> Refusal {

@@ -63,8 +63,9 @@ impl Rate {
         if self.checks.fetch_add(1, Ordering::Relaxed).is_multiple_of(LOOK_EVERY) && self.keyed.len() > KEYS_MAX {
             self.keyed.retain_recent();
         }
-        self.keyed.check_key(&key).map_err(|until| {
-            Over { limit: words(&self.limit), wait: until.wait_time_from(DefaultClock::default().now()) }
+        self.keyed.check_key(&key).map_err(|until| Over {
+            limit: words(&self.limit),
+            wait: until.wait_time_from(DefaultClock::default().now()),
         })
     }
 }

@@ -86,7 +86,9 @@ struct Open {
 impl Record {
     pub(crate) fn new<A: Act>(recorder: &Arc<Recorder>, permit: Permit<A>, detail: Map<String, Value>) -> Arc<Self> {
         let recorder = Arc::clone(recorder);
-        let write: Write = Box::new(move |outcome, detail| drop(recorder.write(permit, outcome, detail)));
+        let write: Write = Box::new(move |outcome, detail| {
+            recorder.write(permit, outcome, detail);
+        });
         let open = Open { write: Some(write), detail, started: Instant::now(), status: None, report: None };
         Arc::new(Self(Mutex::new(open)))
     }

@@ -63,7 +63,8 @@ pub(crate) struct Route {
 
 impl Stored {
     pub(crate) async fn put(tx: &mut Tx, ask: &Ask<'_>) -> Result<(), StoreError> {
-        let grants = serde_json::to_string(&Grants::of(ask.manifest)).map_err(|error| StoreError::Json(Arc::new(error)))?;
+        let grants =
+            serde_json::to_string(&Grants::of(ask.manifest)).map_err(|error| StoreError::Json(Arc::new(error)))?;
         let row = params![
             tx.tenant(),
             &ask.app.id,
@@ -139,7 +140,11 @@ impl Route {
             limits: grants.limits(),
             rates: rates.map_or_else(|| Arc::new(crate::rates::Rates::new(&limits)), Arc::clone),
             secrets: grants.secrets.keys().cloned().collect(),
-            jobs: grants.jobs.iter().map(|(job, (schedule, zone))| (job.clone(), format!("{schedule} ({zone})"))).collect(),
+            jobs: grants
+                .jobs
+                .iter()
+                .map(|(job, (schedule, zone))| (job.clone(), format!("{schedule} ({zone})")))
+                .collect(),
             csp: csp::policy(&grants.hosts)?,
             target: act::target(config.tenant.clone(), &app),
             code: same_code.map_or_else(|| Code::new(image, grants.limits().parallel), |before| before.code.clone()),

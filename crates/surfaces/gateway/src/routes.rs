@@ -47,12 +47,8 @@ impl Routes {
         self.table.load().by_app.get(app).cloned()
     }
 
-    pub(crate) fn all(&self) -> Vec<Arc<Route>> {
-        self.table.load().by_app.values().cloned().collect()
-    }
-
     /// Every route there is.
-    pub(crate) async fn load_all(&self, store: &Store, config: &Config) -> Result<Vec<Arc<Route>>, StoreError> {
+    pub(crate) async fn load_all(&self, store: &Store, config: &Config) -> Result<(), StoreError> {
         let _reading = self.reading.lock().await;
         let stored = Stored::all(store, config).await?;
         let before = self.table.load_full();
@@ -69,13 +65,17 @@ impl Routes {
                 route.live.cut(store.clock().now());
             }
         }
-        let loaded = by_app.values().cloned().collect();
         self.table.store(Arc::new(Table::new(by_app)));
-        Ok(loaded)
+        Ok(())
     }
 
     /// One app's.
-    pub(crate) async fn refresh(&self, store: &Store, config: &Config, app: &AppRef) -> Result<Option<Arc<Route>>, StoreError> {
+    pub(crate) async fn refresh(
+        &self,
+        store: &Store,
+        config: &Config,
+        app: &AppRef,
+    ) -> Result<Option<Arc<Route>>, StoreError> {
         let _reading = self.reading.lock().await;
         let stored = Stored::of_app(store, config, app).await?;
         let before = self.table.load_full();

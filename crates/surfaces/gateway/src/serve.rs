@@ -73,7 +73,10 @@ where
     let places = Arc::new(Semaphore::new(listening.connections.clamp(1, Semaphore::MAX_PERMITS)));
     let running = TaskTracker::new();
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+        let place = tokio::select! {
+            () = stop.cancelled() => break,
+            place = Arc::clone(&places).acquire_owned() => place,
+        };
         let (stream, peer) = tokio::select! {
             biased;
             () = stop.cancelled() => break,
@@ -115,7 +118,8 @@ where
         let heard = heard.clone();
         move |mut request: Request<Incoming>| {
             let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-            let ambiguous = heard.begin() && chunked;
+            let head = heard.begin();
+            let ambiguous = chunked && names_length(&head);
             request.extensions_mut().insert(connection.clone());
             let answer = answer.clone();
             async move {
@@ -185,12 +189,9 @@ impl Heard {
         heard.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
-    /// A request begins: whether a length was named in its head. Forgets what came so far.
-    fn begin(&self) -> bool {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let named = names_length(&heard);
-        heard.clear();
-        named
+    /// A request begins: forgets what came so far, and gives it out.
+    fn begin(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -213,7 +214,11 @@ struct Listened<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Listened<S> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if let Some(new) = buffer.filled().get(before..) {

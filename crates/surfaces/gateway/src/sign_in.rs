@@ -3,16 +3,9 @@
 //! `/.bailiwick/…` on every app's origin is ours; no request for it reaches an app. A code that comes back counts only
 //! in the browser that was sent away with the binding cookie.
 
-use crate::{
-    Gateway,
-    arrival::Arrival,
-    browser, cookies,
-    journey::Turned,
-    pages,
-    route::Route,
-};
+use crate::{Gateway, arrival::Arrival, browser, cookies, journey::Turned, pages, route::Route};
 use axum::body::Body;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use seal::{Token, TokenHash};
 use std::time::Duration;
@@ -83,22 +76,27 @@ impl Gateway {
         &self,
         arrival: &Arrival,
         route: &Route,
-        request: &Request<Body>,
+        asked: &Parts,
         rest: &str,
     ) -> Result<Response<Body>, Turned> {
         self.stranger_counts(arrival)?;
         match rest {
-            "/signed-in" if arrival.method == Method::GET => self.come_back(arrival, route, request).await,
+            "/signed-in" if arrival.method == Method::GET => self.come_back(arrival, route, asked).await,
             "/signed-in" => Err(pages::method("`GET`").into()),
-            "/sign-out" if arrival.method == Method::POST => self.sign_out(arrival, route, request.headers()).await,
+            "/sign-out" if arrival.method == Method::POST => self.sign_out(arrival, route, &asked.headers).await,
             "/sign-out" => Err(pages::method("`POST`").into()),
             _ => Err(pages::not_found().into()),
         }
     }
 
-    async fn come_back(&self, arrival: &Arrival, route: &Route, request: &Request<Body>) -> Result<Response<Body>, Turned> {
-        let binding = cookies::find(request.headers(), &self.cookies.binding);
-        let (Some(binding), Some(code)) = (binding, code_of(request.uri().query())) else {
+    async fn come_back(
+        &self,
+        arrival: &Arrival,
+        route: &Route,
+        asked: &Parts,
+    ) -> Result<Response<Body>, Turned> {
+        let binding = cookies::find(&asked.headers, &self.cookies.binding);
+        let (Some(binding), Some(code)) = (binding, code_of(asked.uri.query())) else {
             return Err(pages::sign_in_lost().into());
         };
         let device = arrival.device.as_deref();
@@ -138,7 +136,9 @@ mod tests {
         for path in ["/", "/a?b=c#d", "/x//y"] {
             assert_eq!(local(path), path);
         }
-        for path in ["//evil.example", "https://evil.example", "/\\evil.example", "", "a", "/a\r\nb", "/.bailiwick/sign-out"] {
+        for path in
+            ["//evil.example", "https://evil.example", "/\\evil.example", "", "a", "/a\r\nb", "/.bailiwick/sign-out"]
+        {
             assert_eq!(local(path), "/", "{path}");
         }
     }

@@ -2,7 +2,10 @@
 //!
 //! What was used is counted in this node's memory since it started; the record has every request.
 
-use crate::{Error, Gateway, route::{Route, Stored}};
+use crate::{
+    Error, Gateway,
+    route::{Route, Stored},
+};
 use async_trait::async_trait;
 use authority::{AppRef, Ask, Cut, CutState, Held, Planned, Surface, SurfaceError, SurfaceName, Used};
 use model::{Manifest, Timestamp};

@@ -47,7 +47,13 @@ fn parent(text: &str) -> Option<(&str, &str)> {
         text.len() == length && text.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c))
     };
     let set = |text: &str| text.bytes().any(|c| c != b'0');
-    let whole = version == "00" && parts.next().is_none() && hex(id, 32) && set(id) && hex(span, 16) && set(span) && hex(flags, 2);
+    let whole = version == "00"
+        && parts.next().is_none()
+        && hex(id, 32)
+        && set(id)
+        && hex(span, 16)
+        && set(span)
+        && hex(flags, 2);
     whole.then_some((id, flags))
 }
 
@@ -68,7 +74,9 @@ mod tests {
         assert!(trace.continued && trace.id.as_str() == id);
         let header = trace.header().unwrap();
         let header = header.to_str().unwrap();
-        assert!(header.starts_with(&format!("00-{id}-")) && header.ends_with("-01") && !header.contains("b7ad6b7169203331"));
+        assert!(
+            header.starts_with(&format!("00-{id}-")) && header.ends_with("-01") && !header.contains("b7ad6b7169203331")
+        );
     }
 
     #[test]

@@ -6,12 +6,12 @@ use crate::{
     who::Asked,
 };
 use axum::extract::{Path, State};
-use model::{Env, SecretId};
+use model::{Env, Group, Problem, ProblemKind, SecretId};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 use utoipa::ToSchema;
-use vault::{ListSecrets, NewSecret, PutSecret, RevokeSecret, Value};
+use vault::{ListSecrets, Owner, PutSecret, RevokeSecret, RotateSecret, SecretString};
 
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct NewValue {
@@ -24,17 +24,16 @@ pub(crate) struct NewValue {
     expires: String,
     hosts: Vec<String>,
     attach: Option<String>,
-    sensitivity: Option<String>,
-    #[schema(value_type = String)]
-    value: Value,
+    #[schema(value_type = Option<String>)]
+    sensitivity: Option<vault::Sensitivity>,
+    value: String,
 }
 
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct Rotate {
     #[schema(value_type = Option<String>)]
     env: Option<Env>,
-    #[schema(value_type = String)]
-    value: Value,
+    value: String,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -76,12 +75,17 @@ pub(crate) async fn put(State(server): State<Arc<Bailiwick>>, Path((team, name))
 #[utoipa::path(post, path = "/api/v1/secrets/{team}/{name}/rotate", request_body = Rotate, responses((status = 200, description = "the secret, without its value", body = Object)))]
 pub(crate) async fn rotate(State(server): State<Arc<Bailiwick>>, Path((team, name)): Path<(String, String)>, asked: Asked) -> Reply {
     let Rotate { env, value } = asked.json()?;
-    let act = vault::RotateSecret { tenant: server.tenant.clone(), id: id(&team, &name), env: env.unwrap_or(Env::Prod) };
+    let act = RotateSecret {
+        tenant: server.tenant.clone(),
+        id: id(&team, &name),
+        env: env.unwrap_or(Env::Prod),
+        value: SecretString::from(value),
+    };
     let view = server
         .store
         .again(|| async {
             let permit = server.authority.permit(&asked.caller, act.clone()).await?;
-            server.vault.rotate(permit, &value).await
+            server.vault.rotate(permit).await
         })
         .await?;
     ok(view)
@@ -91,14 +95,24 @@ pub(crate) async fn rotate(State(server): State<Arc<Bailiwick>>, Path((team, nam
 #[utoipa::path(post, path = "/api/v1/secrets/{team}/{name}/revoke", request_body = Revoke, responses((status = 200, description = "how many values", body = Object)))]
 pub(crate) async fn revoke(State(server): State<Arc<Bailiwick>>, Path((team, name)): Path<(String, String)>, asked: Asked) -> Reply {
     let Revoke { env, why } = asked.json()?;
-    let act = RevokeSecret { tenant: server.tenant.clone(), id: id(&team, &name), env, why };
-    let revoked = server
-        .store
-        .again(|| async {
-            let permit = server.authority.permit(&asked.caller, act.clone()).await?;
-            server.vault.revoke(permit).await
-        })
-        .await?;
+    let envs = env.map_or_else(|| Env::ALL.to_vec(), |env| vec![env]);
+    let mut revoked = Vec::new();
+    for env in envs {
+        let act = RevokeSecret { tenant: server.tenant.clone(), id: id(&team, &name), env, why: why.clone() };
+        let done = server
+            .store
+            .again(|| async {
+                let permit = server.authority.permit(&asked.caller, act.clone()).await?;
+                server.vault.revoke(permit).await
+            })
+            .await;
+        match done {
+            Ok(view) => revoked.push(view),
+            // An id that has no value in this environment has nothing to revoke in it.
+            Err(error) if Problem::from(&error).kind == ProblemKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
     ok(json!({ "revoked": revoked }))
 }
 
@@ -108,26 +122,39 @@ impl Bailiwick {
         caller: &authority::Caller,
         id: SecretId,
         put: NewValue,
-    ) -> Result<vault::SecretView, vault::Error> {
-        let new = NewSecret {
+    ) -> Result<vault::SecretView, Refusal> {
+        let owner = match self.identity.person_by_email(&put.owner) {
+            Some(person) => Owner::Person(person.id.clone()),
+            None => Owner::Group(Group::new(put.owner)),
+        };
+        let act = PutSecret {
+            tenant: self.tenant.clone(),
             id,
-            app: put.app,
             env: put.env.unwrap_or(Env::Prod),
-            owner: put.owner,
+            app: put.app,
+            owner,
             purpose: put.purpose,
-            expires: put.expires,
+            expires: put.expires.parse().map_err(|_| Refusal(not_a_day(&put.expires)))?,
             hosts: put.hosts,
             attach: put.attach,
             sensitivity: put.sensitivity,
+            value: SecretString::from(put.value),
         };
-        let act = PutSecret::new(self.tenant.clone(), new)?;
-        self.store
+        let view = self
+            .store
             .again(|| async {
                 let permit = self.authority.permit(caller, act.clone()).await?;
-                self.vault.put(permit, &put.value).await
+                self.vault.put(permit).await
             })
-            .await
+            .await?;
+        Ok(view)
     }
+}
+
+fn not_a_day(text: &str) -> Problem {
+    let what = format!("`{text}` is not a date");
+    let why = "a secret is used until a day that is named";
+    Problem::new(ProblemKind::Invalid, "secret.expires", what, why, "write it as `2027-02-01`").at("expires")
 }
 
 impl NewValue {
@@ -142,8 +169,8 @@ impl NewValue {
             expires: expires.chars().take(10).collect(),
             hosts: vec!["slack.com".to_owned()],
             attach: None,
-            sensitivity: Some("low".to_owned()),
-            value: Value::new(crate::demo::TOKEN),
+            sensitivity: Some(vault::Sensitivity::Low),
+            value: crate::demo::TOKEN.to_owned(),
         }
     }
 }

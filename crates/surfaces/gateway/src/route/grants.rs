@@ -95,14 +95,19 @@ impl Grants {
             storage_bytes: limits.storage_bytes,
             rates: manifest.limits.requests.iter().map(rate).collect(),
             secrets: manifest.secrets.iter().map(|(name, secret)| (name.clone(), secret.id.clone())).collect(),
-            jobs: manifest.jobs.iter().map(|(name, job)| (name.clone(), (job.schedule.clone(), job.zone.clone()))).collect(),
+            jobs: manifest
+                .jobs
+                .iter()
+                .map(|(name, job)| (name.clone(), (job.schedule.clone(), job.zone.clone())))
+                .collect(),
             hosts: manifest.browser.hosts.clone(),
         }
     }
 
     /// `None` when a pattern cannot be read: then nobody may come in.
     pub(crate) fn access(&self) -> Option<Access> {
-        let patterns = |texts: &[String]| texts.iter().map(|text| PathPattern::parse(text).ok()).collect::<Option<Vec<_>>>();
+        let patterns =
+            |texts: &[String]| texts.iter().map(|text| PathPattern::parse(text).ok()).collect::<Option<Vec<_>>>();
         Some(Access {
             everyone: self.everyone,
             groups: self.groups.clone(),

@@ -9,8 +9,7 @@ pub(super) const PUT: &str = "INSERT INTO gateway_routes (tenant, app_id, env, l
 pub(super) const CUT: &str =
     "UPDATE gateway_routes SET cut_at = $4 WHERE tenant = $1 AND app_id = $2 AND env = $3 AND cut_at IS NULL";
 
-pub(super) const ALL: &str =
-    "SELECT app_id, env, name, release, grants, image, assets, credential_epoch, cut_at FROM gateway_routes WHERE tenant = $1";
+pub(super) const ALL: &str = "SELECT app_id, env, name, release, grants, image, assets, credential_epoch, cut_at FROM gateway_routes WHERE tenant = $1";
 
 pub(super) const OF_APP: &str = "SELECT app_id, env, name, release, grants, image, assets, credential_epoch, cut_at
   FROM gateway_routes WHERE tenant = $1 AND app_id = $2 AND env = $3";

@@ -25,7 +25,10 @@ async fn an_app_sees_the_person_and_nothing_to_act_with() {
         json!({ "id": "ana", "email": "ana@example.test", "name": "Ana Müller 🦀", "groups": ["people-ops", "staff"], "roles": ["organiser"] })
     );
     assert_eq!(seen["app"], json!({ "id": "0190poll", "name": "poll", "env": "prod", "release": 1 }));
-    assert_eq!((&seen["url"], &seen["secret"]), (&json!("http://poll.localhost:7070/echo?q=1"), &json!("placeholder-SLACK_TOKEN")));
+    assert_eq!(
+        (&seen["url"], &seen["secret"]),
+        (&json!("http://poll.localhost:7070/echo?q=1"), &json!("placeholder-SLACK_TOKEN"))
+    );
     assert_eq!(seen["body"], "the body");
     let headers = &seen["headers"];
     assert_eq!((&headers["cookie"], &headers["x-mine"]), (&json!("theme=dark"), &json!("1")));
@@ -74,6 +77,7 @@ async fn an_error_shows_a_trace_and_no_inside() {
     let document = ask(house.address, "GET /boom", &[ANA], "").await;
     assert_eq!(document.json()["code"], "app.failed");
     assert!(!document.body.contains("inside-words"));
+    house.settled().await;
     assert!(house.log_text().contains("inside-words"));
     let line = house.lines.0.lock().unwrap().first().unwrap().clone();
     assert_eq!((line.trace.as_str(), line.release.0), ("0af7651916cd43dd8448eb211c80319c", 1));
@@ -81,16 +85,20 @@ async fn an_error_shows_a_trace_and_no_inside() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_stop_an_app_and_its_team_learns_why() {
-    let manifest = crate::house::MANIFEST.replace(r#"cpu = "4s", time = "30s""#, r#"cpu = "300ms", time = "1s""#);
+    let manifest = crate::house::MANIFEST.replace(r#"cpu = "4s", time = "30s""#, r#"cpu = "200ms", time = "4s""#);
     let house = House::with(Setting { manifest, ..Setting::default() }).await;
     for (path, status, code) in [("spin", 503, "app.cpu"), ("late", 504, "app.time")] {
         let answer = ask(house.address, &format!("GET /{path}"), &[ANA], "").await;
         assert_eq!((answer.status, answer.json()["code"].as_str()), (status, Some(code)), "{path}");
     }
+    house.settled().await;
     let log = house.log_text();
     assert!(log.contains("CPU time") && log.contains("took longer"), "{log}");
     let accesses = house.accesses().await;
-    let ends: Vec<_> = accesses.iter().map(|event| (event["outcome"].as_str().unwrap(), event["detail"]["stopped"].as_str().unwrap())).collect();
+    let ends: Vec<_> = accesses
+        .iter()
+        .map(|event| (event["outcome"].as_str().unwrap(), event["detail"]["stopped"].as_str().unwrap()))
+        .collect();
     assert_eq!(ends, [("failed", "cpu"), ("failed", "time")]);
 }
 
@@ -111,7 +119,10 @@ async fn a_body_is_bounded_whether_or_not_it_says_its_length() {
     assert_eq!(fits.status, 200);
     let said = ask(house.address, "POST /echo", &[token], &"x".repeat(1001)).await;
     assert_eq!((said.status, said.json()["code"].as_str()), (413, Some("request.too_large")));
-    let mut text = format!("POST /echo HTTP/1.1\r\nhost: {}\r\n{token}\r\ntransfer-encoding: chunked\r\n\r\n", crate::client::HOST);
+    let mut text = format!(
+        "POST /echo HTTP/1.1\r\nhost: {}\r\n{token}\r\ntransfer-encoding: chunked\r\n\r\n",
+        crate::client::HOST
+    );
     for _ in 0..11 {
         text.push_str(&format!("64\r\n{}\r\n", "x".repeat(100)));
     }
@@ -129,12 +140,25 @@ async fn each_request_leaves_one_event_of_its_shape() {
     let accesses = house.accesses().await;
     let said: Vec<_> = accesses
         .iter()
-        .map(|event| (event["outcome"].as_str().unwrap(), event["detail"]["path"].as_str().unwrap(), event["detail"]["status"].as_u64().unwrap()))
+        .map(|event| {
+            (
+                event["outcome"].as_str().unwrap(),
+                event["detail"]["path"].as_str().unwrap(),
+                event["detail"]["status"].as_u64().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(said, [("allowed", "/echo", 200), ("allowed", "/people/*", 200), ("failed", "/boom", 500)]);
     let detail = &accesses[0]["detail"];
-    assert!(detail["cpu_us"].as_u64().unwrap() > 0 && detail["memory_bytes"].as_u64().unwrap() > 0 && detail["bytes"].as_u64().unwrap() > 0);
-    assert_eq!((&detail["method"], &detail["release"], &accesses[0]["user_id"]), (&json!("GET"), &json!(1), &json!("ana")));
+    assert!(
+        detail["cpu_us"].as_u64().unwrap() > 0
+            && detail["memory_bytes"].as_u64().unwrap() > 0
+            && detail["bytes"].as_u64().unwrap() > 0
+    );
+    assert_eq!(
+        (&detail["method"], &detail["release"], &accesses[0]["user_id"]),
+        (&json!("GET"), &json!(1), &json!("ana"))
+    );
     let text = serde_json::Value::from(accesses).to_string();
     assert!(!text.contains("hidden") && !text.contains("ana@example.test") && !text.contains("127.0.0.1"));
     assert_eq!(house.doors.reports.lock().unwrap().len(), 3);
@@ -153,6 +177,7 @@ async fn without_a_record_nothing_is_served() {
     }
     // The one whose event finds no place shuts the door behind itself.
     ask(house.address, "GET /echo", &[ANA], "").await;
+    house.settled().await;
     let refused = ask(house.address, "GET /echo", &[ANA], "").await;
     assert_eq!((refused.status, refused.json()["code"].as_str()), (503, Some("record.unwritable")));
 }
@@ -162,12 +187,16 @@ async fn a_job_runs_as_the_app_itself() {
     let house = House::new().await;
     let scheduled = at("2026-11-23T07:00:00Z");
     house.gateway.run_job(&house.app, "remind", scheduled, "r1").await.unwrap();
+    house.settled().await;
     assert!(house.log_text().contains("ran remind r1 true"), "{}", house.log_text());
     let instance = house.doors.opened.lock().unwrap().pop().unwrap();
     assert_eq!(instance.caller.chain(), ["app:0190poll/prod"]);
     let failed = house.gateway.run_job(&house.app, "bad", scheduled, "r2").await.unwrap_err();
     assert!(failed.code == "job.failed" && failed.why.contains("late"), "{failed}");
     let accesses = house.accesses().await;
-    let said: Vec<_> = accesses.iter().map(|event| (event["outcome"].as_str().unwrap(), event["detail"]["run_id"].as_str().unwrap())).collect();
+    let said: Vec<_> = accesses
+        .iter()
+        .map(|event| (event["outcome"].as_str().unwrap(), event["detail"]["run_id"].as_str().unwrap()))
+        .collect();
     assert_eq!(said, [("allowed", "r1"), ("failed", "r2")]);
 }

@@ -34,7 +34,8 @@ impl Answer {
         let text = String::from_utf8_lossy(bytes).into_owned();
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let mut lines = head.split("\r\n");
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok()).unwrap_or(0);
+        let status =
+            lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok()).unwrap_or(0);
         let mut headers: HashMap<String, Vec<String>> = HashMap::new();
         for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
             headers.entry(name.to_ascii_lowercase()).or_default().push(value.to_owned());

@@ -49,14 +49,20 @@ async fn a_cut_ends_what_runs_and_says_so() {
     let late = late.await.unwrap();
     assert!(late.status == 410 && late.body.contains("was switched off"), "{late:?}");
     let said: Vec<_> = lines.iter().map(|line| (line.item.as_str(), line.how.as_str())).collect();
-    assert_eq!(said, [("http://poll.localhost:7070", "route closed; 2 requests stopped"), ("job remind", "will not run again")]);
+    assert_eq!(
+        said,
+        [("http://poll.localhost:7070", "route closed; 2 requests stopped"), ("job remind", "will not run again")]
+    );
     assert!(lines.iter().all(|line| line.state == CutState::Dead && line.dead_at.is_some() && line.node == "n1"));
 
     let again = house.gateway.cut(&house.app).await;
     assert_eq!((again.len(), again[0].dead_at.is_some(), again[0].how.as_str()), (2, true, "route was closed before"));
     let after = ask(house.address, "GET /echo", &[ANA, PAGE], "").await;
     assert!(after.status == 410 && after.header("clear-site-data").contains("storage"));
-    assert_eq!(house.gateway.run_job(&house.app, "remind", Timestamp::from_ms(0), "r").await.unwrap_err().code, "app.revoked");
+    assert_eq!(
+        house.gateway.run_job(&house.app, "remind", Timestamp::from_ms(0), "r").await.unwrap_err().code,
+        "app.revoked"
+    );
     assert!(house.gateway.held(&house.app).await.unwrap().is_empty());
 
     let accesses = house.accesses().await;

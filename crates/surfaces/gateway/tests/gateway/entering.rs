@@ -33,7 +33,9 @@ async fn a_browser_signs_in_through_the_control_origin_and_back() {
     let binding = away.header("set-cookie").to_owned();
     assert!(location.starts_with("http://localhost:7070/sign-in/app?app=poll&env=prod&bind="), "{location}");
     assert!(location.ends_with("&to=%2Fecho%3Fx%3D1%26y%3D%25C3%25BC"), "{location}");
-    assert!(binding.starts_with("bailiwick-bind-i1=") && binding.contains("HttpOnly") && binding.contains("Max-Age=300"));
+    assert!(
+        binding.starts_with("bailiwick-bind-i1=") && binding.contains("HttpOnly") && binding.contains("Max-Age=300")
+    );
     let hash = location.split("bind=").nth(1).unwrap().split('&').next().unwrap();
     house.sign_ins.codes.lock().unwrap().insert("c1".to_owned(), hash.to_owned());
 
@@ -58,7 +60,8 @@ async fn a_browser_signs_in_through_the_control_origin_and_back() {
 async fn a_binding_of_another_browser_is_refused() {
     let house = House::new().await;
     house.sign_ins.codes.lock().unwrap().insert("c1".to_owned(), "another".to_owned());
-    let answer = ask(house.address, "GET /.bailiwick/signed-in?code=c1", &[PAGE, "cookie: bailiwick-bind-i1=mine"], "").await;
+    let answer =
+        ask(house.address, "GET /.bailiwick/signed-in?code=c1", &[PAGE, "cookie: bailiwick-bind-i1=mine"], "").await;
     assert_eq!((answer.status, answer.header("set-cookie")), (410, ""));
 }
 
@@ -130,7 +133,11 @@ async fn who_is_not_let_in_is_told_whom_to_ask() {
     let house = House::new().await;
     let answer = ask(house.address, "GET /", &["cookie: bailiwick-app-i1=bo-cookie", PAGE], "").await;
     assert_eq!(answer.status, 403);
-    assert!(answer.body.contains("the app is for <code>staff</code>") && answer.body.contains("ask the app&#39;s team"), "{}", answer.body);
+    assert!(
+        answer.body.contains("the app is for <code>staff</code>") && answer.body.contains("ask the app&#39;s team"),
+        "{}",
+        answer.body
+    );
     let accesses = house.accesses().await;
     assert_eq!((accesses.len(), &accesses[0]["outcome"], &accesses[0]["user_id"]), (1, &"denied".into(), &"bo".into()));
 }

@@ -5,7 +5,8 @@ use crate::{
     house::{House, MANIFEST, Setting},
 };
 
-const LONG: &str = "a sentence that is long enough to be worth the trouble of compressing it. a sentence that is long enough.";
+const LONG: &str =
+    "a sentence that is long enough to be worth the trouble of compressing it. a sentence that is long enough.";
 
 fn a_static_app() -> Setting {
     let manifest = MANIFEST.replace("\"wasm\"", "\"static\"").replace("app.js", "public/index.html");
@@ -34,12 +35,18 @@ async fn files_come_with_their_type_and_tag_and_no_folder_is_listed() {
     }
     let first = ask(house.address, "GET /", &[ANA], "").await;
     assert_eq!((first.body.as_str(), first.header("cache-control")), (LONG, "private, no-cache"));
-    assert!(first.header("etag").starts_with("\"sha256:") && first.header("content-security-policy").contains("frame-ancestors 'self'"));
+    assert!(
+        first.header("etag").starts_with("\"sha256:")
+            && first.header("content-security-policy").contains("frame-ancestors 'self'")
+    );
     let known = format!("if-none-match: \"other\", W/{}", first.header("etag"));
     let fresh = ask(house.address, "GET /", &[ANA, &known], "").await;
     assert_eq!((fresh.status, fresh.body.as_str()), (304, ""));
     let head = ask(house.address, "HEAD /", &[ANA], "").await;
-    assert_eq!((head.status, head.body.as_str(), head.header("content-length")), (200, "", LONG.len().to_string().as_str()));
+    assert_eq!(
+        (head.status, head.body.as_str(), head.header("content-length")),
+        (200, "", LONG.len().to_string().as_str())
+    );
     let posted = ask(house.address, "POST /", &[ANA, PAGE, "sec-fetch-site: same-origin"], "x").await;
     assert_eq!(posted.status, 405);
     assert_eq!(ask(house.address, "GET /", &[], "").await.status, 401);

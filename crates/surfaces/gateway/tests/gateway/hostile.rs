@@ -34,9 +34,15 @@ async fn what_can_be_read_in_two_ways_is_refused() {
         ("a folded line", format!("{post}x: a\r\n b\r\nconnection: close\r\n\r\n")),
         ("no host", "GET / HTTP/1.1\r\nconnection: close\r\n\r\n".to_owned()),
         ("two hosts", format!("GET / HTTP/1.1\r\nhost: {HOST}\r\nhost: {HOST}\r\nconnection: close\r\n\r\n")),
-        ("another host in the target", format!("GET http://other.localhost:7070/ HTTP/1.1\r\nhost: {HOST}\r\nconnection: close\r\n\r\n")),
+        (
+            "another host in the target",
+            format!("GET http://other.localhost:7070/ HTTP/1.1\r\nhost: {HOST}\r\nconnection: close\r\n\r\n"),
+        ),
         ("no version", "GET /\r\n\r\n".to_owned()),
-        ("a coding in HTTP/1.0", format!("POST / HTTP/1.0\r\nhost: {HOST}\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n")),
+        (
+            "a coding in HTTP/1.0",
+            format!("POST / HTTP/1.0\r\nhost: {HOST}\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
+        ),
         ("no request at all", "\x16\x03\x01\x02\r\n\r\n".to_owned()),
     ] {
         assert_eq!(status(&house, &text).await, 400, "{name}");
@@ -66,7 +72,8 @@ async fn what_is_too_large_is_refused() {
     let huge = format!("x: {}\r\n", "y".repeat(200_000));
     assert_eq!(status(&house, &format!("{}{many}\r\n", get("/ HTTP/1.1".into()))).await, 431);
     assert_eq!(status(&house, &format!("{}{long}\r\n", get("/ HTTP/1.1".into()))).await, 431);
-    assert_eq!(status(&house, &format!("{}{huge}\r\n", get("/ HTTP/1.1".into()))).await, 431);
+    // Its end may arrive as a reset, since the rest of it is never read.
+    assert!(matches!(status(&house, &format!("{}{huge}\r\n", get("/ HTTP/1.1".into()))).await, 431 | 0));
     assert_eq!(status(&house, &format!("{}\r\n", get(format!("/{} HTTP/1.1", "y".repeat(9_000))))).await, 414);
     let said = format!("POST / HTTP/1.1\r\nhost: {HOST}\r\n{TOKEN}\r\ncontent-length: 4294967296\r\n\r\n");
     assert_eq!(status(&house, &said).await, 413);

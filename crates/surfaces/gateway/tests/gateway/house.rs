@@ -5,11 +5,11 @@ use crate::{
     neighbours::{FakeDoors, FakeSignIns, Lines, far, person},
 };
 use authority::{
-    Act, AppFacts, AppRef, AppState, Ask, Authority, Caller, Facts, Factor, PersonFacts, Policy, Rule, Surface, Target,
+    Act, AppFacts, AppRef, AppState, Ask, Authority, Caller, Factor, Facts, PersonFacts, Policy, Rule, Surface, Target,
     rules,
 };
 use gateway::{Config, Gateway, Limits, Listening, Rooms, Scheme, serve};
-use model::{AppId, Class, Clock, Env, Group, ManualClock, Manifest, PersonId, ReleaseNumber, TenantId, Timestamp};
+use model::{AppId, Class, Clock, Env, Group, Manifest, ManualClock, PersonId, ReleaseNumber, TenantId, Timestamp};
 use std::{net::SocketAddr, sync::Arc};
 use store::{Database, Event, EventFilter, Store, StoreConfig, Tasks};
 use tempfile::TempDir;
@@ -137,7 +137,8 @@ impl House {
         };
         let store = Store::open(config, Arc::clone(&authority) as _, &[gateway::MIGRATIONS]).await.unwrap();
         let tasks = if setting.recorded == Recorded::Yes { Some(store.start_tasks().await.unwrap()) } else { None };
-        let (sign_ins, doors, lines) = (Arc::<FakeSignIns>::default(), Arc::<FakeDoors>::default(), Arc::<Lines>::default());
+        let (sign_ins, doors, lines) =
+            (Arc::<FakeSignIns>::default(), Arc::<FakeDoors>::default(), Arc::<Lines>::default());
         let rooms = Rooms {
             store: Arc::clone(&store),
             authority: Arc::clone(&authority),
@@ -152,7 +153,17 @@ impl House {
         let (address, stop) = listen(&gateway, setting.listening).await;
         let app = AppRef { id: AppId::new("0190poll"), env: Env::Prod };
         let house = Self {
-            gateway, store, authority, clock, sign_ins, doors, lines, app, address, manifest, stop,
+            gateway,
+            store,
+            authority,
+            clock,
+            sign_ins,
+            doors,
+            lines,
+            app,
+            address,
+            manifest,
+            stop,
             _tasks: tasks,
             _folder: folder,
         };
@@ -187,7 +198,10 @@ impl House {
             credential_epoch: 1,
         };
         let people = [
-            (PersonId::new("ana"), person("ana@example.test", "Ana Müller 🦀", &["staff", "people-ops", "secret-club"])),
+            (
+                PersonId::new("ana"),
+                person("ana@example.test", "Ana Müller 🦀", &["staff", "people-ops", "secret-club"]),
+            ),
             (PersonId::new("bo"), person("bo@example.test", "Bo", &["visitors"])),
         ];
         let apps = [((self.app.id.clone(), self.app.env), Arc::new(facts))];
@@ -197,7 +211,8 @@ impl House {
     /// A release, as the catalog would open it.
     pub(crate) async fn open(&self, release: u32, credential_epoch: u64, assets: &[(&str, &str)]) {
         let image = machine::image().await;
-        let (_, mut tx) = self.store.write(self.authority.decide(&Caller::system("test"), Prepare).unwrap()).await.unwrap();
+        let (_, mut tx) =
+            self.store.write(self.authority.decide(&Caller::system("test"), Prepare).unwrap()).await.unwrap();
         let image = tx.put_blob(&image.to_bytes()).await.unwrap().to_string();
         let mut list = Vec::new();
         for (path, text) in assets {
@@ -222,13 +237,22 @@ impl House {
 
     /// What keeps a cut after a restart.
     pub(crate) async fn cut_rows(&self) {
-        let (_, mut tx) = self.store.write(self.authority.decide(&Caller::system("test"), Prepare).unwrap()).await.unwrap();
+        let (_, mut tx) =
+            self.store.write(self.authority.decide(&Caller::system("test"), Prepare).unwrap()).await.unwrap();
         self.gateway.cut_rows(&mut tx, &self.app).await.unwrap();
         tx.commit(serde_json::Value::Null, None).await.unwrap();
     }
 
-    /// Details of the access events so far, oldest first.
+    /// Waits until nothing is left of any instance.
+    pub(crate) async fn settled(&self) {
+        while self.doors.reports.lock().unwrap().len() < self.doors.opened_count() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The access events so far, oldest first.
     pub(crate) async fn accesses(&self) -> Vec<serde_json::Value> {
+        self.settled().await;
         self.store.flush_access().await.unwrap();
         let filter = EventFilter { app: Some(self.app.id.clone()), limit: Some(1000), ..EventFilter::default() };
         let mut events: Vec<Event> = self.store.events(&TenantId::main(), &filter).await.unwrap();
@@ -237,6 +261,7 @@ impl House {
         events.iter().map(|event| event.json().unwrap()).collect()
     }
 
+    /// What the app printed, and why it was stopped.
     pub(crate) fn log_text(&self) -> String {
         self.lines.0.lock().unwrap().iter().map(|line| format!("{:?} {}\n", line.level, line.text)).collect()
     }

@@ -9,7 +9,10 @@ use sandbox::{Body, Door, DoorError, LogLine, Report, Sending};
 use seal::TokenHash;
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, OnceLock, Weak},
+    sync::{
+        Arc, Mutex, OnceLock, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// Cookies and tokens that name people, and codes that were made for a binding.
@@ -36,7 +39,9 @@ impl SignIns for FakeSignIns {
 
     fn bearer(&self, token: &str, _app: &AppRef) -> Result<SignedIn, Problem> {
         let known = self.people.lock().unwrap().get(token).cloned();
-        known.ok_or_else(|| Problem::new(ProblemKind::Unauthenticated, "token.void", "this token is void", "it is old", "get another"))
+        known.ok_or_else(|| {
+            Problem::new(ProblemKind::Unauthenticated, "token.void", "this token is void", "it is old", "get another")
+        })
     }
 
     async fn redeem(
@@ -49,7 +54,13 @@ impl SignIns for FakeSignIns {
     ) -> Result<Redeemed, Problem> {
         let made_for = self.codes.lock().unwrap().remove(code);
         if made_for.as_deref() != Some(TokenHash::of(binding).to_string().as_str()) {
-            return Err(Problem::new(ProblemKind::Gone, "code.void", "this sign-in did not finish", "it was spent", "open the link again"));
+            return Err(Problem::new(
+                ProblemKind::Gone,
+                "code.void",
+                "this sign-in did not finish",
+                "it was spent",
+                "open the link again",
+            ));
         }
         Ok(Redeemed { cookie: "ana-cookie".to_owned(), return_to: "/echo?x=1".to_owned(), expires_at: far() })
     }
@@ -65,7 +76,14 @@ impl SignIns for FakeSignIns {
 pub(crate) struct FakeDoors {
     pub(crate) gateway: OnceLock<Weak<Gateway>>,
     pub(crate) opened: Mutex<Vec<Instance>>,
+    count: AtomicUsize,
     pub(crate) reports: Arc<Mutex<Vec<Report>>>,
+}
+
+impl FakeDoors {
+    pub(crate) fn opened_count(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
 }
 
 struct FakeDoor {
@@ -76,9 +94,11 @@ struct FakeDoor {
 
 impl Doors for FakeDoors {
     fn open(&self, instance: Instance, secrets: &[String]) -> Opened {
-        let placeholders: BTreeMap<_, _> = secrets.iter().map(|name| (name.clone(), format!("placeholder-{name}"))).collect();
+        let placeholders: BTreeMap<_, _> =
+            secrets.iter().map(|name| (name.clone(), format!("placeholder-{name}"))).collect();
         let app = instance.app.clone();
         self.opened.lock().unwrap().push(instance);
+        self.count.fetch_add(1, Ordering::SeqCst);
         let gateway = self.gateway.get().cloned().unwrap_or_default();
         Opened { door: Arc::new(FakeDoor { gateway, app, reports: Arc::clone(&self.reports) }), placeholders }
     }

@@ -1,0 +1,115 @@
+//! `audit`: the record, read, verified, proved and exported. Verification happens here, not at the server.
+
+mod export;
+mod list;
+mod live;
+mod prove;
+mod show;
+mod verify;
+
+use crate::{exit::Exit, invocation::Invocation};
+use ledger::{Checkpoint, Options, Remembered, Verdict, VerifierKey};
+use model::{Problem, ProblemKind};
+use std::{
+    fs::{self, File},
+    io::BufReader,
+    path::{Path, PathBuf},
+};
+
+/// A signed note is a few hundred bytes; with many witnesses a few thousand.
+const CHECKPOINT_MAX_BYTES: u64 = 64 << 10;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum AuditCommand {
+    /// List events, newest first
+    List(list::Args),
+    /// Show one event
+    Show(show::Args),
+    /// Verify the server's record, or an export with no server at all
+    Verify(verify::Args),
+    /// Print the proof that an event is in the record
+    Prove(prove::Args),
+    /// Write the record into one file that anyone can verify
+    Export(export::Args),
+}
+
+pub(crate) async fn run(command: AuditCommand, invocation: &Invocation) -> Result<Exit, Problem> {
+    match command {
+        AuditCommand::List(args) => list::run(args, invocation).await,
+        AuditCommand::Show(args) => show::run(args, invocation).await,
+        AuditCommand::Verify(args) => verify::run(args, invocation).await,
+        AuditCommand::Prove(args) => prove::run(args, invocation).await,
+        AuditCommand::Export(args) => export::run(args, invocation).await,
+    }
+}
+
+/// What a log is held against besides itself.
+#[derive(Debug, Clone, Default)]
+struct Against {
+    key: Option<VerifierKey>,
+    since: Option<Checkpoint>,
+    memory: Option<Remembered>,
+}
+
+impl Against {
+    fn new(key: Option<VerifierKey>, since: Option<&Path>, invocation: &Invocation) -> Result<Self, Problem> {
+        Ok(Self { key, since: since.map(read_checkpoint).transpose()?, memory: memory(invocation) })
+    }
+
+    fn options(&self) -> Options<'_> {
+        Options { key: self.key.clone(), since: self.since.clone(), remembered: self.memory.as_ref() }
+    }
+}
+
+/// Where checkpoints are remembered; verifying goes on without.
+fn memory(invocation: &Invocation) -> Option<Remembered> {
+    let folder = invocation.environment.remembered()?;
+    let opened = Remembered::open(&folder);
+    if opened.is_err() {
+        let said = format!("note: `{}` cannot be written, so nothing that is seen now is remembered", folder.display());
+        invocation.output.say(&said);
+    }
+    opened.ok()
+}
+
+fn read_checkpoint(path: &Path) -> Result<Checkpoint, Problem> {
+    let note = fs::metadata(path).ok().filter(|metadata| metadata.len() <= CHECKPOINT_MAX_BYTES).and_then(|_| fs::read_to_string(path).ok());
+    let checkpoint = note.as_deref().and_then(|note| Checkpoint::read_unverified(note).ok());
+    checkpoint.ok_or_else(|| {
+        Problem::new(
+            ProblemKind::Invalid,
+            "audit.checkpoint",
+            format!("`{}` is not a checkpoint", path.display()),
+            "it must be a signed note, as the server publishes it under `/log/main/checkpoint`",
+            "give the file in which you kept one",
+        )
+    })
+}
+
+/// Verifies a file, on a thread that may block.
+async fn verify_file(path: PathBuf, against: Against) -> Result<Verdict, Problem> {
+    let work = move || {
+        let file = File::open(&path).map_err(|_| unreadable(&path))?;
+        ledger::verify_export(BufReader::new(file), &against.options()).map_err(|error| failed(&error))
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal())?
+}
+
+fn unreadable(path: &Path) -> Problem {
+    Problem::new(
+        ProblemKind::Invalid,
+        "audit.unreadable",
+        format!("`{}` cannot be read", path.display()),
+        "the file is missing, or not yours to read",
+        "name an export, as `bailiwick audit export --out FILE` writes it",
+    )
+}
+
+fn failed(error: &ledger::Error) -> Problem {
+    let fix = match error {
+        ledger::Error::MemoryDamaged { .. } => "find out who changed the file; what it held is a witness against the log",
+        ledger::Error::Memory { .. } => "make the folder writable for yourself, or choose another with `BAILIWICK_DATA`",
+        _ => "try again; if it stays, copy the file to another disk and try there",
+    };
+    Problem::new(ProblemKind::Internal, "audit.unverified", "the record could not be verified", error.to_string(), fix)
+}

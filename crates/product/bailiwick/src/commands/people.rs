@@ -1,0 +1,59 @@
+//! `people`: who is here, in which groups.
+
+use crate::{
+    exit::Exit,
+    invocation::Invocation,
+    views::people::{AddedView, GroupsView, PeopleView, PersonView},
+};
+use model::Problem;
+use serde_json::json;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum PeopleCommand {
+    /// List who is here
+    List,
+    /// Add someone; prints the one-time link that signs them in
+    Add {
+        email: String,
+        /// A group that they join; may be given more than once
+        #[arg(long = "group", value_name = "G")]
+        groups: Vec<String>,
+    },
+    /// List the groups, or change someone's
+    Groups {
+        email: Option<String>,
+        /// A group to join; may be given more than once
+        #[arg(long, value_name = "G", requires = "email")]
+        join: Vec<String>,
+        /// A group to leave; may be given more than once
+        #[arg(long, value_name = "G", requires = "email")]
+        leave: Vec<String>,
+    },
+    /// Switch an account off: its sessions, tokens and links end at once
+    Disable { email: String },
+}
+
+pub(crate) async fn run(command: PeopleCommand, invocation: &Invocation) -> Result<Exit, Problem> {
+    let client = invocation.client()?;
+    let output = &invocation.output;
+    match command {
+        PeopleCommand::List => output.show::<PeopleView>(&invocation.during("asking", client.get(client.api(&["people"])?)).await?)?,
+        PeopleCommand::Add { email, groups } => {
+            let added = client.post(client.api(&["people"])?, json!({ "email": email, "groups": groups }));
+            output.show::<AddedView>(&invocation.during("adding", added).await?)?;
+        }
+        PeopleCommand::Groups { email: None, .. } => {
+            output.show::<GroupsView>(&invocation.during("asking", client.get(client.api(&["people"])?)).await?)?;
+        }
+        PeopleCommand::Groups { email: Some(email), join, leave } => {
+            let body = json!({ "email": email, "join": join, "leave": leave });
+            let changed = client.post(client.api(&["people", "groups"])?, body);
+            output.show::<PersonView>(&invocation.during("changing", changed).await?)?;
+        }
+        PeopleCommand::Disable { email } => {
+            let disabled = client.post(client.api(&["people", "disable"])?, json!({ "email": email }));
+            output.show::<PersonView>(&invocation.during("disabling", disabled).await?)?;
+        }
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,22 @@
+//! `requests`: what waits for a person.
+
+use super::LIST_DEFAULT;
+use crate::{exit::Exit, invocation::Invocation, views::requests::RequestsView};
+use model::Problem;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Which ones
+    #[arg(long, default_value = "waiting", value_parser = ["waiting", "approved", "rejected", "void", "all"])]
+    state: String,
+    #[arg(long, value_name = "N", default_value_t = LIST_DEFAULT)]
+    limit: u32,
+}
+
+pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
+    let client = invocation.client()?;
+    let route = client.api(&["requests"])?.query("state", Some(args.state)).query("limit", Some(args.limit));
+    let document = invocation.during("asking", client.get(route)).await?;
+    invocation.output.show::<RequestsView>(&document)?;
+    Ok(Exit::Done)
+}

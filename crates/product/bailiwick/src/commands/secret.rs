@@ -1,0 +1,133 @@
+//! `secret`: credentials for apps. A value goes in by stdin or unseen typing, never by an argument, and never comes out.
+
+use super::reason;
+use crate::{
+    exit::Exit,
+    invocation::Invocation,
+    prompt,
+    views::secrets::{RevokedView, SecretEnvsView, SecretView, SecretsView},
+};
+use jiff::civil::Date;
+use model::{Env, Problem};
+use serde_json::json;
+use std::str::FromStr;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum SecretCommand {
+    /// Keep a value; it comes from stdin or a prompt
+    Put(Put),
+    /// List secrets, without their values
+    List,
+    /// Show one, without its value
+    Show { id: Id },
+    /// Put a new value in place of the old one
+    Rotate {
+        id: Id,
+        #[arg(long, value_name = "E")]
+        env: Env,
+    },
+    /// End a secret
+    Revoke {
+        id: Id,
+        /// In this environment alone
+        #[arg(long, value_name = "E")]
+        env: Option<Env>,
+        /// Why; the record keeps it
+        #[arg(long, value_parser = reason)]
+        why: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Put {
+    /// `team/name`
+    id: Id,
+    /// The app that may use it; without, the first approved deploy that names it
+    #[arg(long, value_name = "NAME")]
+    app: Option<String>,
+    #[arg(long, value_name = "E")]
+    env: Env,
+    /// The person or group that answers for it
+    #[arg(long, value_name = "P")]
+    owner: String,
+    /// What it is for
+    #[arg(long, value_parser = reason)]
+    purpose: String,
+    /// The last day on which it may be used
+    #[arg(long, value_name = "DATE")]
+    expires: Date,
+    /// Where it may go; may be given more than once
+    #[arg(long = "host", value_name = "H", required = true)]
+    hosts: Vec<String>,
+    /// Where in a request it stands: bearer, basic, header:NAME, query:NAME
+    #[arg(long, value_name = "POSITION", default_value = "bearer")]
+    attach: String,
+    /// What it would cost if it leaked
+    #[arg(long, default_value = "high", value_parser = ["critical", "high", "low"])]
+    sensitivity: String,
+}
+
+/// `team/name`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Id {
+    team: String,
+    name: String,
+}
+
+impl FromStr for Id {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('/') {
+            Some((team, name)) if !team.is_empty() && !name.is_empty() && !name.contains('/') => {
+                Ok(Self { team: team.to_owned(), name: name.to_owned() })
+            }
+            _ => Err("a secret's id is `team/name`".to_owned()),
+        }
+    }
+}
+
+pub(crate) async fn run(command: SecretCommand, invocation: &Invocation) -> Result<Exit, Problem> {
+    let client = invocation.client()?;
+    let output = &invocation.output;
+    let route = |id: &Id, more: &[&str]| client.api(&[&["secrets", id.team.as_str(), id.name.as_str()], more].concat());
+    match command {
+        SecretCommand::Put(put) => {
+            let value = prompt::secret_value(output)?;
+            let body = json!({
+                "app": put.app, "env": put.env, "owner": put.owner, "purpose": put.purpose, "expires": put.expires.to_string(),
+                "hosts": put.hosts, "attach": put.attach, "sensitivity": put.sensitivity, "value": value,
+            });
+            let kept = client.put(route(&put.id, &[])?, body);
+            output.show::<SecretView>(&invocation.during("keeping", kept).await?)?;
+        }
+        SecretCommand::List => {
+            output.show::<SecretsView>(&invocation.during("asking", client.get(client.api(&["secrets"])?)).await?)?;
+        }
+        SecretCommand::Show { id } => {
+            output.show::<SecretEnvsView>(&invocation.during("asking", client.get(route(&id, &[])?)).await?)?;
+        }
+        SecretCommand::Rotate { id, env } => {
+            let value = prompt::secret_value(output)?;
+            let rotated = client.post(route(&id, &["rotate"])?, json!({ "env": env, "value": value }));
+            output.show::<SecretView>(&invocation.during("rotating", rotated).await?)?;
+        }
+        SecretCommand::Revoke { id, env, why } => {
+            let revoked = client.post(route(&id, &["revoke"])?, json!({ "env": env, "why": why }));
+            output.show::<RevokedView>(&invocation.during("revoking", revoked).await?)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_have_two_parts() {
+        assert_eq!("it/x".parse(), Ok(Id { team: "it".into(), name: "x".into() }));
+        for odd in ["", "it", "/x", "it/", "it/x/y"] {
+            assert!(odd.parse::<Id>().is_err(), "{odd}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Bindings: which secret an app's variable stands for, towards which destinations, in which version; as rows and in
+//! this node's memory.
+//!
+//! Refuses, in memory and at once, what was cut or revoked; what is read late does not bring it back.
+
+mod sql;
+
+use crate::{Error, entry::Entry, secrets};
+use arc_swap::ArcSwap;
+use authority::{AppRef, Ask};
+use model::{AppId, Env, Manifest, SecretId, TenantId};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+use store::{Row, Store, Tx, params};
+
+/// One variable of one app.
+#[derive(Debug)]
+pub(crate) struct Binding {
+    pub(crate) secret: SecretId,
+    /// The entry's version when the release was opened.
+    pub(crate) version: u64,
+    /// `host:port` of each destination that names the variable.
+    pub(crate) endpoints: Vec<String>,
+    /// What was put; nothing yet, it may be.
+    pub(crate) entry: Option<Arc<Entry>>,
+}
+
+/// What an app has bound.
+#[derive(Debug, Default)]
+pub(crate) struct Bound {
+    pub(crate) variables: BTreeMap<String, Binding>,
+    pub(crate) credential_epoch: u64,
+}
+
+/// Every app's bindings.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    bound: ArcSwap<HashMap<AppRef, Arc<Bound>>>,
+    /// Credentials up to this epoch were cut.
+    cut: ArcSwap<HashMap<AppRef, u64>>,
+    /// Values up to this number were revoked.
+    dead: ArcSwap<HashMap<(SecretId, Env), u64>>,
+}
+
+impl Memory {
+    pub(crate) fn find(&self, app: &AppRef) -> Option<Arc<Bound>> {
+        self.bound.load().get(app).cloned()
+    }
+
+    pub(crate) async fn load_all(&self, store: &Store, tenant: &TenantId) -> Result<(), Error> {
+        let mut all: HashMap<AppRef, Bound> = HashMap::new();
+        for row in store.read(sql::ALL, params![tenant]).await? {
+            let app = AppRef { id: AppId::new(row.text(0)?), env: row.parse(1, "an environment")? };
+            all.entry(app).or_default().note(&row)?;
+        }
+        let known: Vec<AppRef> = self.bound.load().keys().cloned().collect();
+        for app in known.iter().filter(|app| !all.contains_key(app)) {
+            self.put(app, Bound::default());
+        }
+        for (app, bound) in all {
+            self.put(&app, bound);
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn refresh(&self, store: &Store, tenant: &TenantId, app: &AppRef) -> Result<(), Error> {
+        let mut bound = Bound::default();
+        for row in store.read(sql::OF_APP, params![tenant, &app.id, app.env]).await? {
+            bound.note(&row)?;
+        }
+        self.put(app, bound);
+        Ok(())
+    }
+
+    fn put(&self, app: &AppRef, bound: Bound) {
+        let bound = Arc::new(bound);
+        self.bound.rcu(|all| {
+            let mut next = HashMap::clone(all);
+            // Asked within the swap: a cut that comes meanwhile makes it run again, and is seen then.
+            let was_cut = self.cut.load().get(app).is_some_and(|cut| bound.credential_epoch <= *cut);
+            if bound.variables.is_empty() || was_cut {
+                next.remove(app);
+            } else {
+                next.insert(app.clone(), Arc::clone(&bound));
+            }
+            next
+        });
+    }
+
+    /// Takes the app's bindings back now; what they were.
+    pub(crate) fn cut(&self, app: &AppRef) -> Option<Arc<Bound>> {
+        let epoch = self.find(app)?.credential_epoch;
+        self.cut.rcu(|cut| {
+            let mut next = HashMap::clone(cut);
+            next.entry(app.clone()).and_modify(|known| *known = epoch.max(*known)).or_insert(epoch);
+            next
+        });
+        let before = self.bound.rcu(|all| {
+            let mut next = HashMap::clone(all);
+            next.remove(app);
+            next
+        });
+        before.get(app).cloned()
+    }
+
+    /// Makes the value that is known here, and all before it, unusable.
+    pub(crate) fn kill(&self, id: &SecretId, env: Env) {
+        let all = self.bound.load();
+        let known = entries(&all, id, env).filter_map(|binding| binding.entry.as_ref()).map(|entry| entry.value_number).max();
+        let Some(number) = known else { return };
+        self.dead.rcu(|dead| {
+            let mut next = HashMap::clone(dead);
+            next.insert((id.clone(), env), number);
+            next
+        });
+    }
+
+    pub(crate) fn is_dead(&self, entry: &Entry) -> bool {
+        let dead = self.dead.load();
+        dead.get(&(entry.id.clone(), entry.env)).is_some_and(|number| entry.value_number <= *number)
+    }
+
+    /// The version that a live app has bound.
+    pub(crate) fn bound_version(&self, id: &SecretId, env: Env) -> Option<u64> {
+        entries(&self.bound.load(), id, env).map(|binding| binding.version).max()
+    }
+}
+
+fn entries<'a>(all: &'a HashMap<AppRef, Arc<Bound>>, id: &'a SecretId, env: Env) -> impl Iterator<Item = &'a Binding> {
+    let of_env = all.iter().filter(move |(app, _)| app.env == env);
+    of_env.flat_map(|(_, bound)| bound.variables.values()).filter(move |binding| binding.secret == *id)
+}
+
+impl Bound {
+    fn note(&mut self, row: &Row) -> Result<(), Error> {
+        let entry = match row.opt_text(7)? {
+            Some(_) => Some(Arc::new(Entry::read(row, 7)?)),
+            None => None,
+        };
+        let binding = Binding {
+            secret: SecretId::new(row.text(3)?),
+            version: row.uint(4)?,
+            endpoints: serde_json::from_str(row.text(5)?)?,
+            entry,
+        };
+        self.credential_epoch = self.credential_epoch.max(row.uint(6)?);
+        self.variables.insert(row.text(2)?.to_owned(), binding);
+        Ok(())
+    }
+}
+
+/// Replaces the app's rows by what the release asks for.
+pub(crate) async fn open(tx: &mut Tx, tenant: &TenantId, ask: &Ask<'_>) -> Result<(), Error> {
+    delete(tx, tenant, ask.app).await?;
+    for (variable, used) in &ask.manifest.secrets {
+        secrets::take(tx, tenant, &used.id, &ask.app.id, ask.name, &ask.manifest.app.team).await.map_err(|error| at(error, used.line))?;
+        let version = secrets::version(tx, tenant, &used.id, ask.app.env).await?;
+        let endpoints = serde_json::to_string(&endpoints(ask.manifest, variable))?;
+        let row = params![
+            tenant, &ask.app.id, ask.app.env, variable, &used.id, version, endpoints, ask.release, ask.credential_epoch, ask.at,
+        ];
+        tx.execute(sql::INSERT, row).await?;
+    }
+    Ok(())
+}
+
+/// A refusal names its line of the manifest.
+fn at(error: Error, line: u32) -> Error {
+    match error {
+        Error::Refused(problem) => Error::from(problem.at(format!("bailiwick.toml:{line}"))),
+        other => other,
+    }
+}
+
+fn endpoints(manifest: &Manifest, variable: &str) -> Vec<String> {
+    let named = manifest.connect.values().filter(|connect| connect.secret.as_deref() == Some(variable));
+    named.map(|connect| format!("{}:{}", connect.host, connect.port)).collect()
+}
+
+pub(crate) async fn cut_rows(tx: &mut Tx, tenant: &TenantId, app: &AppRef) -> Result<(), Error> {
+    tx.execute(sql::CUT, params![tenant, &app.id, app.env, tx.now()]).await?;
+    Ok(())
+}
+
+/// How many there were.
+pub(crate) async fn delete(tx: &mut Tx, tenant: &TenantId, app: &AppRef) -> Result<u64, Error> {
+    Ok(tx.execute(sql::DELETE, params![tenant, &app.id, app.env]).await?)
+}

@@ -1,0 +1,278 @@
+//! Entries: put, seen, rotated, revoked. Whose an id is.
+//!
+//! Write-only: a value goes in sealed, and only `attach` opens it, for one request.
+
+mod sql;
+
+use crate::{
+    Error, ListSecrets, PutSecret, RevokeSecret, RotateSecret, SecretState, SecretString, SecretView, Vault, act,
+    entry::{self, Entry},
+    refusal, value,
+};
+use authority::{AppRef, Permit, change};
+use model::{AppId, Env, Group, SecretId, TenantId, Timestamp};
+use secrecy::ExposeSecret;
+use serde_json::json;
+use std::{collections::HashMap, sync::Arc};
+use store::{Outcome, Row, Store, StoreError, Tx, params};
+
+impl Vault {
+    /// Stores an entry with its value. Other hosts or another position than before raise its version, and void what
+    /// was approved with the one before.
+    ///
+    /// # Errors
+    /// What is missing or cannot be kept; an id that belongs to another app.
+    pub async fn put(&self, permit: Permit<PutSecret>) -> Result<SecretView, Error> {
+        let mut entry = Entry::asked(permit.act(), self.clock.now())?;
+        let (act, mut tx) = self.store.write(permit).await?;
+        let before = read(&mut tx, &self.tenant, &act.id, act.env).await?;
+        if let Some(before) = &before {
+            entry.follow(before);
+        }
+        let app = keep_for(&mut tx, &self.tenant, &act).await?;
+        self.write(&mut tx, &entry, &act.value).await?;
+        tx.execute(sql::FIRST_VERSION, params![&self.tenant, &act.id, act.env]).await?;
+        let app = app.map(|id| AppRef { id, env: act.env });
+        if let Some(app) = &app {
+            tx.feed(change::SECRET, change::app_key(app));
+        }
+        let widened = before.is_some_and(|before| before.version != entry.version);
+        let detail = json!({
+            "secret": act.id, "env": act.env, "version": entry.version, "value": entry.value_number, "attach": entry.place.to_string(),
+            "hosts": hosts(&entry), "expires_at": entry.expires_at, "sensitivity": entry.sensitivity, "owner": entry.owner,
+            "void": widened,
+        });
+        tx.commit(detail, None).await?;
+        self.seen(app.as_ref(), &act.id, act.env).await
+    }
+
+    /// Replaces a value; the old one is gone. What was approved stays approved.
+    ///
+    /// # Errors
+    /// No such entry, one that was revoked, a value that cannot be kept.
+    pub async fn rotate(&self, permit: Permit<RotateSecret>) -> Result<SecretView, Error> {
+        let (act, mut tx) = self.store.write(permit).await?;
+        let before = read(&mut tx, &self.tenant, &act.id, act.env).await?;
+        let entry = before.ok_or_else(|| refusal::unknown(&act.id, act.env))?;
+        if entry.revoked_at.is_some() {
+            return Err(refusal::gone(&act.id, act.env).into());
+        }
+        value::judge(&act.value, &entry.place)?;
+        let number = entry.value_number + 1;
+        let sealed = self.seal(&act.id, act.env, number, &act.value);
+        let row = params![&self.tenant, &act.id, act.env, number, sealed, tx.now()];
+        tx.execute(sql::ROTATE, row).await?;
+        let (app, _) = whose(&mut tx, &self.tenant, &act.id).await?.unwrap_or_default();
+        let app = app.map(|id| AppRef { id, env: act.env });
+        if let Some(app) = &app {
+            tx.feed(change::SECRET, change::app_key(app));
+        }
+        tx.commit(json!({ "secret": act.id, "env": act.env, "version": entry.version, "value": number, "rotated": true }), None).await?;
+        self.seen(app.as_ref(), &act.id, act.env).await
+    }
+
+    /// Makes a secret unusable: in this node's memory at once, then in the record, where its value is deleted.
+    ///
+    /// # Errors
+    /// No such entry; a record that cannot be written (the secret is dead on this node all the same).
+    pub async fn revoke(&self, permit: Permit<RevokeSecret>) -> Result<SecretView, Error> {
+        let (id, env) = (permit.act().id.clone(), permit.act().env);
+        self.memory.kill(&id, env);
+        let (act, mut tx) = self.store.write(permit).await?;
+        read(&mut tx, &self.tenant, &id, env).await?.ok_or_else(|| refusal::unknown(&id, env))?;
+        tx.execute(sql::REVOKE, params![&self.tenant, &id, env, tx.now()]).await?;
+        let (app, _) = whose(&mut tx, &self.tenant, &id).await?.unwrap_or_default();
+        let app = app.map(|app| AppRef { id: app, env });
+        if let Some(app) = &app {
+            tx.feed(change::SECRET, change::app_key(app));
+        }
+        tx.commit(json!({ "secret": id, "env": env }), Some(&act.why)).await?;
+        self.seen(app.as_ref(), &id, env).await
+    }
+
+    /// Every entry, or those of one id, by id and environment.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list(&self, permit: Permit<ListSecrets>) -> Result<Vec<SecretView>, Error> {
+        let id = permit.act().id.clone();
+        self.store.access(permit, Outcome::Allowed, json!({ "secret": id }))?;
+        self.views(id.as_ref()).await
+    }
+
+    /// The entries of one id, one for each environment.
+    ///
+    /// # Errors
+    /// No such id.
+    pub async fn show(&self, permit: Permit<ListSecrets>) -> Result<Vec<SecretView>, Error> {
+        let id = permit.act().id.clone();
+        let views = self.list(permit).await?;
+        match id {
+            Some(id) if views.is_empty() => Err(refusal::unknown(&id, Env::Prod).into()),
+            _ => Ok(views),
+        }
+    }
+
+    /// One row.
+    pub(crate) async fn entry(&self, id: &SecretId, env: Env) -> Result<Option<Entry>, Error> {
+        let row = self.store.read_one(sql::ENTRY, params![&self.tenant, id, env]).await?;
+        row.as_ref().map(|row| Entry::read(row, 0)).transpose()
+    }
+
+    async fn write(&self, tx: &mut Tx, entry: &Entry, value: &SecretString) -> Result<(), Error> {
+        let sealed = self.seal(&entry.id, entry.env, entry.value_number, value);
+        let row = params![
+            &self.tenant, &entry.id, entry.env, serde_json::to_string(&entry.owner)?, entry.purpose.as_str(), entry.expires_at,
+            serde_json::to_string(&hosts(entry))?, entry.place.to_string(), entry.sensitivity.as_str(), entry.version,
+            entry.value_number, sealed, entry.created_at, entry.put_at,
+        ];
+        tx.execute(sql::PUT, row).await?;
+        Ok(())
+    }
+
+    fn seal(&self, id: &SecretId, env: Env, number: u64, value: &SecretString) -> Vec<u8> {
+        self.key.seal(&value::context(id, env, number), value.expose_secret().as_bytes())
+    }
+
+    /// After a commit: memory first, then how the entry looks.
+    async fn seen(&self, app: Option<&AppRef>, id: &SecretId, env: Env) -> Result<SecretView, Error> {
+        if let Some(app) = app {
+            self.memory.refresh(&self.store, &self.tenant, app).await?;
+        }
+        let views = self.views(Some(id)).await?;
+        views.into_iter().find(|view| view.env == env).ok_or_else(|| refusal::unknown(id, env).into())
+    }
+
+    async fn views(&self, id: Option<&SecretId>) -> Result<Vec<SecretView>, Error> {
+        let mut used = HashMap::new();
+        for row in self.store.read(sql::LAST_USES, params![&self.tenant]).await? {
+            used.insert(row.text(0)?.to_owned(), row.time(1)?);
+        }
+        let rows = self.store.read(sql::ALL, params![&self.tenant, id]).await?;
+        let view = |row: &Row| {
+            let entry = Entry::read(row, 0)?;
+            let last_used = used.get(&act::resource(entry.id.as_str(), entry.env)).copied();
+            Ok(self.view(entry, row.opt_text(14)?.map(str::to_owned), last_used))
+        };
+        rows.iter().map(view).collect()
+    }
+
+    fn view(&self, entry: Entry, app: Option<String>, last_used: Option<Timestamp>) -> SecretView {
+        let bound = self.memory.bound_version(&entry.id, entry.env);
+        let state = match bound {
+            _ if entry.revoked_at.is_some() || self.memory.is_dead(&entry) => SecretState::Revoked,
+            _ if self.clock.now() >= entry.expires_at => SecretState::Expired,
+            Some(version) if version == entry.version => SecretState::Ready,
+            Some(_) => SecretState::Changed,
+            None => SecretState::Unbound,
+        };
+        SecretView {
+            hosts: hosts(&entry),
+            attach: entry.place.to_string(),
+            id: entry.id,
+            env: entry.env,
+            owner: entry.owner,
+            purpose: entry.purpose,
+            expires_at: entry.expires_at,
+            sensitivity: entry.sensitivity,
+            version: entry.version,
+            app,
+            bound: bound.is_some(),
+            created_at: entry.created_at,
+            put_at: entry.put_at,
+            last_used,
+            state,
+        }
+    }
+}
+
+impl Entry {
+    /// Reads a row whose columns of the entry begin at `from`.
+    pub(crate) fn read(row: &Row, from: usize) -> Result<Self, Error> {
+        let hosts: Vec<String> = serde_json::from_str(row.text(from + 5)?)?;
+        let wrong = |_| StoreError::Row { column: from + 5, expected: "hosts" };
+        Ok(Self {
+            id: SecretId::new(row.text(from)?),
+            env: row.parse(from + 1, "an environment")?,
+            owner: serde_json::from_str(row.text(from + 2)?)?,
+            purpose: row.text(from + 3)?.to_owned(),
+            expires_at: row.time(from + 4)?,
+            hosts: hosts.iter().map(|host| host.parse()).collect::<Result<_, _>>().map_err(wrong)?,
+            place: row.parse(from + 6, "a place")?,
+            sensitivity: row.parse(from + 7, "a sensitivity")?,
+            version: row.uint(from + 8)?,
+            value_number: row.uint(from + 9)?,
+            sealed: row.opt_bytes(from + 10)?.map(Arc::from),
+            created_at: row.time(from + 11)?,
+            put_at: row.time(from + 12)?,
+            revoked_at: row.opt_time(from + 13)?,
+        })
+    }
+}
+
+fn hosts(entry: &Entry) -> Vec<String> {
+    entry.hosts.iter().map(ToString::to_string).collect()
+}
+
+async fn read(tx: &mut Tx, tenant: &TenantId, id: &SecretId, env: Env) -> Result<Option<Entry>, Error> {
+    let row = tx.query_one(sql::ENTRY, params![tenant, id, env]).await?;
+    row.as_ref().map(|row| Entry::read(row, 0)).transpose()
+}
+
+type Whose = (Option<AppId>, Option<String>);
+
+/// The app that has an id, and the name of the app that has or may take it.
+async fn whose(tx: &mut Tx, tenant: &TenantId, id: &SecretId) -> Result<Option<Whose>, Error> {
+    let Some(row) = tx.query_one(sql::ID, params![tenant, id]).await? else { return Ok(None) };
+    Ok(Some((row.opt_text(0)?.map(AppId::new), row.opt_text(1)?.map(str::to_owned))))
+}
+
+/// Keeps the id for the app that is named; the app that has it already.
+async fn keep_for(tx: &mut Tx, tenant: &TenantId, act: &PutSecret) -> Result<Option<AppId>, Error> {
+    let (app, name) = match (whose(tx, tenant, &act.id).await?, &act.app) {
+        (Some((Some(_), Some(has))), Some(asked)) if has != *asked => return Err(refusal::shared(&act.id, &has).into()),
+        (Some((Some(app), name)), _) => (Some(app), name),
+        (Some((None, name)), asked) => (None, asked.clone().or(name)),
+        (None, asked) => (None, asked.clone()),
+    };
+    tx.execute(sql::SET_ID, params![tenant, &act.id, name, app.as_ref()]).await?;
+    Ok(app)
+}
+
+/// Gives an id to an app of its team, when it is nobody's or kept for that app.
+pub(crate) async fn take(tx: &mut Tx, tenant: &TenantId, id: &SecretId, app: &AppId, name: &str, team: &Group) -> Result<(), Error> {
+    if entry::team(id)? != team.as_str() {
+        return Err(refusal::other_team(id, team.as_str()).into());
+    }
+    match whose(tx, tenant, id).await? {
+        Some((Some(has), known)) if has != *app => return Err(refusal::shared(id, &known.unwrap_or_default()).into()),
+        Some((None, Some(kept))) if kept != name => return Err(refusal::shared(id, &kept).into()),
+        Some(_) | None => {}
+    }
+    tx.execute(sql::SET_ID, params![tenant, id, name, app]).await?;
+    Ok(())
+}
+
+/// The version that an id has now; 0 when nothing was put.
+pub(crate) async fn version(tx: &mut Tx, tenant: &TenantId, id: &SecretId, env: Env) -> Result<u64, Error> {
+    Ok(read(tx, tenant, id, env).await?.map_or(0, |entry| entry.version))
+}
+
+/// Deletes what an app's secrets were in one environment, and frees ids that nothing holds any more; how many values.
+pub(crate) async fn delete_of_app(tx: &mut Tx, tenant: &TenantId, app: &AppRef) -> Result<u64, Error> {
+    let deleted = tx.execute(sql::DELETE_OF_APP, params![tenant, &app.id, app.env]).await?;
+    tx.execute(sql::FREE_IDS, params![tenant, &app.id]).await?;
+    Ok(deleted)
+}
+
+/// How often an app's uses of each id were allowed, and when last, from the record.
+pub(crate) async fn uses(store: &Store, tenant: &TenantId, app: &AppRef) -> Result<Vec<(String, u64, Timestamp)>, Error> {
+    let mut uses = Vec::new();
+    for row in store.read(sql::USES, params![tenant, &app.id]).await? {
+        let id = row.text(0)?.strip_prefix("secret/").and_then(|rest| rest.strip_suffix(app.env.as_str())?.strip_suffix('/'));
+        if let Some(id) = id {
+            uses.push((id.to_owned(), row.uint(1)?, row.time(2)?));
+        }
+    }
+    Ok(uses)
+}
