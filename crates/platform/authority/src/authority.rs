@@ -185,12 +185,12 @@ impl Authority {
 }
 
 /// One question: who, what, on what, and what is known.
-struct Case<'a> {
-    caller: &'a Caller,
-    rule: &'static Rule,
-    target: Target,
-    facts: &'a Facts,
-    now: Timestamp,
+pub(crate) struct Case<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) rule: &'static Rule,
+    pub(crate) target: Target,
+    pub(crate) facts: &'a Facts,
+    pub(crate) now: Timestamp,
 }
 
 impl Case<'_> {
@@ -216,7 +216,7 @@ impl Case<'_> {
     }
 
     /// Tenants do not meet; a disabled person is nobody; an app acts within itself, and only while it is live.
-    fn walls(&self) -> Result<(), Denied> {
+    pub(crate) fn walls(&self) -> Result<(), Denied> {
         let system = matches!(self.caller.who, Who::System { .. });
         if self.caller.tenant != self.target.tenant && !system {
             return Err(self.deny("tenant.wall", "it belongs to another tenant", "ask the tenant that owns it")
@@ -254,7 +254,7 @@ impl Case<'_> {
         Err(self.deny(code, why, fix).with_kind(ProblemKind::Gone))
     }
 
-    fn matrix<A: Act>(&self, act: &A) -> Result<(), Denied> {
+    pub(crate) fn matrix<A: Act>(&self, act: &A) -> Result<(), Denied> {
         match &self.caller.who {
             Who::Person { .. } => self.person_may(act),
             Who::Machine { .. } => self.machine_may(act),
@@ -320,7 +320,7 @@ impl Case<'_> {
         Err(self.deny("role.missing", format!("you have no role that may {}", self.rule.says), self.who_could()))
     }
 
-    fn second_factor(&self) -> Result<(), Denied> {
+    pub(crate) fn second_factor(&self) -> Result<(), Denied> {
         let Who::Person { factor, .. } = &self.caller.who else { return Ok(()) };
         let fresh = match factor {
             Factor::Second { at } => self.now.since(*at) < SECOND_FACTOR_FRESH,

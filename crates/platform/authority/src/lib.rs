@@ -7,11 +7,15 @@
 mod act;
 mod acts;
 mod authority;
+#[cfg(test)]
+mod authority_tests;
 mod caller;
 pub mod change;
 mod denied;
 mod facts;
 mod instance;
+#[cfg(test)]
+mod matrix;
 mod permit;
 mod policy;
 mod surface;

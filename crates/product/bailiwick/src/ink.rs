@@ -38,10 +38,10 @@ impl Ink {
 /// A state as a word and a shape, so that it can be told without colour.
 pub(crate) fn state(word: &str) -> (String, Tone) {
     let (shape, tone) = match word {
-        "live" | "approved" => ("●", Tone::Good),
+        "live" | "approved" | "ready" => ("●", Tone::Good),
         "dead" | "pass" | "ok" => ("✓", Tone::Good),
         "waiting" | "expiring" => ("◌", Tone::Doubtful),
-        "expired" | "warn" => ("◑", Tone::Doubtful),
+        "expired" | "warn" | "changed" => ("◑", Tone::Doubtful),
         "revoked" | "refused" | "failed" | "fail" | "block" | "rejected" | "disabled" | "denied" => ("✕", Tone::Bad),
         _ => ("○", Tone::Quiet),
     };

@@ -19,7 +19,6 @@ mod progress;
 mod prompt;
 mod sarif;
 mod template;
-mod up;
 mod usage;
 mod views;
 mod when;

@@ -119,6 +119,14 @@ impl Output {
             Form::Text => self.ask(&format!("{}\n", told(problem, self.problem_ink))),
         }
     }
+
+    /// Every mistake at once.
+    pub(crate) fn problems(&self, problems: &[Problem]) {
+        match self.form {
+            Form::Json => self.document(&json!({ "problem": problems.first(), "problems": problems })),
+            Form::Text => problems.iter().for_each(|problem| self.problem(problem)),
+        }
+    }
 }
 
 /// A problem as `design.md` shows it.

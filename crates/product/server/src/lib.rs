@@ -11,6 +11,7 @@ mod doors;
 mod feed;
 mod jobs;
 mod listen;
+mod logs;
 mod page;
 mod pages;
 mod policy;
@@ -24,5 +25,6 @@ mod who;
 
 pub use assembly::Bailiwick;
 pub use config::{Config, Links, Overrides};
+pub use logs::log_to_stderr;
 pub use settings::{Settings, place};
 pub use up::{Demo, Said, UpOptions, run};

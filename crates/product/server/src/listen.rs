@@ -29,7 +29,7 @@ impl Bailiwick {
     }
 
     /// Serves until `stop` is done, then drains.
-    pub(crate) async fn listen(self: &Arc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) {
+    pub async fn listen(self: &Arc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) {
         let control = self.control();
         let mut connections = JoinSet::new();
         let drain = tokio_util::sync::CancellationToken::new();

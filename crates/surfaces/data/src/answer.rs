@@ -49,7 +49,9 @@ impl Data {
         match self.answered(instance, request).await {
             Ok(reply) => reply.response(),
             Err(error) => {
-                if matches!(error, Error::Seal(_) | Error::Json(_)) || matches!(Problem::from(&error).kind, ProblemKind::Internal) {
+                if matches!(error, Error::Seal(_) | Error::Json(_))
+                    || matches!(Problem::from(&error).kind, ProblemKind::Internal)
+                {
                     tracing::error!(app = %instance.app.id, error = &error as &dyn std::error::Error, "data");
                 }
                 refused(&Problem::from(&error))
@@ -88,9 +90,7 @@ impl Data {
             Ask::List(question) => self.list(asked, question).await,
             Ask::Count(question) => self.count(asked, question).await,
             Ask::Insert(fields) => self.store.again(|| self.insert(asked, &fields)).await,
-            Ask::Update(id, changes, version) => {
-                self.store.again(|| self.update(asked, &id, &changes, version)).await
-            }
+            Ask::Update(id, changes, version) => self.store.again(|| self.update(asked, &id, &changes, version)).await,
             Ask::Delete(id) => self.store.again(|| self.delete(asked, &id)).await,
             Ask::Export => self.export(asked).await,
         }
@@ -148,7 +148,8 @@ impl Data {
 
     /// What an app was refused by its own declaration, so that its log and the record tell.
     fn note_refusal(&self, asked: &Asked<'_>, problem: &Problem) {
-        let known = self.memory.find(&asked.instance.app).is_some_and(|opened| opened.collections.contains_key(asked.name));
+        let known =
+            self.memory.find(&asked.instance.app).is_some_and(|opened| opened.collections.contains_key(asked.name));
         let name = if known { asked.name } else { UNKNOWN };
         let act = ReadData { scope: self.scope(asked.instance, name), verb: asked.verb };
         let detail = json!({ "collection": name, "verb": asked.verb.as_str(), "code": problem.code });

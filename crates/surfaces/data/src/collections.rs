@@ -63,7 +63,10 @@ impl Collection {
     /// What a manifest declares.
     pub(crate) fn declared_by(manifest: &Manifest) -> Vec<Self> {
         let fields = |kept: &model::manifest::Collection| {
-            kept.fields.iter().map(|(name, field)| (name.clone(), Field { class: field.class, kind: field.kind })).collect()
+            kept.fields
+                .iter()
+                .map(|(name, field)| (name.clone(), Field { class: field.class, kind: field.kind }))
+                .collect()
         };
         let collection = |(name, kept): (&String, &model::manifest::Collection)| Self {
             name: name.clone(),
@@ -83,7 +86,12 @@ impl Collection {
     }
 
     /// What was declared before, whatever its state.
-    pub(crate) async fn before(tx: &mut Tx, tenant: &TenantId, app: &AppRef, name: &str) -> Result<Option<Self>, Error> {
+    pub(crate) async fn before(
+        tx: &mut Tx,
+        tenant: &TenantId,
+        app: &AppRef,
+        name: &str,
+    ) -> Result<Option<Self>, Error> {
         let row = tx.query_one(sql::ONE, params![tenant, &app.id, app.env, name]).await?;
         row.map(|row| Self::of(name, row.text(0)?)).transpose()
     }

@@ -161,7 +161,9 @@ fn filters(keys: &Keys, scope: &Scope, collection: &Collection, asked: Option<&V
     };
     if asked.len() > FILTERS_MAX {
         let what = format!("`where` has more than {FILTERS_MAX} fields");
-        return Err(collection.query(what, "each is a search of its own", "ask for fewer, and filter the rest in the app").into());
+        return Err(collection
+            .query(what, "each is a search of its own", "ask for fewer, and filter the rest in the app")
+            .into());
     }
     let filter = |(name, value): (&String, &Value)| {
         let field = collection.field(name).ok_or_else(|| collection.unknown_field(name))?;

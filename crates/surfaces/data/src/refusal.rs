@@ -113,10 +113,9 @@ impl Collection {
     pub(crate) fn unknown_field(&self, field: &str) -> Problem {
         let names = || self.declared.fields.keys().map(String::as_str);
         let (why, fix) = match (field, nearest(field, names())) {
-            ("id" | "version", _) => (
-                "the platform gives every record its `id` and `version`",
-                format!("leave `{field}` out"),
-            ),
+            ("id" | "version", _) => {
+                ("the platform gives every record its `id` and `version`", format!("leave `{field}` out"))
+            }
             (_, Some(near)) => ("the manifest does not declare it", format!("did you mean `{near}`?")),
             (_, None) => (
                 "the manifest does not declare it, and only declared fields are kept",
@@ -128,14 +127,18 @@ impl Collection {
                 ),
             ),
         };
-        invalid("data.unknown_field", format!("`{}` has no field `{}`", self.name, shown(field)), why, fix).at(self.at())
+        invalid("data.unknown_field", format!("`{}` has no field `{}`", self.name, shown(field)), why, fix)
+            .at(self.at())
     }
 
     pub(crate) fn wrong_type(&self, field: &str, kind: &str) -> Problem {
         invalid(
             "data.wrong_type",
             format!("`{}.{field}` cannot hold this value", self.name),
-            format!("the manifest says `type = \"{kind}\"`{}", if kind == "date" { ", a date as in RFC 3339" } else { "" }),
+            format!(
+                "the manifest says `type = \"{kind}\"`{}",
+                if kind == "date" { ", a date as in RFC 3339" } else { "" }
+            ),
             format!("send a value of that type, or change the type in {}", self.section()),
         )
         .at(self.at())

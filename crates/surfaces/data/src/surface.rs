@@ -17,7 +17,9 @@ fn failed(error: Error) -> SurfaceError {
     match error {
         Error::Refused(problem) => SurfaceError::Refused(*problem),
         Error::Denied(denied) => SurfaceError::Refused(Problem::from(denied)),
-        other => SurfaceError::Failed { surface: NAME, source: Box::new(other) },
+        other @ (Error::Store(_) | Error::Seal(_) | Error::Json(_)) => {
+            SurfaceError::Failed { surface: NAME, source: Box::new(other) }
+        }
     }
 }
 
@@ -27,8 +29,7 @@ impl Data {
         Collection::close_all(tx, tenant, ask.app).await?;
         for collection in Collection::declared_by(ask.manifest) {
             if let Some(before) = Collection::before(tx, tenant, ask.app, &collection.name).await? {
-                let scope =
-                    Scope { tenant: tenant.clone(), app: ask.app.clone(), collection: collection.name.clone() };
+                let scope = Scope { tenant: tenant.clone(), app: ask.app.clone(), collection: collection.name.clone() };
                 collection.apply(tx, &self.keys, &scope, &before).await?;
             }
             collection.open(tx, tenant, ask).await?;

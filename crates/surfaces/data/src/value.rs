@@ -148,8 +148,21 @@ mod tests {
 
     #[test]
     fn types_have_an_order() {
-        let values = [json!(null), json!(false), json!(true), json!(-1e300), json!(-1), json!(0), json!(0.5), json!(2),
-            json!(""), json!("a"), json!("a\0"), json!("b"), json!([1])];
+        let values = [
+            json!(null),
+            json!(false),
+            json!(true),
+            json!(-1e300),
+            json!(-1),
+            json!(0),
+            json!(0.5),
+            json!(2),
+            json!(""),
+            json!("a"),
+            json!("a\0"),
+            json!("b"),
+            json!([1]),
+        ];
         for pair in values.windows(2) {
             assert!(key(pair[0].clone()) < key(pair[1].clone()), "{pair:?}");
         }
@@ -163,7 +176,9 @@ mod tests {
         assert_eq!(date("2026-01-31T10:00:00Z"), date("2026-01-31T11:00:00.000+01:00"));
         assert_eq!(date("2026-01-31"), date("2026-01-31T00:00:00Z"));
         assert!(date("1969-01-01") < date("2026-01-31"));
-        for wrong in ["", "tomorrow", "2026-13-01", "2026-01-31T10:00:00", "2026-01-31T10:00:00Z[Europe/Berlin]", "é026-01-31"] {
+        for wrong in
+            ["", "tomorrow", "2026-13-01", "2026-01-31T10:00:00", "2026-01-31T10:00:00Z[Europe/Berlin]", "é026-01-31"]
+        {
             assert_eq!(date_ms(wrong), None, "{wrong}");
         }
     }

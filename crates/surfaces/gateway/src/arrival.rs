@@ -48,7 +48,16 @@ impl Arrival {
         }
         let path = normalise_path(request.uri().path()).map_err(|refusal| match refusal {
             PathRefusal::TooLong => pages::address_too_long(),
-            other => pages::malformed(&format!("its address can be read in two ways: {other}")),
+            other @ (PathRefusal::NoSlash
+            | PathRefusal::NotPath
+            | PathRefusal::Dots
+            | PathRefusal::EmptyPart
+            | PathRefusal::EncodedSlash
+            | PathRefusal::Backslash
+            | PathRefusal::Control
+            | PathRefusal::BadEscape
+            | PathRefusal::EncodedTwice
+            | PathRefusal::NotUtf8) => pages::malformed(&format!("its address can be read in two ways: {other}")),
         })?;
         if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
             return Err(pages::method("what apps are used by"));

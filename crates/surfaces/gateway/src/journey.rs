@@ -159,7 +159,7 @@ impl Gateway {
         self.refused(arrival, &route.target);
         self.stranger_counts(arrival)?;
         match bearer {
-            Some(Err(problem)) => Err(pages::bad_token(problem).into()),
+            Some(Err(problem)) => Err(pages::bad_token(*problem).into()),
             Some(Ok(_)) | None => Err(self.signed_out(arrival, route, headers)),
         }
     }

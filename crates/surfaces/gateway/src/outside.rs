@@ -31,7 +31,7 @@ pub trait SignIns: Send + Sync {
     async fn session(&self, cookie: &str, app: &AppRef) -> Option<SignedIn>;
 
     /// Whose token for this app it is; refused with the words for whoever sent it.
-    fn bearer(&self, token: &str, app: &AppRef) -> Result<SignedIn, Problem>;
+    fn bearer(&self, token: &str, app: &AppRef) -> Result<SignedIn, Box<Problem>>;
 
     /// Makes a session of a code, for the browser that holds the binding's value.
     async fn redeem(

@@ -97,10 +97,10 @@ impl Page {
              <title>{title}</title>\n<style>{STYLE}</style>\n\
              <main>\n<h1>{what}</h1>\n<p class=\"why\">{why}</p>\n<p>{fix}</p>\n{link}\
              <footer>{status} · trace <code>{trace}</code></footer>\n</main>\n</html>\n",
-            title = escaped(what).replace('`', ""),
-            what = shown(what),
-            why = shown(why),
-            fix = shown(fix),
+            title = escaped(&sentence(what)).replace('`', ""),
+            what = shown(&sentence(what)),
+            why = shown(&sentence(why)),
+            fix = shown(&sentence(fix)),
             link = link.unwrap_or_default(),
             status = self.status,
             trace = trace.id,
@@ -110,6 +110,12 @@ impl Page {
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+/// Begins with a capital on a page, unless with the user's own word.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// Backticks become code; a lone one stays.
@@ -133,6 +139,10 @@ mod tests {
     fn words_are_escaped_and_the_users_own_are_code() {
         assert_eq!(shown("`<b>` is not 'it'"), "<code>&lt;b&gt;</code> is not &#39;it&#39;");
         assert_eq!(shown("a ` b"), "a ` b");
+        assert_eq!(
+            (sentence("wait a second"), sentence("`poll` ended")),
+            ("Wait a second".into(), "`poll` ended".into())
+        );
     }
 
     #[test]

@@ -20,24 +20,29 @@ fn page(
     Problem::new(kind, code, what, why, fix).into()
 }
 
-fn with_status(status: u16, page: Refusal) -> Refusal {
-    Box::new(Page { status, ..*page })
+fn with_status(status: u16, mut page: Refusal) -> Refusal {
+    page.status = status;
+    page
 }
 
-fn closing(page: Refusal) -> Refusal {
-    Box::new(Page { closes: true, ..*page })
+fn closing(mut page: Refusal) -> Refusal {
+    page.closes = true;
+    page
 }
 
-fn later(wait: Duration, page: Refusal) -> Refusal {
-    Box::new(Page { retry_after: Some(wait), ..*page })
+fn later(wait: Duration, mut page: Refusal) -> Refusal {
+    page.retry_after = Some(wait);
+    page
 }
 
-fn forgotten(page: Refusal) -> Refusal {
-    Box::new(Page { leaves: Leaves::Nothing, ..*page })
+fn forgotten(mut page: Refusal) -> Refusal {
+    page.leaves = Leaves::Nothing;
+    page
 }
 
-fn linked(text: &'static str, href: String, page: Refusal) -> Refusal {
-    Box::new(Page { link: Some((text, href)), ..*page })
+fn linked(text: &'static str, href: String, mut page: Refusal) -> Refusal {
+    page.link = Some((text, href));
+    page
 }
 
 // Where nothing is.

@@ -89,12 +89,7 @@ impl Gateway {
         }
     }
 
-    async fn come_back(
-        &self,
-        arrival: &Arrival,
-        route: &Route,
-        asked: &Parts,
-    ) -> Result<Response<Body>, Turned> {
+    async fn come_back(&self, arrival: &Arrival, route: &Route, asked: &Parts) -> Result<Response<Body>, Turned> {
         let binding = cookies::find(&asked.headers, &self.cookies.binding);
         let (Some(binding), Some(code)) = (binding, code_of(asked.uri.query())) else {
             return Err(pages::sign_in_lost().into());

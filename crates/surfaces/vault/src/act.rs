@@ -2,7 +2,7 @@
 //!
 //! Those that carry a value can be printed without showing it.
 
-use crate::{Owner, Sensitivity, SecretString};
+use crate::{Owner, SecretString, Sensitivity};
 use authority::{Act, AppRef, Rule, Target, rules};
 use jiff::civil::Date;
 use model::{Env, SecretId, TenantId};

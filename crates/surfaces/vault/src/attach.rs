@@ -71,7 +71,12 @@ impl Vault {
     ///
     /// # Errors
     /// A refusal, for the guest. Nothing of the request was changed.
-    pub async fn attach(&self, instance: &Instance, to: &Destination<'_>, head: &mut Parts) -> Result<Option<Attached>, Problem> {
+    pub async fn attach(
+        &self,
+        instance: &Instance,
+        to: &Destination<'_>,
+        head: &mut Parts,
+    ) -> Result<Option<Attached>, Problem> {
         let found = placeholder::find(head);
         if found == Found::None {
             return Ok(None);
@@ -89,22 +94,58 @@ impl Vault {
         self.fill(release, head).map(Some)
     }
 
-    fn judge(&self, instance: &Instance, to: &Destination<'_>, head: &Parts, found: &Found) -> Result<Release, Refused> {
-        let nobody = |problem| Refused { variable: None, id: None, problem };
-        let Found::One(placeholder) = found else { return Err(nobody(refusal::odd_placeholder())) };
+    fn judge(
+        &self,
+        instance: &Instance,
+        to: &Destination<'_>,
+        head: &Parts,
+        found: &Found,
+    ) -> Result<Release, Refused> {
+        let nobody = |problem| Refused {
+            variable: None,
+            id: None,
+            problem,
+        };
+        let Found::One(placeholder) = found else {
+            return Err(nobody(refusal::odd_placeholder()));
+        };
         let variable = self.placeholders.variable(instance, placeholder);
         let variable = variable.ok_or_else(|| nobody(refusal::foreign_placeholder()))?;
-        let bound = self.memory.find(&instance.app).filter(|bound| instance.credential_epoch >= bound.credential_epoch);
-        let binding = bound.as_ref().and_then(|bound| bound.variables.get(&variable));
+        let bound = self
+            .memory
+            .find(&instance.app)
+            .filter(|bound| instance.credential_epoch >= bound.credential_epoch);
+        let binding = bound
+            .as_ref()
+            .and_then(|bound| bound.variables.get(&variable));
         let binding = binding.ok_or_else(|| nobody(refusal::foreign_placeholder()))?;
-        let using = Use { instance, to, variable: &variable, id: &binding.secret };
+        let using = Use {
+            instance,
+            to,
+            variable: &variable,
+            id: &binding.secret,
+        };
         match self.usable(&using, binding, head, placeholder) {
-            Ok((entry, spot)) => Ok(Release { variable, entry, spot }),
-            Err(problem) => Err(Refused { id: Some(binding.secret.clone()), variable: Some(variable), problem }),
+            Ok((entry, spot)) => Ok(Release {
+                variable,
+                entry,
+                spot,
+            }),
+            Err(problem) => Err(Refused {
+                id: Some(binding.secret.clone()),
+                variable: Some(variable),
+                problem,
+            }),
         }
     }
 
-    fn usable(&self, using: &Use<'_>, binding: &Binding, head: &Parts, placeholder: &str) -> Result<(Arc<Entry>, Spot), Problem> {
+    fn usable(
+        &self,
+        using: &Use<'_>,
+        binding: &Binding,
+        head: &Parts,
+        placeholder: &str,
+    ) -> Result<(Arc<Entry>, Spot), Problem> {
         let to = using.to;
         let endpoint = format!("{}:{}", to.host, to.port);
         if to.secret != Some(using.variable) || !binding.endpoints.contains(&endpoint) {
@@ -123,7 +164,10 @@ impl Vault {
         if !entry.covers(to.host, to.port) {
             return Err(using.other_host(entry));
         }
-        let spot = entry.place.find(head, placeholder).ok_or_else(|| using.wrong_place(entry))?;
+        let spot = entry
+            .place
+            .find(head, placeholder)
+            .ok_or_else(|| using.wrong_place(entry))?;
         Ok((Arc::clone(entry), spot))
     }
 
@@ -138,16 +182,26 @@ impl Vault {
     }
 
     /// The event of the use is durable when this returns.
-    async fn record(&self, instance: &Instance, to: &Destination<'_>, release: &Release) -> Result<(), Problem> {
+    async fn record(
+        &self,
+        instance: &Instance,
+        to: &Destination<'_>,
+        release: &Release,
+    ) -> Result<(), Problem> {
         let entry = &release.entry;
         let detail = json!({
             "secret": entry.id, "variable": release.variable, "host": to.host, "port": to.port, "tls": to.tls,
             "version": entry.version, "value": entry.value_number, "instance": instance.id,
         });
         let act = self.act(instance, to, Some(&entry.id));
-        let recorded = self.write_event(instance, &act, Outcome::Allowed, &detail).await;
+        let recorded = self
+            .write_event(instance, &act, Outcome::Allowed, &detail)
+            .await;
         if let Err(Error::Denied(denied)) = &recorded
-            && let Err(error) = self.store.denied(denied, &instance.caller, &act.target()).await
+            && let Err(error) = self
+                .store
+                .denied(denied, &instance.caller, &act.target())
+                .await
         {
             tracing::error!(secret = %entry.id, error = &error as &dyn std::error::Error, "a refusal could not be recorded");
         }
@@ -156,16 +210,33 @@ impl Vault {
 
     /// A refusal is on the record too; it stands whether or not it could be written.
     async fn refuse(&self, instance: &Instance, to: &Destination<'_>, refused: Refused) -> Problem {
-        let Refused { variable, id, problem } = refused;
+        let Refused {
+            variable,
+            id,
+            problem,
+        } = refused;
         let act = self.act(instance, to, id.as_ref());
         let detail = json!({ "secret": id, "variable": variable, "host": act.host, "port": to.port, "code": problem.code });
-        if let Err(error) = self.write_event(instance, &act, Outcome::Denied, &detail).await {
-            tracing::warn!(code = problem.code, error = &error as &dyn std::error::Error, "a refusal could not be recorded");
+        if let Err(error) = self
+            .write_event(instance, &act, Outcome::Denied, &detail)
+            .await
+        {
+            tracing::warn!(
+                code = problem.code,
+                error = &error as &dyn std::error::Error,
+                "a refusal could not be recorded"
+            );
         }
         problem
     }
 
-    async fn write_event(&self, instance: &Instance, act: &UseSecret, outcome: Outcome, detail: &serde_json::Value) -> Result<(), Error> {
+    async fn write_event(
+        &self,
+        instance: &Instance,
+        act: &UseSecret,
+        outcome: Outcome,
+        detail: &serde_json::Value,
+    ) -> Result<(), Error> {
         let once = || async {
             let permit = self.authority.permit(&instance.caller, act.clone()).await?;
             self.store.record(permit, outcome, detail.clone()).await?;
@@ -179,16 +250,24 @@ impl Vault {
         let Release { entry, spot, .. } = release;
         let context = value::context(&entry.id, entry.env, entry.value_number);
         let sealed = entry.sealed.as_deref().unwrap_or_default();
-        let value = self.key.open(&context, sealed).map_err(|error| logged(&error.into()))?;
+        let value = self
+            .key
+            .open(&context, sealed)
+            .map_err(|error| logged(&error.into()))?;
         let value = std::str::from_utf8(&value).map_err(|_| Problem::internal())?;
         spot.fill(head, value).ok_or_else(Problem::internal)?;
-        Ok(Attached { scrubber: Scrubber::new(value) })
+        Ok(Attached {
+            scrubber: Scrubber::new(value),
+        })
     }
 }
 
 fn logged(error: &Error) -> Problem {
     if !matches!(error, Error::Denied(_) | Error::Refused(_)) {
-        tracing::error!(error = error as &dyn std::error::Error, "a secret could not be attached");
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            "a secret could not be attached"
+        );
     }
     Problem::from(error)
 }

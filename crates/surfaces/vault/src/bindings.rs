@@ -108,7 +108,8 @@ impl Memory {
     /// Makes the value that is known here, and all before it, unusable.
     pub(crate) fn kill(&self, id: &SecretId, env: Env) {
         let all = self.bound.load();
-        let known = entries(&all, id, env).filter_map(|binding| binding.entry.as_ref()).map(|entry| entry.value_number).max();
+        let known =
+            entries(&all, id, env).filter_map(|binding| binding.entry.as_ref()).map(|entry| entry.value_number).max();
         let Some(number) = known else { return };
         self.dead.rcu(|dead| {
             let mut next = HashMap::clone(dead);
@@ -155,11 +156,22 @@ impl Bound {
 pub(crate) async fn open(tx: &mut Tx, tenant: &TenantId, ask: &Ask<'_>) -> Result<(), Error> {
     delete(tx, tenant, ask.app).await?;
     for (variable, used) in &ask.manifest.secrets {
-        secrets::take(tx, tenant, &used.id, &ask.app.id, ask.name, &ask.manifest.app.team).await.map_err(|error| at(error, used.line))?;
+        secrets::take(tx, tenant, &used.id, &ask.app.id, ask.name, &ask.manifest.app.team)
+            .await
+            .map_err(|error| at(error, used.line))?;
         let version = secrets::version(tx, tenant, &used.id, ask.app.env).await?;
         let endpoints = serde_json::to_string(&endpoints(ask.manifest, variable))?;
         let row = params![
-            tenant, &ask.app.id, ask.app.env, variable, &used.id, version, endpoints, ask.release, ask.credential_epoch, ask.at,
+            tenant,
+            &ask.app.id,
+            ask.app.env,
+            variable,
+            &used.id,
+            version,
+            endpoints,
+            ask.release,
+            ask.credential_epoch,
+            ask.at,
         ];
         tx.execute(sql::INSERT, row).await?;
     }
@@ -170,7 +182,7 @@ pub(crate) async fn open(tx: &mut Tx, tenant: &TenantId, ask: &Ask<'_>) -> Resul
 fn at(error: Error, line: u32) -> Error {
     match error {
         Error::Refused(problem) => Error::from(problem.at(format!("bailiwick.toml:{line}"))),
-        other => other,
+        Error::Store(_) | Error::Denied(_) | Error::Seal(_) | Error::Json(_) => error,
     }
 }
 

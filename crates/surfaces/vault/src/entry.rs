@@ -58,7 +58,9 @@ impl FromStr for Sensitivity {
 
     fn from_str(text: &str) -> Result<Self, Problem> {
         let found = Self::ALL.into_iter().find(|one| one.as_str() == text);
-        found.ok_or_else(|| refusal::field("sensitivity", "it is `critical`, `high` or `low`", "give it with `--sensitivity high`"))
+        found.ok_or_else(|| {
+            refusal::field("sensitivity", "it is `critical`, `high` or `low`", "give it with `--sensitivity high`")
+        })
     }
 }
 
@@ -122,7 +124,11 @@ pub(crate) struct Entry {
 
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entry").field("id", &self.id).field("env", &self.env).field("version", &self.version).finish_non_exhaustive()
+        f.debug_struct("Entry")
+            .field("id", &self.id)
+            .field("env", &self.env)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
     }
 }
 
@@ -143,10 +149,18 @@ impl Entry {
             Owner::Group(group) => label(group.as_str()),
         };
         if !named {
-            return Err(refusal::field("owner", "someone answers for each secret", "give a person or a group with `--owner people-ops`"));
+            return Err(refusal::field(
+                "owner",
+                "someone answers for each secret",
+                "give a person or a group with `--owner people-ops`",
+            ));
         }
         if act.hosts.is_empty() || act.hosts.len() > HOSTS_MAX {
-            return Err(refusal::field("host", "a secret goes to its own hosts alone: one at least, 20 at most", "give it with `--host slack.com`"));
+            return Err(refusal::field(
+                "host",
+                "a secret goes to its own hosts alone: one at least, 20 at most",
+                "give it with `--host slack.com`",
+            ));
         }
         let mut hosts = act.hosts.iter().map(|host| host.parse()).collect::<Result<Vec<SecretHost>, _>>()?;
         hosts.sort();

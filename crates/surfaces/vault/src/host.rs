@@ -40,7 +40,9 @@ impl FromStr for SecretHost {
                 plain.then_some(domain).filter(|_| !own).ok_or_else(|| refusal::host(text))?
             }
             // `127.1` and `0x7f.1` are addresses too, and read as something else elsewhere.
-            Host::Ipv4(address) => Some(address.to_string()).filter(|exact| exact == name).ok_or_else(|| refusal::host(text))?,
+            Host::Ipv4(address) => {
+                Some(address.to_string()).filter(|exact| exact == name).ok_or_else(|| refusal::host(text))?
+            }
             Host::Ipv6(address) => format!("[{address}]"),
         };
         Ok(Self { host, port })
@@ -54,11 +56,17 @@ fn label(text: &str) -> bool {
 }
 
 fn split(text: &str) -> Option<(&str, Option<u16>)> {
-    if text.len() > 260 || text.bytes().any(|c| matches!(c, b'/' | b'\\' | b'@' | b'*' | b'%' | b'?' | b'#' | b',') || c.is_ascii_whitespace()) {
+    if text.len() > 260
+        || text
+            .bytes()
+            .any(|c| matches!(c, b'/' | b'\\' | b'@' | b'*' | b'%' | b'?' | b'#' | b',') || c.is_ascii_whitespace())
+    {
         return None;
     }
     let ends_in_address = text.ends_with(']');
-    let Some((name, port)) = text.rsplit_once(':').filter(|_| !ends_in_address) else { return Some((text, None)) };
+    let Some((name, port)) = text.rsplit_once(':').filter(|_| !ends_in_address) else {
+        return Some((text, None));
+    };
     let plain = !port.starts_with('0') && port.bytes().all(|c| c.is_ascii_digit());
     port.parse().ok().filter(|_| plain).map(|port| (name, Some(port)))
 }
@@ -90,9 +98,28 @@ mod tests {
     #[test]
     fn everything_else_is_refused() {
         for text in [
-            "", "*", "*.slack.com", "https://slack.com", "slack.com/", "ana@slack.com", "slack.com.", "slack.com:0", "slack.com:",
-            "slack.com:65536", "127.1", "0x7f.0.0.1", "2130706433", "a b", "a..b", "-a.com", "data.bailiwick", "::1", "[::1", "a,b",
-            "slack%2ecom", "slack.com:80:80",
+            "",
+            "*",
+            "*.slack.com",
+            "https://slack.com",
+            "slack.com/",
+            "ana@slack.com",
+            "slack.com.",
+            "slack.com:0",
+            "slack.com:",
+            "slack.com:65536",
+            "127.1",
+            "0x7f.0.0.1",
+            "2130706433",
+            "a b",
+            "a..b",
+            "-a.com",
+            "data.bailiwick",
+            "::1",
+            "[::1",
+            "a,b",
+            "slack%2ecom",
+            "slack.com:80:80",
         ] {
             assert_eq!(text.parse::<SecretHost>().unwrap_err().code, "secret.host", "{text}");
         }

@@ -6,6 +6,8 @@
 //! Refuses to show a value: no function returns one, no type that holds one can be printed. Refuses an id to a second
 //! app, a placeholder anywhere but in its place, a use that cannot be recorded.
 
+#![allow(clippy::result_large_err, reason = "a refusal is a `Problem`, made once and shown as it is")]
+
 mod act;
 mod attach;
 mod bindings;

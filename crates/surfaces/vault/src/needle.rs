@@ -10,12 +10,18 @@ use std::fmt;
 /// One of these stands in the place of a value: the first that a value cannot be put together with again.
 const MARKS: &[&str] = &["[redacted]", "<redacted>", "(redacted)"];
 
+/// The bit of the written form; the rows have those below it.
+const WRITTEN: u8 = 1 << 7;
+/// With what a character can begin, besides its own bytes.
+const ESCAPES: &[u8] = b"%\\+";
+
 /// A value to look for.
 pub(crate) struct Needle {
     value: Zeroizing<String>,
     rows: Vec<Row>,
-    /// Whether a form can begin with this byte.
-    starts: Box<[bool; 256]>,
+    /// Which forms can begin with a byte, and which can have it as their second: a bit for each.
+    starts: Box<[u8; 256]>,
+    seconds: Box<[u8; 256]>,
     pub(crate) mark: &'static str,
 }
 
@@ -55,32 +61,44 @@ impl Needle {
         for shift in 0..3 {
             rows.extend(base64(value.as_bytes(), shift));
         }
-        let mut starts = Box::new([false; 256]);
-        let mut needle = Self { value: Zeroizing::new(value.to_owned()), rows, starts: Box::new([true; 256]), mark: mark(value) };
-        for (byte, may) in (0..=u8::MAX).zip(starts.iter_mut()) {
-            let found = needle.at(&[byte], 0);
-            *may = found.open || found.whole.is_some();
+        let mut needle = Self {
+            value: Zeroizing::new(value.to_owned()),
+            starts: masks(&rows, 0),
+            seconds: masks(&rows, 1),
+            rows,
+            mark: mark(value),
+        };
+        for byte in value.bytes().take(1).chain(ESCAPES.iter().copied()) {
+            let found = needle.written(&[byte], 0);
+            if let Some(mask) = needle.starts.get_mut(usize::from(byte)).filter(|_| found != Match::default()) {
+                *mask |= WRITTEN;
+            }
         }
-        needle.starts = starts;
         needle
     }
 
     /// The longest form of the value that begins at `at`.
     pub(crate) fn at(&self, text: &[u8], at: usize) -> Match {
-        let may = text.get(at).and_then(|byte| self.starts.get(usize::from(*byte))).copied().unwrap_or_default();
-        if !may {
+        let mask =
+            |masks: &[u8; 256], at: usize| Some(masks.get(usize::from(*text.get(at)?)).copied().unwrap_or_default());
+        let first = mask(&self.starts, at).unwrap_or_default();
+        // Where the text ends, every form that can begin so is still open.
+        let may = first & mask(&self.seconds, at + 1).unwrap_or(u8::MAX);
+        if may == 0 {
             return Match::default();
         }
-        self.rows.iter().fold(self.written(text, at), |found, row| found.or(row.at(text, at)))
+        let written = if may & WRITTEN == 0 { Match::default() } else { self.written(text, at) };
+        self.rows.iter().enumerate().fold(written, |found, (place, row)| {
+            if may & (1 << place) == 0 { found } else { found.or(row.at(text, at)) }
+        })
     }
 
     /// Plain, URL-encoded, JSON-escaped, mixed.
     fn written(&self, text: &[u8], at: usize) -> Match {
         let mut open = false;
-        let mut ends = vec![at];
+        let (mut ends, mut next) = (vec![at], Vec::new());
         for c in self.value.chars() {
-            let mut next = Vec::with_capacity(1);
-            for end in ends {
+            for end in ends.drain(..) {
                 for step in character(c, text, end) {
                     match step {
                         Step::At(end) if !next.contains(&end) => next.push(end),
@@ -89,10 +107,10 @@ impl Needle {
                     }
                 }
             }
-            if next.is_empty() {
+            std::mem::swap(&mut ends, &mut next);
+            if ends.is_empty() {
                 return Match { whole: None, open };
             }
-            ends = next;
         }
         Match { whole: ends.into_iter().max(), open }
     }
@@ -143,7 +161,7 @@ fn bytes(c: char, text: &[u8], at: usize, may_encode: bool) -> Step {
     c.encode_utf8(&mut buffer).bytes().fold(Step::At(at), |step, wanted| {
         step.then(|at| match byte(text, at, |found| found == wanted) {
             Step::No if may_encode => percent(wanted, text, at),
-            step => step,
+            step @ (Step::No | Step::Open | Step::At(_)) => step,
         })
     })
 }
@@ -166,29 +184,49 @@ fn escaped(c: char, text: &[u8], at: usize) -> Step {
     let begun = byte(text, at, |found| found == b'\\');
     match begun.then(|at| byte(text, at, |found| Some(found) == short)) {
         Step::No => {}
-        step => return step,
+        step @ (Step::Open | Step::At(_)) => return step,
     }
     let mut buffer = [0; 2];
     c.encode_utf16(&mut buffer).iter().fold(Step::At(at), |step, unit| {
         let [high, low] = unit.to_be_bytes();
-        let begun = step.then(|at| byte(text, at, |found| found == b'\\')).then(|at| byte(text, at, |found| found == b'u'));
+        let begun =
+            step.then(|at| byte(text, at, |found| found == b'\\')).then(|at| byte(text, at, |found| found == b'u'));
         [high >> 4, high, low >> 4, low].into_iter().fold(begun, |step, wanted| step.then(|at| digit(text, at, wanted)))
     })
 }
 
 impl Row {
+    fn fits(&self, found: u8, [known, bits]: [u8; 2]) -> bool {
+        (self.read)(found).is_some_and(|digit| digit & known == bits)
+    }
+
     fn at(&self, text: &[u8], at: usize) -> Match {
-        let fits = |at: usize, [known, bits]: [u8; 2]| byte(text, at, |found| (self.read)(found).is_some_and(|digit| digit & known == bits));
-        match self.digits.iter().fold(Step::At(at), |step, wanted| step.then(|at| fits(at, *wanted))) {
-            Step::No => Match::default(),
-            Step::Open => Match { whole: None, open: true },
-            Step::At(end) => match self.tail.map(|tail| fits(end, tail)) {
-                Some(Step::At(end)) => Match { whole: Some(end), open: false },
-                Some(Step::Open) => Match { whole: Some(end), open: true },
-                Some(Step::No) | None => Match { whole: Some(end), open: false },
-            },
+        let rest = text.get(at..).unwrap_or_default();
+        if !rest.iter().zip(self.digits.iter()).all(|(found, wanted)| self.fits(*found, *wanted)) {
+            return Match::default();
+        }
+        let end = at + self.digits.len();
+        if end > text.len() {
+            return Match { whole: None, open: true };
+        }
+        match (self.tail, text.get(end)) {
+            (Some(tail), Some(found)) => Match { whole: Some(end + usize::from(self.fits(*found, tail))), open: false },
+            (Some(_), None) => Match { whole: Some(end), open: true },
+            (None, _) => Match { whole: Some(end), open: false },
         }
     }
+}
+
+/// For each byte, which rows can have it as that digit.
+fn masks(rows: &[Row], digit: usize) -> Box<[u8; 256]> {
+    let mut masks = Box::new([WRITTEN * u8::from(digit > 0); 256]);
+    for (byte, mask) in (0..=u8::MAX).zip(masks.iter_mut()) {
+        for (place, row) in rows.iter().enumerate() {
+            let fits = row.digits.get(digit).is_some_and(|wanted| row.fits(byte, *wanted));
+            *mask |= u8::from(fits) << place;
+        }
+    }
+    masks
 }
 
 const fn nibble(c: u8) -> Option<u8> {
@@ -239,8 +277,9 @@ fn base64(value: &[u8], shift: usize) -> Vec<Row> {
 /// A mark that neither holds a part of the value nor completes one.
 fn mark(value: &str) -> &'static str {
     let meets = |mark: &str| {
-        (1..mark.len()).any(|cut| mark.split_at_checked(cut).is_some_and(|(head, tail)| value.ends_with(head) || value.starts_with(tail)))
-            || value.contains(mark)
+        (1..mark.len()).any(|cut| {
+            mark.split_at_checked(cut).is_some_and(|(head, tail)| value.ends_with(head) || value.starts_with(tail))
+        }) || value.contains(mark)
     };
     MARKS.iter().find(|mark| !meets(mark)).or(MARKS.first()).copied().unwrap_or_default()
 }

@@ -4,8 +4,7 @@
 
 use crate::refusal;
 use base64::{
-    Engine,
-    alphabet,
+    Engine, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
     prelude::BASE64_STANDARD,
 };
@@ -24,8 +23,20 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 );
 /// Headers that say where a request ends or for whom it is, and those of one connection: never a place for a value.
 const NEVER: &[&str] = &[
-    "host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect", "keep-alive",
-    "accept-encoding", "traceparent", "tracestate", "cookie", "content-type",
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "upgrade",
+    "te",
+    "trailer",
+    "expect",
+    "keep-alive",
+    "accept-encoding",
+    "traceparent",
+    "tracestate",
+    "cookie",
+    "content-type",
 ];
 /// Names of headers and parameters; longer ones are a mistake.
 const NAME_BYTES_MAX: usize = 64;
@@ -59,7 +70,11 @@ impl FromStr for Place {
     type Err = Problem;
 
     fn from_str(text: &str) -> Result<Self, Problem> {
-        let token = |text: &str| !text.is_empty() && text.len() <= NAME_BYTES_MAX && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c));
+        let token = |text: &str| {
+            !text.is_empty()
+                && text.len() <= NAME_BYTES_MAX
+                && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c))
+        };
         match text.split_once(':') {
             None if text == "bearer" => Ok(Self::Bearer),
             None if text == "basic" => Ok(Self::Basic),
@@ -111,11 +126,20 @@ impl Place {
 /// A place in one request, ready for the value.
 #[derive(Debug)]
 pub(crate) enum Spot {
-    Header { name: HeaderName, before: String },
+    Header {
+        name: HeaderName,
+        before: String,
+    },
     /// Before and after the value, within what is encoded.
-    Basic { before: String, after: String },
+    Basic {
+        before: String,
+        after: String,
+    },
     /// Before and after the value, within the query.
-    Query { before: String, after: String },
+    Query {
+        before: String,
+        after: String,
+    },
 }
 
 impl Spot {
@@ -201,7 +225,9 @@ fn parameter(uri: &Uri, name: &str, placeholder: &str) -> Option<Spot> {
         raw == name || percent_decode_str(raw).decode_utf8().is_ok_and(|decoded| decoded == name)
     };
     let mut pairs = query.split('&').filter(named);
-    let (pair, None) = (pairs.next()?, pairs.next()) else { return None };
+    let (pair, None) = (pairs.next()?, pairs.next()) else {
+        return None;
+    };
     let (raw, value) = pair.split_once('=')?;
     if raw != name || value != placeholder {
         return None;

@@ -42,7 +42,11 @@ impl Tables {
     }
 
     /// The instance's placeholders by variable; asked again, the same ones.
-    pub(crate) fn make<'v>(&self, instance: &Instance, variables: impl Iterator<Item = &'v String>) -> BTreeMap<String, String> {
+    pub(crate) fn make<'v>(
+        &self,
+        instance: &Instance,
+        variables: impl Iterator<Item = &'v String>,
+    ) -> BTreeMap<String, String> {
         let mut all = self.lock();
         let table = all
             .entry(Arc::clone(&instance.id))
@@ -129,7 +133,8 @@ impl Seen {
         let mut rest = text;
         while let Some(at) = rest.windows(prefix.len()).position(|window| window == prefix) {
             rest = rest.get(at + prefix.len()..).unwrap_or_default();
-            let tail: Vec<u8> = rest.iter().copied().take_while(|c| c.is_ascii_alphanumeric() || b"-_".contains(c)).collect();
+            let tail: Vec<u8> =
+                rest.iter().copied().take_while(|c| c.is_ascii_alphanumeric() || b"-_".contains(c)).collect();
             match String::from_utf8(tail) {
                 Ok(tail) if tail.len() == PLACEHOLDER_TAIL => self.whole.push([PLACEHOLDER_PREFIX, &tail].concat()),
                 _ => self.odd = true,

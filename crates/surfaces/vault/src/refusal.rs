@@ -8,7 +8,8 @@ use model::{Env, Problem, ProblemKind, SecretId};
 const SHOWN_MAX: usize = 80;
 
 pub(crate) fn shown(text: &str) -> String {
-    let mut out: String = text.chars().take(SHOWN_MAX).map(|c| if c.is_control() || c == '`' { '\u{fffd}' } else { c }).collect();
+    let mut out: String =
+        text.chars().take(SHOWN_MAX).map(|c| if c.is_control() || c == '`' { '\u{fffd}' } else { c }).collect();
     if text.chars().nth(SHOWN_MAX).is_some() {
         out.push('…');
     }
@@ -37,16 +38,31 @@ pub(crate) fn field(name: &str, why: &str, fix: &str) -> Problem {
 }
 
 pub(crate) fn app_name(name: &str) -> Problem {
-    invalid("secret.app", format!("`{}` is not an app's name", shown(name)), "an app's name is small letters, digits and single `-`", "write it as in its `bailiwick.toml`")
+    invalid(
+        "secret.app",
+        format!("`{}` is not an app's name", shown(name)),
+        "an app's name is small letters, digits and single `-`",
+        "write it as in its `bailiwick.toml`",
+    )
 }
 
 pub(crate) fn expiry(why: &str) -> Problem {
-    unprocessable("secret.expiry", "the secret cannot expire on that day", why, "give `--expires` as a day from tomorrow to a year ahead, such as `2027-02-01`")
+    unprocessable(
+        "secret.expiry",
+        "the secret cannot expire on that day",
+        why,
+        "give `--expires` as a day from today to a year ahead, such as `2027-02-01`",
+    )
 }
 
 pub(crate) fn host(text: &str) -> Problem {
     let why = "a secret goes to exact hosts alone: no scheme, path, user, wildcard or dot at the end";
-    invalid("secret.host", format!("`{}` is not a host", shown(text)), why, "write it as in `--host slack.com`, or with a port as in `rooms.corp.example:8443`")
+    invalid(
+        "secret.host",
+        format!("`{}` is not a host", shown(text)),
+        why,
+        "write it as in `--host slack.com`, or with a port as in `rooms.corp.example:8443`",
+    )
 }
 
 pub(crate) fn attach(text: &str) -> Problem {
@@ -61,29 +77,55 @@ pub(crate) fn value(why: &str, fix: &str) -> Problem {
 
 pub(crate) fn unknown(id: &SecretId, env: Env) -> Problem {
     let what = format!("there is no secret `{}` in {env}", shown(id.as_str()));
-    Problem::new(ProblemKind::NotFound, "secret.unknown", what, "nothing was put under that id in that environment", "`bailiwick secret list` shows what there is")
+    Problem::new(
+        ProblemKind::NotFound,
+        "secret.unknown",
+        what,
+        "nothing was put under that id in that environment",
+        "`bailiwick secret list` shows what there is",
+    )
 }
 
 pub(crate) fn gone(id: &SecretId, env: Env) -> Problem {
     let what = format!("`{id}` in {env} was revoked");
-    Problem::new(ProblemKind::Gone, "secret.revoked", what, "its value was deleted, and does not come back", put_command(id, env, None))
+    Problem::new(
+        ProblemKind::Gone,
+        "secret.revoked",
+        what,
+        "its value was deleted, and does not come back",
+        put_command(id, env, None),
+    )
 }
 
 pub(crate) fn shared(id: &SecretId, other: &str) -> Problem {
     let what = format!("`{id}` belongs to the app `{}`", shown(other));
     let why = "a secret belongs to one app, so that switching one app off touches no other, and each use has one owner";
-    Problem::new(ProblemKind::Conflict, "secret.shared", what, why, "ask the other side for a credential of this app's own, and put it under another id")
+    Problem::new(
+        ProblemKind::Conflict,
+        "secret.shared",
+        what,
+        why,
+        "ask the other side for a credential of this app's own, and put it under another id",
+    )
 }
 
 pub(crate) fn other_team(id: &SecretId, team: &str) -> Problem {
     let why = format!("its id says that it is another team's, and the app is of the team `{team}`");
-    denied("secret.not_granted", format!("the app may not use `{id}`"), why, format!("use a secret of the team, such as `{team}/NAME`"))
+    denied(
+        "secret.not_granted",
+        format!("the app may not use `{id}`"),
+        why,
+        format!("use a secret of the team, such as `{team}/NAME`"),
+    )
 }
 
 /// The exact command that puts it.
 fn put_command(id: &SecretId, env: Env, to: Option<(&str, &Destination<'_>)>) -> String {
-    let (app, host) = to.map_or((String::new(), "HOST".to_owned()), |(app, to)| (format!(" --app {app}"), to.host.to_owned()));
-    format!("ask an operator for `bailiwick secret put {id}{app} --env {env} --owner WHO --purpose WHAT --expires DATE --host {host}`")
+    let (app, host) =
+        to.map_or((String::new(), "HOST".to_owned()), |(app, to)| (format!(" --app {app}"), to.host.to_owned()));
+    format!(
+        "ask an operator for `bailiwick secret put {id}{app} --env {env} --owner WHO --purpose WHAT --expires DATE --host {host}`"
+    )
 }
 
 /// What the guest's code sees: its own variable, its own destination.
@@ -108,12 +150,24 @@ impl Use<'_> {
     pub(crate) fn missing(&self) -> Problem {
         let what = format!("`{}` has no value in {}", self.id, self.instance.app.env);
         let fix = put_command(self.id, self.instance.app.env, Some((&self.instance.name, self.to)));
-        Problem::new(ProblemKind::Conflict, "secret.missing", what, "the app is allowed to use it, and nobody has put it yet", fix)
+        Problem::new(
+            ProblemKind::Conflict,
+            "secret.missing",
+            what,
+            "the app is allowed to use it, and nobody has put it yet",
+            fix,
+        )
     }
 
     pub(crate) fn revoked(&self) -> Problem {
         let fix = put_command(self.id, self.instance.app.env, Some((&self.instance.name, self.to)));
-        Problem::new(ProblemKind::Gone, "secret.revoked", self.what(), "the secret was revoked, and its value deleted", fix)
+        Problem::new(
+            ProblemKind::Gone,
+            "secret.revoked",
+            self.what(),
+            "the secret was revoked, and its value deleted",
+            fix,
+        )
     }
 
     pub(crate) fn expired(&self, entry: &Entry) -> Problem {
@@ -130,7 +184,12 @@ impl Use<'_> {
     pub(crate) fn other_host(&self, entry: &Entry) -> Problem {
         let hosts: Vec<String> = entry.hosts.iter().map(|host| format!("`{host}`")).collect();
         let why = format!("the secret goes to {} alone", hosts.join(", "));
-        denied("secret.wrong_place", self.what(), why, "call that host, or ask an operator to put the secret with this `--host` too")
+        denied(
+            "secret.wrong_place",
+            self.what(),
+            why,
+            "call that host, or ask an operator to put the secret with this `--host` too",
+        )
     }
 
     pub(crate) fn wrong_place(&self, entry: &Entry) -> Problem {
@@ -142,10 +201,20 @@ impl Use<'_> {
 
 pub(crate) fn odd_placeholder() -> Problem {
     let why = "a call carries one whole placeholder, once, in the position that its secret declares";
-    denied("secret.wrong_place", "a placeholder stands where none may, more than once, or in part", why, "put it into its one header or parameter, as it is")
+    denied(
+        "secret.wrong_place",
+        "a placeholder stands where none may, more than once, or in part",
+        why,
+        "put it into its one header or parameter, as it is",
+    )
 }
 
 pub(crate) fn foreign_placeholder() -> Problem {
     let why = "a placeholder is good for the request in which the app was given it, and for nothing else";
-    denied("secret.not_granted", "this placeholder is unknown here", why, "take it from `env` each time; do not keep it or pass it on")
+    denied(
+        "secret.not_granted",
+        "this placeholder is unknown here",
+        why,
+        "take it from `env` each time; do not keep it or pass it on",
+    )
 }

@@ -67,7 +67,11 @@ impl Vault {
         if let Some(app) = &app {
             tx.feed(change::SECRET, change::app_key(app));
         }
-        tx.commit(json!({ "secret": act.id, "env": act.env, "version": entry.version, "value": number, "rotated": true }), None).await?;
+        tx.commit(
+            json!({ "secret": act.id, "env": act.env, "version": entry.version, "value": number, "rotated": true }),
+            None,
+        )
+        .await?;
         self.seen(app.as_ref(), &act.id, act.env).await
     }
 
@@ -122,9 +126,20 @@ impl Vault {
     async fn write(&self, tx: &mut Tx, entry: &Entry, value: &SecretString) -> Result<(), Error> {
         let sealed = self.seal(&entry.id, entry.env, entry.value_number, value);
         let row = params![
-            &self.tenant, &entry.id, entry.env, serde_json::to_string(&entry.owner)?, entry.purpose.as_str(), entry.expires_at,
-            serde_json::to_string(&hosts(entry))?, entry.place.to_string(), entry.sensitivity.as_str(), entry.version,
-            entry.value_number, sealed, entry.created_at, entry.put_at,
+            &self.tenant,
+            &entry.id,
+            entry.env,
+            serde_json::to_string(&entry.owner)?,
+            entry.purpose.as_str(),
+            entry.expires_at,
+            serde_json::to_string(&hosts(entry))?,
+            entry.place.to_string(),
+            entry.sensitivity.as_str(),
+            entry.version,
+            entry.value_number,
+            sealed,
+            entry.created_at,
+            entry.put_at,
         ];
         tx.execute(sql::PUT, row).await?;
         Ok(())
@@ -223,14 +238,18 @@ type Whose = (Option<AppId>, Option<String>);
 
 /// The app that has an id, and the name of the app that has or may take it.
 async fn whose(tx: &mut Tx, tenant: &TenantId, id: &SecretId) -> Result<Option<Whose>, Error> {
-    let Some(row) = tx.query_one(sql::ID, params![tenant, id]).await? else { return Ok(None) };
+    let Some(row) = tx.query_one(sql::ID, params![tenant, id]).await? else {
+        return Ok(None);
+    };
     Ok(Some((row.opt_text(0)?.map(AppId::new), row.opt_text(1)?.map(str::to_owned))))
 }
 
 /// Keeps the id for the app that is named; the app that has it already.
 async fn keep_for(tx: &mut Tx, tenant: &TenantId, act: &PutSecret) -> Result<Option<AppId>, Error> {
     let (app, name) = match (whose(tx, tenant, &act.id).await?, &act.app) {
-        (Some((Some(_), Some(has))), Some(asked)) if has != *asked => return Err(refusal::shared(&act.id, &has).into()),
+        (Some((Some(_), Some(has))), Some(asked)) if has != *asked => {
+            return Err(refusal::shared(&act.id, &has).into());
+        }
         (Some((Some(app), name)), _) => (Some(app), name),
         (Some((None, name)), asked) => (None, asked.clone().or(name)),
         (None, asked) => (None, asked.clone()),
@@ -240,12 +259,21 @@ async fn keep_for(tx: &mut Tx, tenant: &TenantId, act: &PutSecret) -> Result<Opt
 }
 
 /// Gives an id to an app of its team, when it is nobody's or kept for that app.
-pub(crate) async fn take(tx: &mut Tx, tenant: &TenantId, id: &SecretId, app: &AppId, name: &str, team: &Group) -> Result<(), Error> {
+pub(crate) async fn take(
+    tx: &mut Tx,
+    tenant: &TenantId,
+    id: &SecretId,
+    app: &AppId,
+    name: &str,
+    team: &Group,
+) -> Result<(), Error> {
     if entry::team(id)? != team.as_str() {
         return Err(refusal::other_team(id, team.as_str()).into());
     }
     match whose(tx, tenant, id).await? {
-        Some((Some(has), known)) if has != *app => return Err(refusal::shared(id, &known.unwrap_or_default()).into()),
+        Some((Some(has), known)) if has != *app => {
+            return Err(refusal::shared(id, &known.unwrap_or_default()).into());
+        }
         Some((None, Some(kept))) if kept != name => return Err(refusal::shared(id, &kept).into()),
         Some(_) | None => {}
     }
@@ -266,10 +294,17 @@ pub(crate) async fn delete_of_app(tx: &mut Tx, tenant: &TenantId, app: &AppRef) 
 }
 
 /// How often an app's uses of each id were allowed, and when last, from the record.
-pub(crate) async fn uses(store: &Store, tenant: &TenantId, app: &AppRef) -> Result<Vec<(String, u64, Timestamp)>, Error> {
+pub(crate) async fn uses(
+    store: &Store,
+    tenant: &TenantId,
+    app: &AppRef,
+) -> Result<Vec<(String, u64, Timestamp)>, Error> {
     let mut uses = Vec::new();
     for row in store.read(sql::USES, params![tenant, &app.id]).await? {
-        let id = row.text(0)?.strip_prefix("secret/").and_then(|rest| rest.strip_suffix(app.env.as_str())?.strip_suffix('/'));
+        let id = row
+            .text(0)?
+            .strip_prefix("secret/")
+            .and_then(|rest| rest.strip_suffix(app.env.as_str())?.strip_suffix('/'));
         if let Some(id) = id {
             uses.push((id.to_owned(), row.uint(1)?, row.time(2)?));
         }

@@ -12,7 +12,9 @@ fn failed(error: Error) -> SurfaceError {
     match error {
         Error::Refused(problem) => SurfaceError::Refused(*problem),
         Error::Denied(denied) => SurfaceError::Refused(Problem::from(denied)),
-        other => SurfaceError::Failed { surface: NAME, source: Box::new(other) },
+        Error::Store(_) | Error::Seal(_) | Error::Json(_) => {
+            SurfaceError::Failed { surface: NAME, source: Box::new(error) }
+        }
     }
 }
 
@@ -32,7 +34,9 @@ impl Surface<Tx> for Vault {
     }
 
     async fn held(&self, app: &AppRef) -> Result<Vec<Held>, SurfaceError> {
-        let Some(bound) = self.memory.find(app) else { return Ok(vec![]) };
+        let Some(bound) = self.memory.find(app) else {
+            return Ok(vec![]);
+        };
         let held = |(variable, binding): (&String, &bindings::Binding)| Held {
             surface: NAME,
             item: binding.secret.to_string(),

@@ -34,12 +34,14 @@ pub(crate) fn judge(value: &SecretString, place: &Place) -> Result<(), Problem> 
             "it has characters that a header cannot carry, such as a line break, a space at an end, or letters outside ASCII",
             "give the credential alone, without quotes, line breaks or spaces around it",
         )),
-        VALUE_BYTES_MIN..=VALUE_BYTES_MAX if !fits => {
-            Err(refusal::value("it has control characters, such as a line break", "give the credential alone, on one line"))
-        }
-        VALUE_BYTES_MIN..=VALUE_BYTES_MAX if text.contains(RESERVED) => {
-            Err(refusal::value("it holds the word that stands in the place of a value in answers", "ask the other side for another credential"))
-        }
+        VALUE_BYTES_MIN..=VALUE_BYTES_MAX if !fits => Err(refusal::value(
+            "it has control characters, such as a line break",
+            "give the credential alone, on one line",
+        )),
+        VALUE_BYTES_MIN..=VALUE_BYTES_MAX if text.contains(RESERVED) => Err(refusal::value(
+            "it holds the word that stands in the place of a value in answers",
+            "ask the other side for another credential",
+        )),
         VALUE_BYTES_MIN..=VALUE_BYTES_MAX => Ok(()),
         _ => Err(refusal::value("it is longer than 64 KiB", "give the credential alone, not a file around it")),
     }
@@ -47,5 +49,9 @@ pub(crate) fn judge(value: &SecretString, place: &Place) -> Result<(), Problem> 
 
 /// Which row and which value: an envelope opens nowhere else.
 pub(crate) fn context(id: &SecretId, env: Env, value_number: u64) -> Context {
-    Context::table("vault_secrets").column("sealed").row(id.as_str()).with("env", env.as_str()).with("value", value_number.to_be_bytes())
+    Context::table("vault_secrets")
+        .column("sealed")
+        .row(id.as_str())
+        .with("env", env.as_str())
+        .with("value", value_number.to_be_bytes())
 }

@@ -1,1 +1,13 @@
-//! charter
+//! A whole Bailiwick in a temporary folder, on either database, with browsers that keep cookies as browsers do.
+//!
+//! Loopback only. Compiled code is kept between runs, under a root key that only tests use.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop at once")]
+
+mod browser;
+mod postgres;
+mod town;
+
+pub use browser::{Answer, Browser};
+pub use postgres::Postgres;
+pub use town::{Engine, Town};

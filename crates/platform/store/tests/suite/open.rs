@@ -15,12 +15,7 @@ async fn opening_again_keeps_everything(kind: Kind) {
     let house = House::new(kind).await;
     house.note("a").await.unwrap();
     let (config, authority, _, _dir) = house.close().await;
-    let store = loop {
-        match House::open(&config, &authority).await {
-            Err(StoreError::InUse) => tokio::task::yield_now().await,
-            opened => break opened.unwrap(),
-        }
-    };
+    let store = House::open(&config, &authority).await.unwrap();
     assert_eq!(
         store
             .read_one(sql::COUNT_NOTES, &[])
@@ -50,7 +45,7 @@ async fn newer_data_is_refused(kind: Kind) {
     }];
     let house = House::still(kind).await;
     let (config, authority, _, _dir) = house.close().await;
-    Store::open(config.clone(), authority.clone(), &[NOTES, FORGE])
+    House::open_with(&config, &authority, &[NOTES, FORGE])
         .await
         .unwrap();
     let refused = reopen(&config, &authority, &[NOTES]).await;
@@ -68,13 +63,9 @@ async fn reopen(
     authority: &std::sync::Arc<authority::Authority>,
     rooms: &[&'static [Migration]],
 ) -> StoreError {
-    loop {
-        match Store::open(config.clone(), authority.clone(), rooms).await {
-            Err(StoreError::InUse) => tokio::task::yield_now().await,
-            Err(error) => return error,
-            Ok(_) => panic!("opened"),
-        }
-    }
+    House::open_with(config, authority, rooms)
+        .await
+        .unwrap_err()
 }
 
 async fn altered_and_disordered_migrations_are_refused(kind: Kind) {
@@ -136,12 +127,7 @@ async fn a_failed_migration_leaves_nothing(kind: Kind) {
     // No person sees the database's words.
     assert!(!refused.problem().to_string().contains("nonsense"));
     assert!(!refused.to_string().contains("nonsense"));
-    let store = loop {
-        match House::open(&config, &authority).await {
-            Err(StoreError::InUse) => tokio::task::yield_now().await,
-            opened => break opened.unwrap(),
-        }
-    };
+    let store = House::open(&config, &authority).await.unwrap();
     assert!(store.read("SELECT id FROM one", &[]).await.is_err());
     assert_eq!(
         store.read(sql::COUNT_NOTES, params![]).await.unwrap().len(),
@@ -156,7 +142,7 @@ mod sqlite_alone {
     #[tokio::test]
     async fn a_second_process_is_refused() {
         let house = House::still(Kind::Sqlite).await;
-        let refused = House::open(&house.config, &house.authority)
+        let refused = Store::open(house.config.clone(), house.authority.clone(), &[NOTES])
             .await
             .unwrap_err();
         assert!(matches!(refused, StoreError::InUse), "{refused:?}");

@@ -97,12 +97,25 @@ impl House {
         }
     }
 
-    /// Opens the same database again; on SQLite nobody may hold it.
+    /// Opens the same database again, once what the store before left running has let go of it.
     pub async fn open(
         config: &StoreConfig,
         authority: &Arc<Authority>,
     ) -> Result<Arc<Store>, StoreError> {
-        Store::open(config.clone(), authority.clone(), &[NOTES]).await
+        Self::open_with(config, authority, &[NOTES]).await
+    }
+
+    pub async fn open_with(
+        config: &StoreConfig,
+        authority: &Arc<Authority>,
+        rooms: &[&'static [Migration]],
+    ) -> Result<Arc<Store>, StoreError> {
+        loop {
+            match Store::open(config.clone(), authority.clone(), rooms).await {
+                Err(StoreError::InUse) => tokio::task::yield_now().await,
+                opened => return opened,
+            }
+        }
     }
 
     /// Lets go of the store and of everything that waits on it.

@@ -27,10 +27,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
-    let document = match deploy(&args, invocation).await {
-        Ok(document) => document,
-        Err(problem) => refused(&args, invocation, &problem),
-    };
+    let mut document = deploy(&args, invocation).await.unwrap_or_else(|problem| refused(args.env, &problem));
+    fill(&mut document, &args, invocation);
     say(&document, invocation)
 }
 
@@ -58,14 +56,25 @@ async fn deploy(args: &Args, invocation: &Invocation) -> Result<Value, Problem> 
     if answer.document.get("status").is_some_and(Value::is_string) { Ok(answer.document) } else { answer.accepted() }
 }
 
-/// What the server would have said, as far as it can be told from here.
-fn refused(args: &Args, invocation: &Invocation, problem: &Problem) -> Value {
-    let name = name(&args.folder);
-    let url = name.as_deref().and_then(|name| address(name, args.env, invocation));
+/// The document of a deploy that went no further than this.
+fn refused(env: Env, problem: &Problem) -> Value {
     json!({
-        "app": name, "app_id": null, "env": args.env, "release": null, "digest": null, "tier": null, "status": "refused",
-        "url": url, "findings": [], "request": null, "event": null, "problem": problem,
+        "app": null, "app_id": null, "env": env, "release": null, "digest": null, "tier": null, "status": "refused",
+        "url": null, "findings": [], "request": null, "event": null, "problem": problem,
     })
+}
+
+/// Whoever refuses early has not read the manifest: name and address are always there, as far as they can be told.
+fn fill(document: &mut Value, args: &Args, invocation: &Invocation) {
+    let Some(fields) = document.as_object_mut() else { return };
+    if fields.get("app").is_none_or(Value::is_null) {
+        fields.insert("app".to_owned(), json!(name(&args.folder)));
+    }
+    if fields.get("url").is_none_or(Value::is_null) {
+        let name = fields.get("app").and_then(Value::as_str);
+        let url = name.and_then(|name| address(name, args.env, invocation));
+        fields.insert("url".to_owned(), json!(url));
+    }
 }
 
 fn name(folder: &Path) -> Option<String> {

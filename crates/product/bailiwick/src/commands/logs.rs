@@ -5,6 +5,7 @@ use crate::{
     client::Client,
     exit::Exit,
     invocation::Invocation,
+    output::Form,
     views::lines::{LineView, LinesView},
 };
 use model::{Env, Problem};
@@ -34,7 +35,9 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
     let client = invocation.client()?;
     if !args.follow {
         let mut document = invocation.during("asking", page(&client, &args, args.after)).await?;
-        sort(&mut document);
+        if invocation.output.form() == Form::Text {
+            sort(&mut document);
+        }
         invocation.output.show::<LinesView>(&document)?;
         return Ok(Exit::Done);
     }

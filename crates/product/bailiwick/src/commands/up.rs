@@ -4,10 +4,10 @@ use crate::{
     exit::Exit,
     invocation::Invocation,
     output::{Form, Output},
-    up::{Demo, Ready, UpOptions},
 };
-use model::Problem;
+use model::{Problem, ProblemKind};
 use serde_json::json;
+use server::{Demo, Overrides, Said, UpOptions};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -35,31 +35,50 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
         Demo::Yes => invocation.environment.demo_data(),
         Demo::No => invocation.environment.data(),
     };
-    let options = UpOptions { data: args.data.or(usual), config: args.config, listen: args.listen, database: args.database, demo };
+    let options = UpOptions {
+        data: args.data.or(usual).ok_or_else(no_folder)?,
+        config: args.config,
+        overrides: Overrides { listen: args.listen, database: args.database },
+        demo,
+    };
+    server::log_to_stderr();
     let output = invocation.output;
-    crate::up::run(options, move |ready| say(&output, &ready)).await?;
-    Ok(Exit::Done)
-}
-
-fn say(output: &Output, ready: &Ready) {
-    match output.form() {
-        Form::Json => output.document(&json!({ "url": ready.url, "link": ready.link, "lines": ready.lines })),
-        Form::Text => output.result(&text(ready)),
+    match server::run(options, &move |said| say(&output, &said)).await {
+        Ok(()) => Ok(Exit::Done),
+        Err(problems) => {
+            output.problems(&problems);
+            Ok(Exit::Refused)
+        }
     }
 }
 
-fn text(ready: &Ready) -> String {
-    let mut text = format!("ready  {}\n", ready.url);
-    if let Some(link) = &ready.link {
-        text.push_str(&format!("\nsign in, once, as the first operator:\n  {link}\n"));
+/// With `--json`, the one document is that it serves; what to try is for people.
+fn say(output: &Output, said: &Said) {
+    match (output.form(), said) {
+        (Form::Json, Said::Ready { url, link }) => output.document(&json!({ "url": url, "link": link })),
+        (Form::Json, Said::Line(_)) => {}
+        (Form::Text, said) => output.result(&text(said)),
     }
-    if !ready.lines.is_empty() {
-        text.push('\n');
+}
+
+fn text(said: &Said) -> String {
+    match said {
+        Said::Ready { url, link: None } => format!("ready  {url}\n"),
+        Said::Ready { url, link: Some(link) } => {
+            format!("ready  {url}\n\nsign in, once, as the first operator:\n  {link}\n\n")
+        }
+        Said::Line(line) => format!("{line}\n"),
     }
-    for line in &ready.lines {
-        text.push_str(&format!("{line}\n"));
-    }
-    text
+}
+
+fn no_folder() -> Problem {
+    Problem::new(
+        ProblemKind::Invalid,
+        "up.no_folder",
+        "there is no folder to keep anything in",
+        "neither `HOME` nor `BAILIWICK_DATA` is set",
+        "name one with `--data DIR`",
+    )
 }
 
 #[cfg(test)]
@@ -68,10 +87,9 @@ mod tests {
 
     #[test]
     fn ready() {
-        let mut ready = Ready { url: "http://localhost:7070".into(), link: None, lines: Vec::new() };
-        assert_eq!(text(&ready), "ready  http://localhost:7070\n");
-        ready.link = Some("http://localhost:7070/welcome/abc".into());
-        ready.lines = vec!["try  http://tinypoll.localhost:7070".into()];
-        insta::assert_snapshot!(text(&ready), @"");
+        let url = "http://localhost:7070".to_owned();
+        assert_eq!(text(&Said::Ready { url: url.clone(), link: None }), "ready  http://localhost:7070\n");
+        let link = Some("http://localhost:7070/welcome/abc".to_owned());
+        insta::assert_snapshot!(text(&Said::Ready { url, link }), @"");
     }
 }

@@ -25,6 +25,7 @@ pub(crate) struct AppView {
 #[derive(Debug, Deserialize)]
 pub(super) struct Sentence {
     pub(super) surface: String,
+    #[serde(alias = "sentence")]
     pub(super) text: String,
 }
 

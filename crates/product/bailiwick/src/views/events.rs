@@ -19,11 +19,15 @@ pub(crate) struct EventsView {
 pub(crate) struct EventView {
     id: String,
     index: Option<u64>,
-    timestamp: Timestamp,
+    timestamp: Option<Timestamp>,
     #[serde(default)]
     actor: Vec<String>,
+    /// The person's address, where the directory still knows it.
+    user: Option<String>,
+    #[serde(default = "erased")]
     action: String,
     resource: Option<String>,
+    #[serde(default)]
     outcome: String,
     why: Option<String>,
     exception: Option<String>,
@@ -32,10 +36,24 @@ pub(crate) struct EventView {
     detail: Option<Value>,
 }
 
+/// An event whose body was erased says no more than where it stands.
+fn erased() -> String {
+    "erased".to_owned()
+}
+
 impl EventView {
+    fn ago(&self, page: &Page) -> String {
+        self.timestamp.map_or_else(|| "–".to_owned(), |at| page.ago(at))
+    }
+
     /// `ana@example.test through app/tinypoll`.
     fn actor(&self) -> String {
-        if self.actor.is_empty() { "system".to_owned() } else { self.actor.join(" → ") }
+        match (&self.user, self.actor.as_slice()) {
+            (Some(user), [] | [_]) => user.clone(),
+            (Some(user), [.., last]) => format!("{user} through {last}"),
+            (None, []) => "–".to_owned(),
+            (None, chain) => chain.join(" → "),
+        }
     }
 
     fn index(&self) -> Cell {
@@ -44,6 +62,7 @@ impl EventView {
 
     fn outcome(&self) -> Cell {
         match self.outcome.as_str() {
+            "" => Cell::or_none(None),
             "allowed" => Cell::from("allowed"),
             other => Cell::state(other),
         }
@@ -63,7 +82,7 @@ impl View for EventsView {
             );
             vec![
                 event.index(),
-                page.ago(event.timestamp).into(),
+                event.ago(page).into(),
                 Cell::new(Tone::Strong, event.action.as_str()),
                 event.outcome(),
                 event.resource.as_deref().unwrap_or_default().into(),
@@ -84,14 +103,15 @@ impl View for EventsView {
 impl View for EventView {
     fn show(&self, page: &mut Page) {
         let action = page.paint(Tone::Strong, &self.action);
-        page.line(format!("{action}  {}", page.ago(self.timestamp)));
+        let ago = self.ago(page);
+        page.line(format!("{action}  {ago}"));
         let json = |value: &Option<Value>| value.as_ref().filter(|value| !value.is_null()).map(|value| Cell::from(value.to_string()));
         let text = |text: &Option<String>| text.as_deref().map(Cell::from);
         let index = if self.index.is_some() { self.index() } else { Cell::new(Tone::Quiet, "not in the tree yet: within a second") };
         let facts = [
             ("id", Some(Cell::from(self.id.as_str()))),
             ("index", Some(index)),
-            ("at", Some(self.timestamp.to_string().into())),
+            ("at", self.timestamp.map(|at| at.to_string().into())),
             ("outcome", Some(self.outcome())),
             ("on", text(&self.resource)),
             ("by", Some(self.actor().into())),
@@ -129,5 +149,6 @@ mod tests {
     fn one() {
         insta::assert_snapshot!(shown::<EventView>(&event("allowed", Some(57))), @"");
         insta::assert_snapshot!(shown::<EventView>(&event("allowed", None)), @"");
+        insta::assert_snapshot!(shown::<EventView>(&json!({ "id": "0192", "index": 3, "erased": true })), @"");
     }
 }

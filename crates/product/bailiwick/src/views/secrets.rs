@@ -3,9 +3,10 @@
 use super::View;
 use crate::{
     ink::Tone,
-    page::{Cell, Page},
+    page::{Cell, Page, short},
     when,
 };
+use model::Timestamp;
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
@@ -24,15 +25,34 @@ pub(crate) struct SecretView {
     id: String,
     env: Option<String>,
     app: Option<String>,
-    owner: Option<String>,
+    owner: Option<Owner>,
     purpose: Option<String>,
-    expires: Option<String>,
+    expires_at: Option<Timestamp>,
     #[serde(default)]
     hosts: Vec<String>,
     attach: Option<String>,
     sensitivity: Option<String>,
     state: Option<String>,
-    version: Option<u64>,
+    last_used: Option<Timestamp>,
+}
+
+/// Who answers for it.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Owner {
+    Named(String),
+    Person { person: String },
+    Group { group: String },
+}
+
+impl Owner {
+    fn words(&self) -> String {
+        match self {
+            Self::Named(name) => name.clone(),
+            Self::Person { person } => short(person),
+            Self::Group { group } => group.clone(),
+        }
+    }
 }
 
 impl View for SecretsView {
@@ -47,12 +67,14 @@ impl View for SecretsView {
                 Cell::new(Tone::Strong, secret.id.as_str()),
                 Cell::or_none(secret.env.as_deref()),
                 Cell::or_none(secret.app.as_deref()),
-                Cell::or_none(secret.owner.as_deref()),
-                Cell::or_none(secret.expires.as_deref()),
+                Cell::or_none(secret.owner.as_ref().map(Owner::words).as_deref()),
+                secret.state.as_deref().map_or_else(|| Cell::or_none(None), Cell::state),
+                Cell::or_none(secret.expires_at.map(|at| page.ago(at)).as_deref()),
                 Cell::from(secret.hosts.join(", ")),
             ]
         };
-        page.table(&["secret", "environment", "app", "owner", "expires", "hosts"], self.secrets.iter().map(row).collect());
+        let rows = self.secrets.iter().map(row).collect();
+        page.table(&["secret", "environment", "app", "owner", "state", "ends", "hosts"], rows);
     }
 }
 
@@ -77,18 +99,22 @@ impl View for SecretView {
         page.line(format!("{id}{env}"));
         let hosts = Some(self.hosts.join(", ")).filter(|hosts| !hosts.is_empty());
         let state = self.state.as_deref().map(Cell::state);
+        let owner = self.owner.as_ref().map(Owner::words);
+        let ends = self.expires_at.map(|at| format!("{} ({})", page.ago(at), when::day(at)));
+        let used = self.last_used.map(|at| page.ago(at));
         let texts = [
             ("app", &self.app),
-            ("owner", &self.owner),
+            ("owner", &owner),
             ("purpose", &self.purpose),
             ("hosts", &hosts),
             ("attached", &self.attach),
             ("sensitivity", &self.sensitivity),
-            ("expires", &self.expires),
+            ("ends", &ends),
+            ("last used", &used),
         ];
         let texts = texts.into_iter().filter_map(|(label, text)| Some((label, Cell::from(text.as_deref()?))));
-        let version = self.version.map(|version| ("version", Cell::from(version.to_string())));
-        page.facts(state.map(|state| ("state", state)).into_iter().chain(texts).chain(version));
+        let facts: Vec<_> = state.map(|state| ("state", state)).into_iter().chain(texts).collect();
+        page.facts(facts);
         page.under("the value is kept, and never shown again");
     }
 }
@@ -96,13 +122,21 @@ impl View for SecretView {
 /// How many values a revoke ended.
 #[derive(Debug, Deserialize)]
 pub(crate) struct RevokedView {
-    revoked: i64,
+    revoked: Vec<SecretView>,
 }
 
 impl View for RevokedView {
     fn show(&self, page: &mut Page) {
-        let state = page.state("revoked");
-        page.line(format!("{state}  {}: what was attached with it is refused from now on", when::counted(self.revoked, "value")));
+        if self.revoked.is_empty() {
+            page.line("nothing was revoked: no value is kept under this id");
+            return;
+        }
+        for secret in &self.revoked {
+            let (state, id) = (page.state("revoked"), page.paint(Tone::Strong, &secret.id));
+            let env = secret.env.as_deref().unwrap_or_default();
+            page.line(format!("{state}  {id}  {env}"));
+        }
+        page.under("calls that carry it are refused from now on");
         page.under("end it at its provider too: whoever had a copy still has it");
     }
 }
@@ -114,8 +148,9 @@ mod tests {
     use serde_json::json;
 
     fn slack() -> serde_json::Value {
-        json!({ "id": "people-ops/slack-bot", "env": "prod", "app": "poll-notify", "owner": "people-ops", "purpose": "Posts how the poll stands",
-            "expires": "2027-02-01", "hosts": ["slack.com"], "attach": "bearer", "sensitivity": "high", "version": 1 })
+        json!({ "id": "people-ops/slack-bot", "env": "prod", "app": "poll-notify", "owner": { "group": "people-ops" }, "purpose": "Posts how the poll stands",
+            "expires_at": "2027-02-01T12:00:00.000Z", "hosts": ["slack.com"], "attach": "bearer", "sensitivity": "high", "version": 1,
+            "bound": true, "state": "ready", "last_used": "2026-11-03T11:57:00.000Z" })
     }
 
     #[test]
@@ -132,6 +167,7 @@ mod tests {
 
     #[test]
     fn revoked() {
-        insta::assert_snapshot!(shown::<RevokedView>(&json!({ "revoked": 2 })), @"");
+        insta::assert_snapshot!(shown::<RevokedView>(&json!({ "revoked": [slack()] })), @"");
+        insta::assert_snapshot!(shown::<RevokedView>(&json!({ "revoked": [] })), @"");
     }
 }

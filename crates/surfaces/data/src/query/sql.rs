@@ -6,15 +6,38 @@
 
 macro_rules! own {
     ($table:literal) => {
-        concat!($table, ".tenant = $1 AND ", $table, ".app_id = $2 AND ", $table, ".env = $3 AND ", $table, ".collection = $4")
+        concat!(
+            $table,
+            ".tenant = $1 AND ",
+            $table,
+            ".app_id = $2 AND ",
+            $table,
+            ".env = $3 AND ",
+            $table,
+            ".collection = $4"
+        )
     };
 }
 
 macro_rules! filter {
     ($table:literal, $field:literal, $low:literal, $high:literal) => {
         concat!(
-            own!($table), " AND ", $table, ".field = ", $field, " AND ", $table, ".key >= ", $low, " AND ", $table,
-            ".key < ", $high, " AND ", $table, ".record = r.id"
+            own!($table),
+            " AND ",
+            $table,
+            ".field = ",
+            $field,
+            " AND ",
+            $table,
+            ".key >= ",
+            $low,
+            " AND ",
+            $table,
+            ".key < ",
+            $high,
+            " AND ",
+            $table,
+            ".record = r.id"
         )
     };
 }
@@ -39,11 +62,22 @@ macro_rules! page {
     ($matching:expr, $id:literal, $place:literal, $order:literal) => {
         concat!(
             "SELECT r.id AS id, r.version, r.body, s.found, s.place AS place FROM (
-               SELECT p.id AS id, p.place AS place, COUNT(*) OVER () AS found, CAST(SUM(p.bytes) OVER (ORDER BY ", $order,
+               SELECT p.id AS id, p.place AS place, COUNT(*) OVER () AS found, CAST(SUM(p.bytes) OVER (ORDER BY ",
+            $order,
             " ROWS UNBOUNDED PRECEDING) AS BIGINT) - p.bytes AS ahead FROM (
-                 SELECT ", $id, " AS id, r.bytes AS bytes, ", $place, " AS place FROM ", $matching, " ORDER BY ", $order,
+                 SELECT ",
+            $id,
+            " AS id, r.bytes AS bytes, ",
+            $place,
+            " AS place FROM ",
+            $matching,
+            " ORDER BY ",
+            $order,
             " LIMIT CAST($6 AS BIGINT)) p) s CROSS JOIN data_records r
-             WHERE ", own!("r"), " AND r.id = s.id AND s.ahead < $7 ORDER BY ", $order
+             WHERE ",
+            own!("r"),
+            " AND r.id = s.id AND s.ahead < $7 ORDER BY ",
+            $order
         )
     };
 }
@@ -93,8 +127,7 @@ macro_rules! falling_by {
 pub(crate) const FILTERS_MAX: usize = 4;
 pub(crate) type Statements = [&'static str; FILTERS_MAX + 1];
 
-pub(crate) const COUNT: Statements =
-    each!(count "$6" "$7" "$8" "$9" "$10" "$11" "$12" "$13" "$14" "$15" "$16" "$17");
+pub(crate) const COUNT: Statements = each!(count "$6" "$7" "$8" "$9" "$10" "$11" "$12" "$13" "$14" "$15" "$16" "$17");
 /// By creation; `$8`: the id to go on from.
 pub(crate) const RISING: Statements =
     each!(rising "$9" "$10" "$11" "$12" "$13" "$14" "$15" "$16" "$17" "$18" "$19" "$20");

@@ -18,7 +18,9 @@ impl Collection {
     /// Fields whose stored form may not be what is declared now.
     fn differing<'a>(&'a self, before: &Self) -> Vec<(&'a String, &'a Field)> {
         let differs = |(name, field): &(&String, &Field)| {
-            before.field(name).is_none_or(|was| was.class.encrypted() != field.class.encrypted() || was.kind != field.kind)
+            before
+                .field(name)
+                .is_none_or(|was| was.class.encrypted() != field.class.encrypted() || was.kind != field.kind)
         };
         self.declared.fields.iter().filter(differs).collect()
     }

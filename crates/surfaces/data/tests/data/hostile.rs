@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 const RECORDS: &str = "/v1/collections/things/records";
 
-pub async fn hostile_bodies_are_refused(house: House) {
+pub(crate) async fn hostile_bodies_are_refused(house: House) {
     let deep = |levels: usize| format!("{{\"any\":{}{}}}", "[".repeat(levels), "]".repeat(levels)).into_bytes();
     let bodies: Vec<Vec<u8>> = vec![
         b"".to_vec(),
@@ -40,7 +40,7 @@ pub async fn hostile_bodies_are_refused(house: House) {
     assert_eq!(house.count("things", json!({})).await, 1);
 }
 
-pub async fn odd_values_come_back_as_they_went(house: House) {
+pub(crate) async fn odd_values_come_back_as_they_went(house: House) {
     let values = [
         json!("a\0b"),
         json!(""),
@@ -57,7 +57,8 @@ pub async fn odd_values_come_back_as_they_went(house: House) {
     for value in values {
         for field in ["any", "secret"] {
             let made = house.insert("things", json!({ field: value })).await;
-            let (_, found) = house.call("GET", &format!("things/records/{}", made["id"].as_str().unwrap()), Value::Null).await;
+            let (_, found) =
+                house.call("GET", &format!("things/records/{}", made["id"].as_str().unwrap()), Value::Null).await;
             assert_eq!((&found, &found[field]), (&made, &value));
             if !value.is_array() && !value.is_object() {
                 let page = house.list("things", json!({ "where": { field: value }, "limit": 50 })).await;
@@ -73,7 +74,7 @@ pub async fn odd_values_come_back_as_they_went(house: House) {
     }
 }
 
-pub async fn odd_calls_are_refused(house: House) {
+pub(crate) async fn odd_calls_are_refused(house: House) {
     let unknown = [
         ("GET", "/"),
         ("GET", "/v1/collections/things"),
@@ -94,19 +95,35 @@ pub async fn odd_calls_are_refused(house: House) {
         assert_eq!((status, code.as_str()), (403, "data.unknown_collection"), "{name}");
     }
     for id in ["x", "%00", "1%20OR%201", &"a".repeat(33), &"A".repeat(32), &"f".repeat(32)] {
-        for (method, body) in [("GET", Value::Null), ("DELETE", Value::Null), ("PATCH", json!({ "changes": {}, "version": 1 }))] {
+        for (method, body) in
+            [("GET", Value::Null), ("DELETE", Value::Null), ("PATCH", json!({ "changes": {}, "version": 1 }))]
+        {
             let answer = house.refused(method, &format!("things/records/{id}"), body).await;
             assert_eq!(answer, (404, "data.not_found".to_owned()), "{method} {id}");
         }
     }
-    for question in [json!([]), json!({ "wher": {} }), json!({ "where": [] }), json!({ "where": "x" }), json!({ "order": 1 }),
-        json!({ "order": { "name": "up" } }), json!({ "order": { "name": "asc", "size": "asc" } }), json!({ "after": 1 }),
-        json!({ "where": { "name": ["a"] } }), json!({ "where": { "size": {} } }), json!({ "where": { "size": { "ne": 1 } } }),
-        json!({ "where": { "any": { "gt": 1, "lt": "a" } } }), json!({ "where": { "on": { "gt": true } } }),
+    for question in [
+        json!([]),
+        json!({ "wher": {} }),
+        json!({ "where": [] }),
+        json!({ "where": "x" }),
+        json!({ "order": 1 }),
+        json!({ "order": { "name": "up" } }),
+        json!({ "order": { "name": "asc", "size": "asc" } }),
+        json!({ "after": 1 }),
+        json!({ "where": { "name": ["a"] } }),
+        json!({ "where": { "size": {} } }),
+        json!({ "where": { "size": { "ne": 1 } } }),
+        json!({ "where": { "any": { "gt": 1, "lt": "a" } } }),
+        json!({ "where": { "on": { "gt": true } } }),
         json!({ "where": { "any": 1, "name": "a", "size": 1, "on": true, "day": "2026-01-01" } }),
-        json!({ "where": { "any": { "gt": { "a": 1 } } } }), json!({ "where": { "name": { "gt": "x".repeat(500) } } })]
-    {
+        json!({ "where": { "any": { "gt": { "a": 1 } } } }),
+        json!({ "where": { "name": { "gt": "x".repeat(500) } } }),
+    ] {
         let (status, code) = house.refused("POST", "things/query", question.clone()).await;
-        assert!(status == 400 && ["data.query", "data.malformed", "data.cursor"].contains(&code.as_str()), "{question}: {code}");
+        assert!(
+            status == 400 && ["data.query", "data.malformed", "data.cursor"].contains(&code.as_str()),
+            "{question}: {code}"
+        );
     }
 }

@@ -17,7 +17,7 @@ async fn rows(house: &House, sql: &'static str) -> i64 {
     house.store.read_one(sql, &[]).await.unwrap().unwrap().int(0).unwrap()
 }
 
-pub async fn a_surface(house: House) {
+pub(crate) async fn a_surface(house: House) {
     let (data, one) = (&house.data, app("one", Env::Prod));
     let plan: Vec<String> = data.plan(&manifest(MANIFEST)).into_iter().map(|line| line.sentence).collect();
     assert!(plan.iter().any(|line| line.starts_with("keeps `votes` for 30 days")), "{plan:?}");
@@ -68,7 +68,7 @@ pub async fn a_surface(house: House) {
     }
 }
 
-pub async fn a_cut_stops_answers(house: House) {
+pub(crate) async fn a_cut_stops_answers(house: House) {
     let one = app("one", Env::Prod);
     // A body that never ends keeps the call under way.
     let request = http::Request::post("http://data.bailiwick/v1/collections/votes/records")
@@ -105,7 +105,7 @@ impl http_body::Body for Stalled {
     }
 }
 
-pub async fn retention_ends_records(house: House) {
+pub(crate) async fn retention_ends_records(house: House) {
     let system = Caller::system("retention");
     for _ in 0..3 {
         house.insert("votes", json!({ "person": "ana", "choice": "lake" })).await;
@@ -123,7 +123,9 @@ pub async fn retention_ends_records(house: House) {
     assert_eq!(house.count("votes", json!({})).await, 0);
     assert_eq!(house.count("votes", json!({ "choice": "lake" })).await, 0);
     assert!(house.list("votes", json!({ "order": "choice" })).await["items"].as_array().unwrap().is_empty());
-    for (method, body) in [("GET", Value::Null), ("DELETE", Value::Null), ("PATCH", json!({ "changes": {}, "version": 2 }))] {
+    for (method, body) in
+        [("GET", Value::Null), ("DELETE", Value::Null), ("PATCH", json!({ "changes": {}, "version": 2 }))]
+    {
         assert_eq!(house.refused(method, &path, body).await.0, 404, "{method}");
     }
     assert_eq!(house.data.purge_due(&system).await.unwrap(), Purged { records: 3, batches: 1 });
@@ -132,17 +134,21 @@ pub async fn retention_ends_records(house: House) {
     assert_eq!(rows(&house, "SELECT COUNT(*) FROM data_index WHERE collection = 'votes'").await, 0);
     assert_eq!(rows(&house, "SELECT records FROM data_usage WHERE collection = 'votes'").await, 0);
     assert_eq!(rows(&house, "SELECT bytes FROM data_usage WHERE collection = 'votes'").await, 0);
-    let event = house.store.read_one("SELECT body FROM events WHERE action = 'data.expire'", &[]).await.unwrap().unwrap();
+    let event =
+        house.store.read_one("SELECT body FROM events WHERE action = 'data.expire'", &[]).await.unwrap().unwrap();
     let event: Value = serde_json::from_slice(event.bytes(0).unwrap()).unwrap();
     assert_eq!((&event["detail"]["collection"], &event["detail"]["records"]), (&json!("votes"), &json!(3)));
     assert_eq!(event["actor"], json!(["system:retention"]));
-    assert_eq!(house.call("GET", &format!("things/records/{}", kept["id"].as_str().unwrap()), Value::Null).await.0, 200);
+    assert_eq!(
+        house.call("GET", &format!("things/records/{}", kept["id"].as_str().unwrap()), Value::Null).await.0,
+        200
+    );
     assert!(house.data.purge_due(&house.instance().caller).await.is_ok());
     house.clock.advance(DAY * 60);
     assert!(house.data.purge_due(&house.instance().caller).await.is_err(), "only the system's job may");
 }
 
-pub async fn retention_is_shortened_never_stretched(house: House) {
+pub(crate) async fn retention_is_shortened_never_stretched(house: House) {
     let one = app("one", Env::Prod);
     house.insert("votes", json!({ "choice": "first" })).await;
     house.open(&house.data, &one, &manifest(&MANIFEST.replace("\"30d\"", "\"40d\"")), 1).await;
@@ -155,7 +161,7 @@ pub async fn retention_is_shortened_never_stretched(house: House) {
 }
 
 /// The manifest allows 1 MiB.
-pub async fn storage_is_limited(house: House) {
+pub(crate) async fn storage_is_limited(house: House) {
     let large = json!({ "tags": vec!["x".repeat(50 << 10); 4] });
     let mut last = Value::Null;
     for _ in 0..5 {

@@ -21,7 +21,7 @@ fn holds(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
-pub async fn nothing_readable_is_stored(house: House) {
+pub(crate) async fn nothing_readable_is_stored(house: House) {
     let made = house.insert("votes", json!({ "person": CANARY, "choice": "plain-lake" })).await;
     let path = format!("votes/records/{}", made["id"].as_str().unwrap());
     let change = json!({ "changes": { "person": format!("{CANARY}-2") }, "version": 1 });
@@ -52,7 +52,7 @@ pub async fn nothing_readable_is_stored(house: House) {
     assert_eq!(house.refused("GET", &path, Value::Null).await, (500, "internal".to_owned()));
 }
 
-pub async fn indexes_differ_between_apps(house: House) {
+pub(crate) async fn indexes_differ_between_apps(house: House) {
     let two = app("two", Env::Prod);
     let staging = app("one", Env::Staging);
     for app in [&two, &staging] {
@@ -70,13 +70,15 @@ pub async fn indexes_differ_between_apps(house: House) {
     assert_eq!(counts, [1, 1, 2]);
 }
 
-pub async fn classes_may_change(house: House) {
+pub(crate) async fn classes_may_change(house: House) {
     let one = app("one", Env::Prod);
     house.insert("things", json!({ "name": CANARY, "size": 1, "secret": 5 })).await;
     assert!(holds(&bodies(&house).await, CANARY));
-    let raised = MANIFEST
-        .replace("fields.name    = { class = \"internal\"", "fields.name    = { class = \"personal\"")
-        .replace("fields.secret  = { class = \"confidential\" }", "fields.secret  = { class = \"internal\" }\nfields.later = { class = \"internal\" }");
+    let raised =
+        MANIFEST.replace("fields.name    = { class = \"internal\"", "fields.name    = { class = \"personal\"").replace(
+            "fields.secret  = { class = \"confidential\" }",
+            "fields.secret  = { class = \"internal\" }\nfields.later = { class = \"internal\" }",
+        );
     house.open(&house.data, &one, &manifest(&raised), 1).await;
     assert!(!holds(&bodies(&house).await, CANARY));
     let kept = house.list("things", json!({ "where": { "name": CANARY }, "order": "later" })).await;

@@ -1,14 +1,14 @@
 //! What the suite needs: data on either engine, apps that are live in authority's memory, calls as the broker makes them.
 
 use authority::{
-    Act, AppFacts, AppRef, AppState, Ask, Authority, Caller, Facts, Instance, PersonFacts, Policy, Rule, Surface, Target,
-    Who, rules,
+    Act, AppFacts, AppRef, AppState, Ask, Authority, Caller, Facts, Instance, PersonFacts, Policy, Rule, Surface,
+    Target, Who, rules,
 };
 use bytes::Bytes;
 use data::{Config, Data};
 use http::Request;
 use http_body_util::{BodyExt, Full};
-use model::{AppId, Class, Env, Group, ManualClock, Manifest, PersonId, ReleaseNumber, TenantId, Timestamp};
+use model::{AppId, Class, Env, Group, Manifest, ManualClock, PersonId, ReleaseNumber, TenantId, Timestamp};
 use serde_json::{Value, json};
 use std::{path::PathBuf, sync::Arc};
 use store::{Database, Store, StoreConfig, Tx};
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 const START_MS: i64 = 1_795_392_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Sqlite,
     Postgres,
 }
@@ -35,17 +35,17 @@ impl Act for Run {
     }
 }
 
-pub struct House {
-    pub kind: Kind,
-    pub store: Arc<Store>,
-    pub authority: Arc<Authority>,
-    pub clock: Arc<ManualClock>,
-    pub data: Data,
-    pub root: seal::RootKey,
-    pub dir: TempDir,
+pub(crate) struct House {
+    pub(crate) kind: Kind,
+    pub(crate) store: Arc<Store>,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) data: Data,
+    pub(crate) root: seal::RootKey,
+    pub(crate) dir: TempDir,
 }
 
-pub const MANIFEST: &str = r#"
+pub(crate) const MANIFEST: &str = r#"
 [data.votes]
 retain = "30d"
 fields.person = { class = "personal", type = "text" }
@@ -64,7 +64,7 @@ fields.secret  = { class = "confidential" }
 "#;
 
 /// With the sections that every manifest has.
-pub fn manifest(sections: &str) -> Manifest {
+pub(crate) fn manifest(sections: &str) -> Manifest {
     let text = format!(
         "[app]\nname = \"tinypoll\"\nteam = \"staff\"\npurpose = \"Asks one question\"\nexpires = \"2027-01-31\"\n\
          class = \"restricted\"\n[runtime]\nprofile = \"wasm\"\nmain = \"app.js\"\n\
@@ -73,13 +73,13 @@ pub fn manifest(sections: &str) -> Manifest {
     Manifest::reread(text.as_bytes()).unwrap().manifest
 }
 
-pub fn app(id: &str, env: Env) -> AppRef {
+pub(crate) fn app(id: &str, env: Env) -> AppRef {
     AppRef { id: AppId::new(id), env }
 }
 
 impl House {
     /// `one/prod` is open in tenant `main`, with `MANIFEST`.
-    pub async fn new(kind: Kind) -> Self {
+    pub(crate) async fn new(kind: Kind) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp::from_ms(START_MS)));
         let database = match kind {
@@ -105,61 +105,67 @@ impl House {
     }
 
     /// The data of another tenant in the same database.
-    pub fn of_tenant(&self, tenant: &TenantId) -> Data {
+    pub(crate) fn of_tenant(&self, tenant: &TenantId) -> Data {
         rooms(&self.store, &self.authority, &self.clock, &self.root, tenant)
     }
 
-    pub async fn tx(&self, tenant: &str) -> Tx {
+    pub(crate) async fn tx(&self, tenant: &str) -> Tx {
         let tenant = TenantId::new(tenant);
         let caller = Caller::new(tenant.clone(), Who::System { job: "test" });
         let permit = self.authority.decide(&caller, Run(tenant)).unwrap();
         self.store.write(permit).await.unwrap().1
     }
 
-    pub async fn open(&self, data: &Data, app: &AppRef, manifest: &Manifest, credential_epoch: u64) {
+    pub(crate) async fn open(&self, data: &Data, app: &AppRef, manifest: &Manifest, credential_epoch: u64) {
         self.open_in("main", data, app, manifest, credential_epoch).await;
     }
 
-    pub async fn open_in(&self, tenant: &str, data: &Data, app: &AppRef, manifest: &Manifest, credential_epoch: u64) {
+    pub(crate) async fn open_in(
+        &self,
+        tenant: &str,
+        data: &Data,
+        app: &AppRef,
+        manifest: &Manifest,
+        credential_epoch: u64,
+    ) {
         let mut tx = self.tx(tenant).await;
         let at = model::Clock::now(&*self.clock);
         let release = ReleaseNumber(1);
-        let ask =
-            Ask { app, name: "tinypoll", release, manifest, image: None, assets: None, credential_epoch, at };
+        let ask = Ask { app, name: "tinypoll", release, manifest, image: None, assets: None, credential_epoch, at };
         data.open(&mut tx, &ask).await.unwrap();
         tx.commit(json!({}), None).await.unwrap();
         data.refresh(app).await.unwrap();
     }
 
     /// `one/prod` for ana.
-    pub fn instance(&self) -> Instance {
+    pub(crate) fn instance(&self) -> Instance {
         instance("main", app("one", Env::Prod), Some("ana"))
     }
 
-    pub async fn call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         call(&self.data, &self.instance(), method, path, body).await
     }
 
-    pub async fn insert(&self, collection: &str, fields: Value) -> Value {
+    pub(crate) async fn insert(&self, collection: &str, fields: Value) -> Value {
         let (status, record) = self.call("POST", &format!("{collection}/records"), fields).await;
         assert_eq!(status, 201, "{record}");
         record
     }
 
-    pub async fn list(&self, collection: &str, question: Value) -> Value {
+    pub(crate) async fn list(&self, collection: &str, question: Value) -> Value {
         let (status, page) = self.call("POST", &format!("{collection}/query"), question).await;
         assert_eq!(status, 200, "{page}");
         page
     }
 
-    pub async fn count(&self, collection: &str, filters: Value) -> u64 {
+    pub(crate) async fn count(&self, collection: &str, filters: Value) -> u64 {
         let (status, found) = self.call("POST", &format!("{collection}/count"), json!({ "where": filters })).await;
         assert_eq!(status, 200, "{found}");
         found["count"].as_u64().unwrap()
     }
 
     /// The code of a refusal, and its status.
-    pub async fn refused(&self, method: &str, path: &str, body: Value) -> (u16, String) {
+    pub(crate) async fn refused(&self, method: &str, path: &str, body: Value) -> (u16, String) {
         let (status, problem) = self.call(method, path, body).await;
         assert!(status >= 400, "{problem}");
         for part in ["what", "why", "fix", "title"] {
@@ -169,12 +175,16 @@ impl House {
     }
 
     /// Every file beside the database, for searching.
-    pub fn files(&self) -> Vec<PathBuf> {
-        std::fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect()
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        std::fs::read_dir(self.dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+            .collect()
     }
 }
 
-pub fn instance(tenant: &str, app: AppRef, person: Option<&str>) -> Instance {
+pub(crate) fn instance(tenant: &str, app: AppRef, person: Option<&str>) -> Instance {
     let who = match person {
         Some(person) => Who::AppFor { app: app.clone(), person: PersonId::new(person) },
         None => Who::App(app.clone()),
@@ -189,12 +199,12 @@ pub fn instance(tenant: &str, app: AppRef, person: Option<&str>) -> Instance {
     }
 }
 
-pub async fn call(data: &Data, instance: &Instance, method: &str, path: &str, body: Value) -> (u16, Value) {
+pub(crate) async fn call(data: &Data, instance: &Instance, method: &str, path: &str, body: Value) -> (u16, Value) {
     let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
     raw(data, instance, method, &format!("/v1/collections/{path}"), Some("application/json"), body).await
 }
 
-pub async fn raw(
+pub(crate) async fn raw(
     data: &Data,
     instance: &Instance,
     method: &str,
@@ -219,7 +229,13 @@ pub async fn raw(
     (status, serde_json::from_slice(&body).unwrap())
 }
 
-fn rooms(store: &Arc<Store>, authority: &Arc<Authority>, clock: &Arc<ManualClock>, root: &seal::RootKey, tenant: &TenantId) -> Data {
+fn rooms(
+    store: &Arc<Store>,
+    authority: &Arc<Authority>,
+    clock: &Arc<ManualClock>,
+    root: &seal::RootKey,
+    tenant: &TenantId,
+) -> Data {
     let config = Config { tenant: tenant.clone(), keys: root.tenant(tenant), node: "one".to_owned() };
     Data::new(store.clone(), authority.clone(), clock.clone(), config)
 }

@@ -3,7 +3,7 @@
 use crate::support::House;
 use serde_json::{Value, json};
 
-pub async fn every_verb_answers(house: House) {
+pub(crate) async fn every_verb_answers(house: House) {
     let made = house.insert("votes", json!({ "person": "ana", "choice": "lake" })).await;
     let id = made["id"].as_str().unwrap().to_owned();
     assert_eq!(made, json!({ "id": id, "version": 1, "person": "ana", "choice": "lake" }));
@@ -31,8 +31,9 @@ pub async fn every_verb_answers(house: House) {
     assert_eq!(house.count("votes", json!({})).await, 0);
 }
 
-pub async fn two_updates_and_one_wins(house: House) {
-    let id = house.insert("votes", json!({ "person": "ana", "choice": "none" })).await["id"].as_str().unwrap().to_owned();
+pub(crate) async fn two_updates_and_one_wins(house: House) {
+    let id =
+        house.insert("votes", json!({ "person": "ana", "choice": "none" })).await["id"].as_str().unwrap().to_owned();
     let path = format!("votes/records/{id}");
     let change = |choice: &str| json!({ "changes": { "choice": choice }, "version": 1 });
     let answers = tokio::join!(
@@ -51,7 +52,7 @@ pub async fn two_updates_and_one_wins(house: House) {
     }
 }
 
-pub async fn limits_are_held(house: House) {
+pub(crate) async fn limits_are_held(house: House) {
     let refused = [
         (json!({ "name": "x".repeat(65 << 10) }), 413, "data.too_large"),
         (json!({ "tags": vec!["x".repeat(60 << 10); 5] }), 413, "data.too_large"),
@@ -78,14 +79,17 @@ pub async fn limits_are_held(house: House) {
         assert_eq!(house.refused("POST", "things/query", json!({ "limit": limit })).await.1, "data.limit");
     }
     let (_, problem) = house.call("POST", "vote/query", json!({})).await;
-    assert_eq!((&problem["code"], &problem["fix"]), (&json!("data.unknown_collection"), &json!("did you mean `votes`?")));
+    assert_eq!(
+        (&problem["code"], &problem["fix"]),
+        (&json!("data.unknown_collection"), &json!("did you mean `votes`?"))
+    );
     let (_, problem) = house.call("POST", "things/records", json!({ "colour": 1 })).await;
     assert!(problem["fix"].as_str().unwrap().contains("`[data.things]` in `bailiwick.toml`"), "{problem}");
     assert!(problem["at"].as_str().unwrap().starts_with("bailiwick.toml:"));
 }
 
 /// What `templates/*/poll.js` does.
-pub async fn templates_work(house: House) {
+pub(crate) async fn templates_work(house: House) {
     for person in ["ana", "ben"] {
         house.insert("votes", json!({ "person": person, "choice": "lake" })).await;
     }
@@ -99,7 +103,7 @@ pub async fn templates_work(house: House) {
     assert_eq!(house.count("votes", json!({ "choice": "hike", "person": "ana" })).await, 1);
 }
 
-pub async fn what_is_done_is_recorded(house: House) {
+pub(crate) async fn what_is_done_is_recorded(house: House) {
     let tasks = house.store.start_tasks().await.unwrap();
     let record = house.insert("votes", json!({ "person": "canary-person", "choice": "canary-choice" })).await;
     house.list("votes", json!({ "where": { "person": "canary-person" } })).await;
@@ -107,7 +111,11 @@ pub async fn what_is_done_is_recorded(house: House) {
     house.refused("POST", "votes/export", json!({})).await;
     house.refused("POST", "canary-collection/query", json!({})).await;
     house.store.flush_access().await.unwrap();
-    let rows = house.store.read("SELECT action, outcome, body, app_id, person_id FROM events ORDER BY seq", &[]).await.unwrap();
+    let rows = house
+        .store
+        .read("SELECT action, outcome, body, app_id, person_id FROM events ORDER BY seq", &[])
+        .await
+        .unwrap();
     let mut found = Vec::new();
     for row in &rows {
         let body = String::from_utf8(row.bytes(2).unwrap().to_vec()).unwrap();

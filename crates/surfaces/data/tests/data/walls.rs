@@ -4,7 +4,7 @@ use crate::support::{House, MANIFEST, app, call, instance, manifest};
 use model::{Env, TenantId};
 use serde_json::{Value, json};
 
-pub async fn nothing_crosses(house: House) {
+pub(crate) async fn nothing_crosses(house: House) {
     let other = house.of_tenant(&TenantId::new("other"));
     let places = [
         (&house.data, "main", app("one", Env::Prod)),
@@ -31,26 +31,32 @@ pub async fn nothing_crosses(house: House) {
         tx.execute("DELETE FROM data_records WHERE id = $1", &params[..1]).await.unwrap();
         tx.commit(json!({}), None).await.unwrap();
     }
-    let same = house.store.read("SELECT COUNT(*) FROM data_records WHERE id = $1", store::params![id.as_str()]).await.unwrap();
+    let same =
+        house.store.read("SELECT COUNT(*) FROM data_records WHERE id = $1", store::params![id.as_str()]).await.unwrap();
     assert_eq!(same[0].int(0).unwrap(), 4);
     for (number, (data, tenant, app)) in places.iter().enumerate() {
         let at = instance(tenant, app.clone(), Some("ana"));
-        for (filters, expected) in [(json!({}), 1), (json!({ "choice": number.to_string() }), 1), (json!({ "choice": "9" }), 0)] {
+        for (filters, expected) in
+            [(json!({}), 1), (json!({ "choice": number.to_string() }), 1), (json!({ "choice": "9" }), 0)]
+        {
             let (_, found) = call(data, &at, "POST", "votes/count", json!({ "where": filters })).await;
             assert_eq!(found["count"], expected, "{number} {filters}");
         }
         for (wrong, _) in places.iter().enumerate().filter(|(wrong, _)| *wrong != number) {
-            let (_, found) = call(data, &at, "POST", "votes/count", json!({ "where": { "choice": wrong.to_string() } })).await;
+            let (_, found) =
+                call(data, &at, "POST", "votes/count", json!({ "where": { "choice": wrong.to_string() } })).await;
             assert_eq!(found["count"], 0, "{number} sees {wrong}");
         }
     }
     let path = format!("votes/records/{id}");
     assert_eq!(house.call("DELETE", &path, Value::Null).await.0, 204);
-    let same = house.store.read("SELECT COUNT(*) FROM data_records WHERE id = $1", store::params![id.as_str()]).await.unwrap();
+    let same =
+        house.store.read("SELECT COUNT(*) FROM data_records WHERE id = $1", store::params![id.as_str()]).await.unwrap();
     assert_eq!(same[0].int(0).unwrap(), 3);
 
     // An instance of another tenant, or whose caller is another app, is refused.
-    let (status, _) = call(&house.data, &instance("other", app("one", Env::Prod), None), "POST", "votes/query", json!({})).await;
+    let (status, _) =
+        call(&house.data, &instance("other", app("one", Env::Prod), None), "POST", "votes/query", json!({})).await;
     assert_eq!(status, 404);
     let mut mixed = instance("main", app("one", Env::Prod), None);
     mixed.caller = instance("main", app("two", Env::Prod), None).caller;

@@ -18,7 +18,7 @@ async fn only_hosts_of_apps_are_served() {
     for host in ["nobody.localhost:7070", "poll--staging.localhost:7070", "elsewhere.example", "poll.localhost:7071"] {
         let answer = ask_host(house.address, host, "GET /", &[PAGE], "").await;
         assert_eq!(answer.status, 421, "{host}");
-        assert!(answer.body.contains("there is no app at this address"));
+        assert!(answer.body.contains("There is no app at this address"));
     }
     assert!(house.gateway.owns("poll.localhost:7070") && house.gateway.owns("NOBODY.localhost:7070"));
     assert!(!house.gateway.owns("localhost:7070") && !house.gateway.owns("poll.localhost"));
@@ -134,7 +134,7 @@ async fn who_is_not_let_in_is_told_whom_to_ask() {
     let answer = ask(house.address, "GET /", &["cookie: bailiwick-app-i1=bo-cookie", PAGE], "").await;
     assert_eq!(answer.status, 403);
     assert!(
-        answer.body.contains("the app is for <code>staff</code>") && answer.body.contains("ask the app&#39;s team"),
+        answer.body.contains("The app is for <code>staff</code>") && answer.body.contains("Ask the app&#39;s team"),
         "{}",
         answer.body
     );

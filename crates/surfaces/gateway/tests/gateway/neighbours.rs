@@ -37,10 +37,16 @@ impl SignIns for FakeSignIns {
         self.people.lock().unwrap().get(cookie).cloned()
     }
 
-    fn bearer(&self, token: &str, _app: &AppRef) -> Result<SignedIn, Problem> {
+    fn bearer(&self, token: &str, _app: &AppRef) -> Result<SignedIn, Box<Problem>> {
         let known = self.people.lock().unwrap().get(token).cloned();
         known.ok_or_else(|| {
-            Problem::new(ProblemKind::Unauthenticated, "token.void", "this token is void", "it is old", "get another")
+            Box::new(Problem::new(
+                ProblemKind::Unauthenticated,
+                "token.void",
+                "this token is void",
+                "it is old",
+                "get another",
+            ))
         })
     }
 

@@ -1,6 +1,7 @@
 //! The rows of bindings.
 
-pub(super) const INSERT: &str = "INSERT INTO vault_bindings (tenant, app_id, env, variable, secret_id, version, endpoints, release,
+pub(super) const INSERT: &str =
+    "INSERT INTO vault_bindings (tenant, app_id, env, variable, secret_id, version, endpoints, release,
   credential_epoch, opened_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
 pub(super) const DELETE: &str = "DELETE FROM vault_bindings WHERE tenant = $1 AND app_id = $2 AND env = $3";

@@ -1,9 +1,11 @@
 //! The rows of entries, of whose an id is, and of the record: when each was used.
 
-pub(super) const ENTRY: &str = "SELECT id, env, owner, purpose, expires_at, hosts, attach, sensitivity, version, value_number, sealed,
+pub(super) const ENTRY: &str =
+    "SELECT id, env, owner, purpose, expires_at, hosts, attach, sensitivity, version, value_number, sealed,
   created_at, put_at, revoked_at FROM vault_secrets WHERE tenant = $1 AND id = $2 AND env = $3";
 
-pub(super) const ALL: &str = "SELECT s.id, s.env, s.owner, s.purpose, s.expires_at, s.hosts, s.attach, s.sensitivity, s.version,
+pub(super) const ALL: &str =
+    "SELECT s.id, s.env, s.owner, s.purpose, s.expires_at, s.hosts, s.attach, s.sensitivity, s.version,
   s.value_number, s.sealed, s.created_at, s.put_at, s.revoked_at, i.app_name
   FROM vault_secrets s JOIN vault_ids i ON i.tenant = s.tenant AND i.id = s.id
   WHERE s.tenant = $1 AND (CAST($2 AS TEXT) IS NULL OR s.id = CAST($2 AS TEXT)) ORDER BY s.id, s.env";

@@ -1,14 +1,15 @@
 //! A vault with all that it stands on: a store on either engine, authority whose memory follows it, two live apps.
 
 use authority::{
-    Act, AppFacts, AppRef, AppState, Ask, Authority, Caller, Facts, Instance, Permit, Policy, Rule, Surface, SurfaceError, Target,
-    Who, rules,
+    Act, AppFacts, AppRef, AppState, Ask, Authority, Caller, Facts, Instance, Permit, Policy, Rule, Surface,
+    SurfaceError, Target, Who, rules,
 };
 use futures_util::StreamExt;
 use http::{Request, request::Parts};
 use jiff::civil::Date;
 use model::{
-    AppId, Class, Clock, Env, Group, Manifest, ManualClock, Problem, ReleaseNumber, SecretId, TenantId, Timestamp, manifest::Access,
+    AppId, Class, Clock, Env, Group, Manifest, ManualClock, Problem, ReleaseNumber, SecretId, TenantId, Timestamp,
+    manifest::Access,
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -85,7 +86,9 @@ secret  = "SLACK_TOKEN"
 why     = "Another host of the same"
 "#
     );
-    Manifest::parse(text.as_bytes(), "2026-11-23".parse().unwrap()).unwrap_or_else(|findings| panic!("{findings:#?}")).manifest
+    Manifest::parse(text.as_bytes(), "2026-11-23".parse().unwrap())
+        .unwrap_or_else(|findings| panic!("{findings:#?}"))
+        .manifest
 }
 
 pub fn put() -> PutSecret {
@@ -257,7 +260,13 @@ fn facts(epoch: u64) -> Facts {
             team: Group::new("people-ops"),
             class: Class::Internal,
             state: AppState::Live,
-            access: Arc::new(Access { everyone: true, groups: vec![], roles: BTreeMap::new(), mfa: vec![], public: vec![] }),
+            access: Arc::new(Access {
+                everyone: true,
+                groups: vec![],
+                roles: BTreeMap::new(),
+                mfa: vec![],
+                public: vec![],
+            }),
             expires_at: "2028-12-02T00:00:00Z".parse::<Timestamp>().unwrap(),
             credential_epoch: 1,
         })

@@ -2,7 +2,9 @@
 
 use crate::{both, house::*};
 use model::{Env, Group, SecretId, TenantId};
-use vault::{ListSecrets, Owner, PutSecret, RevokeSecret, RotateSecret, SecretState, SecretString, SecretView, Sensitivity};
+use vault::{
+    ListSecrets, Owner, PutSecret, RevokeSecret, RotateSecret, SecretState, SecretString, SecretView, Sensitivity,
+};
 
 both! {
     an_entry_is_shown_without_its_value
@@ -34,55 +36,74 @@ async fn an_entry_is_shown_without_its_value(kind: Kind) {
     assert_eq!(all.len(), 2);
     let prod = all.iter().find(|view| view.env == Env::Prod).unwrap();
     assert_eq!(*prod, put_view);
-    assert_eq!((prod.owner.to_string().as_str(), prod.attach.as_str(), prod.version), ("group:people-ops", "bearer", 1));
+    assert_eq!(
+        (prod.owner.to_string().as_str(), prod.attach.as_str(), prod.version),
+        ("group:people-ops", "bearer", 1)
+    );
     assert_eq!(prod.expires_at, "2027-02-02T00:00:00Z".parse().unwrap());
-    assert_eq!((prod.state, prod.bound, prod.app.as_deref(), prod.last_used), (SecretState::Unbound, false, None, None));
+    assert_eq!(
+        (prod.state, prod.bound, prod.app.as_deref(), prod.last_used),
+        (SecretState::Unbound, false, None, None)
+    );
     assert_eq!(prod.sensitivity, Sensitivity::Critical);
     assert!(!serde_json::to_string(&all).unwrap().contains("canary"));
     let none = house.vault.show(house.permit(list(Some("people-ops/nothing")))).await.unwrap_err();
     assert_eq!(refused(none).code, "secret.unknown");
 }
 
+fn with(spoil: impl FnOnce(&mut PutSecret)) -> PutSecret {
+    let mut act = put();
+    spoil(&mut act);
+    act
+}
+
+/// Entries with one mistake each, and its code.
+fn mistakes() -> Vec<(PutSecret, &'static str)> {
+    let nobody = Owner::Group(Group::new(""));
+    let mut all = vec![
+        (with(|act| act.purpose = "  ".into()), "secret.incomplete"),
+        (with(|act| act.owner = nobody), "secret.incomplete"),
+        (with(|act| act.hosts.clear()), "secret.incomplete"),
+        (with(|act| act.app = Some("Not An App".into())), "secret.app"),
+    ];
+    for day in ["2026-11-22", "2027-11-25"] {
+        let expires = day.parse().unwrap();
+        all.push((with(|act| act.expires = expires), "secret.expiry"));
+    }
+    for id in "slack-bot people-ops/ people-ops/a/b People/bot /bot a--b/bot".split(' ') {
+        all.push((with(|act| act.id = SecretId::new(id)), "secret.id"));
+    }
+    for host in ["*.slack.com", "https://slack.com"] {
+        let hosts = vec![host.to_owned()];
+        all.push((with(|act| act.hosts = hosts), "secret.host"));
+    }
+    let places = "cookie:x header: header:Host header:content_length header:bailiwick-x query:a&b";
+    for place in places.split(' ') {
+        let attach = Some(place.to_owned());
+        all.push((with(|act| act.attach = attach), "secret.attach"));
+    }
+    let long = "x".repeat(vault::VALUE_BYTES_MAX + 1);
+    let values = "|1234567|line\nbreak-key|with space and more|ümlaut-value|is-redacted-here";
+    for value in values.split('|').chain([long.as_str()]) {
+        let value = SecretString::from(value);
+        all.push((with(|act| act.value = value), "secret.value"));
+    }
+    all
+}
+
 async fn what_is_missing_or_wrong_is_refused(kind: Kind) {
     let house = House::new(kind).await;
-    let value = |value: &str| PutSecret { value: SecretString::from(value), ..put() };
-    let attach = |attach: &str| PutSecret { attach: Some(attach.to_owned()), ..put() };
-    let expires = |day: &str| PutSecret { expires: day.parse().unwrap(), ..put() };
-    let id = |id: &str| PutSecret { id: SecretId::new(id), ..put() };
-    let host = |host: &str| PutSecret { hosts: vec![host.to_owned()], ..put() };
-    let long = "x".repeat(vault::VALUE_BYTES_MAX + 1);
-    for (act, code) in [
-        (PutSecret { purpose: "  ".to_owned(), ..put() }, "secret.incomplete"),
-        (PutSecret { owner: Owner::Group(Group::new("")), ..put() }, "secret.incomplete"),
-        (PutSecret { hosts: vec![], ..put() }, "secret.incomplete"),
-        (PutSecret { app: Some("Not An App".to_owned()), ..put() }, "secret.app"),
-        (expires("2026-11-22"), "secret.expiry"),
-        (expires("2027-11-25"), "secret.expiry"),
-        (id("slack-bot"), "secret.id"),
-        (id("people-ops/"), "secret.id"),
-        (id("people-ops/a/b"), "secret.id"),
-        (id("People/bot"), "secret.id"),
-        (host("*.slack.com"), "secret.host"),
-        (host("https://slack.com"), "secret.host"),
-        (attach("cookie:x"), "secret.attach"),
-        (attach("header:Host"), "secret.attach"),
-        (attach("header:content_length"), "secret.attach"),
-        (attach("header:bailiwick-x"), "secret.attach"),
-        (attach("query:a&b"), "secret.attach"),
-        (value(""), "secret.value"),
-        (value("1234567"), "secret.value"),
-        (value("line\nbreak-key"), "secret.value"),
-        (value("with space and more"), "secret.value"),
-        (value("ümlaut-value"), "secret.value"),
-        (value("is-redacted-here"), "secret.value"),
-        (value(&long), "secret.value"),
-    ] {
+    for (act, code) in mistakes() {
+        let shown = format!("{act:?}");
         let problem = refused(house.put(act).await.unwrap_err());
-        assert_eq!(problem.code, code, "{problem}");
+        assert_eq!(problem.code, code, "{problem} {shown}");
         assert!(!problem.to_string().contains("canary") && !problem.fix.is_empty());
     }
     assert!(house.vault.list(house.permit(list(None))).await.unwrap().is_empty());
-    house.put(PutSecret { attach: Some("header:X-Key".to_owned()), value: SecretString::from("with space in it"), ..put() }).await.unwrap();
+    let (attach, value) = (Some("header:X-Key".to_owned()), SecretString::from("with space in it"));
+    house.put(PutSecret { attach, value, ..put() }).await.unwrap();
+    let most = SecretString::from("x".repeat(vault::VALUE_BYTES_MAX));
+    house.put(PutSecret { value: most, ..put() }).await.unwrap();
 }
 
 async fn hosts_and_position_make_a_version(kind: Kind) {
@@ -93,7 +114,10 @@ async fn hosts_and_position_make_a_version(kind: Kind) {
     assert_eq!((view.version, view.state), (1, SecretState::Ready));
     let running = instance("i-1", &poll());
     let placeholder = house.placeholder(&running);
-    let view = house.put(PutSecret { hosts: vec!["slack.com".to_owned(), "other.example".to_owned()], ..put() }).await.unwrap();
+    let view = house
+        .put(PutSecret { hosts: vec!["slack.com".to_owned(), "other.example".to_owned()], ..put() })
+        .await
+        .unwrap();
     assert_eq!((view.version, view.state), (2, SecretState::Changed));
     assert_eq!(house.send(&running, &placeholder).await.unwrap_err().code, "secret.changed");
     let now = house.vault.versions_now(&manifest("poll-notify", ID), Env::Prod).await.unwrap();
@@ -150,14 +174,22 @@ async fn a_revoked_secret_is_gone(kind: Kind) {
     let running = instance("i-1", &poll());
     let placeholder = house.placeholder(&running);
     house.send(&running, &placeholder).await.unwrap();
-    let revoke = || RevokeSecret { tenant: TenantId::main(), id: SecretId::new(ID), env: Env::Prod, why: "it leaked".to_owned() };
+    let revoke = || RevokeSecret {
+        tenant: TenantId::main(),
+        id: SecretId::new(ID),
+        env: Env::Prod,
+        why: "it leaked".to_owned(),
+    };
     for _ in 0..2 {
         let view = house.vault.revoke(house.permit(revoke())).await.unwrap();
         assert_eq!(view.state, SecretState::Revoked);
     }
     let problem = house.send(&running, &placeholder).await.unwrap_err();
     assert_eq!(problem.code, "secret.revoked");
-    assert_eq!(refused(house.vault.rotate(house.permit(rotate("xoxb-second-value"))).await.unwrap_err()).code, "secret.revoked");
+    assert_eq!(
+        refused(house.vault.rotate(house.permit(rotate("xoxb-second-value"))).await.unwrap_err()).code,
+        "secret.revoked"
+    );
     let started = house.again().await;
     let placeholder_there = started.placeholders(&running)["SLACK_TOKEN"].clone();
     let mut parts = head("https://slack.com/api/x", &[("authorization", &format!("Bearer {placeholder_there}"))]);

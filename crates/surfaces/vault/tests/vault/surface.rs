@@ -22,7 +22,10 @@ async fn plan_open_held_used_cut(kind: Kind) {
     assert_eq!(house.vault.held(&poll()).await.unwrap()[0].until, None);
     house.put(put()).await.unwrap();
     let held = house.vault.held(&poll()).await.unwrap();
-    assert_eq!((held.len(), held[0].item.as_str(), held[0].until), (1, ID, Some("2027-02-02T00:00:00Z".parse().unwrap())));
+    assert_eq!(
+        (held.len(), held[0].item.as_str(), held[0].until),
+        (1, ID, Some("2027-02-02T00:00:00Z".parse().unwrap()))
+    );
     let running = instance("i-1", &poll());
     let placeholder = house.placeholder(&running);
     assert!(house.vault.used(&poll()).await.unwrap().is_empty());
@@ -32,7 +35,10 @@ async fn plan_open_held_used_cut(kind: Kind) {
     let used = house.vault.used(&poll()).await.unwrap();
     assert_eq!((used.len(), used[0].item.as_str(), used[0].count), (1, ID, 2));
     let cut = house.vault.cut(&poll()).await;
-    assert_eq!((cut.len(), cut[0].state, cut[0].how.as_str()), (1, CutState::Dead, "binding closed; the placeholder of 1 instance dead"));
+    assert_eq!(
+        (cut.len(), cut[0].state, cut[0].how.as_str()),
+        (1, CutState::Dead, "binding closed; the placeholder of 1 instance dead")
+    );
     assert!(house.vault.cut(&poll()).await.is_empty());
     assert_eq!(house.send(&running, &placeholder).await.unwrap_err().code, "secret.not_granted");
     // Rows that are read late do not bring it back.
@@ -49,11 +55,18 @@ async fn a_restored_app_has_new_placeholders(kind: Kind) {
     let house = House::ready(kind).await;
     let old = instance("i-1", &poll());
     let placeholder = house.placeholder(&old);
+    let elsewhere = house.again().await;
+    let of_elsewhere = format!("Bearer {}", elsewhere.placeholders(&old)["SLACK_TOKEN"]);
     house.vault.cut(&poll()).await;
     house.cut_rows(&poll()).await;
     house.open(&poll(), &manifest("poll-notify", ID), 2).await.unwrap();
     assert_eq!(house.send(&old, &placeholder).await.unwrap_err().code, "secret.not_granted");
     assert!(house.vault.placeholders(&old).is_empty());
+    // A node that heard of it all only afterwards.
+    elsewhere.refresh(&poll()).await.unwrap();
+    let mut parts = head("https://slack.com/api/x", &[("authorization", &of_elsewhere)]);
+    let refused = elsewhere.attach(&old, &SLACK, &mut parts).await;
+    assert_eq!(refused.unwrap_err().code, "secret.not_granted");
     let new = authority::Instance { credential_epoch: 2, ..instance("i-2", &poll()) };
     let placeholder = house.placeholder(&new);
     house.send(&new, &placeholder).await.unwrap();

@@ -1,0 +1,217 @@
+//! The program as people run it: words, exits and documents; and every template through every gate.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use serde_json::Value;
+use std::{
+    fs,
+    io::Write as _,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+use tempfile::TempDir;
+
+/// A person with an empty home; compiled code is kept between tests and runs, as it is between checks.
+struct Person {
+    home: TempDir,
+}
+
+impl Person {
+    fn new() -> Self {
+        Self { home: tempfile::tempdir().unwrap() }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bailiwick"));
+        command
+            .args(arguments)
+            .current_dir(self.home.path())
+            .env_clear()
+            .env("HOME", self.home.path())
+            .env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli-cache"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn json(&self, arguments: &[&str]) -> (i32, Value) {
+        let output = self.run(&[arguments, &["--json"]].concat());
+        assert_eq!(err(&output), "", "talk beside a document");
+        let document = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+        (output.status.code().unwrap(), document)
+    }
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn every_template_passes_every_gate_as_it_stands() {
+    let person = Person::new();
+    let (code, templates) = person.json(&["templates"]);
+    assert_eq!(code, 0);
+    let templates = templates["templates"].as_array().unwrap().clone();
+    assert_eq!(templates.len(), 3);
+    for template in templates {
+        let (template, tier) = (template["name"].as_str().unwrap(), &template["tier"]);
+        let name = format!("my-{template}");
+        let (code, made) = person.json(&["new", &name, "--template", template, "--team", "it"]);
+        assert_eq!((code, made["team"].as_str()), (0, Some("it")), "{made}");
+        let (code, checked) = person.json(&["check", &name]);
+        assert_eq!((code, &checked["verdict"], &checked["tier"]), (0, &"pass".into(), tier), "{template}: {checked}");
+        assert_eq!(checked["findings"], Value::Array(vec![]), "{template}");
+    }
+}
+
+#[test]
+fn check_says_what_is_wrong_in_every_format() {
+    let person = Person::new();
+    assert_eq!(person.run(&["new", "lunch"]).status.code(), Some(0));
+    let app = person.home.path().join("lunch");
+    let manifest = fs::read_to_string(app.join("bailiwick.toml")).unwrap();
+    assert!(manifest.contains("\"lunch\"") && manifest.contains("\"people-ops\""), "{manifest}");
+    fs::write(app.join("bailiwick.toml"), manifest.replace("profile =", "profil =")).unwrap();
+
+    let output = person.run(&["check", "lunch"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(out(&output).contains("error[manifest.") && out(&output).contains("✕ block"), "{}", out(&output));
+    let (code, document) = person.json(&["check", "lunch"]);
+    assert_eq!((code, &document["verdict"]), (1, &"block".into()));
+
+    let output = person.run(&["check", "lunch", "--format", "sarif"]);
+    let sarif: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), sarif["runs"][0]["results"][0]["level"].as_str()), (Some(1), Some("error")));
+    let output = person.run(&["check", "lunch", "--format", "junit"]);
+    assert!(out(&output).contains("<failure type=\"manifest."), "{}", out(&output));
+
+    let (code, document) = person.json(&["check", "nowhere"]);
+    assert_eq!((code, &document["verdict"], &document["problem"]["code"]), (1, &"block".into(), &"bundle.unreadable".into()));
+    let output = person.run(&["check", "nowhere", "--format", "sarif"]);
+    assert!(out(&output).contains("bundle.unreadable"), "{}", out(&output));
+}
+
+#[test]
+fn a_name_is_judged_and_a_folder_is_not_written_over() {
+    let person = Person::new();
+    assert_eq!(person.run(&["new", "lunch"]).status.code(), Some(0));
+    let (code, document) = person.json(&["new", "lunch"]);
+    assert_eq!((code, document["problem"]["code"].as_str()), (1, Some("new.taken")));
+    for (name, problem) in [("Lunch", "manifest.bad_name"), ("admin", "manifest.reserved"), ("../x", "manifest.bad_name")] {
+        let (code, document) = person.json(&["new", name]);
+        assert_eq!((code, document["problem"]["code"].as_str()), (1, Some(problem)), "{name}: {document}");
+    }
+    let there: Vec<_> = fs::read_dir(person.home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(there, ["lunch"]);
+}
+
+#[test]
+fn a_wrong_command_exits_2_and_says_how_it_is_written() {
+    let person = Person::new();
+    for arguments in [
+        &["deplyo"][..],
+        &["revoke", "tinypoll"],
+        &["revoke", "tinypoll", "--why", "  "],
+        &["deploy", "--env", "production"],
+        &["secret", "put", "slack"],
+        &["people", "groups", "--join", "staff"],
+        &["audit", "verify", "--key", "nonsense"],
+    ] {
+        let output = person.run(arguments);
+        assert_eq!((output.status.code(), out(&output).as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(err(&output).starts_with("error[command.usage]: "), "{}", err(&output));
+        let (code, document) = person.json(arguments);
+        assert_eq!((code, document["problem"]["code"].as_str()), (2, Some("command.usage")), "{arguments:?}");
+    }
+    let help = person.run(&["--help"]);
+    assert_eq!((help.status.code(), err(&help).as_str()), (Some(0), ""));
+    assert_eq!(person.run(&["--version"]).status.code(), Some(0));
+}
+
+#[test]
+fn without_a_server_each_command_says_how_to_start_one() {
+    let person = Person::new();
+    for arguments in [&["apps"][..], &["whoami"], &["requests"], &["audit", "list"], &["revoke", "tinypoll", "--why", "x"]] {
+        let (code, document) = person.json(arguments);
+        assert_eq!((code, document["problem"]["code"].as_str()), (1, Some("sign_in.none")), "{arguments:?}");
+    }
+    person.run(&["new", "lunch"]);
+    let (code, document) = person.json(&["deploy", "lunch", "--env", "staging"]);
+    assert_eq!((code, document["status"].as_str(), document["app"].as_str()), (1, Some("refused"), Some("lunch")));
+    assert_eq!(document["url"], "http://lunch--staging.localhost:7070");
+    assert_eq!(document["problem"]["code"], "sign_in.none");
+    let (code, document) = person.json(&["audit", "verify"]);
+    assert_eq!((code, &document["ok"], &document["problem"]["code"]), (1, &false.into(), &"sign_in.none".into()));
+    let (code, document) = person.json(&["apps", "--server", "http://corp.example"]);
+    assert_eq!((code, document["problem"]["code"].as_str()), (1, Some("server.plain_http")));
+}
+
+#[test]
+fn an_export_is_verified_with_no_server_and_no_data_folder() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../foundation/ledger/tests/ledger/golden.export");
+    let person = Person::new();
+    let file = person.home.path().join("log.export");
+    fs::copy(&golden, &file).unwrap();
+    let (code, verdict) = person.json(&["audit", "verify", "log.export"]);
+    assert_eq!((code, &verdict["ok"], &verdict["checked"], &verdict["key"]), (0, &true.into(), &"export".into(), &"unpinned".into()), "{verdict}");
+    assert!(verdict["what"].as_str().unwrap().contains("--key"), "{verdict}");
+    let (_, again) = person.json(&["audit", "verify", "log.export"]);
+    assert_eq!(again["key"], "remembered");
+    assert!(!person.home.path().join(".local").exists());
+    let key = verdict["log"].as_str().unwrap();
+    assert_eq!(person.json(&["audit", "verify", "log.export", "--key", key]).1["key"], "pinned");
+
+    let mut bytes = fs::read(&file).unwrap();
+    let body = bytes.iter().rposition(|byte| *byte == b'}').unwrap();
+    bytes[body - 2] ^= 1;
+    fs::write(&file, &bytes).unwrap();
+    let (code, verdict) = person.json(&["audit", "verify", "log.export"]);
+    assert_eq!((code, &verdict["ok"]), (1, &false.into()), "{verdict}");
+    assert!(verdict["first_bad"].is_u64(), "{verdict}");
+    let output = person.run(&["audit", "verify", "log.export"]);
+    assert!(out(&output).contains("✕ failed") && out(&output).contains("first bad   entry "), "{}", out(&output));
+}
+
+#[test]
+fn a_value_comes_from_stdin_and_an_end_is_asked_for() {
+    let person = Person::new();
+    let put = ["secret", "put", "it/x", "--env", "prod", "--owner", "it", "--purpose", "p", "--expires", "2027-01-01", "--host", "a.example", "--json"];
+    let mut child = person.command(&put).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(out(&output).contains("secret.no_value"), "{}", out(&output));
+    let (code, document) = person.json(&["retire", "tinypoll"]);
+    assert_eq!((code, document["problem"]["code"].as_str()), (1, Some("command.unconfirmed")));
+    assert_eq!(person.json(&["retire", "tinypoll", "--yes"]).1["problem"]["code"], "sign_in.none");
+}
+
+#[test]
+fn what_comes_later_says_so() {
+    let person = Person::new();
+    for (arguments, code) in [
+        (&["login", "https://corp.example"][..], "login.later"),
+        (&["logout"], "login.later"),
+        (&["dev"], "dev.later"),
+        (&["backup", "create"], "backup.later"),
+        (&["policy", "test"], "policy.later"),
+        (&["scan", ".", "--history"], "scan.history_later"),
+    ] {
+        let (exit, document) = person.json(arguments);
+        assert_eq!((exit, document["problem"]["code"].as_str()), (1, Some(code)), "{arguments:?}");
+    }
+}
+
+#[test]
+fn doctor_and_scan_look_around() {
+    let person = Person::new();
+    let (code, document) = person.json(&["doctor"]);
+    assert_eq!((code, &document["ok"]), (1, &false.into()), "{document}");
+    let (code, document) = person.json(&["scan", "."]);
+    assert_eq!((code, &document["verdict"]), (0, &"pass".into()));
+}

@@ -1,0 +1,29 @@
+//! A database of its own for each test, in the cluster that `cargo xtask test` starts.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use tokio_postgres::NoTls;
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// A new, empty database.
+#[derive(Debug)]
+pub struct Postgres {
+    pub url: String,
+}
+
+impl Postgres {
+    /// # Panics
+    /// Without the cluster: run `cargo xtask test`.
+    pub async fn create() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "the one place where tests learn of the cluster")]
+        let cluster = std::env::var("BAILIWICK_TEST_POSTGRES").expect("PostgreSQL is not running: run `cargo xtask test`");
+        let (client, connection) = tokio_postgres::connect(&cluster, NoTls).await.expect("the cluster answers");
+        let driver = tokio::spawn(connection);
+        let name = format!("town_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        client.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a database can be made");
+        drop(client);
+        driver.await.expect("the driver ends").expect("cleanly");
+        let (base, _) = cluster.rsplit_once('/').expect("the address names a database");
+        Self { url: format!("{base}/{name}") }
+    }
+}

@@ -1,0 +1,65 @@
+//! Every route refuses a stranger, but for the few that are anyone's; the list is the API's own document.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use testkit::{Engine, Town};
+
+/// What anyone may read.
+const ANYONES: [&str; 6] =
+    ["/healthz", "/readyz", "/.well-known/jwks.json", "/log/{tenant}/checkpoint", "/log/{tenant}/key", "/log/{tenant}/tile/{*path}"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_refuses_a_stranger() {
+    let town = Town::start(Engine::Sqlite).await;
+    town.deploy_template("tinypoll", "tinypoll").await;
+    let document = town.browser().send("GET", &format!("{}/api/v1/openapi.json", town.url()), &[], b"").await.json();
+    let paths = document["paths"].as_object().unwrap();
+    assert!(paths.len() > 20, "{document}");
+    for (path, methods) in paths {
+        for method in methods.as_object().unwrap().keys() {
+            if ANYONES.contains(&path.as_str()) || ANYONES.iter().any(|known| known.replace("{*path}", "{path}") == *path) {
+                continue;
+            }
+            let at = path.replace("{name}", "tinypoll").replace("{id}", "x").replace("{team}", "people-ops");
+            let body = br#"{"why":"x","email":"x@example.test","env":"prod","value":"0123456789","owner":"a","purpose":"b","expires":"2027-01-01","hosts":["a.example"]}"#;
+            let answer = town.browser().send(&method.to_uppercase(), &format!("{}{at}", town.url()), &[], body).await;
+            assert_eq!(answer.status, 401, "{method} {path}: {answer:?}");
+            assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{method} {path}");
+        }
+    }
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_is_for_one_request() {
+    let town = Town::start(Engine::Sqlite).await;
+    let url = format!("{}/api/v1/people", town.url());
+    let body = br#"{"email":"eve@example.test","groups":["operators"]}"#;
+    let send = |token: String, method: &'static str, url: String, body: &'static [u8]| {
+        let browser = town.browser();
+        async move { browser.send(method, &url, &[("authorization", &format!("Bearer {token}"))], body).await.status }
+    };
+    let proof = town.proof("POST", "/api/v1/people", body);
+    assert_eq!(send(proof.clone(), "POST", url.clone(), body).await, 200);
+    assert_eq!(send(proof, "POST", url.clone(), body).await, 401, "used before");
+    let proof = town.proof("GET", "/api/v1/people", b"");
+    assert_eq!(send(proof, "POST", url.clone(), body).await, 401, "another method");
+    let proof = town.proof("POST", "/api/v1/people", b"{}");
+    assert_eq!(send(proof, "POST", url.clone(), body).await, 401, "another body");
+    let proof = town.proof("POST", "/api/v1/apps", body);
+    assert_eq!(send(proof, "POST", url, body).await, 401, "another path");
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_is_spent_once_and_by_a_post() {
+    let town = Town::start(Engine::Sqlite).await;
+    let added = town.post("/api/v1/people", serde_json::json!({ "email": "ana@example.test", "groups": ["staff"] })).await;
+    let link = added.json()["link"].as_str().unwrap().to_owned();
+    for _ in 0..3 {
+        assert_eq!(town.browser().get(&link).await.status, 200, "a preview does not spend it");
+    }
+    assert_eq!(town.browser().post(&link, &[]).await.status, 303);
+    assert_eq!(town.browser().post(&link, &[]).await.status, 410);
+    assert_eq!(town.browser().get(&link).await.status, 410);
+    town.stop().await;
+}
