@@ -24,11 +24,7 @@ impl Checkpoint {
     /// A checkpoint of the log that `key` signs for.
     #[must_use]
     pub fn new(key: &LogKey, size: u64, root: Hash) -> Self {
-        Self {
-            origin: key.origin().to_owned(),
-            size,
-            root,
-        }
+        Self { origin: key.origin().to_owned(), size, root }
     }
 
     #[must_use]
@@ -59,25 +55,13 @@ impl Checkpoint {
     pub fn sign(&self, key: &LogKey) -> Result<SignedCheckpoint, Error> {
         let text = self.text();
         let verifier = key.verifier();
-        let signature = Signature::new(
-            verifier.name().to_owned(),
-            verifier.id(),
-            key.sign(text.as_bytes()).to_vec(),
-        )
-        .map_err(|_| Error::MalformedCheckpoint {
-            why: "its key's name is malformed",
-        })?;
-        let note =
-            Note::new(text.as_bytes(), &[signature]).map_err(|_| Error::MalformedCheckpoint {
-                why: "its text is malformed",
-            })?;
-        let note = String::from_utf8(note.to_bytes()).map_err(|_| Error::MalformedCheckpoint {
-            why: "its text is malformed",
-        })?;
-        Ok(SignedCheckpoint {
-            checkpoint: self.clone(),
-            note,
-        })
+        let signature = Signature::new(verifier.name().to_owned(), verifier.id(), key.sign(text.as_bytes()).to_vec())
+            .map_err(|_| Error::MalformedCheckpoint { why: "its key's name is malformed" })?;
+        let note = Note::new(text.as_bytes(), &[signature])
+            .map_err(|_| Error::MalformedCheckpoint { why: "its text is malformed" })?;
+        let note = String::from_utf8(note.to_bytes())
+            .map_err(|_| Error::MalformedCheckpoint { why: "its text is malformed" })?;
+        Ok(SignedCheckpoint { checkpoint: self.clone(), note })
     }
 
     /// Reads what a checkpoint says, checking no signature: to name the log whose key is then looked up.
@@ -89,34 +73,21 @@ impl Checkpoint {
     }
 
     fn from_note(note: &Note) -> Result<Self, Error> {
-        let read = tlog_tiles::Checkpoint::from_bytes(note.text()).map_err(|_| {
-            Error::MalformedCheckpoint {
-                why: "it lacks origin, size or root",
-            }
-        })?;
+        let read = tlog_tiles::Checkpoint::from_bytes(note.text())
+            .map_err(|_| Error::MalformedCheckpoint { why: "it lacks origin, size or root" })?;
         if read.size() > MAX_SIZE {
-            return Err(Error::MalformedCheckpoint {
-                why: "it counts more entries than a log can have",
-            });
+            return Err(Error::MalformedCheckpoint { why: "it counts more entries than a log can have" });
         }
         let root = Hash::from(tlog_tiles::Hash(read.hash().0));
-        Ok(Self {
-            origin: read.origin().to_owned(),
-            size: read.size(),
-            root,
-        })
+        Ok(Self { origin: read.origin().to_owned(), size: read.size(), root })
     }
 }
 
 fn parse_note(note: &str) -> Result<Note, Error> {
     if note.len() > MAX_NOTE_BYTES {
-        return Err(Error::MalformedCheckpoint {
-            why: "it is too long",
-        });
+        return Err(Error::MalformedCheckpoint { why: "it is too long" });
     }
-    Note::from_bytes(note.as_bytes()).map_err(|_| Error::MalformedCheckpoint {
-        why: "it is no signed note",
-    })
+    Note::from_bytes(note.as_bytes()).map_err(|_| Error::MalformedCheckpoint { why: "it is no signed note" })
 }
 
 /// A checkpoint with the note that proves it.
@@ -133,20 +104,13 @@ impl SignedCheckpoint {
     /// [`Error::MalformedCheckpoint`], or [`Error::NotSigned`] if `key` did not sign it or is named otherwise.
     pub fn open(note: &str, key: &VerifierKey) -> Result<Self, Error> {
         let parsed = parse_note(note)?;
-        let not_signed = || Error::NotSigned {
-            key: key.to_string(),
-        };
-        parsed
-            .verify(&VerifierList::new(vec![Box::new(key.clone())]))
-            .map_err(|_| not_signed())?;
+        let not_signed = || Error::NotSigned { key: key.to_string() };
+        parsed.verify(&VerifierList::new(vec![Box::new(key.clone())])).map_err(|_| not_signed())?;
         let checkpoint = Checkpoint::from_note(&parsed)?;
         if checkpoint.origin != key.name() {
             return Err(not_signed());
         }
-        Ok(Self {
-            checkpoint,
-            note: note.to_owned(),
-        })
+        Ok(Self { checkpoint, note: note.to_owned() })
     }
 
     #[must_use]
@@ -162,19 +126,13 @@ impl SignedCheckpoint {
 
     /// The note with the log's own signature alone, without witnesses' lines.
     pub(crate) fn alone(&self, key: &VerifierKey) -> Result<String, Error> {
-        let malformed = |_| Error::MalformedCheckpoint {
-            why: "its text is malformed",
-        };
+        let malformed = |_| Error::MalformedCheckpoint { why: "its text is malformed" };
         let note = parse_note(&self.note)?;
         let (own, _) = note
             .verify(&VerifierList::new(vec![Box::new(key.clone())]))
-            .map_err(|_| Error::NotSigned {
-                key: key.to_string(),
-            })?;
+            .map_err(|_| Error::NotSigned { key: key.to_string() })?;
         let alone = Note::new(self.checkpoint.text().as_bytes(), &own).map_err(malformed)?;
-        String::from_utf8(alone.to_bytes()).map_err(|_| Error::MalformedCheckpoint {
-            why: "its text is malformed",
-        })
+        String::from_utf8(alone.to_bytes()).map_err(|_| Error::MalformedCheckpoint { why: "its text is malformed" })
     }
 
     /// Whether the note is in its one canonical form, with nothing that the key does not commit to.

@@ -51,17 +51,8 @@ impl Edge {
             Some((_, n, width)) if width > 0 => read_leaves(tiles, &TileId::entries(n, width)?)?,
             _ => Vec::new(),
         };
-        let edge = Self {
-            size,
-            leaves,
-            levels,
-        };
-        let leaves_fit = edge.leaves.iter().map(Leaf::hash).eq(edge
-            .levels
-            .first()
-            .into_iter()
-            .flatten()
-            .copied());
+        let edge = Self { size, leaves, levels };
+        let leaves_fit = edge.leaves.iter().map(Leaf::hash).eq(edge.levels.first().into_iter().flatten().copied());
         if !leaves_fit || edge.root() != checkpoint.root() {
             return Err(Error::TilesDiffer { size });
         }
@@ -99,38 +90,24 @@ impl Edge {
             self.size += 1;
             if self.leaves.len() == TILE_WIDTH as usize {
                 let n = (self.size >> TILE_HEIGHT) - 1;
-                tiles.push(NewTile {
-                    id: TileId::entries(n, TILE_WIDTH)?,
-                    bytes: bundle(&self.leaves),
-                });
+                tiles.push(NewTile { id: TileId::entries(n, TILE_WIDTH)?, bytes: bundle(&self.leaves) });
                 self.leaves.clear();
             }
             self.push(leaf.hash(), &mut grown, &mut tiles)?;
         }
         if !leaves.is_empty() && !self.leaves.is_empty() {
             let id = TileId::entries(self.size >> TILE_HEIGHT, self.leaves.len() as u32)?;
-            tiles.push(NewTile {
-                id,
-                bytes: bundle(&self.leaves),
-            });
+            tiles.push(NewTile { id, bytes: bundle(&self.leaves) });
         }
         for ((level, n, width), hashes) in edge_tiles(self.size).zip(&self.levels) {
             if width > 0 && grown.get(usize::from(level)) == Some(&true) {
-                tiles.push(NewTile {
-                    id: TileId::hashes(level, n, width)?,
-                    bytes: tile_bytes(hashes),
-                });
+                tiles.push(NewTile { id: TileId::hashes(level, n, width)?, bytes: tile_bytes(hashes) });
             }
         }
         Ok(tiles)
     }
 
-    fn push(
-        &mut self,
-        hash: Hash,
-        grown: &mut Vec<bool>,
-        tiles: &mut Vec<NewTile>,
-    ) -> Result<(), Error> {
+    fn push(&mut self, hash: Hash, grown: &mut Vec<bool>, tiles: &mut Vec<NewTile>) -> Result<(), Error> {
         let mut hash = hash;
         for level in 0u8.. {
             let index = usize::from(level);
@@ -138,8 +115,7 @@ impl Edge {
                 self.levels.push(Vec::new());
                 grown.push(true);
             }
-            let (Some(hashes), Some(grown)) = (self.levels.get_mut(index), grown.get_mut(index))
-            else {
+            let (Some(hashes), Some(grown)) = (self.levels.get_mut(index), grown.get_mut(index)) else {
                 break;
             };
             hashes.push(hash);
@@ -148,10 +124,7 @@ impl Edge {
                 break;
             }
             let n = (self.size >> (u32::from(level + 1) * u32::from(TILE_HEIGHT))) - 1;
-            tiles.push(NewTile {
-                id: TileId::hashes(level, n, TILE_WIDTH)?,
-                bytes: tile_bytes(hashes),
-            });
+            tiles.push(NewTile { id: TileId::hashes(level, n, TILE_WIDTH)?, bytes: tile_bytes(hashes) });
             hash = Frontier::root_of(hashes);
             hashes.clear();
         }
@@ -174,19 +147,7 @@ fn read_leaves<R: ReadTiles + ?Sized>(tiles: &R, id: &TileId) -> Result<Vec<Leaf
 /// of 0 means that the last tile of the level is full.
 pub(crate) fn edge_tiles(size: u64) -> impl Iterator<Item = (u8, u64, u32)> {
     (0u8..)
-        .map(move |level| {
-            (
-                level,
-                size.checked_shr(u32::from(level) * u32::from(TILE_HEIGHT))
-                    .unwrap_or(0),
-            )
-        })
+        .map(move |level| (level, size.checked_shr(u32::from(level) * u32::from(TILE_HEIGHT)).unwrap_or(0)))
         .take_while(|(_, nodes)| *nodes > 0)
-        .map(|(level, nodes)| {
-            (
-                level,
-                nodes >> TILE_HEIGHT,
-                (nodes % u64::from(TILE_WIDTH)) as u32,
-            )
-        })
+        .map(|(level, nodes)| (level, nodes >> TILE_HEIGHT, (nodes % u64::from(TILE_WIDTH)) as u32))
 }

@@ -88,14 +88,8 @@ fn indexes_erased_by(body: &[u8]) -> Vec<u64> {
         return Vec::new();
     }
     match serde_json::from_slice::<Event>(body) {
-        Ok(event)
-            if event.action == ERASE_ACTION
-                && event.outcome.as_deref().is_none_or(|it| it == "allowed") =>
-        {
-            event
-                .detail
-                .map(|detail| detail.indexes)
-                .unwrap_or_default()
+        Ok(event) if event.action == ERASE_ACTION && event.outcome.as_deref().is_none_or(|it| it == "allowed") => {
+            event.detail.map(|detail| detail.indexes).unwrap_or_default()
         }
         _ => Vec::new(),
     }
@@ -109,14 +103,8 @@ mod tests {
     #[test]
     fn only_an_allowed_erasure_counts() {
         let event = |text: &str| indexes_erased_by(text.as_bytes());
-        assert_eq!(
-            event(r#"{"action":"event.erase","outcome":"allowed","detail":{"indexes":[1,5]}}"#),
-            [1, 5]
-        );
-        assert_eq!(
-            event(r#"{"detail":{"indexes":[2],"why":"retention"},"action":"event.erase"}"#),
-            [2]
-        );
+        assert_eq!(event(r#"{"action":"event.erase","outcome":"allowed","detail":{"indexes":[1,5]}}"#), [1, 5]);
+        assert_eq!(event(r#"{"detail":{"indexes":[2],"why":"retention"},"action":"event.erase"}"#), [2]);
         for other in [
             r#"{"action":"event.erase","outcome":"denied","detail":{"indexes":[1]}}"#,
             r#"{"action":"event.erase","outcome":"failed","detail":{"indexes":[1]}}"#,

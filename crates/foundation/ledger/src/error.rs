@@ -49,14 +49,10 @@ pub enum Error {
     #[error("this is not a proof that this version can read: {why}")]
     MalformedProof { why: &'static str },
     /// The log is shorter than what was seen before.
-    #[error(
-        "the log has {found} entries, and {remembered} were seen before: it was cut or an old copy restored"
-    )]
+    #[error("the log has {found} entries, and {remembered} were seen before: it was cut or an old copy restored")]
     Shrunk { remembered: u64, found: u64 },
     /// The log is not a continuation of what was seen before.
-    #[error(
-        "the log of {found} entries does not continue the one of {remembered} that was seen before"
-    )]
+    #[error("the log of {found} entries does not continue the one of {remembered} that was seen before")]
     Forked { remembered: u64, found: u64 },
     /// What was remembered is damaged; it is not taken for absent.
     #[error("the remembered checkpoint `{}` is damaged: find out why, then move it away", path.display())]

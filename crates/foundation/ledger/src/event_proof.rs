@@ -3,8 +3,7 @@
 //! Refuses salt without body and body without salt; an erased event is proved by its hash alone.
 
 use crate::{
-    Checkpoint, Error, Hash, Leaf, ReadTiles, SALT_BYTES, SignedCheckpoint, StoredEntry,
-    VerifierKey,
+    Checkpoint, Error, Hash, Leaf, ReadTiles, SALT_BYTES, SignedCheckpoint, StoredEntry, VerifierKey,
     proof::{leaf_hash, prove_inclusion, verify_inclusion},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -50,34 +49,14 @@ impl EventProof {
         let hashes = prove_inclusion(checkpoint.checkpoint(), index, tiles)?;
         let (salt, body, leaf) = match entry {
             StoredEntry::Kept { salt, body } => {
-                let text = std::str::from_utf8(body).map_err(|_| Error::Entry {
-                    index,
-                    why: "it is not text",
-                })?;
-                (
-                    Some(BASE64_STANDARD.encode(salt)),
-                    Some(text.to_owned()),
-                    Leaf::of(salt, body).hash(),
-                )
+                let text = std::str::from_utf8(body).map_err(|_| Error::Entry { index, why: "it is not text" })?;
+                (Some(BASE64_STANDARD.encode(salt)), Some(text.to_owned()), Leaf::of(salt, body).hash())
             }
-            StoredEntry::Gone => (
-                None,
-                None,
-                leaf_hash(checkpoint.checkpoint(), index, tiles)?,
-            ),
+            StoredEntry::Gone => (None, None, leaf_hash(checkpoint.checkpoint(), index, tiles)?),
         };
         verify_inclusion(checkpoint.checkpoint(), index, leaf, &hashes)?;
         let checkpoint = checkpoint.note().to_owned();
-        Ok(Self {
-            format: PROOF_FORMAT.to_owned(),
-            key: key.clone(),
-            checkpoint,
-            index,
-            salt,
-            body,
-            leaf,
-            hashes,
-        })
+        Ok(Self { format: PROOF_FORMAT.to_owned(), key: key.clone(), checkpoint, index, salt, body, leaf, hashes })
     }
 
     /// Checks everything: signature, leaf and path. The key that was used is [`EventProof::key`]; a `pinned` one must
@@ -88,34 +67,23 @@ impl EventProof {
     /// [`Error::ProofFails`].
     pub fn verify(&self, pinned: Option<&VerifierKey>) -> Result<Checkpoint, Error> {
         if self.format != PROOF_FORMAT {
-            return Err(Error::MalformedProof {
-                why: "it is of another version",
-            });
+            return Err(Error::MalformedProof { why: "it is of another version" });
         }
         if let Some(pinned) = pinned.filter(|pinned| pinned.public() != self.key.public()) {
-            return Err(Error::NotSigned {
-                key: pinned.to_string(),
-            });
+            return Err(Error::NotSigned { key: pinned.to_string() });
         }
         let signed = SignedCheckpoint::open(&self.checkpoint, &self.key)?;
         match (&self.salt, &self.body) {
             (Some(salt), Some(body)) => {
-                let salt = BASE64_STANDARD
-                    .decode(salt)
-                    .ok()
-                    .and_then(|salt| <[u8; SALT_BYTES]>::try_from(salt).ok());
-                let salt = salt.ok_or(Error::MalformedProof {
-                    why: "its salt is malformed",
-                })?;
+                let salt = BASE64_STANDARD.decode(salt).ok().and_then(|salt| <[u8; SALT_BYTES]>::try_from(salt).ok());
+                let salt = salt.ok_or(Error::MalformedProof { why: "its salt is malformed" })?;
                 if Leaf::of(&salt, body.as_bytes()).hash() != self.leaf {
                     return Err(Error::ProofFails);
                 }
             }
             (None, None) => {}
             _ => {
-                return Err(Error::MalformedProof {
-                    why: "salt and body belong together",
-                });
+                return Err(Error::MalformedProof { why: "salt and body belong together" });
             }
         }
         verify_inclusion(signed.checkpoint(), self.index, self.leaf, &self.hashes)?;

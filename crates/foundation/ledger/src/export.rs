@@ -31,8 +31,8 @@
 //! end, belong to no index.
 
 use crate::{
-    Error, Hash, ReadLog, SALT_BYTES, SignedCheckpoint, StoredEntry, TILE_WIDTH, TileId,
-    VerifierKey, edge::edge_tiles, source::read_hashes,
+    Error, Hash, ReadLog, SALT_BYTES, SignedCheckpoint, StoredEntry, TILE_WIDTH, TileId, VerifierKey, edge::edge_tiles,
+    source::read_hashes,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::io::Write;
@@ -90,10 +90,7 @@ pub(crate) fn tile_line(tile: &TileId) -> String {
 
 /// The line before a body.
 pub(crate) fn entry_line(index: u64, salt: &[u8; SALT_BYTES], length: u64) -> String {
-    format!(
-        "{ENTRY_WORD}{index} {} {length}",
-        BASE64_STANDARD.encode(salt)
-    )
+    format!("{ENTRY_WORD}{index} {} {length}", BASE64_STANDARD.encode(salt))
 }
 
 /// The line for an erased entry.
@@ -130,10 +127,7 @@ impl<W: Write, L: ReadLog + ?Sized> Writer<'_, W, L> {
     }
 
     fn entries(&mut self, first: u64, hashes: &[Hash]) -> Result<(), Error> {
-        let entries = self
-            .log
-            .entries(first, hashes.len() as u32)
-            .map_err(Error::Source)?;
+        let entries = self.log.entries(first, hashes.len() as u32).map_err(Error::Source)?;
         let mut entries = entries.into_iter();
         for (index, hash) in (first..).zip(hashes) {
             match entries.next() {
@@ -142,10 +136,7 @@ impl<W: Write, L: ReadLog + ?Sized> Writer<'_, W, L> {
                     writeln!(self.out, "{}", erased_line(index, *hash)).map_err(Error::Write)?;
                 }
                 None => {
-                    return Err(Error::Entry {
-                        index,
-                        why: "it is not in the store",
-                    });
+                    return Err(Error::Entry { index, why: "it is not in the store" });
                 }
             }
         }
@@ -155,15 +146,9 @@ impl<W: Write, L: ReadLog + ?Sized> Writer<'_, W, L> {
     fn kept(&mut self, index: u64, salt: &[u8; SALT_BYTES], body: &[u8]) -> Result<(), Error> {
         let length = body.len() as u64;
         if length > MAX_BODY_BYTES {
-            return Err(Error::Entry {
-                index,
-                why: "its body is longer than 16 MiB",
-            });
+            return Err(Error::Entry { index, why: "its body is longer than 16 MiB" });
         }
         writeln!(self.out, "{}", entry_line(index, salt, length)).map_err(Error::Write)?;
-        self.out
-            .write_all(body)
-            .and_then(|()| self.out.write_all(b"\n"))
-            .map_err(Error::Write)
+        self.out.write_all(body).and_then(|()| self.out.write_all(b"\n")).map_err(Error::Write)
     }
 }

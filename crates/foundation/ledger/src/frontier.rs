@@ -32,9 +32,7 @@ impl Frontier {
 
     pub(crate) fn root(&self) -> Hash {
         let from_the_right = self.subtrees.iter().rev().map(|(_, hash)| *hash);
-        from_the_right
-            .reduce(|right, left| Hash::over(left, right))
-            .unwrap_or(Hash::EMPTY)
+        from_the_right.reduce(|right, left| Hash::over(left, right)).unwrap_or(Hash::EMPTY)
     }
 
     /// The root over hashes that are all of one height.

@@ -37,8 +37,7 @@ impl Hash {
     /// The hashes that a hash tile holds one after the other.
     pub(crate) fn many(bytes: &[u8]) -> Option<Vec<Self>> {
         let (chunks, rest) = bytes.as_chunks::<HASH_BYTES>();
-        rest.is_empty()
-            .then(|| chunks.iter().copied().map(Self).collect())
+        rest.is_empty().then(|| chunks.iter().copied().map(Self).collect())
     }
 }
 
@@ -87,8 +86,6 @@ impl Serialize for Hash {
 
 impl<'de> Deserialize<'de> for Hash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }

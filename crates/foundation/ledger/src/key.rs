@@ -33,9 +33,7 @@ fn checked_name(name: &str) -> Result<&str, Error> {
     if fits && !name.chars().any(char::is_control) {
         Ok(name)
     } else {
-        Err(Error::MalformedName {
-            found: name.chars().take(80).collect(),
-        })
+        Err(Error::MalformedName { found: name.chars().take(80).collect() })
     }
 }
 
@@ -52,10 +50,7 @@ impl LogKey {
     /// # Errors
     /// [`Error::MalformedName`] if the origin cannot be a key name.
     pub fn new(origin: &str, signing: SigningKey) -> Result<Self, Error> {
-        let verifier = VerifierKey {
-            name: checked_name(origin)?.to_owned(),
-            public: signing.public(),
-        };
+        let verifier = VerifierKey { name: checked_name(origin)?.to_owned(), public: signing.public() };
         Ok(Self { signing, verifier })
     }
 
@@ -115,13 +110,7 @@ impl VerifierKey {
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}+{:08x}+{}",
-            self.name,
-            self.id(),
-            BASE64_STANDARD.encode(self.typed())
-        )
+        write!(f, "{}+{:08x}+{}", self.name, self.id(), BASE64_STANDARD.encode(self.typed()))
     }
 }
 
@@ -135,12 +124,9 @@ impl FromStr for VerifierKey {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let malformed = || Error::MalformedKey {
-            found: text.chars().take(120).collect(),
-        };
+        let malformed = || Error::MalformedKey { found: text.chars().take(120).collect() };
         let mut fields = text.splitn(3, '+');
-        let (Some(name), Some(_id), Some(key)) = (fields.next(), fields.next(), fields.next())
-        else {
+        let (Some(name), Some(_id), Some(key)) = (fields.next(), fields.next(), fields.next()) else {
             return Err(malformed());
         };
         let typed = BASE64_STANDARD.decode(key).map_err(|_| malformed())?;
@@ -148,16 +134,9 @@ impl FromStr for VerifierKey {
             return Err(malformed());
         };
         let public = PublicKey::from_bytes(public.try_into().map_err(|_| malformed())?);
-        let parsed = Self {
-            name: checked_name(name).map_err(|_| malformed())?.to_owned(),
-            public,
-        };
+        let parsed = Self { name: checked_name(name).map_err(|_| malformed())?.to_owned(), public };
         // One spelling for each key: this also compares the id.
-        if parsed.to_string() == text {
-            Ok(parsed)
-        } else {
-            Err(malformed())
-        }
+        if parsed.to_string() == text { Ok(parsed) } else { Err(malformed()) }
     }
 }
 
@@ -169,9 +148,7 @@ impl Serialize for VerifierKey {
 
 impl<'de> Deserialize<'de> for VerifierKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -35,8 +35,7 @@ pub use hash::{HASH_BYTES, Hash};
 pub use key::{LogKey, VerifierKey, origin};
 pub use leaf::{LEAF_BYTES, LEAF_VERSION, Leaf, SALT_BYTES, new_salt};
 pub use proof::{
-    ConsistencyProof, prove_consistency, prove_inclusion, tiles_for_consistency,
-    tiles_for_inclusion, verify_inclusion,
+    ConsistencyProof, prove_consistency, prove_inclusion, tiles_for_consistency, tiles_for_inclusion, verify_inclusion,
 };
 pub use remembered::{Memory, Remembered};
 pub use source::{ReadLog, ReadTiles, StoredEntry, TileMap};

@@ -25,9 +25,7 @@ pub fn prove_inclusion<R: ReadTiles + ?Sized>(
 ) -> Result<Vec<Hash>, Error> {
     let size = checkpoint.size();
     in_log(index, size)?;
-    let hashes = with_tiles(checkpoint, tiles, |reader| {
-        tlog_tiles::prove_record(size, index, reader)
-    })?;
+    let hashes = with_tiles(checkpoint, tiles, |reader| tlog_tiles::prove_record(size, index, reader))?;
     // The library takes some tiles unchecked (see `with_tiles`): only a proof that leads to the root leaves here.
     let leaf = leaf_hash(checkpoint, index, tiles)?;
     verify_inclusion(checkpoint, index, leaf, &hashes).map_err(|_| Error::TilesDiffer { size })?;
@@ -38,16 +36,10 @@ pub fn prove_inclusion<R: ReadTiles + ?Sized>(
 ///
 /// # Errors
 /// [`Error::NotInLog`], [`Error::ProofFails`].
-pub fn verify_inclusion(
-    checkpoint: &Checkpoint,
-    index: u64,
-    leaf: Hash,
-    proof: &[Hash],
-) -> Result<(), Error> {
+pub fn verify_inclusion(checkpoint: &Checkpoint, index: u64, leaf: Hash, proof: &[Hash]) -> Result<(), Error> {
     in_log(index, checkpoint.size())?;
     let (size, root) = (checkpoint.size(), checkpoint.root().into());
-    tlog_tiles::check_record(&library(proof)?, size, root, index, leaf.into())
-        .map_err(|_| Error::ProofFails)
+    tlog_tiles::check_record(&library(proof)?, size, root, index, leaf.into()).map_err(|_| Error::ProofFails)
 }
 
 /// The tiles that [`prove_inclusion`] reads, to be loaded beforehand.
@@ -89,18 +81,12 @@ pub fn prove_consistency<R: ReadTiles + ?Sized>(
         let hashes = Vec::new();
         return Ok(ConsistencyProof { from, to, hashes });
     }
-    let hashes = with_tiles(checkpoint, tiles, |reader| {
-        tlog_tiles::prove_tree(to, from, reader)
-    })?;
-    let older = with_tiles(checkpoint, tiles, |reader| {
-        Ok(vec![tlog_tiles::tree_hash(from, reader)?])
-    })?;
+    let hashes = with_tiles(checkpoint, tiles, |reader| tlog_tiles::prove_tree(to, from, reader))?;
+    let older = with_tiles(checkpoint, tiles, |reader| Ok(vec![tlog_tiles::tree_hash(from, reader)?]))?;
     let proof = ConsistencyProof { from, to, hashes };
     // As above: only a proof that leads to the root leaves here.
     let older = older.first().copied().ok_or(Error::ProofFails)?;
-    proof
-        .leads(older, checkpoint.root())
-        .map_err(|_| Error::TilesDiffer { size: to })?;
+    proof.leads(older, checkpoint.root()).map_err(|_| Error::TilesDiffer { size: to })?;
     Ok(proof)
 }
 
@@ -130,51 +116,29 @@ impl ConsistencyProof {
         }
         if self.from == 0 {
             let empty = self.hashes.is_empty() && older.root() == Hash::EMPTY;
-            return if empty {
-                Ok(())
-            } else {
-                Err(Error::ProofFails)
-            };
+            return if empty { Ok(()) } else { Err(Error::ProofFails) };
         }
         self.leads(older.root(), newer.root())
     }
 
     fn leads(&self, older: Hash, newer: Hash) -> Result<(), Error> {
         let hashes = library(&self.hashes)?;
-        tlog_tiles::check_tree(&hashes, self.to, newer.into(), self.from, older.into())
-            .map_err(|_| Error::ProofFails)
+        tlog_tiles::check_tree(&hashes, self.to, newer.into(), self.from, older.into()).map_err(|_| Error::ProofFails)
     }
 }
 
 /// The hash of a leaf, as the tiles have it.
-pub(crate) fn leaf_hash<R: ReadTiles + ?Sized>(
-    checkpoint: &Checkpoint,
-    index: u64,
-    tiles: &R,
-) -> Result<Hash, Error> {
-    let read = with_tiles(checkpoint, tiles, |reader| {
-        reader.read_hashes(&[tlog_tiles::stored_hash_index(0, index)])
-    })?;
-    read.first().copied().ok_or(Error::NotInLog {
-        index,
-        size: checkpoint.size(),
-    })
+pub(crate) fn leaf_hash<R: ReadTiles + ?Sized>(checkpoint: &Checkpoint, index: u64, tiles: &R) -> Result<Hash, Error> {
+    let read = with_tiles(checkpoint, tiles, |reader| reader.read_hashes(&[tlog_tiles::stored_hash_index(0, index)]))?;
+    read.first().copied().ok_or(Error::NotInLog { index, size: checkpoint.size() })
 }
 
 fn in_log(index: u64, size: u64) -> Result<(), Error> {
-    if index < size && size <= MAX_SIZE {
-        Ok(())
-    } else {
-        Err(Error::NotInLog { index, size })
-    }
+    if index < size && size <= MAX_SIZE { Ok(()) } else { Err(Error::NotInLog { index, size }) }
 }
 
 fn earlier(from: u64, to: u64) -> Result<(), Error> {
-    if from <= to && to <= MAX_SIZE {
-        Ok(())
-    } else {
-        Err(Error::NotEarlier { from, to })
-    }
+    if from <= to && to <= MAX_SIZE { Ok(()) } else { Err(Error::NotEarlier { from, to }) }
 }
 
 fn library(hashes: &[Hash]) -> Result<Vec<tlog_tiles::Hash>, Error> {

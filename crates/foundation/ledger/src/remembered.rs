@@ -37,13 +37,8 @@ impl Remembered {
     /// # Errors
     /// [`Error::Memory`].
     pub fn open(folder: &Path) -> Result<Self, Error> {
-        fs::create_dir_all(folder).map_err(|source| Error::Memory {
-            path: folder.to_owned(),
-            source,
-        })?;
-        Ok(Self {
-            folder: folder.to_owned(),
-        })
+        fs::create_dir_all(folder).map_err(|source| Error::Memory { path: folder.to_owned(), source })?;
+        Ok(Self { folder: folder.to_owned() })
     }
 
     /// The checkpoint last seen under a key, its signature checked again.
@@ -59,10 +54,7 @@ impl Remembered {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(Error::Memory { path, source }),
         }
-        let bytes = fs::read(&path).map_err(|source| Error::Memory {
-            path: path.clone(),
-            source,
-        })?;
+        let bytes = fs::read(&path).map_err(|source| Error::Memory { path: path.clone(), source })?;
         let text = String::from_utf8(bytes).map_err(|_| damaged())?;
         let (line, note) = text.split_once('\n').ok_or_else(damaged)?;
         // Its name may differ from today's: the log may have been renamed since.
@@ -70,9 +62,7 @@ impl Remembered {
         if kept.public() != key.public() {
             return Err(damaged());
         }
-        SignedCheckpoint::open(note, &kept)
-            .map(Some)
-            .map_err(|_| damaged())
+        SignedCheckpoint::open(note, &kept).map(Some).map_err(|_| damaged())
     }
 
     /// Holds a checkpoint against what is remembered of its key, and remembers it if it continues that.
@@ -96,40 +86,24 @@ impl Remembered {
         };
         let known = known.checkpoint();
         if found.size() < known.size() {
-            return Err(Error::Shrunk {
-                remembered: known.size(),
-                found: found.size(),
-            });
+            return Err(Error::Shrunk { remembered: known.size(), found: found.size() });
         }
         if found.size() == known.size() {
             return match found.root() == known.root() {
                 true => Ok(Memory::Same),
-                false => Err(Error::Forked {
-                    remembered: known.size(),
-                    found: found.size(),
-                }),
+                false => Err(Error::Forked { remembered: known.size(), found: found.size() }),
             };
         }
         if known.size() > 0 {
-            let forked = |_| Error::Forked {
-                remembered: known.size(),
-                found: found.size(),
-            };
-            proof
-                .ok_or(Error::ProofFails)?
-                .verify(known, found)
-                .map_err(forked)?;
+            let forked = |_| Error::Forked { remembered: known.size(), found: found.size() };
+            proof.ok_or(Error::ProofFails)?.verify(known, found).map_err(forked)?;
         }
         self.keep(key, new)?;
         Ok(Memory::Continued)
     }
 
     /// Replaces what is remembered, whole or not at all.
-    pub(crate) fn keep(
-        &self,
-        key: &VerifierKey,
-        checkpoint: &SignedCheckpoint,
-    ) -> Result<(), Error> {
+    pub(crate) fn keep(&self, key: &VerifierKey, checkpoint: &SignedCheckpoint) -> Result<(), Error> {
         let path = self.path(key);
         let draft = path.with_extension(format!("{}.new", hex::encode(seal::random_bytes::<8>())));
         let text = format!("{key}\n{}", checkpoint.note());
@@ -144,8 +118,7 @@ impl Remembered {
     }
 
     fn path(&self, key: &VerifierKey) -> PathBuf {
-        self.folder
-            .join(format!("{}.checkpoint", key.fingerprint()))
+        self.folder.join(format!("{}.checkpoint", key.fingerprint()))
     }
 }
 

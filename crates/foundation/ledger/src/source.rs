@@ -29,10 +29,7 @@ pub trait ReadLog: ReadTiles {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredEntry {
     /// Salt and exact bytes.
-    Kept {
-        salt: [u8; SALT_BYTES],
-        body: Vec<u8>,
-    },
+    Kept { salt: [u8; SALT_BYTES], body: Vec<u8> },
     /// Salt and body are gone; whether rightly is for the log's `event.erase` events to say.
     Gone,
 }
@@ -66,10 +63,7 @@ impl ReadTiles for TileMap {
 }
 
 /// A tile's bytes; a partial tile that was replaced by a wider one is cut from the full tile (C2SP `tlog-tiles`).
-pub(crate) fn read_tile<R: ReadTiles + ?Sized>(
-    source: &R,
-    tile: &TileId,
-) -> Result<Option<Vec<u8>>, Error> {
+pub(crate) fn read_tile<R: ReadTiles + ?Sized>(source: &R, tile: &TileId) -> Result<Option<Vec<u8>>, Error> {
     if let Some(bytes) = source.tile(tile).map_err(Error::Source)? {
         return Ok(Some(bytes));
     }
@@ -87,10 +81,7 @@ pub(crate) fn read_tile<R: ReadTiles + ?Sized>(
 }
 
 /// The hashes of a hash tile, exactly as many as its width.
-pub(crate) fn read_hashes<R: ReadTiles + ?Sized>(
-    source: &R,
-    tile: &TileId,
-) -> Result<Vec<Hash>, Error> {
+pub(crate) fn read_hashes<R: ReadTiles + ?Sized>(source: &R, tile: &TileId) -> Result<Vec<Hash>, Error> {
     let bytes = read_tile(source, tile)?.ok_or_else(|| Error::TileMissing { path: tile.path() })?;
     Hash::many(&bytes)
         .filter(|hashes| hashes.len() == tile.width() as usize)

@@ -43,17 +43,9 @@ impl TileId {
 
     fn new(level: u8, n: u64, width: u32, kind: Kind) -> Result<Self, Error> {
         if level >= MAX_LEVELS || !(1..=TILE_WIDTH).contains(&width) {
-            return Err(Error::MalformedTilePath {
-                found: format!("{PREFIX}{level}/{n}.p/{width}"),
-            });
+            return Err(Error::MalformedTilePath { found: format!("{PREFIX}{level}/{n}.p/{width}") });
         }
-        Ok(Self(tlog_tiles::Tile::new(
-            TILE_HEIGHT,
-            level,
-            n,
-            width,
-            matches!(kind, Kind::Entries),
-        )))
+        Ok(Self(tlog_tiles::Tile::new(TILE_HEIGHT, level, n, width, matches!(kind, Kind::Entries))))
     }
 
     pub(crate) fn from_library(tile: tlog_tiles::Tile) -> Self {
@@ -88,13 +80,7 @@ impl TileId {
     #[must_use]
     pub fn full(&self) -> Self {
         let (level, n) = (self.level(), self.n());
-        Self(tlog_tiles::Tile::new(
-            TILE_HEIGHT,
-            level,
-            n,
-            TILE_WIDTH,
-            self.is_entries(),
-        ))
+        Self(tlog_tiles::Tile::new(TILE_HEIGHT, level, n, TILE_WIDTH, self.is_entries()))
     }
 
     /// Its path below the log's prefix, such as `tile/0/x001/x234/067.p/17`.
@@ -124,9 +110,7 @@ impl FromStr for TileId {
     type Err = Error;
 
     fn from_str(path: &str) -> Result<Self, Error> {
-        let malformed = || Error::MalformedTilePath {
-            found: path.chars().take(80).collect(),
-        };
+        let malformed = || Error::MalformedTilePath { found: path.chars().take(80).collect() };
         let rest = path.strip_prefix(PREFIX).ok_or_else(malformed)?;
         // The library takes an out-of-range level or an empty tile for a mistake of its caller, and stops.
         let level_fits = match rest.split_once('/') {
@@ -142,21 +126,14 @@ impl FromStr for TileId {
             None => [LIBRARY_PREFIX, rest].concat(),
         };
         let tile = Self(tlog_tiles::Tile::from_path(&spelled).map_err(|_| malformed())?);
-        if tile.path() == path {
-            Ok(tile)
-        } else {
-            Err(malformed())
-        }
+        if tile.path() == path { Ok(tile) } else { Err(malformed()) }
     }
 }
 
 /// An entry bundle: each leaf after its length (16-bit, big-endian), as C2SP `tlog-tiles` frames entries.
 pub(crate) fn bundle(leaves: &[Leaf]) -> Vec<u8> {
     const LENGTH: u16 = LEAF_BYTES as u16;
-    leaves
-        .iter()
-        .flat_map(|leaf| LENGTH.to_be_bytes().into_iter().chain(*leaf.as_bytes()))
-        .collect()
+    leaves.iter().flat_map(|leaf| LENGTH.to_be_bytes().into_iter().chain(*leaf.as_bytes())).collect()
 }
 
 /// Reads what [`bundle`] wrote.
@@ -164,13 +141,9 @@ pub(crate) fn unbundle(bytes: &[u8]) -> Option<Vec<Leaf>> {
     let (frames, rest) = bytes.as_chunks::<{ LEAF_BYTES + 2 }>();
     let leaf = |frame: &[u8; LEAF_BYTES + 2]| {
         let (length, leaf) = frame.split_first_chunk::<2>()?;
-        (usize::from(u16::from_be_bytes(*length)) == LEAF_BYTES)
-            .then(|| Leaf::from_bytes(leaf))
-            .flatten()
+        (usize::from(u16::from_be_bytes(*length)) == LEAF_BYTES).then(|| Leaf::from_bytes(leaf)).flatten()
     };
-    rest.is_empty()
-        .then(|| frames.iter().map(leaf).collect())
-        .flatten()
+    rest.is_empty().then(|| frames.iter().map(leaf).collect()).flatten()
 }
 
 #[cfg(test)]
@@ -179,20 +152,10 @@ mod tests {
 
     #[test]
     fn paths_are_c2sps() {
-        assert_eq!(
-            TileId::hashes(0, 1_234_067, 256).unwrap().path(),
-            "tile/0/x001/x234/067"
-        );
+        assert_eq!(TileId::hashes(0, 1_234_067, 256).unwrap().path(), "tile/0/x001/x234/067");
         assert_eq!(TileId::hashes(1, 0, 17).unwrap().path(), "tile/1/000.p/17");
-        assert_eq!(
-            TileId::entries(5, 3).unwrap().path(),
-            "tile/entries/005.p/3"
-        );
-        for tile in [
-            TileId::hashes(2, 999, 256),
-            TileId::entries(1000, 1),
-            TileId::hashes(7, 3, 255),
-        ] {
+        assert_eq!(TileId::entries(5, 3).unwrap().path(), "tile/entries/005.p/3");
+        for tile in [TileId::hashes(2, 999, 256), TileId::entries(1000, 1), TileId::hashes(7, 3, 255)] {
             let tile = tile.unwrap();
             assert_eq!(tile.path().parse::<TileId>().unwrap(), tile);
         }

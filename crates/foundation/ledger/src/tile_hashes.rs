@@ -2,9 +2,7 @@
 //!
 //! Refuses nothing by itself: what the library reads is checked against the root by whoever asked.
 
-use crate::{
-    Checkpoint, Error, HASH_BYTES, Hash, ReadTiles, TileId, source::read_tile, tile::TILE_HEIGHT,
-};
+use crate::{Checkpoint, Error, HASH_BYTES, Hash, ReadTiles, TileId, source::read_tile, tile::TILE_HEIGHT};
 use std::cell::RefCell;
 use tlog_tiles::{Error as TlogError, TileHashReader};
 
@@ -18,21 +16,12 @@ pub(crate) fn with_tiles<R: ReadTiles + ?Sized>(
     tiles: &R,
     prove: impl FnOnce(&TileHashReader<'_>) -> Result<Vec<tlog_tiles::Hash>, TlogError>,
 ) -> Result<Vec<Hash>, Error> {
-    let reader = Reader {
-        tiles,
-        failed: RefCell::new(None),
-    };
-    let proved = prove(&TileHashReader::new(
-        checkpoint.size(),
-        checkpoint.root().into(),
-        &reader,
-    ));
+    let reader = Reader { tiles, failed: RefCell::new(None) };
+    let proved = prove(&TileHashReader::new(checkpoint.size(), checkpoint.root().into(), &reader));
     match (proved, reader.failed.into_inner()) {
         (_, Some(error)) => Err(error),
         (Ok(hashes), None) => Ok(hashes.into_iter().map(Hash::from).collect()),
-        (Err(_), None) => Err(Error::TilesDiffer {
-            size: checkpoint.size(),
-        }),
+        (Err(_), None) => Err(Error::TilesDiffer { size: checkpoint.size() }),
     }
 }
 
@@ -44,8 +33,7 @@ struct Reader<'a, R: ?Sized> {
 impl<R: ReadTiles + ?Sized> Reader<'_, R> {
     fn one(&self, tile: &tlog_tiles::Tile) -> Result<Vec<u8>, Error> {
         let id = TileId::from_library(*tile);
-        let bytes =
-            read_tile(self.tiles, &id)?.ok_or_else(|| Error::TileMissing { path: id.path() })?;
+        let bytes = read_tile(self.tiles, &id)?.ok_or_else(|| Error::TileMissing { path: id.path() })?;
         if bytes.len() == id.width() as usize * HASH_BYTES {
             Ok(bytes)
         } else {
@@ -60,31 +48,20 @@ impl<R: ReadTiles + ?Sized> tlog_tiles::TileReader for Reader<'_, R> {
     }
 
     fn read_tiles(&self, tiles: &[tlog_tiles::Tile]) -> Result<Vec<Vec<u8>>, TlogError> {
-        tiles
-            .iter()
-            .map(|tile| self.one(tile))
-            .collect::<Result<_, _>>()
-            .map_err(|error| {
-                *self.failed.borrow_mut() = Some(error);
-                TlogError::InvalidTile
-            })
+        tiles.iter().map(|tile| self.one(tile)).collect::<Result<_, _>>().map_err(|error| {
+            *self.failed.borrow_mut() = Some(error);
+            TlogError::InvalidTile
+        })
     }
 
     fn save_tiles(&self, _: &[tlog_tiles::Tile], _: &[Vec<u8>]) {}
 }
 
 /// Asks the library which tiles it would read, and reads none.
-pub(crate) fn planned<T>(
-    size: u64,
-    prove: impl FnOnce(&TileHashReader<'_>) -> Result<T, TlogError>,
-) -> Vec<TileId> {
+pub(crate) fn planned<T>(size: u64, prove: impl FnOnce(&TileHashReader<'_>) -> Result<T, TlogError>) -> Vec<TileId> {
     let planner = Planner(RefCell::new(Vec::new()));
     // It always fails: no tile was read. What it asked for is the plan.
-    drop(prove(&TileHashReader::new(
-        size,
-        tlog_tiles::EMPTY_HASH,
-        &planner,
-    )));
+    drop(prove(&TileHashReader::new(size, tlog_tiles::EMPTY_HASH, &planner)));
     planner.0.into_inner()
 }
 
@@ -106,9 +83,7 @@ impl tlog_tiles::TileReader for Planner {
     }
 
     fn read_tiles(&self, tiles: &[tlog_tiles::Tile]) -> Result<Vec<Vec<u8>>, TlogError> {
-        self.0
-            .borrow_mut()
-            .extend(tiles.iter().copied().map(TileId::from_library));
+        self.0.borrow_mut().extend(tiles.iter().copied().map(TileId::from_library));
         Err(TlogError::InvalidTile)
     }
 

@@ -58,16 +58,10 @@ pub(crate) struct Flaw {
 
 impl Flaw {
     pub(crate) fn at(index: u64, what: impl Into<String>) -> Self {
-        Self {
-            index: Some(index),
-            what: what.into(),
-        }
+        Self { index: Some(index), what: what.into() }
     }
 
     pub(crate) fn nowhere(what: impl Into<String>) -> Self {
-        Self {
-            index: None,
-            what: what.into(),
-        }
+        Self { index: None, what: what.into() }
     }
 }

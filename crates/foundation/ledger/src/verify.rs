@@ -3,8 +3,8 @@
 //! Refuses nothing but what cannot be read: whatever is wrong with a log is a verdict that says where.
 
 use crate::{
-    Checked, Checkpoint, Error, Hash, KeyTrust, ReadLog, Remembered, SignedCheckpoint, StoredEntry,
-    TILE_WIDTH, TileId, Verdict, VerifierKey,
+    Checked, Checkpoint, Error, Hash, KeyTrust, ReadLog, Remembered, SignedCheckpoint, StoredEntry, TILE_WIDTH, TileId,
+    Verdict, VerifierKey,
     checkpoint::CANONICAL_LINES,
     export::{EXPORT_FORMAT, KEY_WORD},
     source::read_tile,
@@ -58,11 +58,7 @@ pub fn verify_log<L: ReadLog + ?Sized>(
 ) -> Result<Verdict, Error> {
     let mut case = Case::new(Checked::Live, options);
     match case.open(note, key.clone()) {
-        Ok(signed) => case.judge(&signed, |size| LiveSteps {
-            log,
-            size,
-            batch: Vec::new().into_iter(),
-        }),
+        Ok(signed) => case.judge(&signed, |size| LiveSteps { log, size, batch: Vec::new().into_iter() }),
         Err(Stop::Flaw(flaw)) => Ok(case.verdict(Some(flaw), 0)),
         Err(Stop::Error(error)) => Err(error),
     }
@@ -79,13 +75,7 @@ struct Case<'a> {
 
 impl<'a> Case<'a> {
     fn new(checked: Checked, options: &'a Options<'a>) -> Self {
-        Self {
-            checked,
-            options,
-            key: None,
-            checkpoint: None,
-            known: None,
-        }
+        Self { checked, options, key: None, checkpoint: None, known: None }
     }
 
     /// Opens the checkpoint under the log's own key, once that is the key that was asked for.
@@ -106,18 +96,13 @@ impl<'a> Case<'a> {
         Ok(signed)
     }
 
-    fn judge<S: Steps>(
-        mut self,
-        signed: &SignedCheckpoint,
-        steps: impl FnOnce(u64) -> S,
-    ) -> Result<Verdict, Error> {
+    fn judge<S: Steps>(mut self, signed: &SignedCheckpoint, steps: impl FnOnce(u64) -> S) -> Result<Verdict, Error> {
         let checkpoint = signed.checkpoint();
         let mut earlier: Vec<&Checkpoint> = self.options.since.iter().collect();
         let known = self.known.take();
         let seen = known.as_ref().map(SignedCheckpoint::checkpoint);
         // An export that was made before the last look is older, not cut; a running log never gets shorter.
-        let applies =
-            |seen: &&Checkpoint| self.checked == Checked::Live || seen.size() <= checkpoint.size();
+        let applies = |seen: &&Checkpoint| self.checked == Checked::Live || seen.size() <= checkpoint.size();
         earlier.extend(seen.filter(applies));
         let walked = Walk::new(steps(checkpoint.size()), checkpoint, earlier).run()?;
         if walked.flaw.is_none()
@@ -158,51 +143,34 @@ impl<'a> Case<'a> {
     }
 
     fn praise(&self, size: u64, erased: u64) -> String {
-        let mut what =
-            format!("all {size} entries are as the signed root says, {erased} of them erased");
-        let seen = self
-            .known
-            .as_ref()
-            .map_or(0, |known| known.checkpoint().size());
+        let mut what = format!("all {size} entries are as the signed root says, {erased} of them erased");
+        let seen = self.known.as_ref().map_or(0, |known| known.checkpoint().size());
         if seen > size {
-            what.push_str(&format!(
-                "; it is older than the {seen} entries seen before"
-            ));
+            what.push_str(&format!("; it is older than the {seen} entries seen before"));
         }
         if self.trust() == KeyTrust::Unpinned {
-            what.push_str(
-                "; the key came with the log, so this does not show whose log it is: give `--key`",
-            );
+            what.push_str("; the key came with the log, so this does not show whose log it is: give `--key`");
         }
         what
     }
 }
 
 /// Reads the lines before the first tile.
-fn read_head<R: BufRead>(
-    lines: &mut Lines<R>,
-    case: &mut Case<'_>,
-) -> Result<SignedCheckpoint, Stop> {
+fn read_head<R: BufRead>(lines: &mut Lines<R>, case: &mut Case<'_>) -> Result<SignedCheckpoint, Stop> {
     match lines.next_line()? {
         Line::Text(line) if line == EXPORT_FORMAT => {}
         Line::End => return Err(cut_in_head()),
         Line::Text(_) | Line::Odd => {
-            return Err(Stop::Flaw(Flaw::nowhere(
-                "its first line is not that of an export that this version reads",
-            )));
+            return Err(Stop::Flaw(Flaw::nowhere("its first line is not that of an export that this version reads")));
         }
     }
     let key = match lines.next_line()? {
-        Line::Text(line) => line
-            .strip_prefix(KEY_WORD)
-            .and_then(|key| key.parse::<VerifierKey>().ok()),
+        Line::Text(line) => line.strip_prefix(KEY_WORD).and_then(|key| key.parse::<VerifierKey>().ok()),
         Line::Odd => None,
         Line::End => return Err(cut_in_head()),
     };
     let Some(key) = key else {
-        return Err(Stop::Flaw(Flaw::nowhere(
-            "its second line does not hold a verifier key",
-        )));
+        return Err(Stop::Flaw(Flaw::nowhere("its second line does not hold a verifier key")));
     };
     let mut note = String::new();
     for _ in 0..CANONICAL_LINES {
@@ -216,9 +184,7 @@ fn read_head<R: BufRead>(
     if signed.is_canonical(&key) {
         Ok(signed)
     } else {
-        Err(Stop::Flaw(Flaw::nowhere(
-            "its checkpoint is not in canonical form",
-        )))
+        Err(Stop::Flaw(Flaw::nowhere("its checkpoint is not in canonical form")))
     }
 }
 
@@ -246,23 +212,13 @@ impl<L: ReadLog + ?Sized> Steps for LiveSteps<'_, L> {
         let width = u64::from(TILE_WIDTH);
         if index.is_multiple_of(width) {
             let count = width.min(self.size - index) as u32;
-            self.batch = self
-                .log
-                .entries(index, count)
-                .map_err(Error::Source)?
-                .into_iter();
+            self.batch = self.log.entries(index, count).map_err(Error::Source)?.into_iter();
         }
         match (self.batch.next(), claimed) {
             (Some(StoredEntry::Kept { salt, body }), _) => Ok(Step::Kept { salt, body }),
             (Some(StoredEntry::Gone), Some(hash)) => Ok(Step::Gone { hash }),
-            (Some(StoredEntry::Gone), None) => Err(Stop::Flaw(Flaw::at(
-                index,
-                "its body and its hash are missing",
-            ))),
-            (None, _) => Err(Stop::Flaw(Flaw::at(
-                index,
-                "the entry is missing from the store",
-            ))),
+            (Some(StoredEntry::Gone), None) => Err(Stop::Flaw(Flaw::at(index, "its body and its hash are missing"))),
+            (None, _) => Err(Stop::Flaw(Flaw::at(index, "the entry is missing from the store"))),
         }
     }
 

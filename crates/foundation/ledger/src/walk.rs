@@ -12,8 +12,8 @@
 //! Bounded: at any time one tile of each level and one entry are in memory.
 
 use crate::{
-    Checkpoint, Error, Hash, Leaf, SALT_BYTES, TileId, edge::edge_tiles, erasure::Erasures,
-    frontier::Frontier, tile::TILE_HEIGHT, verdict::Flaw,
+    Checkpoint, Error, Hash, Leaf, SALT_BYTES, TileId, edge::edge_tiles, erasure::Erasures, frontier::Frontier,
+    tile::TILE_HEIGHT, verdict::Flaw,
 };
 
 /// Where a walk takes tiles and entries from, each exactly once, in the order of the walk.
@@ -33,7 +33,9 @@ pub(crate) enum Step {
         body: Vec<u8>,
     },
     /// The body is gone; this is the hash that was in the log.
-    Gone { hash: Hash },
+    Gone {
+        hash: Hash,
+    },
 }
 
 /// Why a walk ends early.
@@ -67,13 +69,7 @@ pub(crate) struct Walk<'a, S> {
 impl<'a, S: Steps> Walk<'a, S> {
     /// A walk through the log of `checkpoint`, which must continue each checkpoint of `earlier`.
     pub(crate) fn new(steps: S, checkpoint: &'a Checkpoint, earlier: Vec<&'a Checkpoint>) -> Self {
-        Self {
-            steps,
-            checkpoint,
-            earlier,
-            frontier: Frontier::default(),
-            erasures: Erasures::default(),
-        }
+        Self { steps, checkpoint, earlier, frontier: Frontier::default(), erasures: Erasures::default() }
     }
 
     pub(crate) fn run(mut self) -> Result<Walked, Error> {
@@ -82,10 +78,7 @@ impl<'a, S: Steps> Walk<'a, S> {
             Err(Stop::Flaw(flaw)) => Some(self.with_gap(flaw)),
             Err(Stop::Error(error)) => return Err(error),
         };
-        Ok(Walked {
-            flaw,
-            erased: self.erasures.gone(),
-        })
+        Ok(Walked { flaw, erased: self.erasures.gone() })
     }
 
     /// A body that is gone before a flaw may be erased by the very event that is flawed, so it is told, not named.
@@ -100,15 +93,8 @@ impl<'a, S: Steps> Walk<'a, S> {
 
     fn walk(&mut self) -> Result<(), Stop> {
         let size = self.checkpoint.size();
-        if let Some(longest) = self
-            .earlier
-            .iter()
-            .map(|earlier| earlier.size())
-            .max()
-            .filter(|seen| *seen > size)
-        {
-            let what =
-                format!("the log has {size} entries, and {longest} were seen before: it was cut");
+        if let Some(longest) = self.earlier.iter().map(|earlier| earlier.size()).max().filter(|seen| *seen > size) {
+            let what = format!("the log has {size} entries, and {longest} were seen before: it was cut");
             return Err(Stop::Flaw(Flaw::at(size, what)));
         }
         let mut edges = Vec::new();
@@ -130,10 +116,7 @@ impl<'a, S: Steps> Walk<'a, S> {
             )));
         }
         match self.erasures.first_unaccounted() {
-            Some(index) => Err(Stop::Flaw(Flaw::at(
-                index,
-                "its body is missing, and no later `event.erase` names it",
-            ))),
+            Some(index) => Err(Stop::Flaw(Flaw::at(index, "its body is missing, and no later `event.erase` names it"))),
             None => Ok(()),
         }
     }
@@ -145,9 +128,7 @@ impl<'a, S: Steps> Walk<'a, S> {
             let (number, claimed) = (first + u64::from(k), hashes.get(k as usize).copied());
             match tile.level().checked_sub(1) {
                 None => self.leaf(number, claimed)?,
-                Some(below) => {
-                    self.subtree(&TileId::hashes(below, number, crate::TILE_WIDTH)?, claimed)?
-                }
+                Some(below) => self.subtree(&TileId::hashes(below, number, crate::TILE_WIDTH)?, claimed)?,
             }
         }
         Ok(())
@@ -163,10 +144,7 @@ impl<'a, S: Steps> Walk<'a, S> {
             return Ok(());
         }
         let last = first_index_after(tile) - 1;
-        Err(Stop::Flaw(Flaw::at(
-            first,
-            format!("a hash over the entries {first} to {last} was altered"),
-        )))
+        Err(Stop::Flaw(Flaw::at(first, format!("a hash over the entries {first} to {last} was altered"))))
     }
 
     fn leaf(&mut self, index: u64, claimed: Option<Hash>) -> Result<(), Stop> {
@@ -181,10 +159,7 @@ impl<'a, S: Steps> Walk<'a, S> {
             }
         };
         if claimed != Some(hash) {
-            return Err(Stop::Flaw(Flaw::at(
-                index,
-                "the entry or its hash was altered",
-            )));
+            return Err(Stop::Flaw(Flaw::at(index, "the entry or its hash was altered")));
         }
         self.frontier.push(0, hash);
         self.check_earlier()
@@ -192,9 +167,7 @@ impl<'a, S: Steps> Walk<'a, S> {
 
     fn check_earlier(&self) -> Result<(), Stop> {
         let size = self.frontier.size();
-        let differs = |earlier: &&&Checkpoint| {
-            earlier.size() == size && earlier.root() != self.frontier.root()
-        };
+        let differs = |earlier: &&&Checkpoint| earlier.size() == size && earlier.root() != self.frontier.root();
         if !self.earlier.iter().any(|earlier| differs(&earlier)) {
             return Ok(());
         }
@@ -216,6 +189,5 @@ fn first_index_after(tile: &TileId) -> u64 {
 
 /// The first index under the `k`th hash of a tile.
 pub(crate) fn index_under(tile: &TileId, k: u64) -> u64 {
-    (tile.n() * u64::from(crate::TILE_WIDTH) + k)
-        << (u32::from(tile.level()) * u32::from(TILE_HEIGHT))
+    (tile.n() * u64::from(crate::TILE_WIDTH) + k) << (u32::from(tile.level()) * u32::from(TILE_HEIGHT))
 }

@@ -25,13 +25,7 @@ pub enum Class {
 }
 
 impl Class {
-    pub const ALL: [Self; 5] = [
-        Self::Public,
-        Self::Internal,
-        Self::Personal,
-        Self::Confidential,
-        Self::Restricted,
-    ];
+    pub const ALL: [Self; 5] = [Self::Public, Self::Internal, Self::Personal, Self::Confidential, Self::Restricted];
 
     /// The word as the manifest spells it.
     #[must_use]
@@ -61,13 +55,10 @@ impl fmt::Display for Class {
 impl FromStr for Class {
     type Err = UnknownWord;
     fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        Self::ALL
-            .into_iter()
-            .find(|class| class.as_str() == word)
-            .ok_or_else(|| UnknownWord {
-                found: word.to_owned(),
-                allowed: "public, internal, personal, confidential, restricted",
-            })
+        Self::ALL.into_iter().find(|class| class.as_str() == word).ok_or_else(|| UnknownWord {
+            found: word.to_owned(),
+            allowed: "public, internal, personal, confidential, restricted",
+        })
     }
 }
 

@@ -36,9 +36,6 @@ impl FromStr for Env {
         Self::ALL
             .into_iter()
             .find(|env| env.as_str() == word)
-            .ok_or_else(|| UnknownWord {
-                found: word.to_owned(),
-                allowed: "staging, prod",
-            })
+            .ok_or_else(|| UnknownWord { found: word.to_owned(), allowed: "staging, prod" })
     }
 }

@@ -13,10 +13,7 @@ mod time;
 pub use class::{Class, Tier, UnknownWord};
 pub use env::Env;
 pub use finding::{Finding, Severity};
-pub use ids::{
-    AppId, EventId, Group, PersonId, ReleaseNumber, RequestId, SecretId, SessionId, TenantId,
-    TraceId,
-};
+pub use ids::{AppId, EventId, Group, PersonId, ReleaseNumber, RequestId, SecretId, SessionId, TenantId, TraceId};
 pub use manifest::Manifest;
 pub use problem::{Problem, ProblemKind};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

@@ -87,14 +87,7 @@ impl Problem {
         why: impl Into<String>,
         fix: impl Into<String>,
     ) -> Self {
-        Self {
-            kind,
-            code: code.into(),
-            what: what.into(),
-            at: None,
-            why: why.into(),
-            fix: fix.into(),
-        }
+        Self { kind, code: code.into(), what: what.into(), at: None, why: why.into(), fix: fix.into() }
     }
 
     /// Says where.

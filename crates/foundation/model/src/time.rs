@@ -36,19 +36,13 @@ impl Timestamp {
     /// Later by `by`, clamped.
     #[must_use]
     pub fn plus(self, by: Duration) -> Self {
-        Self::from_ms(
-            self.0
-                .saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)),
-        )
+        Self::from_ms(self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// Earlier by `by`, clamped.
     #[must_use]
     pub fn minus(self, by: Duration) -> Self {
-        Self::from_ms(
-            self.0
-                .saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)),
-        )
+        Self::from_ms(self.0.saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// How long after `earlier`; zero when it is not after.
@@ -122,9 +116,7 @@ impl ManualClock {
     }
 
     pub fn advance(&self, by: Duration) {
-        let by = SignedDuration::try_from(by).map_or(i64::MAX, |by| {
-            i64::try_from(by.as_millis()).unwrap_or(i64::MAX)
-        });
+        let by = SignedDuration::try_from(by).map_or(i64::MAX, |by| i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
         self.0.fetch_add(by, Ordering::SeqCst);
     }
 }

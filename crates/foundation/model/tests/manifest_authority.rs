@@ -36,11 +36,7 @@ fn read(text: &str) -> Manifest {
 }
 
 fn told(changes: &[Change]) -> String {
-    changes
-        .iter()
-        .map(|c| format!("{} {}: {}", c.kind, c.surface, c.text))
-        .collect::<Vec<_>>()
-        .join("\n")
+    changes.iter().map(|c| format!("{} {}: {}", c.kind, c.surface, c.text)).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -48,54 +44,25 @@ fn tiers_follow_the_designs_row() {
     let medium_connect = "[connect.x]\nhost = \"x.example\"\nmethods = [\"GET\"]\npaths = [\"/**\"]\nwhy = \"reads\"\n";
     let table = [
         (LOW.to_owned(), Tier::Low),
-        (
-            LOW.replace("wasm", "static")
-                .replace("app.js", "index.html"),
-            Tier::Low,
-        ),
+        (LOW.replace("wasm", "static").replace("app.js", "index.html"), Tier::Low),
         (LOW.replace("\"30d\"", "\"31d\""), Tier::Medium),
         // Longer retention of what is not personal stays low.
-        (
-            LOW.replace("\"30d\"", "\"300d\"")
-                .replace("{ class = \"personal\"", "{ class = \"internal\""),
-            Tier::Low,
-        ),
+        (LOW.replace("\"30d\"", "\"300d\"").replace("{ class = \"personal\"", "{ class = \"internal\""), Tier::Low),
         (format!("{LOW}{medium_connect}"), Tier::Medium),
-        (
-            format!("{LOW}[secrets.T]\nid = \"ops/tee\"\n"),
-            Tier::Medium,
-        ),
-        (
-            format!("{LOW}[browser]\nhosts = [\"cdn.example\"]\n"),
-            Tier::Medium,
-        ),
+        (format!("{LOW}[secrets.T]\nid = \"ops/tee\"\n"), Tier::Medium),
+        (format!("{LOW}[browser]\nhosts = [\"cdn.example\"]\n"), Tier::Medium),
         (LOW.replace("wasm", "external"), Tier::Medium),
-        (
-            LOW.replace(
-                "use = \"everyone\"",
-                "use = \"everyone\"\npublic = [\"/hook\"]",
-            ),
-            Tier::High,
-        ),
-        (
-            LOW.replace("\nclass = \"personal\"", "\nclass = \"confidential\""),
-            Tier::High,
-        ),
-        (
-            LOW.replace("\nclass = \"personal\"", "\nclass = \"restricted\""),
-            Tier::High,
-        ),
+        (LOW.replace("use = \"everyone\"", "use = \"everyone\"\npublic = [\"/hook\"]"), Tier::High),
+        (LOW.replace("\nclass = \"personal\"", "\nclass = \"confidential\""), Tier::High),
+        (LOW.replace("\nclass = \"personal\"", "\nclass = \"restricted\""), Tier::High),
     ];
     for (text, tier) in table {
         let manifest = read(&text);
         assert_eq!(manifest.tier(), tier, "{text}");
         assert_eq!(manifest.tier_reasons().is_empty(), tier == Tier::Low);
     }
-    let reasons: Vec<String> = read(DESIGN)
-        .tier_reasons()
-        .into_iter()
-        .map(|r| format!("{}: {}", r.tier, r.why))
-        .collect();
+    let reasons: Vec<String> =
+        read(DESIGN).tier_reasons().into_iter().map(|r| format!("{}: {}", r.tier, r.why)).collect();
     insta::assert_snapshot!(reasons.join("\n"), @r#"
 medium: it reaches `rooms.corp.example:8443` (`rooms`)
 medium: it reaches `slack.com` (`slack`)
@@ -105,11 +72,8 @@ medium: it uses the secret `people-ops/slack-bot`
 
 #[test]
 fn sentences_say_everything_that_the_designs_manifest_allows() {
-    let lines: Vec<String> = read(DESIGN)
-        .sentences()
-        .into_iter()
-        .map(|s| format!("{}: {}", s.surface, s.text))
-        .collect();
+    let lines: Vec<String> =
+        read(DESIGN).sentences().into_iter().map(|s| format!("{}: {}", s.surface, s.text)).collect();
     insta::assert_snapshot!(lines.join("\n"), @r#"
 gateway: people in `staff` may use it
 gateway: `/export/**` needs a second factor
@@ -131,10 +95,7 @@ fn changes_say_which_way_authority_moved() {
         .replace("methods = [\"POST\"]", "methods = [\"POST\", \"GET\"]")
         .replace("/v1/rooms/**", "/v1/**")
         .replace("retain = \"30d\"", "retain = \"60d\"")
-        .replace(
-            "fields.person = { class = \"personal\" }",
-            "fields.person = { class = \"internal\" }",
-        )
+        .replace("fields.person = { class = \"personal\" }", "fields.person = { class = \"internal\" }")
         .replace("[\"group:staff\"]", "[\"group:guests\"]")
         .replace("[\"/export/**\"]", "[]")
         .replace("public = []", "public = [\"/hook\"]")
@@ -167,18 +128,10 @@ fn edits() -> Vec<(&'static str, &'static str, ChangeKind)> {
     use ChangeKind::{Added, Narrowed, Removed, Reworded, Widened};
     vec![
         ("\"poll-notify\" ", "\"poll-other\" ", Added),
-        (
-            "team    = \"people-ops\"",
-            "team    = \"people-two\"",
-            Added,
-        ),
+        ("team    = \"people-ops\"", "team    = \"people-two\"", Added),
         ("2027-02-01", "2027-02-02", Widened),
         ("2027-02-01", "2027-01-31", Narrowed),
-        (
-            "class   = \"personal\"",
-            "class   = \"confidential\"",
-            Narrowed,
-        ),
+        ("class   = \"personal\"", "class   = \"confidential\"", Narrowed),
         ("profile = \"wasm\"", "profile = \"external\"", Widened),
         ("profile = \"wasm\"", "profile = \"static\"", Narrowed),
         ("64MiB", "65MiB", Widened),
@@ -186,21 +139,9 @@ fn edits() -> Vec<(&'static str, &'static str, ChangeKind)> {
         ("\"10s\"", "\"9s\"", Narrowed),
         ("parallel = 16", "parallel = 17", Widened),
         ("100MiB", "99MiB", Narrowed),
-        (
-            "[\"group:staff\"]",
-            "[\"everyone\", \"group:staff\"]",
-            Widened,
-        ),
-        (
-            "[\"group:staff\"]",
-            "[\"group:staff\", \"group:more\"]",
-            Added,
-        ),
-        (
-            "[\"group:people-ops\"]",
-            "[\"group:people-ops\", \"group:more\"]",
-            Added,
-        ),
+        ("[\"group:staff\"]", "[\"everyone\", \"group:staff\"]", Widened),
+        ("[\"group:staff\"]", "[\"group:staff\", \"group:more\"]", Added),
+        ("[\"group:people-ops\"]", "[\"group:people-ops\", \"group:more\"]", Added),
         ("roles.organiser", "roles.chair", Added),
         ("[\"/export/**\"]", "[\"/export/**\", \"/admin\"]", Narrowed),
         ("[\"/export/**\"]", "[]", Widened),
@@ -214,21 +155,9 @@ fn edits() -> Vec<(&'static str, &'static str, ChangeKind)> {
         ("Shows which", "Shows all", Reworded),
         ("\"30d\"", "\"31d\"", Widened),
         ("\"30d\"", "\"29d\"", Narrowed),
-        (
-            "{ class = \"personal\" }",
-            "{ class = \"internal\" }",
-            Widened,
-        ),
-        (
-            "{ class = \"internal\" }",
-            "{ class = \"personal\" }",
-            Narrowed,
-        ),
-        (
-            "{ class = \"internal\" }",
-            "{ class = \"internal\", type = \"list\" }",
-            Narrowed,
-        ),
+        ("{ class = \"personal\" }", "{ class = \"internal\" }", Widened),
+        ("{ class = \"internal\" }", "{ class = \"personal\" }", Narrowed),
+        ("{ class = \"internal\" }", "{ class = \"internal\", type = \"list\" }", Narrowed),
         ("fields.slots ", "fields.other ", Added),
         ("[data.answers]", "[data.replies]", Added),
         ("1-5\"", "1-6\"", Added),
@@ -249,11 +178,7 @@ fn every_change_of_authority_is_told_and_changes_the_bytes() {
         assert!(DESIGN.contains(from), "{from}");
         let new = read(&DESIGN.replace(from, to));
         let changes = new.changes_from(&old);
-        assert!(
-            changes.iter().any(|change| change.kind == kind),
-            "{from} → {to}: {}",
-            told(&changes)
-        );
+        assert!(changes.iter().any(|change| change.kind == kind), "{from} → {to}: {}", told(&changes));
         assert_ne!(new.canonical_json(), old.canonical_json(), "{from} → {to}");
         // Back again is as loud, and never only more.
         assert!(!old.changes_from(&new).is_empty());
@@ -296,7 +221,10 @@ fn what_gives_no_authority_changes_nothing() {
         DESIGN.replace("[\"group:staff\"]", "[\"group:staff\", \"group:staff\"]"),
         DESIGN.replace("\"30d\"", "\"720h\""),
         DESIGN.replace("\"60/min per user\"", "[\"60/min per user\", \"90/min per user\"]"),
-        DESIGN.replace("limits  = { memory = \"64MiB\", cpu = \"50ms\", time = \"10s\", parallel = 16, storage = \"100MiB\" }", ""),
+        DESIGN.replace(
+            "limits  = { memory = \"64MiB\", cpu = \"50ms\", time = \"10s\", parallel = 16, storage = \"100MiB\" }",
+            "",
+        ),
         DESIGN.replace("[\"/v1/rooms/**\"]", "[\"/v1/rooms/**\", \"/v1/rooms/**\"]"),
     ];
     for text in same {

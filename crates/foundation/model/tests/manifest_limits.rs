@@ -20,11 +20,7 @@ fn codes(text: &str) -> Vec<String> {
 fn check(from: &str, taken: &[&str], refused: &[&str]) {
     assert!(DESIGN.contains(from), "{from}");
     for to in taken {
-        assert_eq!(
-            codes(&DESIGN.replace(from, to)),
-            Vec::<String>::new(),
-            "{to}"
-        );
+        assert_eq!(codes(&DESIGN.replace(from, to)), Vec::<String>::new(), "{to}");
     }
     for to in refused {
         let codes = codes(&DESIGN.replace(from, to));
@@ -36,10 +32,7 @@ fn check(from: &str, taken: &[&str], refused: &[&str]) {
 fn names() {
     let (most, more) = ("a".repeat(40), "a".repeat(41));
     let names = |name: &str| format!("\"{name}\" ");
-    let taken: Vec<String> = ["ab", "a1", "a-b-c", &most]
-        .into_iter()
-        .map(names)
-        .collect();
+    let taken: Vec<String> = ["ab", "a1", "a-b-c", &most].into_iter().map(names).collect();
     let bad = [
         "",
         "a",
@@ -64,20 +57,13 @@ fn names() {
         "assets",
     ];
     let refused: Vec<String> = bad.into_iter().map(names).collect();
-    let (taken, refused): (Vec<&str>, Vec<&str>) = (
-        taken.iter().map(String::as_str).collect(),
-        refused.iter().map(String::as_str).collect(),
-    );
+    let (taken, refused): (Vec<&str>, Vec<&str>) =
+        (taken.iter().map(String::as_str).collect(), refused.iter().map(String::as_str).collect());
     check("\"poll-notify\" ", &taken, &refused);
     check(
         "team    = \"people-ops\"",
         &["team = \"ops\""],
-        &[
-            "team = \"machine\"",
-            "team = \"everyone\"",
-            "team = \"Ops\"",
-            "team = \"o--ps\"",
-        ],
+        &["team = \"machine\"", "team = \"everyone\"", "team = \"Ops\"", "team = \"o--ps\""],
     );
 }
 
@@ -86,46 +72,16 @@ fn names_of_parts() {
     check(
         "[data.answers]",
         &["[data.a]", "[data.all_answers]"],
-        &[
-            "[data.Answers]",
-            "[data.then]",
-            "[data.\"a b\"]",
-            "[data.\"\"]",
-        ],
+        &["[data.Answers]", "[data.then]", "[data.\"a b\"]", "[data.\"\"]"],
     );
     check(
         "fields.slots ",
         &["fields.createdAt ", "fields.a_b "],
-        &[
-            "fields.id ",
-            "fields.version ",
-            "fields.__proto__ ",
-            "fields.a-b ",
-            "fields.1 ",
-        ],
+        &["fields.id ", "fields.version ", "fields.__proto__ ", "fields.a-b ", "fields.1 "],
     );
-    check(
-        "[jobs.remind] ",
-        &["[jobs.send-mail] "],
-        &["[jobs.Remind] ", "[jobs.\"\"] "],
-    );
-    check(
-        "roles.organiser",
-        &["roles.chair_2"],
-        &["roles.Organiser", "roles.\"a b\""],
-    );
-    check(
-        "people-ops/slack-bot",
-        &["ops/a_b-c"],
-        &[
-            "ops",
-            "ops/",
-            "/bot",
-            "ops/a/b",
-            "Ops/bot",
-            "secret://ops/bot",
-        ],
-    );
+    check("[jobs.remind] ", &["[jobs.send-mail] "], &["[jobs.Remind] ", "[jobs.\"\"] "]);
+    check("roles.organiser", &["roles.chair_2"], &["roles.Organiser", "roles.\"a b\""]);
+    check("people-ops/slack-bot", &["ops/a_b-c"], &["ops", "ops/", "/bot", "ops/a/b", "Ops/bot", "secret://ops/bot"]);
 }
 
 #[test]
@@ -163,23 +119,8 @@ fn limits() {
             "\"18014398509481984KiB\"",
         ],
     );
-    check(
-        "\"50ms\"",
-        &["\"1ms\"", "\"5s\""],
-        &[
-            "\"0ms\"",
-            "\"5001ms\"",
-            "\"50\"",
-            "\"1.5s\"",
-            "\"50m\"",
-            "50",
-        ],
-    );
-    check(
-        "\"10s\"",
-        &["\"10ms\"", "\"60s\"", "\"1min\""],
-        &["\"9ms\"", "\"61s\""],
-    );
+    check("\"50ms\"", &["\"1ms\"", "\"5s\""], &["\"0ms\"", "\"5001ms\"", "\"50\"", "\"1.5s\"", "\"50m\"", "50"]);
+    check("\"10s\"", &["\"10ms\"", "\"60s\"", "\"1min\""], &["\"9ms\"", "\"61s\""]);
     check(
         "parallel = 16",
         &["parallel = 1", "parallel = 64", "parallel = 0x10"],
@@ -200,27 +141,12 @@ fn retention_rows_and_rates() {
     check(
         "\"30d\"",
         &["\"1min\"", "\"3653d\"", "\"12h\""],
-        &[
-            "\"59s\"",
-            "\"3654d\"",
-            "\"0d\"",
-            "\"999999999999999999d\"",
-            "30",
-        ],
+        &["\"59s\"", "\"3654d\"", "\"0d\"", "\"999999999999999999d\"", "30"],
     );
-    check(
-        "rows     = 500",
-        &["rows = 1", "rows = 500"],
-        &["rows = 0", "rows = 501", "rows = true"],
-    );
+    check("rows     = 500", &["rows = 1", "rows = 500"], &["rows = 0", "rows = 501", "rows = true"]);
     check(
         "\"60/min per user\"",
-        &[
-            "\"1/s per address\"",
-            "\"10000000/h per app\"",
-            "[\"60/min per user\", \"5/s per route\"]",
-            "[]",
-        ],
+        &["\"1/s per address\"", "\"10000000/h per app\"", "[\"60/min per user\", \"5/s per route\"]", "[]"],
         &[
             "\"0/min per user\"",
             "\"60/day per user\"",
@@ -257,33 +183,13 @@ fn runtime_and_access() {
         &["assets = \"public/\"", ""],
         &["assets = \"..\"", "assets = \"/\"", "assets = [\"public\"]"],
     );
-    check(
-        "\"wasm\"",
-        &["\"static\"", "\"external\""],
-        &["\"container\"", "\"Wasm\"", "1"],
-    );
+    check("\"wasm\"", &["\"static\"", "\"external\""], &["\"container\"", "\"Wasm\"", "1"]);
     check(
         "[\"group:staff\"]",
-        &[
-            "[\"everyone\"]",
-            "\"everyone\"",
-            "[\"everyone\", \"group:staff\"]",
-        ],
-        &[
-            "[]",
-            "[\"staff\"]",
-            "[\"group:\"]",
-            "[\"group:everyone\"]",
-            "\"staff\"",
-            "[1]",
-            "{}",
-        ],
+        &["[\"everyone\"]", "\"everyone\"", "[\"everyone\", \"group:staff\"]"],
+        &["[]", "[\"staff\"]", "[\"group:\"]", "[\"group:everyone\"]", "\"staff\"", "[1]", "{}"],
     );
-    check(
-        "[\"group:people-ops\"]",
-        &["[\"group:staff\"]"],
-        &["[]", "[\"everyone\"]", "\"group:staff\""],
-    );
+    check("[\"group:people-ops\"]", &["[\"group:staff\"]"], &["[]", "[\"everyone\"]", "\"group:staff\""]);
 }
 
 #[test]
@@ -296,28 +202,13 @@ fn destinations_jobs_and_pages() {
     check(
         "\"0 8 * * 1-5\"",
         &["\"*/5 * * * *\"", "\"0  8 * * MON-FRI\""],
-        &[
-            "\"daily\"",
-            "\"0 8 * *\"",
-            "\"0 0 8 * * *\"",
-            "\"@daily\"",
-            "\"0 8 * * $\"",
-            "\"\"",
-        ],
+        &["\"daily\"", "\"0 8 * *\"", "\"0 0 8 * * *\"", "\"@daily\"", "\"0 8 * * $\"", "\"\""],
     );
-    check(
-        "\"Europe/Berlin\"",
-        &["\"UTC\"", "\"America/New_York\""],
-        &["\"Berlin\"", "\"CEST\"", "\"+02:00\"", "\"\""],
-    );
+    check("\"Europe/Berlin\"", &["\"UTC\"", "\"America/New_York\""], &["\"Berlin\"", "\"CEST\"", "\"+02:00\"", "\"\""]);
     check(
         "hosts = []",
         &["hosts = [\"cdn.example:8443\"]"],
-        &[
-            "hosts = [\"*\"]",
-            "hosts = [\"https://cdn.example\"]",
-            "hosts = \"cdn.example\"",
-        ],
+        &["hosts = [\"*\"]", "hosts = [\"https://cdn.example\"]", "hosts = \"cdn.example\""],
     );
     check(
         "why     = \"Shows which rooms are free\"",
@@ -327,18 +218,11 @@ fn destinations_jobs_and_pages() {
     check(
         "host    = \"rooms.corp.example:8443\"",
         &["host = \"10.0.0.7\"\ntls = false"],
-        &[
-            "host = \"10.0.0.7\"\ntls = \"no\"",
-            "host = \"rüms.example\"",
-        ],
+        &["host = \"10.0.0.7\"\ntls = \"no\"", "host = \"rüms.example\""],
     );
     check(
         "{ class = \"internal\" }",
         &["{ class = \"public\", type = \"object\" }"],
-        &[
-            "{ type = \"text\" }",
-            "{ class = \"secret\" }",
-            "{ class = \"internal\", type = \"string\" }",
-        ],
+        &["{ type = \"text\" }", "{ class = \"secret\" }", "{ class = \"internal\", type = \"string\" }"],
     );
 }

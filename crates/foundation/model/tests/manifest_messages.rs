@@ -21,15 +21,8 @@ fn told(findings: &[Finding]) -> String {
             (Some(line), Some(column)) => format!("{line}:{column}"),
             _ => "-".to_owned(),
         };
-        let level = if f.severity == Severity::Block {
-            ""
-        } else {
-            " (warning)"
-        };
-        format!(
-            "{place} [{}]{level} {}\n    why: {}\n    fix: {}",
-            f.code, f.what, f.why, f.fix
-        )
+        let level = if f.severity == Severity::Block { "" } else { " (warning)" };
+        format!("{place} [{}]{level} {}\n    why: {}\n    fix: {}", f.code, f.what, f.why, f.fix)
     });
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -51,36 +44,21 @@ fn the_designs_manifest_is_read_whole() {
     assert_eq!(manifest.app.class, Class::Personal);
     assert_eq!(manifest.runtime.main, "app.js");
     assert_eq!(manifest.runtime.assets.as_deref(), Some("public"));
-    assert_eq!(
-        manifest.runtime.limits,
-        model::manifest::SandboxLimits::default()
-    );
+    assert_eq!(manifest.runtime.limits, model::manifest::SandboxLimits::default());
     assert!(!manifest.access.everyone);
     assert_eq!(manifest.access.groups[0].as_str(), "staff");
     assert_eq!(manifest.access.roles["organiser"][0].as_str(), "people-ops");
     assert_eq!(manifest.access.mfa[0].as_str(), "/export/**");
-    assert_eq!(
-        manifest.secrets["SLACK_TOKEN"].id.as_str(),
-        "people-ops/slack-bot"
-    );
+    assert_eq!(manifest.secrets["SLACK_TOKEN"].id.as_str(), "people-ops/slack-bot");
     assert_eq!(manifest.secrets["SLACK_TOKEN"].line, 20);
     let slack = &manifest.connect["slack"];
-    assert_eq!(
-        (slack.host.as_str(), slack.port, slack.tls),
-        ("slack.com", 443, true)
-    );
+    assert_eq!((slack.host.as_str(), slack.port, slack.tls), ("slack.com", 443, true));
     assert_eq!(slack.secret.as_deref(), Some("SLACK_TOKEN"));
     let rooms = &manifest.connect["rooms"];
-    assert_eq!(
-        (rooms.host.as_str(), rooms.port),
-        ("rooms.corp.example", 8443)
-    );
+    assert_eq!((rooms.host.as_str(), rooms.port), ("rooms.corp.example", 8443));
     assert!(rooms.paths[0].matches("/v1/rooms/7"));
     assert_eq!(manifest.data["answers"].retain.as_secs(), 30 * 86_400);
-    assert_eq!(
-        manifest.data["answers"].fields["person"].class,
-        Class::Personal
-    );
+    assert_eq!(manifest.data["answers"].fields["person"].class, Class::Personal);
     assert_eq!(manifest.jobs["remind"].zone, "Europe/Berlin");
     assert_eq!(manifest.limits.requests.len(), 1);
     assert_eq!(manifest.limits.rows, 500);
@@ -276,9 +254,7 @@ fn letters_that_look_alike_are_named() {
     let table = DESIGN.replace("[app]", "[\u{430}pp]");
     let key = DESIGN.replace("class   =", "\u{441}lass =");
     let quoted = DESIGN.replace("class   =", "\"\u{441}lass\" =");
-    let told = [name, table, key, quoted]
-        .map(|text| refused(&text))
-        .join("\n---\n");
+    let told = [name, table, key, quoted].map(|text| refused(&text)).join("\n---\n");
     insta::assert_snapshot!(told, @r#"
 2:11 [manifest.lookalike] `pоll-notify` has `о` (U+043E), which looks like `o` and is another character
     why: an app's name is small letters, digits and single `-`, starting with a letter and not ending in `-`
@@ -335,33 +311,15 @@ fn a_pasted_secret_is_never_repeated() {
             .replace("[secrets.SLACK_TOKEN]", "[secrets]")
             .replace("id  =", "SLACK_TOKEN =")
             .replace("\"people-ops/slack-bot\"", &quoted),
-        DESIGN.replace(
-            "[secrets.SLACK_TOKEN]",
-            &format!("[secrets.SLACK_TOKEN]\n{value}"),
-        ),
-        DESIGN.replace(
-            "[secrets.SLACK_TOKEN]",
-            &format!("[secrets.SLACK_TOKEN]\nvalue {quoted}"),
-        ),
-        DESIGN.replace(
-            "[secrets.SLACK_TOKEN]",
-            &format!("[secrets.SLACK_TOKEN]\nvalue = {value}"),
-        ),
-        DESIGN.replace(
-            "[secrets.SLACK_TOKEN]",
-            &format!("[secrets.SLACK_TOKEN]\nvalue = {quoted}"),
-        ),
-        DESIGN.replace(
-            "[secrets.SLACK_TOKEN]",
-            &format!("[secrets.SLACK_TOKEN]\nvalue = \"{value}"),
-        ),
+        DESIGN.replace("[secrets.SLACK_TOKEN]", &format!("[secrets.SLACK_TOKEN]\n{value}")),
+        DESIGN.replace("[secrets.SLACK_TOKEN]", &format!("[secrets.SLACK_TOKEN]\nvalue {quoted}")),
+        DESIGN.replace("[secrets.SLACK_TOKEN]", &format!("[secrets.SLACK_TOKEN]\nvalue = {value}")),
+        DESIGN.replace("[secrets.SLACK_TOKEN]", &format!("[secrets.SLACK_TOKEN]\nvalue = {quoted}")),
+        DESIGN.replace("[secrets.SLACK_TOKEN]", &format!("[secrets.SLACK_TOKEN]\nvalue = \"{value}")),
     ];
     for text in texts {
         let told = refused(&text);
-        assert!(
-            !told.contains("wJalr") && !told.contains("EXAMPLEKEY"),
-            "{told}"
-        );
+        assert!(!told.contains("wJalr") && !told.contains("EXAMPLEKEY"), "{told}");
     }
 }
 
@@ -369,8 +327,5 @@ fn a_pasted_secret_is_never_repeated() {
 fn what_was_accepted_can_be_read_again_after_its_day() {
     let late = date(2030, 1, 1);
     assert!(Manifest::parse(DESIGN.as_bytes(), late).is_err());
-    assert_eq!(
-        Manifest::reread(DESIGN.as_bytes()).unwrap().manifest,
-        parse(DESIGN).unwrap().manifest
-    );
+    assert_eq!(Manifest::reread(DESIGN.as_bytes()).unwrap().manifest, parse(DESIGN).unwrap().manifest);
 }

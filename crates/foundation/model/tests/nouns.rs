@@ -28,10 +28,7 @@ fn a_problem_is_five_words_of_json_and_its_kind_is_only_a_status() {
     let at = problem.at("bailiwick.toml:21");
     let json = serde_json::to_value(&at).unwrap();
     assert_eq!(json["at"], "bailiwick.toml:21");
-    assert_eq!(
-        json.as_object().unwrap().keys().collect::<Vec<_>>(),
-        ["code", "what", "at", "why", "fix"]
-    );
+    assert_eq!(json.as_object().unwrap().keys().collect::<Vec<_>>(), ["code", "what", "at", "why", "fix"]);
     let back: Problem = serde_json::from_value(json).unwrap();
     assert_eq!((back.code, back.at), (at.code, at.at));
 }
@@ -58,20 +55,11 @@ fn timestamps_have_three_decimals_and_come_back() {
         let at = Timestamp::from_ms(ms);
         assert_eq!(at.to_string(), text);
         assert_eq!(text.parse::<Timestamp>().unwrap(), at);
-        assert_eq!(
-            serde_json::from_str::<Timestamp>(&serde_json::to_string(&at).unwrap()).unwrap(),
-            at
-        );
+        assert_eq!(serde_json::from_str::<Timestamp>(&serde_json::to_string(&at).unwrap()).unwrap(), at);
     }
     let latest = Timestamp::from_ms(i64::MAX);
     assert_eq!(latest.to_string().parse::<Timestamp>().unwrap(), latest);
     assert!(latest.to_string().starts_with("9999-12-3"));
     assert_eq!(latest.plus(Duration::MAX), latest);
-    assert_eq!(
-        "2026-11-23T01:00:00+01:00"
-            .parse::<Timestamp>()
-            .unwrap()
-            .as_ms(),
-        1_795_392_000_000
-    );
+    assert_eq!("2026-11-23T01:00:00+01:00".parse::<Timestamp>().unwrap().as_ms(), 1_795_392_000_000);
 }

@@ -94,11 +94,7 @@ fn patterns_cover_what_they_say() {
         ("/*/**", "/", false),
     ];
     for (pattern, path, covered) in table {
-        assert_eq!(
-            PathPattern::parse(pattern).unwrap().matches(path),
-            covered,
-            "{pattern} {path}"
-        );
+        assert_eq!(PathPattern::parse(pattern).unwrap().matches(path), covered, "{pattern} {path}");
     }
 }
 

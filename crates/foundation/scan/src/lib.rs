@@ -31,10 +31,7 @@ static SECRETS: LazyLock<Result<Scanner, ScanError>> =
 /// Code `secret.found`, severity `Block`. One file yields at most [`Scanner::MAX_FINDINGS`] of them, and then a note,
 /// `secret.more`.
 pub fn scan_files<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Vec<Finding> {
-    files
-        .into_iter()
-        .flat_map(|(path, bytes)| scan_bytes(path, bytes))
-        .collect()
+    files.into_iter().flat_map(|(path, bytes)| scan_bytes(path, bytes)).collect()
 }
 
 /// Looks through one file. `path` is only named in the findings.

@@ -22,12 +22,7 @@ pub(crate) struct Report<'t> {
 
 impl<'t> Report<'t> {
     pub(crate) fn new(path: &'t str, text: &'t Text<'t>) -> Self {
-        Self {
-            path,
-            text,
-            cursor: Cursor::new(&text.bytes),
-            findings: Vec::new(),
-        }
+        Self { path, text, cursor: Cursor::new(&text.bytes), findings: Vec::new() }
     }
 
     /// Values must come in order of their place.
@@ -80,10 +75,7 @@ impl<'t> Report<'t> {
 
 /// The first characters, where that gives little away, and the length.
 fn redacted(secret: &[u8]) -> String {
-    let length = secret
-        .iter()
-        .filter(|&&byte| byte & 0b1100_0000 != 0b1000_0000)
-        .count();
+    let length = secret.iter().filter(|&&byte| byte & 0b1100_0000 != 0b1000_0000).count();
     let shown: String = secret
         .iter()
         .take(SHOWN_MAX.min(length / SHOWN_SHARE))
@@ -102,9 +94,6 @@ mod tests {
         assert_eq!(redacted(b"abcd"), "`…` (4 characters)");
         assert_eq!(redacted(b"hunter2"), "`h…` (7 characters)");
         assert_eq!(redacted(&[b'a'; 40]), "`aaaa…` (40 characters)");
-        assert_eq!(
-            redacted(b"a`bc\xffdefghijklmnopqrst"),
-            "`a…` (22 characters)"
-        );
+        assert_eq!(redacted(b"a`bc\xffdefghijklmnopqrst"), "`a…` (22 characters)");
     }
 }

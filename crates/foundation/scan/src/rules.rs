@@ -12,17 +12,9 @@ pub enum ScanError {
     #[error("the rules are not valid TOML")]
     Sheet(#[from] toml::de::Error),
     #[error("rule `{rule}`: `{regex}` is not a valid regex")]
-    Regex {
-        rule: String,
-        regex: String,
-        source: Box<regex::Error>,
-    },
+    Regex { rule: String, regex: String, source: Box<regex::Error> },
     #[error("rule `{rule}`: `{regex}` cannot be measured")]
-    Syntax {
-        rule: String,
-        regex: String,
-        source: Box<regex_syntax::Error>,
-    },
+    Syntax { rule: String, regex: String, source: Box<regex_syntax::Error> },
     #[error("rule `{rule}`: its regex has no greatest length; bound it, or say `reach = \"file\"`")]
     Unbounded { rule: String },
     #[error("rule `{rule}` has no keyword")]
@@ -121,16 +113,9 @@ enum Spread {
 /// The rules in order of rank, and the placeholders that hold for all of them.
 pub(crate) fn parse(sheet: &str) -> Result<(Vec<Rule>, Vec<Regex>), ScanError> {
     let sheet: Sheet = toml::from_str(sheet)?;
-    let placeholders = sheet
-        .placeholders
-        .iter()
-        .map(|regex| compile("placeholders", regex))
-        .collect::<Result<_, _>>()?;
-    let rules = sheet
-        .rule
-        .into_iter()
-        .map(Entry::into_rule)
-        .collect::<Result<_, _>>()?;
+    let placeholders =
+        sheet.placeholders.iter().map(|regex| compile("placeholders", regex)).collect::<Result<_, _>>()?;
+    let rules = sheet.rule.into_iter().map(Entry::into_rule).collect::<Result<_, _>>()?;
     Ok((rules, placeholders))
 }
 
@@ -141,21 +126,13 @@ impl Entry {
         }
         let reach = match self.reach {
             Spread::File => Reach::File,
-            Spread::Match => {
-                Reach::Window(maximum_len(&self.id, &self.regex)?.ok_or_else(|| {
-                    ScanError::Unbounded {
-                        rule: self.id.clone(),
-                    }
-                })?)
-            }
+            Spread::Match => Reach::Window(
+                maximum_len(&self.id, &self.regex)?.ok_or_else(|| ScanError::Unbounded { rule: self.id.clone() })?,
+            ),
         };
         Ok(Rule {
             regex: compile(&self.id, &self.regex)?,
-            allow: self
-                .allow
-                .iter()
-                .map(|regex| compile(&self.id, regex))
-                .collect::<Result<_, _>>()?,
+            allow: self.allow.iter().map(|regex| compile(&self.id, regex)).collect::<Result<_, _>>()?,
             id: self.id,
             name: self.name,
             why: self.why,
@@ -176,23 +153,16 @@ impl Rule {
     pub(crate) fn believes(&self, secret: &[u8]) -> bool {
         kinds(secret) >= self.kinds
             && entropy(secret) >= self.entropy
-            && !self
-                .allow
-                .iter()
-                .any(|placeholder| placeholder.is_match(secret))
+            && !self.allow.iter().any(|placeholder| placeholder.is_match(secret))
     }
 }
 
 fn compile(rule: &str, regex: &str) -> Result<Regex, ScanError> {
-    RegexBuilder::new(regex)
-        .unicode(false)
-        .size_limit(REGEX_SIZE_BYTES)
-        .build()
-        .map_err(|source| ScanError::Regex {
-            rule: rule.to_owned(),
-            regex: regex.to_owned(),
-            source: Box::new(source),
-        })
+    RegexBuilder::new(regex).unicode(false).size_limit(REGEX_SIZE_BYTES).build().map_err(|source| ScanError::Regex {
+        rule: rule.to_owned(),
+        regex: regex.to_owned(),
+        source: Box::new(source),
+    })
 }
 
 /// Computed rather than written beside the regex, so that the two cannot disagree.
@@ -230,9 +200,7 @@ fn entropy(bytes: &[u8]) -> f64 {
 /// How many of letters, digits and symbols appear; what joins words (`-`, `_`, `.`, `/`, `:`) is none of them.
 fn kinds(bytes: &[u8]) -> usize {
     let has = |test: fn(&u8) -> bool| usize::from(bytes.iter().any(test));
-    has(u8::is_ascii_alphabetic)
-        + has(u8::is_ascii_digit)
-        + has(|byte| b"!@#$%^&*?+=~".contains(byte))
+    has(u8::is_ascii_alphabetic) + has(u8::is_ascii_digit) + has(|byte| b"!@#$%^&*?+=~".contains(byte))
 }
 
 #[cfg(test)]
@@ -249,10 +217,7 @@ mod tests {
     #[test]
     fn an_unbounded_regex_must_say_that_it_needs_the_whole_file() {
         let unbounded = sheet("keywords = [\"k\"]\nregex = 'k+'\n");
-        assert!(matches!(
-            parse(&unbounded),
-            Err(ScanError::Unbounded { .. })
-        ));
+        assert!(matches!(parse(&unbounded), Err(ScanError::Unbounded { .. })));
         assert!(parse(&(unbounded + "reach = \"file\"\n")).is_ok());
     }
 
@@ -262,18 +227,12 @@ mod tests {
         assert!(matches!(unknown, Err(ScanError::Sheet(_))));
         let error = parse(&sheet("keywords = [\"k\"]\nregex = 'k('\n")).unwrap_err();
         assert!(error.to_string().contains("`r`"), "{error}");
-        assert!(matches!(
-            parse(&sheet("keywords = []\nregex = 'k'\n")),
-            Err(ScanError::NoKeyword { .. })
-        ));
+        assert!(matches!(parse(&sheet("keywords = []\nregex = 'k'\n")), Err(ScanError::NoKeyword { .. })));
     }
 
     #[test]
     fn the_window_is_the_longest_match() {
-        let (rules, _) = parse(&sheet(
-            "keywords = [\"ab\"]\nregex = '\\bab[0-9]{2,5}(?:x|yz)'\n",
-        ))
-        .unwrap();
+        let (rules, _) = parse(&sheet("keywords = [\"ab\"]\nregex = '\\bab[0-9]{2,5}(?:x|yz)'\n")).unwrap();
         assert_eq!(rules.first().unwrap().reach, Reach::Window(9));
     }
 

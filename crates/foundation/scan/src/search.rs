@@ -44,21 +44,11 @@ impl Scanner {
         let mut wakes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (rank, rule) in rules.iter().enumerate() {
             for keyword in &rule.keywords {
-                wakes
-                    .entry(keyword.to_ascii_lowercase())
-                    .or_default()
-                    .push(rank);
+                wakes.entry(keyword.to_ascii_lowercase()).or_default().push(rank);
             }
         }
-        let keywords = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .build(wakes.keys())?;
-        Ok(Self {
-            rules,
-            placeholders,
-            keywords,
-            wakes: wakes.into_values().collect(),
-        })
+        let keywords = AhoCorasick::builder().ascii_case_insensitive(true).build(wakes.keys())?;
+        Ok(Self { rules, placeholders, keywords, wakes: wakes.into_values().collect() })
     }
 
     /// The rules, most specific first.
@@ -116,12 +106,7 @@ impl Scanner {
     fn windows(&self, bytes: &[u8]) -> Vec<Vec<Range<usize>>> {
         let mut windows = vec![Vec::new(); self.rules.len()];
         for found in self.keywords.find_overlapping_iter(bytes) {
-            for &rank in self
-                .wakes
-                .get(found.pattern().as_usize())
-                .into_iter()
-                .flatten()
-            {
+            for &rank in self.wakes.get(found.pattern().as_usize()).into_iter().flatten() {
                 let (Some(rule), Some(list)) = (self.rules.get(rank), windows.get_mut(rank)) else {
                     continue;
                 };
@@ -129,8 +114,7 @@ impl Scanner {
                     Reach::File => 0..bytes.len(),
                     Reach::Window(length) => {
                         let reach = length + CONTEXT_BYTES;
-                        found.start().saturating_sub(reach)
-                            ..found.end().saturating_add(reach).min(bytes.len())
+                        found.start().saturating_sub(reach)..found.end().saturating_add(reach).min(bytes.len())
                     }
                 };
                 merge(list, window);
@@ -147,22 +131,12 @@ impl Scanner {
     ) -> impl Iterator<Item = Range<usize>> + 't {
         let offset = window.start;
         let stretch = bytes.get(window).unwrap_or_default();
-        rule.regex
-            .captures_iter(stretch)
-            .filter_map(move |captures| {
-                let value = captures
-                    .iter()
-                    .skip(1)
-                    .flatten()
-                    .next()
-                    .or_else(|| captures.get(0))?;
-                let believed = rule.believes(value.as_bytes())
-                    && !self
-                        .placeholders
-                        .iter()
-                        .any(|placeholder| placeholder.is_match(value.as_bytes()));
-                believed.then(|| value.start() + offset..value.end() + offset)
-            })
+        rule.regex.captures_iter(stretch).filter_map(move |captures| {
+            let value = captures.iter().skip(1).flatten().next().or_else(|| captures.get(0))?;
+            let believed = rule.believes(value.as_bytes())
+                && !self.placeholders.iter().any(|placeholder| placeholder.is_match(value.as_bytes()));
+            believed.then(|| value.start() + offset..value.end() + offset)
+        })
     }
 }
 
@@ -243,12 +217,7 @@ mod tests {
     fn what_is_taken_is_not_taken_again() {
         let mut taken = Taken::default();
         assert!(taken.claim(&(10..20)));
-        assert!(
-            !taken.claim(&(19..25))
-                && !taken.claim(&(5..11))
-                && !taken.claim(&(12..13))
-                && !taken.claim(&(0..40))
-        );
+        assert!(!taken.claim(&(19..25)) && !taken.claim(&(5..11)) && !taken.claim(&(12..13)) && !taken.claim(&(0..40)));
         assert!(taken.claim(&(20..21)) && taken.claim(&(9..10)));
     }
 }

@@ -25,31 +25,17 @@ impl<'a> Text<'a> {
             _ => None,
         };
         if let Some(text) = utf16 {
-            return Self {
-                bytes: Cow::Owned(text.into_bytes()),
-                kind: Kind::Text,
-            };
+            return Self { bytes: Cow::Owned(text.into_bytes()), kind: Kind::Text };
         }
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let kind = if bytes.iter().take(SNIFF_BYTES).any(|&byte| byte == 0) {
-            Kind::Binary
-        } else {
-            Kind::Text
-        };
-        Self {
-            bytes: Cow::Borrowed(bytes),
-            kind,
-        }
+        let kind = if bytes.iter().take(SNIFF_BYTES).any(|&byte| byte == 0) { Kind::Binary } else { Kind::Text };
+        Self { bytes: Cow::Borrowed(bytes), kind }
     }
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
-    let units = bytes
-        .chunks_exact(2)
-        .filter_map(|pair| pair.try_into().ok().map(unit));
-    char::decode_utf16(units)
-        .map(|decoded| decoded.unwrap_or(char::REPLACEMENT_CHARACTER))
-        .collect()
+    let units = bytes.chunks_exact(2).filter_map(|pair| pair.try_into().ok().map(unit));
+    char::decode_utf16(units).map(|decoded| decoded.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
 /// Counts lines and columns on one walk through the file, however long its lines are.
@@ -62,12 +48,7 @@ pub(crate) struct Cursor<'t> {
 
 impl<'t> Cursor<'t> {
     pub(crate) fn new(bytes: &'t [u8]) -> Self {
-        Self {
-            rest: bytes,
-            passed: 0,
-            line: 1,
-            column: 1,
-        }
+        Self { rest: bytes, passed: 0, line: 1, column: 1 }
     }
 
     /// Line and column, 1-based, the column in characters. Offsets must not go backwards.
@@ -103,14 +84,9 @@ mod tests {
 
     #[test]
     fn byte_order_marks_are_understood() {
-        let little: Vec<u8> = [0xff, 0xfe]
-            .into_iter()
-            .chain("kä€😀".encode_utf16().flat_map(u16::to_le_bytes))
-            .collect();
-        let big: Vec<u8> = [0xfe, 0xff]
-            .into_iter()
-            .chain("kä€😀".encode_utf16().flat_map(u16::to_be_bytes))
-            .collect();
+        let little: Vec<u8> =
+            [0xff, 0xfe].into_iter().chain("kä€😀".encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        let big: Vec<u8> = [0xfe, 0xff].into_iter().chain("kä€😀".encode_utf16().flat_map(u16::to_be_bytes)).collect();
         for bytes in [&little, &big] {
             let text = Text::of(bytes);
             assert_eq!((&*text.bytes, text.kind), ("kä€😀".as_bytes(), Kind::Text));
@@ -118,9 +94,6 @@ mod tests {
         assert_eq!(&*Text::of(b"\xef\xbb\xbfkey").bytes, b"key");
         assert_eq!(Text::of(b"\0asm\x01").kind, Kind::Binary);
         // Half a unit and half a pair are not lost sleep over.
-        assert_eq!(
-            &*Text::of(b"\xff\xfea\0\x3d\xd8\0").bytes,
-            "a\u{fffd}".as_bytes()
-        );
+        assert_eq!(&*Text::of(b"\xff\xfea\0\x3d\xd8\0").bytes, "a\u{fffd}".as_bytes());
     }
 }

@@ -1,12 +1,6 @@
 //! Places where a credential can stand, and files made to be hard: every place is found once, every file ends.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod fill;
 
@@ -22,10 +16,7 @@ fn slack() -> String {
 }
 
 fn blocking(findings: &[Finding]) -> usize {
-    findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Block)
-        .count()
+    findings.iter().filter(|finding| finding.severity == Severity::Block).count()
 }
 
 proptest! {
@@ -66,9 +57,8 @@ proptest! {
 
 #[test]
 fn the_more_specific_rule_speaks() {
-    let text = filled(
-        "const SLACK_TOKEN = \"xoxb-{digit:12}-{digit:13}-{alnum:24}\"; const password = \"ghp_{alnum:36}\";",
-    );
+    let text =
+        filled("const SLACK_TOKEN = \"xoxb-{digit:12}-{digit:13}-{alnum:24}\"; const password = \"ghp_{alnum:36}\";");
     let findings = scan_bytes("app.js", text.as_bytes());
     assert_eq!(findings.len(), 2, "{findings:#?}");
     assert!(findings[0].what.contains("Slack") && findings[1].what.contains("GitHub"));
@@ -76,12 +66,9 @@ fn the_more_specific_rule_speaks() {
 
 #[test]
 fn manifest_assets_and_maps_are_code_too() {
-    let manifest =
-        filled("[secrets.SLACK_TOKEN]\nid = \"xoxb-{digit:12}-{digit:13}-{alnum:24}\"\n");
+    let manifest = filled("[secrets.SLACK_TOKEN]\nid = \"xoxb-{digit:12}-{digit:13}-{alnum:24}\"\n");
     let svg = filled("<svg><!-- AKIA{upper:16} --></svg>");
-    let map = filled(
-        "{\"sourcesContent\":[\"\\nAKIA{upper:16}\\nconst password = \\\"{alnum:12}\\\"\"]}",
-    );
+    let map = filled("{\"sourcesContent\":[\"\\nAKIA{upper:16}\\nconst password = \\\"{alnum:12}\\\"\"]}");
     let files = [
         ("bailiwick.toml", manifest.as_bytes()),
         ("public/logo.svg", svg.as_bytes()),
@@ -89,16 +76,8 @@ fn manifest_assets_and_maps_are_code_too() {
         ("public/empty", b"".as_slice()),
     ];
     let found = scan_files(files);
-    let places: Vec<_> = found
-        .iter()
-        .map(|f| (f.file.as_deref().unwrap(), f.line.unwrap()))
-        .collect();
-    let expected = [
-        ("bailiwick.toml", 2),
-        ("public/logo.svg", 1),
-        ("public/app.js.map", 1),
-        ("public/app.js.map", 1),
-    ];
+    let places: Vec<_> = found.iter().map(|f| (f.file.as_deref().unwrap(), f.line.unwrap())).collect();
+    let expected = [("bailiwick.toml", 2), ("public/logo.svg", 1), ("public/app.js.map", 1), ("public/app.js.map", 1)];
     assert_eq!(places, expected, "{found:#?}");
 }
 
@@ -110,11 +89,7 @@ fn compiled_code_is_searched_for_tight_shapes_alone() {
     let findings = scan_bytes("app.wasm", &wasm);
     assert_eq!(findings.len(), 1, "{findings:#?}");
     assert_eq!((findings[0].line, findings[0].column), (None, None));
-    assert!(
-        findings[0].what.ends_with("at byte 31"),
-        "{}",
-        findings[0].what
-    );
+    assert!(findings[0].what.ends_with("at byte 31"), "{}", findings[0].what);
     // A NUL far into a script hides nothing.
     let mut script = vec![b' '; 9000];
     script.extend_from_slice(b"\0 password = \"hunter22\"");
@@ -145,10 +120,7 @@ fn one_line_of_ten_mebibytes_has_a_column() {
     line.push_str(&format!("\"{}\"", slack()));
     let findings = scan_bytes("bundle.js", line.as_bytes());
     assert_eq!(findings.len(), 1);
-    assert_eq!(
-        (findings[0].line, findings[0].column),
-        (Some(1), Some(column as u32))
-    );
+    assert_eq!((findings[0].line, findings[0].column), (Some(1), Some(column as u32)));
 }
 
 #[test]
@@ -193,10 +165,7 @@ fn a_file_of_nothing_but_credentials_yields_a_short_list() {
     let findings = scan_bytes("dump.txt", file.as_bytes());
     assert_eq!(blocking(&findings), Scanner::MAX_FINDINGS);
     let last = findings.last().unwrap();
-    assert_eq!(
-        (last.code.as_str(), last.severity, findings.len()),
-        ("secret.more", Severity::Note, 101)
-    );
+    assert_eq!((last.code.as_str(), last.severity, findings.len()), ("secret.more", Severity::Note, 101));
     let exact = format!("{}\n", slack()).repeat(100);
     assert_eq!(scan_bytes("dump.txt", exact.as_bytes()).len(), 100);
 }

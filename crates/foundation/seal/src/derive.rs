@@ -33,22 +33,13 @@ impl KeyMaterial {
 
     /// Derives `N` (at most 32) bytes for the purpose that `info` spells out part by part.
     pub(crate) fn derive<const N: usize>(&self, info: &[&[u8]]) -> Zeroizing<[u8; N]> {
-        const {
-            assert!(
-                N <= 32,
-                "one block of HKDF-SHA-256 is all that is ever asked for"
-            )
-        };
+        const { assert!(N <= 32, "one block of HKDF-SHA-256 is all that is ever asked for") };
         let mut encoded = Vec::new();
         for part in info {
             push(&mut encoded, part);
         }
         let mut output = Zeroizing::new([0u8; N]);
-        expand(
-            &Salt::new(HKDF_SHA256, DERIVATION_DOMAIN).extract(self.bytes()),
-            &encoded,
-            output.as_mut_slice(),
-        );
+        expand(&Salt::new(HKDF_SHA256, DERIVATION_DOMAIN).extract(self.bytes()), &encoded, output.as_mut_slice());
         output
     }
 
@@ -60,9 +51,7 @@ impl KeyMaterial {
 /// HKDF-Expand. Fails only for more than 255 blocks, which no caller can ask for.
 fn expand(prk: &Prk, info: &[u8], output: &mut [u8]) {
     let parts = [info];
-    let filled = prk
-        .expand(&parts, OutputLength(output.len()))
-        .and_then(|okm| okm.fill(output));
+    let filled = prk.expand(&parts, OutputLength(output.len())).and_then(|okm| okm.fill(output));
     if filled.is_err() {
         // A key left at zero would seal nothing: no process may go on with it.
         std::process::abort();
@@ -106,11 +95,7 @@ mod tests {
         for (secret, salt, info, expected) in cases {
             let expected = hex::decode(expected).unwrap();
             let mut output = vec![0u8; expected.len()];
-            expand(
-                &Salt::new(HKDF_SHA256, &salt).extract(&secret),
-                &info,
-                &mut output,
-            );
+            expand(&Salt::new(HKDF_SHA256, &salt).extract(&secret), &info, &mut output);
             assert_eq!(output, expected);
         }
     }
@@ -127,9 +112,6 @@ mod tests {
 
     #[test]
     fn debug_shows_no_bytes() {
-        assert_eq!(
-            format!("{:?}", KeyMaterial::new([0xab; 32])),
-            "KeyMaterial(…)"
-        );
+        assert_eq!(format!("{:?}", KeyMaterial::new([0xab; 32])), "KeyMaterial(…)");
     }
 }

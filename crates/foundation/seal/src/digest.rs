@@ -62,9 +62,7 @@ impl FromStr for Digest {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let malformed = || Error::MalformedDigest {
-            found: text.chars().take(80).collect(),
-        };
+        let malformed = || Error::MalformedDigest { found: text.chars().take(80).collect() };
         let digits = text.strip_prefix(PREFIX).ok_or_else(malformed)?;
         if digits.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return Err(malformed());
@@ -83,9 +81,7 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -146,10 +142,7 @@ mod tests {
     fn known_vectors() {
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(Digest::of(b"abc").to_string(), format!("sha256:{abc}"));
-        assert_eq!(
-            hex::encode(sha256(b"")),
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-        );
+        assert_eq!(hex::encode(sha256(b"")), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }
 
     #[test]
@@ -157,22 +150,10 @@ mod tests {
         let digest = Digest::of(b"x");
         let text = digest.to_string();
         assert_eq!(text.parse::<Digest>().unwrap(), digest);
-        assert_eq!(
-            serde_json::to_string(&digest).unwrap(),
-            format!("\"{text}\"")
-        );
-        assert_eq!(
-            serde_json::from_str::<Digest>(&format!("\"{text}\"")).unwrap(),
-            digest
-        );
+        assert_eq!(serde_json::to_string(&digest).unwrap(), format!("\"{text}\""));
+        assert_eq!(serde_json::from_str::<Digest>(&format!("\"{text}\"")).unwrap(), digest);
         let upper = format!("sha256:{}", digest.to_hex().to_uppercase());
-        for wrong in [
-            digest.to_hex(),
-            upper,
-            format!("{text}0"),
-            text[..70].to_owned(),
-            text.replace("256", "512"),
-        ] {
+        for wrong in [digest.to_hex(), upper, format!("{text}0"), text[..70].to_owned(), text.replace("256", "512")] {
             assert!(wrong.parse::<Digest>().is_err(), "{wrong}");
         }
     }

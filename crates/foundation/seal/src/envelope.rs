@@ -78,11 +78,7 @@ impl Cipher {
             // Thirty-two bytes always are a key; without one, nothing may be sealed.
             std::process::abort()
         };
-        Self {
-            key: LessSafeKey::new(key),
-            id,
-            version,
-        }
+        Self { key: LessSafeKey::new(key), id, version }
     }
 
     pub(crate) fn id(&self) -> KeyId {
@@ -106,12 +102,8 @@ impl Cipher {
         envelope.extend_from_slice(&nonce);
         envelope.extend_from_slice(plain);
         let aad = Aad::from(authenticated(&header, context));
-        let text = envelope
-            .get_mut(HEADER_BYTES + NONCE_BYTES..)
-            .unwrap_or_default();
-        let sealed =
-            self.key
-                .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad, text);
+        let text = envelope.get_mut(HEADER_BYTES + NONCE_BYTES..).unwrap_or_default();
+        let sealed = self.key.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad, text);
         let Ok(tag) = sealed else {
             // Fails only past 2³⁶ bytes (RFC 8452, section 6). Plain text must not leave as if it were sealed.
             std::process::abort()
@@ -120,24 +112,12 @@ impl Cipher {
         envelope
     }
 
-    pub(crate) fn open(
-        &self,
-        context: &Context,
-        envelope: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(crate) fn open(&self, context: &Context, envelope: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         let (header, nonce, sealed) = split(envelope)?;
         let ours = self.header();
         if *header != ours {
-            let found = KeyId(
-                header
-                    .last_chunk()
-                    .copied()
-                    .ok_or(Error::MalformedEnvelope)?,
-            );
-            return Err(Error::OtherKey {
-                expected: self.name(),
-                found: name(found, key_version_of(envelope)?),
-            });
+            let found = KeyId(header.last_chunk().copied().ok_or(Error::MalformedEnvelope)?);
+            return Err(Error::OtherKey { expected: self.name(), found: name(found, key_version_of(envelope)?) });
         }
         let aad = Aad::from(authenticated(&ours, context));
         let mut plain = Zeroizing::new(sealed.to_vec());
@@ -166,9 +146,7 @@ fn authenticated(header: &[u8], context: &Context) -> Vec<u8> {
 type Parts<'a> = (&'a [u8; HEADER_BYTES], &'a [u8; NONCE_BYTES], &'a [u8]);
 
 fn split(envelope: &[u8]) -> Result<Parts<'_>, Error> {
-    let (header, rest) = envelope
-        .split_first_chunk()
-        .ok_or(Error::MalformedEnvelope)?;
+    let (header, rest) = envelope.split_first_chunk().ok_or(Error::MalformedEnvelope)?;
     let (nonce, sealed) = rest.split_first_chunk().ok_or(Error::MalformedEnvelope)?;
     if header.first() != Some(&ENVELOPE_VERSION) || sealed.len() < TAG_BYTES {
         return Err(Error::MalformedEnvelope);
@@ -189,12 +167,8 @@ mod tests {
         nonce[0] = 3;
         let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM_SIV, &key).unwrap());
         let mut text = hex::decode("0100000000000000").unwrap();
-        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut text)
-            .unwrap();
-        assert_eq!(
-            hex::encode(text),
-            "c2ef328e5c71c83b843122130f7364b761e0b97427e3df28"
-        );
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut text).unwrap();
+        assert_eq!(hex::encode(text), "c2ef328e5c71c83b843122130f7364b761e0b97427e3df28");
     }
 
     #[test]
@@ -206,9 +180,6 @@ mod tests {
         for cut in 0..good.len() {
             assert!(cipher.open(&context, &good[..cut]).is_err());
         }
-        assert!(matches!(
-            cipher.open(&context, &[9; 80]),
-            Err(Error::MalformedEnvelope)
-        ));
+        assert!(matches!(cipher.open(&context, &[9; 80]), Err(Error::MalformedEnvelope)));
     }
 }

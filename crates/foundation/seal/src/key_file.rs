@@ -33,34 +33,22 @@ impl RootKey {
     /// [`Error::KeyFileOpen`] if group or others have any permission on it, [`Error::KeyFileMalformed`] if it is no
     /// key file or was damaged, [`Error::KeyFile`] if it cannot be read.
     pub fn load_file(path: &Path) -> Result<Self, Error> {
-        let failed = |source| Error::KeyFile {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| Error::KeyFile { path: path.to_owned(), source };
         let file = File::open(path).map_err(failed)?;
         // Judged on the open file, so that nobody can swap it in between.
         let metadata = file.metadata().map_err(failed)?;
         if !metadata.is_file() {
-            return Err(Error::KeyFileMalformed {
-                path: path.to_owned(),
-            });
+            return Err(Error::KeyFileMalformed { path: path.to_owned() });
         }
         let mode = metadata.permissions().mode() & 0o7777;
         if mode & OTHERS != 0 {
-            return Err(Error::KeyFileOpen {
-                path: path.to_owned(),
-                mode,
-            });
+            return Err(Error::KeyFileOpen { path: path.to_owned(), mode });
         }
         let mut text = Zeroizing::new(String::with_capacity(128));
         match file.take(MAX_FILE_BYTES).read_to_string(&mut text) {
-            Ok(_) => parse(&text).ok_or_else(|| Error::KeyFileMalformed {
-                path: path.to_owned(),
-            }),
+            Ok(_) => parse(&text).ok_or_else(|| Error::KeyFileMalformed { path: path.to_owned() }),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Err(Error::KeyFileMalformed {
-                    path: path.to_owned(),
-                })
+                Err(Error::KeyFileMalformed { path: path.to_owned() })
             }
             Err(error) => Err(failed(error)),
         }
@@ -72,40 +60,24 @@ impl RootKey {
     /// # Errors
     /// [`Error::KeyFileExists`] if there is anything at `path`, [`Error::KeyFile`] if it cannot be written.
     pub fn create_file(&self, path: &Path) -> Result<(), Error> {
-        let failed = |source| Error::KeyFile {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| Error::KeyFile { path: path.to_owned(), source };
         let folder = folder_of(path);
-        let draft = folder.join(format!(
-            ".root-key-{}.new",
-            hex::encode(random_bytes::<8>())
-        ));
-        let written = self
-            .write_draft(&draft)
-            .and_then(|()| fs::hard_link(&draft, path));
+        let draft = folder.join(format!(".root-key-{}.new", hex::encode(random_bytes::<8>())));
+        let written = self.write_draft(&draft).and_then(|()| fs::hard_link(&draft, path));
         let removed = fs::remove_file(&draft);
         match written {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(Error::KeyFileExists {
-                    path: path.to_owned(),
-                });
+                return Err(Error::KeyFileExists { path: path.to_owned() });
             }
             Err(error) => return Err(failed(error)),
         }
         removed.map_err(failed)?;
-        File::open(&folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(failed)
+        File::open(&folder).and_then(|folder| folder.sync_all()).map_err(failed)
     }
 
     fn write_draft(&self, draft: &Path) -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(OWNER_ONLY)
-            .open(draft)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(draft)?;
         file.write_all(self.to_line().as_bytes())?;
         file.sync_all()
     }
@@ -126,9 +98,7 @@ fn folder_of(path: &Path) -> PathBuf {
 fn parse(text: &str) -> Option<RootKey> {
     let (id, key) = text.trim().strip_prefix(PREFIX)?.split_once(':')?;
     let mut bytes = Zeroizing::new([0u8; ROOT_KEY_BYTES]);
-    let length = BASE64_URL_SAFE_NO_PAD
-        .decode_slice(key, bytes.as_mut_slice())
-        .ok()?;
+    let length = BASE64_URL_SAFE_NO_PAD.decode_slice(key, bytes.as_mut_slice()).ok()?;
     let root = RootKey::from_bytes(*bytes);
     (length == ROOT_KEY_BYTES && root.id() == id).then_some(root)
 }
@@ -148,19 +118,12 @@ mod tests {
         let key = RootKey::generate();
         key.create_file(&path).unwrap();
         assert_eq!(mode(&path), 0o600);
-        assert_eq!(
-            RootKey::load_file(&path).unwrap().check_value(),
-            key.check_value()
-        );
+        assert_eq!(RootKey::load_file(&path).unwrap().check_value(), key.check_value());
 
         let refused = RootKey::generate().create_file(&path);
         assert!(matches!(refused, Err(Error::KeyFileExists { .. })));
         assert_eq!(RootKey::load_file(&path).unwrap().id(), key.id());
-        assert_eq!(
-            fs::read_dir(folder.path()).unwrap().count(),
-            1,
-            "no draft is left"
-        );
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
     }
 
     #[test]
@@ -168,15 +131,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("root.key");
         RootKey::generate().create_file(&path).unwrap();
-        for bits in [
-            0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666, 0o777,
-        ] {
+        for bits in [0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666, 0o777] {
             fs::set_permissions(&path, fs::Permissions::from_mode(bits)).unwrap();
             let refused = RootKey::load_file(&path).unwrap_err();
-            assert!(
-                matches!(refused, Error::KeyFileOpen { mode, .. } if mode == bits),
-                "{refused}"
-            );
+            assert!(matches!(refused, Error::KeyFileOpen { mode, .. } if mode == bits), "{refused}");
             assert!(refused.to_string().contains("chmod 600"));
         }
         for bits in [0o600, 0o400] {
@@ -204,13 +162,7 @@ mod tests {
         assert!(write(b"").is_err());
         assert!(write(&[0xff; 100]).is_err());
         assert!(write(&line.as_bytes()[..60]).is_err());
-        assert!(matches!(
-            RootKey::load_file(folder.path()),
-            Err(Error::KeyFileMalformed { .. })
-        ));
-        assert!(matches!(
-            RootKey::load_file(&folder.path().join("none")),
-            Err(Error::KeyFile { .. })
-        ));
+        assert!(matches!(RootKey::load_file(folder.path()), Err(Error::KeyFileMalformed { .. })));
+        assert!(matches!(RootKey::load_file(&folder.path().join("none")), Err(Error::KeyFile { .. })));
     }
 }

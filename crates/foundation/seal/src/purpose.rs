@@ -3,10 +3,7 @@
 //! Each use (encrypt, index, mac, sign) has a key of its own, so that none is evidence about another. A value that
 //! was sealed for one purpose does not open for a second.
 
-use crate::{
-    Context, Error, KeyId, KeyVersion, SigningKey, context::push, derive::KeyMaterial,
-    envelope::Cipher,
-};
+use crate::{Context, Error, KeyId, KeyVersion, SigningKey, context::push, derive::KeyMaterial, envelope::Cipher};
 use aws_lc_rs::hmac;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use std::{fmt, sync::Arc};
@@ -99,24 +96,9 @@ struct Inner {
 impl PurposeKey {
     pub(crate) fn new(material: KeyMaterial, purpose: Purpose, version: KeyVersion) -> Self {
         let cipher = Cipher::new(&material, version);
-        let index = hmac::Key::new(
-            hmac::HMAC_SHA256,
-            material.derive::<32>(&[b"index"]).as_slice(),
-        );
-        let mac = hmac::Key::new(
-            hmac::HMAC_SHA256,
-            material.derive::<32>(&[b"mac"]).as_slice(),
-        );
-        Self {
-            inner: Arc::new(Inner {
-                material,
-                purpose,
-                version,
-                cipher,
-                index,
-                mac,
-            }),
-        }
+        let index = hmac::Key::new(hmac::HMAC_SHA256, material.derive::<32>(&[b"index"]).as_slice());
+        let mac = hmac::Key::new(hmac::HMAC_SHA256, material.derive::<32>(&[b"mac"]).as_slice());
+        Self { inner: Arc::new(Inner { material, purpose, version, cipher, index, mac }) }
     }
 
     /// What it is for.
@@ -164,13 +146,9 @@ impl PurposeKey {
     /// # Errors
     /// As [`PurposeKey::open`], and [`Error::NotText`].
     pub fn open_text(&self, context: &Context, sealed: &str) -> Result<Zeroizing<String>, Error> {
-        let envelope = BASE64_URL_SAFE_NO_PAD
-            .decode(sealed)
-            .map_err(|_| Error::MalformedEnvelope)?;
+        let envelope = BASE64_URL_SAFE_NO_PAD.decode(sealed).map_err(|_| Error::MalformedEnvelope)?;
         let plain = self.open(context, &envelope)?;
-        std::str::from_utf8(&plain)
-            .map(|text| Zeroizing::new(text.to_owned()))
-            .map_err(|_| Error::NotText)
+        std::str::from_utf8(&plain).map(|text| Zeroizing::new(text.to_owned())).map_err(|_| Error::NotText)
     }
 
     /// A keyed index: equal values in equal contexts give equal bytes, and without the key they tell nothing else.
@@ -225,12 +203,6 @@ fn tag(key: &hmac::Key, context: &Context, bytes: &[u8]) -> hmac::Tag {
 
 impl fmt::Debug for PurposeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "PurposeKey({} {} v{})",
-            self.inner.purpose.as_str(),
-            self.id(),
-            self.inner.version.0
-        )
+        write!(f, "PurposeKey({} {} v{})", self.inner.purpose.as_str(), self.id(), self.inner.version.0)
     }
 }

@@ -31,19 +31,13 @@ impl RootKey {
     /// Wraps 32 bytes that came from a safe place, such as a systemd credential.
     #[must_use]
     pub fn from_bytes(bytes: [u8; ROOT_KEY_BYTES]) -> Self {
-        Self {
-            material: KeyMaterial::new(bytes),
-        }
+        Self { material: KeyMaterial::new(bytes) }
     }
 
     /// The public id: 16 hex digits derived from the key by HKDF (RFC 5869). Says nothing about the key itself.
     #[must_use]
     pub fn id(&self) -> String {
-        hex::encode(
-            self.material
-                .derive::<ROOT_ID_BYTES>(&[b"root id"])
-                .as_slice(),
-        )
+        hex::encode(self.material.derive::<ROOT_ID_BYTES>(&[b"root id"]).as_slice())
     }
 
     /// What the database stores to recognise its root key: 32 hex digits derived by HKDF (RFC 5869).
@@ -51,11 +45,7 @@ impl RootKey {
     /// Compare with [`RootKey::matches`].
     #[must_use]
     pub fn check_value(&self) -> String {
-        hex::encode(
-            self.material
-                .derive::<CHECK_VALUE_BYTES>(&[b"root check"])
-                .as_slice(),
-        )
+        hex::encode(self.material.derive::<CHECK_VALUE_BYTES>(&[b"root check"]).as_slice())
     }
 
     /// Whether a stored id and check value are this key's.
@@ -68,10 +58,7 @@ impl RootKey {
     /// The key of one tenant.
     #[must_use]
     pub fn tenant(&self, tenant: &TenantId) -> TenantKey {
-        TenantKey::new(
-            self.material
-                .child(&[b"tenant", tenant.as_str().as_bytes()]),
-        )
+        TenantKey::new(self.material.child(&[b"tenant", tenant.as_str().as_bytes()]))
     }
 }
 
@@ -94,10 +81,7 @@ mod tests {
         assert!(!RootKey::from_bytes([2; 32]).matches(&key.id(), &key.check_value()));
         assert!(!key.check_value().contains("0101"));
         let shown = format!("{key:?}");
-        assert!(
-            !shown.contains("0101") && !shown.contains("1, 1"),
-            "{shown}"
-        );
+        assert!(!shown.contains("0101") && !shown.contains("1, 1"), "{shown}");
     }
 
     #[test]

@@ -16,9 +16,8 @@ pub const PUBLIC_KEY_BYTES: usize = 32;
 pub const SIGNATURE_BYTES: usize = 64;
 
 /// PKCS#8 v1 around an Ed25519 seed (RFC 8410, section 7): everything before the 32 bytes of the seed.
-const PKCS8_V1_PREFIX: [u8; 16] = [
-    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
-];
+const PKCS8_V1_PREFIX: [u8; 16] =
+    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
 /// An Ed25519 key pair. Cheap to clone.
 #[derive(Clone)]
@@ -40,11 +39,7 @@ impl SigningKey {
         for (slot, byte) in public.iter_mut().zip(pair.public_key().as_ref()) {
             *slot = *byte;
         }
-        Self {
-            pair: Arc::new(pair),
-            seed: Zeroizing::new(*seed),
-            public: PublicKey(public),
-        }
+        Self { pair: Arc::new(pair), seed: Zeroizing::new(*seed), public: PublicKey(public) }
     }
 
     /// The public half.
@@ -101,17 +96,13 @@ impl PublicKey {
     /// # Errors
     /// [`Error::BadSignature`] if it does not fit, whatever the reason.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), Error> {
-        UnparsedPublicKey::new(&ED25519, &self.0)
-            .verify(message, signature)
-            .map_err(|_| Error::BadSignature)
+        UnparsedPublicKey::new(&ED25519, &self.0).verify(message, signature).map_err(|_| Error::BadSignature)
     }
 
     /// The key's id for token headers: its JWK thumbprint in base64url (RFC 7638, RFC 8037 appendix A.3).
     #[must_use]
     pub fn thumbprint(&self) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(sha256(
-            format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{self}"}}"#).as_bytes(),
-        ))
+        BASE64_URL_SAFE_NO_PAD.encode(sha256(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{self}"}}"#).as_bytes()))
     }
 }
 
@@ -164,28 +155,16 @@ mod tests {
             assert_eq!(hex::encode(key.public().as_bytes()), public);
             assert_eq!(hex::encode(key.sign(&message)), signature);
             key.public().verify(&message, &key.sign(&message)).unwrap();
-            assert!(
-                key.public()
-                    .verify(b"another", &key.sign(&message))
-                    .is_err()
-            );
+            assert!(key.public().verify(b"another", &key.sign(&message)).is_err());
         }
     }
 
     /// RFC 8037, appendix A.3: the thumbprint of the key of RFC 8032, test 1.
     #[test]
     fn rfc_8037_thumbprint() {
-        let key = SigningKey::from_seed(&seed(
-            "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
-        ));
-        assert_eq!(
-            key.public().to_string(),
-            "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
-        );
-        assert_eq!(
-            key.public().thumbprint(),
-            "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
-        );
+        let key = SigningKey::from_seed(&seed("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"));
+        assert_eq!(key.public().to_string(), "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        assert_eq!(key.public().thumbprint(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
     }
 
     /// The bytes that we frame are those that aws-lc-rs writes and reads.
@@ -208,11 +187,7 @@ mod tests {
             assert!(key.public().verify(b"m", &bad).is_err());
         }
         assert!(key.public().verify(b"m", &good[..63]).is_err());
-        assert!(
-            PublicKey::from_bytes([0xff; 32])
-                .verify(b"m", &good)
-                .is_err()
-        );
+        assert!(PublicKey::from_bytes([0xff; 32]).verify(b"m", &good).is_err());
         assert!(!format!("{key:?}").contains("0404"));
     }
 }

@@ -2,10 +2,7 @@
 //!
 //! Refuses derivation: a key that could be computed again could not be deleted.
 
-use crate::{
-    Context, Error, KeyId, KeyVersion, PurposeKey, derive::KeyMaterial, envelope::Cipher,
-    random_bytes,
-};
+use crate::{Context, Error, KeyId, KeyVersion, PurposeKey, derive::KeyMaterial, envelope::Cipher, random_bytes};
 use std::{fmt, sync::Arc};
 use zeroize::Zeroizing;
 
@@ -29,9 +26,7 @@ impl SubjectKey {
 
     fn from_material(material: KeyMaterial) -> Self {
         let cipher = Cipher::new(&material, KeyVersion::FIRST);
-        Self {
-            inner: Arc::new(Inner { material, cipher }),
-        }
+        Self { inner: Arc::new(Inner { material, cipher }) }
     }
 
     /// Its public id, as it stands in the envelopes that it seals.
@@ -52,9 +47,7 @@ impl SubjectKey {
     /// As [`PurposeKey::open`]; [`Error::Malformed`] if what opens is not a key.
     pub fn unwrap(key: &PurposeKey, context: &Context, wrapped: &[u8]) -> Result<Self, Error> {
         let bytes = key.open(context, wrapped)?;
-        let bytes: [u8; 32] = bytes.as_slice().try_into().map_err(|_| Error::Malformed {
-            what: "subject key",
-        })?;
+        let bytes: [u8; 32] = bytes.as_slice().try_into().map_err(|_| Error::Malformed { what: "subject key" })?;
         Ok(Self::from_material(KeyMaterial::new(bytes)))
     }
 

@@ -27,9 +27,7 @@ impl TenantKey {
     #[must_use]
     pub fn purpose_at(&self, purpose: Purpose, version: KeyVersion) -> PurposeKey {
         let number = version.0.to_be_bytes();
-        let material = self
-            .material
-            .child(&[b"purpose", purpose.as_str().as_bytes(), &number]);
+        let material = self.material.child(&[b"purpose", purpose.as_str().as_bytes(), &number]);
         PurposeKey::new(material, purpose, version)
     }
 
@@ -37,14 +35,8 @@ impl TenantKey {
     ///
     /// # Errors
     /// As [`PurposeKey::open`].
-    pub fn open(
-        &self,
-        purpose: Purpose,
-        context: &Context,
-        envelope: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, Error> {
-        self.purpose_at(purpose, key_version_of(envelope)?)
-            .open(context, envelope)
+    pub fn open(&self, purpose: Purpose, context: &Context, envelope: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+        self.purpose_at(purpose, key_version_of(envelope)?).open(context, envelope)
     }
 }
 

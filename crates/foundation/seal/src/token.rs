@@ -20,9 +20,7 @@ impl Token {
     /// A new one.
     #[must_use]
     pub fn generate() -> Self {
-        Self(Zeroizing::new(
-            BASE64_URL_SAFE_NO_PAD.encode(Zeroizing::new(random_bytes::<32>())),
-        ))
+        Self(Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(Zeroizing::new(random_bytes::<32>()))))
     }
 
     /// Its text, to be handed out once.
@@ -97,8 +95,7 @@ impl FromStr for TokenHash {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let mut bytes = [0u8; 32];
-        hex::decode_to_slice(text, &mut bytes)
-            .map_err(|_| Error::Malformed { what: "token hash" })?;
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| Error::Malformed { what: "token hash" })?;
         Ok(Self(bytes))
     }
 }
@@ -111,9 +108,7 @@ impl Serialize for TokenHash {
 
 impl<'de> Deserialize<'de> for TokenHash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -125,18 +120,10 @@ mod tests {
     fn a_token_is_known_by_its_hash_alone() {
         let token = Token::generate();
         assert_eq!(token.expose().len(), 43);
-        assert!(
-            token
-                .expose()
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-        );
+        assert!(token.expose().bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
         assert_eq!(TokenHash::of(token.expose()), token.hash());
         assert_ne!(Token::generate().hash(), token.hash());
-        assert_eq!(
-            token.hash().to_string().parse::<TokenHash>().unwrap(),
-            token.hash()
-        );
+        assert_eq!(token.hash().to_string().parse::<TokenHash>().unwrap(), token.hash());
         assert!(!format!("{token:?}").contains(token.expose()));
         assert_ne!(token.hash().as_bytes(), &sha256(token.expose().as_bytes()));
     }

@@ -15,9 +15,7 @@ fn key() -> PurposeKey {
 }
 
 fn place() -> Context {
-    Context::table("secrets")
-        .column("value")
-        .row("people-ops/slack")
+    Context::table("secrets").column("value").row("people-ops/slack")
 }
 
 /// A change here makes every stored value unreadable: it needs a new version, never a new expectation.
@@ -55,56 +53,27 @@ fn every_purpose_version_tenant_and_root_has_its_own_key() {
             }
         }
     }
-    assert!(
-        Purpose::ALL
-            .iter()
-            .all(|purpose| names.insert(purpose.as_str()))
-    );
+    assert!(Purpose::ALL.iter().all(|purpose| names.insert(purpose.as_str())));
 }
 
 #[test]
 fn nothing_opens_elsewhere() {
     let sealed = key().seal(&place(), b"hunter2");
-    assert_eq!(
-        key().open(&place(), &sealed).unwrap().as_slice(),
-        b"hunter2"
-    );
+    assert_eq!(key().open(&place(), &sealed).unwrap().as_slice(), b"hunter2");
     for elsewhere in [
-        Context::table("secrets")
-            .column("value")
-            .row("people-ops/other"),
-        Context::table("secrets")
-            .column("note")
-            .row("people-ops/slack"),
-        Context::table("secret")
-            .column("svalue")
-            .row("people-ops/slack"),
-        Context::table("secrets")
-            .row("people-ops/slack")
-            .column("value"),
+        Context::table("secrets").column("value").row("people-ops/other"),
+        Context::table("secrets").column("note").row("people-ops/slack"),
+        Context::table("secret").column("svalue").row("people-ops/slack"),
+        Context::table("secrets").row("people-ops/slack").column("value"),
         Context::table("secrets").column("value"),
         place().with("env", "prod"),
     ] {
-        assert!(matches!(
-            key().open(&elsewhere, &sealed),
-            Err(Error::NotOpened)
-        ));
+        assert!(matches!(key().open(&elsewhere, &sealed), Err(Error::NotOpened)));
     }
-    let other_tenant = RootKey::from_bytes([42; 32])
-        .tenant(&TenantId::new("other"))
-        .purpose(Purpose::SecretValue);
-    let other_root = RootKey::from_bytes([43; 32])
-        .tenant(&TenantId::main())
-        .purpose(Purpose::SecretValue);
-    for wrong in [
-        tenant().purpose(Purpose::DataField),
-        other_tenant,
-        other_root,
-    ] {
-        assert!(matches!(
-            wrong.open(&place(), &sealed),
-            Err(Error::OtherKey { .. })
-        ));
+    let other_tenant = RootKey::from_bytes([42; 32]).tenant(&TenantId::new("other")).purpose(Purpose::SecretValue);
+    let other_root = RootKey::from_bytes([43; 32]).tenant(&TenantId::main()).purpose(Purpose::SecretValue);
+    for wrong in [tenant().purpose(Purpose::DataField), other_tenant, other_root] {
+        assert!(matches!(wrong.open(&place(), &sealed), Err(Error::OtherKey { .. })));
     }
 }
 
@@ -116,10 +85,7 @@ fn a_flipped_bit_anywhere_is_noticed() {
             let mut bad = sealed.clone();
             bad[at] ^= 1 << bit;
             assert!(key().open(&place(), &bad).is_err(), "byte {at} bit {bit}");
-            assert!(
-                tenant().open(Purpose::SecretValue, &place(), &bad).is_err(),
-                "byte {at} bit {bit}"
-            );
+            assert!(tenant().open(Purpose::SecretValue, &place(), &bad).is_err(), "byte {at} bit {bit}");
         }
     }
     let longer = [sealed.as_slice(), b"x"].concat();
@@ -129,22 +95,11 @@ fn a_flipped_bit_anywhere_is_noticed() {
 #[test]
 fn rotation_opens_old_and_new() {
     let old = key().seal(&place(), b"old");
-    let new = tenant()
-        .purpose_at(Purpose::SecretValue, KeyVersion(2))
-        .seal(&place(), b"new");
+    let new = tenant().purpose_at(Purpose::SecretValue, KeyVersion(2)).seal(&place(), b"new");
     assert_eq!(seal::key_version_of(&new).unwrap(), KeyVersion(2));
-    assert!(matches!(
-        key().open(&place(), &new),
-        Err(Error::OtherKey { .. })
-    ));
+    assert!(matches!(key().open(&place(), &new), Err(Error::OtherKey { .. })));
     for (envelope, plain) in [(old, b"old"), (new, b"new")] {
-        assert_eq!(
-            tenant()
-                .open(Purpose::SecretValue, &place(), &envelope)
-                .unwrap()
-                .as_slice(),
-            plain
-        );
+        assert_eq!(tenant().open(Purpose::SecretValue, &place(), &envelope).unwrap().as_slice(), plain);
     }
 }
 
@@ -159,22 +114,10 @@ fn indexes_are_equal_for_equal_values_in_one_place_only() {
     let column = Context::table("answers").column("person");
     assert_eq!(key().index(&column, b"ana"), key().index(&column, b"ana"));
     assert_ne!(key().index(&column, b"ana"), key().index(&column, b"ann"));
-    assert_ne!(
-        key().index(&column, b"ana"),
-        key().index(&Context::table("answers").column("boss"), b"ana")
-    );
-    assert_ne!(
-        key().index(&column, b"ana"),
-        tenant().purpose(Purpose::DataIndex).index(&column, b"ana")
-    );
-    assert_ne!(
-        key().index(&column, b""),
-        key().index(&column.clone().with("", ""), b"")
-    );
-    assert_ne!(
-        key().index(&column, b"ana"),
-        key().mac(&column, b"ana")[..16]
-    );
+    assert_ne!(key().index(&column, b"ana"), key().index(&Context::table("answers").column("boss"), b"ana"));
+    assert_ne!(key().index(&column, b"ana"), tenant().purpose(Purpose::DataIndex).index(&column, b"ana"));
+    assert_ne!(key().index(&column, b""), key().index(&column.clone().with("", ""), b""));
+    assert_ne!(key().index(&column, b"ana"), key().mac(&column, b"ana")[..16]);
 }
 
 #[test]
@@ -183,22 +126,9 @@ fn codes_refuse_other_bytes_and_places() {
     let code = key().mac(&file, b"compiled");
     key().verify_mac(&file, b"compiled", &code).unwrap();
     assert!(key().verify_mac(&file, b"compilee", &code).is_err());
-    assert!(
-        key()
-            .verify_mac(
-                &Context::table("cache").row("other.bin"),
-                b"compiled",
-                &code
-            )
-            .is_err()
-    );
+    assert!(key().verify_mac(&Context::table("cache").row("other.bin"), b"compiled", &code).is_err());
     assert!(key().verify_mac(&file, b"compiled", &code[..31]).is_err());
-    assert!(
-        tenant()
-            .purpose(Purpose::Cache)
-            .verify_mac(&file, b"compiled", &code)
-            .is_err()
-    );
+    assert!(tenant().purpose(Purpose::Cache).verify_mac(&file, b"compiled", &code).is_err());
 }
 
 #[test]
@@ -209,46 +139,21 @@ fn deleting_a_wrapped_key_is_the_only_way_back() {
     let wrapped = subject.wrap(&wrapping, &row);
     let sealed = subject.seal(&place(), b"free text");
     let back = SubjectKey::unwrap(&wrapping, &row, &wrapped).unwrap();
-    assert_eq!(
-        back.open(&place(), &sealed).unwrap().as_slice(),
-        b"free text"
-    );
-    assert!(
-        SubjectKey::unwrap(
-            &wrapping,
-            &Context::table("subjects").row("person-2"),
-            &wrapped
-        )
-        .is_err()
-    );
+    assert_eq!(back.open(&place(), &sealed).unwrap().as_slice(), b"free text");
+    assert!(SubjectKey::unwrap(&wrapping, &Context::table("subjects").row("person-2"), &wrapped).is_err());
     assert!(SubjectKey::generate().open(&place(), &sealed).is_err());
     assert!(wrapping.open(&place(), &sealed).is_err());
     let short = wrapping.seal(&row, b"not a key");
-    assert!(matches!(
-        SubjectKey::unwrap(&wrapping, &row, &short),
-        Err(Error::Malformed { .. })
-    ));
+    assert!(matches!(SubjectKey::unwrap(&wrapping, &row, &short), Err(Error::Malformed { .. })));
 }
 
 #[test]
 fn signing_keys_follow_their_context() {
     let key = tenant().purpose(Purpose::LogKey);
     let one = key.signing_key(&Context::table("log").row("a"));
-    assert_eq!(
-        one.public(),
-        key.signing_key(&Context::table("log").row("a")).public()
-    );
-    assert_ne!(
-        one.public(),
-        key.signing_key(&Context::table("log").row("b")).public()
-    );
-    assert_ne!(
-        one.public(),
-        tenant()
-            .purpose(Purpose::TokenKey)
-            .signing_key(&Context::table("log").row("a"))
-            .public()
-    );
+    assert_eq!(one.public(), key.signing_key(&Context::table("log").row("a")).public());
+    assert_ne!(one.public(), key.signing_key(&Context::table("log").row("b")).public());
+    assert_ne!(one.public(), tenant().purpose(Purpose::TokenKey).signing_key(&Context::table("log").row("a")).public());
 }
 
 proptest! {

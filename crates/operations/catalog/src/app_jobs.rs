@@ -1,6 +1,9 @@
 //! Runs the jobs of apps: at least once, with a run id, never overlapping; each run is an act with an event.
 
-use crate::{Catalog, Error, jobs::{Timetable, sql}};
+use crate::{
+    Catalog, Error,
+    jobs::{Timetable, sql},
+};
 use async_trait::async_trait;
 use authority::{Act, AppRef, Caller, Rule, Target, rules};
 use model::{AppId, Problem, RequestId, TenantId, Timestamp};

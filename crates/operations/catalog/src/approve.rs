@@ -64,7 +64,12 @@ impl Catalog {
     ///
     /// # Errors
     /// No such request; no reason given.
-    pub async fn plan_approve(&self, id: &RequestId, break_glass: BreakGlass, why: &str) -> Result<ApproveRequest, Error> {
+    pub async fn plan_approve(
+        &self,
+        id: &RequestId,
+        break_glass: BreakGlass,
+        why: &str,
+    ) -> Result<ApproveRequest, Error> {
         let (request, view) = self.request(id).await?;
         Ok(ApproveRequest {
             tenant: self.tenant.clone(),
@@ -100,10 +105,12 @@ impl Catalog {
         let release = release.filter(|release| release.digest == request.digest && release.grants == request.grants);
         let release = release.ok_or_else(|| Error::Refused(stale(&request.id)))?;
         let name: Arc<str> = view.app.as_str().into();
-        let decided = Decided::of(&mut tx, request.app.clone(), name, act.team.clone(), release).await?;
-        if decided.compared_with != request.compared_with {
+        let secrets = self.secret_versions(&release.manifest, request.app.env).await?;
+        let decided = Decided::of(&mut tx, request.app.clone(), name, release, secrets).await?;
+        if decided.compared_with != request.compared_with || !request.secrets.hold_for(&decided.secrets) {
             return Err(Error::Refused(stale(&request.id)));
         }
+        let live_secrets = decided.secrets.clone();
         let approved = Approved { decided, by: ApprovedBy::Request(request.id.clone()) };
         let live = self.go_live(&mut tx, approved).await?;
         let detail = serde_json::json!({
@@ -112,6 +119,7 @@ impl Catalog {
             "digest": request.digest,
             "grants": request.grants,
             "compared_with": request.compared_with,
+            "secrets": live_secrets,
         });
         let event = tx.commit(detail, Some(&act.why)).await?.event;
         let deployed = self.serve(live, event).await?;
@@ -173,7 +181,7 @@ fn stale(id: &RequestId) -> Problem {
         ProblemKind::Conflict,
         "request.stale",
         format!("the request `{id}` was for another state of the app"),
-        "another release went live since; a yes is to what was compared, and to nothing else",
+        "another release went live since, or a secret that it names was given another host; a yes is to what was compared, and to nothing else",
         "deploy again, so that the request shows what changes now",
     )
 }

@@ -10,6 +10,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, PoisonError, RwLock},
 };
+use store::Outcome;
 
 /// List the apps that the caller may know of.
 #[derive(Debug, Clone)]
@@ -82,7 +83,6 @@ pub(crate) struct EnvRecord {
     pub(crate) credential_epoch: u64,
     pub(crate) expires_at: Timestamp,
     pub(crate) changed_at: Timestamp,
-    pub(crate) revoked_by: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -150,7 +150,6 @@ impl Catalog {
                 credential_epoch: row.uint(4)?,
                 expires_at: row.time(5)?,
                 changed_at: row.time(6)?,
-                revoked_by: row.opt_text(10)?.map(str::to_owned),
             };
             if let Some(app) = apps.get_mut(&id) {
                 app.envs.insert(env, record);
@@ -213,12 +212,14 @@ impl Catalog {
     }
 
     /// All apps, newest first.
-    #[must_use]
-    pub fn list(&self, permit: Permit<ListApps>) -> Vec<AppView> {
-        let _spent = permit.spend();
+    ///
+    /// # Errors
+    /// When the record takes no more.
+    pub fn list(&self, permit: Permit<ListApps>) -> Result<Vec<AppView>, Error> {
+        self.store.access(permit, Outcome::Allowed, serde_json::Value::Null)?;
         let mut views: Vec<AppView> = self.apps.all().values().map(|app| self.view(app)).collect();
         views.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| a.app.cmp(&b.app)));
-        views
+        Ok(views)
     }
 
     /// One app.
@@ -226,9 +227,10 @@ impl Catalog {
     /// # Errors
     /// No such app.
     pub fn see(&self, permit: Permit<SeeApp>) -> Result<(AppView, Option<Arc<Manifest>>), Error> {
-        let (act, _spent) = permit.spend();
+        let id = permit.act().app.clone();
+        self.store.access(permit, Outcome::Allowed, serde_json::Value::Null)?;
         let apps = self.apps.all();
-        let app = apps.get(&act.app).ok_or_else(|| Error::Refused(unknown(act.app.as_str())))?;
+        let app = apps.get(&id).ok_or_else(|| Error::Refused(unknown(id.as_str())))?;
         let manifest = app.envs.get(&Env::Prod).or_else(|| app.envs.values().next()).and_then(|env| env.live.as_ref());
         Ok((self.view(app), manifest.map(|live| Arc::clone(&live.manifest))))
     }

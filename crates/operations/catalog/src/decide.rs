@@ -1,8 +1,8 @@
 //! `Checked → Decided → Approved`: what a release needs, and whether it has it.
 
-use crate::{Error, apps, releases::Release, requests};
+use crate::{Error, apps, releases::Release, requests, secrets::Versions};
 use authority::{AppRef, AppState};
-use model::{Group, Problem, ProblemKind, ReleaseNumber, RequestId, Tier};
+use model::{Problem, ProblemKind, ReleaseNumber, RequestId, Tier};
 use std::sync::Arc;
 use store::{Tx, params};
 
@@ -11,8 +11,9 @@ use store::{Tx, params};
 pub struct Decided {
     pub(crate) app: AppRef,
     pub(crate) name: Arc<str>,
-    pub(crate) team: Group,
     pub(crate) release: Release,
+    /// What its secrets are now.
+    pub(crate) secrets: Versions,
     /// What serves now: what an approver compares with.
     pub(crate) compared_with: Option<ReleaseNumber>,
     pub(crate) credential_epoch: u64,
@@ -39,8 +40,8 @@ impl Decided {
         tx: &mut Tx,
         app: AppRef,
         name: Arc<str>,
-        team: Group,
         release: Release,
+        secrets: Versions,
     ) -> Result<Self, Error> {
         let tenant = tx.tenant().clone();
         let row = tx.query_one(apps::sql::DEPLOYMENT, params![&tenant, &app.id, app.env.as_str()]).await?;
@@ -54,7 +55,7 @@ impl Decided {
             compared_with = row.opt_int(1)?.and_then(|number| u32::try_from(number).ok()).map(ReleaseNumber);
             credential_epoch = row.uint(2)?;
         }
-        Ok(Self { app, name, team, release, compared_with, credential_epoch })
+        Ok(Self { app, name, release, secrets, compared_with, credential_epoch })
     }
 
     /// Whether it may go live by today's rules; if not, it comes back, to be asked for.
@@ -65,18 +66,21 @@ impl Decided {
         let tenant = tx.tenant().clone();
         let (digest, grants) = (self.release.digest.as_str(), self.release.grants.as_str());
         let row = params![&tenant, &self.app.id, self.app.env.as_str(), digest, grants];
-        let yes = tx.query_one(requests::sql::APPROVED, row).await?;
-        Ok(match yes {
-            Some(row) => Ok(Approved { by: ApprovedBy::Request(RequestId::new(row.text(0)?)), decided: self }),
-            None => Err(self),
-        })
+        for row in tx.query(requests::sql::APPROVED, row).await? {
+            if Versions::read(row.text(1)?)?.hold_for(&self.secrets) {
+                return Ok(Ok(Approved { by: ApprovedBy::Request(RequestId::new(row.text(0)?)), decided: self }));
+            }
+        }
+        Ok(Err(self))
     }
 
     /// Asks for a yes; what waited before for the same environment is void.
     pub(crate) async fn ask(&self, tx: &mut Tx) -> Result<RequestId, Error> {
         let (tenant, env, now) = (tx.tenant().clone(), self.app.env.as_str(), tx.now());
         let same = params![&tenant, &self.app.id, env, self.release.digest.as_str()];
-        if let Some(row) = tx.query_one(requests::sql::WAITING, same).await? {
+        if let Some(row) = tx.query_one(requests::sql::WAITING, same).await?
+            && Versions::read(row.text(1)?)?.hold_for(&self.secrets)
+        {
             return Ok(RequestId::new(row.text(0)?));
         }
         tx.execute(requests::sql::VOID, params![&tenant, &self.app.id, env, now]).await?;
@@ -93,6 +97,7 @@ impl Decided {
             self.compared_with.map(|number| i64::from(number.0)),
             requester.as_ref().map(model::PersonId::as_str),
             now,
+            self.secrets.write()?,
         ];
         tx.execute(requests::sql::INSERT, row).await?;
         Ok(id)

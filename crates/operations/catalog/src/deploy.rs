@@ -1,12 +1,8 @@
 //! Deploy: from checked files to a live release, or to a request that waits for a person.
 
-use crate::{
-    Catalog, Checked, Decided, Deployed, Error, Status, apps,
-    decide::ended,
-    releases,
-};
+use crate::{Catalog, Checked, Decided, Deployed, Error, Status, apps, decide::ended, releases, secrets::Versions};
 use authority::{Act, AppRef, AppState, Permit, Rule, Target, rules};
-use model::{AppId, Env, Group, Problem, ProblemKind, TenantId};
+use model::{AppId, Env, Group, Manifest, Problem, ProblemKind, TenantId};
 use std::sync::Arc;
 use store::params;
 
@@ -90,6 +86,7 @@ impl Catalog {
     /// # Errors
     /// An app that was switched off or ended; a surface that refuses; a record that cannot be written.
     pub async fn deploy(&self, permit: Permit<DeployApp>, checked: &Arc<Checked>) -> Result<Deployed, Error> {
+        let secrets = self.secret_versions(checked.manifest(), permit.act().app.env).await?;
         let (act, mut tx) = self.store.write(permit).await?;
         let DeployApp { tenant, app, name, team, first, .. } = act;
         if first == First::Yes {
@@ -105,7 +102,7 @@ impl Catalog {
             Some(release) => release,
             None => releases::insert(&mut tx, &app, checked).await?,
         };
-        let decided = Decided::of(&mut tx, app, name, team, release).await?;
+        let decided = Decided::of(&mut tx, app, name, release, secrets).await?;
         match decided.approved(&mut tx).await? {
             Ok(approved) => {
                 let live = self.go_live(&mut tx, approved).await?;
@@ -121,6 +118,10 @@ impl Catalog {
             }
             Err(decided) => self.wait(tx, &decided).await,
         }
+    }
+
+    pub(crate) async fn secret_versions(&self, manifest: &Manifest, env: Env) -> Result<Versions, Error> {
+        Ok(Versions(self.secrets.versions(manifest, env).await?))
     }
 
     pub(crate) async fn wait(&self, mut tx: store::Tx, decided: &Decided) -> Result<Deployed, Error> {

@@ -7,9 +7,9 @@ use store::params;
 
 /// Suspend an app that is past its date.
 #[derive(Debug, Clone)]
-pub struct ExpireApp {
-    pub tenant: TenantId,
-    pub app: AppRef,
+struct ExpireApp {
+    tenant: TenantId,
+    app: AppRef,
 }
 
 impl Act for ExpireApp {

@@ -213,7 +213,14 @@ fn missing_files(manifest: &Manifest, unpacked: &Unpacked) -> Vec<Finding> {
         if !unpacked.files().any(|(path, _)| path.starts_with(&under)) {
             let fix = format!("add files to `{folder}`, or remove `assets` from `{MANIFEST}`");
             let what = format!("the folder `{folder}` of static files is empty or not there");
-            findings.push(finding("bundle.assets", Severity::Warn, folder, what, "nothing would be served from it", fix));
+            findings.push(finding(
+                "bundle.assets",
+                Severity::Warn,
+                folder,
+                what,
+                "nothing would be served from it",
+                fix,
+            ));
         }
     }
     findings

@@ -5,8 +5,8 @@
 //! makes: there is no way to serve what was not checked, decided and approved.
 
 mod app_jobs;
-mod apps;
 mod approve;
+mod apps;
 mod decide;
 mod deploy;
 mod document;
@@ -22,11 +22,12 @@ mod restore;
 mod retire;
 mod revoke;
 mod rollback;
+mod secrets;
 mod upload;
 
 pub use app_jobs::{AppJobs, JobCall, JobDone, JobRunner, RunJob};
-pub use apps::{AppView, Deployment, ListApps, SeeApp};
 pub use approve::{ApproveRequest, RejectRequest};
+pub use apps::{AppView, Deployment, ListApps, SeeApp};
 pub use decide::{Approved, Decided};
 pub use deploy::{DeployApp, Plan};
 pub use document::{Deployed, Receipt, Restored, Retired, Status};
@@ -39,6 +40,7 @@ pub use restore::RestoreApp;
 pub use retire::RetireApp;
 pub use revoke::RevokeApp;
 pub use rollback::RollBack;
+pub use secrets::SecretVersions;
 pub use upload::{UPLOAD_MAX_BYTES, Unpacked, Upload};
 
 use apps::Apps;
@@ -70,6 +72,15 @@ impl Addresses {
 /// The surfaces, in the order in which they are cut.
 pub type Surfaces = Vec<Arc<dyn Surface<Tx>>>;
 
+/// What the catalog stands on.
+pub struct Rooms {
+    pub store: Arc<Store>,
+    pub authority: Arc<Authority>,
+    pub clock: Arc<dyn Clock>,
+    pub surfaces: Surfaces,
+    pub secrets: Arc<dyn SecretVersions>,
+}
+
 /// Apps of one tenant, and what may be done with them.
 pub struct Catalog {
     pub(crate) store: Arc<Store>,
@@ -78,6 +89,7 @@ pub struct Catalog {
     pub(crate) surfaces: Surfaces,
     pub(crate) tenant: TenantId,
     pub(crate) addresses: Addresses,
+    pub(crate) secrets: Arc<dyn SecretVersions>,
     pub(crate) apps: Apps,
 }
 
@@ -89,15 +101,9 @@ impl std::fmt::Debug for Catalog {
 
 impl Catalog {
     #[must_use]
-    pub fn new(
-        store: Arc<Store>,
-        authority: Arc<Authority>,
-        clock: Arc<dyn Clock>,
-        surfaces: Surfaces,
-        tenant: TenantId,
-        addresses: Addresses,
-    ) -> Self {
-        Self { store, authority, clock, surfaces, tenant, addresses, apps: Apps::default() }
+    pub fn new(rooms: Rooms, tenant: TenantId, addresses: Addresses) -> Self {
+        let Rooms { store, authority, clock, surfaces, secrets } = rooms;
+        Self { store, authority, clock, surfaces, tenant, addresses, secrets, apps: Apps::default() }
     }
 
     /// Brings the app's rows into the memory of every surface, after a commit or a word of the feed.

@@ -5,14 +5,15 @@
 
 pub(crate) mod sql;
 
-use crate::{Catalog, Error, apps::tier_of};
+use crate::{Catalog, Error, apps::tier_of, secrets::Versions};
 use authority::{Act, AppRef, Permit, Rule, Target, rules};
 use model::{
-    AppId, Env, Finding, Group, Manifest, PersonId, Problem, ProblemKind, ReleaseNumber, RequestId, TenantId, Tier, Timestamp,
+    AppId, Env, Finding, Group, Manifest, PersonId, Problem, ProblemKind, ReleaseNumber, RequestId, TenantId, Tier,
+    Timestamp,
     manifest::{Change, Sentence, TierReason},
 };
 use serde::Serialize;
-use store::{Row, params};
+use store::{Outcome, Row, params};
 
 const LIST_MAX: u32 = 1_000;
 
@@ -83,6 +84,7 @@ pub(crate) struct Request {
     pub(crate) release: ReleaseNumber,
     pub(crate) digest: String,
     pub(crate) grants: String,
+    pub(crate) secrets: Versions,
     pub(crate) compared_with: Option<ReleaseNumber>,
     pub(crate) requester: Option<PersonId>,
     pub(crate) state: RequestState,
@@ -93,7 +95,12 @@ impl Catalog {
     ///
     /// # Errors
     /// A state that there is not.
-    pub async fn requests(&self, permit: Permit<ListRequests>, state: &str, limit: u32) -> Result<Vec<RequestView>, Error> {
+    pub async fn requests(
+        &self,
+        permit: Permit<ListRequests>,
+        state: &str,
+        limit: u32,
+    ) -> Result<Vec<RequestView>, Error> {
         if !["waiting", "approved", "rejected", "void", "all"].contains(&state) {
             return Err(Error::Refused(Problem::new(
                 ProblemKind::Invalid,
@@ -103,8 +110,8 @@ impl Catalog {
                 "use one of `waiting`, `approved`, `rejected`, `void`, `all`",
             )));
         }
-        let (act, _spent) = permit.spend();
-        let rows = self.store.read(sql::LIST, params![&act.tenant, state, limit.min(LIST_MAX)]).await?;
+        self.store.access(permit, Outcome::Allowed, serde_json::Value::Null)?;
+        let rows = self.store.read(sql::LIST, params![&self.tenant, state, limit.min(LIST_MAX)]).await?;
         rows.iter().filter_map(|row| self.request_view(row).transpose()).collect()
     }
 
@@ -157,6 +164,7 @@ fn request(row: &Row) -> Result<Request, Error> {
         release: number(row.int(3)?),
         digest: row.text(4)?.to_owned(),
         grants: row.text(5)?.to_owned(),
+        secrets: Versions::read(row.text(17)?)?,
         compared_with: row.opt_int(6)?.map(number),
         requester: row.opt_text(7)?.map(PersonId::new),
         state: match row.text(8)? {

@@ -1,6 +1,9 @@
 //! Restore: an app that was switched off serves again, with new credentials; what was issued before stays dead.
 
-use crate::{Approved, Catalog, Decided, Error, Restored, apps, approve::reason, decide::ApprovedBy, document::RestoredEnv, releases};
+use crate::{
+    Approved, Catalog, Decided, Error, Restored, approve::reason, apps, decide::ApprovedBy, document::RestoredEnv,
+    releases,
+};
 use authority::{Act, AppRef, AppState, Permit, Rule, Target, rules};
 use model::{AppId, Group, Problem, ProblemKind, ReleaseNumber, TenantId};
 use store::params;
@@ -46,7 +49,8 @@ impl Catalog {
         let mut restored = Vec::new();
         for app in self.environments(&id) {
             let row = tx.query_one(apps::sql::DEPLOYMENT, params![&tenant, &app.id, app.env.as_str()]).await?;
-            let Some(row) = row.filter(|row| row.text(0).is_ok_and(|state| apps::state(state) == AppState::Revoked)) else {
+            let Some(row) = row.filter(|row| row.text(0).is_ok_and(|state| apps::state(state) == AppState::Revoked))
+            else {
                 continue;
             };
             let Some(number) = row.opt_int(1)?.and_then(|number| u32::try_from(number).ok()) else { continue };
@@ -54,7 +58,7 @@ impl Catalog {
                 return Err(Error::Refused(past_its_date(&name)));
             }
             let epoch = row.uint(2)?;
-            restored.push((self.reopen(&mut tx, app, &act, &name, ReleaseNumber(number), epoch).await?, epoch));
+            restored.push((self.reopen(&mut tx, app, &name, ReleaseNumber(number), epoch).await?, epoch));
         }
         if restored.is_empty() {
             return Err(Error::Refused(not_revoked(&name)));
@@ -74,21 +78,15 @@ impl Catalog {
         &self,
         tx: &mut store::Tx,
         app: AppRef,
-        act: &RestoreApp,
         name: &std::sync::Arc<str>,
         number: ReleaseNumber,
         credential_epoch: u64,
     ) -> Result<crate::live::Live, Error> {
         let release = releases::one(tx, &app.id, number).await?.ok_or(Error::Manifest)?;
+        let secrets = self.secret_versions(&release.manifest, app.env).await?;
         // The release was approved before it was switched off, and its content has not changed since.
-        let decided = Decided {
-            app,
-            name: name.clone(),
-            team: act.team.clone(),
-            release,
-            compared_with: Some(number),
-            credential_epoch,
-        };
+        let decided =
+            Decided { app, name: name.clone(), release, secrets, compared_with: Some(number), credential_epoch };
         self.go_live(tx, Approved { decided, by: ApprovedBy::Tier }).await
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Cut first, record after: taking authority away never waits for the record.
 
-use crate::{Catalog, Error, Receipt, apps, approve::reason, requests};
+use crate::{Catalog, Error, Receipt, approve::reason, apps, requests};
 use authority::{Act, AppRef, AppState, Cut, Permit, Rule, Target, change, rules};
 use model::{AppId, Env, EventId, Group, TenantId};
 use std::sync::Arc;
@@ -69,7 +69,12 @@ impl Catalog {
         Ok(receipt)
     }
 
-    async fn record_revoke(&self, permit: Permit<RevokeApp>, envs: &[AppRef], receipt: &mut Receipt) -> Result<(), Error> {
+    async fn record_revoke(
+        &self,
+        permit: Permit<RevokeApp>,
+        envs: &[AppRef],
+        receipt: &mut Receipt,
+    ) -> Result<(), Error> {
         let (act, mut tx) = self.store.write(permit).await?;
         receipt.event = tx.event().clone();
         let (tenant, now) = (tx.tenant().clone(), tx.now());
@@ -88,8 +93,11 @@ impl Catalog {
             detail: stored(receipt),
             why: Some(act.why.clone()),
         });
-        tx.commit(serde_json::json!({ "environments": envs.iter().map(|app| app.env).collect::<Vec<_>>() }), Some(&act.why))
-            .await?;
+        tx.commit(
+            serde_json::json!({ "environments": envs.iter().map(|app| app.env).collect::<Vec<_>>() }),
+            Some(&act.why),
+        )
+        .await?;
         self.load_apps().await
     }
 

@@ -46,18 +46,21 @@ impl Catalog {
         let tenant = tx.tenant().clone();
         let row = tx.query_one(apps::sql::DEPLOYMENT, params![&tenant, &act.app.id, act.app.env.as_str()]).await?;
         let now = row.map(|row| row.opt_int(1)).transpose()?.flatten().and_then(|number| u32::try_from(number).ok());
-        let before = known.iter().map(|view| (view.release, view.env)).filter(|(number, env)| {
-            *env == act.app.env && now.is_none_or(|now| number.0 < now)
-        });
+        let before = known
+            .iter()
+            .map(|view| (view.release, view.env))
+            .filter(|(number, env)| *env == act.app.env && now.is_none_or(|now| number.0 < now));
         let to = act.to.or_else(|| before.map(|(number, _)| number).max());
         let to = to.ok_or_else(|| Error::Refused(nothing_earlier(&name)))?;
         let release = releases::one(&mut tx, &act.app.id, to).await?.filter(|release| release.env == act.app.env);
         let release = release.ok_or_else(|| Error::Refused(nothing_earlier(&name)))?;
-        let decided = Decided::of(&mut tx, act.app, name, act.team, release).await?;
+        let secrets = self.secret_versions(&release.manifest, act.app.env).await?;
+        let decided = Decided::of(&mut tx, act.app, name, release, secrets).await?;
         match decided.approved(&mut tx).await? {
             Ok(approved) => {
                 let live = self.go_live(&mut tx, approved).await?;
-                let detail = serde_json::json!({ "release": to, "digest": live.document.digest, "approved_by": live.by.word() });
+                let detail =
+                    serde_json::json!({ "release": to, "digest": live.document.digest, "approved_by": live.by.word() });
                 let event = tx.commit(detail, None).await?.event;
                 self.serve(live, event).await
             }

@@ -57,7 +57,8 @@ impl Upload {
             if count >= ENTRIES_MAX {
                 return Err(too_many());
             }
-            let name = String::from_utf8(entry.path_bytes().into_owned()).map_err(|_| odd("an entry", "its name is not UTF-8"))?;
+            let name = String::from_utf8(entry.path_bytes().into_owned())
+                .map_err(|_| odd("an entry", "its name is not UTF-8"))?;
             match entry.header().entry_type() {
                 tar::EntryType::Directory => continue,
                 tar::EntryType::Regular => {}
@@ -134,7 +135,8 @@ impl Unpacked {
                 continue;
             }
             let path = entry.path();
-            let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
+            let name =
+                path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
             if !kind.is_some_and(|kind| kind.is_file()) {
                 return Err(odd(&name, "links could lead out of the app's folder"));
             }

@@ -1,7 +1,7 @@
 //! The one place that gives permits: walls, the table of acts, then policy.
 
 use crate::{
-    Act, AppFacts, AppState, BreakGlass, Caller, Denied, EpochEffect, Facts, Factor, MachineMay, May, Others, Permit,
+    Act, AppFacts, AppState, BreakGlass, Caller, Denied, EpochEffect, Factor, Facts, MachineMay, May, Others, Permit,
     PersonFacts, Policy, Role, Rule, SecondFactor, Target, Who,
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -219,7 +219,8 @@ impl Case<'_> {
     pub(crate) fn walls(&self) -> Result<(), Denied> {
         let system = matches!(self.caller.who, Who::System { .. });
         if self.caller.tenant != self.target.tenant && !system {
-            return Err(self.deny("tenant.wall", "it belongs to another tenant", "ask the tenant that owns it")
+            return Err(self
+                .deny("tenant.wall", "it belongs to another tenant", "ask the tenant that owns it")
                 .with_kind(ProblemKind::NotFound));
         }
         if self.caller.person().is_some() && !self.person().is_some_and(|person| person.enabled) {
@@ -230,7 +231,11 @@ impl Case<'_> {
         if let Some(app) = self.caller.app() {
             let own = self.target.app.as_ref() == Some(&app.id) && self.target.env.is_none_or(|env| env == app.env);
             if !own {
-                return Err(self.deny("app.wall", "an app may touch only what is its own", "use the app's own data and grants"));
+                return Err(self.deny(
+                    "app.wall",
+                    "an app may touch only what is its own",
+                    "use the app's own data and grants",
+                ));
             }
             self.app_is_live(self.facts.apps.get(&(app.id.clone(), app.env)).map(AsRef::as_ref))?;
         }
@@ -249,7 +254,9 @@ impl Case<'_> {
             Some(app) if app.state == AppState::Retired => {
                 ("app.retired", "the app was ended for good", "ask its team what took its place")
             }
-            Some(_) | None => ("app.not_live", "nothing of this app is live yet", "deploy it, or wait for its approval"),
+            Some(_) | None => {
+                ("app.not_live", "nothing of this app is live yet", "deploy it, or wait for its approval")
+            }
         };
         Err(self.deny(code, why, fix).with_kind(ProblemKind::Gone))
     }
@@ -271,7 +278,11 @@ impl Case<'_> {
         if who.contains(&self.rule.others) {
             return Ok(());
         }
-        Err(self.deny("caller.kind", format!("a caller of this kind (`{}`) never may", self.caller.kind()), self.who_could()))
+        Err(self.deny(
+            "caller.kind",
+            format!("a caller of this kind (`{}`) never may", self.caller.kind()),
+            self.who_could(),
+        ))
     }
 
     fn machine_may<A: Act>(&self, act: &A) -> Result<(), Denied> {
@@ -280,7 +291,10 @@ impl Case<'_> {
             (MachineMay::BreakGlass, BreakGlass::No) => Err(self.deny(
                 "machine.break_glass",
                 "this needs a person's yes; the local credential is no person",
-                format!("{}; in an emergency use `--break-glass`, which is shown as EXCEPTION for ever", self.who_could()),
+                format!(
+                    "{}; in an emergency use `--break-glass`, which is shown as EXCEPTION for ever",
+                    self.who_could()
+                ),
             )),
             (MachineMay::No, _) => {
                 Err(self.deny("machine.never", "the local credential never may; it is no person", self.who_could()))
@@ -299,9 +313,7 @@ impl Case<'_> {
         let may = |may: &May| match may {
             May::Everyone => true,
             May::Has(role) => person.has(*role),
-            May::BuilderInTeam => {
-                person.has(Role::Builder) && act.team().is_some_and(|team| person.is_in(&team))
-            }
+            May::BuilderInTeam => person.has(Role::Builder) && act.team().is_some_and(|team| person.is_in(&team)),
             May::AppUser => self
                 .target_app()
                 .is_some_and(|app| app.access.everyone || app.access.groups.iter().any(|group| person.is_in(group))),

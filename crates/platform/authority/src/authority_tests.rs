@@ -1,9 +1,13 @@
 //! Decisions: walls, kept answers, policy, and what is said when it is no.
 
 use crate::{
-    Act, AppFacts, AppRef, AppState, Authority, BreakGlass, Caller, Facts, Factor, PersonFacts, Policy, Rule, Target, Who, rules,
+    Act, AppFacts, AppRef, AppState, Authority, BreakGlass, Caller, Factor, Facts, PersonFacts, Policy, Rule, Target,
+    Who, rules,
 };
-use model::{AppId, Class, Clock, Env, Group, ManualClock, PersonId, ProblemKind, SessionId, TenantId, Timestamp, manifest::Access};
+use model::{
+    AppId, Class, Clock, Env, Group, ManualClock, PersonId, ProblemKind, SessionId, TenantId, Timestamp,
+    manifest::Access,
+};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 const QUIET: &str = "package bailiwick\nimport rego.v1\ndeny contains refusal if {\n\tinput.act == \"never\"\n\trefusal := {\"code\": \"policy.never\", \"why\": \"never\", \"fix\": \"do not\"}\n}\n";
@@ -52,8 +56,13 @@ fn facts(epoch: u64, state: AppState, groups: &[&str]) -> Facts {
         groups: groups.iter().map(|group| Group::new(*group)).collect(),
         enabled: true,
     };
-    let access =
-        Access { everyone: false, groups: vec![Group::new("staff")], roles: BTreeMap::new(), mfa: vec![], public: vec![] };
+    let access = Access {
+        everyone: false,
+        groups: vec![Group::new("staff")],
+        roles: BTreeMap::new(),
+        mfa: vec![],
+        public: vec![],
+    };
     let app_facts = AppFacts {
         name: "poll".into(),
         team: Group::new("people-ops"),

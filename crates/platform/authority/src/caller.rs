@@ -23,15 +23,26 @@ pub enum Factor {
 /// Who asks, with the chain of who acts for whom.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Who {
-    Person { id: PersonId, session: SessionId, factor: Factor },
+    Person {
+        id: PersonId,
+        session: SessionId,
+        factor: Factor,
+    },
     /// The app itself: a job, or a call with its service account's token.
     App(AppRef),
     /// The app while it serves this person: its own authority, narrowed by theirs.
-    AppFor { app: AppRef, person: PersonId },
+    AppFor {
+        app: AppRef,
+        person: PersonId,
+    },
     /// The local credential, with the system's user that holds it.
-    Machine { system_user: Arc<str> },
+    Machine {
+        system_user: Arc<str>,
+    },
     /// A job of the platform, by name.
-    System { job: &'static str },
+    System {
+        job: &'static str,
+    },
     /// Nobody is signed in.
     Stranger,
 }

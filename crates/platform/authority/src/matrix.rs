@@ -3,7 +3,7 @@
 //! `BLESS=1 cargo test -p authority` writes the file anew; the change is then read like any other.
 
 use crate::{
-    ACTS, Act, AppFacts, AppRef, AppState, BreakGlass, Caller, Facts, Factor, PersonFacts, Role, Rule, Target, Who,
+    ACTS, Act, AppFacts, AppRef, AppState, BreakGlass, Caller, Factor, Facts, PersonFacts, Role, Rule, Target, Who,
     authority::Case, rules,
 };
 use model::{AppId, Class, Env, Group, PersonId, SessionId, TenantId, Timestamp, manifest::Access};
@@ -142,13 +142,20 @@ fn the_reviewed_file_is_what_authority_answers() {
         std::fs::write(&file, &now).unwrap();
     }
     let reviewed = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(reviewed == now, "`matrix.md` is not what authority answers: run `BLESS=1 cargo test -p authority` and read the change");
+    assert!(
+        reviewed == now,
+        "`matrix.md` is not what authority answers: run `BLESS=1 cargo test -p authority` and read the change"
+    );
 }
 
 #[test]
 fn names_are_unique_and_of_one_form() {
     for (at, rule) in ACTS.iter().enumerate() {
-        assert!(rule.name.split_once('.').is_some_and(|(noun, verb)| !noun.is_empty() && !verb.is_empty()), "{}", rule.name);
+        assert!(
+            rule.name.split_once('.').is_some_and(|(noun, verb)| !noun.is_empty() && !verb.is_empty()),
+            "{}",
+            rule.name
+        );
         assert!(!ACTS[..at].iter().any(|before| before.name == rule.name), "{} is there twice", rule.name);
     }
 }

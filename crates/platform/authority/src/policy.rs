@@ -58,10 +58,8 @@ impl Policy {
             match v1.add_policy(file.clone(), text.clone()) {
                 Ok(_) => v1_count += 1,
                 Err(as_v1) => {
-                    v0.add_policy(file.clone(), text.clone()).map_err(|_| PolicyError::Compile {
-                        file: file.clone(),
-                        reason: as_v1.to_string(),
-                    })?;
+                    v0.add_policy(file.clone(), text.clone())
+                        .map_err(|_| PolicyError::Compile { file: file.clone(), reason: as_v1.to_string() })?;
                     v0_count += 1;
                 }
             }
@@ -105,7 +103,8 @@ impl Policy {
 }
 
 fn program(engine: &mut Engine) -> Result<Arc<Program>, PolicyError> {
-    let failed = |error: &dyn std::fmt::Display| PolicyError::Compile { file: ENTRY.to_owned(), reason: error.to_string() };
+    let failed =
+        |error: &dyn std::fmt::Display| PolicyError::Compile { file: ENTRY.to_owned(), reason: error.to_string() };
     let compiled = engine.compile_with_entrypoint(&ENTRY.into()).map_err(|error| failed(&error))?;
     Compiler::compile_from_policy(&compiled, &[ENTRY]).map_err(|error| failed(&error))
 }

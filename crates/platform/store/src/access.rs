@@ -52,11 +52,7 @@ pub(crate) struct AccessBuffer {
 impl AccessBuffer {
     pub(crate) fn new() -> Self {
         let (send, receive) = mpsc::channel(BUFFERED_MAX);
-        Self {
-            send,
-            receive: Mutex::new(receive),
-            stuck: AtomicBool::new(false),
-        }
+        Self { send, receive: Mutex::new(receive), stuck: AtomicBool::new(false) }
     }
 }
 
@@ -66,26 +62,13 @@ impl Store {
     /// # Errors
     /// `StoreError::Unwritable` while the record cannot be written, `StoreError::Busy` when the buffer is full: the
     /// request must be refused.
-    pub fn access<A: Act>(
-        &self,
-        permit: Permit<A>,
-        outcome: Outcome,
-        detail: Json,
-    ) -> Result<EventId, StoreError> {
+    pub fn access<A: Act>(&self, permit: Permit<A>, outcome: Outcome, detail: Json) -> Result<EventId, StoreError> {
         if self.access.stuck.load(Ordering::Acquire) {
-            return Err(StoreError::unwritable(
-                "the record of requests cannot be written",
-            ));
+            return Err(StoreError::unwritable("the record of requests cannot be written"));
         }
         let (_, spent) = permit.spend();
         let id = EventId::generate();
-        let pending = Pending {
-            id: id.clone(),
-            at: self.clock.now(),
-            spent,
-            outcome,
-            detail,
-        };
+        let pending = Pending { id: id.clone(), at: self.clock.now(), spent, outcome, detail };
         match self.access.send.try_send(Item::Event(Box::new(pending))) {
             Ok(()) => Ok(id),
             Err(_) => Err(StoreError::busy("too many requests wait for their record")),
@@ -98,11 +81,7 @@ impl Store {
     /// `StoreError::Closed` when the tasks have stopped.
     pub async fn flush_access(&self) -> Result<(), StoreError> {
         let (done, flushed) = oneshot::channel();
-        self.access
-            .send
-            .send(Item::Flush(done))
-            .await
-            .map_err(|_| StoreError::Closed)?;
+        self.access.send.send(Item::Flush(done)).await.map_err(|_| StoreError::Closed)?;
         flushed.await.map_err(|_| StoreError::Closed)
     }
 
@@ -110,19 +89,13 @@ impl Store {
     ///
     /// # Errors
     /// As `Store::record`.
-    pub async fn denied(
-        &self,
-        denied: &Denied,
-        caller: &Caller,
-        target: &Target,
-    ) -> Result<(), StoreError> {
+    pub async fn denied(&self, denied: &Denied, caller: &Caller, target: &Target) -> Result<(), StoreError> {
         let at = self.clock.now();
         if matches!(caller.who, authority::Who::Stranger) {
             self.count(caller, denied.act, target, Outcome::Denied);
             return Ok(());
         }
-        self.write_events(&[Draft::refusal(denied, caller, target, at)])
-            .await
+        self.write_events(&[Draft::refusal(denied, caller, target, at)]).await
     }
 
     /// Writes what is buffered until the task is stopped.
@@ -162,11 +135,7 @@ impl Store {
 
     async fn write_batch(&self, batch: &[Item]) -> Result<(), StoreError> {
         let drafts: Vec<Draft<'_>> = batch.iter().filter_map(draft).collect();
-        if drafts.is_empty() {
-            Ok(())
-        } else {
-            self.write_events(&drafts).await
-        }
+        if drafts.is_empty() { Ok(()) } else { self.write_events(&drafts).await }
     }
 
     /// Writes events that no transaction of an act holds.
@@ -183,16 +152,10 @@ impl Store {
         let mut batch = Vec::with_capacity(drafts.len() + 1);
         for draft in drafts {
             let name = (draft.target.tenant.clone(), draft.caller.subject());
-            let key = keys
-                .get(&name)
-                .and_then(Option::as_ref)
-                .ok_or(StoreError::Ended)?;
+            let key = keys.get(&name).and_then(Option::as_ref).ok_or(StoreError::Ended)?;
             batch.push(draft.statement(key)?);
         }
-        batch.push(crate::engine::Statement::new(
-            sql::FLUSH_RUN,
-            params![self.node.as_str(), self.clock.now()],
-        ));
+        batch.push(crate::engine::Statement::new(sql::FLUSH_RUN, params![self.node.as_str(), self.clock.now()]));
         tx.run(&batch).await?;
         tx.commit(GroupEnd::Join).await?;
         for ((tenant, subject), key) in keys {
@@ -206,13 +169,9 @@ impl Store {
 
 fn draft(item: &Item) -> Option<Draft<'_>> {
     match item {
-        Item::Event(pending) => Some(Draft::of(
-            &pending.spent,
-            pending.id.clone(),
-            pending.at,
-            pending.outcome,
-            pending.detail.clone(),
-        )),
+        Item::Event(pending) => {
+            Some(Draft::of(&pending.spent, pending.id.clone(), pending.at, pending.outcome, pending.detail.clone()))
+        }
         Item::Flush(_) => None,
     }
 }

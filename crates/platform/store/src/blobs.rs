@@ -16,10 +16,7 @@ pub struct Blobs<'a> {
 impl Store {
     #[must_use]
     pub const fn blobs<'a>(&'a self, tenant: &'a TenantId) -> Blobs<'a> {
-        Blobs {
-            store: self,
-            tenant,
-        }
+        Blobs { store: self, tenant }
     }
 }
 
@@ -27,11 +24,7 @@ impl Blobs<'_> {
     /// # Errors
     /// As `Store::read`; `StoreError::Row` when the content was altered in the database.
     pub async fn get(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(row) = self
-            .store
-            .read_one(sql::BLOB, params![self.tenant, *digest])
-            .await?
-        else {
+        let Some(row) = self.store.read_one(sql::BLOB, params![self.tenant, *digest]).await? else {
             return Ok(None);
         };
         let bytes = row.bytes(0)?;

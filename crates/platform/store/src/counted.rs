@@ -32,19 +32,9 @@ impl Store {
     /// Counts one; the event is written when its minute is over.
     pub fn count(&self, caller: &Caller, action: &'static str, target: &Target, outcome: Outcome) {
         let minute = self.clock.now().as_ms().div_euclid(MINUTE_MS);
-        let mut line = Line {
-            source: caller.origin.ip,
-            action,
-            target: target.clone(),
-            outcome,
-            minute,
-        };
+        let mut line = Line { source: caller.origin.ip, action, target: target.clone(), outcome, minute };
         let mut caller = caller.clone();
-        let mut lines = self
-            .counted
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.counted.0.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() >= LINES_MAX && !lines.contains_key(&line) {
             line.source = None;
             line.target = Target::new(target.tenant.clone(), "others");
@@ -57,28 +47,18 @@ impl Store {
     pub(crate) async fn write_counted(&self, until: Timestamp) -> Result<(), StoreError> {
         let minute = until.as_ms().div_euclid(MINUTE_MS);
         let due: Vec<(Line, (Caller, u64))> = {
-            let mut lines = self
-                .counted
-                .0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut lines = self.counted.0.lock().unwrap_or_else(PoisonError::into_inner);
             lines.extract_if(|line, _| line.minute < minute).collect()
         };
         if due.is_empty() {
             return Ok(());
         }
         let at = self.clock.now();
-        let drafts: Vec<Draft<'_>> = due
-            .iter()
-            .map(|(line, (caller, count))| line.draft(caller, *count, at))
-            .collect();
+        let drafts: Vec<Draft<'_>> = due.iter().map(|(line, (caller, count))| line.draft(caller, *count, at)).collect();
         let written = self.write_events(&drafts).await;
         if written.is_err() {
             // Counted in metrics instead: strangers may not fill memory while the record is unwritable.
-            tracing::warn!(
-                lines = due.len(),
-                "refusals of strangers could not be recorded"
-            );
+            tracing::warn!(lines = due.len(), "refusals of strangers could not be recorded");
         }
         written
     }

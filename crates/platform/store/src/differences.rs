@@ -3,10 +3,7 @@
 use crate::{
     engine::{EngineTx, Statement},
     params,
-    sql::{
-        IDENTITY, IDENTITY_POSTGRES, IDENTITY_SQLITE, LOCK_EXCLUSIVE, LOCK_MIGRATIONS, LOCK_SHARED,
-        NOTIFY,
-    },
+    sql::{IDENTITY, IDENTITY_POSTGRES, IDENTITY_SQLITE, LOCK_EXCLUSIVE, LOCK_MIGRATIONS, LOCK_SHARED, NOTIFY},
 };
 use model::TenantId;
 
@@ -22,27 +19,17 @@ pub(crate) fn lock(tx: &EngineTx, tenant: &TenantId, lock: TenantLock) -> Option
         TenantLock::Shared => LOCK_SHARED,
         TenantLock::Exclusive => LOCK_EXCLUSIVE,
     };
-    tx.is_postgres()
-        .then(|| Statement::new(sql, params![tenant]))
+    tx.is_postgres().then(|| Statement::new(sql, params![tenant]))
 }
 
 pub(crate) fn lock_migrations(tx: &EngineTx) -> Option<Statement> {
-    tx.is_postgres()
-        .then(|| Statement::new(LOCK_MIGRATIONS, params!["migrations"]))
+    tx.is_postgres().then(|| Statement::new(LOCK_MIGRATIONS, params!["migrations"]))
 }
 
 pub(crate) fn notify(tx: &EngineTx, tenant: &TenantId) -> Option<Statement> {
-    tx.is_postgres()
-        .then(|| Statement::new(NOTIFY, params![tenant]))
+    tx.is_postgres().then(|| Statement::new(NOTIFY, params![tenant]))
 }
 
 pub(crate) fn migration(tx: &EngineTx, sql: &str) -> String {
-    sql.replace(
-        IDENTITY,
-        if tx.is_postgres() {
-            IDENTITY_POSTGRES
-        } else {
-            IDENTITY_SQLITE
-        },
-    )
+    sql.replace(IDENTITY, if tx.is_postgres() { IDENTITY_POSTGRES } else { IDENTITY_SQLITE })
 }

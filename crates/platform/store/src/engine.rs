@@ -19,10 +19,7 @@ pub(crate) struct Statement {
 
 impl Statement {
     pub(crate) fn new(sql: &'static str, params: &[Value]) -> Self {
-        Self {
-            sql,
-            params: params.to_vec(),
-        }
+        Self { sql, params: params.to_vec() }
     }
 }
 
@@ -54,11 +51,7 @@ pub(crate) enum Engine {
 }
 
 impl Engine {
-    pub(crate) async fn read(
-        &self,
-        sql: &'static str,
-        params: &[Value],
-    ) -> Result<Vec<Row>, StoreError> {
+    pub(crate) async fn read(&self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         Value::check(params)?;
         match self {
             Self::Sqlite(sqlite) => sqlite.read(sql, params.to_vec()).await,
@@ -115,28 +108,16 @@ impl EngineTx {
         }
     }
 
-    pub(crate) async fn query(
-        &mut self,
-        sql: &'static str,
-        params: &[Value],
-    ) -> Result<Vec<Row>, StoreError> {
+    pub(crate) async fn query(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         Ok(self.one(sql, params).await?.rows)
     }
 
-    pub(crate) async fn execute(
-        &mut self,
-        sql: &'static str,
-        params: &[Value],
-    ) -> Result<u64, StoreError> {
+    pub(crate) async fn execute(&mut self, sql: &'static str, params: &[Value]) -> Result<u64, StoreError> {
         Ok(self.one(sql, params).await?.changed)
     }
 
     async fn one(&mut self, sql: &'static str, params: &[Value]) -> Result<Answer, StoreError> {
-        Ok(self
-            .run(&[Statement::new(sql, params)])
-            .await?
-            .pop()
-            .unwrap_or_default())
+        Ok(self.run(&[Statement::new(sql, params)]).await?.pop().unwrap_or_default())
     }
 
     /// A script of several statements without parameters: migrations alone.

@@ -15,14 +15,8 @@ pub enum StoreError {
     /// Authority changed between the permit and the commit; nothing was written. Ask again: `Store::again`.
     #[error("authority of tenant `{tenant}` moved to epoch {current} while this was under way")]
     Moved { tenant: TenantId, current: u64 },
-    #[error(
-        "the data was written by a newer version: it holds migration {number} of `{room}` (`{name}`)"
-    )]
-    Newer {
-        room: String,
-        number: i64,
-        name: String,
-    },
+    #[error("the data was written by a newer version: it holds migration {number} of `{room}` (`{name}`)")]
+    Newer { room: String, number: i64, name: String },
     #[error("migration {number} of `{room}` is not the one that was applied")]
     Altered { room: String, number: i64 },
     #[error("migrations of `{room}` do not count up from 1: found {number}")]
@@ -34,18 +28,12 @@ pub enum StoreError {
     InUse,
     /// Disk full, below the reserve, read-only, or the database is gone.
     #[error("the record cannot be written: {reason}")]
-    Unwritable {
-        reason: &'static str,
-        source: Option<Cause>,
-    },
+    Unwritable { reason: &'static str, source: Option<Cause> },
     /// A unique key is taken.
     #[error("a row with this key exists in `{table}` ({constraint})")]
     Conflict { table: String, constraint: String },
     #[error("column {column} is not {expected}")]
-    Row {
-        column: usize,
-        expected: &'static str,
-    },
+    Row { column: usize, expected: &'static str },
     #[error("parameter {position} cannot be stored: {why}")]
     Param { position: usize, why: &'static str },
     /// A statement that writes was given to a reader.
@@ -58,10 +46,7 @@ pub enum StoreError {
     Closed,
     /// Too much at once, or a lock that was not given in time.
     #[error("the store is busy: {reason}")]
-    Busy {
-        reason: &'static str,
-        source: Option<Cause>,
-    },
+    Busy { reason: &'static str, source: Option<Cause> },
     #[error("a key or a sealed value was refused")]
     Seal(#[source] Cause),
     #[error("the log was refused")]
@@ -103,25 +88,17 @@ impl StoreError {
     }
 
     pub(crate) const fn unwritable(reason: &'static str) -> Self {
-        Self::Unwritable {
-            reason,
-            source: None,
-        }
+        Self::Unwritable { reason, source: None }
     }
 
     pub(crate) const fn busy(reason: &'static str) -> Self {
-        Self::Busy {
-            reason,
-            source: None,
-        }
+        Self::Busy { reason, source: None }
     }
 
     /// What a person is told.
     #[must_use]
     pub fn problem(&self) -> Problem {
-        let unavailable = |code, what, why, fix: &str| {
-            Problem::new(ProblemKind::Unavailable, code, what, why, fix)
-        };
+        let unavailable = |code, what, why, fix: &str| Problem::new(ProblemKind::Unavailable, code, what, why, fix);
         if let Self::Newer { room, number, .. } = self {
             return unavailable(
                 "store.newer",
@@ -136,9 +113,7 @@ impl StoreError {
             return unavailable(
                 "store.wrong_key",
                 "this root key does not belong to this database".to_owned(),
-                format!(
-                    "the database was made with root key `{expected}`, and `{found}` was given"
-                ),
+                format!("the database was made with root key `{expected}`, and `{found}` was given"),
                 "point `[seal] root` at the key that the database was made with; the recovery copy is the same key",
             );
         }

@@ -61,13 +61,7 @@ pub(crate) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub(crate) fn of(
-        spent: &'a Spent,
-        id: EventId,
-        at: Timestamp,
-        outcome: Outcome,
-        detail: Json,
-    ) -> Self {
+    pub(crate) fn of(spent: &'a Spent, id: EventId, at: Timestamp, outcome: Outcome, detail: Json) -> Self {
         Self {
             id,
             at,
@@ -87,22 +81,11 @@ impl<'a> Draft<'a> {
         Self {
             action: also.action,
             why: also.why.as_deref(),
-            ..Self::of(
-                spent,
-                also.id.clone(),
-                at,
-                also.outcome,
-                also.detail.clone(),
-            )
+            ..Self::of(spent, also.id.clone(), at, also.outcome, also.detail.clone())
         }
     }
 
-    pub(crate) fn refusal(
-        denied: &'a Denied,
-        caller: &'a Caller,
-        target: &'a Target,
-        at: Timestamp,
-    ) -> Self {
+    pub(crate) fn refusal(denied: &'a Denied, caller: &'a Caller, target: &'a Target, at: Timestamp) -> Self {
         Self {
             id: EventId::generate(),
             at,
@@ -124,11 +107,7 @@ impl<'a> Draft<'a> {
     /// The statement that stores it.
     pub(crate) fn statement(&self, key: &SubjectKey) -> Result<Statement, StoreError> {
         let body = serde_json::to_vec(&self.body(key)?).map_err(StoreError::json)?;
-        let app = self
-            .target
-            .app
-            .as_ref()
-            .or_else(|| self.caller.app().map(|app| &app.id));
+        let app = self.target.app.as_ref().or_else(|| self.caller.app().map(|app| &app.id));
         let salt = seal::random_bytes::<SALT_BYTES>();
         Ok(Statement::new(
             sql::INSERT_EVENT,
@@ -151,25 +130,14 @@ impl<'a> Draft<'a> {
     }
 
     fn body(&self, key: &SubjectKey) -> Result<Json, StoreError> {
-        let app = self
-            .target
-            .app
-            .as_ref()
-            .or_else(|| self.caller.app().map(|app| &app.id));
+        let app = self.target.app.as_ref().or_else(|| self.caller.app().map(|app| &app.id));
         let mut body = Map::new();
         let mut put = |name: &str, value: Json| body.insert(name.to_owned(), value);
         put("id", json!(self.id));
         put("timestamp", json!(self.at));
         put("tenant_id", json!(self.target.tenant));
         put("app_id", json!(app));
-        put(
-            "env",
-            json!(
-                self.target
-                    .env
-                    .or_else(|| self.caller.app().map(|app| app.env))
-            ),
-        );
+        put("env", json!(self.target.env.or_else(|| self.caller.app().map(|app| app.env))));
         put("user_id", json!(self.caller.person()));
         put("actor", json!(self.caller.chain()));
         put("action", json!(self.action));
@@ -183,18 +151,12 @@ impl<'a> Draft<'a> {
         }
         put("detail", self.detail.clone());
         if let Some(why) = self.why {
-            put(
-                "why_sealed",
-                json!(BASE64_STANDARD.encode(key.seal(&context(&self.id, "why"), why.as_bytes()))),
-            );
+            put("why_sealed", json!(BASE64_STANDARD.encode(key.seal(&context(&self.id, "why"), why.as_bytes()))));
         }
         if self.caller.origin != Origin::default() {
             let from = json!({ "ip": self.caller.origin.ip, "device": self.caller.origin.device });
             let plain = serde_json::to_vec(&from).map_err(StoreError::json)?;
-            put(
-                "from_sealed",
-                json!(BASE64_STANDARD.encode(key.seal(&context(&self.id, "from"), &plain))),
-            );
+            put("from_sealed", json!(BASE64_STANDARD.encode(key.seal(&context(&self.id, "from"), &plain))));
         }
         Ok(Json::Object(body))
     }

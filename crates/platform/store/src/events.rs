@@ -82,18 +82,12 @@ impl Event {
     /// # Errors
     /// `StoreError::Json` when it was altered.
     pub fn json(&self) -> Result<Json, StoreError> {
-        self.body.as_deref().map_or(Ok(Json::Null), |body| {
-            serde_json::from_slice(body).map_err(StoreError::json)
-        })
+        self.body.as_deref().map_or(Ok(Json::Null), |body| serde_json::from_slice(body).map_err(StoreError::json))
     }
 
     fn sealed(&self, body: &Json, field: &str, key: &SubjectKey) -> Option<Vec<u8>> {
-        let sealed = BASE64_STANDARD
-            .decode(body.get(format!("{field}_sealed"))?.as_str()?)
-            .ok()?;
-        key.open(&context(&self.id, field), &sealed)
-            .ok()
-            .map(|plain| plain.to_vec())
+        let sealed = BASE64_STANDARD.decode(body.get(format!("{field}_sealed"))?.as_str()?).ok()?;
+        key.open(&context(&self.id, field), &sealed).ok().map(|plain| plain.to_vec())
     }
 }
 
@@ -102,20 +96,12 @@ impl Store {
     ///
     /// # Errors
     /// As `read`.
-    pub async fn events(
-        &self,
-        tenant: &TenantId,
-        filter: &EventFilter,
-    ) -> Result<Vec<Event>, StoreError> {
+    pub async fn events(&self, tenant: &TenantId, filter: &EventFilter) -> Result<Vec<Event>, StoreError> {
         let statement = match filter {
             EventFilter { trace: Some(_), .. } => sql::EVENTS_BY_TRACE,
-            EventFilter {
-                person: Some(_), ..
-            } => sql::EVENTS_BY_PERSON,
+            EventFilter { person: Some(_), .. } => sql::EVENTS_BY_PERSON,
             EventFilter { app: Some(_), .. } => sql::EVENTS_BY_APP,
-            EventFilter {
-                action: Some(_), ..
-            } => sql::EVENTS_BY_ACTION,
+            EventFilter { action: Some(_), .. } => sql::EVENTS_BY_ACTION,
             EventFilter { .. } => sql::EVENTS,
         };
         let params = params![
@@ -129,40 +115,21 @@ impl Store {
             filter.after.unwrap_or(u64::MAX),
             filter.limit.unwrap_or(100).min(LIST_MAX),
         ];
-        self.read(statement, params)
-            .await?
-            .iter()
-            .map(Event::read)
-            .collect()
+        self.read(statement, params).await?.iter().map(Event::read).collect()
     }
 
     /// # Errors
     /// As `read`.
-    pub async fn event(
-        &self,
-        tenant: &TenantId,
-        id: &EventId,
-    ) -> Result<Option<Event>, StoreError> {
-        self.read_one(sql::EVENT, params![tenant, id])
-            .await?
-            .as_ref()
-            .map(Event::read)
-            .transpose()
+    pub async fn event(&self, tenant: &TenantId, id: &EventId) -> Result<Option<Event>, StoreError> {
+        self.read_one(sql::EVENT, params![tenant, id]).await?.as_ref().map(Event::read).transpose()
     }
 
     /// Events of the log in its order, from index `from`, below `to`: what an export walks.
     ///
     /// # Errors
     /// As `read`.
-    pub async fn events_by_index(
-        &self,
-        tenant: &TenantId,
-        from: u64,
-        to: u64,
-    ) -> Result<Vec<Event>, StoreError> {
-        let rows = self
-            .read(sql::EVENTS_BY_INDEX, params![tenant, from, to, LIST_MAX])
-            .await?;
+    pub async fn events_by_index(&self, tenant: &TenantId, from: u64, to: u64) -> Result<Vec<Event>, StoreError> {
+        let rows = self.read(sql::EVENTS_BY_INDEX, params![tenant, from, to, LIST_MAX]).await?;
         rows.iter().map(Event::read).collect()
     }
 
@@ -172,23 +139,14 @@ impl Store {
     /// As `read`.
     pub async fn fill(&self, event: &Event) -> Result<Filled, StoreError> {
         let body = event.json()?;
-        let row = self
-            .read_one(
-                sql::SUBJECT_KEY,
-                params![&event.tenant, event.subject.as_str()],
-            )
-            .await?;
+        let row = self.read_one(sql::SUBJECT_KEY, params![&event.tenant, event.subject.as_str()]).await?;
         let Some(row) = row else {
             return Ok(Filled::default());
         };
         let key = self.subjects.unwrap(&event.tenant, &event.subject, &row)?;
         Ok(Filled {
-            why: event
-                .sealed(&body, "why", &key)
-                .and_then(|plain| String::from_utf8(plain).ok()),
-            from: event
-                .sealed(&body, "from", &key)
-                .and_then(|plain| serde_json::from_slice(&plain).ok()),
+            why: event.sealed(&body, "why", &key).and_then(|plain| String::from_utf8(plain).ok()),
+            from: event.sealed(&body, "from", &key).and_then(|plain| serde_json::from_slice(&plain).ok()),
         })
     }
 

@@ -31,7 +31,9 @@ pub enum Change {
         at: Timestamp,
     },
     /// Positions are missing or went backwards: read everything again; the feed goes on after `position`.
-    ReloadEverything { position: u64 },
+    ReloadEverything {
+        position: u64,
+    },
 }
 
 /// Ends with the store.
@@ -52,9 +54,7 @@ impl Store {
     /// # Errors
     /// As `read`.
     pub async fn feed_position(&self, tenant: &TenantId) -> Result<u64, StoreError> {
-        self.read_one(sql::FEED_HEAD, params![tenant])
-            .await?
-            .map_or(Ok(0), |row| row.uint(0))
+        self.read_one(sql::FEED_HEAD, params![tenant]).await?.map_or(Ok(0), |row| row.uint(0))
     }
 
     /// Every change after `from`, as it is committed on any node. Read `feed_position` first, then load, then
@@ -91,30 +91,20 @@ impl Reader {
                 Err(error) => tracing::warn!(%error, "the change feed could not be read"),
             }
             // Out of time means to look again; closed, that the store is gone.
-            if matches!(
-                tokio::time::timeout(POLL, self.wake.changed()).await,
-                Ok(Err(_))
-            ) {
+            if matches!(tokio::time::timeout(POLL, self.wake.changed()).await, Ok(Err(_))) {
                 return None;
             }
         }
     }
 
     async fn fill(&mut self, store: &Store) -> Result<(), StoreError> {
-        let rows = store
-            .read(sql::FEED, params![&self.tenant, self.position, BATCH])
-            .await?;
+        let rows = store.read(sql::FEED, params![&self.tenant, self.position, BATCH]).await?;
         let first = rows.first().map(|row| row.uint(0)).transpose()?;
         let gap = first.is_some_and(|first| first != self.position + 1);
-        let head = if rows.is_empty() || gap {
-            store.feed_position(&self.tenant).await?
-        } else {
-            u64::MAX
-        };
+        let head = if rows.is_empty() || gap { store.feed_position(&self.tenant).await? } else { u64::MAX };
         if gap || head < self.position {
             self.position = head;
-            self.ready
-                .push_back(Change::ReloadEverything { position: head });
+            self.ready.push_back(Change::ReloadEverything { position: head });
             return Ok(());
         }
         for row in rows {

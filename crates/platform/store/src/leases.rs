@@ -40,25 +40,14 @@ impl Store {
     ///
     /// # Errors
     /// As a write.
-    pub async fn jobs_lease(
-        &self,
-        name: &str,
-        lasts: Duration,
-    ) -> Result<Option<Lease>, StoreError> {
+    pub async fn jobs_lease(&self, name: &str, lasts: Duration) -> Result<Option<Lease>, StoreError> {
         let now = self.clock.now();
         let until = now.plus(lasts);
-        let rows = self
-            .housekeeping()
-            .query(TAKE, params![name, self.node.as_str(), now, until])
-            .await?;
+        let rows = self.housekeeping().query(TAKE, params![name, self.node.as_str(), now, until]).await?;
         let Some(row) = rows.first() else {
             return Ok(None);
         };
-        Ok(Some(Lease {
-            name: name.to_owned(),
-            until,
-            term: row.uint(0)?,
-        }))
+        Ok(Some(Lease { name: name.to_owned(), until, term: row.uint(0)? }))
     }
 
     /// Gives a lease back before it ends.
@@ -66,10 +55,7 @@ impl Store {
     /// # Errors
     /// As a write.
     pub async fn free_lease(&self, lease: &Lease) -> Result<(), StoreError> {
-        self.housekeeping()
-            .execute(FREE, params![lease.name.as_str(), self.node.as_str()])
-            .await
-            .map(drop)
+        self.housekeeping().execute(FREE, params![lease.name.as_str(), self.node.as_str()]).await.map(drop)
     }
 
     /// Leads `name` among the nodes, over a connection of its own; `None` while another node does. On SQLite the one

@@ -26,22 +26,15 @@ pub struct Migration {
 }
 
 /// What the store itself keeps.
-pub const STORE: &[Migration] = &[Migration {
-    room: "store",
-    number: 1,
-    name: "store",
-    sql: include_str!("../migrations/0001_store.sql"),
-}];
+pub const STORE: &[Migration] =
+    &[Migration { room: "store", number: 1, name: "store", sql: include_str!("../migrations/0001_store.sql") }];
 
 pub(crate) async fn migrate(
     engine: &Engine,
     config: &StoreConfig,
     rooms: &[&'static [Migration]],
 ) -> Result<String, StoreError> {
-    let wanted: Vec<&Migration> = STORE
-        .iter()
-        .chain(rooms.iter().copied().flatten())
-        .collect();
+    let wanted: Vec<&Migration> = STORE.iter().chain(rooms.iter().copied().flatten()).collect();
     check_order(&wanted)?;
     let mut tx = engine.begin().await?;
     if let Some(lock) = differences::lock_migrations(&tx) {
@@ -50,38 +43,21 @@ pub(crate) async fn migrate(
     tx.script(sql::CREATE_MIGRATIONS).await?;
     let mut applied = HashMap::new();
     for row in tx.query(sql::APPLIED_MIGRATIONS, &[]).await? {
-        applied.insert(
-            (row.text(0)?.to_owned(), row.int(1)?),
-            (row.text(2)?.to_owned(), row.text(3)?.to_owned()),
-        );
+        applied.insert((row.text(0)?.to_owned(), row.int(1)?), (row.text(2)?.to_owned(), row.text(3)?.to_owned()));
     }
     for step in wanted {
         let digest = seal::Digest::of(step.sql.as_bytes()).to_string();
         if let Some((_, before)) = applied.remove(&(step.room.to_owned(), step.number)) {
             if before != digest {
-                return Err(StoreError::Altered {
-                    room: step.room.to_owned(),
-                    number: step.number,
-                });
+                return Err(StoreError::Altered { room: step.room.to_owned(), number: step.number });
             }
             continue;
         }
         let script = differences::migration(&tx, step.sql);
         tx.script(&script).await?;
-        let row: &[Value] = params![
-            step.room,
-            step.number,
-            step.name,
-            digest,
-            config.clock.now()
-        ];
+        let row: &[Value] = params![step.room, step.number, step.name, digest, config.clock.now()];
         tx.execute(sql::INSERT_MIGRATION, row).await?;
-        tracing::info!(
-            room = step.room,
-            number = step.number,
-            name = step.name,
-            "migrated"
-        );
+        tracing::info!(room = step.room, number = step.number, name = step.name, "migrated");
     }
     // What is left was applied by a version that knew more than this one.
     if let Some(((room, number), (name, _))) = applied.into_iter().min() {
@@ -90,11 +66,7 @@ pub(crate) async fn migrate(
     own_key(&mut tx, &config.root).await?;
     let log_host = stored(&mut tx, LOG_HOST).await?;
     if log_host.is_none() {
-        tx.execute(
-            sql::INSERT_META,
-            params![LOG_HOST, config.log_host.as_str()],
-        )
-        .await?;
+        tx.execute(sql::INSERT_META, params![LOG_HOST, config.log_host.as_str()]).await?;
     }
     tx.commit(GroupEnd::Close).await?;
     Ok(log_host.unwrap_or_else(|| config.log_host.clone()))
@@ -102,9 +74,7 @@ pub(crate) async fn migrate(
 
 async fn stored(tx: &mut EngineTx, name: &str) -> Result<Option<String>, StoreError> {
     let rows = tx.query(sql::META, params![name]).await?;
-    rows.first()
-        .map(|row| row.text(0).map(str::to_owned))
-        .transpose()
+    rows.first().map(|row| row.text(0).map(str::to_owned)).transpose()
 }
 
 /// Stores the root key's id and check value when the database is new; compares them ever after.
@@ -114,16 +84,11 @@ async fn own_key(tx: &mut EngineTx, root: &RootKey) -> Result<(), StoreError> {
     match (id, check) {
         (Some(id), Some(check)) if root.matches(&id, &check) => Ok(()),
         (None, None) => {
-            tx.execute(sql::INSERT_META, params![ROOT_ID, root.id()])
-                .await?;
-            tx.execute(sql::INSERT_META, params![ROOT_CHECK, root.check_value()])
-                .await?;
+            tx.execute(sql::INSERT_META, params![ROOT_ID, root.id()]).await?;
+            tx.execute(sql::INSERT_META, params![ROOT_CHECK, root.check_value()]).await?;
             Ok(())
         }
-        (expected, _) => Err(StoreError::WrongKey {
-            expected: expected.unwrap_or_default(),
-            found: root.id(),
-        }),
+        (expected, _) => Err(StoreError::WrongKey { expected: expected.unwrap_or_default(), found: root.id() }),
     }
 }
 
@@ -132,10 +97,7 @@ fn check_order(wanted: &[&Migration]) -> Result<(), StoreError> {
     for step in wanted {
         let before = last.insert(step.room, step.number).unwrap_or(0);
         if step.number != before + 1 {
-            return Err(StoreError::Disordered {
-                room: step.room,
-                number: step.number,
-            });
+            return Err(StoreError::Disordered { room: step.room, number: step.number });
         }
     }
     Ok(())

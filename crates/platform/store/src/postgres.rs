@@ -49,12 +49,9 @@ impl fmt::Debug for Postgres {
 
 impl Postgres {
     pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
-        let mut config: Config = url
-            .parse()
-            .map_err(|_| StoreError::unwritable("the database address is not valid"))?;
-        config
-            .application_name("bailiwick")
-            .connect_timeout(CONNECT);
+        let mut config: Config =
+            url.parse().map_err(|_| StoreError::unwritable("the database address is not valid"))?;
+        config.application_name("bailiwick").connect_timeout(CONNECT);
         let opened = Self {
             writers: pool(&config, sql::WRITER_OPTIONS, WRITERS)?,
             readers: pool(&config, sql::READER_OPTIONS, READERS)?,
@@ -67,38 +64,20 @@ impl Postgres {
         Ok(opened)
     }
 
-    pub(crate) async fn read(
-        &self,
-        sql: &'static str,
-        params: &[Value],
-    ) -> Result<Vec<Row>, StoreError> {
+    pub(crate) async fn read(&self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         let client = self.readers.get().await.map_err(pool_error)?;
         let statement = client.prepare_cached(sql).await.map_err(read_error)?;
         if statement.params().len() != params.len() {
             let why = "the statement takes another number of parameters";
-            return Err(StoreError::Param {
-                position: params.len(),
-                why,
-            });
+            return Err(StoreError::Param { position: params.len(), why });
         }
-        let refs: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
-            params.iter().map(|value| value as _).collect();
-        client
-            .query(&statement, &refs)
-            .await
-            .map_err(read_error)?
-            .iter()
-            .map(values::row)
-            .collect()
+        let refs: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = params.iter().map(|value| value as _).collect();
+        client.query(&statement, &refs).await.map_err(read_error)?.iter().map(values::row).collect()
     }
 
     pub(crate) async fn begin(&self) -> Result<PostgresTx, StoreError> {
         let client = self.writers.get().await.map_err(pool_error)?;
-        Ok(PostgresTx::new(
-            client,
-            Arc::clone(&self.acts),
-            Arc::clone(&self.committed),
-        ))
+        Ok(PostgresTx::new(client, Arc::clone(&self.acts), Arc::clone(&self.committed)))
     }
 
     pub(crate) fn counts(&self) -> CommitCounts {
@@ -119,13 +98,7 @@ fn pool(config: &Config, options: &str, size: usize) -> Result<Pool, StoreError>
     let mut config = config.clone();
     let given = config.get_options().unwrap_or_default();
     config.options(format!("{given} {options}"));
-    let manager = Manager::from_config(
-        config,
-        NoTls,
-        ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        },
-    );
+    let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
     Pool::builder(manager)
         .max_size(size)
         .wait_timeout(Some(WAIT))

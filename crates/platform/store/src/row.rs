@@ -15,16 +15,13 @@ impl Row {
     }
 
     fn column(&self, column: usize) -> Result<&Value, StoreError> {
-        self.0
-            .get(column)
-            .ok_or_else(|| StoreError::row(column, "in this answer"))
+        self.0.get(column).ok_or_else(|| StoreError::row(column, "in this answer"))
     }
 
     /// # Errors
     /// `StoreError::Row` when the column is missing, NULL or another kind; so do all the others.
     pub fn int(&self, column: usize) -> Result<i64, StoreError> {
-        self.opt_int(column)?
-            .ok_or_else(|| StoreError::row(column, "an integer"))
+        self.opt_int(column)?.ok_or_else(|| StoreError::row(column, "an integer"))
     }
 
     /// # Errors
@@ -60,8 +57,7 @@ impl Row {
     /// # Errors
     /// As `int`.
     pub fn text(&self, column: usize) -> Result<&str, StoreError> {
-        self.opt_text(column)?
-            .ok_or_else(|| StoreError::row(column, "text"))
+        self.opt_text(column)?.ok_or_else(|| StoreError::row(column, "text"))
     }
 
     /// # Errors
@@ -77,8 +73,7 @@ impl Row {
     /// # Errors
     /// As `int`.
     pub fn bytes(&self, column: usize) -> Result<&[u8], StoreError> {
-        self.opt_bytes(column)?
-            .ok_or_else(|| StoreError::row(column, "bytes"))
+        self.opt_bytes(column)?.ok_or_else(|| StoreError::row(column, "bytes"))
     }
 
     /// # Errors
@@ -95,14 +90,8 @@ impl Row {
     ///
     /// # Errors
     /// As `int`; also when the text does not parse.
-    pub fn parse<T: std::str::FromStr>(
-        &self,
-        column: usize,
-        expected: &'static str,
-    ) -> Result<T, StoreError> {
-        self.text(column)?
-            .parse()
-            .map_err(|_| StoreError::row(column, expected))
+    pub fn parse<T: std::str::FromStr>(&self, column: usize, expected: &'static str) -> Result<T, StoreError> {
+        self.text(column)?.parse().map_err(|_| StoreError::row(column, expected))
     }
 
     /// The values as they are.

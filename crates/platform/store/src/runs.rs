@@ -32,16 +32,10 @@ impl Store {
             };
             self.write_events(&[gap]).await?;
         }
-        self.housekeeping()
-            .execute(START, params![self.node.as_str(), now])
-            .await
-            .map(drop)
+        self.housekeeping().execute(START, params![self.node.as_str(), now]).await.map(drop)
     }
 
     pub(crate) async fn end_run(&self) -> Result<(), StoreError> {
-        self.housekeeping()
-            .execute(END, params![self.node.as_str(), self.clock.now()])
-            .await
-            .map(drop)
+        self.housekeeping().execute(END, params![self.node.as_str(), self.clock.now()]).await.map(drop)
     }
 }

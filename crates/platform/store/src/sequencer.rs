@@ -55,33 +55,24 @@ impl Store {
         if leaves.is_empty() {
             return Ok(0);
         }
-        let known = edges.remove(tenant).filter(|edge| {
-            edge.size() == head.checkpoint.size() && edge.root() == head.checkpoint.root()
-        });
+        let known = edges
+            .remove(tenant)
+            .filter(|edge| edge.size() == head.checkpoint.size() && edge.root() == head.checkpoint.root());
         let edge = match known {
             Some(edge) => edge,
             None => load_edge(&mut tx, tenant, &head.checkpoint).await?,
         };
         let grown = tree::grow(edge, &leaves, &self.log_key(tenant)?)?;
         let note = grown.signed.note().as_bytes();
-        let advance = params![
-            tenant,
-            head.checkpoint.size(),
-            head.term,
-            grown.edge.size(),
-            note,
-            self.clock.now()
-        ];
+        let advance = params![tenant, head.checkpoint.size(), head.term, grown.edge.size(), note, self.clock.now()];
         if tx.execute(sql::ADVANCE_LOG, advance).await? != 1 {
             // Only if the head's row was not locked after all; what was assigned is rolled back.
             return Err(StoreError::busy("another node advanced the log"));
         }
-        let tiles = grown.tiles.iter().map(|tile| {
-            Statement::new(
-                sql::PUT_TILE,
-                params![tenant, tree::place(&tile.id), tile.bytes.as_slice()],
-            )
-        });
+        let tiles = grown
+            .tiles
+            .iter()
+            .map(|tile| Statement::new(sql::PUT_TILE, params![tenant, tree::place(&tile.id), tile.bytes.as_slice()]));
         tx.run(&tiles.collect::<Vec<_>>()).await?;
         tx.commit(GroupEnd::Close).await?;
         if let Err(error) = self.keep_checkpoint(tenant, note) {
@@ -96,30 +87,16 @@ impl Store {
         let now = self.clock.now();
         let mut rows = tx.query(sql::LOCK_LOG, params![tenant, now]).await?;
         if rows.is_empty() {
-            let empty = Checkpoint::new(&key, 0, Hash::EMPTY)
-                .sign(&key)
-                .map_err(tree::refused)?;
-            tx.execute(
-                sql::START_LOG,
-                params![tenant, empty.note().as_bytes(), now],
-            )
-            .await?;
+            let empty = Checkpoint::new(&key, 0, Hash::EMPTY).sign(&key).map_err(tree::refused)?;
+            tx.execute(sql::START_LOG, params![tenant, empty.note().as_bytes(), now]).await?;
             rows = tx.query(sql::LOCK_LOG, params![tenant, now]).await?;
         }
-        let row = rows
-            .first()
-            .ok_or_else(|| StoreError::row(0, "the head of a log"))?;
-        let checkpoint = self
-            .open_checkpoint(tenant, row.bytes(2)?)?
-            .checkpoint()
-            .clone();
+        let row = rows.first().ok_or_else(|| StoreError::row(0, "the head of a log"))?;
+        let checkpoint = self.open_checkpoint(tenant, row.bytes(2)?)?.checkpoint().clone();
         if row.uint(0)? != checkpoint.size() {
             return Err(StoreError::row(0, "the size that its checkpoint says"));
         }
-        Ok(Head {
-            checkpoint,
-            term: row.uint(1)?,
-        })
+        Ok(Head { checkpoint, term: row.uint(1)? })
     }
 }
 
@@ -130,38 +107,24 @@ struct Head {
 
 /// Gives unsequenced events their indexes, and returns their leaves in that order.
 async fn assign(tx: &mut EngineTx, tenant: &TenantId, size: u64) -> Result<Vec<Leaf>, StoreError> {
-    let rows = tx
-        .query(sql::ASSIGN_INDEXES, params![tenant, size, BATCH])
-        .await?;
+    let rows = tx.query(sql::ASSIGN_INDEXES, params![tenant, size, BATCH]).await?;
     let mut leaves = Vec::with_capacity(rows.len());
     for row in &rows {
-        let salt: &[u8; SALT_BYTES] = row
-            .bytes(1)?
-            .try_into()
-            .map_err(|_| StoreError::row(1, "a salt of 32 bytes"))?;
+        let salt: &[u8; SALT_BYTES] = row.bytes(1)?.try_into().map_err(|_| StoreError::row(1, "a salt of 32 bytes"))?;
         leaves.push((row.uint(0)?, Leaf::of(salt, row.bytes(2)?)));
     }
     leaves.sort_by_key(|(index, _)| *index);
-    let contiguous = leaves
-        .iter()
-        .zip(size..)
-        .all(|((found, _), wanted)| *found == wanted);
+    let contiguous = leaves.iter().zip(size..).all(|((found, _), wanted)| *found == wanted);
     if !contiguous {
         return Err(StoreError::row(0, "the next index"));
     }
     Ok(leaves.into_iter().map(|(_, leaf)| leaf).collect())
 }
 
-async fn load_edge(
-    tx: &mut EngineTx,
-    tenant: &TenantId,
-    checkpoint: &Checkpoint,
-) -> Result<Edge, StoreError> {
+async fn load_edge(tx: &mut EngineTx, tenant: &TenantId, checkpoint: &Checkpoint) -> Result<Edge, StoreError> {
     let mut tiles = TileMap::new();
     for id in tree::edge_tiles(checkpoint.size())? {
-        let rows = tx
-            .query(sql::TILE, params![tenant, tree::place(&id)])
-            .await?;
+        let rows = tx.query(sql::TILE, params![tenant, tree::place(&id)]).await?;
         let Some(row) = rows.first() else { continue };
         if let Some(bytes) = tree::cut(&id, row.bytes(0)?.to_vec()) {
             tiles.insert(id, bytes);

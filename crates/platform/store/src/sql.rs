@@ -40,50 +40,42 @@ pub(crate) const EVENTS_BY_PERSON: &str = events!(" AND person_id = CAST($2 AS T
 pub(crate) const EVENTS_BY_APP: &str = events!(" AND app_id = CAST($3 AS TEXT)");
 pub(crate) const EVENTS_BY_ACTION: &str = events!(" AND action = CAST($4 AS TEXT)");
 pub(crate) const EVENTS_BY_TRACE: &str = events!(" AND trace_id = CAST($5 AS TEXT)");
-pub(crate) const EVENT: &str =
-    "SELECT seq, id, tenant, idx, at, action, app_id, person_id, resource, outcome,
+pub(crate) const EVENT: &str = "SELECT seq, id, tenant, idx, at, action, app_id, person_id, resource, outcome,
   trace_id, subject, salt, body FROM events WHERE tenant = $1 AND id = $2";
-pub(crate) const EVENTS_BY_INDEX: &str =
-    "SELECT seq, id, tenant, idx, at, action, app_id, person_id, resource,
+pub(crate) const EVENTS_BY_INDEX: &str = "SELECT seq, id, tenant, idx, at, action, app_id, person_id, resource,
   outcome, trace_id, subject, salt, body FROM events
   WHERE tenant = $1 AND idx >= $2 AND idx < $3 ORDER BY idx LIMIT CAST($4 AS BIGINT)";
-pub(crate) const ERASE_BODY: &str = "UPDATE events SET salt = NULL, body = NULL WHERE tenant = $1 AND idx = $2 AND body IS NOT NULL";
+pub(crate) const ERASE_BODY: &str =
+    "UPDATE events SET salt = NULL, body = NULL WHERE tenant = $1 AND idx = $2 AND body IS NOT NULL";
 
-pub(crate) const SUBJECT_KEY: &str =
-    "SELECT wrapped FROM subject_keys WHERE tenant = $1 AND subject = $2";
-pub(crate) const INSERT_SUBJECT_KEY: &str =
-    "INSERT INTO subject_keys (tenant, subject, wrapped) VALUES ($1, $2, $3)
+pub(crate) const SUBJECT_KEY: &str = "SELECT wrapped FROM subject_keys WHERE tenant = $1 AND subject = $2";
+pub(crate) const INSERT_SUBJECT_KEY: &str = "INSERT INTO subject_keys (tenant, subject, wrapped) VALUES ($1, $2, $3)
   ON CONFLICT (tenant, subject) DO NOTHING";
-pub(crate) const DELETE_SUBJECT_KEY: &str =
-    "DELETE FROM subject_keys WHERE tenant = $1 AND subject = $2";
+pub(crate) const DELETE_SUBJECT_KEY: &str = "DELETE FROM subject_keys WHERE tenant = $1 AND subject = $2";
 
 pub(crate) const ADVANCE_FEED: &str = "INSERT INTO feed_heads (tenant, position) VALUES ($1, 1)
   ON CONFLICT (tenant) DO UPDATE SET position = feed_heads.position + 1 RETURNING position";
 pub(crate) const INSERT_CHANGE: &str = "INSERT INTO feed (tenant, position, kind, key, at)
   SELECT tenant, position, CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS BIGINT) FROM feed_heads WHERE tenant = $1";
 pub(crate) const FEED_HEAD: &str = "SELECT position FROM feed_heads WHERE tenant = $1";
-pub(crate) const FEED: &str =
-    "SELECT position, kind, key, at FROM feed WHERE tenant = $1 AND position > $2
+pub(crate) const FEED: &str = "SELECT position, kind, key, at FROM feed WHERE tenant = $1 AND position > $2
   ORDER BY position LIMIT CAST($3 AS BIGINT)";
 pub(crate) const PRUNE_FEED: &str = "DELETE FROM feed WHERE position <=
   (SELECT head.position FROM feed_heads head WHERE head.tenant = feed.tenant) - CAST($1 AS BIGINT)";
 
-pub(crate) const INSERT_BLOB: &str =
-    "INSERT INTO blobs (tenant, digest, size, bytes) VALUES ($1, $2, $3, $4)
+pub(crate) const INSERT_BLOB: &str = "INSERT INTO blobs (tenant, digest, size, bytes) VALUES ($1, $2, $3, $4)
   ON CONFLICT (tenant, digest) DO NOTHING";
 pub(crate) const BLOB: &str = "SELECT bytes FROM blobs WHERE tenant = $1 AND digest = $2";
 pub(crate) const DELETE_BLOB: &str = "DELETE FROM blobs WHERE tenant = $1 AND digest = $2";
 
-pub(crate) const TAKE_LEASE: &str =
-    "INSERT INTO leases (name, holder, term, until) VALUES ($1, $2, 1, $4)
+pub(crate) const TAKE_LEASE: &str = "INSERT INTO leases (name, holder, term, until) VALUES ($1, $2, 1, $4)
   ON CONFLICT (name) DO UPDATE SET holder = $2, until = $4,
     term = CASE WHEN leases.holder = $2 THEN leases.term ELSE leases.term + 1 END
   WHERE leases.holder = $2 OR leases.until <= $3 RETURNING term";
 pub(crate) const FREE_LEASE: &str = "UPDATE leases SET until = 0 WHERE name = $1 AND holder = $2";
 
 pub(crate) const RUN: &str = "SELECT flushed_at, ended_at FROM runs WHERE node = $1";
-pub(crate) const START_RUN: &str =
-    "INSERT INTO runs (node, started_at, flushed_at, ended_at) VALUES ($1, $2, $2, NULL)
+pub(crate) const START_RUN: &str = "INSERT INTO runs (node, started_at, flushed_at, ended_at) VALUES ($1, $2, $2, NULL)
   ON CONFLICT (node) DO UPDATE SET started_at = $2, flushed_at = $2, ended_at = NULL";
 pub(crate) const FLUSH_RUN: &str = "UPDATE runs SET flushed_at = $2 WHERE node = $1";
 pub(crate) const END_RUN: &str = "UPDATE runs SET flushed_at = $2, ended_at = $2 WHERE node = $1";
@@ -95,8 +87,7 @@ pub(crate) const ASSIGN_INDEXES: &str = "UPDATE events SET idx = CAST($2 AS BIGI
         WHERE tenant = $1 AND idx IS NULL ORDER BY seq LIMIT CAST($3 AS BIGINT)) AS queue
   WHERE events.seq = queue.row_seq RETURNING idx, salt, body";
 /// Reads the newest head and holds it until the transaction ends.
-pub(crate) const LOCK_LOG: &str =
-    "UPDATE log_heads SET at = $2 WHERE tenant = $1 RETURNING size, term, checkpoint";
+pub(crate) const LOCK_LOG: &str = "UPDATE log_heads SET at = $2 WHERE tenant = $1 RETURNING size, term, checkpoint";
 pub(crate) const LOG_HEAD: &str = "SELECT size, term, checkpoint FROM log_heads WHERE tenant = $1";
 pub(crate) const LOG_HEADS: &str = "SELECT tenant, size, checkpoint FROM log_heads";
 pub(crate) const START_LOG: &str = "INSERT INTO log_heads (tenant, size, term, checkpoint, at)
@@ -124,9 +115,9 @@ pub(crate) const TRY_LEAD: &str = "SELECT pg_try_advisory_lock(hashtextextended(
 pub(crate) const LISTEN: &str = "LISTEN bailiwick_feed";
 pub(crate) const NOTIFY: &str = "SELECT pg_notify('bailiwick_feed', $1)";
 /// A lost node's locks end with its connection; a stuck one's after this.
-pub(crate) const WRITER_OPTIONS: &str = "-c default_transaction_isolation=read\\ committed -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s";
-pub(crate) const READER_OPTIONS: &str =
-    "-c default_transaction_read_only=on -c statement_timeout=30s";
+pub(crate) const WRITER_OPTIONS: &str =
+    "-c default_transaction_isolation=read\\ committed -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s";
+pub(crate) const READER_OPTIONS: &str = "-c default_transaction_read_only=on -c statement_timeout=30s";
 
 /// SQLite only. FULL, so that an acknowledged act survives power loss.
 pub(crate) const WRITER_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;

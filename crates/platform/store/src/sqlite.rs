@@ -45,10 +45,7 @@ pub(crate) struct Sqlite {
 
 impl Sqlite {
     pub(crate) fn open(path: &Path, reserve_bytes: u64) -> Result<Self, StoreError> {
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).map_err(StoreError::file)?;
         let lock = hold_lock(path)?;
         let conn = Connection::open(path).map_err(write_error)?;
@@ -56,11 +53,7 @@ impl Sqlite {
         let committed = Arc::new(watch::Sender::new(0));
         let groups = Arc::new(AtomicU64::new(0));
         Ok(Self {
-            writer: Arc::new(AsyncMutex::new(Writer::new(
-                conn,
-                Arc::clone(&committed),
-                Arc::clone(&groups),
-            ))),
+            writer: Arc::new(AsyncMutex::new(Writer::new(conn, Arc::clone(&committed), Arc::clone(&groups)))),
             readers: Arc::default(),
             reading: Arc::new(Semaphore::new(READERS)),
             path: path.to_owned(),
@@ -74,24 +67,15 @@ impl Sqlite {
         })
     }
 
-    pub(crate) async fn read(
-        &self,
-        sql: &'static str,
-        params: Vec<Value>,
-    ) -> Result<Vec<Row>, StoreError> {
-        let turn = Arc::clone(&self.reading)
-            .acquire_owned()
-            .await
-            .map_err(|_| StoreError::Closed)?;
+    pub(crate) async fn read(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let turn = Arc::clone(&self.reading).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let pool = Arc::clone(&self.readers);
         let path = self.path.clone();
         let work = move || {
             let kept = pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let conn = kept.map_or_else(|| reader(&path), Ok)?;
             let rows = statement::run(&conn, sql, &params).map(|answer| answer.rows);
-            pool.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(conn);
+            pool.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
             drop(turn);
             rows
         };
@@ -102,10 +86,7 @@ impl Sqlite {
     }
 
     pub(crate) fn counts(&self) -> CommitCounts {
-        CommitCounts {
-            acts: self.acts.load(Ordering::Relaxed),
-            groups: self.groups.load(Ordering::Relaxed),
-        }
+        CommitCounts { acts: self.acts.load(Ordering::Relaxed), groups: self.groups.load(Ordering::Relaxed) }
     }
 
     pub(crate) fn committed(&self) -> &watch::Sender<u64> {
@@ -118,8 +99,7 @@ impl Sqlite {
 
     /// Refuses before the disk is full, so that refusal does not depend on pages that the engine has left.
     fn check_reserve(&self) -> Result<(), StoreError> {
-        let space =
-            rustix::fs::statvfs(&self.folder).map_err(|errno| StoreError::file(errno.into()))?;
+        let space = rustix::fs::statvfs(&self.folder).map_err(|errno| StoreError::file(errno.into()))?;
         if space.f_bavail.saturating_mul(space.f_frsize) < self.reserve_bytes {
             return Err(StoreError::unwritable("free space is below the reserve"));
         }
@@ -142,10 +122,7 @@ fn prepare(conn: &Connection) -> rusqlite::Result<()> {
 }
 
 fn reader(path: &Path) -> Result<Connection, statement::Refused> {
-    let conn = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     conn.execute_batch(sql::READER_PRAGMAS)?;
     Ok(conn)

@@ -71,9 +71,7 @@ pub struct Store {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store")
-            .field("node", &self.node)
-            .finish_non_exhaustive()
+        f.debug_struct("Store").field("node", &self.node).finish_non_exhaustive()
     }
 }
 
@@ -89,9 +87,7 @@ impl Store {
         rooms: &[&'static [Migration]],
     ) -> Result<Arc<Self>, StoreError> {
         let engine = match &config.database {
-            Database::Sqlite { path } => {
-                Engine::Sqlite(Arc::new(Sqlite::open(path, config.reserve_bytes)?))
-            }
+            Database::Sqlite { path } => Engine::Sqlite(Arc::new(Sqlite::open(path, config.reserve_bytes)?)),
             Database::Postgres { url } => Engine::Postgres(Arc::new(Postgres::open(url).await?)),
         };
         let log_host = migrations::migrate(&engine, &config, rooms).await?;
@@ -122,11 +118,7 @@ impl Store {
     ///
     /// # Errors
     /// As `read`.
-    pub async fn read_one(
-        &self,
-        sql: &'static str,
-        params: &[Value],
-    ) -> Result<Option<Row>, StoreError> {
+    pub async fn read_one(&self, sql: &'static str, params: &[Value]) -> Result<Option<Row>, StoreError> {
         Ok(self.read(sql, params).await?.into_iter().next())
     }
 
@@ -135,9 +127,7 @@ impl Store {
     /// # Errors
     /// As `read`.
     pub async fn epoch(&self, tenant: &TenantId) -> Result<u64, StoreError> {
-        self.read_one(sql::EPOCH, params![tenant])
-            .await?
-            .map_or(Ok(0), |row| row.uint(0))
+        self.read_one(sql::EPOCH, params![tenant]).await?.map_or(Ok(0), |row| row.uint(0))
     }
 
     /// Runs `work` (ask for the permit, act, commit) again when authority moved meanwhile, after waiting until

@@ -23,10 +23,7 @@ pub(crate) struct Subjects {
 
 impl Subjects {
     pub(crate) fn new(root: RootKey) -> Self {
-        Self {
-            root,
-            remembered: Mutex::default(),
-        }
+        Self { root, remembered: Mutex::default() }
     }
 
     fn wrapping(&self, tenant: &TenantId) -> PurposeKey {
@@ -41,45 +38,24 @@ impl Subjects {
         subject: &str,
     ) -> Result<SubjectKey, StoreError> {
         let name = (tenant.clone(), subject.to_owned());
-        if let Some(key) = self
-            .remembered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&name)
-        {
+        if let Some(key) = self.remembered.lock().unwrap_or_else(PoisonError::into_inner).get(&name) {
             return Ok(key.clone());
         }
-        if let Some(row) = tx
-            .query(sql::SUBJECT_KEY, params![tenant, subject])
-            .await?
-            .first()
-        {
+        if let Some(row) = tx.query(sql::SUBJECT_KEY, params![tenant, subject]).await?.first() {
             return self.unwrap(tenant, subject, row);
         }
         let key = SubjectKey::generate();
         let wrapped = key.wrap(&self.wrapping(tenant), &context(subject));
-        if tx
-            .execute(sql::INSERT_SUBJECT_KEY, params![tenant, subject, wrapped])
-            .await?
-            == 1
-        {
+        if tx.execute(sql::INSERT_SUBJECT_KEY, params![tenant, subject, wrapped]).await? == 1 {
             return Ok(key);
         }
         // Another transaction was first.
         let rows = tx.query(sql::SUBJECT_KEY, params![tenant, subject]).await?;
-        self.unwrap(
-            tenant,
-            subject,
-            rows.first()
-                .ok_or_else(|| StoreError::row(0, "a subject's key"))?,
-        )
+        self.unwrap(tenant, subject, rows.first().ok_or_else(|| StoreError::row(0, "a subject's key"))?)
     }
 
     pub(crate) fn remember(&self, tenant: &TenantId, subject: String, key: SubjectKey) {
-        let mut remembered = self
-            .remembered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= REMEMBERED_MAX {
             remembered.clear();
         }
@@ -87,27 +63,16 @@ impl Subjects {
     }
 
     pub(crate) fn forget(&self, tenant: &TenantId, subject: &str) {
-        let mut remembered = self
-            .remembered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         remembered.remove(&(tenant.clone(), subject.to_owned()));
     }
 
     /// Opens a stored key, for reading.
-    pub(crate) fn unwrap(
-        &self,
-        tenant: &TenantId,
-        subject: &str,
-        row: &Row,
-    ) -> Result<SubjectKey, StoreError> {
-        SubjectKey::unwrap(&self.wrapping(tenant), &context(subject), row.bytes(0)?)
-            .map_err(StoreError::seal)
+    pub(crate) fn unwrap(&self, tenant: &TenantId, subject: &str, row: &Row) -> Result<SubjectKey, StoreError> {
+        SubjectKey::unwrap(&self.wrapping(tenant), &context(subject), row.bytes(0)?).map_err(StoreError::seal)
     }
 }
 
 fn context(subject: &str) -> Context {
-    Context::table("subject_keys")
-        .column("wrapped")
-        .row(subject)
+    Context::table("subject_keys").column("wrapped").row(subject)
 }

@@ -139,10 +139,7 @@ impl Housekeeping<'_> {
     /// As `execute`.
     pub async fn batch(&self, writes: &[(FreeWrite, Vec<Value>)]) -> Result<(), StoreError> {
         let mut tx = self.store.engine.begin().await?;
-        let batch: Vec<Statement> = writes
-            .iter()
-            .map(|(write, params)| Statement::new(write.sql, params))
-            .collect();
+        let batch: Vec<Statement> = writes.iter().map(|(write, params)| Statement::new(write.sql, params)).collect();
         tx.run(&batch).await?;
         tx.commit(GroupEnd::Join).await
     }
@@ -164,10 +161,7 @@ mod tests {
             "DROP TABLE runs ",
             "",
         ] {
-            assert!(
-                std::panic::catch_unwind(|| FreeWrite::new(Table::Runs, sql)).is_err(),
-                "{sql}"
-            );
+            assert!(std::panic::catch_unwind(|| FreeWrite::new(Table::Runs, sql)).is_err(), "{sql}");
         }
     }
 }

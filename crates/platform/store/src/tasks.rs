@@ -1,9 +1,6 @@
 //! What the store does by itself: flush, sequence, listen, prune, keep checkpoints.
 
-use crate::{
-    FreeWrite, Leadership, Store, StoreError, Table, engine::Engine, feed::KEPT, params, postgres,
-    sql,
-};
+use crate::{FreeWrite, Leadership, Store, StoreError, Table, engine::Engine, feed::KEPT, params, postgres, sql};
 use model::{TenantId, Timestamp};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::Instant};
@@ -38,10 +35,7 @@ impl Store {
         if let Engine::Postgres(postgres) = &self.engine {
             running.spawn(postgres::listen(Arc::downgrade(postgres)));
         }
-        Ok(Tasks {
-            store: Arc::clone(self),
-            running,
-        })
+        Ok(Tasks { store: Arc::clone(self), running })
     }
 
     async fn sequence_loop(self: Arc<Self>) {
@@ -80,8 +74,7 @@ impl Store {
         for row in self.read(sql::LOG_HEADS, &[]).await? {
             let (tenant, size) = (TenantId::new(row.text(0)?), row.uint(1)?);
             if kept.get(&tenant) != Some(&size) {
-                self.keep_checkpoint(&tenant, row.bytes(2)?)
-                    .map_err(StoreError::file)?;
+                self.keep_checkpoint(&tenant, row.bytes(2)?).map_err(StoreError::file)?;
                 kept.insert(tenant, size);
             }
         }
@@ -112,9 +105,7 @@ impl Tasks {
     /// As a write: then the next start notes a gap.
     pub async fn stop(mut self) -> Result<(), StoreError> {
         self.store.flush_access().await?;
-        self.store
-            .write_counted(Timestamp::from_ms(i64::MAX))
-            .await?;
+        self.store.write_counted(Timestamp::from_ms(i64::MAX)).await?;
         self.running.shutdown().await;
         self.store.sequence_now().await?;
         self.store.end_run().await

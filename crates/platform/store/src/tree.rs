@@ -5,8 +5,7 @@
 
 use crate::{Store, StoreError, params, sql};
 use ledger::{
-    Checkpoint, Edge, LEAF_BYTES, LogKey, NewTile, SignedCheckpoint, TILE_WIDTH, TileId, TileMap,
-    VerifierKey,
+    Checkpoint, Edge, LEAF_BYTES, LogKey, NewTile, SignedCheckpoint, TILE_WIDTH, TileId, TileMap, VerifierKey,
 };
 use model::TenantId;
 use seal::{Context, Purpose};
@@ -45,10 +44,7 @@ pub(crate) fn edge_tiles(size: u64) -> Result<Vec<TileId>, StoreError> {
     let mut tiles = Vec::new();
     for level in 0..LEVELS {
         let nodes = size >> (u32::from(level) * TILE_WIDTH.trailing_zeros());
-        let (n, width) = (
-            nodes / u64::from(TILE_WIDTH),
-            u32::try_from(nodes % u64::from(TILE_WIDTH)).unwrap_or(0),
-        );
+        let (n, width) = (nodes / u64::from(TILE_WIDTH), u32::try_from(nodes % u64::from(TILE_WIDTH)).unwrap_or(0));
         if width == 0 {
             continue;
         }
@@ -62,11 +58,7 @@ pub(crate) fn edge_tiles(size: u64) -> Result<Vec<TileId>, StoreError> {
 
 /// A tile of a given width, cut from what is stored in its place.
 pub(crate) fn cut(tile: &TileId, mut stored: Vec<u8>) -> Option<Vec<u8>> {
-    let one = if tile.is_entries() {
-        ENTRY_BYTES
-    } else {
-        ledger::HASH_BYTES
-    };
+    let one = if tile.is_entries() { ENTRY_BYTES } else { ledger::HASH_BYTES };
     let length = one * tile.width() as usize;
     if stored.len() < length {
         return None;
@@ -82,20 +74,10 @@ pub(crate) struct Grown {
     pub(crate) signed: SignedCheckpoint,
 }
 
-pub(crate) fn grow(
-    mut edge: Edge,
-    leaves: &[ledger::Leaf],
-    key: &LogKey,
-) -> Result<Grown, StoreError> {
+pub(crate) fn grow(mut edge: Edge, leaves: &[ledger::Leaf], key: &LogKey) -> Result<Grown, StoreError> {
     let tiles = edge.append(leaves).map_err(refused)?;
-    let signed = Checkpoint::new(key, edge.size(), edge.root())
-        .sign(key)
-        .map_err(refused)?;
-    Ok(Grown {
-        edge,
-        tiles,
-        signed,
-    })
+    let signed = Checkpoint::new(key, edge.size(), edge.root()).sign(key).map_err(refused)?;
+    Ok(Grown { edge, tiles, signed })
 }
 
 pub(crate) fn load(checkpoint: &Checkpoint, tiles: &TileMap) -> Result<Edge, StoreError> {
@@ -125,21 +107,14 @@ impl Store {
     ///
     /// # Errors
     /// As `read`; `StoreError::Ledger` when it is not signed by the log's key.
-    pub async fn checkpoint(
-        &self,
-        tenant: &TenantId,
-    ) -> Result<Option<SignedCheckpoint>, StoreError> {
+    pub async fn checkpoint(&self, tenant: &TenantId) -> Result<Option<SignedCheckpoint>, StoreError> {
         let Some(row) = self.read_one(sql::LOG_HEAD, params![tenant]).await? else {
             return Ok(None);
         };
         self.open_checkpoint(tenant, row.bytes(2)?).map(Some)
     }
 
-    pub(crate) fn open_checkpoint(
-        &self,
-        tenant: &TenantId,
-        note: &[u8],
-    ) -> Result<SignedCheckpoint, StoreError> {
+    pub(crate) fn open_checkpoint(&self, tenant: &TenantId, note: &[u8]) -> Result<SignedCheckpoint, StoreError> {
         let note = std::str::from_utf8(note).map_err(|_| StoreError::row(2, "a checkpoint"))?;
         SignedCheckpoint::open(note, self.log_key(tenant)?.verifier()).map_err(refused)
     }
@@ -153,10 +128,7 @@ impl Store {
         let Ok(tile) = path.parse::<TileId>() else {
             return Ok(None);
         };
-        let Some(row) = self
-            .read_one(sql::TILE, params![tenant, place(&tile)])
-            .await?
-        else {
+        let Some(row) = self.read_one(sql::TILE, params![tenant, place(&tile)]).await? else {
             return Ok(None);
         };
         Ok(cut(&tile, row.bytes(0)?.to_vec()))
@@ -177,12 +149,7 @@ impl Store {
     }
 
     /// Whether the log that the database holds is a continuation of `kept`.
-    async fn continues(
-        &self,
-        tenant: &TenantId,
-        kept: &Checkpoint,
-        head: &Checkpoint,
-    ) -> Result<bool, StoreError> {
+    async fn continues(&self, tenant: &TenantId, kept: &Checkpoint, head: &Checkpoint) -> Result<bool, StoreError> {
         if head.size() <= kept.size() {
             return Ok(head.size() == kept.size() && head.root() == kept.root());
         }
@@ -227,34 +194,21 @@ impl Store {
         };
         for entry in entries {
             let entry = entry.map_err(StoreError::file)?;
-            let name = entry
-                .file_name()
-                .to_str()
-                .and_then(|name| hex::decode(name).ok());
+            let name = entry.file_name().to_str().and_then(|name| hex::decode(name).ok());
             // A file that was being written when the machine stopped is not a checkpoint.
-            let Some(tenant) = name
-                .and_then(|name| String::from_utf8(name).ok())
-                .map(TenantId::new)
-            else {
+            let Some(tenant) = name.and_then(|name| String::from_utf8(name).ok()).map(TenantId::new) else {
                 continue;
             };
             let note = fs::read(entry.path()).map_err(StoreError::file)?;
             let kept = self.open_checkpoint(&tenant, &note)?.checkpoint().clone();
-            let head = self
-                .checkpoint(&tenant)
-                .await?
-                .map(|head| head.checkpoint().clone());
+            let head = self.checkpoint(&tenant).await?.map(|head| head.checkpoint().clone());
             let continues = match &head {
                 Some(head) => self.continues(&tenant, &kept, head).await?,
                 None => kept.size() == 0,
             };
             if !continues {
                 let found_size = head.map_or(0, |head| head.size());
-                found.push(Behind {
-                    tenant,
-                    kept_size: kept.size(),
-                    found_size,
-                });
+                found.push(Behind { tenant, kept_size: kept.size(), found_size });
             }
         }
         Ok(found)

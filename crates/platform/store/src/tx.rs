@@ -10,7 +10,7 @@ use crate::{
     event::Draft,
     params, sql,
 };
-use authority::{Act, EpochEffect, Permit, Spent};
+use authority::{Act, Durability, EpochEffect, Permit, Spent};
 use model::{EventId, TenantId, Timestamp};
 use seal::SubjectKey;
 use serde_json::Value as Json;
@@ -111,11 +111,7 @@ impl Tx {
     ///
     /// # Errors
     /// After any error the transaction can only be rolled back (`StoreError::Ended`), on both engines.
-    pub async fn query(
-        &mut self,
-        sql: &'static str,
-        params: &[Value],
-    ) -> Result<Vec<Row>, StoreError> {
+    pub async fn query(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         self.engine.query(sql, params).await
     }
 
@@ -123,11 +119,7 @@ impl Tx {
     ///
     /// # Errors
     /// As `query`.
-    pub async fn query_one(
-        &mut self,
-        sql: &'static str,
-        params: &[Value],
-    ) -> Result<Option<Row>, StoreError> {
+    pub async fn query_one(&mut self, sql: &'static str, params: &[Value]) -> Result<Option<Row>, StoreError> {
         Ok(self.query(sql, params).await?.into_iter().next())
     }
 
@@ -135,11 +127,7 @@ impl Tx {
     ///
     /// # Errors
     /// As `query`; `StoreError::Conflict` when a unique key is taken.
-    pub async fn execute(
-        &mut self,
-        sql: &'static str,
-        params: &[Value],
-    ) -> Result<u64, StoreError> {
+    pub async fn execute(&mut self, sql: &'static str, params: &[Value]) -> Result<u64, StoreError> {
         self.engine.execute(sql, params).await
     }
 
@@ -202,12 +190,7 @@ impl Tx {
         self.end(Outcome::Allowed, detail, why).await
     }
 
-    async fn end(
-        mut self,
-        outcome: Outcome,
-        detail: Json,
-        why: Option<&str>,
-    ) -> Result<Committed, StoreError> {
+    async fn end(mut self, outcome: Outcome, detail: Json, why: Option<&str>) -> Result<Committed, StoreError> {
         let at = self.now();
         let (tenant, subject) = (self.tenant().clone(), self.spent.caller().subject());
         let raises = self.spent.rule().epoch == EpochEffect::Raises;
@@ -215,44 +198,20 @@ impl Tx {
             self.changes.push((EPOCH_CHANGED, tenant.to_string()));
         }
         // INVARIANT: the subject's row is locked before the tenant, the tenant before the feed's row: no deadlock.
-        let key = self
-            .store
-            .subjects
-            .sealing(&mut self.engine, &tenant, &subject)
-            .await?;
-        let main = Draft::of(&self.spent, self.event.clone(), at, outcome, detail)
-            .why(why)
-            .statement(&key)?;
+        let key = self.store.subjects.sealing(&mut self.engine, &tenant, &subject).await?;
+        let main = Draft::of(&self.spent, self.event.clone(), at, outcome, detail).why(why).statement(&key)?;
         let (batch, epoch_at) = self.last_batch(main, &key, at)?;
         let answers = self.engine.run(&batch).await?;
         let row = answers.get(epoch_at).and_then(|answer| answer.rows.first());
         let after = row.map(|row| row.uint(0)).transpose()?.unwrap_or(0);
-        let before = if raises {
-            after.saturating_sub(1)
-        } else {
-            after
-        };
-        if before != self.spent.epoch() {
-            return Err(StoreError::Moved {
-                tenant,
-                current: before,
-            });
+        let before = if raises { after.saturating_sub(1) } else { after };
+        // Taking authority away is right under any epoch, and must not wait for memory.
+        let cut = self.spent.rule().durability == Durability::Cut;
+        if before != self.spent.epoch() && !cut {
+            return Err(StoreError::Moved { tenant, current: before });
         }
-        let Self {
-            store,
-            engine,
-            event,
-            forgotten,
-            changes,
-            ..
-        } = self;
-        engine
-            .commit(if raises {
-                GroupEnd::Close
-            } else {
-                GroupEnd::Join
-            })
-            .await?;
+        let Self { store, engine, event, forgotten, changes, .. } = self;
+        engine.commit(if raises { GroupEnd::Close } else { GroupEnd::Join }).await?;
         store.subjects.remember(&tenant, subject, key);
         for subject in forgotten {
             store.subjects.forget(&tenant, &subject);
@@ -263,11 +222,7 @@ impl Tx {
         if raises {
             store.await_memory(&tenant, after).await;
         }
-        Ok(Committed {
-            event,
-            at,
-            epoch: after,
-        })
+        Ok(Committed { event, at, epoch: after })
     }
 
     /// What goes out last of all, and where the epoch stands in its answers: lock, epoch, feed, events, notice.
@@ -282,17 +237,12 @@ impl Tx {
             EpochEffect::Raises => (TenantLock::Exclusive, sql::RAISE_EPOCH),
             EpochEffect::Keeps => (TenantLock::Shared, sql::EPOCH),
         };
-        let mut batch: Vec<Statement> = differences::lock(&self.engine, tenant, lock)
-            .into_iter()
-            .collect();
+        let mut batch: Vec<Statement> = differences::lock(&self.engine, tenant, lock).into_iter().collect();
         let epoch_at = batch.len();
         batch.push(Statement::new(epoch, params![tenant]));
         for (kind, key) in &self.changes {
             batch.push(Statement::new(sql::ADVANCE_FEED, params![tenant]));
-            batch.push(Statement::new(
-                sql::INSERT_CHANGE,
-                params![tenant, *kind, key, at],
-            ));
+            batch.push(Statement::new(sql::INSERT_CHANGE, params![tenant, *kind, key, at]));
         }
         batch.push(main);
         for also in &self.also {
@@ -307,10 +257,7 @@ impl Tx {
 
 impl Store {
     async fn await_memory(&self, tenant: &TenantId, epoch: u64) {
-        if tokio::time::timeout(MEMORY_WAIT, self.watch.reached(tenant, epoch))
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(MEMORY_WAIT, self.watch.reached(tenant, epoch)).await.is_err() {
             tracing::warn!(%tenant, epoch, "memory has not reached the epoch in time");
         }
     }

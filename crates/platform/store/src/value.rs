@@ -4,8 +4,8 @@
 
 use crate::StoreError;
 use model::{
-    AppId, Class, Env, EventId, Group, PersonId, ReleaseNumber, RequestId, SecretId, SessionId,
-    TenantId, Timestamp, TraceId,
+    AppId, Class, Env, EventId, Group, PersonId, ReleaseNumber, RequestId, SecretId, SessionId, TenantId, Timestamp,
+    TraceId,
 };
 
 /// One parameter or one column.
@@ -28,10 +28,7 @@ impl Value {
     pub(crate) fn check(values: &[Self]) -> Result<(), StoreError> {
         for (at, value) in values.iter().enumerate() {
             if matches!(value, Self::Text(text) if text.contains('\0')) {
-                return Err(StoreError::Param {
-                    position: at + 1,
-                    why: "text with NUL",
-                });
+                return Err(StoreError::Param { position: at + 1, why: "text with NUL" });
             }
         }
         Ok(())
@@ -148,9 +145,7 @@ macro_rules! ids {
         }
     )* };
 }
-ids!(
-    AppId, EventId, Group, PersonId, RequestId, SecretId, SessionId, TenantId, TraceId
-);
+ids!(AppId, EventId, Group, PersonId, RequestId, SecretId, SessionId, TenantId, TraceId);
 
 impl<T: Into<Self>> From<Option<T>> for Value {
     fn from(value: Option<T>) -> Self {

@@ -108,7 +108,17 @@ mod tests {
 
     #[test]
     fn every_command_takes_what_every_command_takes() {
-        let arguments = ["bailiwick", "audit", "list", "--json", "--quiet", "--no-color", "--yes", "--server", "http://localhost:1"];
+        let arguments = [
+            "bailiwick",
+            "audit",
+            "list",
+            "--json",
+            "--quiet",
+            "--no-color",
+            "--yes",
+            "--server",
+            "http://localhost:1",
+        ];
         let globals = Cli::try_parse_from(arguments).unwrap().globals;
         assert!(globals.json && globals.quiet && globals.no_color && globals.yes);
         assert_eq!(globals.server.as_deref(), Some("http://localhost:1"));

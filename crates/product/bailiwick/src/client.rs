@@ -185,13 +185,8 @@ impl Client {
         };
         let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
         let audience = self.place.origin();
-        let signing = Signing {
-            system_user: &self.user,
-            audience: &audience,
-            method: method.as_str(),
-            path: &path,
-            body: &body,
-        };
+        let signing =
+            Signing { system_user: &self.user, audience: &audience, method: method.as_str(), path: &path, body: &body };
         let token = key.sign(&signing, SystemClock.now()).map_err(|error| Problem::from(&error))?;
         let mut request = self.http.request(method, url).bearer_auth(token).header(header::ACCEPT, "application/json");
         if let Some(kind) = kind {
@@ -248,7 +243,11 @@ impl Client {
         } else {
             "check the address and the network; `bailiwick doctor` says more"
         };
-        let why = if error.is_connect() { "nothing answers there" } else { "the connection broke before the answer was whole" };
+        let why = if error.is_connect() {
+            "nothing answers there"
+        } else {
+            "the connection broke before the answer was whole"
+        };
         Problem::new(ProblemKind::Upstream, "server.unreachable", format!("no answer from `{origin}`"), why, fix)
     }
 
@@ -263,7 +262,11 @@ impl Client {
     }
 
     fn no_credential(&self) -> Problem {
-        let folder = self.place.data.as_deref().map_or_else(|| "no data folder".to_owned(), |data| format!("`{}`", data.display()));
+        let folder = self
+            .place
+            .data
+            .as_deref()
+            .map_or_else(|| "no data folder".to_owned(), |data| format!("`{}`", data.display()));
         Problem::new(
             ProblemKind::Unauthenticated,
             "sign_in.none",

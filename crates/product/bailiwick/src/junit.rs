@@ -32,7 +32,9 @@ fn case(finding: &Finding) -> String {
         Severity::Warn | Severity::Note => format!("<system-out>{text}</system-out>"),
     };
     let at = escaped(&at);
-    format!("    <testcase classname=\"bailiwick.check.{code}\" name=\"{code} at {at}\"{file}{line}>{inner}</testcase>\n")
+    format!(
+        "    <testcase classname=\"bailiwick.check.{code}\" name=\"{code} at {at}\"{file}{line}>{inner}</testcase>\n"
+    )
 }
 
 /// Text for XML 1.0: markup escaped, characters that it cannot hold (section 2.2) replaced.
@@ -72,7 +74,8 @@ mod tests {
 
     #[test]
     fn failures_and_notes() {
-        let report = document(&[finding(Severity::Block, "a \"quoted\" & <b>\u{1b}[31m"), finding(Severity::Note, "n")]);
+        let report =
+            document(&[finding(Severity::Block, "a \"quoted\" & <b>\u{1b}[31m"), finding(Severity::Note, "n")]);
         insta::assert_snapshot!(report, @"");
     }
 

@@ -134,7 +134,9 @@ pub(crate) fn told(problem: &Problem, ink: Ink) -> String {
     let head = ink.paint(Tone::Bad, &format!("error[{}]:", clean::text(&problem.code)));
     let mut text = format!("{head} {}", clean::text(&problem.what));
     let at = problem.at.as_deref();
-    for (label, words) in [("   at:", at), ("  why:", Some(problem.why.as_str())), ("  fix:", Some(problem.fix.as_str()))] {
+    for (label, words) in
+        [("   at:", at), ("  why:", Some(problem.why.as_str())), ("  fix:", Some(problem.fix.as_str()))]
+    {
         if let Some(words) = words {
             text.push_str(&format!("\n{} {}", ink.paint(Tone::Quiet, label), clean::text(words)));
         }

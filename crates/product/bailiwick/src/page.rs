@@ -163,10 +163,13 @@ mod tests {
     #[test]
     fn columns_stand_under_each_other_and_no_line_ends_in_blanks() {
         let mut page = Page::new(Ink::None, Timestamp::from_ms(0));
-        page.table(&["name", "state", "why"], vec![
-            vec!["ünïcode 日本".into(), Cell::state("live"), "".into()],
-            vec!["a".into(), Cell::state("revoked"), "two\nlines".into()],
-        ]);
+        page.table(
+            &["name", "state", "why"],
+            vec![
+                vec!["ünïcode 日本".into(), Cell::state("live"), "".into()],
+                vec!["a".into(), Cell::state("revoked"), "two\nlines".into()],
+            ],
+        );
         assert_eq!(
             page.done().0,
             "  name           state       why\n  ünïcode 日本   ● live\n  a              ✕ revoked   two lines\n"

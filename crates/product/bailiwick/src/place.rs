@@ -125,12 +125,15 @@ impl Place {
             let named = parse(named)?;
             // `127.0.0.1` and `localhost` are one server; what it calls itself is what signatures are bound to.
             let known = [(&own, &data), (&demo, &demo_data)];
-            let same = known.into_iter().find_map(|(url, data)| Some((url.clone().filter(|url| same(url, &named))?, data)));
+            let same =
+                known.into_iter().find_map(|(url, data)| Some((url.clone().filter(|url| same(url, &named))?, data)));
             let (url, data) = same.map_or_else(|| (named, data.clone()), |(url, data)| (url, data.clone()));
             return Ok(Self { url, data, found: Found::Named });
         }
         Ok(match (own, demo) {
-            (Some(own), Some(demo)) if !answers(&own) && answers(&demo) => Self { url: demo, data: demo_data, found: Found::Demo },
+            (Some(own), Some(demo)) if !answers(&own) && answers(&demo) => {
+                Self { url: demo, data: demo_data, found: Found::Demo }
+            }
             (Some(own), _) => Self { url: own, data, found: Found::Running },
             (None, Some(demo)) => Self { url: demo, data: demo_data, found: Found::Demo },
             (None, None) => Self { url: parse(DEFAULT_URL)?, data, found: Found::Default },
@@ -255,7 +258,9 @@ mod tests {
         for fine in ["http://localhost:7070", "http://127.0.0.1:1", "http://[::1]:1/x", "https://corp.example"] {
             assert!(parse(fine).is_ok(), "{fine}");
         }
-        for open in ["http://corp.example", "http://10.0.0.1:7070", "http://127.0.0.1.evil.example", "http://localhost.evil"] {
+        for open in
+            ["http://corp.example", "http://10.0.0.1:7070", "http://127.0.0.1.evil.example", "http://localhost.evil"]
+        {
             assert_eq!(parse(open).unwrap_err().code, "server.plain_http", "{open}");
         }
         for none in ["localhost:7070", "ftp://x", "", "file:///etc"] {

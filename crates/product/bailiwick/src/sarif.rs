@@ -7,8 +7,23 @@ use serde_json::{Value, json};
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
 /// What a path may not hold in a URI reference (RFC 3986, section 3.3); `:` too, since a first segment may not.
-const PATH: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'[').add(b']').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}').add(b':');
+const PATH: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b']')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}')
+    .add(b':');
 
 /// The log of one run.
 pub(crate) fn document(findings: &[Finding]) -> Value {
@@ -79,7 +94,11 @@ mod tests {
 
     #[test]
     fn places_rules_and_levels() {
-        let findings = [finding("secret.found", Some("my app/ü:1%.js"), Some(3)), finding("manifest.missing", None, None), finding("secret.found", Some("b.js"), None)];
+        let findings = [
+            finding("secret.found", Some("my app/ü:1%.js"), Some(3)),
+            finding("manifest.missing", None, None),
+            finding("secret.found", Some("b.js"), None),
+        ];
         let log = document(&findings);
         assert_eq!(log["version"], "2.1.0");
         let run = &log["runs"][0];

@@ -97,9 +97,12 @@ fn filled(path: &str, bytes: &[u8], filling: &Filling<'_>) -> Vec<u8> {
 
 /// The manifest judges name and team: one rule, in one place.
 fn judge(files: &[NewFile], filling: &Filling<'_>, today: Date) -> Result<(), Problem> {
-    let manifest = files.iter().find(|file| file.path == MANIFEST).map(|file| file.bytes.as_slice()).unwrap_or_default();
+    let manifest =
+        files.iter().find(|file| file.path == MANIFEST).map(|file| file.bytes.as_slice()).unwrap_or_default();
     match Manifest::parse(manifest, today) {
-        Ok(parsed) if parsed.manifest.app.name == filling.name && parsed.manifest.app.team.as_str() == filling.team => Ok(()),
+        Ok(parsed) if parsed.manifest.app.name == filling.name && parsed.manifest.app.team.as_str() == filling.team => {
+            Ok(())
+        }
         Ok(_) => Err(bad_name("it would change the manifest around it", "choose another name")),
         Err(findings) => Err(findings.into_iter().next().map_or_else(
             || bad_name("a manifest cannot have it", "choose another name"),
@@ -153,7 +156,11 @@ mod tests {
             }
             for file in &files {
                 let text = String::from_utf8_lossy(&file.bytes);
-                assert!(!text.contains("{{name}}") && !text.contains("{{team}}") && !text.contains("{{expires}}"), "{template}: {}", file.path);
+                assert!(
+                    !text.contains("{{name}}") && !text.contains("{{team}}") && !text.contains("{{expires}}"),
+                    "{template}: {}",
+                    file.path
+                );
             }
         }
     }

@@ -43,7 +43,10 @@ fn problem(words: &str) -> Problem {
             usage = Some(line.split_whitespace().collect::<Vec<_>>().join(" "));
         }
     }
-    let fix = usage.map_or_else(|| "`bailiwick help` lists the commands".to_owned(), |usage| format!("write `{usage}`; `--help` says more"));
+    let fix = usage.map_or_else(
+        || "`bailiwick help` lists the commands".to_owned(),
+        |usage| format!("write `{usage}`; `--help` says more"),
+    );
     Problem::new(ProblemKind::Invalid, "command.usage", what, why, fix)
 }
 

@@ -92,7 +92,10 @@ fn check_says_what_is_wrong_in_every_format() {
     assert!(out(&output).contains("<failure type=\"manifest."), "{}", out(&output));
 
     let (code, document) = person.json(&["check", "nowhere"]);
-    assert_eq!((code, &document["verdict"], &document["problem"]["code"]), (1, &"block".into(), &"bundle.unreadable".into()));
+    assert_eq!(
+        (code, &document["verdict"], &document["problem"]["code"]),
+        (1, &"block".into(), &"bundle.unreadable".into())
+    );
     let output = person.run(&["check", "nowhere", "--format", "sarif"]);
     assert!(out(&output).contains("bundle.unreadable"), "{}", out(&output));
 }
@@ -103,7 +106,9 @@ fn a_name_is_judged_and_a_folder_is_not_written_over() {
     assert_eq!(person.run(&["new", "lunch"]).status.code(), Some(0));
     let (code, document) = person.json(&["new", "lunch"]);
     assert_eq!((code, document["problem"]["code"].as_str()), (1, Some("new.taken")));
-    for (name, problem) in [("Lunch", "manifest.bad_name"), ("admin", "manifest.reserved"), ("../x", "manifest.bad_name")] {
+    for (name, problem) in
+        [("Lunch", "manifest.bad_name"), ("admin", "manifest.reserved"), ("../x", "manifest.bad_name")]
+    {
         let (code, document) = person.json(&["new", name]);
         assert_eq!((code, document["problem"]["code"].as_str()), (1, Some(problem)), "{name}: {document}");
     }
@@ -137,7 +142,9 @@ fn a_wrong_command_exits_2_and_says_how_it_is_written() {
 #[test]
 fn without_a_server_each_command_says_how_to_start_one() {
     let person = Person::new();
-    for arguments in [&["apps"][..], &["whoami"], &["requests"], &["audit", "list"], &["revoke", "tinypoll", "--why", "x"]] {
+    for arguments in
+        [&["apps"][..], &["whoami"], &["requests"], &["audit", "list"], &["revoke", "tinypoll", "--why", "x"]]
+    {
         let (code, document) = person.json(arguments);
         assert_eq!((code, document["problem"]["code"].as_str()), (1, Some("sign_in.none")), "{arguments:?}");
     }
@@ -159,7 +166,11 @@ fn an_export_is_verified_with_no_server_and_no_data_folder() {
     let file = person.home.path().join("log.export");
     fs::copy(&golden, &file).unwrap();
     let (code, verdict) = person.json(&["audit", "verify", "log.export"]);
-    assert_eq!((code, &verdict["ok"], &verdict["checked"], &verdict["key"]), (0, &true.into(), &"export".into(), &"unpinned".into()), "{verdict}");
+    assert_eq!(
+        (code, &verdict["ok"], &verdict["checked"], &verdict["key"]),
+        (0, &true.into(), &"export".into(), &"unpinned".into()),
+        "{verdict}"
+    );
     assert!(verdict["what"].as_str().unwrap().contains("--key"), "{verdict}");
     let (_, again) = person.json(&["audit", "verify", "log.export"]);
     assert_eq!(again["key"], "remembered");
@@ -181,7 +192,22 @@ fn an_export_is_verified_with_no_server_and_no_data_folder() {
 #[test]
 fn a_value_comes_from_stdin_and_an_end_is_asked_for() {
     let person = Person::new();
-    let put = ["secret", "put", "it/x", "--env", "prod", "--owner", "it", "--purpose", "p", "--expires", "2027-01-01", "--host", "a.example", "--json"];
+    let put = [
+        "secret",
+        "put",
+        "it/x",
+        "--env",
+        "prod",
+        "--owner",
+        "it",
+        "--purpose",
+        "p",
+        "--expires",
+        "2027-01-01",
+        "--host",
+        "a.example",
+        "--json",
+    ];
     let mut child = person.command(&put).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"\n").unwrap();
     let output = child.wait_with_output().unwrap();

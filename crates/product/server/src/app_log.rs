@@ -86,7 +86,12 @@ impl Log for AppLog {
 
 impl AppLog {
     /// The sink, and the task that writes; sequence numbers go on from the clock, so that they never repeat.
-    pub(crate) fn new(store: Arc<Store>, clock: Arc<dyn Clock>, tenant: TenantId, keys: &TenantKey) -> (Arc<Self>, Writer) {
+    pub(crate) fn new(
+        store: Arc<Store>,
+        clock: Arc<dyn Clock>,
+        tenant: TenantId,
+        keys: &TenantKey,
+    ) -> (Arc<Self>, Writer) {
         let (lines, receiver) = mpsc::channel(BUFFER);
         let next = AtomicI64::new(clock.now().as_ms().saturating_mul(1_000));
         let log = Arc::new(Self { store, clock, tenant, key: keys.purpose(Purpose::EventText), next, lines });
@@ -98,7 +103,12 @@ impl AppLog {
     }
 
     /// Lines after `after`, oldest first; recorded as a use, since apps may print what is personal.
-    pub(crate) async fn read(&self, permit: Permit<ReadLog>, after: i64, limit: u32) -> Result<Vec<LogLine>, StoreError> {
+    pub(crate) async fn read(
+        &self,
+        permit: Permit<ReadLog>,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<LogLine>, StoreError> {
         let app = permit.act().app.clone();
         if after == 0 {
             self.store.record(permit, Outcome::Allowed, serde_json::Value::Null).await?;
@@ -112,7 +122,8 @@ impl AppLog {
                 seq,
                 at: row.time(1)?,
                 level: row.text(2)?.to_owned(),
-                text: text.map_or_else(|_| "(unreadable)".to_owned(), |text| String::from_utf8_lossy(&text).into_owned()),
+                text: text
+                    .map_or_else(|_| "(unreadable)".to_owned(), |text| String::from_utf8_lossy(&text).into_owned()),
                 at_code: row.opt_text(4)?.map(str::to_owned),
                 trace_id: row.opt_text(5)?.map(str::to_owned),
                 release: row.int(6)?,
@@ -143,7 +154,11 @@ impl Writer {
         while self.receiver.recv_many(&mut batch, BATCH).await > 0 {
             let writes: Vec<_> = batch.drain(..).map(|(seq, line)| (INSERT, self.row(seq, &line))).collect();
             if let Err(error) = self.log.store.housekeeping().batch(&writes).await {
-                tracing::error!(error = &error as &dyn std::error::Error, lines = writes.len(), "lines of apps were not kept");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    lines = writes.len(),
+                    "lines of apps were not kept"
+                );
             }
             tokio::time::sleep(FLUSH_EVERY).await;
         }

@@ -5,7 +5,6 @@ use crate::{
     app_log::AppLog,
     doors::{AssetsInside, DataInside, SelfInside, WaysOut},
     policy,
-    settings::FirstStart,
     sign_ins::ByIdentity,
     vaulted::ByVault,
 };
@@ -15,7 +14,7 @@ use catalog::{Addresses, Catalog, Surfaces};
 use data::Data;
 use gateway::Gateway;
 use identity::{Identity, MachineKey, MachineProof};
-use model::{Clock, Problem, ProblemKind, TenantId, Timestamp};
+use model::{Clock, Problem, ProblemKind, TenantId};
 use sandbox::Sandbox;
 use seal::{Context, Purpose, PurposeKey};
 use std::{error::Error, path::PathBuf, sync::Arc};
@@ -28,7 +27,6 @@ pub struct Bailiwick {
     pub(crate) config: Config,
     pub(crate) data_folder: PathBuf,
     pub(crate) tenant: TenantId,
-    pub(crate) first_start: FirstStart,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) store: Arc<Store>,
     pub(crate) authority: Arc<Authority>,
@@ -90,7 +88,7 @@ impl Bailiwick {
     /// # Errors
     /// Whatever keeps the server from starting, with what to do.
     pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<(Arc<Self>, Running), Problem> {
-        let Settings { data: folder, config, database, root, first_start } = settings;
+        let Settings { data: folder, config, database, root } = settings;
         let tenant = TenantId::main();
         let keys = root.tenant(&tenant);
         let instance: String = root.id().chars().filter(char::is_ascii_alphanumeric).take(8).collect();
@@ -107,17 +105,35 @@ impl Bailiwick {
             log_host: config.control_host().to_owned(),
             reserve_bytes: store::RESERVE_BYTES,
         };
-        let rooms = [identity::MIGRATIONS, vault::MIGRATIONS, data::MIGRATIONS, broker::MIGRATIONS, gateway::MIGRATIONS, catalog::MIGRATIONS, MIGRATIONS];
-        let store = Store::open(store_config, Arc::clone(&authority) as _, &rooms).await.map_err(|error| error.problem())?;
+        let rooms = [
+            identity::MIGRATIONS,
+            vault::MIGRATIONS,
+            data::MIGRATIONS,
+            broker::MIGRATIONS,
+            gateway::MIGRATIONS,
+            catalog::MIGRATIONS,
+            MIGRATIONS,
+        ];
+        let store =
+            Store::open(store_config, Arc::clone(&authority) as _, &rooms).await.map_err(|error| error.problem())?;
         let sandbox = Sandbox::start(sandbox::Config {
             cache_dir: folder.join("cache"),
             authenticator: Arc::new(CodeTags(keys.purpose(Purpose::CodeCache))),
             maxima: sandbox::Maxima::default(),
         })
         .map_err(|error| cannot("the sandbox", &error))?;
-        let machine_key = MachineKey::load_or_create(&folder).map_err(|error| cannot("the local credential", &error))?;
+        let machine_key =
+            MachineKey::load_or_create(&folder).map_err(|error| cannot("the local credential", &error))?;
         let machine = MachineProof::new(&machine_key, config.public_url.clone(), Arc::clone(&clock));
-        let base = Base { config: &config, tenant: &tenant, keys: &keys, clock: &clock, store: &store, authority: &authority, node: &node };
+        let base = Base {
+            config: &config,
+            tenant: &tenant,
+            keys: &keys,
+            clock: &clock,
+            store: &store,
+            authority: &authority,
+            node: &node,
+        };
         let identity = base.identity();
         let vault = base.vault();
         let data = base.data();
@@ -135,19 +151,18 @@ impl Bailiwick {
             Arc::clone(&broker) as _,
         ];
         let addresses = Addresses { scheme: config.scheme().as_str().to_owned(), domain: config.apps_domain.clone() };
-        let catalog = Arc::new(Catalog::new(
-            Arc::clone(&store),
-            Arc::clone(&authority),
-            Arc::clone(&clock),
+        let rooms = catalog::Rooms {
+            store: Arc::clone(&store),
+            authority: Arc::clone(&authority),
+            clock: Arc::clone(&clock),
             surfaces,
-            tenant.clone(),
-            addresses,
-        ));
+            secrets: Arc::new(ByVault(Arc::clone(&vault))),
+        };
+        let catalog = Arc::new(Catalog::new(rooms, tenant.clone(), addresses));
         let server = Arc::new(Self {
             config,
             data_folder: folder,
             tenant,
-            first_start,
             clock,
             store,
             authority,
@@ -175,8 +190,6 @@ impl Bailiwick {
         jobs.spawn(self.follow(position));
         jobs.spawn(writer.run());
         crate::jobs::start(self, &mut jobs);
-        // One node holds the file's lock: it serves as long as it lives. Leases of many nodes come with them.
-        self.gateway.lease().renew(Timestamp::from_ms(i64::MAX));
         Ok(Running { tasks, jobs })
     }
 
@@ -277,14 +290,11 @@ impl Base<'_> {
     }
 }
 
-const MIGRATIONS: &[store::Migration] = &[store::Migration {
-    room: "server",
-    number: 1,
-    name: "app logs",
-    sql: include_str!("migrations/0001_start.sql"),
-}];
+const MIGRATIONS: &[store::Migration] =
+    &[store::Migration { room: "server", number: 1, name: "app logs", sql: include_str!("migrations/0001_start.sql") }];
 
 /// This machine's name; nodes of one database need different ones.
 fn node_name() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "node".to_owned(), |name| name.trim().to_owned())
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "node".to_owned(), |name| name.trim().to_owned())
 }

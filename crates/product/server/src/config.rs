@@ -102,7 +102,13 @@ impl Config {
         let figment = Figment::new().merge(Toml::file(file)).merge(sections);
         let whole: Map<String, Value> = figment.extract().map_err(|error| {
             let what = format!("`{}` cannot be read", file.display());
-            vec![Problem::new(ProblemKind::Invalid, "config.syntax", what, error.to_string(), "mend the line that is named")]
+            vec![Problem::new(
+                ProblemKind::Invalid,
+                "config.syntax",
+                what,
+                error.to_string(),
+                "mend the line that is named",
+            )]
         })?;
         Self::of(whole, overrides, file.parent().unwrap_or(Path::new(".")))
     }
@@ -116,10 +122,12 @@ impl Config {
         if let Some(database) = &overrides.database {
             reader.values.insert("server.database".to_owned(), Value::String(database.clone()));
         }
-        let listen: SocketAddr =
-            reader.take("server.listen", "`\"127.0.0.1:7070\"`").unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7070)));
+        let listen: SocketAddr = reader
+            .take("server.listen", "`\"127.0.0.1:7070\"`")
+            .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7070)));
         let own = format!("http://localhost:{}", listen.port());
-        let public_url: String = reader.take("server.public_url", "`\"https://bailiwick.corp.example\"`").unwrap_or(own);
+        let public_url: String =
+            reader.take("server.public_url", "`\"https://bailiwick.corp.example\"`").unwrap_or(own);
         let apps_domain: String = reader
             .take("server.apps_domain", "`\"corp-apps.example\"`")
             .unwrap_or_else(|| format!("localhost:{}", listen.port()));
@@ -173,9 +181,7 @@ fn unknown_keys(reader: &mut Reader) {
     let unknown: Vec<String> = reader.values.keys().filter(|key| !KEYS.contains(&key.as_str())).cloned().collect();
     for key in unknown {
         reader.values.remove(&key);
-        let near = KEYS.iter().max_by(|a, b| {
-            strsim::jaro_winkler(a, &key).total_cmp(&strsim::jaro_winkler(b, &key))
-        });
+        let near = KEYS.iter().max_by(|a, b| strsim::jaro_winkler(a, &key).total_cmp(&strsim::jaro_winkler(b, &key)));
         let fix = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
         let what = format!("`{key}` is not a key of the configuration");
         let why = "unknown keys are refused, so that a misspelt one is not silently ignored";
@@ -186,7 +192,11 @@ fn unknown_keys(reader: &mut Reader) {
 /// An apps domain that equals, contains or lies under the console's host is refused, the `localhost` default aside.
 fn check_domains(reader: &mut Reader, public_url: &str, apps_domain: &str) {
     let Some((scheme @ ("http" | "https"), host)) = public_url.split_once("://") else {
-        reader.wrong("server.public_url", "it is not an address that a browser opens", "write it as `\"https://bailiwick.corp.example\"`");
+        reader.wrong(
+            "server.public_url",
+            "it is not an address that a browser opens",
+            "write it as `\"https://bailiwick.corp.example\"`",
+        );
         return;
     };
     let name = |text: &str| text.split(':').next().unwrap_or(text).to_ascii_lowercase();
@@ -208,7 +218,8 @@ fn check_domains(reader: &mut Reader, public_url: &str, apps_domain: &str) {
 fn proxy(text: &str) -> Problem {
     let what = format!("`{text}` is not a network");
     let why = "only a proxy whose address is known is believed about whom it speaks for";
-    Problem::new(ProblemKind::Invalid, "config.value", what, why, "write it as `10.0.0.0/8`").at("server.trusted_proxies")
+    Problem::new(ProblemKind::Invalid, "config.value", what, why, "write it as `10.0.0.0/8`")
+        .at("server.trusted_proxies")
 }
 
 fn root(reader: &mut Reader, database: Option<&str>) -> Option<PathBuf> {
@@ -216,7 +227,11 @@ fn root(reader: &mut Reader, database: Option<&str>) -> Option<PathBuf> {
     match text.as_deref().map(|text| text.split_once(':')) {
         Some(Some(("file", path))) => Some(PathBuf::from(path)),
         Some(_) => {
-            reader.wrong("seal.root", "only key files are supported so far", "write it as `\"file:/etc/bailiwick/root.key\"`");
+            reader.wrong(
+                "seal.root",
+                "only key files are supported so far",
+                "write it as `\"file:/etc/bailiwick/root.key\"`",
+            );
             None
         }
         None => {
@@ -275,7 +290,10 @@ mod tests {
     fn nothing_said_is_a_server_on_loopback() {
         let config = read("").unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:7070");
-        assert_eq!((config.public_url.as_str(), config.apps_domain.as_str()), ("http://localhost:7070", "localhost:7070"));
+        assert_eq!(
+            (config.public_url.as_str(), config.apps_domain.as_str()),
+            ("http://localhost:7070", "localhost:7070")
+        );
     }
 
     #[test]
@@ -285,18 +303,26 @@ mod tests {
         )
         .unwrap_err();
         let at: Vec<&str> = problems.iter().filter_map(|problem| problem.at.as_deref()).collect();
-        assert_eq!(at, ["server.public_ulr", "server.listen", "server.trusted_proxies", "seal.root", "[broker] private"]);
+        assert_eq!(
+            at,
+            ["server.public_ulr", "server.listen", "server.trusted_proxies", "seal.root", "[broker] private"]
+        );
         assert!(problems[0].fix.contains("`server.public_url`"));
     }
 
     #[test]
     fn apps_and_console_never_share_a_host_name() {
-        for (console, apps) in [("corp.example", "apps.corp.example"), ("a.apps.example", "apps.example"), ("x.example", "x.example")] {
+        for (console, apps) in
+            [("corp.example", "apps.corp.example"), ("a.apps.example", "apps.example"), ("x.example", "x.example")]
+        {
             let text = format!("[server]\npublic_url = \"https://{console}\"\napps_domain = \"{apps}\"\n");
             let problems = read(&text).unwrap_err();
             assert_eq!(problems[0].at.as_deref(), Some("server.apps_domain"), "{console} {apps}");
         }
-        assert!(read("[server]\npublic_url = \"https://bailiwick.corp.example\"\napps_domain = \"corp-apps.example\"\n").is_ok());
+        assert!(
+            read("[server]\npublic_url = \"https://bailiwick.corp.example\"\napps_domain = \"corp-apps.example\"\n")
+                .is_ok()
+        );
     }
 
     #[test]

@@ -40,7 +40,9 @@ async fn try_show(server: &Bailiwick, chat: &Chat, line: &(dyn Fn(String) + Send
         put_token(server).await?;
         deploy(server, "poll-notify", line).await?;
     }
-    let link = server.invite("ana@example.test", [Group::new("staff"), Group::new(TEAM), Group::new("builders")].into()).await?;
+    let link = server
+        .invite("ana@example.test", [Group::new("staff"), Group::new(TEAM), Group::new("builders")].into())
+        .await?;
     let url = |name: &str| server.catalog.url(name, Env::Prod);
     for text in [
         String::new(),

@@ -9,7 +9,10 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use model::ReleaseNumber;
 use sandbox::{Door, LogLine, Report, Sending};
-use std::{collections::BTreeMap, sync::{Arc, Weak}};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Weak},
+};
 use vault::Vault;
 
 /// Opens a way out for each instance.
@@ -62,7 +65,11 @@ struct Failed(#[source] broker::BoxError);
 pub(crate) struct DataInside(pub(crate) Arc<Data>);
 
 impl Inside for DataInside {
-    fn answer(&self, instance: &Instance, request: Request<broker::Body>) -> BoxFuture<'static, Response<broker::Body>> {
+    fn answer(
+        &self,
+        instance: &Instance,
+        request: Request<broker::Body>,
+    ) -> BoxFuture<'static, Response<broker::Body>> {
         let (data, instance) = (Arc::clone(&self.0), instance.clone());
         // Erased to an error that has a name, which the future's type needs.
         let request = request.map(|body| body.map_err(Failed).boxed_unsync());
@@ -77,7 +84,11 @@ impl Inside for DataInside {
 pub(crate) struct AssetsInside(pub(crate) Weak<Gateway>);
 
 impl Inside for AssetsInside {
-    fn answer(&self, instance: &Instance, request: Request<broker::Body>) -> BoxFuture<'static, Response<broker::Body>> {
+    fn answer(
+        &self,
+        instance: &Instance,
+        request: Request<broker::Body>,
+    ) -> BoxFuture<'static, Response<broker::Body>> {
         let (gateway, app) = (self.0.upgrade(), instance.app.clone());
         Box::pin(async move {
             let (asked, _body) = request.into_parts();
@@ -93,7 +104,11 @@ impl Inside for AssetsInside {
 pub(crate) struct SelfInside;
 
 impl Inside for SelfInside {
-    fn answer(&self, instance: &Instance, request: Request<broker::Body>) -> BoxFuture<'static, Response<broker::Body>> {
+    fn answer(
+        &self,
+        instance: &Instance,
+        request: Request<broker::Body>,
+    ) -> BoxFuture<'static, Response<broker::Body>> {
         let ReleaseNumber(release) = instance.release;
         let known = request.uri().path() == "/v1/context";
         let context = serde_json::json!({
@@ -103,7 +118,9 @@ impl Inside for SelfInside {
         Box::pin(async move {
             let mut response = Response::new(broker::full(context.to_string()));
             if known {
-                response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+                response
+                    .headers_mut()
+                    .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
             } else {
                 *response.status_mut() = http::StatusCode::NOT_FOUND;
                 *response.body_mut() = broker::empty();

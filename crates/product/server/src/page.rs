@@ -8,7 +8,8 @@ use axum::{
 };
 use model::{Problem, Timestamp};
 
-const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+const CSP: &str =
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// The one style sheet.
 pub(crate) const STYLE: &str = include_str!("../templates/style.css");

@@ -170,13 +170,14 @@ async fn spend(State(server): State<Arc<Bailiwick>>, Path(token): Path<String>, 
         .store
         .again(|| async {
             let act = SpendLink { tenant: server.tenant.clone(), link: link.id.clone() };
-            let permit = server.authority.permit(&caller, act).await?;
+            let permit = server.permit(&caller, act).await?;
             server.identity.spend(permit, link.clone(), asked.device()).await
         })
         .await?;
     let mut response = Redirect::to("/").into_response();
     let secure = if server.config.scheme() == gateway::Scheme::Https { "; Secure" } else { "" };
-    let cookie = format!("{}={}; Path=/; HttpOnly; SameSite=Lax{secure}", server.cookie_name(), spent.session.token.expose());
+    let cookie =
+        format!("{}={}; Path=/; HttpOnly; SameSite=Lax{secure}", server.cookie_name(), spent.session.token.expose());
     set_cookie(&mut response, &cookie);
     Ok(response)
 }
@@ -198,7 +199,7 @@ async fn sign_in_to_app(State(server): State<Arc<Bailiwick>>, Query(to): Query<T
         .store
         .again(|| async {
             let act = SignIn { tenant: server.tenant.clone(), app: app.clone() };
-            let permit = server.authority.permit(&asked.caller, act).await?;
+            let permit = server.permit(&asked.caller, act).await?;
             server.identity.code(permit, session, &binding, return_to).await
         })
         .await?;
@@ -222,7 +223,7 @@ async fn sign_out(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Page {
             .store
             .again(|| async {
                 let act = EndSession { tenant: server.tenant.clone(), session: session.id.clone() };
-                let permit = server.authority.permit(&asked.caller, act).await?;
+                let permit = server.permit(&asked.caller, act).await?;
                 server.identity.end_session(permit).await
             })
             .await?;
@@ -272,7 +273,11 @@ fn card(app: &AppView, manage: bool) -> Card {
 async fn app(State(server): State<Arc<Bailiwick>>, Path(name): Path<String>, asked: Asked) -> Page {
     let Some((_, email)) = server.person(&asked) else { return Ok(signed_out(None)) };
     let OneApp { app, may, held, used, .. } = server.app(&asked, &name).await?;
-    let count = |item: &str| used.iter().find(|used| used.item == item).map_or_else(|| "not yet".to_owned(), |used| format!("{} times", used.count));
+    let count = |item: &str| {
+        used.iter()
+            .find(|used| used.item == item)
+            .map_or_else(|| "not yet".to_owned(), |used| format!("{} times", used.count))
+    };
     let held = held.iter().map(|line| HeldLine {
         surface: line.surface.to_string(),
         used: count(&line.item),

@@ -16,12 +16,11 @@ pub struct Settings {
     pub config: Config,
     pub database: Database,
     pub root: RootKey,
-    /// The database did not exist before.
-    pub first_start: FirstStart,
 }
 
+/// Whether a root key may be made: only together with the database in the same folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FirstStart {
+enum FirstStart {
     Yes,
     No,
 }
@@ -56,10 +55,12 @@ impl Settings {
         let path = data.join(DATABASE);
         let (database, first_start) = match &config.database {
             Some(url) => (Database::Postgres { url: url.clone() }, FirstStart::No),
-            None => (Database::Sqlite { path: path.clone() }, if path.exists() { FirstStart::No } else { FirstStart::Yes }),
+            None => {
+                (Database::Sqlite { path: path.clone() }, if path.exists() { FirstStart::No } else { FirstStart::Yes })
+            }
         };
         let root = root_key(&data, &config, first_start)?;
-        Ok(Self { data, config, database, root, first_start })
+        Ok(Self { data, config, database, root })
     }
 }
 
@@ -82,7 +83,10 @@ fn root_key(data: &Path, config: &Config, first: FirstStart) -> Result<RootKey, 
                 "root_key.missing",
                 format!("there is no root key at `{}`", path.display()),
                 "`[seal] root` names a file, and a server never makes a key in a place that many nodes share",
-                format!("make one for all nodes: `(umask 077; bailiwick doctor --new-root-key > {})`", path.display()),
+                format!(
+                    "take the `root.key` that `bailiwick up` makes in an empty folder, and put it at `{}`",
+                    path.display()
+                ),
             ));
         }
         RootKey::generate().create_file(&path).map_err(|error| key_problem(&path, &error))?;

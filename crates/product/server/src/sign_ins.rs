@@ -38,8 +38,8 @@ impl SignIns for ByIdentity {
         }
     }
 
-    fn bearer(&self, token: &str, app: &AppRef) -> Result<SignedIn, Problem> {
-        let session = self.identity.check_person_token(token, app).map_err(|error| Problem::from(&error))?;
+    fn bearer(&self, token: &str, app: &AppRef) -> Result<SignedIn, Box<Problem>> {
+        let session = self.identity.check_person_token(token, app).map_err(|error| Box::new(Problem::from(&error)))?;
         Ok(self.signed_in(&session))
     }
 
@@ -56,7 +56,8 @@ impl SignIns for ByIdentity {
         let caller = caller(&self.tenant, &parent).from(origin);
         let act = SignIn { tenant: self.tenant.clone(), app: app.clone() };
         let permit = self.authority.permit(&caller, act).await?;
-        let redeemed = self.identity.redeem(permit, &parent, code, binding, device).await.map_err(|error| say(&error))?;
+        let redeemed =
+            self.identity.redeem(permit, &parent, code, binding, device).await.map_err(|error| say(&error))?;
         Ok(Redeemed {
             cookie: redeemed.session.token.expose().to_owned(),
             return_to: redeemed.return_to,

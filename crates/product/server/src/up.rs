@@ -1,6 +1,6 @@
 //! `up`: opens everything, serves until it is told to stop, and says what a person needs to know meanwhile.
 
-use crate::{Bailiwick, Config, Overrides, Settings, assembly::Running, demo, settings::{FirstStart, place}};
+use crate::{Bailiwick, Config, Overrides, Settings, assembly::Running, demo, settings::place};
 use authority::{Caller, Who};
 use identity::AddPerson;
 use model::{Clock, Group, Problem, ProblemKind, SystemClock};
@@ -108,7 +108,7 @@ impl Bailiwick {
 
     /// On the first start: a one-time link for the first operator.
     async fn first_link(&self) -> Result<Option<String>, Problem> {
-        if self.first_start == FirstStart::No {
+        if self.identity.has_people() {
             return Ok(None);
         }
         let groups: BTreeSet<Group> = ["operators", "builders"].into_iter().map(Group::new).collect();
@@ -122,7 +122,7 @@ impl Bailiwick {
         let added = self
             .store
             .again(|| async {
-                let permit = self.authority.permit(&caller, act.clone()).await?;
+                let permit = self.permit(&caller, act.clone()).await?;
                 self.identity.add(permit).await
             })
             .await

@@ -1,12 +1,14 @@
-//! What the broker asks of the vault: values in the place of placeholders, and their traces out of answers.
+//! What broker and catalog ask of the vault: values in the place of placeholders, their traces out of answers, and the
+//! versions that an approval names.
 
 use async_trait::async_trait;
 use authority::Instance;
 use broker::{Grant, Scrub, Secrets};
 use bytes::Bytes;
+use catalog::SecretVersions;
 use http::{HeaderValue, request};
-use model::Problem;
-use std::sync::Arc;
+use model::{Env, Manifest, Problem, SecretId};
+use std::{collections::BTreeMap, sync::Arc};
 use vault::{Destination, Scrubber, Vault};
 
 pub(crate) struct ByVault(pub(crate) Arc<Vault>);
@@ -21,14 +23,16 @@ impl Secrets for ByVault {
         grant: &Grant,
         parts: &mut request::Parts,
     ) -> Result<Option<Box<dyn Scrub>>, Problem> {
-        let to = Destination {
-            host: &grant.host,
-            port: grant.port,
-            tls: grant.tls,
-            secret: grant.secret.as_deref(),
-        };
+        let to = Destination { host: &grant.host, port: grant.port, tls: grant.tls, secret: grant.secret.as_deref() };
         let attached = self.0.attach(instance, &to, parts).await?;
         Ok(attached.map(|attached| Box::new(Scrubbing(attached.scrubber)) as Box<dyn Scrub>))
+    }
+}
+
+#[async_trait]
+impl SecretVersions for ByVault {
+    async fn versions(&self, manifest: &Manifest, env: Env) -> Result<BTreeMap<SecretId, u64>, Problem> {
+        self.0.versions_now(manifest, env).await.map_err(|error| Problem::from(&error))
     }
 }
 

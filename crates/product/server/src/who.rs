@@ -4,7 +4,7 @@
 //! pages: nothing rests on `SameSite`.
 
 use crate::{Bailiwick, reply::Refusal, sign_ins};
-use authority::{Caller, Origin, Who};
+use authority::{Act, Caller, Denied, Origin, Permit, Who};
 use axum::{
     body::Body,
     extract::{FromRequest, Request},
@@ -16,6 +16,7 @@ use identity::{MachineProof, Place, Session};
 use model::{Problem, ProblemKind, TraceId};
 use serde::de::DeserializeOwned;
 use std::{net::SocketAddr, sync::Arc};
+use store::Outcome;
 
 /// A bundle, with room for what surrounds it.
 const BODY_MAX_BYTES: usize = catalog::UPLOAD_MAX_BYTES + (1 << 20);
@@ -79,7 +80,8 @@ impl FromRequest<Arc<Bailiwick>> for Asked {
         };
         if let Some(token) = bearer(&parts.headers) {
             let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-            let claims = server.machine.check(token, parts.method.as_str(), path).map_err(|error| Refusal((&error).into()))?;
+            let claims =
+                server.machine.check(token, parts.method.as_str(), path).map_err(|error| Refusal((&error).into()))?;
             let body = whole(body).await?;
             MachineProof::body_is(&claims, &body).map_err(|error| Refusal((&error).into()))?;
             let who = Who::Machine { system_user: claims.sub.into() };
@@ -173,6 +175,31 @@ fn origin(server: &Bailiwick, parts: &Parts) -> Origin {
 /// W3C Trace Context, `traceparent`: the trace id, when it is one.
 fn trace(headers: &HeaderMap) -> Option<TraceId> {
     let id = headers.get("traceparent")?.to_str().ok()?.split('-').nth(1)?;
-    let fits = id.len() == 32 && id.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')) && id.bytes().any(|c| c != b'0');
+    let fits =
+        id.len() == 32 && id.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')) && id.bytes().any(|c| c != b'0');
     fits.then(|| TraceId::new(id))
+}
+
+impl Bailiwick {
+    /// Asks authority; a refusal of somebody known is an event, one of strangers is counted.
+    pub(crate) async fn permit<A: Act>(&self, caller: &Caller, act: A) -> Result<Permit<A>, Denied> {
+        let target = act.target();
+        let answer = self.authority.permit(caller, act).await;
+        if let Err(denied) = &answer {
+            match caller.who {
+                Who::Stranger => self.store.count(caller, A::RULE.name, &target, Outcome::Denied),
+                _ => {
+                    if let Err(error) = self.store.denied(denied, caller, &target).await {
+                        tracing::error!(error = &error as &dyn std::error::Error, "a refusal could not be recorded");
+                    }
+                }
+            }
+        }
+        answer
+    }
+
+    /// The same, for an API route.
+    pub(crate) async fn allowed<A: Act>(&self, asked: &Asked, act: A) -> Result<Permit<A>, Refusal> {
+        self.permit(&asked.caller, act).await.map_err(|denied| Refusal(denied.into()))
+    }
 }

@@ -15,7 +15,15 @@ pub struct EgressCall {
 
 #[derive(Debug, Clone)]
 enum Call {
-    Granted { item: String, host: String, port: u16, method: String, grant: String, pattern: String, attaches: bool },
+    Granted {
+        item: String,
+        host: String,
+        port: u16,
+        method: String,
+        grant: String,
+        pattern: String,
+        attaches: bool,
+    },
     /// Its host stands in the event's detail alone: what a guest makes up shall not fill the kept decisions.
     Refused,
 }

@@ -83,7 +83,12 @@ impl Broker {
 }
 
 impl Trip<'_> {
-    async fn go(&self, request: Request<Body>, first: Destination, place: OwnedSemaphorePermit) -> Result<Response<Body>, Problem> {
+    async fn go(
+        &self,
+        request: Request<Body>,
+        first: Destination,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Response<Body>, Problem> {
         let limits = &self.broker.config.limits;
         let (parts, body) = request.into_parts();
         let mut out = Outgoing { uri: parts.uri, method: parts.method, headers: parts.headers, body, length: None };
@@ -192,7 +197,9 @@ fn length(method: &Method, promised: Option<u64>, body: &Body) -> Result<Option<
     let exact = body.size_hint().exact();
     if !has_body(method) {
         return match exact.or(promised) {
-            Some(length) if length > 0 => Err(refusal::header("content-length", "a `GET` or `HEAD` has no body", "use `POST`")),
+            Some(length) if length > 0 => {
+                Err(refusal::header("content-length", "a `GET` or `HEAD` has no body", "use `POST`"))
+            }
             Some(_) | None => Ok(Some(0)),
         };
     }

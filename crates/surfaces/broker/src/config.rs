@@ -6,7 +6,11 @@ use crate::special::Own;
 use ipnet::IpNet;
 use model::{Problem, ProblemKind};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
-use std::{collections::HashMap, net::{IpAddr, SocketAddr}, time::Duration};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 use url::Host;
 
 /// The way out as the operator set it up.
@@ -90,7 +94,8 @@ impl EgressConfig {
             None if address.contains(':') => return Err(refuse("an IPv6 address stands in brackets")),
             None => address,
         };
-        let address: IpAddr = address.parse().map_err(|_| refuse("it is not an address; names are resolved and then judged"))?;
+        let address: IpAddr =
+            address.parse().map_err(|_| refuse("it is not an address; names are resolved and then judged"))?;
         let whole = if address.is_ipv4() { 32 } else { 128 };
         let length = match length {
             None => whole,
@@ -132,7 +137,9 @@ impl EgressConfig {
         }
         let mut roots = rustls::RootCertStore::empty();
         for certificate in &found {
-            roots.add(certificate.clone()).map_err(|_| wrong("ca", file, "one of its certificates cannot be used", fix))?;
+            roots
+                .add(certificate.clone())
+                .map_err(|_| wrong("ca", file, "one of its certificates cannot be used", fix))?;
         }
         Ok(found)
     }
@@ -179,7 +186,14 @@ mod tests {
     fn resolve_entries() {
         let (host, address) = EgressConfig::parse_resolve("SLACK.com", "127.0.0.1:9443").unwrap();
         assert_eq!((host.as_str(), address.to_string().as_str()), ("slack.com", "127.0.0.1:9443"));
-        for (host, address) in [("slack.com", "127.0.0.1"), ("slack.com", "127.0.0.1:0"), ("127.0.0.1", "127.0.0.1:80"), ("", "127.0.0.1:80"), ("a.com.", "127.0.0.1:80"), ("a b", "127.0.0.1:80")] {
+        for (host, address) in [
+            ("slack.com", "127.0.0.1"),
+            ("slack.com", "127.0.0.1:0"),
+            ("127.0.0.1", "127.0.0.1:80"),
+            ("", "127.0.0.1:80"),
+            ("a.com.", "127.0.0.1:80"),
+            ("a b", "127.0.0.1:80"),
+        ] {
             assert!(EgressConfig::parse_resolve(host, address).is_err(), "{host} = {address}");
         }
     }

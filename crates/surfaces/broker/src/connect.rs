@@ -71,7 +71,11 @@ pub(crate) async fn connect(
             let secured = TlsConnector::from(Arc::clone(tls)).connect(name, tcp);
             let secured = timeout_at(until, secured).await.map_err(late)?.map_err(|error| {
                 tracing::debug!(host = to.host, error = &error as &dyn std::error::Error, "TLS");
-                if error.kind() == std::io::ErrorKind::InvalidData { refusal::untrusted(&to.host) } else { refusal::broken(&to.host) }
+                if error.kind() == std::io::ErrorKind::InvalidData {
+                    refusal::untrusted(&to.host)
+                } else {
+                    refusal::broken(&to.host)
+                }
             })?;
             speak(secured, to, limits, token).await
         }

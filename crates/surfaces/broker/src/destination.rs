@@ -58,7 +58,9 @@ impl Destination {
         let scheme = match uri.scheme_str() {
             Some("http") => Scheme::Http,
             Some("https") => Scheme::Https,
-            Some(_) | None => return Err(refusal::url("only `http` and `https` can be called", "start it with `https://`")),
+            Some(_) | None => {
+                return Err(refusal::url("only `http` and `https` can be called", "start it with `https://`"));
+            }
         };
         let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
         if authority.contains('@') {
@@ -67,13 +69,18 @@ impl Destination {
                 "remove what stands before `@`; name the secret in `bailiwick.toml` and send its placeholder",
             ));
         }
-        let url = Url::parse(&text)
-            .map_err(|error| refusal::url(&format!("it cannot be read ({error})"), "write it as in `https://slack.com/api/x`"))?;
+        let url = Url::parse(&text).map_err(|error| {
+            refusal::url(&format!("it cannot be read ({error})"), "write it as in `https://slack.com/api/x`")
+        })?;
         let host = plain_host(uri.host().unwrap_or_default(), url.host())?;
         let port = uri.port_u16().unwrap_or(scheme.default_port());
-        let plain_port = authority.eq_ignore_ascii_case(&host) || authority.eq_ignore_ascii_case(&format!("{host}:{port}"));
+        let plain_port =
+            authority.eq_ignore_ascii_case(&host) || authority.eq_ignore_ascii_case(&format!("{host}:{port}"));
         if !plain_port || port == 0 || url.port_or_known_default() != Some(port) {
-            return Err(refusal::url("its port is written in an odd way", "write the port as a plain number, or leave it out"));
+            return Err(refusal::url(
+                "its port is written in an odd way",
+                "write the port as a plain number, or leave it out",
+            ));
         }
         if !url.username().is_empty() || url.password().is_some() || url.scheme() != scheme.as_str() {
             return Err(refusal::url("it can be read in two ways", "write it as in `https://slack.com/api/x`"));
@@ -113,7 +120,10 @@ fn plain_host(written: &str, read: Option<Host<&str>>) -> Result<String, Problem
     };
     let host = read.to_string();
     if written.ends_with('.') || host.ends_with('.') {
-        return Err(refusal::url("its host ends in a dot, which makes another name of the same host", "remove the dot"));
+        return Err(refusal::url(
+            "its host ends in a dot, which makes another name of the same host",
+            "remove the dot",
+        ));
     }
     if !written.eq_ignore_ascii_case(&host) {
         let why = match read {

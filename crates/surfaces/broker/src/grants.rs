@@ -120,20 +120,33 @@ pub(crate) fn cover(grants: &[Arc<Grant>], method: &Method, to: &Destination) ->
         (None, ..) => unknown(grants, method, to),
         (Some(near), None, ..) => {
             let why = format!("{} names port {} of this host", near.section(), near.port);
-            not_granted("egress.port", format!("port {} of `{}`", to.port, to.host), why, section_for(grants, method, to))
-                .at(near.at())
+            not_granted(
+                "egress.port",
+                format!("port {} of `{}`", to.port, to.host),
+                why,
+                section_for(grants, method, to),
+            )
+            .at(near.at())
         }
         (_, Some(near), None, _) => scheme(near, to),
         (.., Some(near), None) => {
             let what = format!("`{method}` at `{}`", to.host);
             let why = format!("{} allows {}", near.section(), words(&near.methods));
-            let fix = format!("add \"{method}\" to methods of {} ({MANIFEST} line {}), then deploy again", near.section(), near.line);
+            let fix = format!(
+                "add \"{method}\" to methods of {} ({MANIFEST} line {}), then deploy again",
+                near.section(),
+                near.line
+            );
             not_granted("egress.method", what, why, fix).at(near.at())
         }
         (.., Some(near)) => {
             let path = shown(&to.path);
             let why = format!("{} allows {}", near.section(), words(&near.paths));
-            let fix = format!("add \"{path}\" to paths of {} ({MANIFEST} line {}), then deploy again", near.section(), near.line);
+            let fix = format!(
+                "add \"{path}\" to paths of {} ({MANIFEST} line {}), then deploy again",
+                near.section(),
+                near.line
+            );
             not_granted("egress.path", format!("`{path}` at `{}`", to.host), why, fix).at(near.at())
         }
     })
@@ -147,7 +160,14 @@ fn scheme(near: &Grant, to: &Destination) -> Problem {
     let (why, fix) = if near.tls {
         ("asks for TLS", format!("call it by `https://{}`", near.host))
     } else {
-        ("says `tls = false`", format!("call it by `http`, or remove `tls = false` from {} ({MANIFEST} line {})", near.section(), near.line))
+        (
+            "says `tls = false`",
+            format!(
+                "call it by `http`, or remove `tls = false` from {} ({MANIFEST} line {})",
+                near.section(),
+                near.line
+            ),
+        )
     };
     let why = format!("{} {why}", near.section());
     not_granted("egress.scheme", format!("`{}`", to.origin()), why, fix).at(near.at())
@@ -159,18 +179,27 @@ fn unknown(grants: &[Arc<Grant>], method: &Method, to: &Destination) -> Problem 
     } else {
         format!("{MANIFEST} names {}", words(&grants.iter().map(|grant| &grant.host).collect::<Vec<_>>()))
     };
-    not_granted("egress.not_granted", format!("`{}`", shown(&to.host)), why, section_for(grants, method, to)).at(MANIFEST)
+    not_granted("egress.not_granted", format!("`{}`", shown(&to.host)), why, section_for(grants, method, to))
+        .at(MANIFEST)
 }
 
 /// The whole section that would allow the request.
 fn section_for(grants: &[Arc<Grant>], method: &Method, to: &Destination) -> String {
-    let host = if to.scheme == Scheme::Https && to.port == 443 { to.host.clone() } else { format!("{}:{}", to.host, to.port) };
-    let mut fix = format!("add this to {MANIFEST}, then deploy again:\n\n[connect.{}]\nhost = \"{host}\"\n", free_name(grants, to));
+    let host =
+        if to.scheme == Scheme::Https && to.port == 443 { to.host.clone() } else { format!("{}:{}", to.host, to.port) };
+    let mut fix = format!(
+        "add this to {MANIFEST}, then deploy again:\n\n[connect.{}]\nhost = \"{host}\"\n",
+        free_name(grants, to)
+    );
     if to.scheme == Scheme::Http {
         fix.push_str("tls = false\n");
     }
     // Writing to a string cannot fail.
-    let _ = write!(fix, "methods = [\"{method}\"]\npaths = [\"{}\"]\nwhy = \"…\"\n", shown(&to.path).replace(['"', '\\'], "\u{fffd}"));
+    let _ = write!(
+        fix,
+        "methods = [\"{method}\"]\npaths = [\"{}\"]\nwhy = \"…\"\n",
+        shown(&to.path).replace(['"', '\\'], "\u{fffd}")
+    );
     fix
 }
 
@@ -204,8 +233,23 @@ impl Grant {
             let paths = json(grant.paths.iter().map(PathPattern::as_str).collect());
             let time_ms = u64::try_from(grant.time.as_millis()).unwrap_or(u64::MAX);
             let row = params![
-                &tenant, app, env, grant.name, grant.host, grant.port, grant.tls, methods, paths, grant.secret, grant.why,
-                grant.line, grant.release, grant.credential_epoch, time_ms, grant.until, ask.at,
+                &tenant,
+                app,
+                env,
+                grant.name,
+                grant.host,
+                grant.port,
+                grant.tls,
+                methods,
+                paths,
+                grant.secret,
+                grant.why,
+                grant.line,
+                grant.release,
+                grant.credential_epoch,
+                time_ms,
+                grant.until,
+                ask.at,
             ];
             tx.execute(sql::INSERT, row).await?;
         }

@@ -29,8 +29,18 @@ const REFUSED: &[(&str, &str)] = &[
 
 /// Hop-by-hop headers of an answer (RFC 9110, section 7.6.1), and what only a browser's own connection may learn.
 const HOP_BY_HOP: &[&str] = &[
-    "connection", "keep-alive", "proxy-authenticate", "proxy-authentication-info", "proxy-connection", "te", "trailer",
-    "transfer-encoding", "upgrade", "alt-svc", "strict-transport-security", "clear-site-data",
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "alt-svc",
+    "strict-transport-security",
+    "clear-site-data",
 ];
 
 /// What may stand in `Connection`: it says nothing that a fresh connection would not do.
@@ -45,7 +55,12 @@ pub(crate) struct Asked {
 }
 
 /// Judges a guest's headers, and leaves in place what goes out.
-pub(crate) fn judge(headers: &mut HeaderMap, method: &Method, to: &Destination, limits: &Limits) -> Result<Asked, Problem> {
+pub(crate) fn judge(
+    headers: &mut HeaderMap,
+    method: &Method,
+    to: &Destination,
+    limits: &Limits,
+) -> Result<Asked, Problem> {
     size(headers, limits)?;
     let redirect = mode(headers)?;
     let length = length(headers)?;
@@ -58,18 +73,33 @@ pub(crate) fn judge(headers: &mut HeaderMap, method: &Method, to: &Destination, 
             return Err(refusal::header(name.as_str(), "some servers read it as another header", "leave it out"));
         }
         if let Some((_, fix)) = REFUSED.iter().find(|(refused, _)| *refused == plain) {
-            return Err(refusal::header(name.as_str(), "it could make the host read another request than the one that was judged", fix));
+            return Err(refusal::header(
+                name.as_str(),
+                "it could make the host read another request than the one that was judged",
+                fix,
+            ));
         }
         if plain.starts_with("proxy-") {
-            return Err(refusal::header(name.as_str(), "it is meant for a proxy, and none stands in between", "leave it out"));
+            return Err(refusal::header(
+                name.as_str(),
+                "it is meant for a proxy, and none stands in between",
+                "leave it out",
+            ));
         }
     }
     if matches!(*method, Method::GET | Method::HEAD) && length.is_some_and(|length| length > 0) {
-        return Err(refusal::header("content-length", "a `GET` or `HEAD` has no body", "use `POST`, or leave the body out"));
+        return Err(refusal::header(
+            "content-length",
+            "a `GET` or `HEAD` has no body",
+            "use `POST`, or leave the body out",
+        ));
     }
     te(headers)?;
-    let ours = |name: &HeaderName| name.as_str().starts_with(OURS) || name == header::HOST || name.as_str() == "keep-alive";
-    remove(headers, |name| ours(name) || name == header::CONNECTION || name == header::CONTENT_LENGTH || name == header::TE);
+    let ours =
+        |name: &HeaderName| name.as_str().starts_with(OURS) || name == header::HOST || name.as_str() == "keep-alive";
+    remove(headers, |name| {
+        ours(name) || name == header::CONNECTION || name == header::CONTENT_LENGTH || name == header::TE
+    });
     Ok(Asked { redirect, length })
 }
 
@@ -117,7 +147,11 @@ fn hosts(headers: &HeaderMap, to: &Destination) -> Result<(), Problem> {
         let text = value.to_str().unwrap_or_default();
         let own = [to.host_header(), format!("{}:{}", to.host, to.port)];
         if !own.iter().any(|own| text.eq_ignore_ascii_case(own)) {
-            return Err(refusal::header("host", "it names another host than the address", "leave it out; it is set from the address"));
+            return Err(refusal::header(
+                "host",
+                "it names another host than the address",
+                "leave it out; it is set from the address",
+            ));
         }
     }
     Ok(())
@@ -127,7 +161,11 @@ fn connection(headers: &HeaderMap) -> Result<(), Problem> {
     for value in headers.get_all(header::CONNECTION) {
         let harmless = |word: &str| HARMLESS_CONNECTION.iter().any(|known| word.trim().eq_ignore_ascii_case(known));
         if !value.to_str().is_ok_and(|text| text.split(',').all(harmless)) {
-            return Err(refusal::header("connection", "it would take other headers out of the request, or switch the protocol", "leave it out"));
+            return Err(refusal::header(
+                "connection",
+                "it would take other headers out of the request, or switch the protocol",
+                "leave it out",
+            ));
         }
     }
     Ok(())

@@ -4,8 +4,7 @@
 //! placeholders, then the first byte.
 
 use crate::{
-    Body,
-    answer,
+    Body, answer,
     call::{Outgoing, Trip},
     connect::{Line, connect},
     destination::Destination,
@@ -72,7 +71,13 @@ impl Answer {
 
 impl Trip<'_> {
     /// Sends one request, and waits for the head of its answer.
-    pub(crate) async fn hop(&self, to: &Destination, covered: &Covered, out: Outgoing, kept: &Arc<Kept>) -> Result<Answer, Problem> {
+    pub(crate) async fn hop(
+        &self,
+        to: &Destination,
+        covered: &Covered,
+        out: Outgoing,
+        kept: &Arc<Kept>,
+    ) -> Result<Answer, Problem> {
         let record = &self.broker.record;
         let mut entry = record.permit(self.instance, covered, &out.method, &self.live.token).await?;
         match self.exchange(to, covered, out, kept).await {
@@ -92,14 +97,21 @@ impl Trip<'_> {
         self.begun + covered.grant.time.min(self.broker.config.limits.whole)
     }
 
-    async fn exchange(&self, to: &Destination, covered: &Covered, out: Outgoing, kept: &Arc<Kept>) -> Result<Exchanged, Problem> {
+    async fn exchange(
+        &self,
+        to: &Destination,
+        covered: &Covered,
+        out: Outgoing,
+        kept: &Arc<Kept>,
+    ) -> Result<Exchanged, Problem> {
         let broker = self.broker;
         let limits = &broker.config.limits;
         let deadline = self.deadline(covered);
         let until = deadline.min(Instant::now() + limits.connect);
         let late = |_| refusal::timed_out(&to.host, "could not be found");
-        let addresses =
-            timeout_at(until, resolve(&broker.config, &broker.fence, broker.dns.as_ref(), to)).await.map_err(late)??;
+        let addresses = timeout_at(until, resolve(&broker.config, &broker.fence, broker.dns.as_ref(), to))
+            .await
+            .map_err(late)??;
         // A placeholder in the wrong place is refused before anything is sent, also to ask for the connection.
         if covered.grant.secret.is_none() {
             no_placeholder(&out.uri, &out.headers)?;
@@ -134,7 +146,9 @@ impl Trip<'_> {
         parts.headers = headers;
         let host = HeaderValue::try_from(to.host_header()).map_err(|_| Problem::internal())?;
         parts.headers.insert(header::HOST, host);
-        if let Some(length) = length.filter(|length| *length > 0 || !matches!(parts.method, http::Method::GET | http::Method::HEAD)) {
+        if let Some(length) =
+            length.filter(|length| *length > 0 || !matches!(parts.method, http::Method::GET | http::Method::HEAD))
+        {
             parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
         headers::trace(&mut parts.headers, self.instance.caller.trace.as_ref());
@@ -147,9 +161,13 @@ impl Trip<'_> {
         let mut scrub = None;
         if covered.grant.secret.is_some() {
             scrub = self.broker.secrets.attach(self.instance, &covered.grant, parts).await?;
-            let same = (parts.uri.scheme(), parts.uri.authority(), parts.uri.path()) == (uri.scheme(), uri.authority(), uri.path());
+            let same = (parts.uri.scheme(), parts.uri.authority(), parts.uri.path())
+                == (uri.scheme(), uri.authority(), uri.path());
             if !same || parts.method != method || self::framing(parts) != framing {
-                tracing::error!(grant = covered.grant.name, "attaching a secret changed more of a request than its place");
+                tracing::error!(
+                    grant = covered.grant.name,
+                    "attaching a secret changed more of a request than its place"
+                );
                 return Err(Problem::internal());
             }
         }
@@ -167,8 +185,11 @@ type Exchanged = (response::Parts, Incoming, Line, Option<Box<dyn Scrub>>, Why);
 
 /// The headers that say where one request ends and the next begins, and for whom it is.
 fn framing(parts: &request::Parts) -> Vec<(HeaderName, HeaderValue)> {
-    let framing = [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION, header::UPGRADE];
-    let found = framing.iter().flat_map(|name| parts.headers.get_all(name).iter().map(move |value| (name.clone(), value.clone())));
+    let framing =
+        [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION, header::UPGRADE];
+    let found = framing
+        .iter()
+        .flat_map(|name| parts.headers.get_all(name).iter().map(move |value| (name.clone(), value.clone())));
     found.collect()
 }
 

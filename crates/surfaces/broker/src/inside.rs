@@ -3,7 +3,12 @@
 //! Whoever answers is told which instance asks; nothing that the guest sends says so. Refuses every such name that
 //! nobody has registered, and `bailiwick-*` headers from the guest.
 
-use crate::{Broker, body::Body, destination::{Destination, Scheme}, headers, refusal};
+use crate::{
+    Broker,
+    body::Body,
+    destination::{Destination, Scheme},
+    headers, refusal,
+};
 use authority::Instance;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};

@@ -10,7 +10,10 @@
 //!
 //! One connection serves one call: none is shared between apps or kept with a credential's traces on it.
 
-#![allow(clippy::result_large_err, reason = "a refusal is a `Problem`, made once for a call and sent to the guest as it is")]
+#![allow(
+    clippy::result_large_err,
+    reason = "a refusal is a `Problem`, made once for a call and sent to the guest as it is"
+)]
 
 mod act;
 mod answer;

@@ -79,7 +79,8 @@ mod tests {
         for cut in 0..text.len() {
             let (left, right) = text.as_bytes().split_at(cut);
             let mut watch = Watch::default();
-            let found = watch.chunk(Bytes::copy_from_slice(left)).and_then(|_| watch.chunk(Bytes::copy_from_slice(right)));
+            let found =
+                watch.chunk(Bytes::copy_from_slice(left)).and_then(|_| watch.chunk(Bytes::copy_from_slice(right)));
             assert_eq!(found, Err(Found), "cut at {cut}");
         }
     }
@@ -101,7 +102,9 @@ mod tests {
 
     #[test]
     fn what_only_looks_like_one_passes() {
-        for text in ["bw-ph-", "bw-ph-short", "bw-ph-aaaa aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "bw-bw-bw-ph", "b"] {
+        for text in
+            ["bw-ph-", "bw-ph-short", "bw-ph-aaaa aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "bw-bw-bw-ph", "b"]
+        {
             let mut watch = Watch::default();
             let mut out = watch.chunk(Bytes::copy_from_slice(text.as_bytes())).unwrap_or_default().to_vec();
             out.extend_from_slice(&watch.end());

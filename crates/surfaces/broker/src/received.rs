@@ -3,14 +3,7 @@
 //! Refuses a body that is too large or takes too long. Holds all that lives as long as the call: its connection, its
 //! place among the calls under way, its event.
 
-use crate::{
-    body::BoxError,
-    connect::Line,
-    record::Entry,
-    refusal,
-    secrets::Scrub,
-    sent::Why,
-};
+use crate::{body::BoxError, connect::Line, record::Entry, refusal, secrets::Scrub, sent::Why};
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;

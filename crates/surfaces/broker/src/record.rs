@@ -87,7 +87,13 @@ impl Record {
         let grant = &covered.grant;
         let detail = json!({ "host": grant.host, "port": grant.port, "method": method.as_str(), "grant": grant.name });
         let Value::Object(detail) = detail else { return Err(Problem::internal()) };
-        Ok(Entry { record: Arc::clone(self), permit: Some(permit), detail, begun: Instant::now(), token: token.clone() })
+        Ok(Entry {
+            record: Arc::clone(self),
+            permit: Some(permit),
+            detail,
+            begun: Instant::now(),
+            token: token.clone(),
+        })
     }
 }
 
@@ -111,7 +117,9 @@ impl Entry {
 
     pub(crate) fn refuse(mut self, problem: &Problem) {
         let outcome = match problem.kind {
-            ProblemKind::Upstream | ProblemKind::TimedOut | ProblemKind::Unavailable | ProblemKind::Internal => Outcome::Failed,
+            ProblemKind::Upstream | ProblemKind::TimedOut | ProblemKind::Unavailable | ProblemKind::Internal => {
+                Outcome::Failed
+            }
             ProblemKind::Gone => Outcome::Failed,
             ProblemKind::Invalid
             | ProblemKind::Unauthenticated

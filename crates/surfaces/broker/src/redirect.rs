@@ -39,7 +39,12 @@ pub(crate) fn is_redirect(status: StatusCode, headers: &HeaderMap) -> bool {
 
 /// The request that follows a redirect.
 pub(crate) fn next(from: &Uri, method: &Method, status: StatusCode, headers: &HeaderMap) -> Result<Next, Problem> {
-    let bad = || refusal::redirects("the place that it named cannot be read", "tell who runs the host, or call the final address itself");
+    let bad = || {
+        refusal::redirects(
+            "the place that it named cannot be read",
+            "tell who runs the host, or call the final address itself",
+        )
+    };
     let mut places = headers.get_all(header::LOCATION).iter();
     let place = places.next().and_then(|place| place.to_str().ok()).ok_or_else(bad)?;
     if places.next().is_some() {
@@ -98,7 +103,11 @@ mod tests {
             ("file:///etc/passwd", ""),
             ("https://", ""),
         ] {
-            assert_eq!(follow(Method::GET, 302, place).map(|next| next.uri.to_string()).unwrap_or_default(), uri, "{place}");
+            assert_eq!(
+                follow(Method::GET, 302, place).map(|next| next.uri.to_string()).unwrap_or_default(),
+                uri,
+                "{place}"
+            );
         }
     }
 

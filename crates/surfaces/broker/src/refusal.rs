@@ -70,8 +70,10 @@ pub(crate) fn placeholder(place: &str) -> Problem {
 
 pub(crate) fn fenced(host: &str, what: &str, port: u16, openable: bool) -> Problem {
     let fix = if openable {
-        format!("if the app should reach it, ask an operator to add its address with port {port} to `[broker] private`; \
-                 the grant in `bailiwick.toml` stays as it is")
+        format!(
+            "if the app should reach it, ask an operator to add its address with port {port} to `[broker] private`; \
+                 the grant in `bailiwick.toml` stays as it is"
+        )
     } else {
         "call another host; this one is closed to apps for good".to_owned()
     };

@@ -2,9 +2,18 @@
 //!
 //! Refuses the whole answer when one address in it is refused: a name that leads inside for some is not public.
 
-use crate::{config::EgressConfig, destination::{Destination, Scheme}, error::Error, refusal, special::{Fence, Reach}};
+use crate::{
+    config::EgressConfig,
+    destination::{Destination, Scheme},
+    error::Error,
+    refusal,
+    special::{Fence, Reach},
+};
 use async_trait::async_trait;
-use hickory_resolver::{TokioResolver, config::{LookupIpStrategy, ResolveHosts}};
+use hickory_resolver::{
+    TokioResolver,
+    config::{LookupIpStrategy, ResolveHosts},
+};
 use model::Problem;
 use std::net::{IpAddr, SocketAddr};
 

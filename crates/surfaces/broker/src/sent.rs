@@ -100,7 +100,9 @@ impl http_body::Body for Sent {
                     this.ended = true;
                     return Poll::Ready(Some(Err(error)));
                 }
-                None if this.promised.is_some_and(|promised| promised != this.seen) => return this.stop(refusal::length()),
+                None if this.promised.is_some_and(|promised| promised != this.seen) => {
+                    return this.stop(refusal::length());
+                }
                 None => {
                     this.ended = true;
                     this.kept.end();

@@ -82,14 +82,7 @@ impl Identity {
         }
         let id = format!("{}/{}", app.id, app.env);
         let epoch = i64::try_from(ask.credential_epoch).unwrap_or(i64::MAX);
-        let row = [
-            tenant.into(),
-            (&app.id).into(),
-            app.env.as_str().into(),
-            id.into(),
-            name.into(),
-            epoch.into(),
-        ];
+        let row = [tenant.into(), (&app.id).into(), app.env.as_str().into(), id.into(), name.into(), epoch.into()];
         tx.execute(sql::OPEN, &row).await?;
         Ok(())
     }

@@ -94,9 +94,11 @@ impl Identity {
         if spent != 1 {
             return Err(void_link());
         }
-        let open = sessions::Opening { person: &link.person, place: Place::Console, parent: None, factor: Factor::Link };
+        let open =
+            sessions::Opening { person: &link.person, place: Place::Console, parent: None, factor: Factor::Link };
         let new = self.open_session(&mut tx, open, device, now).await?;
-        tx.commit(serde_json::json!({ "person": link.person, "session": new.session.id, "method": "link" }), None).await?;
+        tx.commit(serde_json::json!({ "person": link.person, "session": new.session.id, "method": "link" }), None)
+            .await?;
         self.sessions.insert(&new);
         Ok(Spent { session: new, email: link.email })
     }

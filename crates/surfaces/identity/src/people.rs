@@ -9,9 +9,9 @@ use seal::{Context, Purpose, PurposeKey, TenantKey};
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, RwLock, PoisonError},
+    sync::{Arc, PoisonError, RwLock},
 };
-use store::{Tx, Value};
+use store::{Outcome, Tx, Value};
 
 /// RFC 5321, section 4.5.3.1.3: a path is 256 octets with its brackets.
 const EMAIL_MAX_BYTES: usize = 254;
@@ -179,6 +179,12 @@ impl Identity {
         Ok(())
     }
 
+    /// Whether anyone was ever added: the first start has nobody.
+    #[must_use]
+    pub fn has_people(&self) -> bool {
+        !self.people.all().is_empty()
+    }
+
     /// Someone by id, from memory.
     #[must_use]
     pub fn person(&self, id: &PersonId) -> Option<Arc<Person>> {
@@ -205,12 +211,14 @@ impl Identity {
     }
 
     /// Everyone, by address.
-    #[must_use]
-    pub fn list(&self, permit: Permit<ListPeople>) -> Vec<Person> {
-        let (_act, _spent) = permit.spend();
+    ///
+    /// # Errors
+    /// When the record takes no more.
+    pub fn list(&self, permit: Permit<ListPeople>) -> Result<Vec<Person>, Error> {
+        self.store.access(permit, Outcome::Allowed, serde_json::Value::Null)?;
         let mut people: Vec<Person> = self.people.all().values().map(|person| Person::clone(person)).collect();
         people.sort_by(|a, b| a.email.cmp(&b.email));
-        people
+        Ok(people)
     }
 
     /// Adds a person, or groups to one who is here, and makes a link; earlier links of theirs are void.

@@ -138,7 +138,8 @@ impl Identity {
     pub async fn session(&self, cookie: &str, place: &Place) -> Result<Option<Arc<Session>>, Error> {
         let hash = TokenHash::of(cookie);
         let now = self.clock.now();
-        let fits = |session: &Arc<Session>| session.place == *place && now < session.expires_at && self.enabled(session);
+        let fits =
+            |session: &Arc<Session>| session.place == *place && now < session.expires_at && self.enabled(session);
         if let Some(found) = self.sessions.get(&hash) {
             return Ok(Some(found).filter(fits));
         }
@@ -222,7 +223,12 @@ impl Identity {
     }
 }
 
-pub(crate) async fn end_rows_of_person(tx: &mut Tx, tenant: &TenantId, id: &PersonId, now: Timestamp) -> Result<(), Error> {
+pub(crate) async fn end_rows_of_person(
+    tx: &mut Tx,
+    tenant: &TenantId,
+    id: &PersonId,
+    now: Timestamp,
+) -> Result<(), Error> {
     tx.execute(sql::END_OF_PERSON, &[tenant.into(), id.into(), now.into()]).await?;
     Ok(())
 }

@@ -28,7 +28,10 @@ impl Surface<Tx> for Identity {
 
     async fn held(&self, app: &AppRef) -> Result<Vec<Held>, SurfaceError> {
         let account = self.account(app).filter(|account| account.live);
-        Ok(account.map(|account| Held { surface: NAME, item: account.name.clone(), why: None, until: None }).into_iter().collect())
+        Ok(account
+            .map(|account| Held { surface: NAME, item: account.name.clone(), why: None, until: None })
+            .into_iter()
+            .collect())
     }
 
     async fn used(&self, app: &AppRef) -> Result<Vec<Used>, SurfaceError> {
@@ -51,7 +54,10 @@ impl Surface<Tx> for Identity {
             how,
         };
         vec![
-            line(account.name.clone(), format!("account off; tokens of credential epoch {} refused", account.credential_epoch)),
+            line(
+                account.name.clone(),
+                format!("account off; tokens of credential epoch {} refused", account.credential_epoch),
+            ),
             line("sessions".to_owned(), format!("{sessions} sessions of people with the app ended")),
         ]
     }

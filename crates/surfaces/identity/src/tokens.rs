@@ -5,7 +5,7 @@ use crate::{Error, Identity, Session};
 use authority::{Act, AppRef, Permit, Rule, Target, rules};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use model::{PersonId, ProblemKind, SessionId, TenantId, Timestamp};
-use seal::{Context, Purpose, PublicKey, TenantKey};
+use seal::{Context, PublicKey, Purpose, TenantKey};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 

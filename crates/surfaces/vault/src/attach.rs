@@ -101,41 +101,19 @@ impl Vault {
         head: &Parts,
         found: &Found,
     ) -> Result<Release, Refused> {
-        let nobody = |problem| Refused {
-            variable: None,
-            id: None,
-            problem,
-        };
+        let nobody = |problem| Refused { variable: None, id: None, problem };
         let Found::One(placeholder) = found else {
             return Err(nobody(refusal::odd_placeholder()));
         };
         let variable = self.placeholders.variable(instance, placeholder);
         let variable = variable.ok_or_else(|| nobody(refusal::foreign_placeholder()))?;
-        let bound = self
-            .memory
-            .find(&instance.app)
-            .filter(|bound| instance.credential_epoch >= bound.credential_epoch);
-        let binding = bound
-            .as_ref()
-            .and_then(|bound| bound.variables.get(&variable));
+        let bound = self.memory.find(&instance.app).filter(|bound| instance.credential_epoch >= bound.credential_epoch);
+        let binding = bound.as_ref().and_then(|bound| bound.variables.get(&variable));
         let binding = binding.ok_or_else(|| nobody(refusal::foreign_placeholder()))?;
-        let using = Use {
-            instance,
-            to,
-            variable: &variable,
-            id: &binding.secret,
-        };
+        let using = Use { instance, to, variable: &variable, id: &binding.secret };
         match self.usable(&using, binding, head, placeholder) {
-            Ok((entry, spot)) => Ok(Release {
-                variable,
-                entry,
-                spot,
-            }),
-            Err(problem) => Err(Refused {
-                id: Some(binding.secret.clone()),
-                variable: Some(variable),
-                problem,
-            }),
+            Ok((entry, spot)) => Ok(Release { variable, entry, spot }),
+            Err(problem) => Err(Refused { id: Some(binding.secret.clone()), variable: Some(variable), problem }),
         }
     }
 
@@ -164,10 +142,7 @@ impl Vault {
         if !entry.covers(to.host, to.port) {
             return Err(using.other_host(entry));
         }
-        let spot = entry
-            .place
-            .find(head, placeholder)
-            .ok_or_else(|| using.wrong_place(entry))?;
+        let spot = entry.place.find(head, placeholder).ok_or_else(|| using.wrong_place(entry))?;
         Ok((Arc::clone(entry), spot))
     }
 
@@ -182,26 +157,16 @@ impl Vault {
     }
 
     /// The event of the use is durable when this returns.
-    async fn record(
-        &self,
-        instance: &Instance,
-        to: &Destination<'_>,
-        release: &Release,
-    ) -> Result<(), Problem> {
+    async fn record(&self, instance: &Instance, to: &Destination<'_>, release: &Release) -> Result<(), Problem> {
         let entry = &release.entry;
         let detail = json!({
             "secret": entry.id, "variable": release.variable, "host": to.host, "port": to.port, "tls": to.tls,
             "version": entry.version, "value": entry.value_number, "instance": instance.id,
         });
         let act = self.act(instance, to, Some(&entry.id));
-        let recorded = self
-            .write_event(instance, &act, Outcome::Allowed, &detail)
-            .await;
+        let recorded = self.write_event(instance, &act, Outcome::Allowed, &detail).await;
         if let Err(Error::Denied(denied)) = &recorded
-            && let Err(error) = self
-                .store
-                .denied(denied, &instance.caller, &act.target())
-                .await
+            && let Err(error) = self.store.denied(denied, &instance.caller, &act.target()).await
         {
             tracing::error!(secret = %entry.id, error = &error as &dyn std::error::Error, "a refusal could not be recorded");
         }
@@ -210,17 +175,11 @@ impl Vault {
 
     /// A refusal is on the record too; it stands whether or not it could be written.
     async fn refuse(&self, instance: &Instance, to: &Destination<'_>, refused: Refused) -> Problem {
-        let Refused {
-            variable,
-            id,
-            problem,
-        } = refused;
+        let Refused { variable, id, problem } = refused;
         let act = self.act(instance, to, id.as_ref());
-        let detail = json!({ "secret": id, "variable": variable, "host": act.host, "port": to.port, "code": problem.code });
-        if let Err(error) = self
-            .write_event(instance, &act, Outcome::Denied, &detail)
-            .await
-        {
+        let detail =
+            json!({ "secret": id, "variable": variable, "host": act.host, "port": to.port, "code": problem.code });
+        if let Err(error) = self.write_event(instance, &act, Outcome::Denied, &detail).await {
             tracing::warn!(
                 code = problem.code,
                 error = &error as &dyn std::error::Error,
@@ -250,24 +209,16 @@ impl Vault {
         let Release { entry, spot, .. } = release;
         let context = value::context(&entry.id, entry.env, entry.value_number);
         let sealed = entry.sealed.as_deref().unwrap_or_default();
-        let value = self
-            .key
-            .open(&context, sealed)
-            .map_err(|error| logged(&error.into()))?;
+        let value = self.key.open(&context, sealed).map_err(|error| logged(&error.into()))?;
         let value = std::str::from_utf8(&value).map_err(|_| Problem::internal())?;
         spot.fill(head, value).ok_or_else(Problem::internal)?;
-        Ok(Attached {
-            scrubber: Scrubber::new(value),
-        })
+        Ok(Attached { scrubber: Scrubber::new(value) })
     }
 }
 
 fn logged(error: &Error) -> Problem {
     if !matches!(error, Error::Denied(_) | Error::Refused(_)) {
-        tracing::error!(
-            error = error as &dyn std::error::Error,
-            "a secret could not be attached"
-        );
+        tracing::error!(error = error as &dyn std::error::Error, "a secret could not be attached");
     }
     Problem::from(error)
 }

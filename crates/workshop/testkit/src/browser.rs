@@ -49,7 +49,13 @@ impl Browser {
     }
 
     pub async fn get(&self, url: &str) -> Answer {
-        self.send("GET", url, &[("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "none")], b"").await
+        self.send(
+            "GET",
+            url,
+            &[("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "none")],
+            b"",
+        )
+        .await
     }
 
     /// Follows redirects as a click does, up to ten.
@@ -68,7 +74,11 @@ impl Browser {
     /// A form sent from the same origin.
     pub async fn post(&self, url: &str, fields: &[(&str, &str)]) -> Answer {
         let body = fields.iter().map(|(key, value)| format!("{key}={}", encoded(value))).collect::<Vec<_>>().join("&");
-        let headers = [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "same-origin"), ("accept", "text/html")];
+        let headers = [
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("sec-fetch-site", "same-origin"),
+            ("accept", "text/html"),
+        ];
         self.send("POST", url, &headers, body.as_bytes()).await
     }
 

@@ -2,7 +2,13 @@
 //!
 //! Loopback only. Compiled code is kept between runs, under a root key that only tests use.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop at once")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at once"
+)]
 
 mod browser;
 mod postgres;

@@ -16,7 +16,8 @@ impl Postgres {
     /// Without the cluster: run `cargo xtask test`.
     pub async fn create() -> Self {
         #[expect(clippy::disallowed_methods, reason = "the one place where tests learn of the cluster")]
-        let cluster = std::env::var("BAILIWICK_TEST_POSTGRES").expect("PostgreSQL is not running: run `cargo xtask test`");
+        let cluster =
+            std::env::var("BAILIWICK_TEST_POSTGRES").expect("PostgreSQL is not running: run `cargo xtask test`");
         let (client, connection) = tokio_postgres::connect(&cluster, NoTls).await.expect("the cluster answers");
         let driver = tokio::spawn(connection);
         let name = format!("town_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));

@@ -46,7 +46,10 @@ impl Town {
         };
         let root = kept().join("root.key");
         let file = folder.path().join("config.toml");
-        let text = format!("[server]\nlisten = \"127.0.0.1:{port}\"\n{database}[seal]\nroot = \"file:{}\"\n{more}", root.display());
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:{port}\"\n{database}[seal]\nroot = \"file:{}\"\n{more}",
+            root.display()
+        );
         std::fs::write(&file, text).unwrap();
         let settings = Settings::read(data.clone(), Some(&file), &Overrides::default()).unwrap();
         std::os::unix::fs::symlink(kept().join("cache"), data.join("cache")).unwrap();
@@ -74,7 +77,9 @@ impl Town {
     /// Calls the API with the local credential.
     pub async fn machine(&self, method: &str, path: &str, body: &[u8]) -> Answer {
         let token = self.proof(method, path, body);
-        self.browser().send(method, &format!("{}{path}", self.url()), &[("authorization", &format!("Bearer {token}"))], body).await
+        self.browser()
+            .send(method, &format!("{}{path}", self.url()), &[("authorization", &format!("Bearer {token}"))], body)
+            .await
     }
 
     /// The proof that `machine` sends, for tests that bend it.
@@ -95,7 +100,8 @@ impl Town {
 
     /// Deploys the files as `machine`.
     pub async fn deploy(&self, files: &[(&str, &str)]) -> Answer {
-        let files = files.iter().map(|(name, text)| ((*name).to_owned(), bytes::Bytes::copy_from_slice(text.as_bytes())));
+        let files =
+            files.iter().map(|(name, text)| ((*name).to_owned(), bytes::Bytes::copy_from_slice(text.as_bytes())));
         let archive = catalog::Unpacked::of(files).unwrap().pack().unwrap();
         self.machine("POST", "/api/v1/deploy?env=prod", &archive).await
     }
@@ -145,7 +151,10 @@ pub fn template(name: &str, template: &str) -> Vec<(String, bytes::Bytes)> {
         .map(|(path, bytes)| {
             let bytes = if path == "bailiwick.toml" {
                 let text = String::from_utf8(bytes.to_vec()).unwrap();
-                text.replace("{{name}}", name).replace("{{team}}", "people-ops").replace("{{expires}}", &expires[..10]).into()
+                text.replace("{{name}}", name)
+                    .replace("{{team}}", "people-ops")
+                    .replace("{{expires}}", &expires[..10])
+                    .into()
             } else {
                 bytes.clone()
             };

@@ -41,11 +41,19 @@ async fn poll_lives(engine: Engine) {
     assert!(app["held"].as_array().unwrap().iter().any(|line| line["surface"] == "data"), "{app}");
 
     // A held token works, then the switch.
-    let token = ana.send("POST", &format!("{}/api/v1/apps/tinypoll/token", town.url()), &[("sec-fetch-site", "same-origin")], b"{}").await;
+    let token = ana
+        .send(
+            "POST",
+            &format!("{}/api/v1/apps/tinypoll/token", town.url()),
+            &[("sec-fetch-site", "same-origin")],
+            b"{}",
+        )
+        .await;
     assert_eq!(token.status, 200, "{token:?}");
     let bearer = format!("Bearer {}", token.json()["token"].as_str().unwrap());
     let script = town.browser();
-    let with_token = || script.send("GET", &format!("{}/results", town.app("tinypoll")), &[("authorization", bearer.as_str())], b"");
+    let with_token =
+        || script.send("GET", &format!("{}/results", town.app("tinypoll")), &[("authorization", bearer.as_str())], b"");
     assert_eq!(with_token().await.status, 200);
     let receipt = town.post("/api/v1/apps/tinypoll/revoke", json!({ "why": "the poll is over" })).await;
     assert_eq!(receipt.status, 200, "{receipt:?}");

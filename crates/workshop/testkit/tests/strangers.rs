@@ -4,8 +4,14 @@
 use testkit::{Engine, Town};
 
 /// What anyone may read.
-const ANYONES: [&str; 6] =
-    ["/healthz", "/readyz", "/.well-known/jwks.json", "/log/{tenant}/checkpoint", "/log/{tenant}/key", "/log/{tenant}/tile/{*path}"];
+const ANYONES: [&str; 6] = [
+    "/healthz",
+    "/readyz",
+    "/.well-known/jwks.json",
+    "/log/{tenant}/checkpoint",
+    "/log/{tenant}/key",
+    "/log/{tenant}/tile/{*path}",
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_refuses_a_stranger() {
@@ -16,7 +22,9 @@ async fn every_route_refuses_a_stranger() {
     assert!(paths.len() > 20, "{document}");
     for (path, methods) in paths {
         for method in methods.as_object().unwrap().keys() {
-            if ANYONES.contains(&path.as_str()) || ANYONES.iter().any(|known| known.replace("{*path}", "{path}") == *path) {
+            if ANYONES.contains(&path.as_str())
+                || ANYONES.iter().any(|known| known.replace("{*path}", "{path}") == *path)
+            {
                 continue;
             }
             let at = path.replace("{name}", "tinypoll").replace("{id}", "x").replace("{team}", "people-ops");
@@ -53,7 +61,8 @@ async fn a_proof_is_for_one_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_is_spent_once_and_by_a_post() {
     let town = Town::start(Engine::Sqlite).await;
-    let added = town.post("/api/v1/people", serde_json::json!({ "email": "ana@example.test", "groups": ["staff"] })).await;
+    let added =
+        town.post("/api/v1/people", serde_json::json!({ "email": "ana@example.test", "groups": ["staff"] })).await;
     let link = added.json()["link"].as_str().unwrap().to_owned();
     for _ in 0..3 {
         assert_eq!(town.browser().get(&link).await.status, 200, "a preview does not spend it");

@@ -10,41 +10,17 @@ use std::process::ExitCode;
 
 /// What is built, in this order.
 const BUILDS: &[(&str, &[&str])] = &[
-    (
-        "bailiwick",
-        &["build", "--release", "--package", "bailiwick"],
-    ),
-    (
-        "bench",
-        &[
-            "build",
-            "--release",
-            "--package",
-            "testkit",
-            "--bin",
-            "bench",
-        ],
-    ),
+    ("bailiwick", &["build", "--release", "--package", "bailiwick"]),
+    ("bench", &["build", "--release", "--package", "testkit", "--bin", "bench"]),
 ];
 
-const RUN: &[&str] = &[
-    "run",
-    "--quiet",
-    "--release",
-    "--package",
-    "testkit",
-    "--bin",
-    "bench",
-    "--",
-];
+const RUN: &[&str] = &["run", "--quiet", "--release", "--package", "testkit", "--bin", "bench", "--"];
 
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<ExitCode> {
     setup::run()?;
     let mut steps = Steps::default();
     for (name, build) in BUILDS {
-        steps.run(&format!("build {name}"), Talk::AtTheEnd, || {
-            step::quiet(&mut step::cargo(root, build))
-        });
+        steps.run(&format!("build {name}"), Talk::AtTheEnd, || step::quiet(&mut step::cargo(root, build)));
     }
     if !steps.failed().is_empty() {
         return Ok(ExitCode::FAILURE);
@@ -55,9 +31,5 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<ExitCode> {
         .env(postgres::VARIABLE, cluster.url())
         .status()
         .context("starting the benchmarks")?;
-    Ok(if status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

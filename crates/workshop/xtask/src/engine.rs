@@ -21,12 +21,8 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     screen::say(format_args!("splitting {} bytes", core.len()));
     let parts = split::split(&core)?;
     let template = template::template(&core, &parts)?;
-    wasmparser::Validator::new()
-        .validate_all(&template)
-        .context("the template is not valid")?;
-    wasmparser::Validator::new()
-        .validate_all(&parts.base_data)
-        .context("the base data is not valid")?;
+    wasmparser::Validator::new().validate_all(&template).context("the template is not valid")?;
+    wasmparser::Validator::new().validate_all(&parts.base_data).context("the base data is not valid")?;
     let folder = root.join(ARTEFACTS);
     fs::create_dir_all(&folder)?;
     let sources = digest::sources(root)?;
@@ -39,9 +35,6 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         fs::write(folder.join(name), bytes)?;
         screen::say(format_args!("{:>9} bytes  {ARTEFACTS}/{name}", bytes.len()));
     }
-    ensure!(
-        digest::sources(root)? == sources,
-        "the engine's sources changed while it was built; run it again"
-    );
+    ensure!(digest::sources(root)? == sources, "the engine's sources changed while it was built; run it again");
     Ok(())
 }

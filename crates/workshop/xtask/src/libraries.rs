@@ -58,27 +58,14 @@ struct Library {
 pub(crate) fn check(root: &Path) -> Result<Verdict> {
     let text = fs::read_to_string(root.join("deny.toml")).context("reading deny.toml")?;
     let deny: Deny = toml::from_str(&text).context("reading deny.toml")?;
-    let edges = [
-        "tree",
-        "--workspace",
-        "--edges",
-        "normal,build,dev",
-        "--prefix",
-        "depth",
-        "--format",
-        "|{p}|{l}",
-    ];
+    let edges = ["tree", "--workspace", "--edges", "normal,build,dev", "--prefix", "depth", "--format", "|{p}|{l}"];
     let mut command = step::cargo(root, &edges);
     let mut lines = Vec::new();
     if !step::follow(&mut command, |line| lines.push(line.to_owned()))?.success() {
         return Ok(Verdict::Failed(lines));
     }
     let complaints = judge(&deny, &tree(&lines));
-    Ok(if complaints.is_empty() {
-        Verdict::Passed
-    } else {
-        Verdict::Failed(complaints)
-    })
+    Ok(if complaints.is_empty() { Verdict::Passed } else { Verdict::Failed(complaints) })
 }
 
 /// Each line is `DEPTH|NAME vVERSION (where)|LICENCE`, under the crate that needs it.
@@ -87,9 +74,7 @@ fn tree(lines: &[String]) -> Vec<Library> {
     let mut above: Vec<String> = Vec::new();
     for line in lines {
         let mut parts = line.splitn(3, '|');
-        let (Some(depth), Some(package), Some(licence)) =
-            (parts.next(), parts.next(), parts.next())
-        else {
+        let (Some(depth), Some(package), Some(licence)) = (parts.next(), parts.next(), parts.next()) else {
             continue;
         };
         let Ok(depth) = depth.parse::<usize>() else {
@@ -110,17 +95,8 @@ fn tree(lines: &[String]) -> Vec<Library> {
 fn judge(deny: &Deny, libraries: &[Library]) -> Vec<String> {
     let mut complaints = Vec::new();
     for library in libraries {
-        let Library {
-            name,
-            licence,
-            parents,
-            ..
-        } = library;
-        let users = parents
-            .iter()
-            .map(|parent| format!("`{parent}`"))
-            .collect::<Vec<_>>()
-            .join(", ");
+        let Library { name, licence, parents, .. } = library;
+        let users = parents.iter().map(|parent| format!("`{parent}`")).collect::<Vec<_>>().join(", ");
         if library.outside_registry {
             complaints.push(complaint(
                 &format!("`{name}` does not come from crates.io (used by {users})"),
@@ -128,17 +104,9 @@ fn judge(deny: &Deny, libraries: &[Library]) -> Vec<String> {
                 "take a published version",
             ));
         }
-        let exceptions = deny
-            .licenses
-            .exceptions
-            .iter()
-            .filter(|exception| exception.name == *name);
-        let allowed: Vec<&String> = deny
-            .licenses
-            .allow
-            .iter()
-            .chain(exceptions.flat_map(|exception| &exception.allow))
-            .collect();
+        let exceptions = deny.licenses.exceptions.iter().filter(|exception| exception.name == *name);
+        let allowed: Vec<&String> =
+            deny.licenses.allow.iter().chain(exceptions.flat_map(|exception| &exception.allow)).collect();
         if !licence::met(licence, |one| allowed.iter().any(|allowed| *allowed == one)) {
             complaints.push(complaint(
                 &format!("the licence of `{name}` is `{licence}` (used by {users})"),
@@ -209,10 +177,7 @@ mod tests {
             "2|ring v0.17.0|MIT (*)",
             "1|rsa v0.9.0|MIT",
         ]);
-        let found: Vec<&str> = found
-            .iter()
-            .filter_map(|text| text.lines().next())
-            .collect();
+        let found: Vec<&str> = found.iter().filter_map(|text| text.lines().next()).collect();
         assert_eq!(
             found,
             [
@@ -231,10 +196,7 @@ mod tests {
             "1|forked v1.0.0 (https://example.test/forked#abc)|MIT",
             "1|silent v1.0.0|",
         ]);
-        let found: Vec<&str> = found
-            .iter()
-            .filter_map(|text| text.lines().next())
-            .collect();
+        let found: Vec<&str> = found.iter().filter_map(|text| text.lines().next()).collect();
         assert_eq!(
             found,
             [

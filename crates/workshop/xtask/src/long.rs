@@ -40,46 +40,28 @@ pub(crate) fn run(root: &Path) -> Result<ExitCode> {
 
 fn deny(root: &Path, steps: &mut Steps) -> Result<()> {
     install(root, steps, "cargo-deny");
-    steps.run("cargo-deny", Talk::AtTheEnd, || {
-        step::quiet(&mut step::cargo(root, &["deny", "check"]))
-    });
+    steps.run("cargo-deny", Talk::AtTheEnd, || step::quiet(&mut step::cargo(root, &["deny", "check"])));
     Ok(())
 }
 
 fn rounds(root: &Path, steps: &mut Steps) -> Result<()> {
-    let tally = test::tests(
-        root,
-        steps,
-        "rounds",
-        &["test", "--workspace", "--no-fail-fast"],
-        LONG,
-    );
-    screen::say(format_args!(
-        "{} passed, {} failed",
-        tally.passed, tally.failed
-    ));
+    let tally = test::tests(root, steps, "rounds", &["test", "--workspace", "--no-fail-fast"], LONG);
+    screen::say(format_args!("{} passed, {} failed", tally.passed, tally.failed));
     Ok(())
 }
 
 fn fuzz(root: &Path, steps: &mut Steps) -> Result<()> {
     let targets = targets(&root.join("fuzz/fuzz_targets"))?;
-    let nightly = step::cargo(root, &["+nightly", "--version"])
-        .output()
-        .is_ok_and(|out| out.status.success());
+    let nightly = step::cargo(root, &["+nightly", "--version"]).output().is_ok_and(|out| out.status.success());
     if !nightly {
-        screen::say(
-            "fuzz         not run: it needs the nightly toolchain (`rustup toolchain install nightly`)",
-        );
+        screen::say("fuzz         not run: it needs the nightly toolchain (`rustup toolchain install nightly`)");
         return Ok(());
     }
     install(root, steps, "cargo-fuzz");
     for target in targets {
         let name = format!("fuzz {target}");
         steps.run(&name, Talk::AtTheEnd, || {
-            step::quiet(&mut step::cargo(
-                root,
-                &["+nightly", "fuzz", "run", &target, "--", FUZZ_SECONDS],
-            ))
+            step::quiet(&mut step::cargo(root, &["+nightly", "fuzz", "run", &target, "--", FUZZ_SECONDS]))
         });
     }
     Ok(())
@@ -91,10 +73,7 @@ fn targets(folder: &Path) -> Result<Vec<String>> {
     for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "rs") {
-            names.extend(
-                path.file_stem()
-                    .map(|stem| stem.to_string_lossy().into_owned()),
-            );
+            names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
         }
     }
     names.sort();
@@ -105,10 +84,7 @@ fn install(root: &Path, steps: &mut Steps, tool: &str) {
     if machine::find(&[tool]).is_none() {
         let name = format!("install {tool}");
         steps.run(&name, Talk::AtTheEnd, || {
-            step::quiet(&mut step::cargo(
-                root,
-                &["install", "--quiet", "--locked", tool],
-            ))
+            step::quiet(&mut step::cargo(root, &["install", "--quiet", "--locked", tool]))
         });
     }
 }

@@ -13,10 +13,7 @@ pub(crate) struct Account {
 }
 
 pub(crate) fn is_root() -> bool {
-    Command::new("id")
-        .arg("-u")
-        .output()
-        .is_ok_and(|out| out.stdout.trim_ascii() == b"0")
+    Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout.trim_ascii() == b"0")
 }
 
 /// The account of that name, from the local list.
@@ -39,20 +36,15 @@ fn account_in(list: &str, name: &str) -> Option<Account> {
 
 /// Where the first of these is: a path in which one folder may be `*` (the highest number wins), or a command.
 pub(crate) fn find(places: &[&str]) -> Option<PathBuf> {
-    places
-        .iter()
-        .find_map(|place| match place.strip_prefix('/') {
-            Some(_) => newest(Path::new(place)),
-            None => command(place),
-        })
+    places.iter().find_map(|place| match place.strip_prefix('/') {
+        Some(_) => newest(Path::new(place)),
+        None => command(place),
+    })
 }
 
 fn newest(pattern: &Path) -> Option<PathBuf> {
     let mut parts = pattern.components();
-    let before: PathBuf = parts
-        .by_ref()
-        .take_while(|part| part.as_os_str() != "*")
-        .collect();
+    let before: PathBuf = parts.by_ref().take_while(|part| part.as_os_str() != "*").collect();
     let after = parts.as_path();
     if after.as_os_str().is_empty() {
         return before.exists().then_some(before);
@@ -60,12 +52,7 @@ fn newest(pattern: &Path) -> Option<PathBuf> {
     let mut found: Vec<(u32, PathBuf)> = fs::read_dir(before)
         .ok()?
         .flatten()
-        .map(|entry| {
-            (
-                entry.file_name().to_string_lossy().parse().unwrap_or(0),
-                entry.path().join(after),
-            )
-        })
+        .map(|entry| (entry.file_name().to_string_lossy().parse().unwrap_or(0), entry.path().join(after)))
         .filter(|(_, path)| path.exists())
         .collect();
     found.sort();
@@ -73,11 +60,7 @@ fn newest(pattern: &Path) -> Option<PathBuf> {
 }
 
 fn command(name: &str) -> Option<PathBuf> {
-    let out = Command::new("sh")
-        .args(["-c", "command -v \"$1\"", "sh", name])
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
+    let out = Command::new("sh").args(["-c", "command -v \"$1\"", "sh", name]).stderr(Stdio::null()).output().ok()?;
     let path = PathBuf::from(String::from_utf8(out.stdout).ok()?.trim());
     path.is_absolute().then_some(path)
 }
@@ -88,11 +71,9 @@ mod tests {
 
     #[test]
     fn accounts_are_found_by_their_whole_name() {
-        let list = "root:x:0:0:root:/root:/bin/bash\npostgres2:x:7:7::/:/bin/sh\npostgres:x:101:104:,,,:/var:/bin/bash\n";
-        assert_eq!(
-            account_in(list, "postgres"),
-            Some(Account { uid: 101, gid: 104 })
-        );
+        let list =
+            "root:x:0:0:root:/root:/bin/bash\npostgres2:x:7:7::/:/bin/sh\npostgres:x:101:104:,,,:/var:/bin/bash\n";
+        assert_eq!(account_in(list, "postgres"), Some(Account { uid: 101, gid: 104 }));
         assert_eq!(account_in(list, "post"), None);
         assert_eq!(account_in("postgres:x:many:104", "postgres"), None);
     }
@@ -106,10 +87,7 @@ mod tests {
         fs::write(folder.path().join("9/bin/initdb"), "").unwrap();
         fs::write(folder.path().join("15/bin/initdb"), "").unwrap();
         let pattern = folder.path().join("*/bin/initdb");
-        assert_eq!(
-            find(&[pattern.to_str().unwrap()]),
-            Some(folder.path().join("15/bin/initdb"))
-        );
+        assert_eq!(find(&[pattern.to_str().unwrap()]), Some(folder.path().join("15/bin/initdb")));
         let missing = folder.path().join("*/bin/postgres");
         assert_eq!(find(&[missing.to_str().unwrap()]), None);
     }

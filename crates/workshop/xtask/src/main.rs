@@ -73,13 +73,6 @@ fn run(root: &Path, task: Task) -> Result<ExitCode> {
 /// The work tree in which this was called; the binary may have been built in another one.
 fn root() -> Result<PathBuf> {
     let here = std::env::current_dir()?;
-    let root = here
-        .ancestors()
-        .find(|folder| folder.join("crates/workshop/xtask").is_dir());
-    root.map(Path::to_owned).with_context(|| {
-        format!(
-            "`{}` is not inside a work tree of Bailiwick",
-            here.display()
-        )
-    })
+    let root = here.ancestors().find(|folder| folder.join("crates/workshop/xtask").is_dir());
+    root.map(Path::to_owned).with_context(|| format!("`{}` is not inside a work tree of Bailiwick", here.display()))
 }

@@ -73,8 +73,7 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn start(durability: Durability) -> Result<Self> {
-        let initdb = machine::find(INITDB)
-            .context("PostgreSQL is not installed: run `cargo xtask setup`")?;
+        let initdb = machine::find(INITDB).context("PostgreSQL is not installed: run `cargo xtask setup`")?;
         let programs = initdb.parent().context("`initdb` stands in no folder")?;
         let owner = owner()?;
         let mut attempt = 1;
@@ -118,13 +117,7 @@ impl Cluster {
         let begun = Instant::now();
         loop {
             let ready = Command::new(programs.join("pg_isready"))
-                .args([
-                    "--quiet",
-                    "--host=127.0.0.1",
-                    "--timeout=1",
-                    "--port",
-                    &port,
-                ])
+                .args(["--quiet", "--host=127.0.0.1", "--timeout=1", "--port", &port])
                 .status()
                 .context("running pg_isready")?;
             if ready.success() {
@@ -156,27 +149,17 @@ fn owner() -> Result<Option<Account>> {
             return Ok(Some(account));
         }
     }
-    bail!(
-        "PostgreSQL refuses to run as root, and there is no account `postgres` or `nobody` to run it as"
-    );
+    bail!("PostgreSQL refuses to run as root, and there is no account `postgres` or `nobody` to run it as");
 }
 
 /// Other people on the machine can reach loopback too.
 fn password() -> Result<String> {
     let mut bytes = [0_u8; 16];
-    File::open("/dev/urandom")?
-        .read_exact(&mut bytes)
-        .context("reading random bytes")?;
+    File::open("/dev/urandom")?.read_exact(&mut bytes).context("reading random bytes")?;
     Ok(hex::encode(bytes))
 }
 
-fn guard(
-    programs: &Path,
-    owner: Option<Account>,
-    folder: &Path,
-    port: u16,
-    durability: Durability,
-) -> Result<Child> {
+fn guard(programs: &Path, owner: Option<Account>, folder: &Path, port: u16, durability: Durability) -> Result<Child> {
     let mut settings = vec![
         "listen_addresses=127.0.0.1".to_owned(),
         format!("port={port}"),
@@ -185,21 +168,10 @@ fn guard(
         "jit=off".to_owned(),
     ];
     if durability == Durability::Unsynced {
-        settings.extend(
-            [
-                "fsync=off",
-                "synchronous_commit=off",
-                "full_page_writes=off",
-            ]
-            .map(str::to_owned),
-        );
+        settings.extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off"].map(str::to_owned));
     }
     let mut command = Command::new("sh");
-    command
-        .args(["-c", GUARD, "bailiwick-postgres-guard"])
-        .arg(folder)
-        .arg(programs)
-        .env("LC_ALL", "C");
+    command.args(["-c", GUARD, "bailiwick-postgres-guard"]).arg(folder).arg(programs).env("LC_ALL", "C");
     if let Some(Account { uid, gid }) = owner {
         command.uid(uid).gid(gid);
     }
@@ -224,24 +196,12 @@ mod tests {
     fn a_cluster_answers_and_leaves_nothing_behind() {
         let cluster = Cluster::start(Durability::Unsynced).unwrap();
         let psql = machine::find(INITDB).unwrap().with_file_name("psql");
-        let ask = |url: &str| {
-            Command::new(&psql)
-                .args([url, "-Atc", "SHOW max_connections"])
-                .output()
-                .unwrap()
-        };
+        let ask = |url: &str| Command::new(&psql).args([url, "-Atc", "SHOW max_connections"]).output().unwrap();
 
         let answer = ask(cluster.url());
-        assert_eq!(
-            String::from_utf8_lossy(&answer.stdout).trim(),
-            CONNECTIONS_MAX.to_string(),
-            "{answer:?}"
-        );
+        assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), CONNECTIONS_MAX.to_string(), "{answer:?}");
         let stranger = cluster.url().replace("bailiwick:", "bailiwick:not");
-        assert!(
-            !ask(&stranger).status.success(),
-            "a wrong password was let in"
-        );
+        assert!(!ask(&stranger).status.success(), "a wrong password was let in");
 
         let (folder, url) = (cluster.folder.clone(), cluster.url().to_owned());
         drop(cluster);

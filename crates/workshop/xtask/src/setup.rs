@@ -20,16 +20,10 @@ const PACKAGES: &[Package] = &[Package {
 }];
 
 pub(crate) fn run() -> Result<()> {
-    let missing: Vec<&Package> = PACKAGES
-        .iter()
-        .filter(|package| machine::find(package.proves).is_none())
-        .collect();
+    let missing: Vec<&Package> = PACKAGES.iter().filter(|package| machine::find(package.proves).is_none()).collect();
     if missing.is_empty() {
         let names: Vec<&str> = PACKAGES.iter().map(|package| package.name).collect();
-        screen::say(format_args!(
-            "setup: nothing to install ({} is here)",
-            names.join(", ")
-        ));
+        screen::say(format_args!("setup: nothing to install ({} is here)", names.join(", ")));
         return Ok(());
     }
     let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
@@ -45,24 +39,13 @@ pub(crate) fn run() -> Result<()> {
         );
     }
     for package in &missing {
-        screen::say(format_args!(
-            "setup: installing `{}`: {}",
-            package.name, package.why
-        ));
+        screen::say(format_args!("setup: installing `{}`: {}", package.name, package.why));
     }
     apt(&["update"])?;
-    apt(&[
-        &["install", "-y", "--no-install-recommends"],
-        names.as_slice(),
-    ]
-    .concat())?;
+    apt(&[&["install", "-y", "--no-install-recommends"], names.as_slice()].concat())?;
     for package in missing {
         if machine::find(package.proves).is_none() {
-            bail!(
-                "`{}` was installed, but none of {} is there",
-                package.name,
-                package.proves.join(", ")
-            );
+            bail!("`{}` was installed, but none of {} is there", package.name, package.proves.join(", "));
         }
     }
     Ok(())

@@ -89,10 +89,7 @@ impl Steps {
 /// Cargo in the work tree, as if a person had called it.
 pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("cargo");
-    command
-        .current_dir(root)
-        .args(arguments)
-        .env("CARGO_TERM_COLOR", "never");
+    command.current_dir(root).args(arguments).env("CARGO_TERM_COLOR", "never");
     for name in INHERITED {
         command.env_remove(name);
     }
@@ -103,20 +100,13 @@ pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {
 pub(crate) fn quiet(command: &mut Command) -> Result<Verdict> {
     let mut lines = vec![format!("$ {}", shown(command))];
     let status = follow(command, |line| lines.push(line.to_owned()))?;
-    Ok(if status.success() {
-        Verdict::Passed
-    } else {
-        Verdict::Failed(lines)
-    })
+    Ok(if status.success() { Verdict::Passed } else { Verdict::Failed(lines) })
 }
 
 /// The command as a person would type it.
 pub(crate) fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 /// Runs a command and hands on each line of both its outputs as it comes.
@@ -124,23 +114,15 @@ pub(crate) fn shown(command: &Command) -> String {
 /// A child that the command leaves behind may keep the pipe open for ever: what counts is the command's own end.
 pub(crate) fn follow(command: &mut Command, mut each: impl FnMut(&str)) -> Result<ExitStatus> {
     let (reader, writer) = io::pipe()?;
-    command
-        .stdin(Stdio::null())
-        .stdout(writer.try_clone()?)
-        .stderr(writer);
-    let mut child = command
-        .spawn()
-        .with_context(|| format!("starting `{}`", shown(command)))?;
+    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+    let mut child = command.spawn().with_context(|| format!("starting `{}`", shown(command)))?;
     // The command holds the pipe's other end too: without this the reader would never see its end.
     command.stdout(Stdio::null()).stderr(Stdio::null());
 
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
-            if sender
-                .send(String::from_utf8_lossy(&line).into_owned())
-                .is_err()
-            {
+            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
                 break;
             }
         }
@@ -175,10 +157,9 @@ mod tests {
     #[test]
     fn both_outputs_come_in_order_and_the_status_is_the_commands() {
         let mut seen = Vec::new();
-        let status = follow(
-            &mut shell("echo one; echo two >&2; printf 'thr\\377ee'; exit 3"),
-            |line| seen.push(line.to_owned()),
-        )
+        let status = follow(&mut shell("echo one; echo two >&2; printf 'thr\\377ee'; exit 3"), |line| {
+            seen.push(line.to_owned())
+        })
         .unwrap();
         assert_eq!(seen, ["one", "two", "thr\u{fffd}ee"]);
         assert_eq!(status.code(), Some(3));
@@ -188,11 +169,7 @@ mod tests {
     fn a_child_left_behind_does_not_hold_the_run_up() {
         let begun = Instant::now();
         let mut pid = String::new();
-        assert!(
-            follow(&mut shell("sleep 60 & echo $!"), |line| pid.push_str(line))
-                .unwrap()
-                .success()
-        );
+        assert!(follow(&mut shell("sleep 60 & echo $!"), |line| pid.push_str(line)).unwrap().success());
         assert!(begun.elapsed() < Duration::from_secs(30));
         assert!(Command::new("kill").arg(pid).status().unwrap().success());
     }
@@ -200,12 +177,8 @@ mod tests {
     #[test]
     fn a_failed_step_is_remembered_and_the_next_one_runs() {
         let mut steps = Steps::default();
-        steps.run("broken", Talk::AtTheEnd, || {
-            quiet(&mut shell("echo why; exit 1"))
-        });
-        steps.run("absent", Talk::AtTheEnd, || {
-            quiet(&mut Command::new("no-such-command-anywhere"))
-        });
+        steps.run("broken", Talk::AtTheEnd, || quiet(&mut shell("echo why; exit 1")));
+        steps.run("absent", Talk::AtTheEnd, || quiet(&mut Command::new("no-such-command-anywhere")));
         steps.run("whole", Talk::AtTheEnd, || quiet(&mut shell("true")));
         assert_eq!(steps.failed(), ["broken", "absent"]);
     }

@@ -38,9 +38,7 @@ impl Tally {
 
     fn result(&mut self, result: &str, line: &str) -> String {
         let count = |name: &str| {
-            result
-                .split([';', '.'])
-                .find_map(|part| part.trim().strip_suffix(name)?.trim().parse::<u64>().ok())
+            result.split([';', '.']).find_map(|part| part.trim().strip_suffix(name)?.trim().parse::<u64>().ok())
         };
         let (Some(passed), Some(failed)) = (count(" passed"), count(" failed")) else {
             return line.to_owned();
@@ -58,16 +56,10 @@ fn binary(text: &str) -> Option<String> {
     if let Some(name) = text.strip_prefix("Doc-tests ") {
         return Some(format!("{name} documentation"));
     }
-    let (source, path) = text
-        .strip_prefix("Running ")?
-        .strip_suffix(')')?
-        .split_once(" (")?;
+    let (source, path) = text.strip_prefix("Running ")?.strip_suffix(')')?.split_once(" (")?;
     let file = path.rsplit('/').next()?;
     let name = file.rsplit_once('-').map_or(file, |(name, _)| name);
-    Some(format!(
-        "{name} {}",
-        source.trim_start_matches("unittests ")
-    ))
+    Some(format!("{name} {}", source.trim_start_matches("unittests ")))
 }
 
 fn is_noise(text: &str) -> bool {

@@ -17,22 +17,12 @@ pub(crate) fn run(root: &Path, packages: &[String], filter: &[String]) -> Result
     let mut steps = Steps::default();
     if packages.is_empty() {
         steps.run("tidy", Talk::AtTheEnd, || tidy::check(root));
-        steps.run("format", Talk::AtTheEnd, || {
-            step::quiet(&mut step::cargo(root, &["fmt", "--all", "--check"]))
-        });
+        steps.run("format", Talk::AtTheEnd, || step::quiet(&mut step::cargo(root, &["fmt", "--all", "--check"])));
         steps.run("libraries", Talk::AtTheEnd, || libraries::check(root));
         steps.run("clippy", Talk::AtTheEnd, || {
             step::quiet(&mut step::cargo(
                 root,
-                &[
-                    "clippy",
-                    "--quiet",
-                    "--workspace",
-                    "--all-targets",
-                    "--",
-                    "-D",
-                    "warnings",
-                ],
+                &["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"],
             ))
         });
     }
@@ -61,9 +51,7 @@ pub(crate) fn tests(
     steps.run(name, Talk::AsItGoes, || {
         let cluster = Cluster::start(Durability::Unsynced)?;
         let mut command = step::cargo(root, arguments);
-        command
-            .env(postgres::VARIABLE, cluster.url())
-            .envs(settings.iter().copied());
+        command.env(postgres::VARIABLE, cluster.url()).envs(settings.iter().copied());
         let status = step::follow(&mut command, |line| {
             if let Some(shown) = tally.take(line) {
                 screen::say(shown);
@@ -76,11 +64,7 @@ pub(crate) fn tests(
             // It did not build, or a runner died between two binaries.
             tally.failed = 1;
         }
-        Ok(if tally.failed == 0 {
-            Verdict::Passed
-        } else {
-            Verdict::Failed(Vec::new())
-        })
+        Ok(if tally.failed == 0 { Verdict::Passed } else { Verdict::Failed(Vec::new()) })
     });
     tally
 }
@@ -94,9 +78,5 @@ fn sum(tally: &Tally, steps: &Steps) -> ExitCode {
         screen::say(format_args!("failed steps: {}", steps.failed().join(", ")));
     }
     screen::say(format_args!("{} passed, {failed} failed", tally.passed));
-    if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

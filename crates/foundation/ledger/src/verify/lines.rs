@@ -32,10 +32,7 @@ pub(super) struct Lines<R> {
 
 impl<R: BufRead> Lines<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self {
-            reader,
-            ahead: None,
-        }
+        Self { reader, ahead: None }
     }
 
     pub(super) fn next_line(&mut self) -> Result<Line, Error> {
@@ -43,30 +40,18 @@ impl<R: BufRead> Lines<R> {
             return Ok(line);
         }
         let mut bytes = Vec::new();
-        self.reader
-            .by_ref()
-            .take(MAX_LINE_BYTES)
-            .read_until(b'\n', &mut bytes)
-            .map_err(Error::Read)?;
+        self.reader.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut bytes).map_err(Error::Read)?;
         if bytes.pop_if(|last| *last == b'\n').is_some() {
             return Ok(String::from_utf8(bytes).map_or(Line::Odd, Line::Text));
         }
-        Ok(if bytes.len() as u64 == MAX_LINE_BYTES {
-            Line::Odd
-        } else {
-            Line::End
-        })
+        Ok(if bytes.len() as u64 == MAX_LINE_BYTES { Line::Odd } else { Line::End })
     }
 
     /// A body and the line feed after it. `Ok(None)` if the file ends first.
     fn body(&mut self, length: u64) -> Result<Option<Vec<u8>>, Error> {
         let mut bytes = Vec::new();
         let wanted = length + 1;
-        self.reader
-            .by_ref()
-            .take(wanted)
-            .read_to_end(&mut bytes)
-            .map_err(Error::Read)?;
+        self.reader.by_ref().take(wanted).read_to_end(&mut bytes).map_err(Error::Read)?;
         Ok((bytes.len() as u64 == wanted).then_some(bytes))
     }
 
@@ -86,18 +71,11 @@ pub(super) struct ExportSteps<R> {
 
 impl<R: BufRead> ExportSteps<R> {
     pub(super) fn new(lines: Lines<R>) -> Self {
-        Self {
-            lines,
-            next: 0,
-            overfull: None,
-        }
+        Self { lines, next: 0, overfull: None }
     }
 
     fn cut(&self) -> Stop {
-        Stop::Flaw(Flaw::at(
-            self.next,
-            "the file ends here: this entry and all after it are gone",
-        ))
+        Stop::Flaw(Flaw::at(self.next, "the file ends here: this entry and all after it are gone"))
     }
 
     /// Skips hashes beyond a tile's width: the entries show where the first of them was put in.
@@ -110,19 +88,14 @@ impl<R: BufRead> ExportSteps<R> {
             }
             self.overfull = self.overfull.or(Some(*tile));
         }
-        Err(Stop::Flaw(Flaw::at(
-            first_index(tile),
-            format!("`{tile}` holds too many hashes"),
-        )))
+        Err(Stop::Flaw(Flaw::at(first_index(tile), format!("`{tile}` holds too many hashes"))))
     }
 
     fn kept(&mut self, index: u64, text: &str) -> Result<Step, Stop> {
         let malformed = |what: &str| Stop::Flaw(Flaw::at(index, what));
         let mut fields = text.splitn(4, ' ').skip(1);
         let (found, salt, length) = (fields.next(), fields.next(), fields.next());
-        let (Some(found), Some(salt), Some(length)) =
-            (number(found), salt.and_then(salt_of), number(length))
-        else {
+        let (Some(found), Some(salt), Some(length)) = (number(found), salt.and_then(salt_of), number(length)) else {
             return Err(malformed("the line of this entry is malformed"));
         };
         if entry_line(found, &salt, length) != text || length > MAX_BODY_BYTES {
@@ -134,27 +107,19 @@ impl<R: BufRead> ExportSteps<R> {
         };
         match body.pop() {
             Some(b'\n') => Ok(Step::Kept { salt, body }),
-            _ => Err(malformed(
-                "the body of this entry has another length than its line says",
-            )),
+            _ => Err(malformed("the body of this entry has another length than its line says")),
         }
     }
 
     fn gone(index: u64, text: &str) -> Result<Step, Stop> {
         let mut fields = text.splitn(3, ' ').skip(1);
-        let (found, hash) = (
-            number(fields.next()),
-            fields.next().and_then(|hash| hash.parse().ok()),
-        );
+        let (found, hash) = (number(fields.next()), fields.next().and_then(|hash| hash.parse().ok()));
         match (found, hash) {
             (Some(found), Some(hash)) if erased_line(found, hash) == text => {
                 in_place(index, found)?;
                 Ok(Step::Gone { hash })
             }
-            _ => Err(Stop::Flaw(Flaw::at(
-                index,
-                "the line of this erased entry is malformed",
-            ))),
+            _ => Err(Stop::Flaw(Flaw::at(index, "the line of this erased entry is malformed"))),
         }
     }
 }
@@ -165,10 +130,7 @@ impl<R: BufRead> Steps for ExportSteps<R> {
             Line::Text(line) if line == tile_line(tile) => {}
             Line::End => return Err(self.cut()),
             Line::Text(_) | Line::Odd => {
-                return Err(Stop::Flaw(Flaw::at(
-                    first_index(tile),
-                    "the line before these hashes is malformed",
-                )));
+                return Err(Stop::Flaw(Flaw::at(first_index(tile), "the line before these hashes is malformed")));
             }
         }
         let mut hashes = Vec::new();
@@ -187,10 +149,7 @@ impl<R: BufRead> Steps for ExportSteps<R> {
                 }
                 Err(_) => {
                     let index = index_under(tile, u64::from(k));
-                    return Err(Stop::Flaw(Flaw::at(
-                        index,
-                        "the hash of this entry, or one above it, is malformed",
-                    )));
+                    return Err(Stop::Flaw(Flaw::at(index, "the hash of this entry, or one above it, is malformed")));
                 }
             }
         }
@@ -216,14 +175,10 @@ impl<R: BufRead> Steps for ExportSteps<R> {
 
     fn end(&mut self) -> Result<(), Stop> {
         if !self.lines.is_at_end()? {
-            return Err(Stop::Flaw(Flaw::nowhere(
-                "something follows the last entry",
-            )));
+            return Err(Stop::Flaw(Flaw::nowhere("something follows the last entry")));
         }
         match self.overfull {
-            Some(tile) => Err(Stop::Flaw(Flaw::nowhere(format!(
-                "`{tile}` holds too many hashes"
-            )))),
+            Some(tile) => Err(Stop::Flaw(Flaw::nowhere(format!("`{tile}` holds too many hashes")))),
             None => Ok(()),
         }
     }
@@ -237,10 +192,7 @@ fn in_place(index: u64, found: u64) -> Result<(), Stop> {
     if found == index {
         return Ok(());
     }
-    Err(Stop::Flaw(Flaw::at(
-        index,
-        format!("entry {found} stands in its place"),
-    )))
+    Err(Stop::Flaw(Flaw::at(index, format!("entry {found} stands in its place"))))
 }
 
 fn number(field: Option<&str>) -> Option<u64> {
@@ -250,9 +202,5 @@ fn number(field: Option<&str>) -> Option<u64> {
 fn salt_of(field: &str) -> Option<[u8; SALT_BYTES]> {
     let mut salt = [0u8; SALT_BYTES];
     // The exact spelling is compared by the caller, who writes the line again.
-    BASE64_STANDARD
-        .decode_slice(field, &mut salt)
-        .ok()
-        .filter(|length| *length == SALT_BYTES)
-        .map(|_| salt)
+    BASE64_STANDARD.decode_slice(field, &mut salt).ok().filter(|length| *length == SALT_BYTES).map(|_| salt)
 }

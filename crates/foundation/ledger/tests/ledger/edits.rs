@@ -18,8 +18,7 @@ enum Part {
 
 /// The file's stretches, found by its documented form alone.
 fn parts(file: &[u8]) -> Vec<(Range<usize>, Part)> {
-    let line_end =
-        |from: usize| from + file[from..].iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let line_end = |from: usize| from + file[from..].iter().position(|byte| *byte == b'\n').unwrap() + 1;
     let mut parts = Vec::new();
     let mut at = 0;
     for _ in 0..7 {
@@ -30,10 +29,7 @@ fn parts(file: &[u8]) -> Vec<(Range<usize>, Part)> {
     let (mut level, mut under) = (0, 0u64);
     while at < file.len() {
         let mut end = line_end(at);
-        let line = std::str::from_utf8(&file[at..end])
-            .unwrap()
-            .trim_end()
-            .to_owned();
+        let line = std::str::from_utf8(&file[at..end]).unwrap().trim_end().to_owned();
         let fields: Vec<_> = line.split(' ').collect();
         let part = match fields[..] {
             ["tile", tile_level, n, _] => {
@@ -65,12 +61,7 @@ fn log() -> Log {
 
 /// What a byte that changed at `at` must be named as. The end of a line before an entry belongs to what it ends.
 fn expected(parts: &[(Range<usize>, Part)], at: usize) -> Option<u64> {
-    match parts
-        .iter()
-        .find(|(range, _)| range.contains(&at))
-        .unwrap()
-        .1
-    {
+    match parts.iter().find(|(range, _)| range.contains(&at)).unwrap().1 {
         Part::Head => None,
         Part::TileLine(index) | Part::Hash(index) | Part::Entry(index) => Some(index),
     }
@@ -95,11 +86,7 @@ fn fifty_random_edits_are_caught() {
     let file = log().export();
     let parts = parts(&file);
     assert!(verify(&file).ok);
-    let entries: Vec<_> = parts
-        .iter()
-        .filter(|(_, part)| matches!(part, Part::Entry(_)))
-        .cloned()
-        .collect();
+    let entries: Vec<_> = parts.iter().filter(|(_, part)| matches!(part, Part::Entry(_))).cloned().collect();
     let mut rng = TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha);
     for round in 0..50 {
         let at = rng.random_range(0..file.len());
@@ -120,27 +107,16 @@ fn fifty_random_edits_are_caught() {
             3 => {
                 let (range, part) = &entries[rng.random_range(0..entries.len() - 1)];
                 edited.drain(range.clone());
-                let Part::Entry(index) = part else {
-                    unreachable!()
-                };
+                let Part::Entry(index) = part else { unreachable!() };
                 (Some(*index), format!("entry {index} taken out"))
             }
             4 => {
                 let a = rng.random_range(0..entries.len() - 1);
                 let b = rng.random_range(a + 1..entries.len());
                 let (a, b) = (entries[a].0.clone(), entries[b].0.clone());
-                edited = [
-                    &file[..a.start],
-                    &file[b.clone()],
-                    &file[a.end..b.start],
-                    &file[a.clone()],
-                    &file[b.end..],
-                ]
-                .concat();
-                (
-                    expected(&parts, a.start),
-                    format!("entries at {} and {} swapped", a.start, b.start),
-                )
+                edited = [&file[..a.start], &file[b.clone()], &file[a.end..b.start], &file[a.clone()], &file[b.end..]]
+                    .concat();
+                (expected(&parts, a.start), format!("entries at {} and {} swapped", a.start, b.start))
             }
             _ => {
                 edited.remove(at);
@@ -162,19 +138,11 @@ fn every_byte_counts() {
         for bit in [0x01, 0x20] {
             let mut edited = file.clone();
             edited[at] ^= bit;
-            caught(
-                &verify(&edited),
-                expected(&parts, at),
-                &format!("flip {bit:#x} at {at}"),
-            );
+            caught(&verify(&edited), expected(&parts, at), &format!("flip {bit:#x} at {at}"));
         }
         caught(
             &verify(&file[..at]),
-            Some(if at < parts[7].0.start {
-                0
-            } else {
-                gone_from(&parts, at)
-            }),
+            Some(if at < parts[7].0.start { 0 } else { gone_from(&parts, at) }),
             &format!("cut at {at}"),
         );
         let mut edited = file.clone();
@@ -187,11 +155,7 @@ fn every_byte_counts() {
         }
     }
     for more in [b"\n".as_slice(), b"x", b"entry 7", &file] {
-        caught(
-            &verify(&[&file, more].concat()),
-            None,
-            "bytes after the end",
-        );
+        caught(&verify(&[&file, more].concat()), None, "bytes after the end");
     }
 }
 
@@ -199,50 +163,21 @@ fn every_byte_counts() {
 fn whole_lines_moved_about_are_named() {
     let file = log().export();
     let parts = parts(&file);
-    let find = |wanted: Part| {
-        parts
-            .iter()
-            .filter(|(_, part)| *part == wanted)
-            .map(|(range, _)| range.clone())
-            .next_back()
-    };
+    let find =
+        |wanted: Part| parts.iter().filter(|(_, part)| *part == wanted).map(|(range, _)| range.clone()).next_back();
     let entry = |index| find(Part::Entry(index)).unwrap();
     let hash = |index| find(Part::Hash(index)).unwrap();
     let without = |range: Range<usize>| [&file[..range.start], &file[range.end..]].concat();
     let with = |at: usize, extra: Range<usize>| [&file[..at], &file[extra], &file[at..]].concat();
 
     for index in [0, 7, 255, 256, 300, 511, 512, 529] {
-        caught(
-            &verify(&without(entry(index))),
-            Some(index),
-            "an entry taken out",
-        );
-        caught(
-            &verify(&without(hash(index))),
-            Some(index),
-            "a hash taken out",
-        );
-        caught(
-            &verify(&with(entry(index).end, entry(index))),
-            Some(index + 1),
-            "an entry twice",
-        );
-        caught(
-            &verify(&with(hash(index).start, hash(index + 1))),
-            Some(index),
-            "a hash put in",
-        );
+        caught(&verify(&without(entry(index))), Some(index), "an entry taken out");
+        caught(&verify(&without(hash(index))), Some(index), "a hash taken out");
+        caught(&verify(&with(entry(index).end, entry(index))), Some(index + 1), "an entry twice");
+        caught(&verify(&with(hash(index).start, hash(index + 1))), Some(index), "a hash put in");
     }
-    caught(
-        &verify(&without(entry(530))),
-        Some(530),
-        "the last entry taken out",
-    );
-    caught(
-        &verify(&with(hash(530).end, hash(530))),
-        None,
-        "a hash too many",
-    );
+    caught(&verify(&without(entry(530))), Some(530), "the last entry taken out");
+    caught(&verify(&with(hash(530).end, hash(530))), None, "a hash too many");
 }
 
 /// An attacker who also fixes the entry's own hash is still named, by the hashes above.
@@ -258,11 +193,7 @@ fn a_consistent_change_of_body_and_hash_is_named() {
     let mut edited = Vec::new();
     for (index, (range, part)) in ours.iter().enumerate() {
         let leaf = *part == Part::Hash(300) || *part == Part::Entry(300);
-        edited.extend_from_slice(if leaf {
-            &forged[theirs[index].0.clone()]
-        } else {
-            &honest[range.clone()]
-        });
+        edited.extend_from_slice(if leaf { &forged[theirs[index].0.clone()] } else { &honest[range.clone()] });
     }
     caught(&verify(&edited), Some(256), "a body changed with its hash");
 }
@@ -276,20 +207,12 @@ fn a_rewritten_log_under_the_old_signature_fails() {
     forged.grow_to(20);
     let (honest_file, forged_file) = (honest.export(), forged.export());
     let head = parts(&honest_file)[7].0.start;
-    let edited = [
-        &honest_file[..head],
-        &forged_file[parts(&forged_file)[7].0.start..],
-    ]
-    .concat();
+    let edited = [&honest_file[..head], &forged_file[parts(&forged_file)[7].0.start..]].concat();
     caught(&verify(&edited), None, "a rewritten log");
 
-    let shorter = Checkpoint::new(&key(), 10, Log::of(10).edge.root())
-        .sign(&key())
-        .unwrap();
+    let shorter = Checkpoint::new(&key(), 10, Log::of(10).edge.root()).sign(&key()).unwrap();
     let note = honest.checkpoint();
-    let text = String::from_utf8(honest_file)
-        .unwrap()
-        .replacen(note.note(), shorter.note(), 1);
+    let text = String::from_utf8(honest_file).unwrap().replacen(note.note(), shorter.note(), 1);
     assert!(!verify(text.as_bytes()).ok);
 }
 

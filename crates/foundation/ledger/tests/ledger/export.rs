@@ -22,23 +22,16 @@ fn sound_exports_of_any_size_verify() {
         let verdict = verify(&log.export());
         assert!(verdict.ok, "{size}: {}", verdict.what);
         assert_eq!((verdict.size, verdict.root), (size, Some(log.edge.root())));
-        assert_eq!(
-            (verdict.checked, verdict.key),
-            (Checked::Export, KeyTrust::Pinned)
-        );
+        assert_eq!((verdict.checked, verdict.key), (Checked::Export, KeyTrust::Pinned));
         assert_eq!(verdict.log, Some(key().verifier().to_string()));
     }
 }
 
 #[test]
 fn without_a_key_the_verdict_says_so() {
-    let verdict =
-        ledger::verify_export(Log::of(3).export().as_slice(), &Options::default()).unwrap();
+    let verdict = ledger::verify_export(Log::of(3).export().as_slice(), &Options::default()).unwrap();
     assert!(verdict.ok && verdict.key == KeyTrust::Unpinned && verdict.what.contains("--key"));
-    let foreign = Options {
-        key: Some(other_key().verifier().clone()),
-        ..Options::default()
-    };
+    let foreign = Options { key: Some(other_key().verifier().clone()), ..Options::default() };
     let verdict = ledger::verify_export(Log::of(3).export().as_slice(), &foreign).unwrap();
     assert!(!verdict.ok && verdict.key == KeyTrust::Pinned && verdict.first_bad.is_none());
 }
@@ -56,26 +49,16 @@ fn erased_bodies_pass_only_with_their_event() {
     log.entries[9] = StoredEntry::Gone;
     assert_eq!(verify(&log.export()).first_bad, Some(9));
     log.append(vec![erase_event(&[9, 20, 21])]);
-    assert!(
-        verify(&log.export()).ok,
-        "a body that is still there breaks nothing"
-    );
+    assert!(verify(&log.export()).ok, "a body that is still there breaks nothing");
 }
 
 #[test]
 fn since_is_demanded() {
     let log = Log::of(300);
     let file = log.export();
-    let since = |log: &Log| Options {
-        since: Some(log.checkpoint().checkpoint().clone()),
-        ..pinned()
-    };
+    let since = |log: &Log| Options { since: Some(log.checkpoint().checkpoint().clone()), ..pinned() };
     for size in [0, 1, 256, 299, 300] {
-        assert!(
-            ledger::verify_export(file.as_slice(), &since(&Log::of(size)))
-                .unwrap()
-                .ok
-        );
+        assert!(ledger::verify_export(file.as_slice(), &since(&Log::of(size))).unwrap().ok);
     }
     let cut = ledger::verify_export(file.as_slice(), &since(&Log::of(310))).unwrap();
     assert_eq!((cut.ok, cut.first_bad), (false, Some(300)));
@@ -89,20 +72,10 @@ fn since_is_demanded() {
 fn incomplete_logs_are_not_exported() {
     let mut log = Log::of(5);
     log.entries.pop();
-    let refused = ledger::write_export(&mut Vec::new(), key().verifier(), &log.checkpoint(), &log)
-        .unwrap_err();
-    assert!(
-        matches!(refused, Error::Entry { index: 4, .. }),
-        "{refused}"
-    );
+    let refused = ledger::write_export(&mut Vec::new(), key().verifier(), &log.checkpoint(), &log).unwrap_err();
+    assert!(matches!(refused, Error::Entry { index: 4, .. }), "{refused}");
     let log = Log::of(5);
-    let refused = ledger::write_export(
-        &mut Vec::new(),
-        other_key().verifier(),
-        &log.checkpoint(),
-        &log,
-    )
-    .unwrap_err();
+    let refused = ledger::write_export(&mut Vec::new(), other_key().verifier(), &log.checkpoint(), &log).unwrap_err();
     assert!(matches!(refused, Error::NotSigned { .. }), "{refused}");
 }
 
@@ -137,12 +110,7 @@ fn nothing_in_the_file_makes_verification_take_memory() {
     let claimed = file.replacen(&format!(" {length}\n"), " 99999999999\n", 1);
     let endless = io::Read::chain(claimed.as_bytes(), Endless(0));
     let verdict = ledger::verify_export(io::BufReader::new(endless), &pinned()).unwrap();
-    assert_eq!(
-        (verdict.ok, verdict.first_bad),
-        (false, Some(0)),
-        "{}",
-        verdict.what
-    );
+    assert_eq!((verdict.ok, verdict.first_bad), (false, Some(0)), "{}", verdict.what);
 }
 
 /// How many entries a second is printed for whoever looks (`--nocapture`).

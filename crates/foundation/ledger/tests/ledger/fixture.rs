@@ -1,8 +1,8 @@
 //! A log in memory: tiles as they were written, entries, and a key that is the same each time.
 
 use ledger::{
-    Checkpoint, Edge, Leaf, LogKey, NewTile, Options, ReadLog, ReadTiles, SignedCheckpoint,
-    SourceError, StoredEntry, TileId, TileMap, Verdict, VerifierKey,
+    Checkpoint, Edge, Leaf, LogKey, NewTile, Options, ReadLog, ReadTiles, SignedCheckpoint, SourceError, StoredEntry,
+    TileId, TileMap, Verdict, VerifierKey,
 };
 use model::TenantId;
 
@@ -29,15 +29,11 @@ pub(crate) fn salt(index: u64) -> [u8; 32] {
 }
 
 pub(crate) fn body(index: u64) -> Vec<u8> {
-    format!(
-        r#"{{"id":"e{index}","action":"app.vote","outcome":"allowed","detail":{{"n":{index}}}}}"#
-    )
-    .into_bytes()
+    format!(r#"{{"id":"e{index}","action":"app.vote","outcome":"allowed","detail":{{"n":{index}}}}}"#).into_bytes()
 }
 
 pub(crate) fn erase_event(indexes: &[u64]) -> Vec<u8> {
-    format!(r#"{{"action":"event.erase","outcome":"allowed","detail":{{"indexes":{indexes:?}}}}}"#)
-        .into_bytes()
+    format!(r#"{{"action":"event.erase","outcome":"allowed","detail":{{"indexes":{indexes:?}}}}}"#).into_bytes()
 }
 
 impl Log {
@@ -56,10 +52,7 @@ impl Log {
         let mut leaves = Vec::new();
         for (index, body) in (first..).zip(bodies) {
             leaves.push(Leaf::of(&salt(index), &body));
-            self.entries.push(StoredEntry::Kept {
-                salt: salt(index),
-                body,
-            });
+            self.entries.push(StoredEntry::Kept { salt: salt(index), body });
         }
         let tiles = self.edge.append(&leaves).unwrap();
         for tile in &tiles {
@@ -77,9 +70,7 @@ impl Log {
     }
 
     pub(crate) fn checkpoint(&self) -> SignedCheckpoint {
-        Checkpoint::new(&key(), self.edge.size(), self.edge.root())
-            .sign(&key())
-            .unwrap()
+        Checkpoint::new(&key(), self.edge.size(), self.edge.root()).sign(&key()).unwrap()
     }
 
     pub(crate) fn export(&self) -> Vec<u8> {
@@ -101,21 +92,12 @@ impl ReadTiles for Log {
 
 impl ReadLog for Log {
     fn entries(&self, first: u64, count: u32) -> Result<Vec<StoredEntry>, SourceError> {
-        Ok(self
-            .entries
-            .iter()
-            .skip(first as usize)
-            .take(count as usize)
-            .cloned()
-            .collect())
+        Ok(self.entries.iter().skip(first as usize).take(count as usize).cloned().collect())
     }
 }
 
 pub(crate) fn pinned() -> Options<'static> {
-    Options {
-        key: Some(key().verifier().clone()),
-        ..Options::default()
-    }
+    Options { key: Some(key().verifier().clone()), ..Options::default() }
 }
 
 pub(crate) fn verify(file: &[u8]) -> Verdict {

@@ -15,10 +15,7 @@ fn a_sound_log_verifies() {
     for size in [0, 1, 256, 300, 600] {
         let verdict = Log::of(size).verify(&pinned());
         assert!(verdict.ok, "{}", verdict.what);
-        assert_eq!(
-            (verdict.size, verdict.first_bad, verdict.checked),
-            (size, None, Checked::Live)
-        );
+        assert_eq!((verdict.size, verdict.first_bad, verdict.checked), (size, None, Checked::Live));
         assert_eq!(verdict.key, KeyTrust::Pinned);
         let json = serde_json::to_value(&verdict).unwrap();
         assert_eq!(json["checked"], "live");
@@ -41,12 +38,7 @@ fn damage_in_the_store_is_named() {
         let mut log = Log::of(300);
         change(&mut log);
         let verdict = log.verify(&pinned());
-        assert_eq!(
-            (verdict.ok, verdict.first_bad),
-            (false, Some(first_bad)),
-            "{}",
-            verdict.what
-        );
+        assert_eq!((verdict.ok, verdict.first_bad), (false, Some(first_bad)), "{}", verdict.what);
     }
 }
 
@@ -74,12 +66,7 @@ fn damage_in_tiles_is_named() {
         bytes[byte] ^= 1;
         log.tiles.insert(tile, bytes);
         let verdict = log.verify(&pinned());
-        assert_eq!(
-            (verdict.ok, verdict.first_bad),
-            (false, Some(first_bad)),
-            "{tile}: {}",
-            verdict.what
-        );
+        assert_eq!((verdict.ok, verdict.first_bad), (false, Some(first_bad)), "{tile}: {}", verdict.what);
     }
     let mut log = Log::of(600);
     log.tiles.insert(hashes(0, 1, 256), vec![0; 40]);
@@ -99,47 +86,24 @@ fn erased_is_not_missing() {
     early.append(vec![erase_event(&[1])]);
     early.grow_to(5);
     early.entries[1] = StoredEntry::Gone;
-    assert_eq!(
-        early.verify(&pinned()).first_bad,
-        Some(1),
-        "an event erases what came before it"
-    );
+    assert_eq!(early.verify(&pinned()).first_bad, Some(1), "an event erases what came before it");
 
     let mut own = Log::of(5);
     own.erase(&[2]);
     own.entries[5] = StoredEntry::Gone;
-    assert_eq!(
-        own.verify(&pinned()).first_bad,
-        Some(2),
-        "an erased erasure accounts for nothing"
-    );
+    assert_eq!(own.verify(&pinned()).first_bad, Some(2), "an erased erasure accounts for nothing");
 }
 
 #[test]
 fn keys_and_earlier_states_are_demanded() {
     let log = Log::of(30);
-    let foreign = Options {
-        key: Some(other_key().verifier().clone()),
-        ..Options::default()
-    };
+    let foreign = Options { key: Some(other_key().verifier().clone()), ..Options::default() };
     let refused = log.verify(&foreign);
-    assert!(
-        !refused.ok && refused.first_bad.is_none() && refused.what.contains("another key"),
-        "{}",
-        refused.what
-    );
-    let not_ours = ledger::verify_log(
-        log.checkpoint().note(),
-        other_key().verifier(),
-        &log,
-        &Options::default(),
-    );
+    assert!(!refused.ok && refused.first_bad.is_none() && refused.what.contains("another key"), "{}", refused.what);
+    let not_ours = ledger::verify_log(log.checkpoint().note(), other_key().verifier(), &log, &Options::default());
     assert!(!not_ours.unwrap().ok);
 
-    let since = |log: &Log| Options {
-        since: Some(log.checkpoint().checkpoint().clone()),
-        ..pinned()
-    };
+    let since = |log: &Log| Options { since: Some(log.checkpoint().checkpoint().clone()), ..pinned() };
     for size in [0, 1, 29, 30] {
         assert!(log.verify(&since(&Log::of(size))).ok, "{size}");
     }
@@ -149,8 +113,6 @@ fn keys_and_earlier_states_are_demanded() {
     assert!(!log.verify(&since(&other)).ok);
     assert_eq!(
         log.checkpoint().note(),
-        ledger::SignedCheckpoint::open(log.checkpoint().note(), key().verifier())
-            .unwrap()
-            .note()
+        ledger::SignedCheckpoint::open(log.checkpoint().note(), key().verifier()).unwrap().note()
     );
 }

@@ -11,122 +11,55 @@ fn a_log_must_continue_what_was_seen() {
     let mut log = Log::of(10);
     let (early, key) = (log.checkpoint(), key());
     assert_eq!(memory.recall(key.verifier()).unwrap(), None);
-    assert_eq!(
-        memory.check(key.verifier(), &early, None).unwrap(),
-        Memory::First
-    );
-    assert_eq!(
-        memory.check(key.verifier(), &early, None).unwrap(),
-        Memory::Same
-    );
+    assert_eq!(memory.check(key.verifier(), &early, None).unwrap(), Memory::First);
+    assert_eq!(memory.check(key.verifier(), &early, None).unwrap(), Memory::Same);
 
     log.grow_to(300);
     let late = log.checkpoint();
-    assert!(matches!(
-        memory.check(key.verifier(), &late, None),
-        Err(Error::ProofFails)
-    ));
+    assert!(matches!(memory.check(key.verifier(), &late, None), Err(Error::ProofFails)));
     let proof = ledger::prove_consistency(late.checkpoint(), 10, &log).unwrap();
-    assert_eq!(
-        memory.check(key.verifier(), &late, Some(&proof)).unwrap(),
-        Memory::Continued
-    );
+    assert_eq!(memory.check(key.verifier(), &late, Some(&proof)).unwrap(), Memory::Continued);
     assert_eq!(memory.recall(key.verifier()).unwrap().unwrap(), late);
 
     let shrunk = memory.check(key.verifier(), &early, None).unwrap_err();
-    assert!(
-        matches!(
-            shrunk,
-            Error::Shrunk {
-                remembered: 300,
-                found: 10
-            }
-        ),
-        "{shrunk}"
-    );
+    assert!(matches!(shrunk, Error::Shrunk { remembered: 300, found: 10 }), "{shrunk}");
     for size in [300, 301] {
         let forked = Checkpoint::new(&key, size, Hash::EMPTY).sign(&key).unwrap();
-        assert!(matches!(
-            memory.check(key.verifier(), &forked, Some(&proof)),
-            Err(Error::Forked { .. })
-        ));
+        assert!(matches!(memory.check(key.verifier(), &forked, Some(&proof)), Err(Error::Forked { .. })));
     }
-    assert_eq!(
-        memory.recall(key.verifier()).unwrap().unwrap(),
-        late,
-        "nothing that was refused is remembered"
-    );
-    assert_eq!(
-        fs::read_dir(folder.path().join("seen")).unwrap().count(),
-        1,
-        "no draft is left"
-    );
+    assert_eq!(memory.recall(key.verifier()).unwrap().unwrap(), late, "nothing that was refused is remembered");
+    assert_eq!(fs::read_dir(folder.path().join("seen")).unwrap().count(), 1, "no draft is left");
 }
 
 #[test]
 fn memory_is_by_key_not_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let memory = Remembered::open(folder.path()).unwrap();
-    memory
-        .check(key().verifier(), &Log::of(10).checkpoint(), None)
-        .unwrap();
+    memory.check(key().verifier(), &Log::of(10).checkpoint(), None).unwrap();
     assert_eq!(key().origin(), other_key().origin());
     assert_eq!(memory.recall(other_key().verifier()).unwrap(), None);
-    let renamed = LogKey::new(
-        "elsewhere.example/log/main",
-        seal::SigningKey::from_seed(&[7; 32]),
-    )
-    .unwrap();
-    assert_eq!(
-        memory
-            .recall(renamed.verifier())
-            .unwrap()
-            .unwrap()
-            .checkpoint()
-            .size(),
-        10
-    );
-    let restarted = Checkpoint::new(&renamed, 3, Log::of(3).edge.root())
-        .sign(&renamed)
-        .unwrap();
-    assert!(matches!(
-        memory.check(renamed.verifier(), &restarted, None),
-        Err(Error::Shrunk { .. })
-    ));
+    let renamed = LogKey::new("elsewhere.example/log/main", seal::SigningKey::from_seed(&[7; 32])).unwrap();
+    assert_eq!(memory.recall(renamed.verifier()).unwrap().unwrap().checkpoint().size(), 10);
+    let restarted = Checkpoint::new(&renamed, 3, Log::of(3).edge.root()).sign(&renamed).unwrap();
+    assert!(matches!(memory.check(renamed.verifier(), &restarted, None), Err(Error::Shrunk { .. })));
 }
 
 #[test]
 fn damaged_memory_is_not_absent_memory() {
     let folder = tempfile::tempdir().unwrap();
     let memory = Remembered::open(folder.path()).unwrap();
-    memory
-        .check(key().verifier(), &Log::of(10).checkpoint(), None)
-        .unwrap();
-    let path = fs::read_dir(folder.path())
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
+    memory.check(key().verifier(), &Log::of(10).checkpoint(), None).unwrap();
+    let path = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
     let good = fs::read(&path).unwrap();
     for at in 0..good.len() {
         let mut bad = good.clone();
         bad[at] ^= 1;
         fs::write(&path, bad).unwrap();
-        assert!(
-            matches!(
-                memory.recall(key().verifier()),
-                Err(Error::MemoryDamaged { .. })
-            ),
-            "byte {at}"
-        );
+        assert!(matches!(memory.recall(key().verifier()), Err(Error::MemoryDamaged { .. })), "byte {at}");
     }
     for bad in [Vec::new(), vec![b'x'; 100_000]] {
         fs::write(&path, bad).unwrap();
-        assert!(matches!(
-            memory.recall(key().verifier()),
-            Err(Error::MemoryDamaged { .. })
-        ));
+        assert!(matches!(memory.recall(key().verifier()), Err(Error::MemoryDamaged { .. })));
     }
 }
 
@@ -134,67 +67,29 @@ fn damaged_memory_is_not_absent_memory() {
 fn verifying_remembers_and_is_held_to_it() {
     let folder = tempfile::tempdir().unwrap();
     let memory = Remembered::open(folder.path()).unwrap();
-    let options = Options {
-        remembered: Some(&memory),
-        ..Options::default()
-    };
+    let options = Options { remembered: Some(&memory), ..Options::default() };
     let mut log = Log::of(20);
     let early = log.export();
     let check = |file: &[u8]| ledger::verify_export(file, &options).unwrap();
     let first = check(&early);
-    assert!(
-        first.ok && first.key == KeyTrust::Unpinned && first.what.contains("--key"),
-        "{}",
-        first.what
-    );
+    assert!(first.ok && first.key == KeyTrust::Unpinned && first.what.contains("--key"), "{}", first.what);
     assert_eq!(check(&early).key, KeyTrust::Remembered);
 
     log.grow_to(300);
     let late = check(&log.export());
     assert!(late.ok && late.key == KeyTrust::Remembered && !late.what.contains("--key"));
-    assert_eq!(
-        memory
-            .recall(key().verifier())
-            .unwrap()
-            .unwrap()
-            .checkpoint()
-            .size(),
-        300
-    );
+    assert_eq!(memory.recall(key().verifier()).unwrap().unwrap().checkpoint().size(), 300);
     let older = check(&early);
-    assert!(
-        older.ok && older.what.contains("older than the 300"),
-        "{}",
-        older.what
-    );
-    assert_eq!(
-        memory
-            .recall(key().verifier())
-            .unwrap()
-            .unwrap()
-            .checkpoint()
-            .size(),
-        300
-    );
+    assert!(older.ok && older.what.contains("older than the 300"), "{}", older.what);
+    assert_eq!(memory.recall(key().verifier()).unwrap().unwrap().checkpoint().size(), 300);
 
     let mut rewritten = Log::of(7);
     rewritten.append((8..400).map(crate::fixture::body).collect());
     let refused = check(&rewritten.export());
-    assert!(
-        !refused.ok && refused.first_bad.is_none() && refused.what.contains("written anew"),
-        "{}",
-        refused.what
-    );
-    assert!(
-        verify(&rewritten.export()).ok,
-        "it is sound in itself: only memory tells"
-    );
+    assert!(!refused.ok && refused.first_bad.is_none() && refused.what.contains("written anew"), "{}", refused.what);
+    assert!(verify(&rewritten.export()).ok, "it is sound in itself: only memory tells");
 
     let live = Log::of(20).verify(&options);
-    assert_eq!(
-        (live.ok, live.first_bad),
-        (false, Some(20)),
-        "a running log does not get shorter"
-    );
+    assert_eq!((live.ok, live.first_bad), (false, Some(20)), "a running log does not get shorter");
     assert!(log.verify(&options).ok);
 }

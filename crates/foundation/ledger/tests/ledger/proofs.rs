@@ -2,8 +2,7 @@
 
 use crate::fixture::{Log, ORIGIN, body, key, other_key, salt, verifier};
 use ledger::{
-    Checkpoint, ConsistencyProof, Error, EventProof, Hash, Leaf, ReadTiles, SignedCheckpoint,
-    StoredEntry, TileMap,
+    Checkpoint, ConsistencyProof, Error, EventProof, Hash, Leaf, ReadTiles, SignedCheckpoint, StoredEntry, TileMap,
 };
 use model::TenantId;
 use proptest::prelude::*;
@@ -25,20 +24,14 @@ fn every_entry_of_every_kind_of_size_is_included() {
         let log = Log::of(size);
         let signed = log.checkpoint();
         let checkpoint = signed.checkpoint();
-        for index in (0..size)
-            .step_by(if size > 300 { 7 } else { 3 })
-            .chain([size - 1])
-        {
+        for index in (0..size).step_by(if size > 300 { 7 } else { 3 }).chain([size - 1]) {
             let proof = ledger::prove_inclusion(checkpoint, index, &log).unwrap();
             ledger::verify_inclusion(checkpoint, index, leaf(index), &proof).unwrap();
             let elsewhere = (index + 1) % size.max(2);
             assert!(ledger::verify_inclusion(checkpoint, elsewhere, leaf(index), &proof).is_err());
             assert!(ledger::verify_inclusion(checkpoint, index, leaf(index + 1), &proof).is_err());
         }
-        assert!(matches!(
-            ledger::prove_inclusion(checkpoint, size, &log),
-            Err(Error::NotInLog { .. })
-        ));
+        assert!(matches!(ledger::prove_inclusion(checkpoint, size, &log), Err(Error::NotInLog { .. })));
     }
 }
 
@@ -47,10 +40,7 @@ fn plans_name_every_tile_that_proving_reads() {
     let log = Log::of(600);
     let signed = log.checkpoint();
     let load = |tiles: Vec<ledger::TileId>| -> TileMap {
-        tiles
-            .into_iter()
-            .map(|id| (id, log.tiles.tile(&id).unwrap().unwrap()))
-            .collect()
+        tiles.into_iter().map(|id| (id, log.tiles.tile(&id).unwrap().unwrap())).collect()
     };
     for index in [0, 255, 256, 511, 512, 599] {
         let tiles = load(ledger::tiles_for_inclusion(600, index).unwrap());
@@ -98,32 +88,19 @@ fn consistency_between_many_sizes() {
     let log = Log::of(520);
     let signed = log.checkpoint();
     let newer = signed.checkpoint();
-    for from in [
-        0, 1, 2, 3, 127, 128, 255, 256, 257, 300, 511, 512, 513, 519, 520,
-    ] {
+    for from in [0, 1, 2, 3, 127, 128, 255, 256, 257, 300, 511, 512, 513, 519, 520] {
         let older = at(&log, from);
         let proof = ledger::prove_consistency(newer, from, &log).unwrap();
         proof.verify(&older, newer).unwrap();
         let mut forked = Log::default();
         forked.append((0..from).map(|index| body(index + 1)).collect());
         if from > 0 {
-            assert!(
-                proof
-                    .verify(forked.checkpoint().checkpoint(), newer)
-                    .is_err(),
-                "{from}"
-            );
+            assert!(proof.verify(forked.checkpoint().checkpoint(), newer).is_err(), "{from}");
         }
         let text = serde_json::to_string(&proof).unwrap();
-        assert_eq!(
-            serde_json::from_str::<ConsistencyProof>(&text).unwrap(),
-            proof
-        );
+        assert_eq!(serde_json::from_str::<ConsistencyProof>(&text).unwrap(), proof);
     }
-    assert!(matches!(
-        ledger::prove_consistency(newer, 521, &log),
-        Err(Error::NotEarlier { .. })
-    ));
+    assert!(matches!(ledger::prove_consistency(newer, 521, &log), Err(Error::NotEarlier { .. })));
 }
 
 #[test]
@@ -136,15 +113,9 @@ fn a_proof_is_one_document() {
         let proof = EventProof::new(key().verifier(), &signed, index, entry, &log).unwrap();
         let text = serde_json::to_string_pretty(&proof).unwrap();
         let read: EventProof = serde_json::from_str(&text).unwrap();
-        assert_eq!(
-            read.verify(Some(key().verifier())).unwrap(),
-            *signed.checkpoint()
-        );
+        assert_eq!(read.verify(Some(key().verifier())).unwrap(), *signed.checkpoint());
         assert_eq!(read.body.is_none(), index == 4);
-        assert!(matches!(
-            read.verify(Some(other_key().verifier())),
-            Err(Error::NotSigned { .. })
-        ));
+        assert!(matches!(read.verify(Some(other_key().verifier())), Err(Error::NotSigned { .. })));
 
         let wrong: [fn(&mut EventProof); 6] = [
             |proof| proof.index += 1,
@@ -164,18 +135,9 @@ fn a_proof_is_one_document() {
     proof.body = proof.body.map(|body| body.replace("e0", "e1"));
     assert!(matches!(proof.verify(None), Err(Error::ProofFails)));
     proof.body = None;
-    assert!(matches!(
-        proof.verify(None),
-        Err(Error::MalformedProof { .. })
-    ));
-    let other = StoredEntry::Kept {
-        salt: salt(1),
-        body: body(1),
-    };
-    assert!(matches!(
-        EventProof::new(key().verifier(), &signed, 0, &other, &log),
-        Err(Error::ProofFails)
-    ));
+    assert!(matches!(proof.verify(None), Err(Error::MalformedProof { .. })));
+    let other = StoredEntry::Kept { salt: salt(1), body: body(1) };
+    assert!(matches!(EventProof::new(key().verifier(), &signed, 0, &other, &log), Err(Error::ProofFails)));
 }
 
 #[test]
@@ -188,36 +150,22 @@ fn notes_are_c2sps_and_other_software_verifies_them() {
     // The note library's own Ed25519 agrees with ours, key string and signature both.
     let theirs = StandardVerifier::new(&key().verifier().to_string()).unwrap();
     let note = Note::from_bytes(signed.note().as_bytes()).unwrap();
-    note.verify(&VerifierList::new(vec![Box::new(theirs)]))
-        .unwrap();
-    assert_eq!(
-        SignedCheckpoint::open(signed.note(), key().verifier()).unwrap(),
-        signed
-    );
+    note.verify(&VerifierList::new(vec![Box::new(theirs)])).unwrap();
+    assert_eq!(SignedCheckpoint::open(signed.note(), key().verifier()).unwrap(), signed);
 }
 
 #[test]
 fn witnesses_may_sign_too() {
     let signed = Log::of(3).checkpoint();
     let witness = seal::SigningKey::from_seed(&[9; 32]);
-    let line =
-        signed_note::Signature::new("witness.example".into(), 7, witness.sign(b"x").to_vec())
-            .unwrap();
-    let note = format!(
-        "{}{}",
-        signed.note(),
-        String::from_utf8(line.to_bytes()).unwrap()
-    );
+    let line = signed_note::Signature::new("witness.example".into(), 7, witness.sign(b"x").to_vec()).unwrap();
+    let note = format!("{}{}", signed.note(), String::from_utf8(line.to_bytes()).unwrap());
     let opened = SignedCheckpoint::open(&note, key().verifier()).unwrap();
     assert_eq!(opened.checkpoint(), signed.checkpoint());
     let log = Log::of(3);
     let mut file = Vec::new();
     ledger::write_export(&mut file, key().verifier(), &opened, &log).unwrap();
-    assert_eq!(
-        file,
-        log.export(),
-        "an export holds the log's own signature alone"
-    );
+    assert_eq!(file, log.export(), "an export holds the log's own signature alone");
 }
 
 #[test]
@@ -229,15 +177,9 @@ fn a_changed_note_is_refused() {
         let Ok(changed) = String::from_utf8(bytes) else {
             continue;
         };
-        assert!(
-            SignedCheckpoint::open(&changed, key().verifier()).is_err(),
-            "byte {at}"
-        );
+        assert!(SignedCheckpoint::open(&changed, key().verifier()).is_err(), "byte {at}");
     }
-    assert!(matches!(
-        SignedCheckpoint::open(&note, other_key().verifier()),
-        Err(Error::NotSigned { .. })
-    ));
+    assert!(matches!(SignedCheckpoint::open(&note, other_key().verifier()), Err(Error::NotSigned { .. })));
     for text in ["", "\n", "\n\n", "a\n\n", &"x".repeat(20_000)] {
         assert!(SignedCheckpoint::open(text, key().verifier()).is_err());
         assert!(Checkpoint::read_unverified(text).is_err());
@@ -248,10 +190,7 @@ fn a_changed_note_is_refused() {
 fn keys_have_one_spelling() {
     let text = key().verifier().to_string();
     assert_eq!(verifier(&text).unwrap(), *key().verifier());
-    assert_eq!(
-        serde_json::to_string(key().verifier()).unwrap(),
-        format!("\"{text}\"")
-    );
+    assert_eq!(serde_json::to_string(key().verifier()).unwrap(), format!("\"{text}\""));
     for at in 0..text.len() {
         let mut bytes = text.clone().into_bytes();
         bytes[at] ^= 1;
@@ -261,26 +200,14 @@ fn keys_have_one_spelling() {
         assert!(verifier(&changed).is_err(), "byte {at}");
     }
     let upper = text.replacen(&text[27..35], &text[27..35].to_uppercase(), 1);
-    for wrong in [
-        "",
-        "+",
-        "++",
-        "a+b",
-        "a+00000000+",
-        &format!("{text}="),
-        &format!(" {text}"),
-        &format!("{text}\n"),
-    ] {
+    for wrong in ["", "+", "++", "a+b", "a+00000000+", &format!("{text}="), &format!(" {text}"), &format!("{text}\n")] {
         assert!(verifier(wrong).is_err(), "{wrong}");
     }
     assert!(upper == text || verifier(&upper).is_err());
     for host in ["", "a b", "a+b", "a\nb", "a\u{7f}", &"x".repeat(500)] {
         assert!(ledger::origin(host, &TenantId::main()).is_err(), "{host}");
     }
-    assert_eq!(
-        ledger::origin("localhost:7070", &TenantId::new("hr")).unwrap(),
-        "localhost:7070/log/hr"
-    );
+    assert_eq!(ledger::origin("localhost:7070", &TenantId::new("hr")).unwrap(), "localhost:7070/log/hr");
 }
 
 proptest! {

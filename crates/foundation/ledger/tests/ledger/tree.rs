@@ -18,25 +18,14 @@ fn merkle(leaves: &[tlog_tiles::Hash]) -> tlog_tiles::Hash {
 }
 
 fn expected_root(size: u64) -> Hash {
-    let leaves: Vec<_> = (0..size)
-        .map(|index| Leaf::of(&salt(index), &body(index)).hash().into())
-        .collect();
+    let leaves: Vec<_> = (0..size).map(|index| Leaf::of(&salt(index), &body(index)).hash().into()).collect();
     merkle(&leaves).into()
 }
 
 /// The reference vectors of Certificate Transparency (RFC 6962): eight inputs, the root after each.
 #[test]
 fn rfc_6962_vectors() {
-    let inputs = [
-        "",
-        "00",
-        "10",
-        "2021",
-        "3031",
-        "40414243",
-        "5051525354555657",
-        "606162636465666768696a6b6c6d6e6f",
-    ];
+    let inputs = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
     let roots = [
         "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
         "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
@@ -47,17 +36,11 @@ fn rfc_6962_vectors() {
         "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
         "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
     ];
-    let leaves: Vec<_> = inputs
-        .iter()
-        .map(|input| record_hash(&hex::decode(input).unwrap()))
-        .collect();
+    let leaves: Vec<_> = inputs.iter().map(|input| record_hash(&hex::decode(input).unwrap())).collect();
     for (size, root) in (1..).zip(roots) {
         assert_eq!(hex::encode(merkle(&leaves[..size]).0), root);
     }
-    assert_eq!(
-        hex::encode(Hash::EMPTY.as_bytes()),
-        hex::encode(seal::sha256(b""))
-    );
+    assert_eq!(hex::encode(Hash::EMPTY.as_bytes()), hex::encode(seal::sha256(b"")));
 }
 
 #[test]
@@ -92,26 +75,14 @@ fn a_full_second_level_gives_a_third() {
     let mut last = Vec::new();
     for _ in 0..256 {
         last = edge.append(&[leaf; 256]).unwrap();
-        last.iter()
-            .for_each(|tile| tiles.insert(tile.id, tile.bytes.clone()));
+        last.iter().for_each(|tile| tiles.insert(tile.id, tile.bytes.clone()));
     }
     let ids: Vec<_> = last.iter().map(|tile| tile.id.path()).collect();
-    assert_eq!(
-        ids,
-        [
-            "tile/entries/255",
-            "tile/0/255",
-            "tile/1/000",
-            "tile/2/000.p/1"
-        ]
-    );
+    assert_eq!(ids, ["tile/entries/255", "tile/0/255", "tile/1/000", "tile/2/000.p/1"]);
     let subtree = (0..16).fold(leaf.hash().into(), |hash, _| node_hash(hash, hash));
     assert_eq!(edge.root(), subtree.into());
 
-    edge.append(&[leaf])
-        .unwrap()
-        .into_iter()
-        .for_each(|tile| tiles.insert(tile.id, tile.bytes));
+    edge.append(&[leaf]).unwrap().into_iter().for_each(|tile| tiles.insert(tile.id, tile.bytes));
     assert_eq!(edge.root(), node_hash(subtree, leaf.hash().into()).into());
     let checkpoint = Checkpoint::new(&key(), edge.size(), edge.root());
     assert_eq!(Edge::load(&checkpoint, &tiles).unwrap().root(), edge.root());
@@ -130,25 +101,10 @@ fn appending_writes_exactly_the_tiles_that_changed() {
     };
     let mut log = Log::default();
     assert!(paths(&mut log, 0).is_empty());
-    assert_eq!(
-        paths(&mut log, 3),
-        ["tile/entries/000.p/3", "tile/0/000.p/3"]
-    );
-    assert_eq!(
-        paths(&mut log, 253),
-        ["tile/entries/000", "tile/0/000", "tile/1/000.p/1"]
-    );
-    assert_eq!(
-        paths(&mut log, 1),
-        ["tile/entries/001.p/1", "tile/0/001.p/1"]
-    );
-    let many = [
-        "tile/entries/001",
-        "tile/0/001",
-        "tile/entries/002.p/1",
-        "tile/0/002.p/1",
-        "tile/1/000.p/2",
-    ];
+    assert_eq!(paths(&mut log, 3), ["tile/entries/000.p/3", "tile/0/000.p/3"]);
+    assert_eq!(paths(&mut log, 253), ["tile/entries/000", "tile/0/000", "tile/1/000.p/1"]);
+    assert_eq!(paths(&mut log, 1), ["tile/entries/001.p/1", "tile/0/001.p/1"]);
+    let many = ["tile/entries/001", "tile/0/001", "tile/entries/002.p/1", "tile/0/002.p/1", "tile/1/000.p/2"];
     assert_eq!(paths(&mut log, 256), many);
     for tile in log.append(vec![body(0)]) {
         let one = if tile.id.is_entries() { 35 } else { 32 };
@@ -171,31 +127,15 @@ fn an_edge_is_loaded_from_its_tiles_or_refused() {
     let signed = log.checkpoint();
     let missing = Edge::load(signed.checkpoint(), &TileMap::new()).unwrap_err();
     assert!(matches!(missing, Error::TileMissing { .. }), "{missing}");
-    for id in [
-        TileId::hashes(0, 1, 44).unwrap(),
-        TileId::entries(1, 44).unwrap(),
-        TileId::hashes(1, 0, 1).unwrap(),
-    ] {
+    for id in [TileId::hashes(0, 1, 44).unwrap(), TileId::entries(1, 44).unwrap(), TileId::hashes(1, 0, 1).unwrap()] {
         let mut bytes = log.tiles.tile(&id).unwrap().unwrap();
         bytes[9] ^= 1;
         let good = std::mem::take(&mut log.tiles);
         log.tiles = good.clone();
         log.tiles.insert(id, bytes);
-        assert!(
-            matches!(
-                Edge::load(signed.checkpoint(), &log),
-                Err(Error::TilesDiffer { .. })
-            ),
-            "{id}"
-        );
+        assert!(matches!(Edge::load(signed.checkpoint(), &log), Err(Error::TilesDiffer { .. })), "{id}");
         log.tiles.insert(id, vec![1; 31]);
-        assert!(
-            matches!(
-                Edge::load(signed.checkpoint(), &log),
-                Err(Error::TileMalformed { .. })
-            ),
-            "{id}"
-        );
+        assert!(matches!(Edge::load(signed.checkpoint(), &log), Err(Error::TileMalformed { .. })), "{id}");
         log.tiles = good;
     }
 }

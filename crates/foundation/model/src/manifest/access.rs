@@ -22,13 +22,7 @@ pub(super) fn access<'t>(value: Option<&'t Value<'t>>, report: &mut Report<'_>) 
     let mfa = connect::patterns(&section, "mfa", report);
     let public = connect::patterns(&section, "public", report);
     let (everyone, groups) = used_by?;
-    Some(Access {
-        everyone,
-        groups,
-        roles,
-        mfa,
-        public,
-    })
+    Some(Access { everyone, groups, roles, mfa, public })
 }
 
 /// Whether everyone may, and the groups that may.
@@ -40,26 +34,13 @@ fn used_by(section: &Section<'_>, report: &mut Report<'_>) -> Option<(bool, Vec<
         return Some((true, Vec::new()));
     }
     let list = texts("access.use", section.example("use"), value, report);
-    if value
-        .get_ref()
-        .as_array()
-        .is_some_and(|list| list.is_empty())
-    {
+    if value.get_ref().as_array().is_some_and(|list| list.is_empty()) {
         let fix = "write `use = [\"everyone\"]`, or groups as in `use = [\"group:staff\"]`";
-        bad_value(
-            at,
-            "`access.use` is empty",
-            "nobody could use the app",
-            fix,
-            report,
-        );
+        bad_value(at, "`access.use` is empty", "nobody could use the app", fix, report);
         return None;
     }
     let everyone = list.iter().any(|item| item.text == EVERYONE);
-    let groups: Vec<Text<'_>> = list
-        .into_iter()
-        .filter(|item| item.text != EVERYONE)
-        .collect();
+    let groups: Vec<Text<'_>> = list.into_iter().filter(|item| item.text != EVERYONE).collect();
     let groups = self::groups(&groups, "`everyone` or `group:NAME`", report);
     Some((everyone, groups))
 }
@@ -70,13 +51,7 @@ fn groups(items: &[Text<'_>], shape: &str, report: &mut Report<'_>) -> Vec<Group
         let Some(group) = text.strip_prefix(GROUP) else {
             let what = format!("`{}` is not {shape}", shown(text));
             let fix = format!("did you mean `{GROUP}{}`?", shown(text));
-            bad_value(
-                at,
-                what,
-                "a group is written with `group:` before its name",
-                fix,
-                report,
-            );
+            bad_value(at, what, "a group is written with `group:` before its name", fix, report);
             continue;
         };
         if let Some(group) = name::GROUP.judge(Text { at, text: group }, report) {
@@ -89,20 +64,13 @@ fn groups(items: &[Text<'_>], shape: &str, report: &mut Report<'_>) -> Vec<Group
     groups
 }
 
-fn roles<'t>(
-    value: Option<&'t Value<'t>>,
-    report: &mut Report<'_>,
-) -> BTreeMap<String, Vec<Group>> {
+fn roles<'t>(value: Option<&'t Value<'t>>, report: &mut Report<'_>) -> BTreeMap<String, Vec<Group>> {
     let mut roles = BTreeMap::new();
     for (key, value) in entries("access.roles", value, ROLES_MAX, report) {
         let role = name::ROLE.judge(key, report);
         let path = format!("access.roles.{}", key.text);
         let items = texts(&path, keys::ACCESS.example("roles"), value, report);
-        if value
-            .get_ref()
-            .as_array()
-            .is_some_and(|list| list.is_empty())
-        {
+        if value.get_ref().as_array().is_some_and(|list| list.is_empty()) {
             let what = format!("`{}` is empty", shown(&path));
             bad_value(
                 value.span().start,
@@ -140,28 +108,15 @@ pub(super) fn browser<'t>(value: Option<&'t Value<'t>>, report: &mut Report<'_>)
 
 pub(super) fn limits<'t>(value: Option<&'t Value<'t>>, report: &mut Report<'_>) -> RequestLimits {
     let section = Section::open(&keys::LIMITS, "limits".to_owned(), value, &[], report);
-    let rows = section
-        .whole("rows", 1..=ROWS_DEFAULT, report)
-        .unwrap_or(ROWS_DEFAULT);
+    let rows = section.whole("rows", 1..=ROWS_DEFAULT, report).unwrap_or(ROWS_DEFAULT);
     let written = match section.find("requests", report) {
         None => Vec::new(),
         Some(value) => match value.get_ref().as_str() {
-            Some(text) => vec![Text {
-                at: value.span().start,
-                text,
-            }],
-            None => texts(
-                "limits.requests",
-                section.example("requests"),
-                value,
-                report,
-            ),
+            Some(text) => vec![Text { at: value.span().start, text }],
+            None => texts("limits.requests", section.example("requests"), value, report),
         },
     };
-    let requests = written
-        .into_iter()
-        .filter_map(|found| rate(found, report))
-        .collect();
+    let requests = written.into_iter().filter_map(|found| rate(found, report)).collect();
     RequestLimits { requests, rows }
 }
 
@@ -170,13 +125,7 @@ fn rate(found: Text<'_>, report: &mut Report<'_>) -> Option<RateLimit> {
     if rate.is_none() {
         let what = format!("`{}` is not a limit", shown(found.text));
         let why = format!("a limit is {}", measure::RATE_SHAPE);
-        bad_value(
-            found.at,
-            what,
-            why,
-            "write it as in `requests = \"60/min per user\"`",
-            report,
-        );
+        bad_value(found.at, what, why, "write it as in `requests = \"60/min per user\"`", report);
     }
     rate
 }

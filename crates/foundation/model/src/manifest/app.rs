@@ -21,30 +21,14 @@ pub(super) enum Judged {
     Before,
 }
 
-pub(super) fn app<'t>(
-    value: Option<&'t Value<'t>>,
-    judged: Judged,
-    report: &mut Report<'_>,
-) -> Option<App> {
+pub(super) fn app<'t>(value: Option<&'t Value<'t>>, judged: Judged, report: &mut Report<'_>) -> Option<App> {
     let section = Section::open(&keys::APP, "app".to_owned(), value, &[], report);
-    let name = section
-        .text("name", report)
-        .and_then(|found| name::APP.judge(found, report));
-    let team = section
-        .text("team", report)
-        .and_then(|found| name::TEAM.judge(found, report));
+    let name = section.text("name", report).and_then(|found| name::APP.judge(found, report));
+    let team = section.text("team", report).and_then(|found| name::TEAM.judge(found, report));
     let purpose = section.sentence("purpose", report);
     let expires = expires(&section, judged, report);
-    let class = section
-        .text("class", report)
-        .and_then(|found| class(found, report));
-    Some(App {
-        name: name?.to_owned(),
-        team: Group::new(team?),
-        purpose: purpose?,
-        expires: expires?,
-        class: class?,
-    })
+    let class = section.text("class", report).and_then(|found| class(found, report));
+    Some(App { name: name?.to_owned(), team: Group::new(team?), purpose: purpose?, expires: expires?, class: class? })
 }
 
 /// A class by its word.
@@ -73,25 +57,13 @@ fn expires(section: &Section<'_>, judged: Judged, report: &mut Report<'_>) -> Op
         (Some(text), _) => text.to_owned(),
         (None, Some(date)) => date.to_string(),
         (None, None) => {
-            return wrong_type(
-                "app.expires",
-                "a date",
-                section.example("expires"),
-                value,
-                report,
-            );
+            return wrong_type("app.expires", "a date", section.example("expires"), value, report);
         }
     };
     let plain = text.len() == "2027-02-01".len();
     let Some(date) = text.parse::<Date>().ok().filter(|_| plain) else {
         let what = format!("`{}` is not a date", shown(&text));
-        bad_value(
-            at,
-            what,
-            "it is read as year-month-day",
-            "write it as in `expires = \"2027-02-01\"`",
-            report,
-        );
+        bad_value(at, what, "it is read as year-month-day", "write it as in `expires = \"2027-02-01\"`", report);
         return None;
     };
     let Judged::On(today) = judged else {
@@ -101,27 +73,11 @@ fn expires(section: &Section<'_>, judged: Judged, report: &mut Report<'_>) -> Op
     if date < today {
         let what = format!("`{date}` is in the past");
         let why = "an app stops serving after the day on which it expires";
-        report.block(
-            at,
-            words(
-                "manifest.expired",
-                what,
-                why,
-                format!("choose a day up to {latest}"),
-            ),
-        );
+        report.block(at, words("manifest.expired", what, why, format!("choose a day up to {latest}")));
     } else if date > latest {
         let what = format!("`{date}` is more than {EXPIRES_AHEAD_DAYS_MAX} days ahead");
         let why = "an app that is still wanted is looked at again; deploying renews it";
-        report.block(
-            at,
-            words(
-                "manifest.expires_late",
-                what,
-                why,
-                format!("choose a day up to {latest}"),
-            ),
-        );
+        report.block(at, words("manifest.expires_late", what, why, format!("choose a day up to {latest}")));
     } else {
         return Some(date);
     }

@@ -22,9 +22,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<&str, Vec<Finding>> {
             words(
                 "manifest.too_large",
                 format!("the manifest has {} bytes", bytes.len()),
-                format!(
-                    "a manifest has at most {MANIFEST_BYTES_MAX} bytes, so that a person can read it"
-                ),
+                format!("a manifest has at most {MANIFEST_BYTES_MAX} bytes, so that a person can read it"),
                 "keep only what the app may do in it; long texts and data belong in other files",
             ),
         )]);
@@ -55,16 +53,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<&str, Vec<Finding>> {
 }
 
 fn not_utf8(bytes: &[u8], valid_up_to: usize) -> Finding {
-    let before = bytes
-        .get(..valid_up_to)
-        .and_then(|valid| std::str::from_utf8(valid).ok())
-        .unwrap_or_default();
+    let before = bytes.get(..valid_up_to).and_then(|valid| std::str::from_utf8(valid).ok()).unwrap_or_default();
     let line = before.matches('\n').count().saturating_add(1);
-    let column = before
-        .rsplit('\n')
-        .next()
-        .map_or(0, |last| last.chars().count())
-        .saturating_add(1);
+    let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()).saturating_add(1);
     let place = u32::try_from(line).ok().zip(u32::try_from(column).ok());
     let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     let what = match bytes.get(valid_up_to) {
@@ -72,12 +63,7 @@ fn not_utf8(bytes: &[u8], valid_up_to: usize) -> Finding {
         Some(byte) => format!("the byte 0x{byte:02x} here is not UTF-8"),
         None => "the manifest is not UTF-8".to_owned(),
     };
-    let words = words(
-        "manifest.not_text",
-        what,
-        "a manifest is text in UTF-8",
-        "save the file as UTF-8",
-    );
+    let words = words("manifest.not_text", what, "a manifest is text in UTF-8", "save the file as UTF-8");
     finding(Severity::Block, place, words)
 }
 
@@ -96,11 +82,7 @@ fn too_deep(text: &str) -> Option<(usize, Words)> {
                 dots = 0;
             }
             TokenKind::Dot => dots += 1,
-            TokenKind::Equals
-            | TokenKind::Comma
-            | TokenKind::Newline
-            | TokenKind::Comment
-            | TokenKind::Eof => dots = 0,
+            TokenKind::Equals | TokenKind::Comma | TokenKind::Newline | TokenKind::Comment | TokenKind::Eof => dots = 0,
             TokenKind::Whitespace
             | TokenKind::LiteralString
             | TokenKind::BasicString
@@ -110,21 +92,12 @@ fn too_deep(text: &str) -> Option<(usize, Words)> {
         }
         if brackets > BRACKETS_MAX || dots > DOTS_MAX {
             let (what, why) = if dots > DOTS_MAX {
-                (
-                    "a key has too many dots",
-                    format!("no key of a manifest has more than {DOTS_MAX}"),
-                )
+                ("a key has too many dots", format!("no key of a manifest has more than {DOTS_MAX}"))
             } else {
-                (
-                    "brackets are nested too deeply",
-                    format!("at most {BRACKETS_MAX} may be open at once"),
-                )
+                ("brackets are nested too deeply", format!("at most {BRACKETS_MAX} may be open at once"))
             };
             let fix = "a manifest needs at most two levels, as in `fields = { person = { class = \"personal\" } }`";
-            return Some((
-                token.span().start(),
-                words("manifest.too_deep", what, why, fix),
-            ));
+            return Some((token.span().start(), words("manifest.too_deep", what, why, fix)));
         }
     }
     None

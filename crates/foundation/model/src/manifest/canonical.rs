@@ -49,15 +49,9 @@ impl Manifest {
 
     fn kept(&self) -> Value {
         let collections = self.data.iter().map(|(name, kept)| {
-            let fields = kept
-                .fields
-                .iter()
-                .map(|(name, field)| (name.clone(), json!([field.class, field.kind])))
-                .collect();
-            (
-                name.clone(),
-                json!({ "retain_ms": ms(kept.retain), "fields": Value::Object(fields) }),
-            )
+            let fields =
+                kept.fields.iter().map(|(name, field)| (name.clone(), json!([field.class, field.kind]))).collect();
+            (name.clone(), json!({ "retain_ms": ms(kept.retain), "fields": Value::Object(fields) }))
         });
         Value::Object(collections.collect())
     }
@@ -79,10 +73,7 @@ fn ms(span: Duration) -> u64 {
 
 /// A list whose order says nothing.
 fn set(items: impl Iterator<Item = Value>) -> Value {
-    let items: BTreeMap<String, Value> = items
-        .map(sorted)
-        .map(|item| (item.to_string(), item))
-        .collect();
+    let items: BTreeMap<String, Value> = items.map(sorted).map(|item| (item.to_string(), item)).collect();
     Value::Array(items.into_values().collect())
 }
 
@@ -90,10 +81,7 @@ fn set(items: impl Iterator<Item = Value>) -> Value {
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(map) => {
-            let mut entries: Vec<(String, Value)> = map
-                .into_iter()
-                .map(|(key, value)| (key, sorted(value)))
-                .collect();
+            let mut entries: Vec<(String, Value)> = map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
             entries.sort_by(|(a, _), (b, _)| a.cmp(b));
             Value::Object(entries.into_iter().collect())
         }

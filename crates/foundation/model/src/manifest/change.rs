@@ -81,9 +81,7 @@ impl Manifest {
         let mut reach = Reach::new();
         for connect in self.connect.values() {
             for path in &connect.paths {
-                let methods = reach
-                    .entry((connect.endpoint(), path.as_str(), connect.secret.as_deref()))
-                    .or_default();
+                let methods = reach.entry((connect.endpoint(), path.as_str(), connect.secret.as_deref())).or_default();
                 methods.extend(connect.methods.iter().map(String::as_str));
             }
         }
@@ -94,10 +92,7 @@ impl Manifest {
     pub(super) fn reasons(&self) -> BTreeMap<String, BTreeSet<&str>> {
         let mut reasons = BTreeMap::<String, BTreeSet<&str>>::new();
         for connect in self.connect.values() {
-            reasons
-                .entry(connect.endpoint())
-                .or_default()
-                .insert(connect.why.as_str());
+            reasons.entry(connect.endpoint()).or_default().insert(connect.why.as_str());
         }
         reasons
     }
@@ -107,16 +102,8 @@ fn app(old: &Manifest, new: &Manifest, found: &mut Difference) {
     let surface = SurfaceName::Identity;
     let (was, is) = (&old.app, &new.app);
     if (&was.name, &was.team) != (&is.name, &is.team) {
-        found.push(
-            ChangeKind::Removed,
-            surface,
-            format!("acts as `{}` of the team `{}`", was.name, was.team),
-        );
-        found.push(
-            ChangeKind::Added,
-            surface,
-            format!("acts as `{}` of the team `{}`", is.name, is.team),
-        );
+        found.push(ChangeKind::Removed, surface, format!("acts as `{}` of the team `{}`", was.name, was.team));
+        found.push(ChangeKind::Added, surface, format!("acts as `{}` of the team `{}`", is.name, is.team));
     }
     let text = format!("may serve until {} (was {})", is.expires, was.expires);
     found.more_is_wider(&was.expires, &is.expires, surface, text);
@@ -152,39 +139,17 @@ fn access(old: &Manifest, new: &Manifest, found: &mut Difference) {
             "no longer everyone who is signed in may use it"
         },
     );
-    let users = |m: &Manifest| {
-        m.access
-            .groups
-            .iter()
-            .map(|g| format!("people in `{g}` may use it"))
-            .collect()
-    };
+    let users = |m: &Manifest| m.access.groups.iter().map(|g| format!("people in `{g}` may use it")).collect();
     found.sets(users(old), users(new), gateway);
-    let public = |m: &Manifest| {
-        m.access
-            .public
-            .iter()
-            .map(|p| sentences::public(p.as_str()))
-            .collect()
-    };
+    let public = |m: &Manifest| m.access.public.iter().map(|p| sentences::public(p.as_str())).collect();
     found.sets(public(old), public(new), gateway);
-    let paths = |m: &Manifest| -> BTreeSet<String> {
-        m.access.mfa.iter().map(|p| p.as_str().to_owned()).collect()
-    };
+    let paths = |m: &Manifest| -> BTreeSet<String> { m.access.mfa.iter().map(|p| p.as_str().to_owned()).collect() };
     let (before, after) = (paths(old), paths(new));
     for path in after.difference(&before) {
-        found.push(
-            ChangeKind::Narrowed,
-            gateway,
-            sentences::second_factor(path),
-        );
+        found.push(ChangeKind::Narrowed, gateway, sentences::second_factor(path));
     }
     for path in before.difference(&after) {
-        found.push(
-            ChangeKind::Widened,
-            gateway,
-            format!("`{path}` no longer needs a second factor"),
-        );
+        found.push(ChangeKind::Widened, gateway, format!("`{path}` no longer needs a second factor"));
     }
 }
 
@@ -192,39 +157,18 @@ fn people_and_pages(old: &Manifest, new: &Manifest, found: &mut Difference) {
     let gateway = SurfaceName::Gateway;
     let roles = |m: &Manifest| -> BTreeSet<String> {
         let roles = m.access.roles.iter();
-        roles
-            .flat_map(|(role, groups)| {
-                groups
-                    .iter()
-                    .map(move |g| sentences::has_role(g.as_str(), role))
-            })
-            .collect()
+        roles.flat_map(|(role, groups)| groups.iter().map(move |g| sentences::has_role(g.as_str(), role))).collect()
     };
     found.sets(roles(old), roles(new), SurfaceName::Identity);
-    let hosts = |m: &Manifest| {
-        m.browser
-            .hosts
-            .iter()
-            .map(|host| sentences::page_reach(host))
-            .collect()
-    };
+    let hosts = |m: &Manifest| m.browser.hosts.iter().map(|host| sentences::page_reach(host)).collect();
     found.sets(hosts(old), hosts(new), gateway);
-    let jobs = |m: &Manifest| {
-        m.jobs
-            .iter()
-            .map(|(name, job)| sentences::runs(name, job))
-            .collect()
-    };
+    let jobs = |m: &Manifest| m.jobs.iter().map(|(name, job)| sentences::runs(name, job)).collect();
     found.sets(jobs(old), jobs(new), gateway);
 }
 
 fn vault(old: &Manifest, new: &Manifest, found: &mut Difference) {
-    let secrets = |m: &Manifest| {
-        m.secrets
-            .iter()
-            .map(|(name, s)| sentences::uses_secret(name, s.id.as_str()))
-            .collect()
-    };
+    let secrets =
+        |m: &Manifest| m.secrets.iter().map(|(name, s)| sentences::uses_secret(name, s.id.as_str())).collect();
     found.sets(secrets(old), secrets(new), SurfaceName::Vault);
 }
 
@@ -236,32 +180,17 @@ fn broker(old: &Manifest, new: &Manifest, found: &mut Difference) {
         let mut lines = Vec::new();
         for ((endpoint, path, secret), methods) in to {
             let known = from.get(&(endpoint.clone(), *path, *secret));
-            let fresh: Vec<&str> = methods
-                .iter()
-                .copied()
-                .filter(|m| known.is_none_or(|known| !known.contains(m)))
-                .collect();
+            let fresh: Vec<&str> =
+                methods.iter().copied().filter(|m| known.is_none_or(|known| !known.contains(m))).collect();
             if !fresh.is_empty() {
-                lines.push((
-                    endpoint.clone(),
-                    sentences::sends(&fresh, endpoint, path, *secret),
-                ));
+                lines.push((endpoint.clone(), sentences::sends(&fresh, endpoint, path, *secret)));
             }
         }
         lines
     };
     for (endpoint, text) in fresh(&before, &after) {
-        let why: Vec<&str> = reasons
-            .get(&endpoint)
-            .into_iter()
-            .flatten()
-            .copied()
-            .collect();
-        found.push(
-            ChangeKind::Added,
-            surface,
-            format!("{text}: {}", why.join("; ")),
-        );
+        let why: Vec<&str> = reasons.get(&endpoint).into_iter().flatten().copied().collect();
+        found.push(ChangeKind::Added, surface, format!("{text}: {}", why.join("; ")));
     }
     for (_, text) in fresh(&after, &before) {
         found.push(ChangeKind::Removed, surface, text);
@@ -269,11 +198,7 @@ fn broker(old: &Manifest, new: &Manifest, found: &mut Difference) {
     for (endpoint, why) in &reasons {
         if reasons_before.get(endpoint).is_some_and(|was| was != why) {
             let why: Vec<&str> = why.iter().copied().collect();
-            found.push(
-                ChangeKind::Reworded,
-                surface,
-                format!("reaches {endpoint}: {}", why.join("; ")),
-            );
+            found.push(ChangeKind::Reworded, surface, format!("reaches {endpoint}: {}", why.join("; ")));
         }
     }
 }

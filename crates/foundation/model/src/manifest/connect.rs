@@ -22,10 +22,7 @@ const HTTPS_PORT: u16 = 443;
 const HTTP_PORT: u16 = 80;
 
 /// Every `[connect.…]`.
-pub(super) fn destinations<'t>(
-    value: Option<&'t Value<'t>>,
-    report: &mut Report<'_>,
-) -> BTreeMap<String, Connect> {
+pub(super) fn destinations<'t>(value: Option<&'t Value<'t>>, report: &mut Report<'_>) -> BTreeMap<String, Connect> {
     let mut found = BTreeMap::new();
     for (key, value) in entries("connect", value, DESTINATIONS_MAX, report) {
         let named = name::DESTINATION.judge(key, report);
@@ -37,23 +34,10 @@ pub(super) fn destinations<'t>(
     found
 }
 
-fn destination<'t>(
-    key: Text<'t>,
-    value: &'t Value<'t>,
-    report: &mut Report<'_>,
-) -> Option<Connect> {
+fn destination<'t>(key: Text<'t>, value: &'t Value<'t>, report: &mut Report<'_>) -> Option<Connect> {
     let path = format!("connect.{}", key.text);
-    let section = Section::open(
-        &keys::CONNECT,
-        path,
-        Some(value),
-        keys::CONNECT_LATER,
-        report,
-    );
-    if let Some(at) = keys::CONNECT_LATER
-        .iter()
-        .find_map(|key| section.stands(key))
-    {
+    let section = Section::open(&keys::CONNECT, path, Some(value), keys::CONNECT_LATER, report);
+    if let Some(at) = keys::CONNECT_LATER.iter().find_map(|key| section.stands(key)) {
         report.block(
             at,
             words(
@@ -67,15 +51,11 @@ fn destination<'t>(
     }
     let tls = section.flag("tls", report);
     let tls = tls.unwrap_or(true);
-    let host = section
-        .text("host", report)
-        .and_then(|found| host::host(found, report));
+    let host = section.text("host", report).and_then(|found| host::host(found, report));
     let methods = methods(&section, report);
     let paths = patterns(&section, "paths", report);
     not_empty(&section, "paths", report);
-    let secret = section
-        .text("secret", report)
-        .map(|found| variable(found, report));
+    let secret = section.text("secret", report).map(|found| variable(found, report));
     let why = section.sentence("why", report);
     let HostPort { host, port } = host?;
     let port = port.unwrap_or(if tls { HTTPS_PORT } else { HTTP_PORT });
@@ -83,16 +63,7 @@ fn destination<'t>(
         Some(secret) => Some(secret?),
         None => None,
     };
-    Some(Connect {
-        host,
-        port,
-        tls,
-        methods,
-        paths,
-        secret,
-        why: why?,
-        line: report.line(key.at),
-    })
+    Some(Connect { host, port, tls, methods, paths, secret, why: why?, line: report.line(key.at) })
 }
 
 /// The variable of a secret. What stands here may be a value that was pasted, so no message repeats it.
@@ -100,28 +71,15 @@ fn variable(found: Text<'_>, report: &mut Report<'_>) -> Option<String> {
     if name::VARIABLE.fits(found.text) {
         return Some(found.text.to_owned());
     }
-    let why =
-        "`secret` is a variable that is declared under `[secrets]`; a value never stands here";
-    bad_value(
-        found.at,
-        "`secret` is not a variable's name",
-        why,
-        "write it as in `secret = \"SLACK_TOKEN\"`",
-        report,
-    );
+    let why = "`secret` is a variable that is declared under `[secrets]`; a value never stands here";
+    bad_value(found.at, "`secret` is not a variable's name", why, "write it as in `secret = \"SLACK_TOKEN\"`", report);
     None
 }
 
 fn not_empty(section: &Section<'_>, key: &str, report: &mut Report<'_>) {
     if let Some(at) = section.empty_list(key) {
         let what = format!("`{}` is empty", shown(&section.name(key)));
-        bad_value(
-            at,
-            what,
-            "nothing would be allowed",
-            format!("write it as in `{}`", section.example(key)),
-            report,
-        );
+        bad_value(at, what, "nothing would be allowed", format!("write it as in `{}`", section.example(key)), report);
     }
 }
 
@@ -145,11 +103,7 @@ fn methods(section: &Section<'_>, report: &mut Report<'_>) -> Vec<String> {
 }
 
 /// A list of path patterns.
-pub(super) fn patterns(
-    section: &Section<'_>,
-    key: &str,
-    report: &mut Report<'_>,
-) -> Vec<PathPattern> {
+pub(super) fn patterns(section: &Section<'_>, key: &str, report: &mut Report<'_>) -> Vec<PathPattern> {
     let mut patterns = Vec::new();
     for Text { at, text } in section.texts(key, report) {
         match PathPattern::parse(text) {
@@ -165,10 +119,7 @@ pub(super) fn patterns(
 }
 
 /// Every `[secrets.…]`.
-pub(super) fn secrets<'t>(
-    value: Option<&'t Value<'t>>,
-    report: &mut Report<'_>,
-) -> BTreeMap<String, SecretUse> {
+pub(super) fn secrets<'t>(value: Option<&'t Value<'t>>, report: &mut Report<'_>) -> BTreeMap<String, SecretUse> {
     let mut found = BTreeMap::new();
     for (key, value) in entries("secrets", value, SECRETS_MAX, report) {
         let named = name::VARIABLE.judge(key, report);
@@ -185,24 +136,10 @@ pub(super) fn secrets<'t>(
             );
             continue;
         }
-        let section = Section::open(
-            &keys::SECRET,
-            format!("secrets.{}", key.text),
-            Some(value),
-            &[],
-            report,
-        );
-        let id = section
-            .text("id", report)
-            .and_then(|id| secret_id(id, report));
+        let section = Section::open(&keys::SECRET, format!("secrets.{}", key.text), Some(value), &[], report);
+        let id = section.text("id", report).and_then(|id| secret_id(id, report));
         if let (Some(name), Some(id)) = (named, id) {
-            found.insert(
-                name.to_owned(),
-                SecretUse {
-                    id,
-                    line: report.line(key.at),
-                },
-            );
+            found.insert(name.to_owned(), SecretUse { id, line: report.line(key.at) });
         }
     }
     found
@@ -218,13 +155,8 @@ fn secret_id(found: Text<'_>, report: &mut Report<'_>) -> Option<SecretId> {
         Some(c) => format!("the id of a secret has {}", lookalike::named(c)),
         None => "the id of a secret is not `team/name`".to_owned(),
     };
-    let why = "it is the team's name, one `/`, and a name of small letters, digits, `_` and `-`; a value never stands here";
-    bad_value(
-        found.at,
-        what,
-        why,
-        "write it as in `id = \"people-ops/slack-bot\"`",
-        report,
-    );
+    let why =
+        "it is the team's name, one `/`, and a name of small letters, digits, `_` and `-`; a value never stands here";
+    bad_value(found.at, what, why, "write it as in `id = \"people-ops/slack-bot\"`", report);
     None
 }

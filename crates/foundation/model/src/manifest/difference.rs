@@ -1,8 +1,6 @@
 //! The parts of a diff between manifests: sets, amounts, limits and what is kept. Knows which way is more authority.
 
-use super::{
-    Change, ChangeKind, Collection, Field, LimitBy, Manifest, SurfaceName, measure, sentences,
-};
+use super::{Change, ChangeKind, Collection, Field, LimitBy, Manifest, SurfaceName, measure, sentences};
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
@@ -17,21 +15,11 @@ pub(super) struct Difference {
 
 impl Difference {
     pub(super) fn push(&mut self, kind: ChangeKind, surface: SurfaceName, text: impl Into<String>) {
-        self.changes.push(Change {
-            kind,
-            surface,
-            text: text.into(),
-        });
+        self.changes.push(Change { kind, surface, text: text.into() });
     }
 
     /// A larger value is more authority.
-    pub(super) fn more_is_wider<T: Ord>(
-        &mut self,
-        old: &T,
-        new: &T,
-        surface: SurfaceName,
-        text: impl Into<String>,
-    ) {
+    pub(super) fn more_is_wider<T: Ord>(&mut self, old: &T, new: &T, surface: SurfaceName, text: impl Into<String>) {
         match new.cmp(old) {
             Ordering::Greater => self.push(ChangeKind::Widened, surface, text),
             Ordering::Less => self.push(ChangeKind::Narrowed, surface, text),
@@ -40,23 +28,12 @@ impl Difference {
     }
 
     /// A larger value is less authority.
-    pub(super) fn more_is_narrower<T: Ord>(
-        &mut self,
-        old: &T,
-        new: &T,
-        surface: SurfaceName,
-        text: impl Into<String>,
-    ) {
+    pub(super) fn more_is_narrower<T: Ord>(&mut self, old: &T, new: &T, surface: SurfaceName, text: impl Into<String>) {
         self.more_is_wider(new, old, surface, text);
     }
 
     /// Lines that are there or not.
-    pub(super) fn sets(
-        &mut self,
-        old: BTreeSet<String>,
-        new: BTreeSet<String>,
-        surface: SurfaceName,
-    ) {
+    pub(super) fn sets(&mut self, old: BTreeSet<String>, new: BTreeSet<String>, surface: SurfaceName) {
         for line in new.difference(&old) {
             self.push(ChangeKind::Added, surface, line.as_str());
         }
@@ -73,9 +50,7 @@ impl Manifest {
     pub(super) fn rates(&self) -> Rates {
         let mut rates = Rates::new();
         for rate in &self.limits.requests {
-            let count = rates
-                .entry((measure::by_words(rate.by), rate.per))
-                .or_insert(rate.count);
+            let count = rates.entry((measure::by_words(rate.by), rate.per)).or_insert(rate.count);
             *count = rate.count.min(*count);
         }
         rates
@@ -85,50 +60,20 @@ impl Manifest {
 pub(super) fn limits(old: &Manifest, new: &Manifest, found: &mut Difference) {
     let surface = SurfaceName::Gateway;
     let (was, is) = (&old.runtime.limits, &new.runtime.limits);
-    let bytes = |what: &str, is, was| {
-        format!(
-            "{what} is {} (was {})",
-            measure::size_words(is),
-            measure::size_words(was)
-        )
-    };
+    let bytes =
+        |what: &str, is, was| format!("{what} is {} (was {})", measure::size_words(is), measure::size_words(was));
     let spans = |what: &str, is, was| {
-        format!(
-            "{what} is {} (was {})",
-            measure::duration_words(is),
-            measure::duration_words(was)
-        )
+        format!("{what} is {} (was {})", measure::duration_words(is), measure::duration_words(was))
     };
     let memory = bytes("memory of one request", is.memory_bytes, was.memory_bytes);
     found.more_is_wider(&was.memory_bytes, &is.memory_bytes, surface, memory);
-    found.more_is_wider(
-        &was.cpu,
-        &is.cpu,
-        surface,
-        spans("CPU time of one request", is.cpu, was.cpu),
-    );
-    found.more_is_wider(
-        &was.time,
-        &is.time,
-        surface,
-        spans("time of one request", is.time, was.time),
-    );
-    let parallel = format!(
-        "{} requests run at once (was {})",
-        is.parallel, was.parallel
-    );
+    found.more_is_wider(&was.cpu, &is.cpu, surface, spans("CPU time of one request", is.cpu, was.cpu));
+    found.more_is_wider(&was.time, &is.time, surface, spans("time of one request", is.time, was.time));
+    let parallel = format!("{} requests run at once (was {})", is.parallel, was.parallel);
     found.more_is_wider(&was.parallel, &is.parallel, surface, parallel);
     let storage = bytes("kept data", is.storage_bytes, was.storage_bytes);
-    found.more_is_wider(
-        &was.storage_bytes,
-        &is.storage_bytes,
-        SurfaceName::Data,
-        storage,
-    );
-    let rows = format!(
-        "one list returns at most {} rows (was {})",
-        new.limits.rows, old.limits.rows
-    );
+    found.more_is_wider(&was.storage_bytes, &is.storage_bytes, SurfaceName::Data, storage);
+    let rows = format!("one list returns at most {} rows (was {})", new.limits.rows, old.limits.rows);
     found.more_is_wider(&old.limits.rows, &new.limits.rows, SurfaceName::Data, rows);
     let (before, after) = (old.rates(), new.rates());
     for (key, count) in &after {
@@ -137,31 +82,15 @@ pub(super) fn limits(old: &Manifest, new: &Manifest, found: &mut Difference) {
         found.more_is_wider(before.get(key).unwrap_or(&u32::MAX), count, surface, text);
     }
     for (key, count) in before.iter().filter(|(key, _)| !after.contains_key(key)) {
-        found.push(
-            ChangeKind::Widened,
-            surface,
-            format!("no longer limited to {}", rate_words(key, *count)),
-        );
+        found.push(ChangeKind::Widened, surface, format!("no longer limited to {}", rate_words(key, *count)));
     }
 }
 
 fn rate_words((by, per): &(&'static str, Duration), count: u32) -> String {
-    let by = [
-        LimitBy::User,
-        LimitBy::Address,
-        LimitBy::App,
-        LimitBy::Route,
-    ]
-    .into_iter()
-    .find(|b| measure::by_words(*b) == *by);
-    by.map(|by| {
-        measure::rate_words(&super::RateLimit {
-            count,
-            per: *per,
-            by,
-        })
-    })
-    .unwrap_or_default()
+    let by = [LimitBy::User, LimitBy::Address, LimitBy::App, LimitBy::Route]
+        .into_iter()
+        .find(|b| measure::by_words(*b) == *by);
+    by.map(|by| measure::rate_words(&super::RateLimit { count, per: *per, by })).unwrap_or_default()
 }
 
 pub(super) fn data(old: &Manifest, new: &Manifest, found: &mut Difference) {
@@ -172,47 +101,23 @@ pub(super) fn data(old: &Manifest, new: &Manifest, found: &mut Difference) {
             Some(was) => collection(name, was, kept, found),
         }
     }
-    for (name, kept) in old
-        .data
-        .iter()
-        .filter(|(name, _)| !new.data.contains_key(*name))
-    {
+    for (name, kept) in old.data.iter().filter(|(name, _)| !new.data.contains_key(*name)) {
         found.push(ChangeKind::Removed, surface, sentences::keeps(name, kept));
     }
 }
 
 fn collection(name: &str, old: &Collection, new: &Collection, found: &mut Difference) {
     let surface = SurfaceName::Data;
-    let (is, was) = (
-        measure::duration_words(new.retain),
-        measure::duration_words(old.retain),
-    );
-    found.more_is_wider(
-        &old.retain,
-        &new.retain,
-        surface,
-        format!("keeps `{name}` for {is} (was {was})"),
-    );
+    let (is, was) = (measure::duration_words(new.retain), measure::duration_words(old.retain));
+    found.more_is_wider(&old.retain, &new.retain, surface, format!("keeps `{name}` for {is} (was {was})"));
     for (field, declared) in &new.fields {
         match old.fields.get(field) {
-            None => found.push(
-                ChangeKind::Added,
-                surface,
-                format!("keeps `{name}.{field}` ({})", declared.class),
-            ),
+            None => found.push(ChangeKind::Added, surface, format!("keeps `{name}.{field}` ({})", declared.class)),
             Some(was) => changed_field(&format!("{name}.{field}"), was, declared, found),
         }
     }
-    for (field, declared) in old
-        .fields
-        .iter()
-        .filter(|(field, _)| !new.fields.contains_key(*field))
-    {
-        found.push(
-            ChangeKind::Removed,
-            surface,
-            format!("keeps `{name}.{field}` ({})", declared.class),
-        );
+    for (field, declared) in old.fields.iter().filter(|(field, _)| !new.fields.contains_key(*field)) {
+        found.push(ChangeKind::Removed, surface, format!("keeps `{name}.{field}` ({})", declared.class));
     }
 }
 
@@ -227,19 +132,7 @@ fn changed_field(name: &str, old: &Field, new: &Field, found: &mut Difference) {
     );
     if old.kind != new.kind {
         let word = |kind: Option<super::FieldType>| kind.map_or("any", super::FieldType::as_str);
-        let kind = if old.kind.is_none() {
-            ChangeKind::Narrowed
-        } else {
-            ChangeKind::Widened
-        };
-        found.push(
-            kind,
-            surface,
-            format!(
-                "`{name}` holds `{}` (was `{}`)",
-                word(new.kind),
-                word(old.kind)
-            ),
-        );
+        let kind = if old.kind.is_none() { ChangeKind::Narrowed } else { ChangeKind::Widened };
+        found.push(kind, surface, format!("`{name}` holds `{}` (was `{}`)", word(new.kind), word(old.kind)));
     }
 }

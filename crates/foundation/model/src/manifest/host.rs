@@ -28,20 +28,13 @@ pub(super) fn host(found: Text<'_>, report: &mut Report<'_>) -> Option<HostPort>
             if let Some(c) = found.text.chars().find(|c| !c.is_ascii()) {
                 let what = format!("`{}` has {}", shown(found.text), lookalike::named(c));
                 let why = format!("the host that is reached is `{}`", read.host);
-                let fix =
-                    "make sure that this is the host that you mean; if so, write it in that form";
+                let fix = "make sure that this is the host that you mean; if so, write it in that form";
                 report.warn(found.at, words("manifest.odd_host", what, why, fix));
             }
             Some(read)
         }
         Err((why, fix)) => {
-            bad_value(
-                found.at,
-                format!("`{}` is not a host", shown(found.text)),
-                why,
-                fix,
-                report,
-            );
+            bad_value(found.at, format!("`{}` is not a host", shown(found.text)), why, fix, report);
             None
         }
     }
@@ -55,39 +48,15 @@ fn refuse<T>(why: impl Into<String>, fix: impl Into<String>) -> Result<T, Refusa
 
 /// Marks of a URL or a pattern, each with what it means.
 const MARKS: &[(&str, &str, &str)] = &[
-    (
-        "://",
-        "it has a scheme",
-        "write the host alone; TLS is used unless `tls = false`",
-    ),
-    (
-        "@",
-        "it has a user before `@`; credentials never stand in a manifest",
-        "write the host alone, and use `secret`",
-    ),
-    (
-        "*",
-        "it has a wildcard; each destination is named whole",
-        "name each host in a section of its own",
-    ),
-    (
-        "/",
-        "it has a path",
-        "write the host alone; paths go into `paths`",
-    ),
-    (
-        "\\",
-        "it has a backslash, which some take for `/`",
-        "write the host alone",
-    ),
+    ("://", "it has a scheme", "write the host alone; TLS is used unless `tls = false`"),
+    ("@", "it has a user before `@`; credentials never stand in a manifest", "write the host alone, and use `secret`"),
+    ("*", "it has a wildcard; each destination is named whole", "name each host in a section of its own"),
+    ("/", "it has a path", "write the host alone; paths go into `paths`"),
+    ("\\", "it has a backslash, which some take for `/`", "write the host alone"),
     ("?", "it has a query", "write the host alone"),
     ("#", "it has a fragment", "write the host alone"),
     ("%", "it has an encoded character", "write the host decoded"),
-    (
-        ",",
-        "it has a comma",
-        "name each host in a section of its own",
-    ),
+    (",", "it has a comma", "name each host in a section of its own"),
 ];
 
 fn read(text: &str) -> Result<HostPort, Refusal> {
@@ -97,33 +66,18 @@ fn read(text: &str) -> Result<HostPort, Refusal> {
     if let Some((_, why, fix)) = MARKS.iter().find(|(mark, ..)| text.contains(mark)) {
         return refuse(*why, *fix);
     }
-    if let Some(c) = text
-        .chars()
-        .find(|c| c.is_whitespace() || super::report::invisible(*c))
-    {
-        return refuse(
-            format!("it has the character U+{:04X}", u32::from(c)),
-            "remove it",
-        );
+    if let Some(c) = text.chars().find(|c| c.is_whitespace() || super::report::invisible(*c)) {
+        return refuse(format!("it has the character U+{:04X}", u32::from(c)), "remove it");
     }
     let (name, port) = split_port(text)?;
     if name.len() > HOST_BYTES_MAX {
-        return refuse(
-            format!("a host has at most {HOST_BYTES_MAX} characters"),
-            "write the host alone",
-        );
+        return refuse(format!("a host has at most {HOST_BYTES_MAX} characters"), "write the host alone");
     }
     if name.ends_with(['.', '。', '．', '｡']) {
-        return refuse(
-            "it ends in a dot, which makes another name of the same host",
-            "remove the dot",
-        );
+        return refuse("it ends in a dot, which makes another name of the same host", "remove the dot");
     }
     let host = Host::parse(name).map_err(|error| {
-        (
-            format!("it cannot be read ({error})"),
-            "write a name such as `slack.com`, or an address".to_owned(),
-        )
+        (format!("it cannot be read ({error})"), "write a name such as `slack.com`, or an address".to_owned())
     })?;
     let written = name.to_ascii_lowercase();
     let host = match host {
@@ -145,9 +99,7 @@ fn plain_domain(domain: String) -> Result<String, Refusal> {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_')
+            && label.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_')
     };
     if domain.len() > HOST_BYTES_MAX || !domain.split('.').all(label_is_plain) {
         return refuse(
@@ -168,20 +120,15 @@ fn split_port(text: &str) -> Result<(&str, Option<u16>), Refusal> {
     let (name, port) = if text.starts_with('[') {
         match text.split_once(']') {
             Some((inner, "")) => (text.get(..inner.len() + 1).unwrap_or(text), None),
-            Some((inner, rest)) => (
-                text.get(..inner.len() + 1).unwrap_or(text),
-                Some(rest.strip_prefix(':').unwrap_or("")),
-            ),
+            Some((inner, rest)) => {
+                (text.get(..inner.len() + 1).unwrap_or(text), Some(rest.strip_prefix(':').unwrap_or("")))
+            }
             None => (text, None),
         }
     } else if text.matches(':').count() > 1 {
-        return refuse(
-            "an IPv6 address stands in brackets",
-            "write it as in `[2001:db8::1]:8443`",
-        );
+        return refuse("an IPv6 address stands in brackets", "write it as in `[2001:db8::1]:8443`");
     } else {
-        text.split_once(':')
-            .map_or((text, None), |(name, port)| (name, Some(port)))
+        text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port)))
     };
     let Some(port) = port else {
         return Ok((name, None));
@@ -189,10 +136,7 @@ fn split_port(text: &str) -> Result<(&str, Option<u16>), Refusal> {
     let plain = !port.starts_with('0') && port.bytes().all(|c| c.is_ascii_digit());
     match port.parse::<u16>().ok().filter(|_| plain) {
         Some(port) => Ok((name, Some(port))),
-        None => refuse(
-            "its port is not a number from 1 to 65535",
-            "write it as in `rooms.corp.example:8443`",
-        ),
+        None => refuse("its port is not a number from 1 to 65535", "write it as in `rooms.corp.example:8443`"),
     }
 }
 
@@ -214,14 +158,7 @@ mod tests {
             ("a_b.example", "a_b.example", None),
         ];
         for (text, host, port) in table {
-            assert_eq!(
-                read(text).unwrap(),
-                HostPort {
-                    host: host.to_owned(),
-                    port
-                },
-                "{text}"
-            );
+            assert_eq!(read(text).unwrap(), HostPort { host: host.to_owned(), port }, "{text}");
         }
     }
 

@@ -74,20 +74,14 @@ pub(super) const ACCESS: Keys = Keys {
     section: "access",
     keys: &[
         ("use", Required, "use = [\"everyone\"]"),
-        (
-            "roles",
-            Optional,
-            "roles.organiser = [\"group:people-ops\"]",
-        ),
+        ("roles", Optional, "roles.organiser = [\"group:people-ops\"]"),
         ("mfa", Optional, "mfa = [\"/export/**\"]"),
         ("public", Optional, "public = []"),
     ],
 };
 
-pub(super) const SECRET: Keys = Keys {
-    section: "secrets.*",
-    keys: &[("id", Required, "id = \"people-ops/slack-bot\"")],
-};
+pub(super) const SECRET: Keys =
+    Keys { section: "secrets.*", keys: &[("id", Required, "id = \"people-ops/slack-bot\"")] };
 
 pub(super) const CONNECT: Keys = Keys {
     section: "connect.*",
@@ -96,11 +90,7 @@ pub(super) const CONNECT: Keys = Keys {
         ("methods", Required, "methods = [\"POST\"]"),
         ("paths", Required, "paths = [\"/api/chat.postMessage\"]"),
         ("secret", Optional, "secret = \"SLACK_TOKEN\""),
-        (
-            "why",
-            Required,
-            "why = \"Posts the chosen time to the team channel\"",
-        ),
+        ("why", Required, "why = \"Posts the chosen time to the team channel\""),
         ("tls", Optional, "tls = true"),
     ],
 };
@@ -110,59 +100,28 @@ pub(super) const CONNECT_LATER: &[&str] = &["connector", "allow"];
 
 pub(super) const COLLECTION: Keys = Keys {
     section: "data.*",
-    keys: &[
-        ("retain", Required, "retain = \"30d\""),
-        (
-            "fields",
-            Required,
-            "fields.person = { class = \"personal\" }",
-        ),
-    ],
+    keys: &[("retain", Required, "retain = \"30d\""), ("fields", Required, "fields.person = { class = \"personal\" }")],
 };
 
 pub(super) const FIELD: Keys = Keys {
     section: "data.*.fields.*",
-    keys: &[
-        ("class", Required, "class = \"internal\""),
-        ("type", Optional, "type = \"text\""),
-    ],
+    keys: &[("class", Required, "class = \"internal\""), ("type", Optional, "type = \"text\"")],
 };
 
 pub(super) const JOB: Keys = Keys {
     section: "jobs.*",
-    keys: &[
-        ("schedule", Required, "schedule = \"0 8 * * 1-5\""),
-        ("zone", Optional, "zone = \"Europe/Berlin\""),
-    ],
+    keys: &[("schedule", Required, "schedule = \"0 8 * * 1-5\""), ("zone", Optional, "zone = \"Europe/Berlin\"")],
 };
 
-pub(super) const BROWSER: Keys = Keys {
-    section: "browser",
-    keys: &[("hosts", Optional, "hosts = []")],
-};
+pub(super) const BROWSER: Keys = Keys { section: "browser", keys: &[("hosts", Optional, "hosts = []")] };
 
 pub(super) const LIMITS: Keys = Keys {
     section: "limits",
-    keys: &[
-        ("requests", Optional, "requests = \"60/min per user\""),
-        ("rows", Optional, "rows = 500"),
-    ],
+    keys: &[("requests", Optional, "requests = \"60/min per user\""), ("rows", Optional, "rows = 500")],
 };
 
-const ALL: [&Keys; 12] = [
-    &ROOT,
-    &APP,
-    &RUNTIME,
-    &RUNTIME_LIMITS,
-    &ACCESS,
-    &SECRET,
-    &CONNECT,
-    &COLLECTION,
-    &FIELD,
-    &JOB,
-    &BROWSER,
-    &LIMITS,
-];
+const ALL: [&Keys; 12] =
+    [&ROOT, &APP, &RUNTIME, &RUNTIME_LIMITS, &ACCESS, &SECRET, &CONNECT, &COLLECTION, &FIELD, &JOB, &BROWSER, &LIMITS];
 
 /// Longer words are nobody's slip of the finger; comparing them would only cost time.
 const COMPARED_MAX: usize = 40;
@@ -179,32 +138,19 @@ impl Keys {
         let mut meant = Vec::new();
         for key in table.keys() {
             let (at, word) = (key.span().start, key.get_ref().as_ref());
-            let known =
-                self.keys.iter().any(|(known, ..)| *known == word) || except.contains(&word);
+            let known = self.keys.iter().any(|(known, ..)| *known == word) || except.contains(&word);
             if known || word == UNREAD_TABLE {
                 continue;
             }
-            let place = if path.is_empty() {
-                "the manifest".to_owned()
-            } else {
-                format!("`[{}]`", shown(path))
-            };
+            let place = if path.is_empty() { "the manifest".to_owned() } else { format!("`[{}]`", shown(path)) };
             let what = format!("{place} has no key `{}`", shown(word));
             let why = match word.chars().find(|c| !c.is_ascii()) {
                 Some(c) => format!("it has {}", lookalike::named(c)),
                 None => "a key that nobody reads would be a promise that nobody keeps".to_owned(),
             };
-            let latin: String = word
-                .chars()
-                .take(COMPARED_MAX)
-                .map(lookalike::latin)
-                .collect();
+            let latin: String = word.chars().take(COMPARED_MAX).map(lookalike::latin).collect();
             let latin = latin.to_ascii_lowercase();
-            let near = self
-                .keys
-                .iter()
-                .map(|(key, ..)| (strsim::osa_distance(&latin, key), *key))
-                .min();
+            let near = self.keys.iter().map(|(key, ..)| (strsim::osa_distance(&latin, key), *key)).min();
             let fix = match near.filter(|(edits, key)| *edits <= key.len().div_ceil(3)) {
                 Some((_, key)) => {
                     meant.push(key);
@@ -218,20 +164,13 @@ impl Keys {
     }
 
     fn elsewhere(&self, latin: &str, near: &str) -> String {
-        if let Some(other) = ALL
-            .iter()
-            .find(|keys| keys.keys.iter().any(|(key, ..)| *key == latin))
-        {
+        if let Some(other) = ALL.iter().find(|keys| keys.keys.iter().any(|(key, ..)| *key == latin)) {
             return match other.section {
                 "" => format!("`{latin}` is a section of its own: `[{latin}]`"),
                 section => format!("`{latin}` belongs in `[{section}]`"),
             };
         }
-        let valid: Vec<String> = self
-            .keys
-            .iter()
-            .map(|(key, ..)| format!("`{key}`"))
-            .collect();
+        let valid: Vec<String> = self.keys.iter().map(|(key, ..)| format!("`{key}`")).collect();
         match valid.len() {
             1 => format!("the only key here is `{near}`"),
             _ => format!("the nearest is `{near}`; valid here: {}", valid.join(", ")),
@@ -240,17 +179,11 @@ impl Keys {
 
     /// The example of a key.
     pub(super) fn example(&self, key: &str) -> &'static str {
-        self.keys
-            .iter()
-            .find(|(known, ..)| *known == key)
-            .map_or("", |(.., example)| example)
+        self.keys.iter().find(|(known, ..)| *known == key).map_or("", |(.., example)| example)
     }
 
     /// Whether the section must have it.
     pub(super) fn need(&self, key: &str) -> Need {
-        self.keys
-            .iter()
-            .find(|(known, ..)| *known == key)
-            .map_or(Optional, |(_, need, _)| *need)
+        self.keys.iter().find(|(known, ..)| *known == key).map_or(Optional, |(_, need, _)| *need)
     }
 }

@@ -52,25 +52,14 @@ const CONFUSABLE: &[(&str, char)] = &[
 
 /// The ASCII character that `c` is taken for.
 fn looks_like(c: char) -> Option<char> {
-    let full_width = u32::from(c)
-        .checked_sub(0xff01)
-        .filter(|from| *from < 94)
-        .and_then(|from| char::from_u32(from + 0x21));
-    full_width.or_else(|| {
-        CONFUSABLE
-            .iter()
-            .find(|(letters, _)| letters.contains(c))
-            .map(|(_, latin)| *latin)
-    })
+    let full_width =
+        u32::from(c).checked_sub(0xff01).filter(|from| *from < 94).and_then(|from| char::from_u32(from + 0x21));
+    full_width.or_else(|| CONFUSABLE.iter().find(|(letters, _)| letters.contains(c)).map(|(_, latin)| *latin))
 }
 
 /// `c`, or the ASCII character that it is taken for.
 pub(super) fn latin(c: char) -> char {
-    if c.is_ascii() {
-        c
-    } else {
-        looks_like(c).unwrap_or(c)
-    }
+    if c.is_ascii() { c } else { looks_like(c).unwrap_or(c) }
 }
 
 /// `а` (U+0430), which looks like `a` and is not.

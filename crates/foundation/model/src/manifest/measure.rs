@@ -11,19 +11,12 @@ const UNITS_OF_TIME: &[(&str, u64, &str)] = &[
     ("ms", 1, "millisecond"),
 ];
 
-const UNITS_OF_SIZE: &[(&str, u64)] = &[
-    ("GiB", 1 << 30),
-    ("MiB", 1 << 20),
-    ("KiB", 1 << 10),
-    ("B", 1),
-];
+const UNITS_OF_SIZE: &[(&str, u64)] = &[("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 /// What can be said of a text that is not a measure: how one is written.
-pub(super) const DURATION_SHAPE: &str =
-    "a whole number and `d`, `h`, `min`, `s` or `ms`, such as `30d`";
+pub(super) const DURATION_SHAPE: &str = "a whole number and `d`, `h`, `min`, `s` or `ms`, such as `30d`";
 pub(super) const SIZE_SHAPE: &str = "a whole number and `KiB`, `MiB` or `GiB`, such as `64MiB`";
-pub(super) const RATE_SHAPE: &str =
-    "N/(s|min|h) per (user|address|app|route), such as `60/min per user`";
+pub(super) const RATE_SHAPE: &str = "N/(s|min|h) per (user|address|app|route), such as `60/min per user`";
 
 /// More than a node answers in an hour.
 const RATE_MAX: u32 = 10_000_000;
@@ -55,9 +48,7 @@ pub(super) fn rate(text: &str) -> Option<RateLimit> {
     let (amount, per, by) = (parts.next()?, parts.next()?, parts.next()?);
     let (count, unit) = amount.split_once('/')?;
     let (count, rest) = split(count)?;
-    let count = u32::try_from(count)
-        .ok()
-        .filter(|count| (1..=RATE_MAX).contains(count))?;
+    let count = u32::try_from(count).ok().filter(|count| (1..=RATE_MAX).contains(count))?;
     let per_secs = match unit {
         "s" => 1,
         "min" => 60,
@@ -72,33 +63,21 @@ pub(super) fn rate(text: &str) -> Option<RateLimit> {
         _ => return None,
     };
     let whole = per == "per" && rest.is_empty() && parts.next().is_none();
-    whole.then(|| RateLimit {
-        count,
-        per: Duration::from_secs(per_secs),
-        by,
-    })
+    whole.then(|| RateLimit { count, per: Duration::from_secs(per_secs), by })
 }
 
 /// `30 days`, `1 hour`, `50 milliseconds`.
 pub(super) fn duration_words(span: Duration) -> String {
     let ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-    let fits = UNITS_OF_TIME
-        .iter()
-        .find(|(_, unit_ms, _)| ms >= *unit_ms && ms.is_multiple_of(*unit_ms));
+    let fits = UNITS_OF_TIME.iter().find(|(_, unit_ms, _)| ms >= *unit_ms && ms.is_multiple_of(*unit_ms));
     let (unit_ms, word) = fits.map_or((1, "millisecond"), |(_, unit_ms, word)| (*unit_ms, *word));
     let number = ms / unit_ms;
-    if number == 1 {
-        format!("1 {word}")
-    } else {
-        format!("{number} {word}s")
-    }
+    if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
 }
 
 /// `64 MiB`.
 pub(super) fn size_words(size_bytes: u64) -> String {
-    let fits = UNITS_OF_SIZE
-        .iter()
-        .find(|(_, unit)| size_bytes >= *unit && size_bytes.is_multiple_of(*unit));
+    let fits = UNITS_OF_SIZE.iter().find(|(_, unit)| size_bytes >= *unit && size_bytes.is_multiple_of(*unit));
     let (name, unit) = fits.copied().unwrap_or(("B", 1));
     format!("{} {name}", size_bytes / unit)
 }

@@ -190,14 +190,7 @@ pub enum FieldType {
 }
 
 impl FieldType {
-    pub const ALL: [Self; 6] = [
-        Self::Text,
-        Self::Number,
-        Self::Boolean,
-        Self::Date,
-        Self::List,
-        Self::Object,
-    ];
+    pub const ALL: [Self; 6] = [Self::Text, Self::Number, Self::Boolean, Self::Date, Self::List, Self::Object];
 
     /// The word as the manifest spells it.
     #[must_use]

@@ -48,25 +48,14 @@ fn read(bytes: &[u8], judged: Judged) -> Result<Parsed, Vec<Finding>> {
     let findings = report.finish();
     // INVARIANT: a part that could not be made has reported why, so `None` comes with a finding that blocks.
     match manifest {
-        Some(manifest)
-            if findings
-                .iter()
-                .all(|finding| finding.severity < Severity::Block) =>
-        {
-            Ok(Parsed {
-                manifest,
-                warnings: findings,
-            })
+        Some(manifest) if findings.iter().all(|finding| finding.severity < Severity::Block) => {
+            Ok(Parsed { manifest, warnings: findings })
         }
         _ => Err(findings),
     }
 }
 
-fn sections<'t>(
-    root: &'t DeTable<'t>,
-    judged: Judged,
-    report: &mut Report<'_>,
-) -> Option<Manifest> {
+fn sections<'t>(root: &'t DeTable<'t>, judged: Judged, report: &mut Report<'_>) -> Option<Manifest> {
     let misspelt = keys::ROOT.judge(root, "", &[], report);
     report.misspelt(misspelt);
     let find = |name: &str| -> Option<&'t Value<'t>> { root.get(name) };
@@ -81,24 +70,13 @@ fn sections<'t>(
     let limits = access::limits(find("limits"), report);
     judge_secrets(find("secrets"), &secrets, find("connect"), &connect, report);
     judge_class(root, app.as_ref(), &data, report);
-    Some(Manifest {
-        app: app?,
-        runtime: runtime?,
-        access: access?,
-        secrets,
-        connect,
-        data,
-        jobs,
-        browser,
-        limits,
-    })
+    Some(Manifest { app: app?, runtime: runtime?, access: access?, secrets, connect, data, jobs, browser, limits })
 }
 
 /// Where a key stands below a section: `[section.name] key = …`.
 fn stands<'t>(section: Option<&'t Value<'t>>, name: &str, key: Option<&str>) -> usize {
-    let Some((own, value)) = section
-        .and_then(|section| section.get_ref().as_table())
-        .and_then(|table| table.get_key_value(name))
+    let Some((own, value)) =
+        section.and_then(|section| section.get_ref().as_table()).and_then(|table| table.get_key_value(name))
     else {
         return 0;
     };
@@ -117,66 +95,39 @@ fn judge_secrets<'t>(
         return;
     }
     let written = |name: &str| {
-        declared_at
-            .and_then(|value| value.get_ref().as_table())
-            .is_some_and(|table| table.contains_key(name))
+        declared_at.and_then(|value| value.get_ref().as_table()).is_some_and(|table| table.contains_key(name))
     };
     for (name, connect) in used {
         let Some(secret) = connect.secret.as_deref().filter(|secret| !written(secret)) else {
             continue;
         };
-        let near = declared
-            .keys()
-            .map(|known| (strsim::osa_distance(secret, known), known))
-            .min();
+        let near = declared.keys().map(|known| (strsim::osa_distance(secret, known), known)).min();
         let fix = match near.filter(|(edits, _)| *edits <= 3) {
             Some((_, known)) => format!("did you mean `{known}`?"),
             None => "write `[secrets.NAME]` with that name and its `id`".to_owned(),
         };
-        let what = format!(
-            "`connect.{name}` uses the secret `{}`, which is not declared",
-            shown(secret)
-        );
+        let what = format!("`connect.{name}` uses the secret `{}`, which is not declared", shown(secret));
         let why = "a secret is declared under `[secrets]` before a destination may have it";
-        report.block(
-            stands(used_at, name, Some("secret")),
-            words("manifest.unknown_secret", what, why, fix),
-        );
+        report.block(stands(used_at, name, Some("secret")), words("manifest.unknown_secret", what, why, fix));
     }
     // A destination that could not be read may be the one that uses it.
-    let all_read = used_at
-        .and_then(|value| value.get_ref().as_table())
-        .is_none_or(|table| table.len() == used.len());
+    let all_read = used_at.and_then(|value| value.get_ref().as_table()).is_none_or(|table| table.len() == used.len());
     for name in declared.keys().filter(|_| all_read) {
-        if !used
-            .values()
-            .any(|connect| connect.secret.as_ref() == Some(name))
-        {
+        if !used.values().any(|connect| connect.secret.as_ref() == Some(name)) {
             let what = format!("the secret `{name}` is never used");
             let why = "no destination under `[connect]` names it, so it can be attached nowhere";
             let fix = format!("add `secret = \"{name}\"` to a destination, or remove the secret");
-            report.warn(
-                stands(declared_at, name, None),
-                words("manifest.unused_secret", what, why, fix),
-            );
+            report.warn(stands(declared_at, name, None), words("manifest.unused_secret", what, why, fix));
         }
     }
 }
 
 /// An app's class is at least its fields' highest.
-fn judge_class(
-    root: &DeTable<'_>,
-    app: Option<&App>,
-    data: &BTreeMap<String, Collection>,
-    report: &mut Report<'_>,
-) {
+fn judge_class(root: &DeTable<'_>, app: Option<&App>, data: &BTreeMap<String, Collection>, report: &mut Report<'_>) {
     let Some(app) = app else { return };
-    let fields = data
-        .iter()
-        .flat_map(|(collection, kept)| kept.fields.iter().map(move |field| (collection, field)));
-    let highest: Option<(Class, String)> = fields
-        .map(|(collection, (name, field))| (field.class, format!("{collection}.{name}")))
-        .max();
+    let fields = data.iter().flat_map(|(collection, kept)| kept.fields.iter().map(move |field| (collection, field)));
+    let highest: Option<(Class, String)> =
+        fields.map(|(collection, (name, field))| (field.class, format!("{collection}.{name}"))).max();
     let Some((class, field)) = highest.filter(|(class, _)| *class > app.class) else {
         return;
     };
@@ -184,18 +135,7 @@ fn judge_class(
         .get("app")
         .and_then(|value| value.get_ref().as_table()?.get("class"))
         .map_or(0, |value| value.span().start);
-    let what = format!(
-        "the app is `{}`, but its field `{field}` is `{class}`",
-        app.class
-    );
+    let what = format!("the app is `{}`, but its field `{field}` is `{class}`", app.class);
     let why = "an app's class is at least its fields' highest";
-    report.block(
-        at,
-        words(
-            "manifest.class_too_low",
-            what,
-            why,
-            format!("write `class = \"{class}\"` under `[app]`"),
-        ),
-    );
+    report.block(at, words("manifest.class_too_low", what, why, format!("write `class = \"{class}\"` under `[app]`")));
 }

@@ -61,9 +61,7 @@ pub fn normalise_path(raw: &str) -> Result<String, PathRefusal> {
     if escapes.iter().any(|hex| hex.eq_ignore_ascii_case("2f")) {
         return Err(PathRefusal::EncodedSlash);
     }
-    let path = percent_encoding::percent_decode_str(raw)
-        .decode_utf8()
-        .map_err(|_| PathRefusal::NotUtf8)?;
+    let path = percent_encoding::percent_decode_str(raw).decode_utf8().map_err(|_| PathRefusal::NotUtf8)?;
     if !self::escapes(&path).0.is_empty() {
         return Err(PathRefusal::EncodedTwice);
     }
@@ -76,10 +74,7 @@ fn escapes(text: &str) -> (Vec<&str>, bool) {
     let mut found = Vec::new();
     let mut bad = false;
     for after in text.split('%').skip(1) {
-        match after
-            .get(..2)
-            .filter(|hex| hex.bytes().all(|c| c.is_ascii_hexdigit()))
-        {
+        match after.get(..2).filter(|hex| hex.bytes().all(|c| c.is_ascii_hexdigit())) {
             Some(hex) => found.push(hex),
             None => bad = true,
         }
@@ -98,11 +93,7 @@ fn parts_are_plain(path: &str) -> Result<(), PathRefusal> {
     let inner = inner.strip_suffix('/').unwrap_or(inner);
     // `//` leaves an empty inner text just as `/` does.
     if inner.is_empty() {
-        return if path == "/" {
-            Ok(())
-        } else {
-            Err(PathRefusal::EmptyPart)
-        };
+        return if path == "/" { Ok(()) } else { Err(PathRefusal::EmptyPart) };
     }
     for part in inner.split('/') {
         if part.is_empty() {
@@ -147,11 +138,7 @@ impl PathPattern {
         if !text.starts_with('/') {
             return Err(PathRefusal::NoSlash.into());
         }
-        if escapes(text)
-            .0
-            .iter()
-            .any(|hex| hex.eq_ignore_ascii_case("2f"))
-        {
+        if escapes(text).0.iter().any(|hex| hex.eq_ignore_ascii_case("2f")) {
             return Err(PathRefusal::EncodedSlash.into());
         }
         if text.contains('%') {

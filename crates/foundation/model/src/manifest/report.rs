@@ -28,12 +28,7 @@ pub(super) fn words(
     why: impl Into<String>,
     fix: impl Into<String>,
 ) -> Words {
-    Words {
-        code,
-        what: what.into(),
-        why: why.into(),
-        fix: fix.into(),
-    }
+    Words { code, what: what.into(), why: why.into(), fix: fix.into() }
 }
 
 /// All that was found so far, by byte offset.
@@ -56,16 +51,8 @@ pub(super) enum Unread {
 
 impl<'t> Report<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        let line_starts = std::iter::once(0)
-            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
-            .collect();
-        Self {
-            text,
-            line_starts,
-            found: Vec::new(),
-            unread: Unread::Lines(Vec::new()),
-            misspelt: Vec::new(),
-        }
+        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { text, line_starts, found: Vec::new(), unread: Unread::Lines(Vec::new()), misspelt: Vec::new() }
     }
 
     pub(super) fn unread(&mut self, unread: Unread) {
@@ -98,8 +85,7 @@ impl<'t> Report<'t> {
                 })
             }
         };
-        let may_be_there =
-            may_be_there || (at.is_none() && words.iter().any(|word| self.misspelt.contains(word)));
+        let may_be_there = may_be_there || (at.is_none() && words.iter().any(|word| self.misspelt.contains(word)));
         if !may_be_there {
             self.found.push((at, Severity::Block, told));
         }
@@ -118,25 +104,15 @@ impl<'t> Report<'t> {
     /// The line's byte range, without its end.
     pub(super) fn line_range(&self, at: usize) -> Range<usize> {
         let next = self.line_starts.partition_point(|start| *start <= at);
-        let start = self
-            .line_starts
-            .get(next.saturating_sub(1))
-            .copied()
-            .unwrap_or(0);
-        let end = self
-            .line_starts
-            .get(next)
-            .map_or(self.text.len(), |next| next - 1);
+        let start = self.line_starts.get(next.saturating_sub(1)).copied().unwrap_or(0);
+        let end = self.line_starts.get(next).map_or(self.text.len(), |next| next - 1);
         start..end
     }
 
     fn column(&self, at: usize) -> u32 {
         let start = self.line_range(at).start;
         let end = self.text.floor_char_boundary(at);
-        let chars = self
-            .text
-            .get(start..end)
-            .map_or(0, |before| before.chars().count());
+        let chars = self.text.get(start..end).map_or(0, |before| before.chars().count());
         u32::try_from(chars).unwrap_or(u32::MAX).saturating_add(1)
     }
 
@@ -149,13 +125,7 @@ impl<'t> Report<'t> {
         found.truncate(FINDINGS_MAX);
         let mut findings: Vec<Finding> = found
             .into_iter()
-            .map(|(at, severity, words)| {
-                finding(
-                    severity,
-                    at.map(|at| (self.line(at), self.column(at))),
-                    words,
-                )
-            })
+            .map(|(at, severity, words)| finding(severity, at.map(|at| (self.line(at), self.column(at))), words))
             .collect();
         if more > 0 {
             let words = words(

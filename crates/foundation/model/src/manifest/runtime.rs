@@ -25,60 +25,33 @@ const MAIN_ENDINGS: &[&str] = &[".js", ".mjs", ".ts", ".mts", ".wasm"];
 /// Longer paths do not fit archives everywhere (ustar's name field).
 const FILE_PATH_BYTES_MAX: usize = 200;
 
-pub(super) fn runtime<'t>(
-    value: Option<&'t Value<'t>>,
-    report: &mut Report<'_>,
-) -> Option<Runtime> {
+pub(super) fn runtime<'t>(value: Option<&'t Value<'t>>, report: &mut Report<'_>) -> Option<Runtime> {
     let section = Section::open(&keys::RUNTIME, "runtime".to_owned(), value, &[], report);
-    let profile = section
-        .text("profile", report)
-        .and_then(|found| profile(found, report));
+    let profile = section.text("profile", report).and_then(|found| profile(found, report));
     let main = section.text("main", report);
     let main = main.and_then(|found| inside("main", found, report).map(|path| (found.at, path)));
-    let assets = section
-        .text("assets", report)
-        .map(|found| inside("assets", found, report));
+    let assets = section.text("assets", report).map(|found| inside("assets", found, report));
     let limits = limits(section.find("limits", report), report);
     if let (Some(Profile::Wasm), Some((at, main))) = (profile, &main)
         && !MAIN_ENDINGS.iter().any(|ending| main.ends_with(ending))
     {
         let what = format!("`{}` is not something that `wasm` runs", shown(main));
         let why = format!("its name ends in none of {}", MAIN_ENDINGS.join(", "));
-        bad_value(
-            *at,
-            what,
-            why,
-            "name a JavaScript or TypeScript module, or a component",
-            report,
-        );
+        bad_value(*at, what, why, "name a JavaScript or TypeScript module, or a component", report);
     }
     let assets = match assets {
         Some(assets) => Some(assets?),
         None => None,
     };
-    Some(Runtime {
-        profile: profile?,
-        main: main?.1,
-        assets,
-        limits,
-    })
+    Some(Runtime { profile: profile?, main: main?.1, assets, limits })
 }
 
 fn profile(found: Text<'_>, report: &mut Report<'_>) -> Option<Profile> {
-    let profile = Profile::ALL
-        .into_iter()
-        .find(|profile| profile.as_str() == found.text);
+    let profile = Profile::ALL.into_iter().find(|profile| profile.as_str() == found.text);
     if profile.is_none() {
         let what = format!("`{}` is not a profile", shown(found.text));
-        let why =
-            "the profiles are wasm, static, external (runs elsewhere: governed, not contained)";
-        bad_value(
-            found.at,
-            what,
-            why,
-            "choose `wasm` for an app with code",
-            report,
-        );
+        let why = "the profiles are wasm, static, external (runs elsewhere: governed, not contained)";
+        bad_value(found.at, what, why, "choose `wasm` for an app with code", report);
     }
     profile
 }
@@ -86,11 +59,7 @@ fn profile(found: Text<'_>, report: &mut Report<'_>) -> Option<Profile> {
 /// A path inside the app's folder.
 fn inside(key: &str, found: Text<'_>, report: &mut Report<'_>) -> Option<String> {
     let text = found.text.strip_prefix("./").unwrap_or(found.text);
-    let text = if key == "assets" {
-        text.strip_suffix('/').unwrap_or(text)
-    } else {
-        text
-    };
+    let text = if key == "assets" { text.strip_suffix('/').unwrap_or(text) } else { text };
     let why = if text.is_empty() {
         "it is empty".to_owned()
     } else if text.len() > FILE_PATH_BYTES_MAX {
@@ -108,28 +77,13 @@ fn inside(key: &str, found: Text<'_>, report: &mut Report<'_>) -> Option<String>
     } else {
         return Some(text.to_owned());
     };
-    let what = format!(
-        "`runtime.{key}` is not a path inside the folder: `{}`",
-        shown(found.text)
-    );
-    bad_value(
-        found.at,
-        what,
-        why,
-        "write it as in `app.js` or `src/app.js`",
-        report,
-    );
+    let what = format!("`runtime.{key}` is not a path inside the folder: `{}`", shown(found.text));
+    bad_value(found.at, what, why, "write it as in `app.js` or `src/app.js`", report);
     None
 }
 
 fn limits<'t>(value: Option<&'t Value<'t>>, report: &mut Report<'_>) -> SandboxLimits {
-    let section = Section::open(
-        &keys::RUNTIME_LIMITS,
-        "runtime.limits".to_owned(),
-        value,
-        &[],
-        report,
-    );
+    let section = Section::open(&keys::RUNTIME_LIMITS, "runtime.limits".to_owned(), value, &[], report);
     let default = SandboxLimits::default();
     let memory_bytes = size(&section, "memory", &MEMORY_BYTES, report);
     let cpu = span(&section, "cpu", &CPU, report);
@@ -145,26 +99,10 @@ fn limits<'t>(value: Option<&'t Value<'t>>, report: &mut Report<'_>) -> SandboxL
     }
 }
 
-fn size(
-    section: &Section<'_>,
-    key: &str,
-    range: &RangeInclusive<u64>,
-    report: &mut Report<'_>,
-) -> Option<u64> {
+fn size(section: &Section<'_>, key: &str, range: &RangeInclusive<u64>, report: &mut Report<'_>) -> Option<u64> {
     let found = section.text(key, report)?;
-    let limits = format!(
-        "{} to {}",
-        measure::size_words(*range.start()),
-        measure::size_words(*range.end())
-    );
-    in_range(
-        section,
-        key,
-        found,
-        measure::SIZE_SHAPE,
-        (measure::size_bytes(found.text), range, limits),
-        report,
-    )
+    let limits = format!("{} to {}", measure::size_words(*range.start()), measure::size_words(*range.end()));
+    in_range(section, key, found, measure::SIZE_SHAPE, (measure::size_bytes(found.text), range, limits), report)
 }
 
 /// A duration within `range`.
@@ -175,19 +113,8 @@ pub(super) fn span(
     report: &mut Report<'_>,
 ) -> Option<Duration> {
     let found = section.text(key, report)?;
-    let limits = format!(
-        "{} to {}",
-        measure::duration_words(*range.start()),
-        measure::duration_words(*range.end())
-    );
-    in_range(
-        section,
-        key,
-        found,
-        measure::DURATION_SHAPE,
-        (measure::duration(found.text), range, limits),
-        report,
-    )
+    let limits = format!("{} to {}", measure::duration_words(*range.start()), measure::duration_words(*range.end()));
+    in_range(section, key, found, measure::DURATION_SHAPE, (measure::duration(found.text), range, limits), report)
 }
 
 fn in_range<T: PartialOrd>(

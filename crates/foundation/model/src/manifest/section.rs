@@ -31,57 +31,34 @@ impl<'t> Section<'t> {
         report: &mut Report<'_>,
     ) -> Self {
         let table = value.and_then(|value| table(&path, value, report));
-        let misspelt = table
-            .map(|table| keys.judge(table, &path, except, report))
-            .unwrap_or_default();
-        Self {
-            path,
-            at: value.map(|value| value.span().start),
-            keys,
-            misspelt,
-            table,
-        }
+        let misspelt = table.map(|table| keys.judge(table, &path, except, report)).unwrap_or_default();
+        Self { path, at: value.map(|value| value.span().start), keys, misspelt, table }
     }
 
     /// The value of a key; says so when it is required and not there.
     pub(super) fn find(&self, key: &str, report: &mut Report<'_>) -> Option<&'t Value<'t>> {
         let found = self.table.and_then(|table| table.get(key));
-        if found.is_none() && self.keys.need(key) == Need::Required && !self.misspelt.contains(&key)
-        {
+        if found.is_none() && self.keys.need(key) == Need::Required && !self.misspelt.contains(&key) {
             let what = format!("`{}` is missing", shown(&self.name(key)));
-            let fix = format!(
-                "write `{}` under `[{}]`",
-                self.keys.example(key),
-                shown(&self.path)
-            );
+            let fix = format!("write `{}` under `[{}]`", self.keys.example(key), shown(&self.path));
             // The line that could not be read may be the section's own.
             let section = self.path.split('.').next().filter(|_| self.at.is_none());
             let may_bring: Vec<&str> = section.into_iter().chain([key]).collect();
             let why = "the platform takes no guess at it";
-            report.missing(
-                self.at,
-                &may_bring,
-                words("manifest.missing", what, why, fix),
-            );
+            report.missing(self.at, &may_bring, words("manifest.missing", what, why, fix));
         }
         found
     }
 
     /// Where a key stands, for keys that are refused as such.
     pub(super) fn stands(&self, key: &str) -> Option<usize> {
-        self.table
-            .and_then(|table| table.get_key_value(key))
-            .map(|(key, _)| key.span().start)
+        self.table.and_then(|table| table.get_key_value(key)).map(|(key, _)| key.span().start)
     }
 
     /// Where a list stands that has nothing in it.
     pub(super) fn empty_list(&self, key: &str) -> Option<usize> {
         let value = self.table.and_then(|table| table.get(key))?;
-        value
-            .get_ref()
-            .as_array()
-            .filter(|list| list.is_empty())
-            .map(|_| value.span().start)
+        value.get_ref().as_array().filter(|list| list.is_empty()).map(|_| value.span().start)
     }
 
     pub(super) fn text(&self, key: &str, report: &mut Report<'_>) -> Option<Text<'t>> {
@@ -107,33 +84,22 @@ impl<'t> Section<'t> {
         } else if trimmed.chars().count() > SENTENCE_CHARS_MAX {
             format!("`{name}` is longer than {SENTENCE_CHARS_MAX} characters")
         } else if let Some(c) = trimmed.chars().find(|c| invisible(*c)) {
-            format!(
-                "`{name}` holds the character U+{:04X}, which nobody can see",
-                u32::from(c)
-            )
+            format!("`{name}` holds the character U+{:04X}, which nobody can see", u32::from(c))
         } else {
             return Some(trimmed.to_owned());
         };
         let why = "the people who approve the app read it";
-        let fix = format!(
-            "write one plain sentence, as in `{}`",
-            self.keys.example(key)
-        );
+        let fix = format!("write one plain sentence, as in `{}`", self.keys.example(key));
         report.block(found.at, words("manifest.bad_value", wrong, why, fix));
         None
     }
 
     pub(super) fn flag(&self, key: &str, report: &mut Report<'_>) -> Option<bool> {
         let value = self.find(key, report)?;
-        value.get_ref().as_bool().or_else(|| {
-            wrong_type(
-                &self.name(key),
-                "`true` or `false`",
-                self.keys.example(key),
-                value,
-                report,
-            )
-        })
+        value
+            .get_ref()
+            .as_bool()
+            .or_else(|| wrong_type(&self.name(key), "`true` or `false`", self.keys.example(key), value, report))
     }
 
     /// A whole number within `range`.
@@ -146,37 +112,19 @@ impl<'t> Section<'t> {
         let value = self.find(key, report)?;
         let name = self.name(key);
         let Some(integer) = value.get_ref().as_integer() else {
-            return wrong_type(
-                &name,
-                "a whole number",
-                self.keys.example(key),
-                value,
-                report,
-            );
+            return wrong_type(&name, "a whole number", self.keys.example(key), value, report);
         };
         let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
         number.filter(|number| range.contains(number)).or_else(|| {
             let what = format!("`{}` is {}", shown(&name), shown(integer.as_str()));
             let why = format!("it may be {} to {}", range.start(), range.end());
-            report.block(
-                value.span().start,
-                words(
-                    "manifest.bad_value",
-                    what,
-                    why,
-                    "write a number in that range",
-                ),
-            );
+            report.block(value.span().start, words("manifest.bad_value", what, why, "write a number in that range"));
             None
         })
     }
 
     pub(super) fn name(&self, key: &str) -> String {
-        if self.path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.path)
-        }
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
     pub(super) fn example(&self, key: &str) -> &'static str {

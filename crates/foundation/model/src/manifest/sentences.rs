@@ -16,13 +16,7 @@ pub enum SurfaceName {
 }
 
 impl SurfaceName {
-    pub const ALL: [Self; 5] = [
-        Self::Gateway,
-        Self::Identity,
-        Self::Vault,
-        Self::Data,
-        Self::Broker,
-    ];
+    pub const ALL: [Self; 5] = [Self::Gateway, Self::Identity, Self::Vault, Self::Data, Self::Broker];
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -70,22 +64,12 @@ impl Manifest {
             (SurfaceName::Gateway, self.gateway()),
             (SurfaceName::Identity, self.identity()),
             (SurfaceName::Vault, self.vault()),
-            (
-                SurfaceName::Data,
-                self.data
-                    .iter()
-                    .map(|(name, kept)| keeps(name, kept))
-                    .collect(),
-            ),
+            (SurfaceName::Data, self.data.iter().map(|(name, kept)| keeps(name, kept)).collect()),
             (SurfaceName::Broker, self.broker()),
         ];
         texts
             .into_iter()
-            .flat_map(|(surface, texts)| {
-                texts
-                    .into_iter()
-                    .map(move |text| Sentence { surface, text })
-            })
+            .flat_map(|(surface, texts)| texts.into_iter().map(move |text| Sentence { surface, text }))
             .collect()
     }
 
@@ -96,19 +80,11 @@ impl Manifest {
             lines.push("everyone who is signed in may use it".to_owned());
         }
         if !access.groups.is_empty() {
-            lines.push(format!(
-                "people in {} may use it",
-                listed(access.groups.iter().map(AsRef::as_ref), "or")
-            ));
+            lines.push(format!("people in {} may use it", listed(access.groups.iter().map(AsRef::as_ref), "or")));
         }
         lines.extend(access.public.iter().map(|path| public(path.as_str())));
         lines.extend(access.mfa.iter().map(|path| second_factor(path.as_str())));
-        lines.extend(
-            self.limits
-                .requests
-                .iter()
-                .map(|rate| format!("answers at most {}", measure::rate_words(rate))),
-        );
+        lines.extend(self.limits.requests.iter().map(|rate| format!("answers at most {}", measure::rate_words(rate))));
         lines.extend(self.jobs.iter().map(|(name, job)| runs(name, job)));
         lines.extend(self.browser.hosts.iter().map(|host| page_reach(host)));
         lines.push(self.instance());
@@ -155,10 +131,7 @@ impl Manifest {
                 let towards = if hosts.is_empty() {
                     "towards no destination".to_owned()
                 } else {
-                    format!(
-                        "towards {}",
-                        listed(hosts.keys().map(String::as_str), "and")
-                    )
+                    format!("towards {}", listed(hosts.keys().map(String::as_str), "and"))
                 };
                 format!("{}, {towards}", uses_secret(name, secret.id.as_str()))
             })
@@ -170,16 +143,7 @@ impl Manifest {
             let methods: Vec<&str> = connect.methods.iter().map(String::as_str).collect();
             connect.paths.iter().map(move |path| {
                 let endpoint = connect.endpoint();
-                format!(
-                    "{}: {}",
-                    sends(
-                        &methods,
-                        &endpoint,
-                        path.as_str(),
-                        connect.secret.as_deref()
-                    ),
-                    connect.why
-                )
+                format!("{}: {}", sends(&methods, &endpoint, path.as_str(), connect.secret.as_deref()), connect.why)
             })
         });
         lines.collect()
@@ -187,12 +151,8 @@ impl Manifest {
 }
 
 pub(super) fn sends(methods: &[&str], endpoint: &str, path: &str, secret: Option<&str>) -> String {
-    let with = secret
-        .map(|secret| format!(" with `{secret}`"))
-        .unwrap_or_default();
-    let reads = methods
-        .iter()
-        .all(|method| matches!(*method, "GET" | "HEAD"));
+    let with = secret.map(|secret| format!(" with `{secret}`")).unwrap_or_default();
+    let reads = methods.iter().all(|method| matches!(*method, "GET" | "HEAD"));
     let way = if reads { "from" } else { "to" };
     format!("may {} {way} {endpoint}{path}{with}", methods.join(" or "))
 }
@@ -218,27 +178,16 @@ pub(super) fn has_role(group: &str, role: &str) -> String {
 }
 
 pub(super) fn runs(name: &str, job: &Job) -> String {
-    format!(
-        "runs the job `{name}` at `{}` ({}), for no user",
-        job.schedule, job.zone
-    )
+    format!("runs the job `{name}` at `{}` ({}), for no user", job.schedule, job.zone)
 }
 
 pub(super) fn keeps(name: &str, kept: &Collection) -> String {
     let fields = kept.fields.iter().map(|(field, declared)| {
-        let encrypted = if declared.class.encrypted() {
-            ", encrypted"
-        } else {
-            ""
-        };
+        let encrypted = if declared.class.encrypted() { ", encrypted" } else { "" };
         format!("`{field}` ({}{encrypted})", declared.class)
     });
     let fields: Vec<String> = fields.collect();
-    format!(
-        "keeps `{name}` for {}: {}",
-        measure::duration_words(kept.retain),
-        fields.join(", ")
-    )
+    format!("keeps `{name}` for {}: {}", measure::duration_words(kept.retain), fields.join(", "))
 }
 
 /// `a`, `b` or `c`, each in backticks.

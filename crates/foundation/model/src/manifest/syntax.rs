@@ -23,16 +23,10 @@ pub(super) fn readable(text: &str, report: &mut Report<'_>) -> String {
     let (_, errors) = DeTable::parse_recoverable(text);
     let (again, broken): (Vec<_>, Vec<_>) = errors.iter().partition(|error| stands_twice(error));
     if broken.is_empty() {
-        again
-            .into_iter()
-            .take(SAID_MAX)
-            .for_each(|error| say(text, error, report));
+        again.into_iter().take(SAID_MAX).for_each(|error| say(text, error, report));
         return text.to_owned();
     }
-    broken
-        .iter()
-        .take(SAID_MAX)
-        .for_each(|error| say(text, error, report));
+    broken.iter().take(SAID_MAX).for_each(|error| say(text, error, report));
     let mut bytes = text.as_bytes().to_vec();
     let mut lines = Vec::new();
     for error in &broken {
@@ -51,11 +45,7 @@ pub(super) fn readable(text: &str, report: &mut Report<'_>) -> String {
         .filter(|error| spanned(&rest, error) != UNREAD_TABLE)
         .for_each(|error| say(text, error, report));
     let few = broken.is_empty() && lines.len() <= SAID_MAX;
-    report.unread(if few {
-        Unread::Lines(lines)
-    } else {
-        Unread::Rest
-    });
+    report.unread(if few { Unread::Lines(lines) } else { Unread::Rest });
     rest
 }
 
@@ -76,10 +66,7 @@ fn offset(text: &str, error: &Error) -> usize {
 }
 
 fn spanned<'t>(text: &'t str, error: &Error) -> &'t str {
-    error
-        .span()
-        .and_then(|span| text.get(span))
-        .unwrap_or_default()
+    error.span().and_then(|span| text.get(span)).unwrap_or_default()
 }
 
 fn stands_twice(error: &Error) -> bool {
@@ -91,10 +78,7 @@ fn say(text: &str, error: &Error, report: &mut Report<'_>) {
     let words = if stands_twice(error) {
         words(
             "manifest.duplicate",
-            format!(
-                "`{}` stands here a second time",
-                shown(spanned(text, error))
-            ),
+            format!("`{}` stands here a second time", shown(spanned(text, error))),
             "a key or table stands once; nobody could tell which of two is meant",
             "keep one of them",
         )
@@ -106,31 +90,19 @@ fn say(text: &str, error: &Error, report: &mut Report<'_>) {
 
 fn mistake(text: &str, at: usize, error: &Error, report: &Report<'_>) -> Words {
     let line = text.get(report.line_range(at)).unwrap_or_default();
-    let line = line
-        .get(..line.floor_char_boundary(LOOKED_AT_MAX))
-        .unwrap_or_default()
-        .trim();
-    let message = error
-        .message()
-        .split(", expected")
-        .next()
-        .unwrap_or_default();
+    let line = line.get(..line.floor_char_boundary(LOOKED_AT_MAX)).unwrap_or_default().trim();
+    let message = error.message().split(", expected").next().unwrap_or_default();
     let (what, fix) = in_plain_words(message, line);
     // A letter that only looks like a Latin one is the mistake that nobody sees, so it is named.
     let key = line.split('=').next().unwrap_or_default();
-    let foreign = key
-        .chars()
-        .find(|c| !c.is_ascii())
-        .filter(|_| !key.starts_with(['#', '"', '\'']));
+    let foreign = key.chars().find(|c| !c.is_ascii()).filter(|_| !key.starts_with(['#', '"', '\'']));
     match foreign {
-        Some(c) if message.contains("unquoted key") || message.contains("key with no value") => {
-            words(
-                "manifest.syntax",
-                format!("`{}` has {}", shown(key.trim()), lookalike::named(c)),
-                "keys are plain ASCII letters, digits, `-` and `_`",
-                "type the word again with a plain keyboard",
-            )
-        }
+        Some(c) if message.contains("unquoted key") || message.contains("key with no value") => words(
+            "manifest.syntax",
+            format!("`{}` has {}", shown(key.trim()), lookalike::named(c)),
+            "keys are plain ASCII letters, digits, `-` and `_`",
+            "type the word again with a plain keyboard",
+        ),
         _ => words(
             "manifest.syntax",
             what,
@@ -142,21 +114,9 @@ fn mistake(text: &str, at: usize, error: &Error, report: &Report<'_>) -> Words {
 
 /// What the parser says → what happened, what to do. `{}` is the line's key.
 const MISTAKES: &[(&str, &str, &str)] = &[
-    (
-        "key with no value",
-        "{} has no value",
-        "write `key = value`",
-    ),
-    (
-        "missing value",
-        "there is no value after `=`",
-        "write one, such as a text in double quotes",
-    ),
-    (
-        "string values must be quoted",
-        "a text stands here without quotes",
-        "put it in double quotes: `\"…\"`",
-    ),
+    ("key with no value", "{} has no value", "write `key = value`"),
+    ("missing value", "there is no value after `=`", "write one, such as a text in double quotes"),
+    ("string values must be quoted", "a text stands here without quotes", "put it in double quotes: `\"…\"`"),
     (
         "invalid basic string",
         "a text is not closed, or holds a character that it may not",
@@ -167,89 +127,38 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "a text is not closed, or a value is missing",
         "close it with `'` on the same line, or write a value",
     ),
-    (
-        "invalid multi-line",
-        "a text that was opened with three quotes is never closed",
-        "close it with three quotes",
-    ),
-    (
-        "unclosed table",
-        "a table's name is not closed",
-        "close it with `]`",
-    ),
-    (
-        "unclosed array table",
-        "a table's name is not closed",
-        "close it with `]]`",
-    ),
-    (
-        "unclosed array",
-        "a list is never closed",
-        "close it with `]`",
-    ),
-    (
-        "unclosed inline table",
-        "a `{` is never closed",
-        "close it with `}`",
-    ),
-    (
-        "missing comma",
-        "a comma is missing",
-        "write `,` between the parts, and close the list or table above this line",
-    ),
+    ("invalid multi-line", "a text that was opened with three quotes is never closed", "close it with three quotes"),
+    ("unclosed table", "a table's name is not closed", "close it with `]`"),
+    ("unclosed array table", "a table's name is not closed", "close it with `]]`"),
+    ("unclosed array", "a list is never closed", "close it with `]`"),
+    ("unclosed inline table", "a `{` is never closed", "close it with `}`"),
+    ("missing comma", "a comma is missing", "write `,` between the parts, and close the list or table above this line"),
     ("extra comma", "there is a comma too many", "take one out"),
-    (
-        "unexpected `=` in array",
-        "there is `=` inside a list",
-        "close the list with `]` before this line",
-    ),
+    ("unexpected `=` in array", "there is `=` inside a list", "close the list with `]` before this line"),
     ("extra `=`", "there is `=` too many", "take one out"),
-    (
-        "unquoted keys cannot be empty",
-        "a name is missing",
-        "write a name before `=` or between the brackets",
-    ),
-    (
-        "invalid unquoted key",
-        "a name holds a character that it may not",
-        "use ASCII letters, digits, `-` and `_`",
-    ),
+    ("unquoted keys cannot be empty", "a name is missing", "write a name before `=` or between the brackets"),
+    ("invalid unquoted key", "a name holds a character that it may not", "use ASCII letters, digits, `-` and `_`"),
     (
         "carriage return must be followed by newline",
         "there is a lone carriage return (U+000D)",
         "save the file with ordinary line ends (LF or CRLF)",
     ),
-    (
-        "invalid comment character",
-        "a comment holds a control character",
-        "remove it",
-    ),
-    (
-        "unexpected leading zero",
-        "a number starts with zero",
-        "remove the zero, or put the text in double quotes",
-    ),
-    (
-        "cannot recurse further",
-        "brackets are nested too deeply",
-        "use fewer",
-    ),
+    ("invalid comment character", "a comment holds a control character", "remove it"),
+    ("unexpected leading zero", "a number starts with zero", "remove the zero, or put the text in double quotes"),
+    ("cannot recurse further", "brackets are nested too deeply", "use fewer"),
     ("recursion limit", "a key has too many dots", "use fewer"),
 ];
 
 fn in_plain_words(message: &str, line: &str) -> (String, String) {
-    MISTAKES
-        .iter()
-        .find(|(said, ..)| message.starts_with(said))
-        .map_or_else(
-            || {
-                (
-                    format!("this line cannot be read: {}", shown(message)),
-                    "write `key = value`, with texts in double quotes".to_owned(),
-                )
-            },
-            |(_, what, fix)| (what.replace("{}", &first_word(line)), (*fix).to_owned()),
-        )
+    MISTAKES.iter().find(|(said, ..)| message.starts_with(said)).map_or_else(
+        || {
+            (
+                format!("this line cannot be read: {}", shown(message)),
+                "write `key = value`, with texts in double quotes".to_owned(),
+            )
+        },
+        |(_, what, fix)| (what.replace("{}", &first_word(line)), (*fix).to_owned()),
+    )
 }
 
 /// The longest key is `purpose`, the builder's own names are short; what is longer may be a value that was pasted.
@@ -257,16 +166,7 @@ const REPEATED_MAX: usize = 20;
 
 /// The key that a line seems to start with. Never repeats what may be a credential.
 fn first_word(line: &str) -> String {
-    let word = line
-        .split(|c: char| c.is_whitespace() || matches!(c, '=' | '"' | '\''))
-        .next()
-        .unwrap_or_default();
-    let key = word
-        .bytes()
-        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'_' | b'-' | b'.'));
-    if key && (1..=REPEATED_MAX).contains(&word.len()) {
-        format!("`{word}`")
-    } else {
-        "this line".to_owned()
-    }
+    let word = line.split(|c: char| c.is_whitespace() || matches!(c, '=' | '"' | '\'')).next().unwrap_or_default();
+    let key = word.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'_' | b'-' | b'.'));
+    if key && (1..=REPEATED_MAX).contains(&word.len()) { format!("`{word}`") } else { "this line".to_owned() }
 }

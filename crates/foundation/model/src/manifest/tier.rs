@@ -20,11 +20,7 @@ impl Manifest {
     /// The highest tier that any line asks for; low without any.
     #[must_use]
     pub fn tier(&self) -> Tier {
-        self.tier_reasons()
-            .iter()
-            .map(|reason| reason.tier)
-            .max()
-            .unwrap_or(Tier::Low)
+        self.tier_reasons().iter().map(|reason| reason.tier).max().unwrap_or(Tier::Low)
     }
 
     /// Every reason for more than low, the highest first. Empty for a low-tier app.
@@ -36,25 +32,15 @@ impl Manifest {
             because(Tier::High, format!("it handles `{}` data", self.app.class));
         }
         for (collection, kept) in &self.data {
-            for (name, field) in kept
-                .fields
-                .iter()
-                .filter(|(_, field)| field.class >= Class::Confidential)
-            {
-                because(
-                    Tier::High,
-                    format!("`{collection}.{name}` is `{}`", field.class),
-                );
+            for (name, field) in kept.fields.iter().filter(|(_, field)| field.class >= Class::Confidential) {
+                because(Tier::High, format!("`{collection}.{name}` is `{}`", field.class));
             }
         }
         for path in &self.access.public {
             because(Tier::High, format!("strangers may reach `{path}`"));
         }
         for (name, connect) in &self.connect {
-            because(
-                Tier::Medium,
-                format!("it reaches `{}` (`{name}`)", connect.endpoint()),
-            );
+            because(Tier::Medium, format!("it reaches `{}` (`{name}`)", connect.endpoint()));
         }
         for host in &self.browser.hosts {
             because(Tier::Medium, format!("its pages reach `{host}`"));
@@ -63,23 +49,14 @@ impl Manifest {
             because(Tier::Medium, format!("it uses the secret `{}`", secret.id));
         }
         for (collection, kept) in &self.data {
-            let personal = kept
-                .fields
-                .values()
-                .any(|field| field.class >= Class::Personal);
+            let personal = kept.fields.values().any(|field| field.class >= Class::Personal);
             if personal && kept.retain > LOW_TIER_RETAIN_MAX {
                 let span = measure::duration_words(kept.retain);
-                because(
-                    Tier::Medium,
-                    format!("it keeps personal data in `{collection}` for {span}"),
-                );
+                because(Tier::Medium, format!("it keeps personal data in `{collection}` for {span}"));
             }
         }
         if self.runtime.profile == Profile::External {
-            because(
-                Tier::Medium,
-                "it runs outside the platform: governed, not contained".to_owned(),
-            );
+            because(Tier::Medium, "it runs outside the platform: governed, not contained".to_owned());
         }
         reasons.sort_by_key(|reason| std::cmp::Reverse(reason.tier));
         reasons

@@ -7,10 +7,7 @@ pub(crate) fn filled(example: &str) -> String {
     let mut rest = example;
     while let Some((before, after)) = rest.split_once('{') {
         out.push_str(before);
-        match after
-            .split_once('}')
-            .and_then(|(marker, rest)| Some((fill(marker)?, rest)))
-        {
+        match after.split_once('}').and_then(|(marker, rest)| Some((fill(marker)?, rest))) {
             Some((text, after)) => {
                 out.push_str(&text);
                 rest = after;
@@ -39,12 +36,5 @@ fn fill(marker: &str) -> Option<String> {
     };
     let count: usize = count.parse().ok()?;
     // 27 shares no factor with the size of any alphabet: the fill goes through all of it before it repeats.
-    alphabet
-        .chars()
-        .cycle()
-        .skip(3)
-        .step_by(27)
-        .take(count)
-        .collect::<String>()
-        .into()
+    alphabet.chars().cycle().skip(3).step_by(27).take(count).collect::<String>().into()
 }

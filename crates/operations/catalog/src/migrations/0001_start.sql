@@ -49,6 +49,7 @@ CREATE TABLE requests (
     release BIGINT NOT NULL,
     digest TEXT NOT NULL,
     grants TEXT NOT NULL,
+    secrets TEXT NOT NULL,
     compared_with BIGINT,
     requester TEXT,
     state TEXT NOT NULL,

@@ -25,10 +25,7 @@ pub(crate) async fn listen(postgres: Weak<Postgres>) {
     }
 }
 
-async fn hear(
-    config: &tokio_postgres::Config,
-    postgres: &Weak<Postgres>,
-) -> Result<(), StoreError> {
+async fn hear(config: &tokio_postgres::Config, postgres: &Weak<Postgres>) -> Result<(), StoreError> {
     let (client, mut connection) = config.connect(NoTls).await.map_err(write_error)?;
     let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
     let started = client.batch_execute(sql::LISTEN);
@@ -78,15 +75,8 @@ impl SessionLock {
             }
         });
         let lock = Self { client, connection };
-        let row = lock
-            .client
-            .query_one(sql::TRY_LEAD, &[&name])
-            .await
-            .map_err(write_error)?;
-        Ok(row
-            .try_get::<_, bool>(0)
-            .map_err(write_error)?
-            .then_some(lock))
+        let row = lock.client.query_one(sql::TRY_LEAD, &[&name]).await.map_err(write_error)?;
+        Ok(row.try_get::<_, bool>(0).map_err(write_error)?.then_some(lock))
     }
 
     pub(crate) fn is_held(&self) -> bool {

@@ -38,17 +38,8 @@ pub(crate) struct PostgresTx {
 }
 
 impl PostgresTx {
-    pub(super) const fn new(
-        client: Object,
-        acts: Arc<AtomicU64>,
-        committed: Arc<watch::Sender<u64>>,
-    ) -> Self {
-        Self {
-            client,
-            state: State::Fresh,
-            acts,
-            committed,
-        }
+    pub(super) const fn new(client: Object, acts: Arc<AtomicU64>, committed: Arc<watch::Sender<u64>>) -> Self {
+        Self { client, state: State::Fresh, acts, committed }
     }
 
     pub(crate) async fn run(&mut self, batch: &[Statement]) -> Result<Vec<Answer>, StoreError> {
@@ -65,29 +56,16 @@ impl PostgresTx {
     async fn pipeline(&mut self, batch: &[Statement]) -> Result<Vec<Answer>, StoreError> {
         let mut prepared = Vec::with_capacity(batch.len());
         for one in batch {
-            let statement = self
-                .client
-                .prepare_cached(one.sql)
-                .await
-                .map_err(write_error)?;
+            let statement = self.client.prepare_cached(one.sql).await.map_err(write_error)?;
             if statement.params().len() != one.params.len() {
                 let why = "the statement takes another number of parameters";
-                return Err(StoreError::Param {
-                    position: one.params.len(),
-                    why,
-                });
+                return Err(StoreError::Param { position: one.params.len(), why });
             }
             prepared.push((statement, &one.params));
         }
         let fresh = std::mem::replace(&mut self.state, State::Open) == State::Fresh;
         let client = &self.client;
-        let begin = async {
-            if fresh {
-                client.batch_execute(sql::BEGIN).await
-            } else {
-                Ok(())
-            }
-        };
+        let begin = async { if fresh { client.batch_execute(sql::BEGIN).await } else { Ok(()) } };
         pin_mut!(begin);
         // INVARIANT: a request is sent when its future is first polled; polling in order sends in order.
         let begun = poll!(&mut begin);
@@ -128,10 +106,7 @@ impl PostgresTx {
             State::Fresh => return Ok(()),
             State::Open => {}
         }
-        self.client
-            .batch_execute(sql::COMMIT)
-            .await
-            .map_err(write_error)?;
+        self.client.batch_execute(sql::COMMIT).await.map_err(write_error)?;
         self.state = State::Ended;
         self.acts.fetch_add(1, Ordering::Relaxed);
         self.committed.send_modify(|count| *count += 1);
@@ -144,19 +119,13 @@ async fn answer(
     statement: &tokio_postgres::Statement,
     params: &[crate::Value],
 ) -> Result<Answer, StoreError> {
-    let stream = client
-        .query_raw(statement, params)
-        .await
-        .map_err(write_error)?;
+    let stream = client.query_raw(statement, params).await.map_err(write_error)?;
     pin_mut!(stream);
     let mut rows = Vec::new();
     while let Some(raw) = stream.try_next().await.map_err(write_error)? {
         rows.push(values::row(&raw)?);
     }
-    Ok(Answer {
-        rows,
-        changed: stream.rows_affected().unwrap_or(0),
-    })
+    Ok(Answer { rows, changed: stream.rows_affected().unwrap_or(0) })
 }
 
 impl Drop for PostgresTx {

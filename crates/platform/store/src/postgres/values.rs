@@ -5,11 +5,7 @@ use std::error::Error;
 use tokio_postgres::types::{IsNull, ToSql, Type, private::BytesMut, to_sql_checked};
 
 impl ToSql for Value {
-    fn to_sql(
-        &self,
-        kind: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         match self {
             Self::Null => Ok(IsNull::Yes),
             Self::Int(number) if *kind == Type::INT8 => number.to_sql(kind, out),
@@ -31,53 +27,24 @@ impl ToSql for Value {
 }
 
 fn is_text(kind: &Type) -> bool {
-    [
-        Type::TEXT,
-        Type::VARCHAR,
-        Type::BPCHAR,
-        Type::NAME,
-        Type::UNKNOWN,
-    ]
-    .contains(kind)
+    [Type::TEXT, Type::VARCHAR, Type::BPCHAR, Type::NAME, Type::UNKNOWN].contains(kind)
 }
 
 pub(crate) fn row(raw: &tokio_postgres::Row) -> Result<Row, StoreError> {
     let columns = raw.columns().iter().enumerate();
-    columns
-        .map(|(column, head)| value(raw, column, head.type_()))
-        .collect::<Result<_, _>>()
-        .map(Row::new)
+    columns.map(|(column, head)| value(raw, column, head.type_())).collect::<Result<_, _>>().map(Row::new)
 }
 
 fn value(raw: &tokio_postgres::Row, column: usize, kind: &Type) -> Result<Value, StoreError> {
     let malformed = |_| StoreError::row(column, "readable");
     Ok(match kind {
-        &Type::INT8 => raw
-            .try_get::<_, Option<i64>>(column)
-            .map_err(malformed)?
-            .into(),
-        &Type::INT4 => raw
-            .try_get::<_, Option<i32>>(column)
-            .map_err(malformed)?
-            .into(),
-        &Type::INT2 => raw
-            .try_get::<_, Option<i16>>(column)
-            .map_err(malformed)?
-            .map(i32::from)
-            .into(),
-        &Type::BOOL => raw
-            .try_get::<_, Option<bool>>(column)
-            .map_err(malformed)?
-            .into(),
-        &Type::BYTEA => raw
-            .try_get::<_, Option<Vec<u8>>>(column)
-            .map_err(malformed)?
-            .into(),
+        &Type::INT8 => raw.try_get::<_, Option<i64>>(column).map_err(malformed)?.into(),
+        &Type::INT4 => raw.try_get::<_, Option<i32>>(column).map_err(malformed)?.into(),
+        &Type::INT2 => raw.try_get::<_, Option<i16>>(column).map_err(malformed)?.map(i32::from).into(),
+        &Type::BOOL => raw.try_get::<_, Option<bool>>(column).map_err(malformed)?.into(),
+        &Type::BYTEA => raw.try_get::<_, Option<Vec<u8>>>(column).map_err(malformed)?.into(),
         &Type::VOID => Value::Null,
-        text if is_text(text) => raw
-            .try_get::<_, Option<String>>(column)
-            .map_err(malformed)?
-            .into(),
+        text if is_text(text) => raw.try_get::<_, Option<String>>(column).map_err(malformed)?.into(),
         _ => return Err(StoreError::row(column, "BIGINT, TEXT or BYTEA (cast it)")),
     })
 }

@@ -11,16 +11,9 @@ pub(crate) fn write_error(error: Error) -> StoreError {
     let Error::SqliteFailure(code, ref message) = error else {
         return StoreError::Database(Arc::new(error));
     };
-    let gone = |reason| {
-        move |error: Error| StoreError::Unwritable {
-            reason,
-            source: Some(Arc::new(error)),
-        }
-    };
+    let gone = |reason| move |error: Error| StoreError::Unwritable { reason, source: Some(Arc::new(error)) };
     match code.extended_code {
-        ffi::SQLITE_CONSTRAINT_UNIQUE
-        | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
-        | ffi::SQLITE_CONSTRAINT_ROWID => {
+        ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => {
             return conflict(message.as_deref().unwrap_or_default());
         }
         _ => {}
@@ -31,10 +24,9 @@ pub(crate) fn write_error(error: Error) -> StoreError {
         ffi::SQLITE_IOERR => gone("the disk does not answer")(error),
         ffi::SQLITE_CANTOPEN => gone("the database file cannot be opened")(error),
         ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => gone("the database file is damaged")(error),
-        ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => StoreError::Busy {
-            reason: "another process holds the database",
-            source: Some(Arc::new(error)),
-        },
+        ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => {
+            StoreError::Busy { reason: "another process holds the database", source: Some(Arc::new(error)) }
+        }
         _ => StoreError::Database(Arc::new(error)),
     }
 }
@@ -51,12 +43,7 @@ pub(crate) fn read_error(error: Error) -> StoreError {
 
 /// `UNIQUE constraint failed: secrets.tenant, secrets.id`, or `index 'name'`.
 fn conflict(message: &str) -> StoreError {
-    let constraint = message
-        .split_once(": ")
-        .map_or(message, |(_, columns)| columns);
+    let constraint = message.split_once(": ").map_or(message, |(_, columns)| columns);
     let table = constraint.split('.').next().unwrap_or_default();
-    StoreError::Conflict {
-        table: table.to_owned(),
-        constraint: constraint.to_owned(),
-    }
+    StoreError::Conflict { table: table.to_owned(), constraint: constraint.to_owned() }
 }

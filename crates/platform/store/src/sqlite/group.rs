@@ -51,18 +51,8 @@ struct Group {
 }
 
 impl Writer {
-    pub(super) const fn new(
-        conn: Connection,
-        committed: Arc<watch::Sender<u64>>,
-        groups: Arc<AtomicU64>,
-    ) -> Self {
-        Self {
-            conn,
-            group: None,
-            opened: 0,
-            committed,
-            groups,
-        }
+    pub(super) const fn new(conn: Connection, committed: Arc<watch::Sender<u64>>, groups: Arc<AtomicU64>) -> Self {
+        Self { conn, group: None, opened: 0, committed, groups }
     }
 
     /// Ends the group: COMMIT, and tells every act. Blocks on the disk.
@@ -104,40 +94,24 @@ fn tell(waiters: Vec<Waiter>, result: &Result<(), StoreError>) {
 impl Sqlite {
     pub(crate) async fn begin(this: &Arc<Self>) -> Result<SqliteTx, StoreError> {
         let turn = tokio::time::timeout(WAIT, Arc::clone(&this.writer).lock_owned());
-        let mut writer = turn
-            .await
-            .map_err(|_| StoreError::busy("the writer was not free in time"))?;
+        let mut writer = turn.await.map_err(|_| StoreError::busy("the writer was not free in time"))?;
         if writer.group.is_none() {
             this.check_reserve()?;
-            writer
-                .conn
-                .execute_batch(sql::BEGIN_GROUP)
-                .map_err(write_error)?;
+            writer.conn.execute_batch(sql::BEGIN_GROUP).map_err(write_error)?;
             writer.opened += 1;
             let number = writer.opened;
-            writer.group = Some(Group {
-                number,
-                waiters: Vec::new(),
-            });
+            writer.group = Some(Group { number, waiters: Vec::new() });
             tokio::spawn(close_later(Arc::clone(this), number));
         }
         let started = run_cached(&writer.conn, sql::BEGIN_ACT);
         started.inspect_err(|error| writer.check_alive(error))?;
-        Ok(SqliteTx {
-            writer: Some(writer),
-            engine: Arc::clone(this),
-            failed: false,
-        })
+        Ok(SqliteTx { writer: Some(writer), engine: Arc::clone(this), failed: false })
     }
 }
 
 async fn close_later(engine: Arc<Sqlite>, number: u64) {
     let mut writer = Arc::clone(&engine.writer).lock_owned().await;
-    if writer
-        .group
-        .as_ref()
-        .is_some_and(|group| group.number == number)
-    {
+    if writer.group.as_ref().is_some_and(|group| group.number == number) {
         let closed = tokio::task::spawn_blocking(move || writer.close()).await;
         if let Err(error) = closed {
             tracing::error!(%error, "a commit group was not closed");
@@ -146,9 +120,7 @@ async fn close_later(engine: Arc<Sqlite>, number: u64) {
 }
 
 fn run_cached(conn: &Connection, words: &'static str) -> Result<(), StoreError> {
-    statement::run(conn, words, &[])
-        .map(drop)
-        .map_err(|refused| refused.into_store(write_error))
+    statement::run(conn, words, &[]).map(drop).map_err(|refused| refused.into_store(write_error))
 }
 
 /// One act: holds the writer until it ends.
@@ -162,20 +134,14 @@ pub(crate) struct SqliteTx {
 
 impl SqliteTx {
     pub(crate) fn run(&mut self, batch: &[Statement]) -> Result<Vec<Answer>, StoreError> {
-        batch
-            .iter()
-            .map(|one| self.with(|conn| statement::run(conn, one.sql, &one.params)))
-            .collect()
+        batch.iter().map(|one| self.with(|conn| statement::run(conn, one.sql, &one.params))).collect()
     }
 
     pub(crate) fn script(&mut self, script: &str) -> Result<(), StoreError> {
         self.with(|conn| conn.execute_batch(script).map_err(Refused::from))
     }
 
-    fn with<T>(
-        &mut self,
-        work: impl FnOnce(&Connection) -> Result<T, Refused>,
-    ) -> Result<T, StoreError> {
+    fn with<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T, Refused>) -> Result<T, StoreError> {
         let Some(writer) = self.writer.as_mut().filter(|_| !self.failed) else {
             return Err(StoreError::Ended);
         };
@@ -199,9 +165,7 @@ impl SqliteTx {
         };
         group.waiters.push(waiter);
         if end == GroupEnd::Close || group.waiters.len() >= GROUP_MAX {
-            tokio::task::spawn_blocking(move || writer.close())
-                .await
-                .map_err(|_| StoreError::Closed)?;
+            tokio::task::spawn_blocking(move || writer.close()).await.map_err(|_| StoreError::Closed)?;
         } else {
             drop(writer);
         }

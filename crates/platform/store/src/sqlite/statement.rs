@@ -10,9 +10,8 @@ use rusqlite::{
 
 /// The most parameters that one statement takes.
 const NAMES: [&str; 32] = [
-    "$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11", "$12", "$13", "$14", "$15",
-    "$16", "$17", "$18", "$19", "$20", "$21", "$22", "$23", "$24", "$25", "$26", "$27", "$28",
-    "$29", "$30", "$31", "$32",
+    "$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11", "$12", "$13", "$14", "$15", "$16", "$17",
+    "$18", "$19", "$20", "$21", "$22", "$23", "$24", "$25", "$26", "$27", "$28", "$29", "$30", "$31", "$32",
 ];
 
 /// Either the engine refused, or what was bound or read does not fit.
@@ -41,41 +40,28 @@ pub(crate) fn run(conn: &Connection, sql: &str, params: &[Value]) -> Result<Answ
     let mut statement = conn.prepare_cached(sql)?;
     if statement.parameter_count() != params.len() {
         let why = "the statement takes another number of parameters";
-        return Err(Refused::Ours(StoreError::Param {
-            position: params.len(),
-            why,
-        }));
+        return Err(Refused::Ours(StoreError::Param { position: params.len(), why }));
     }
     for (value, name) in params.iter().zip(NAMES) {
         let Some(index) = statement.parameter_index(name)? else {
             let why = "parameters must be named `$1`, `$2`, … without a gap";
-            return Err(Refused::Ours(StoreError::Param {
-                position: params.len(),
-                why,
-            }));
+            return Err(Refused::Ours(StoreError::Param { position: params.len(), why }));
         };
         statement.raw_bind_parameter(index, value)?;
     }
     let columns = statement.column_count();
     if columns == 0 {
         let changed = statement.raw_execute()?;
-        return Ok(Answer {
-            rows: Vec::new(),
-            changed: changed as u64,
-        });
+        return Ok(Answer { rows: Vec::new(), changed: changed as u64 });
     }
     let mut rows = Vec::new();
     let mut cursor = statement.raw_query();
     while let Some(row) = cursor.next()? {
-        let values: Result<Vec<Value>, Refused> = (0..columns)
-            .map(|column| value(row.get_ref(column)?, column))
-            .collect();
+        let values: Result<Vec<Value>, Refused> =
+            (0..columns).map(|column| value(row.get_ref(column)?, column)).collect();
         rows.push(Row::new(values?));
     }
-    Ok(Answer {
-        changed: conn.changes(),
-        rows,
-    })
+    Ok(Answer { changed: conn.changes(), rows })
 }
 
 fn value(raw: ValueRef<'_>, column: usize) -> Result<Value, Refused> {
@@ -83,15 +69,10 @@ fn value(raw: ValueRef<'_>, column: usize) -> Result<Value, Refused> {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(number) => Value::Int(number),
         ValueRef::Real(_) => {
-            return Err(Refused::Ours(StoreError::row(
-                column,
-                "an integer, text or bytes",
-            )));
+            return Err(Refused::Ours(StoreError::row(column, "an integer, text or bytes")));
         }
         ValueRef::Text(text) => Value::Text(
-            std::str::from_utf8(text)
-                .map_err(|_| Refused::Ours(StoreError::row(column, "UTF-8")))?
-                .to_owned(),
+            std::str::from_utf8(text).map_err(|_| Refused::Ours(StoreError::row(column, "UTF-8")))?.to_owned(),
         ),
         ValueRef::Blob(bytes) => Value::Bytes(bytes.to_vec()),
     })

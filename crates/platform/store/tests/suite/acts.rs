@@ -20,34 +20,13 @@ both! {
 
 async fn write_and_event_land_together(kind: Kind) {
     let house = House::new(kind).await;
-    let permit = house
-        .authority
-        .decide(&ana(&house.clock), Change("app/1"))
-        .unwrap();
+    let permit = house.authority.decide(&ana(&house.clock), Change("app/1")).unwrap();
     let (_, mut tx) = house.store.write(permit).await.unwrap();
-    tx.execute(
-        sql::INSERT_NOTE,
-        params!["a", "text", 1_i64, None::<Vec<u8>>],
-    )
-    .await
-    .unwrap();
-    assert_eq!(
-        tx.query_one(sql::COUNT_NOTES, &[])
-            .await
-            .unwrap()
-            .unwrap()
-            .int(0)
-            .unwrap(),
-        1
-    );
+    tx.execute(sql::INSERT_NOTE, params!["a", "text", 1_i64, None::<Vec<u8>>]).await.unwrap();
+    assert_eq!(tx.query_one(sql::COUNT_NOTES, &[]).await.unwrap().unwrap().int(0).unwrap(), 1);
     let committed = tx.commit(json!({ "note": "a" }), None).await.unwrap();
     assert_eq!(house.notes().await, 1);
-    let event = house
-        .store
-        .event(&TenantId::main(), &committed.event)
-        .await
-        .unwrap()
-        .unwrap();
+    let event = house.store.event(&TenantId::main(), &committed.event).await.unwrap().unwrap();
     let body = event.json().unwrap();
     assert_eq!(body["action"], "release.reject");
     assert_eq!(body["user_id"], "ana");
@@ -62,61 +41,26 @@ async fn write_and_event_land_together(kind: Kind) {
 
 async fn a_dropped_act_leaves_nothing(kind: Kind) {
     let house = House::new(kind).await;
-    let (_, mut tx) = house
-        .store
-        .write(house.permit(Change("app/1")))
-        .await
-        .unwrap();
-    tx.execute(
-        sql::INSERT_NOTE,
-        params!["a", "text", 1_i64, None::<Vec<u8>>],
-    )
-    .await
-    .unwrap();
+    let (_, mut tx) = house.store.write(house.permit(Change("app/1"))).await.unwrap();
+    tx.execute(sql::INSERT_NOTE, params!["a", "text", 1_i64, None::<Vec<u8>>]).await.unwrap();
     tx.feed("app", "1");
     drop(tx);
     house.note("b").await.unwrap();
     assert_eq!((house.notes().await, house.events().await.len()), (1, 1));
-    assert_eq!(
-        house.store.feed_position(&TenantId::main()).await.unwrap(),
-        0
-    );
+    assert_eq!(house.store.feed_position(&TenantId::main()).await.unwrap(), 0);
 }
 
 async fn a_failed_statement_ends_the_act(kind: Kind) {
     let house = House::new(kind).await;
     house.note("a").await.unwrap();
-    let (_, mut tx) = house
-        .store
-        .write(house.permit(Change("app/1")))
-        .await
-        .unwrap();
-    tx.execute(
-        sql::INSERT_NOTE,
-        params!["b", "text", 1_i64, None::<Vec<u8>>],
-    )
-    .await
-    .unwrap();
-    let taken = tx
-        .execute(
-            sql::INSERT_NOTE,
-            params!["a", "text", 1_i64, None::<Vec<u8>>],
-        )
-        .await
-        .unwrap_err();
-    let StoreError::Conflict { table, constraint } = &taken else {
-        panic!("{taken:?}")
-    };
+    let (_, mut tx) = house.store.write(house.permit(Change("app/1"))).await.unwrap();
+    tx.execute(sql::INSERT_NOTE, params!["b", "text", 1_i64, None::<Vec<u8>>]).await.unwrap();
+    let taken = tx.execute(sql::INSERT_NOTE, params!["a", "text", 1_i64, None::<Vec<u8>>]).await.unwrap_err();
+    let StoreError::Conflict { table, constraint } = &taken else { panic!("{taken:?}") };
     assert_eq!(table, "notes");
     assert!(constraint.contains("notes"), "{constraint}");
-    assert!(matches!(
-        tx.query(sql::COUNT_NOTES, &[]).await,
-        Err(StoreError::Ended)
-    ));
-    assert!(matches!(
-        tx.commit(json!({}), None).await,
-        Err(StoreError::Ended)
-    ));
+    assert!(matches!(tx.query(sql::COUNT_NOTES, &[]).await, Err(StoreError::Ended)));
+    assert!(matches!(tx.commit(json!({}), None).await, Err(StoreError::Ended)));
     house.note("c").await.unwrap();
     assert_eq!((house.notes().await, house.events().await.len()), (2, 2));
 }
@@ -124,33 +68,17 @@ async fn a_failed_statement_ends_the_act(kind: Kind) {
 async fn a_moved_epoch_refuses_and_again_succeeds(kind: Kind) {
     let house = House::new(kind).await;
     let stale = house.permit(Change("app/1"));
-    let (_, tx) = house
-        .store
-        .write(house.permit(Raise("app/1")))
-        .await
-        .unwrap();
+    let (_, tx) = house.store.write(house.permit(Raise("app/1"))).await.unwrap();
     assert_eq!(tx.commit(json!({}), None).await.unwrap().epoch, 1);
     let (_, mut tx) = house.store.write(stale).await.unwrap();
-    tx.execute(
-        sql::INSERT_NOTE,
-        params!["a", "text", 1_i64, None::<Vec<u8>>],
-    )
-    .await
-    .unwrap();
+    tx.execute(sql::INSERT_NOTE, params!["a", "text", 1_i64, None::<Vec<u8>>]).await.unwrap();
     let moved = tx.commit(json!({}), None).await.unwrap_err();
-    assert!(
-        matches!(moved, StoreError::Moved { current: 1, .. }),
-        "{moved:?}"
-    );
+    assert!(matches!(moved, StoreError::Moved { current: 1, .. }), "{moved:?}");
     assert_eq!((house.notes().await, house.events().await.len()), (0, 1));
 
     let runs = AtomicU32::new(0);
     let stale = std::sync::Mutex::new(Some(house.permit(Change("app/1"))));
-    let (_, tx) = house
-        .store
-        .write(house.permit(Raise("app/1")))
-        .await
-        .unwrap();
+    let (_, tx) = house.store.write(house.permit(Raise("app/1"))).await.unwrap();
     tx.commit(json!({}), None).await.unwrap();
     let done: Result<_, StoreError> = house
         .store
@@ -159,11 +87,7 @@ async fn a_moved_epoch_refuses_and_again_succeeds(kind: Kind) {
             let kept = stale.lock().unwrap().take();
             let permit = kept.unwrap_or_else(|| house.permit(Change("app/1")));
             let (_, mut tx) = house.store.write(permit).await?;
-            tx.execute(
-                sql::INSERT_NOTE,
-                params!["a", "text", 1_i64, None::<Vec<u8>>],
-            )
-            .await?;
+            tx.execute(sql::INSERT_NOTE, params!["a", "text", 1_i64, None::<Vec<u8>>]).await?;
             tx.commit(json!({}), None).await
         })
         .await;
@@ -178,10 +102,7 @@ async fn again_gives_up_after_five(kind: Kind) {
         .store
         .again(|| async {
             runs.fetch_add(1, Ordering::SeqCst);
-            Err(StoreError::Moved {
-                tenant: TenantId::main(),
-                current: 0,
-            })
+            Err(StoreError::Moved { tenant: TenantId::main(), current: 0 })
         })
         .await;
     assert!(matches!(result, Err(StoreError::Moved { .. })));
@@ -191,11 +112,7 @@ async fn again_gives_up_after_five(kind: Kind) {
 async fn a_raising_act_raises_and_memory_follows(kind: Kind) {
     let house = House::new(kind).await;
     for epoch in 1..=3 {
-        let (_, tx) = house
-            .store
-            .write(house.permit(Raise("app/1")))
-            .await
-            .unwrap();
+        let (_, tx) = house.store.write(house.permit(Raise("app/1"))).await.unwrap();
         assert_eq!(tx.commit(json!({}), None).await.unwrap().epoch, epoch);
         // The commit waited for memory: the next permit is of the new epoch.
         assert_eq!(house.permit(Change("app/1")).epoch(), epoch);
@@ -213,78 +130,31 @@ async fn two_raising_acts_of_one_epoch(kind: Kind) {
     });
     let ended = futures_util::future::join_all(acts).await;
     assert_eq!(ended.iter().filter(|end| end.is_ok()).count(), 1);
-    assert!(
-        ended
-            .iter()
-            .all(|end| matches!(end, Ok(_) | Err(StoreError::Moved { current: 1, .. }))),
-        "{ended:?}"
-    );
-    assert_eq!(
-        (
-            house.events().await.len(),
-            house.store.epoch(&TenantId::main()).await.unwrap()
-        ),
-        (1, 1)
-    );
+    assert!(ended.iter().all(|end| matches!(end, Ok(_) | Err(StoreError::Moved { current: 1, .. }))), "{ended:?}");
+    assert_eq!((house.events().await.len(), house.store.epoch(&TenantId::main()).await.unwrap()), (1, 1));
 }
 
 async fn a_second_event_in_the_same_commit(kind: Kind) {
     let house = House::new(kind).await;
-    let (_, mut tx) = house
-        .store
-        .write(house.permit(Change("app/1")))
-        .await
-        .unwrap();
+    let (_, mut tx) = house.store.write(house.permit(Change("app/1"))).await.unwrap();
     let id = EventId::generate();
     let detail = json!({ "event": id, "surfaces": [] });
     let why = Some("it leaked".to_owned());
-    tx.also(Also {
-        id: id.clone(),
-        action: "app.revoke.done",
-        outcome: Outcome::Failed,
-        detail,
-        why,
-    });
+    tx.also(Also { id: id.clone(), action: "app.revoke.done", outcome: Outcome::Failed, detail, why });
     let main = tx.event().clone();
     assert_eq!(tx.commit(json!({}), None).await.unwrap().event, main);
-    let second = house
-        .store
-        .event(&TenantId::main(), &id)
-        .await
-        .unwrap()
-        .unwrap();
+    let second = house.store.event(&TenantId::main(), &id).await.unwrap().unwrap();
     let shown = house.store.show(&second).await.unwrap();
-    assert_eq!(
-        (second.action.as_str(), second.outcome.as_str()),
-        ("app.revoke.done", "failed")
-    );
-    assert_eq!(
-        (shown["why"].as_str(), shown["detail"]["event"].as_str()),
-        (Some("it leaked"), Some(id.as_str()))
-    );
+    assert_eq!((second.action.as_str(), second.outcome.as_str()), ("app.revoke.done", "failed"));
+    assert_eq!((shown["why"].as_str(), shown["detail"]["event"].as_str()), (Some("it leaked"), Some(id.as_str())));
     assert_eq!(house.events().await.len(), 2);
 }
 
 async fn a_use_is_recorded_alone(kind: Kind) {
     let house = House::new(kind).await;
-    let done = house
-        .store
-        .record(
-            house.permit(Export("log/main")),
-            Outcome::Failed,
-            json!({ "rows": 3 }),
-        )
-        .await
-        .unwrap();
-    let event = house
-        .store
-        .event(&TenantId::main(), &done.event)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        (event.action.as_str(), event.outcome.as_str()),
-        ("audit.export", "failed")
-    );
+    let done =
+        house.store.record(house.permit(Export("log/main")), Outcome::Failed, json!({ "rows": 3 })).await.unwrap();
+    let event = house.store.event(&TenantId::main(), &done.event).await.unwrap().unwrap();
+    assert_eq!((event.action.as_str(), event.outcome.as_str()), ("audit.export", "failed"));
     assert_eq!(event.json().unwrap()["durability"], "use");
 }

@@ -26,18 +26,12 @@ async fn gapless_under_many_writers(kind: Kind) {
     let house = House::new(kind).await;
     let mut changes = house.store.subscribe(&TenantId::main(), 0);
     let keys: Vec<String> = (0..32).map(|n| format!("k{n}")).collect();
-    let writers =
-        futures_util::future::join_all(keys.iter().map(|key| change(&house, &house.store, key)));
+    let writers = futures_util::future::join_all(keys.iter().map(|key| change(&house, &house.store, key)));
     let reader = async {
         let mut seen = Vec::new();
         while seen.len() < 64 {
             match changes.next().await.unwrap() {
-                store::Change::Changed {
-                    position,
-                    kind,
-                    key,
-                    ..
-                } => seen.push((position, kind, key)),
+                store::Change::Changed { position, kind, key, .. } => seen.push((position, kind, key)),
                 store::Change::ReloadEverything { .. } => panic!("nothing was missing"),
             }
         }
@@ -45,53 +39,29 @@ async fn gapless_under_many_writers(kind: Kind) {
     };
     let (written, seen) = tokio::join!(writers, reader);
     written.into_iter().collect::<Result<Vec<_>, _>>().unwrap();
-    assert!(
-        seen.iter().map(|(position, ..)| *position).eq(1..=64),
-        "{seen:?}"
-    );
+    assert!(seen.iter().map(|(position, ..)| *position).eq(1..=64), "{seen:?}");
     let found: BTreeSet<_> = seen.iter().map(|(_, _, key)| key.clone()).collect();
     assert_eq!(found, keys.into_iter().collect());
     // An act's changes stand together.
-    assert!(
-        seen.chunks(2)
-            .all(|pair| pair[0].2 == pair[1].2 && pair[0].1 == "app")
-    );
+    assert!(seen.chunks(2).all(|pair| pair[0].2 == pair[1].2 && pair[0].1 == "app"));
 }
 
 async fn a_raise_is_in_the_feed(kind: Kind) {
     let house = House::new(kind).await;
-    let (_, tx) = house
-        .store
-        .write(house.permit(Raise("app/1")))
-        .await
-        .unwrap();
+    let (_, tx) = house.store.write(house.permit(Raise("app/1"))).await.unwrap();
     tx.commit(json!({}), None).await.unwrap();
-    let first = house
-        .store
-        .subscribe(&TenantId::main(), 0)
-        .next()
-        .await
-        .unwrap();
-    assert!(
-        matches!(&first, store::Change::Changed { position: 1, kind, .. } if kind == EPOCH_CHANGED),
-        "{first:?}"
-    );
+    let first = house.store.subscribe(&TenantId::main(), 0).next().await.unwrap();
+    assert!(matches!(&first, store::Change::Changed { position: 1, kind, .. } if kind == EPOCH_CHANGED), "{first:?}");
 }
 
 async fn backwards_means_reload(kind: Kind) {
     let house = House::new(kind).await;
     change(&house, &house.store, "a").await.unwrap();
     let mut changes = house.store.subscribe(&TenantId::main(), 1000);
-    assert_eq!(
-        changes.next().await.unwrap(),
-        store::Change::ReloadEverything { position: 2 }
-    );
+    assert_eq!(changes.next().await.unwrap(), store::Change::ReloadEverything { position: 2 });
     change(&house, &house.store, "b").await.unwrap();
     let next = changes.next().await.unwrap();
-    assert!(
-        matches!(&next, store::Change::Changed { position: 3, key, .. } if key == "b"),
-        "{next:?}"
-    );
+    assert!(matches!(&next, store::Change::Changed { position: 3, key, .. } if key == "b"), "{next:?}");
 }
 
 /// On SQLite there is one node: what it commits, it hears.
@@ -109,10 +79,7 @@ async fn other_nodes_hear_of_it(kind: Kind) {
         change(&house, &other, &format!("k{n}")).await.unwrap();
         for _ in 0..2 {
             let heard = changes.next().await.unwrap();
-            assert!(
-                matches!(&heard, store::Change::Changed { key, .. } if *key == format!("k{n}")),
-                "{heard:?}"
-            );
+            assert!(matches!(&heard, store::Change::Changed { key, .. } if *key == format!("k{n}")), "{heard:?}");
         }
     }
 }
@@ -120,41 +87,16 @@ async fn other_nodes_hear_of_it(kind: Kind) {
 async fn leases_have_one_holder(kind: Kind) {
     let house = House::new(kind).await;
     let minute = std::time::Duration::from_secs(60);
-    let first = house
-        .store
-        .jobs_lease("expiry", minute)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        house
-            .store
-            .jobs_lease("expiry", minute)
-            .await
-            .unwrap()
-            .unwrap()
-            .term,
-        first.term
-    );
+    let first = house.store.jobs_lease("expiry", minute).await.unwrap().unwrap();
+    assert_eq!(house.store.jobs_lease("expiry", minute).await.unwrap().unwrap().term, first.term);
     if kind == Kind::Postgres {
         let mut config = house.config.clone();
         config.node = "two".to_owned();
         let other = House::open(&config, &house.authority).await.unwrap();
         assert_eq!(other.jobs_lease("expiry", minute).await.unwrap(), None);
         house.clock.advance(minute);
-        assert_eq!(
-            other
-                .jobs_lease("expiry", minute)
-                .await
-                .unwrap()
-                .unwrap()
-                .term,
-            first.term + 1
-        );
-        assert_eq!(
-            house.store.jobs_lease("expiry", minute).await.unwrap(),
-            None
-        );
+        assert_eq!(other.jobs_lease("expiry", minute).await.unwrap().unwrap().term, first.term + 1);
+        assert_eq!(house.store.jobs_lease("expiry", minute).await.unwrap(), None);
         let leads = house.store.lead("jobs").await.unwrap().unwrap();
         assert!(leads.is_held() && other.lead("jobs").await.unwrap().is_none());
         drop(leads);

@@ -19,10 +19,7 @@ async fn many_acts_share_a_commit(kind: Kind) {
         done.unwrap();
     }
     let after = house.store.commit_counts();
-    assert_eq!(
-        (house.notes().await, house.events().await.len()),
-        (200, 200)
-    );
+    assert_eq!((house.notes().await, house.events().await.len()), (200, 200));
     assert_eq!(after.acts - before.acts, 200);
     if kind == Kind::Sqlite {
         let groups = after.groups - before.groups;
@@ -37,15 +34,8 @@ async fn a_cancelled_act_harms_nobody(kind: Kind) {
             let house = house.clone();
             tokio::spawn(async move {
                 // Every third is cut off somewhere on its way: waiting, writing, committing.
-                let limit = if n % 3 == 0 {
-                    Duration::from_micros(n * 60)
-                } else {
-                    Duration::from_secs(60)
-                };
-                tokio::time::timeout(limit, house.note(&format!("n{n}")))
-                    .await
-                    .map(Result::unwrap)
-                    .is_ok()
+                let limit = if n % 3 == 0 { Duration::from_micros(n * 60) } else { Duration::from_secs(60) };
+                tokio::time::timeout(limit, house.note(&format!("n{n}"))).await.map(Result::unwrap).is_ok()
             })
         })
         .collect();
@@ -57,26 +47,14 @@ async fn a_cancelled_act_harms_nobody(kind: Kind) {
     house.note("last").await.unwrap();
     let (notes, events) = (house.notes().await, house.events().await.len() as i64);
     assert_eq!(notes, events);
-    assert!(
-        done >= 80 && notes > done && notes <= 121,
-        "{done} told, {notes} there"
-    );
+    assert!(done >= 80 && notes > done && notes <= 121, "{done} told, {notes} there");
 }
 
 async fn readers_do_not_wait_for_a_writer(kind: Kind) {
     let house = House::new(kind).await;
     house.note("a").await.unwrap();
-    let (_, mut tx) = house
-        .store
-        .write(house.permit(Change("app/1")))
-        .await
-        .unwrap();
-    tx.execute(
-        sql::INSERT_NOTE,
-        params!["b", "text", 1_i64, None::<Vec<u8>>],
-    )
-    .await
-    .unwrap();
+    let (_, mut tx) = house.store.write(house.permit(Change("app/1"))).await.unwrap();
+    tx.execute(sql::INSERT_NOTE, params!["b", "text", 1_i64, None::<Vec<u8>>]).await.unwrap();
     let reads = futures_util::future::join_all((0..40).map(|_| house.notes())).await;
     assert!(reads.iter().all(|count| *count == 1));
     tx.commit(json!({}), None).await.unwrap();

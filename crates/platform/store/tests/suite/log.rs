@@ -29,8 +29,7 @@ async fn check(store: &Store, size: u64) {
     let events = store.events_by_index(&tenant, 0, size).await.unwrap();
     assert!(events.iter().map(|event| event.index.unwrap()).eq(0..size));
     let mut edge = Edge::new();
-    edge.append(&events.iter().map(leaf).collect::<Vec<_>>())
-        .unwrap();
+    edge.append(&events.iter().map(leaf).collect::<Vec<_>>()).unwrap();
     assert_eq!(edge.root(), checkpoint.root());
     for event in events.iter().step_by(1 + events.len() / 40) {
         let index = event.index.unwrap();
@@ -50,59 +49,22 @@ async fn notes(house: &House, prefix: &str, count: usize) {
 
 async fn places_are_contiguous_and_proofs_verify(kind: Kind) {
     let house = House::new(kind).await;
-    assert_eq!(
-        house.store.checkpoint(&TenantId::main()).await.unwrap(),
-        None
-    );
+    assert_eq!(house.store.checkpoint(&TenantId::main()).await.unwrap(), None);
     let mut size = 0;
     for (round, count) in [1, 2, 60, 200, 7].into_iter().enumerate() {
         notes(&house, &format!("r{round}-"), count).await;
-        assert_eq!(
-            house.store.sequence_now().await.unwrap().events,
-            count as u64
-        );
+        assert_eq!(house.store.sequence_now().await.unwrap().events, count as u64);
         size += count as u64;
         check(&house.store, size).await;
     }
     assert_eq!(house.store.sequence_now().await.unwrap().events, 0);
     // A partial tile that has grown since is cut from what took its place.
     let tenant = TenantId::main();
-    assert_eq!(
-        house
-            .store
-            .tile(&tenant, "tile/0/000.p/3")
-            .await
-            .unwrap()
-            .unwrap()
-            .len(),
-        3 * 32
-    );
-    assert_eq!(
-        house
-            .store
-            .tile(&tenant, "tile/0/000")
-            .await
-            .unwrap()
-            .unwrap()
-            .len(),
-        256 * 32
-    );
-    assert_eq!(
-        house
-            .store
-            .tile(&tenant, "tile/entries/000.p/3")
-            .await
-            .unwrap()
-            .unwrap()
-            .len(),
-        3 * 35
-    );
+    assert_eq!(house.store.tile(&tenant, "tile/0/000.p/3").await.unwrap().unwrap().len(), 3 * 32);
+    assert_eq!(house.store.tile(&tenant, "tile/0/000").await.unwrap().unwrap().len(), 256 * 32);
+    assert_eq!(house.store.tile(&tenant, "tile/entries/000.p/3").await.unwrap().unwrap().len(), 3 * 35);
     for none in ["tile/0/001.p/20", "tile/0/../000", "tile/9/000", ""] {
-        assert_eq!(
-            house.store.tile(&tenant, none).await.unwrap(),
-            None,
-            "{none}"
-        );
+        assert_eq!(house.store.tile(&tenant, none).await.unwrap(), None, "{none}");
     }
 }
 
@@ -134,27 +96,13 @@ async fn an_erased_body_leaves_the_proofs(kind: Kind) {
     notes(&house, "a", 5).await;
     house.store.sequence_now().await.unwrap();
     let tenant = TenantId::main();
-    let before = house
-        .store
-        .events_by_index(&tenant, 2, 3)
-        .await
-        .unwrap()
-        .remove(0);
-    let (_, mut tx) = house
-        .store
-        .write(house.permit(Change("log/main")))
-        .await
-        .unwrap();
+    let before = house.store.events_by_index(&tenant, 2, 3).await.unwrap().remove(0);
+    let (_, mut tx) = house.store.write(house.permit(Change("log/main"))).await.unwrap();
     assert!(tx.erase_event(2).await.unwrap());
     assert!(!tx.erase_event(2).await.unwrap());
     tx.commit(json!({ "indexes": [2] }), None).await.unwrap();
     house.store.sequence_now().await.unwrap();
-    let after = house
-        .store
-        .events_by_index(&tenant, 2, 3)
-        .await
-        .unwrap()
-        .remove(0);
+    let after = house.store.events_by_index(&tenant, 2, 3).await.unwrap().remove(0);
     assert_eq!((after.body.as_ref(), after.salt.as_ref()), (None, None));
     assert_eq!(house.store.show(&after).await.unwrap()["erased"], true);
     let signed = house.store.checkpoint(&tenant).await.unwrap().unwrap();
@@ -170,15 +118,7 @@ async fn the_tasks_sequence_by_themselves(kind: Kind) {
     let committed = house.note("a").await.unwrap();
     let started = std::time::Instant::now();
     let tenant = TenantId::main();
-    while house
-        .store
-        .event(&tenant, &committed.event)
-        .await
-        .unwrap()
-        .unwrap()
-        .index
-        .is_none()
-    {
+    while house.store.event(&tenant, &committed.event).await.unwrap().unwrap().index.is_none() {
         assert!(started.elapsed().as_secs() < 20, "never sequenced");
         tokio::task::yield_now().await;
     }
@@ -201,30 +141,15 @@ async fn a_kept_checkpoint_tells_of_a_restore(kind: Kind) {
     let kept = house.dir.path().join("checkpoints");
     for entry in std::fs::read_dir(&kept).unwrap() {
         let entry = entry.unwrap();
-        std::fs::copy(
-            entry.path(),
-            fresh.dir.path().join("checkpoints").join(entry.file_name()),
-        )
-        .unwrap();
+        std::fs::copy(entry.path(), fresh.dir.path().join("checkpoints").join(entry.file_name())).unwrap();
     }
     let behind = fresh.store.behind().await.unwrap();
-    assert_eq!(
-        (behind.len(), behind[0].kept_size, behind[0].found_size),
-        (1, 303, 1)
-    );
+    assert_eq!((behind.len(), behind[0].kept_size, behind[0].found_size), (1, 303, 1));
     // Longer than what was kept, and another history: a fork.
     notes(&fresh, "y", 400).await;
     let kept = std::fs::read(kept.join(hex::encode("main"))).unwrap();
     fresh.store.sequence_now().await.unwrap();
-    std::fs::write(
-        fresh
-            .dir
-            .path()
-            .join("checkpoints")
-            .join(hex::encode("main")),
-        kept,
-    )
-    .unwrap();
+    std::fs::write(fresh.dir.path().join("checkpoints").join(hex::encode("main")), kept).unwrap();
     assert_eq!(fresh.store.behind().await.unwrap()[0].found_size, 401);
 }
 
@@ -237,20 +162,12 @@ async fn altered_tiles_stop_the_log(kind: Kind) {
     match &config.database {
         Database::Sqlite { path } => {
             let file = rusqlite::Connection::open(path).unwrap();
-            file.execute_batch("UPDATE tiles SET bytes = zeroblob(length(bytes))")
-                .unwrap();
+            file.execute_batch("UPDATE tiles SET bytes = zeroblob(length(bytes))").unwrap();
         }
         Database::Postgres { url } => {
-            let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls)
-                .await
-                .unwrap();
+            let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
             tokio::spawn(connection);
-            client
-                .batch_execute(
-                    "UPDATE tiles SET bytes = decode(repeat('00', length(bytes)), 'hex')",
-                )
-                .await
-                .unwrap();
+            client.batch_execute("UPDATE tiles SET bytes = decode(repeat('00', length(bytes)), 'hex')").await.unwrap();
         }
     }
     let store = House::open(&config, &authority).await.unwrap();

@@ -1,12 +1,6 @@
 //! Stored behaviour, on both engines: every test here runs twice.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 #![allow(unreachable_pub, reason = "tests: modules of one binary")]
 
 #[path = "../support/mod.rs"]

@@ -16,38 +16,16 @@ async fn opening_again_keeps_everything(kind: Kind) {
     house.note("a").await.unwrap();
     let (config, authority, _, _dir) = house.close().await;
     let store = House::open(&config, &authority).await.unwrap();
-    assert_eq!(
-        store
-            .read_one(sql::COUNT_NOTES, &[])
-            .await
-            .unwrap()
-            .unwrap()
-            .int(0)
-            .unwrap(),
-        1
-    );
-    assert_eq!(
-        store
-            .events(&model::TenantId::main(), &store::EventFilter::default())
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(store.read_one(sql::COUNT_NOTES, &[]).await.unwrap().unwrap().int(0).unwrap(), 1);
+    assert_eq!(store.events(&model::TenantId::main(), &store::EventFilter::default()).await.unwrap().len(), 1);
 }
 
 async fn newer_data_is_refused(kind: Kind) {
-    const FORGE: &[Migration] = &[Migration {
-        room: "notes",
-        number: 2,
-        name: "later",
-        sql: "CREATE TABLE later (id TEXT)",
-    }];
+    const FORGE: &[Migration] =
+        &[Migration { room: "notes", number: 2, name: "later", sql: "CREATE TABLE later (id TEXT)" }];
     let house = House::still(kind).await;
     let (config, authority, _, _dir) = house.close().await;
-    House::open_with(&config, &authority, &[NOTES, FORGE])
-        .await
-        .unwrap();
+    House::open_with(&config, &authority, &[NOTES, FORGE]).await.unwrap();
     let refused = reopen(&config, &authority, &[NOTES]).await;
     assert!(
         matches!(&refused, StoreError::Newer { room, number: 2, name } if room == "notes" && name == "later"),
@@ -63,42 +41,19 @@ async fn reopen(
     authority: &std::sync::Arc<authority::Authority>,
     rooms: &[&'static [Migration]],
 ) -> StoreError {
-    House::open_with(config, authority, rooms)
-        .await
-        .unwrap_err()
+    House::open_with(config, authority, rooms).await.unwrap_err()
 }
 
 async fn altered_and_disordered_migrations_are_refused(kind: Kind) {
-    const ALTERED: &[Migration] = &[Migration {
-        room: "notes",
-        number: 1,
-        name: "notes",
-        sql: "CREATE TABLE notes (id TEXT)",
-    }];
-    const GAP: &[Migration] = &[Migration {
-        room: "gap",
-        number: 2,
-        name: "two",
-        sql: "CREATE TABLE two (id TEXT)",
-    }];
+    const ALTERED: &[Migration] =
+        &[Migration { room: "notes", number: 1, name: "notes", sql: "CREATE TABLE notes (id TEXT)" }];
+    const GAP: &[Migration] = &[Migration { room: "gap", number: 2, name: "two", sql: "CREATE TABLE two (id TEXT)" }];
     let house = House::still(kind).await;
     let (config, authority, _, _dir) = house.close().await;
     let altered = reopen(&config, &authority, &[ALTERED]).await;
-    assert!(
-        matches!(&altered, StoreError::Altered { room, number: 1 } if room == "notes"),
-        "{altered:?}"
-    );
+    assert!(matches!(&altered, StoreError::Altered { room, number: 1 } if room == "notes"), "{altered:?}");
     let gap = reopen(&config, &authority, &[NOTES, GAP]).await;
-    assert!(
-        matches!(
-            gap,
-            StoreError::Disordered {
-                room: "gap",
-                number: 2
-            }
-        ),
-        "{gap:?}"
-    );
+    assert!(matches!(gap, StoreError::Disordered { room: "gap", number: 2 }), "{gap:?}");
 }
 
 async fn another_root_key_is_refused(kind: Kind) {
@@ -129,10 +84,7 @@ async fn a_failed_migration_leaves_nothing(kind: Kind) {
     assert!(!refused.to_string().contains("nonsense"));
     let store = House::open(&config, &authority).await.unwrap();
     assert!(store.read("SELECT id FROM one", &[]).await.is_err());
-    assert_eq!(
-        store.read(sql::COUNT_NOTES, params![]).await.unwrap().len(),
-        1
-    );
+    assert_eq!(store.read(sql::COUNT_NOTES, params![]).await.unwrap().len(), 1);
 }
 
 /// One process at a time, and none below the reserve: SQLite alone.
@@ -142,9 +94,7 @@ mod sqlite_alone {
     #[tokio::test]
     async fn a_second_process_is_refused() {
         let house = House::still(Kind::Sqlite).await;
-        let refused = Store::open(house.config.clone(), house.authority.clone(), &[NOTES])
-            .await
-            .unwrap_err();
+        let refused = Store::open(house.config.clone(), house.authority.clone(), &[NOTES]).await.unwrap_err();
         assert!(matches!(refused, StoreError::InUse), "{refused:?}");
         assert_eq!(refused.problem().code, "store.in_use");
     }
@@ -156,14 +106,8 @@ mod sqlite_alone {
         let (mut config, authority, _, _dir) = house.close().await;
         config.reserve_bytes = u64::MAX;
         let refused = reopen(&config, &authority, &[NOTES]).await;
-        assert!(
-            matches!(refused, StoreError::Unwritable { .. }),
-            "{refused:?}"
-        );
-        assert_eq!(
-            (refused.problem().code.as_str(), refused.problem().status()),
-            ("record.unwritable", 503)
-        );
+        assert!(matches!(refused, StoreError::Unwritable { .. }), "{refused:?}");
+        assert_eq!((refused.problem().code.as_str(), refused.problem().status()), ("record.unwritable", 503));
     }
 
     #[tokio::test]
@@ -174,9 +118,6 @@ mod sqlite_alone {
         std::fs::write(&path, [b'x'; 9000]).unwrap();
         config.database = Database::Sqlite { path };
         let refused = Store::open(config, authority, &[NOTES]).await.unwrap_err();
-        assert!(
-            matches!(refused, StoreError::Unwritable { .. }),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, StoreError::Unwritable { .. }), "{refused:?}");
     }
 }

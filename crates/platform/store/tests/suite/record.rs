@@ -33,75 +33,40 @@ async fn sealed_text_opens_and_dies_with_its_key(kind: Kind) {
     let read = |id| house.store.event(&tenant, id);
     let event = read(&first.event).await.unwrap().unwrap();
     let stored = String::from_utf8(event.body.clone().unwrap()).unwrap();
-    assert!(
-        !stored.contains("canary") && !stored.contains("192.0.2.7"),
-        "{stored}"
-    );
+    assert!(!stored.contains("canary") && !stored.contains("192.0.2.7"), "{stored}");
     let shown = house.store.show(&event).await.unwrap();
     assert_eq!(shown["why"], "canary: it leaked");
-    assert_eq!(
-        shown["from"],
-        json!({ "ip": "192.0.2.7", "device": "Firefox canary-device" })
-    );
+    assert_eq!(shown["from"], json!({ "ip": "192.0.2.7", "device": "Firefox canary-device" }));
     assert!(shown.get("why_sealed").is_none() && shown["trace_id"] == "ab".repeat(16));
     // Sealed for its own event: moved into another, it does not open.
     let mut moved = read(&second.event).await.unwrap().unwrap();
     moved.body.clone_from(&event.body);
     assert_eq!(house.store.fill(&moved).await.unwrap().why, None);
 
-    let (_, mut tx) = house
-        .store
-        .write(house.permit(Change("person/ana")))
-        .await
-        .unwrap();
+    let (_, mut tx) = house.store.write(house.permit(Change("person/ana"))).await.unwrap();
     tx.forget_subject(&ana.subject()).await.unwrap();
-    tx.commit(json!({}), Some("asked to be forgotten"))
-        .await
-        .unwrap();
+    tx.commit(json!({}), Some("asked to be forgotten")).await.unwrap();
     for id in [&first.event, &second.event] {
         let event = read(id).await.unwrap().unwrap();
-        assert_eq!(
-            house.store.fill(&event).await.unwrap(),
-            store::Filled::default()
-        );
+        assert_eq!(house.store.fill(&event).await.unwrap(), store::Filled::default());
         assert!(event.body.is_some());
     }
     let third = act("a new key").await;
     let event = read(&third.event).await.unwrap().unwrap();
-    assert_eq!(
-        house.store.fill(&event).await.unwrap().why.as_deref(),
-        Some("a new key")
-    );
+    assert_eq!(house.store.fill(&event).await.unwrap().why.as_deref(), Some("a new key"));
 }
 
 async fn accesses_are_buffered_and_flushed(kind: Kind) {
     let house = House::new(kind).await;
     let tasks = house.store.start_tasks().await.unwrap();
     let ids: Vec<_> = (0..700)
-        .map(|n| {
-            house
-                .store
-                .access(
-                    house.permit(Look("apps")),
-                    Outcome::Allowed,
-                    json!({ "n": n }),
-                )
-                .unwrap()
-        })
+        .map(|n| house.store.access(house.permit(Look("apps")), Outcome::Allowed, json!({ "n": n })).unwrap())
         .collect();
     house.store.flush_access().await.unwrap();
-    let last = house
-        .store
-        .event(&TenantId::main(), &ids[699])
-        .await
-        .unwrap()
-        .unwrap();
+    let last = house.store.event(&TenantId::main(), &ids[699]).await.unwrap().unwrap();
     assert_eq!(last.json().unwrap()["durability"], "access");
     assert_eq!(house.events().await.len(), 700);
-    house
-        .store
-        .access(house.permit(Look("apps")), Outcome::Failed, json!({}))
-        .unwrap();
+    house.store.access(house.permit(Look("apps")), Outcome::Failed, json!({})).unwrap();
     tasks.stop().await.unwrap();
     let events = house.events().await;
     assert_eq!(events.len(), 701);
@@ -112,10 +77,7 @@ async fn a_full_buffer_refuses(kind: Kind) {
     let house = House::new(kind).await;
     let mut noted = 0;
     let refused = loop {
-        match house
-            .store
-            .access(house.permit(Look("apps")), Outcome::Allowed, json!({}))
-        {
+        match house.store.access(house.permit(Look("apps")), Outcome::Allowed, json!({})) {
             Ok(_) => noted += 1,
             Err(error) => break error,
         }
@@ -133,43 +95,21 @@ async fn refusals_are_events(kind: Kind) {
     let denied = house.authority.decide(&ana, Raise("app/1")).unwrap_err();
     house.store.denied(&denied, &ana, &target).await.unwrap();
     let event = house.events().await.remove(0);
-    assert_eq!(
-        (event.action.as_str(), event.outcome.as_str()),
-        ("app.deploy", "denied")
-    );
+    assert_eq!((event.action.as_str(), event.outcome.as_str()), ("app.deploy", "denied"));
     assert_eq!(event.json().unwrap()["detail"]["code"], denied.code);
 
     for n in 0..300_u32 {
-        let origin = Origin {
-            ip: Some(std::net::Ipv4Addr::from(0xc000_0200 + n % 3).into()),
-            device: None,
-        };
+        let origin = Origin { ip: Some(std::net::Ipv4Addr::from(0xc000_0200 + n % 3).into()), device: None };
         let stranger = Caller::new(TenantId::main(), Who::Stranger).from(origin);
-        let denied = house
-            .authority
-            .decide(&stranger, Raise("app/1"))
-            .unwrap_err();
-        house
-            .store
-            .denied(&denied, &stranger, &target)
-            .await
-            .unwrap();
+        let denied = house.authority.decide(&stranger, Raise("app/1")).unwrap_err();
+        house.store.denied(&denied, &stranger, &target).await.unwrap();
     }
     assert_eq!(house.events().await.len(), 1);
     house.clock.advance(Duration::from_secs(60));
     tasks.stop().await.unwrap();
-    let counted: Vec<_> = house
-        .events()
-        .await
-        .into_iter()
-        .filter(|event| event.subject == "stranger")
-        .collect();
+    let counted: Vec<_> = house.events().await.into_iter().filter(|event| event.subject == "stranger").collect();
     assert_eq!(counted.len(), 3);
-    assert!(
-        counted
-            .iter()
-            .all(|event| event.json().unwrap()["detail"]["count"] == 100)
-    );
+    assert!(counted.iter().all(|event| event.json().unwrap()["detail"]["count"] == 100));
 }
 
 async fn a_crash_leaves_a_gap(kind: Kind) {
@@ -182,17 +122,11 @@ async fn a_crash_leaves_a_gap(kind: Kind) {
     house.clock.advance(Duration::from_secs(9));
     let again = house.store.start_tasks().await.unwrap();
     let gap = house.events().await.remove(0);
-    assert_eq!(
-        (gap.action.as_str(), gap.resource.as_str()),
-        ("record.gap", "node/one")
-    );
+    assert_eq!((gap.action.as_str(), gap.resource.as_str()), ("record.gap", "node/one"));
     let detail = &gap.json().unwrap()["detail"];
     assert_eq!(
         (&detail["from"], &detail["until"]),
-        (
-            &json!("2026-11-23T00:00:00.000Z"),
-            &json!("2026-11-23T00:00:09.000Z")
-        )
+        (&json!("2026-11-23T00:00:00.000Z"), &json!("2026-11-23T00:00:09.000Z"))
     );
     again.stop().await.unwrap();
 }
@@ -215,11 +149,7 @@ async fn six_acts(kind: Kind) -> (House, TraceId) {
 async fn listed(house: &House, edit: impl FnOnce(&mut EventFilter)) -> Vec<i64> {
     let mut filter = EventFilter::default();
     edit(&mut filter);
-    let events = house
-        .store
-        .events(&TenantId::main(), &filter)
-        .await
-        .unwrap();
+    let events = house.store.events(&TenantId::main(), &filter).await.unwrap();
     let number = |event: &store::Event| event.json().unwrap()["detail"]["n"].as_i64().unwrap();
     events.iter().map(number).collect()
 }
@@ -228,9 +158,7 @@ async fn lists_are_newest_first_and_filtered(kind: Kind) {
     let (house, trace) = six_acts(kind).await;
     assert_eq!(listed(&house, |_| {}).await, [5, 4, 3, 2, 1, 0]);
     let cursor = house.events().await[1].cursor;
-    let page = listed(&house, |filter| {
-        (filter.after, filter.limit) = (Some(cursor), Some(3))
-    });
+    let page = listed(&house, |filter| (filter.after, filter.limit) = (Some(cursor), Some(3)));
     assert_eq!(page.await, [3, 2, 1]);
     let person = listed(&house, |filter| filter.person = Some(PersonId::new("ana")));
     assert_eq!(person.await, [5, 3, 1]);
@@ -243,13 +171,8 @@ async fn lists_are_newest_first_and_filtered(kind: Kind) {
     let app = listed(&house, |filter| filter.app = Some(model::AppId::new("1")));
     assert!(app.await.is_empty());
     let moment = |after| Some(model::Timestamp::from_ms(START_MS + after));
-    let within = listed(&house, |filter| {
-        (filter.since, filter.until) = (moment(2000), moment(3000))
-    });
+    let within = listed(&house, |filter| (filter.since, filter.until) = (moment(2000), moment(3000)));
     assert_eq!(within.await, [2, 1]);
-    let other = house
-        .store
-        .events(&TenantId::new("other"), &EventFilter::default())
-        .await;
+    let other = house.store.events(&TenantId::new("other"), &EventFilter::default()).await;
     assert_eq!(other.unwrap(), []);
 }

@@ -1,17 +1,16 @@
 //! Statements of the suite's own room.
 
-pub const CREATE_NOTES: &str =
-    "CREATE TABLE notes (id TEXT PRIMARY KEY, body TEXT, n BIGINT, raw BYTEA);
+pub const CREATE_NOTES: &str = "CREATE TABLE notes (id TEXT PRIMARY KEY, body TEXT, n BIGINT, raw BYTEA);
   CREATE TABLE session_seen (id TEXT PRIMARY KEY, at BIGINT NOT NULL);";
 pub const INSERT_NOTE: &str = "INSERT INTO notes (id, body, n, raw) VALUES ($1, $2, $3, $4)";
 pub const UPSERT_NOTE: &str = "INSERT INTO notes (id, body, n, raw) VALUES ($1, $2, $3, $4)
   ON CONFLICT (id) DO UPDATE SET body = $2, n = $3, raw = $4 RETURNING id, body, n, raw";
 /// Parameters that first appear out of order, and twice.
-pub const OUT_OF_ORDER: &str =
-    "SELECT CAST($3 AS TEXT), CAST($1 AS TEXT), CAST($2 AS BIGINT), CAST($1 AS TEXT)";
+pub const OUT_OF_ORDER: &str = "SELECT CAST($3 AS TEXT), CAST($1 AS TEXT), CAST($2 AS BIGINT), CAST($1 AS TEXT)";
 pub const NOTE: &str = "SELECT id, body, n, raw FROM notes WHERE id = $1";
 pub const COUNT_NOTES: &str = "SELECT COUNT(*) FROM notes";
-pub const NOTES_ABOVE: &str = "WITH big AS (SELECT id, n FROM notes WHERE n > $1) SELECT id FROM big ORDER BY n LIMIT CAST($2 AS BIGINT)";
+pub const NOTES_ABOVE: &str =
+    "WITH big AS (SELECT id, n FROM notes WHERE n > $1) SELECT id FROM big ORDER BY n LIMIT CAST($2 AS BIGINT)";
 pub const DELETE_NOTES: &str = "DELETE FROM notes";
 pub const SEEN: &str = "INSERT INTO session_seen (id, at) VALUES ($1, $2)
   ON CONFLICT (id) DO UPDATE SET at = $2";

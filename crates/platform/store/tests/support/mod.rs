@@ -1,10 +1,7 @@
 //! What the suite needs: a store on either engine, acts with permits, a clock that stands until it is moved.
 
 use crate::sql;
-use authority::{
-    Act, Authority, Caller, Factor, Facts, Origin, Permit, PersonFacts, Policy, Rule, Target, Who,
-    rules,
-};
+use authority::{Act, Authority, Caller, Factor, Facts, Origin, Permit, PersonFacts, Policy, Rule, Target, Who, rules};
 use futures_util::StreamExt;
 use model::{Group, ManualClock, PersonId, SessionId, TenantId, Timestamp};
 use std::{collections::BTreeSet, sync::Arc};
@@ -12,12 +9,7 @@ use store::{Database, Migration, Store, StoreConfig, StoreError};
 use tempfile::TempDir;
 
 /// The room of this suite.
-pub const NOTES: &[Migration] = &[Migration {
-    room: "notes",
-    number: 1,
-    name: "notes",
-    sql: sql::CREATE_NOTES,
-}];
+pub const NOTES: &[Migration] = &[Migration { room: "notes", number: 1, name: "notes", sql: sql::CREATE_NOTES }];
 /// 2026-11-23T00:00:00Z.
 pub const START_MS: i64 = 1_795_392_000_000;
 
@@ -68,12 +60,8 @@ impl House {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp::from_ms(START_MS)));
         let database = match kind {
-            Kind::Sqlite => Database::Sqlite {
-                path: dir.path().join("bailiwick.db"),
-            },
-            Kind::Postgres => Database::Postgres {
-                url: new_database().await,
-            },
+            Kind::Sqlite => Database::Sqlite { path: dir.path().join("bailiwick.db") },
+            Kind::Postgres => Database::Postgres { url: new_database().await },
         };
         let config = StoreConfig {
             database,
@@ -85,23 +73,12 @@ impl House {
             reserve_bytes: store::RESERVE_BYTES,
         };
         let authority = authority(&clock);
-        let store = Store::open(config.clone(), authority.clone(), &[NOTES])
-            .await
-            .unwrap();
-        Self {
-            store,
-            authority,
-            clock,
-            config,
-            dir,
-        }
+        let store = Store::open(config.clone(), authority.clone(), &[NOTES]).await.unwrap();
+        Self { store, authority, clock, config, dir }
     }
 
     /// Opens the same database again, once what the store before left running has let go of it.
-    pub async fn open(
-        config: &StoreConfig,
-        authority: &Arc<Authority>,
-    ) -> Result<Arc<Store>, StoreError> {
+    pub async fn open(config: &StoreConfig, authority: &Arc<Authority>) -> Result<Arc<Store>, StoreError> {
         Self::open_with(config, authority, &[NOTES]).await
     }
 
@@ -147,29 +124,16 @@ impl House {
     /// An act that writes one note.
     pub async fn note(&self, id: &str) -> Result<store::Committed, StoreError> {
         let (_, mut tx) = self.store.write(self.permit(Change("app/1"))).await?;
-        tx.execute(
-            sql::INSERT_NOTE,
-            store::params![id, "text", 1_i64, None::<Vec<u8>>],
-        )
-        .await?;
+        tx.execute(sql::INSERT_NOTE, store::params![id, "text", 1_i64, None::<Vec<u8>>]).await?;
         tx.commit(serde_json::json!({ "note": id }), None).await
     }
 
     pub async fn notes(&self) -> i64 {
-        self.store
-            .read_one(sql::COUNT_NOTES, &[])
-            .await
-            .unwrap()
-            .unwrap()
-            .int(0)
-            .unwrap()
+        self.store.read_one(sql::COUNT_NOTES, &[]).await.unwrap().unwrap().int(0).unwrap()
     }
 
     pub async fn events(&self) -> Vec<store::Event> {
-        let filter = store::EventFilter {
-            limit: Some(1000),
-            ..Default::default()
-        };
+        let filter = store::EventFilter { limit: Some(1000), ..Default::default() };
         self.store.events(&TenantId::main(), &filter).await.unwrap()
     }
 }
@@ -187,71 +151,36 @@ pub fn authority(clock: &Arc<ManualClock>) -> Arc<Authority> {
 }
 
 fn facts(epoch: u64) -> Facts {
-    let groups: BTreeSet<Group> = ["operators", "reviewers"]
-        .into_iter()
-        .map(Group::new)
-        .collect();
-    let ana = PersonFacts {
-        email: "ana@example.test".into(),
-        name: None,
-        groups,
-        enabled: true,
-    };
-    Facts {
-        epoch,
-        people: [(PersonId::new("ana"), Arc::new(ana))].into(),
-        ..Facts::default()
-    }
+    let groups: BTreeSet<Group> = ["operators", "reviewers"].into_iter().map(Group::new).collect();
+    let ana = PersonFacts { email: "ana@example.test".into(), name: None, groups, enabled: true };
+    Facts { epoch, people: [(PersonId::new("ana"), Arc::new(ana))].into(), ..Facts::default() }
 }
 
 pub fn machine() -> Caller {
-    Caller::new(
-        TenantId::main(),
-        Who::Machine {
-            system_user: "root".into(),
-        },
-    )
+    Caller::new(TenantId::main(), Who::Machine { system_user: "root".into() })
 }
 
 pub fn ana(clock: &ManualClock) -> Caller {
     let at = model::Clock::now(clock);
-    let who = Who::Person {
-        id: PersonId::new("ana"),
-        session: SessionId::new("s1"),
-        factor: Factor::Second { at },
-    };
-    let origin = Origin {
-        ip: Some("192.0.2.7".parse().unwrap()),
-        device: Some("Firefox canary-device".into()),
-    };
+    let who = Who::Person { id: PersonId::new("ana"), session: SessionId::new("s1"), factor: Factor::Second { at } };
+    let origin = Origin { ip: Some("192.0.2.7".parse().unwrap()), device: Some("Firefox canary-device".into()) };
     Caller::new(TenantId::main(), who).from(origin)
 }
 
 /// The cluster that `cargo xtask test` starts; each test makes a database of its own in it.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place of this suite that asks where the test cluster is"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one place of this suite that asks where the test cluster is")]
 fn cluster() -> String {
-    std::env::var("BAILIWICK_TEST_POSTGRES")
-        .expect("no PostgreSQL for tests: run `cargo xtask test`")
+    std::env::var("BAILIWICK_TEST_POSTGRES").expect("no PostgreSQL for tests: run `cargo xtask test`")
 }
 
 async fn new_database() -> String {
     let cluster = cluster();
     let name = format!("store_{}", uuid::Uuid::now_v7().simple());
-    let (client, connection) = tokio_postgres::connect(&cluster, tokio_postgres::NoTls)
-        .await
-        .unwrap();
+    let (client, connection) = tokio_postgres::connect(&cluster, tokio_postgres::NoTls).await.unwrap();
     let connection = tokio::spawn(connection);
-    client
-        .batch_execute(&format!("CREATE DATABASE {name}"))
-        .await
-        .unwrap();
+    client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
     drop(client);
     connection.await.unwrap().unwrap();
-    let (server, _) = cluster
-        .rsplit_once('/')
-        .expect("`BAILIWICK_TEST_POSTGRES` is `postgres://USER@HOST:PORT/NAME`");
+    let (server, _) = cluster.rsplit_once('/').expect("`BAILIWICK_TEST_POSTGRES` is `postgres://USER@HOST:PORT/NAME`");
     format!("{server}/{name}")
 }

@@ -1,12 +1,7 @@
 //! `deploy`: packs a folder and sends it. Always prints its document, a refusal's too.
 
 use crate::{
-    client::Sent,
-    exit::Exit,
-    invocation::Invocation,
-    output::Form,
-    place::is_loopback,
-    views::deployed::DeployedView,
+    client::Sent, exit::Exit, invocation::Invocation, output::Form, place::is_loopback, views::deployed::DeployedView,
 };
 use catalog::Unpacked;
 use model::{Env, Manifest, Problem};

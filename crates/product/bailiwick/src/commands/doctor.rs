@@ -4,12 +4,7 @@ use crate::{client::Client, exit::Exit, invocation::Invocation, place::Place, vi
 use model::{Clock as _, Problem, SystemClock, Timestamp};
 use serde::Serialize;
 use serde_json::json;
-use std::{
-    fs,
-    os::unix::fs::MetadataExt as _,
-    path::Path,
-    time::Duration,
-};
+use std::{fs, os::unix::fs::MetadataExt as _, path::Path, time::Duration};
 
 const ANSWER: Duration = Duration::from_secs(5);
 /// Signatures live a minute; a clock that is off by more than this makes them fail now and then.
@@ -59,7 +54,9 @@ pub(crate) async fn run(invocation: &Invocation) -> Result<Exit, Problem> {
 fn files(data: &Path, lines: &mut Vec<Line>) {
     let name = format!("`{}`", data.display());
     match fs::metadata(data) {
-        Ok(metadata) if metadata.mode() & OTHERS == 0 => lines.push(Line::ok("data folder", format!("{name}, for its owner alone"))),
+        Ok(metadata) if metadata.mode() & OTHERS == 0 => {
+            lines.push(Line::ok("data folder", format!("{name}, for its owner alone")))
+        }
         Ok(_) => lines.push(Line::bad(
             "data folder",
             State::Warn,
@@ -67,7 +64,12 @@ fn files(data: &Path, lines: &mut Vec<Line>) {
             format!("run `chmod 700 {}`", data.display()),
         )),
         Err(_) => {
-            lines.push(Line::bad("data folder", State::Warn, format!("{name} is not there"), "`bailiwick up` makes it"));
+            lines.push(Line::bad(
+                "data folder",
+                State::Warn,
+                format!("{name} is not there"),
+                "`bailiwick up` makes it",
+            ));
             return;
         }
     }
@@ -81,7 +83,12 @@ fn key(data: &Path, check: &'static str, file: &str) -> Line {
     let path = data.join(file);
     match fs::metadata(&path) {
         Ok(metadata) if metadata.mode() & OTHERS == 0 => Line::ok(check, "a file that its owner alone can read"),
-        Ok(_) => Line::bad(check, State::Fail, "others can read it", format!("run `chmod 600 {}`, and think about who may have", path.display())),
+        Ok(_) => Line::bad(
+            check,
+            State::Fail,
+            "others can read it",
+            format!("run `chmod 600 {}`, and think about who may have", path.display()),
+        ),
         Err(_) => Line::bad(check, State::Warn, "there is none", "`bailiwick up` makes it"),
     }
 }
@@ -122,7 +129,12 @@ fn clock(date: &str, now: Timestamp) -> Option<Line> {
         Line::ok("clock", "agrees with the server's")
     } else {
         let off = when::counted(i64::try_from(off.as_secs()).unwrap_or(i64::MAX), "second");
-        Line::bad("clock", State::Fail, format!("differs from the server's by {off}"), "set both by NTP: signatures live 60 seconds")
+        Line::bad(
+            "clock",
+            State::Fail,
+            format!("differs from the server's by {off}"),
+            "set both by NTP: signatures live 60 seconds",
+        )
     })
 }
 

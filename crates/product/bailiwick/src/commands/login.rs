@@ -12,7 +12,11 @@ pub(crate) struct LoginArgs {
 
 pub(crate) fn login(args: &LoginArgs) -> Result<Exit, Problem> {
     let what = format!("signing in to `{}` from the command line is not possible yet", args.url);
-    Err(later("login.later", &what, "use its pages in the browser; or run commands on its machine, where no login is needed"))
+    Err(later(
+        "login.later",
+        &what,
+        "use its pages in the browser; or run commands on its machine, where no login is needed",
+    ))
 }
 
 pub(crate) fn logout() -> Result<Exit, Problem> {

@@ -37,7 +37,9 @@ pub(crate) async fn run(command: PeopleCommand, invocation: &Invocation) -> Resu
     let client = invocation.client()?;
     let output = &invocation.output;
     match command {
-        PeopleCommand::List => output.show::<PeopleView>(&invocation.during("asking", client.get(client.api(&["people"])?)).await?)?,
+        PeopleCommand::List => {
+            output.show::<PeopleView>(&invocation.during("asking", client.get(client.api(&["people"])?)).await?)?
+        }
         PeopleCommand::Add { email, groups } => {
             let added = client.post(client.api(&["people"])?, json!({ "email": email, "groups": groups }));
             output.show::<AddedView>(&invocation.during("adding", added).await?)?;

@@ -22,9 +22,15 @@ pub(crate) async fn run(command: PolicyCommand, invocation: &Invocation) -> Resu
             invocation.output.show::<PolicyView>(&document)?;
             Ok(Exit::Done)
         }
-        PolicyCommand::Test => Err(later("policy.later", "policies cannot be tried yet", "try it on a server of its own, with `up --data DIR`")),
-        PolicyCommand::Explain => {
-            Err(later("policy.later", "decisions cannot be explained yet", "each refusal names its rule; `bailiwick audit show ID` has it"))
-        }
+        PolicyCommand::Test => Err(later(
+            "policy.later",
+            "policies cannot be tried yet",
+            "try it on a server of its own, with `up --data DIR`",
+        )),
+        PolicyCommand::Explain => Err(later(
+            "policy.later",
+            "decisions cannot be explained yet",
+            "each refusal names its rule; `bailiwick audit show ID` has it",
+        )),
     }
 }

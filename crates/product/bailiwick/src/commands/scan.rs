@@ -23,7 +23,11 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
     if args.history {
-        return Err(later("scan.history_later", "history cannot be searched yet", "search the files as they are, without `--history`"));
+        return Err(later(
+            "scan.history_later",
+            "history cannot be searched yet",
+            "search the files as they are, without `--history`",
+        ));
     }
     let scanning = tokio::task::spawn_blocking(move || scan(&args.path));
     let (files, findings) = invocation.during("searching", scanning).await.map_err(|_| Problem::internal())??;
@@ -90,7 +94,11 @@ mod tests {
     fn hidden_files_are_searched_and_git_is_not() {
         let folder = tempfile::tempdir().unwrap();
         // Put together here, so that the source of this test holds no such thing.
-        let key = format!("-----BEGIN {}-----\n{}\n-----END {0}-----\n", "RSA PRIVATE KEY", "MIIEowIBAAKCAQEAx1Yq3v8d5t2KpLw9".repeat(8));
+        let key = format!(
+            "-----BEGIN {}-----\n{}\n-----END {0}-----\n",
+            "RSA PRIVATE KEY",
+            "MIIEowIBAAKCAQEAx1Yq3v8d5t2KpLw9".repeat(8)
+        );
         std::fs::create_dir(folder.path().join(".git")).unwrap();
         std::fs::write(folder.path().join(".git/config"), &key).unwrap();
         std::fs::write(folder.path().join("app.js"), "export default {}").unwrap();

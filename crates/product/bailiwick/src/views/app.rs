@@ -159,7 +159,10 @@ impl AppView {
 }
 
 pub(super) fn sentences(sentences: &[Sentence]) -> Vec<Vec<Cell>> {
-    sentences.iter().map(|line| vec![Cell::new(Tone::Quiet, line.surface.as_str()), line.text.as_str().into()]).collect()
+    sentences
+        .iter()
+        .map(|line| vec![Cell::new(Tone::Quiet, line.surface.as_str()), line.text.as_str().into()])
+        .collect()
 }
 
 /// What an app became when it was restored.
@@ -181,7 +184,9 @@ impl View for RestoredView {
     fn show(&self, page: &mut Page) {
         let (state, app) = (page.state("live"), page.paint(Tone::Strong, &self.app));
         page.line(format!("{state}  {app}  with new credentials; what was issued before stays dead"));
-        let row = |env: &RestoredEnv| vec![env.env.as_str().into(), format!("release {}", env.release).into(), env.url.as_str().into()];
+        let row = |env: &RestoredEnv| {
+            vec![env.env.as_str().into(), format!("release {}", env.release).into(), env.url.as_str().into()]
+        };
         page.rows(self.environments.iter().map(row).collect());
     }
 }

@@ -80,8 +80,10 @@ mod tests {
 
     #[test]
     fn a_list() {
-        let env = |env: &str, state: &str, url: &str| json!({ "env": env, "state": state, "url": url, "release": 1,
-            "digest": "sha256:ab", "tier": "low", "class": "personal", "expires_at": "2027-02-01T00:00:00.000Z", "changed_at": "2026-11-03T11:00:00.000Z" });
+        let env = |env: &str, state: &str, url: &str| {
+            json!({ "env": env, "state": state, "url": url, "release": 1,
+            "digest": "sha256:ab", "tier": "low", "class": "personal", "expires_at": "2027-02-01T00:00:00.000Z", "changed_at": "2026-11-03T11:00:00.000Z" })
+        };
         let document = json!({ "apps": [
             { "app": "tinypoll", "app_id": "a1", "team": "people-ops", "purpose": "Asks", "created_at": "2026-11-03T11:00:00.000Z",
               "environments": [env("staging", "revoked", "http://tinypoll--staging.localhost:7070"), env("prod", "live", "http://tinypoll.localhost:7070")] },

@@ -22,7 +22,8 @@ impl View for CheckView {
             page.blank();
         }
         let tier = self.tier.map(|tier| format!("{tier} tier"));
-        let found = findings::counted(&self.findings).or_else(|| self.problem.is_none().then(|| "nothing found".to_owned()));
+        let found =
+            findings::counted(&self.findings).or_else(|| self.problem.is_none().then(|| "nothing found".to_owned()));
         let words: Vec<String> = tier.into_iter().chain(found).collect();
         let state = page.state(&self.verdict);
         page.line(format!("{state}  {}", words.join(", ")));

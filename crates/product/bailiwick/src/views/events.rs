@@ -105,9 +105,15 @@ impl View for EventView {
         let action = page.paint(Tone::Strong, &self.action);
         let ago = self.ago(page);
         page.line(format!("{action}  {ago}"));
-        let json = |value: &Option<Value>| value.as_ref().filter(|value| !value.is_null()).map(|value| Cell::from(value.to_string()));
+        let json = |value: &Option<Value>| {
+            value.as_ref().filter(|value| !value.is_null()).map(|value| Cell::from(value.to_string()))
+        };
         let text = |text: &Option<String>| text.as_deref().map(Cell::from);
-        let index = if self.index.is_some() { self.index() } else { Cell::new(Tone::Quiet, "not in the tree yet: within a second") };
+        let index = if self.index.is_some() {
+            self.index()
+        } else {
+            Cell::new(Tone::Quiet, "not in the tree yet: within a second")
+        };
         let facts = [
             ("id", Some(Cell::from(self.id.as_str()))),
             ("index", Some(index)),
@@ -116,7 +122,10 @@ impl View for EventView {
             ("on", text(&self.resource)),
             ("by", Some(self.actor().into())),
             ("why", text(&self.why)),
-            ("exception", self.exception.as_deref().map(|exception| Cell::new(Tone::Bad, format!("EXCEPTION: {exception}")))),
+            (
+                "exception",
+                self.exception.as_deref().map(|exception| Cell::new(Tone::Bad, format!("EXCEPTION: {exception}"))),
+            ),
             ("from", json(&self.from)),
             ("trace", text(&self.trace_id)),
             ("detail", json(&self.detail)),

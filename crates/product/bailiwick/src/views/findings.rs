@@ -22,7 +22,8 @@ pub(crate) fn show(page: &mut Page, findings: &[Finding]) {
         };
         let head = page.paint(tone, &format!("{word}[{}]:", finding.code));
         page.line(format!("{head} {}", finding.what));
-        let labels = [("   at:", place(finding)), ("  why:", Some(finding.why.clone())), ("  fix:", Some(finding.fix.clone()))];
+        let labels =
+            [("   at:", place(finding)), ("  why:", Some(finding.why.clone())), ("  fix:", Some(finding.fix.clone()))];
         for (label, words) in labels {
             if let Some(words) = words.filter(|words| !words.is_empty()) {
                 let label = page.paint(Tone::Quiet, label);

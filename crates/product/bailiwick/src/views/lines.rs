@@ -72,8 +72,10 @@ mod tests {
 
     #[test]
     fn lines_of_every_kind() {
-        let line = |level: &str, text: &str| json!({ "seq": 1, "at": "2026-11-03T11:59:01.120Z", "level": level, "text": text,
-            "at_code": "app.js:12", "release": 3, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736" });
+        let line = |level: &str, text: &str| {
+            json!({ "seq": 1, "at": "2026-11-03T11:59:01.120Z", "level": level, "text": text,
+            "at_code": "app.js:12", "release": 3, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736" })
+        };
         let document = json!({ "lines": [line("info", "voted"), line("error", "TypeError: x\n    at vote (poll.js:3)"),
             line("refused", "\u{1b}[31m`fetch` to evil.example")], "next": 3 });
         insta::assert_snapshot!(shown::<LinesView>(&document), @"");

@@ -87,7 +87,12 @@ impl View for AddedView {
         page.rows(vec![self.person.row()]);
         page.blank();
         page.under(&self.link);
-        page.under(format!("for {} alone: it signs in once, and ends {} ({})", self.person.email, page.ago(self.expires_at), when::day(self.expires_at)));
+        page.under(format!(
+            "for {} alone: it signs in once, and ends {} ({})",
+            self.person.email,
+            page.ago(self.expires_at),
+            when::day(self.expires_at)
+        ));
     }
 }
 

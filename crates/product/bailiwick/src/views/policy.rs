@@ -41,7 +41,8 @@ mod tests {
 
     #[test]
     fn files() {
-        let document = json!({ "files": [{ "name": "base.rego", "text": "# What holds everywhere.\npackage bailiwick\n" }] });
+        let document =
+            json!({ "files": [{ "name": "base.rego", "text": "# What holds everywhere.\npackage bailiwick\n" }] });
         insta::assert_snapshot!(shown::<PolicyView>(&document), @"");
         insta::assert_snapshot!(shown::<PolicyView>(&json!({ "files": [] })), @"");
     }

@@ -35,7 +35,10 @@ struct Cut {
 impl View for ReceiptView {
     fn show(&self, page: &mut Page) {
         let (state, app) = (page.state("revoked"), page.paint(Tone::Strong, &self.app));
-        page.line(format!("{state}  {app}  everywhere, {} after it was asked", when::took(self.asked_at, self.done_at)));
+        page.line(format!(
+            "{state}  {app}  everywhere, {} after it was asked",
+            when::took(self.asked_at, self.done_at)
+        ));
         page.under(format!("why: {}", self.why));
         page.blank();
         let nodes = self.surfaces.windows(2).any(|pair| matches!(pair, [one, other] if one.node != other.node));
@@ -49,12 +52,18 @@ impl View for ReceiptView {
         let alive = self.surfaces.iter().filter(|cut| cut.state != "dead").count();
         if alive > 0 {
             page.blank();
-            let words = page.paint(Tone::Bad, &format!("{alive} of {} not dead yet: look again before you rely on it", self.surfaces.len()));
+            let words = page.paint(
+                Tone::Bad,
+                &format!("{alive} of {} not dead yet: look again before you rely on it", self.surfaces.len()),
+            );
             page.line(words);
         }
         if !self.recorded {
             page.blank();
-            let words = page.paint(Tone::Bad, "cut, but not in the record yet: the record could not be written; it will be as soon as it can");
+            let words = page.paint(
+                Tone::Bad,
+                "cut, but not in the record yet: the record could not be written; it will be as soon as it can",
+            );
             page.line(words);
         }
         if let Some(event) = self.event.as_ref().filter(|_| self.recorded) {
@@ -70,7 +79,12 @@ impl ReceiptView {
             (None, Some(by)) => format!("by itself {}", page.ago(by)),
             (None, None) => "–".to_owned(),
         };
-        let mut row = vec![Cell::new(Tone::Quiet, cut.surface.as_str()), cut.item.as_str().into(), Cell::state(&cut.state), after.into()];
+        let mut row = vec![
+            Cell::new(Tone::Quiet, cut.surface.as_str()),
+            cut.item.as_str().into(),
+            Cell::state(&cut.state),
+            after.into(),
+        ];
         if nodes {
             row.push(cut.node.as_str().into());
         }

@@ -95,7 +95,13 @@ impl Request {
         match self.compared_with {
             Some(old) => {
                 page.under(format!("changes since release {old}"));
-                let row = |change: &Change| vec![tone(&change.kind), Cell::new(Tone::Quiet, change.surface.as_str()), change.text.as_str().into()];
+                let row = |change: &Change| {
+                    vec![
+                        tone(&change.kind),
+                        Cell::new(Tone::Quiet, change.surface.as_str()),
+                        change.text.as_str().into(),
+                    ]
+                };
                 page.rows(self.changes.iter().map(row).collect());
                 if self.changes.is_empty() {
                     page.under("none in what it may do: the code alone is new");

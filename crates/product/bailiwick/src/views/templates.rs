@@ -22,7 +22,11 @@ struct Template {
 impl View for TemplatesView {
     fn show(&self, page: &mut Page) {
         let row = |template: &Template| {
-            vec![Cell::new(Tone::Strong, template.name.as_str()), template.tier.as_str().into(), template.says.as_str().into()]
+            vec![
+                Cell::new(Tone::Strong, template.name.as_str()),
+                template.tier.as_str().into(),
+                template.says.as_str().into(),
+            ]
         };
         page.table(&["template", "tier", "what it is"], self.templates.iter().map(row).collect());
         page.next("bailiwick new NAME --template tinypoll");

@@ -56,7 +56,10 @@ impl View for VerdictView {
 
 /// How far a proof goes.
 pub(crate) fn proved(id: &str, index: u64, size: u64) -> String {
-    format!("proved: event {id} is entry {index} of {} in the signed log", when::counted(i64::try_from(size).unwrap_or(i64::MAX), "entry").replace("entrys", "entries"))
+    format!(
+        "proved: event {id} is entry {index} of {} in the signed log",
+        when::counted(i64::try_from(size).unwrap_or(i64::MAX), "entry").replace("entrys", "entries")
+    )
 }
 
 #[cfg(test)]

@@ -64,14 +64,14 @@ pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, asked: Asked) -> 
 
 impl Bailiwick {
     pub(crate) async fn apps(&self, asked: &Asked) -> Result<Vec<AppView>, Refusal> {
-        let permit = self.authority.permit(&asked.caller, ListApps { tenant: self.tenant.clone() }).await;
-        Ok(self.catalog.list(permit.map_err(|denied| Refusal(denied.into()))?))
+        let permit = self.allowed(asked, ListApps { tenant: self.tenant.clone() }).await?;
+        Ok(self.catalog.list(permit)?)
     }
 
     pub(crate) async fn app(&self, asked: &Asked, name: &str) -> Result<OneApp, Refusal> {
         let (app, team) = self.catalog.find(name)?;
         let act = SeeApp { tenant: self.tenant.clone(), app: app.clone(), team };
-        let permit = self.authority.permit(&asked.caller, act).await.map_err(|denied| Refusal(denied.into()))?;
+        let permit = self.allowed(asked, act).await?;
         let (view, manifest) = self.catalog.see(permit)?;
         let (mut may, mut held, mut used) = (Vec::new(), Vec::new(), Vec::new());
         for surface in self.catalog.surfaces() {
@@ -92,7 +92,7 @@ impl Bailiwick {
         let act = self.catalog.plan_revoke(name, why)?;
         self.store
             .again(|| async {
-                let permit = self.authority.permit(&asked.caller, act.clone()).await?;
+                let permit = self.permit(&asked.caller, act.clone()).await?;
                 self.catalog.revoke(permit).await
             })
             .await
@@ -120,7 +120,7 @@ pub(crate) async fn restore(State(server): State<Arc<Bailiwick>>, Path(name): Pa
     let restored = server
         .store
         .again(|| async {
-            let permit = server.authority.permit(&asked.caller, act.clone()).await?;
+            let permit = server.permit(&asked.caller, act.clone()).await?;
             server.catalog.restore(permit).await
         })
         .await?;
@@ -134,7 +134,7 @@ pub(crate) async fn retire(State(server): State<Arc<Bailiwick>>, Path(name): Pat
     let retired = server
         .store
         .again(|| async {
-            let permit = server.authority.permit(&asked.caller, act.clone()).await?;
+            let permit = server.permit(&asked.caller, act.clone()).await?;
             server.catalog.retire(permit).await
         })
         .await?;
@@ -149,7 +149,7 @@ pub(crate) async fn rollback(State(server): State<Arc<Bailiwick>>, Path(name): P
     let deployed = server
         .store
         .again(|| async {
-            let permit = server.authority.permit(&asked.caller, act.clone()).await?;
+            let permit = server.permit(&asked.caller, act.clone()).await?;
             server.catalog.rollback(permit).await
         })
         .await?;
@@ -163,7 +163,7 @@ pub(crate) async fn token(State(server): State<Arc<Bailiwick>>, Path(name): Path
     let (id, _) = server.catalog.find(&name)?;
     let app = AppRef { id, env: env.unwrap_or(Env::Prod) };
     let act = IssueToken { tenant: server.tenant.clone(), app, life: seconds.map(Duration::from_secs) };
-    let permit = server.authority.permit(&asked.caller, act).await.map_err(|denied| Refusal(denied.into()))?;
+    let permit = server.allowed(&asked, act).await?;
     let Some(session) = &asked.session else { return Err(Refusal(super::whoami::sign_in_first())) };
     ok(server.identity.issue(permit, session).await?)
 }
@@ -179,9 +179,10 @@ pub(crate) async fn logs(
     let (id, team) = server.catalog.find(&name)?;
     let app = AppRef { id, env: of.env.unwrap_or(Env::Prod) };
     let act = ReadLog { tenant: server.tenant.clone(), app, team };
-    let permit = server.authority.permit(&asked.caller, act).await.map_err(|denied| Refusal(denied.into()))?;
+    let permit = server.allowed(&asked, act).await?;
     let after = of.after.unwrap_or(0);
-    let lines = server.app_log.read(permit, after, of.limit.unwrap_or(100)).await.map_err(|error| Refusal(error.problem()))?;
+    let lines =
+        server.app_log.read(permit, after, of.limit.unwrap_or(100)).await.map_err(|error| Refusal(error.problem()))?;
     let next = lines.last().map_or(after, |line| line.seq);
     ok(json!({ "lines": lines, "next": next }))
 }

@@ -6,7 +6,10 @@ use crate::{
     who::Asked,
 };
 use authority::Caller;
-use axum::{extract::{Query, State}, http::StatusCode};
+use axum::{
+    extract::{Query, State},
+    http::StatusCode,
+};
 use bytes::Bytes;
 use catalog::{CheckDocument, Deployed, Error, Status, Upload};
 use model::{Env, Problem, ProblemKind};
@@ -72,7 +75,7 @@ impl Bailiwick {
         self.store
             .again(|| async {
                 let plan = self.catalog.plan(&checked, env)?;
-                let permit = self.authority.permit(caller, plan.act).await?;
+                let permit = self.permit(caller, plan.act).await?;
                 self.catalog.deploy(permit, &checked).await
             })
             .await

@@ -62,6 +62,8 @@ pub(crate) struct Which {
     /// E-mail of a person.
     person: Option<String>,
     action: Option<String>,
+    /// `allowed`, `denied` or `failed`.
+    outcome: Option<String>,
     trace: Option<String>,
     since: Option<String>,
     until: Option<String>,
@@ -71,10 +73,14 @@ pub(crate) struct Which {
 
 impl Which {
     fn filter(self, server: &Bailiwick) -> Result<EventFilter, Refusal> {
-        let time = |text: Option<String>| text.map(|text| text.parse::<Timestamp>().map_err(|_| not_a_time(&text))).transpose();
+        let time = |text: Option<String>| {
+            text.map(|text| text.parse::<Timestamp>().map_err(|_| not_a_time(&text))).transpose()
+        };
         let person = match self.person.as_deref() {
             // Nobody of that address: a filter that nothing meets.
-            Some(email) => Some(server.identity.person_by_email(email).map_or_else(|| PersonId::new(""), |found| found.id.clone())),
+            Some(email) => {
+                Some(server.identity.person_by_email(email).map_or_else(|| PersonId::new(""), |found| found.id.clone()))
+            }
             None => None,
         };
         let app = match self.app.as_deref() {
@@ -103,7 +109,7 @@ fn not_a_time(text: &str) -> Refusal {
 impl Bailiwick {
     async fn reading(&self, asked: &Asked, resource: String) -> Result<(), Refusal> {
         let act = ReadAudit { tenant: self.tenant.clone(), resource };
-        let permit = self.authority.permit(&asked.caller, act).await.map_err(|denied| Refusal(denied.into()))?;
+        let permit = self.allowed(asked, act).await?;
         self.store.record(permit, Outcome::Allowed, Value::Null).await.map_err(|error| Refusal(error.problem()))?;
         Ok(())
     }
@@ -139,13 +145,14 @@ impl Bailiwick {
 pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Query(which): Query<Which>, asked: Asked) -> Reply {
     server.reading(&asked, "audit".to_owned()).await?;
     server.store.flush_access().await.map_err(|error| Refusal(error.problem()))?;
+    let outcome = which.outcome.clone();
     let filter = which.filter(&server)?;
     let limit = filter.limit.unwrap_or(100);
     let events = server.store.events(&server.tenant, &filter).await.map_err(|error| Refusal(error.problem()))?;
     let full = u32::try_from(events.len()).is_ok_and(|count| count >= limit);
     let next = events.last().filter(|_| full).map(|event| event.cursor);
     let mut shown = Vec::with_capacity(events.len());
-    for event in &events {
+    for event in events.iter().filter(|event| outcome.as_ref().is_none_or(|outcome| event.outcome == *outcome)) {
         shown.push(server.shown(event).await?);
     }
     ok(json!({ "events": shown, "next": next }))
@@ -206,7 +213,7 @@ impl Write for Pieces {
 pub(crate) async fn export(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
     let say = |error: store::StoreError| Refusal(error.problem());
     let act = ExportAudit { tenant: server.tenant.clone() };
-    let permit = server.authority.permit(&asked.caller, act).await.map_err(|denied| Refusal(denied.into()))?;
+    let permit = server.allowed(&asked, act).await?;
     server.store.flush_access().await.map_err(say)?;
     server.store.record(permit, Outcome::Allowed, Value::Null).await.map_err(say)?;
     server.store.sequence_now().await.map_err(say)?;

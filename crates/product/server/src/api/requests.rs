@@ -33,7 +33,7 @@ pub(crate) struct Yes {
 #[utoipa::path(get, path = "/api/v1/requests", params(Which), responses((status = 200, description = "requests, newest first", body = Object)))]
 pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Query(which): Query<Which>, asked: Asked) -> Reply {
     let act = ListRequests { tenant: server.tenant.clone() };
-    let permit = server.authority.permit(&asked.caller, act).await.map_err(|denied| Refusal(denied.into()))?;
+    let permit = server.allowed(&asked, act).await?;
     let state = which.state.as_deref().unwrap_or("waiting");
     let requests = server.catalog.requests(permit, state, which.limit.unwrap_or(100)).await?;
     ok(json!({ "requests": requests }))
@@ -48,7 +48,7 @@ pub(crate) async fn approve(State(server): State<Arc<Bailiwick>>, Path(id): Path
     let deployed = server
         .store
         .again(|| async {
-            let permit = server.authority.permit(&asked.caller, act.clone()).await?;
+            let permit = server.permit(&asked.caller, act.clone()).await?;
             server.catalog.approve(permit).await
         })
         .await?;
@@ -64,7 +64,7 @@ pub(crate) async fn reject(State(server): State<Arc<Bailiwick>>, Path(id): Path<
     server
         .store
         .again(|| async {
-            let permit = server.authority.permit(&asked.caller, act.clone()).await?;
+            let permit = server.permit(&asked.caller, act.clone()).await?;
             server.catalog.reject(permit).await
         })
         .await?;

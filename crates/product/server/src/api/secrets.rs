@@ -52,28 +52,40 @@ fn id(team: &str, name: &str) -> SecretId {
 #[utoipa::path(get, path = "/api/v1/secrets", responses((status = 200, description = "secrets", body = Object)))]
 pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
     let act = ListSecrets { tenant: server.tenant.clone(), id: None };
-    let permit = server.authority.permit(&asked.caller, act).await.map_err(|denied| Refusal(denied.into()))?;
+    let permit = server.allowed(&asked, act).await?;
     ok(json!({ "secrets": server.vault.list(permit).await? }))
 }
 
 /// One secret in its environments, without values
 #[utoipa::path(get, path = "/api/v1/secrets/{team}/{name}", responses((status = 200, description = "the secret", body = Object)))]
-pub(crate) async fn show(State(server): State<Arc<Bailiwick>>, Path((team, name)): Path<(String, String)>, asked: Asked) -> Reply {
+pub(crate) async fn show(
+    State(server): State<Arc<Bailiwick>>,
+    Path((team, name)): Path<(String, String)>,
+    asked: Asked,
+) -> Reply {
     let act = ListSecrets { tenant: server.tenant.clone(), id: Some(id(&team, &name)) };
-    let permit = server.authority.permit(&asked.caller, act).await.map_err(|denied| Refusal(denied.into()))?;
-    ok(json!({ "secret": server.vault.list(permit).await? }))
+    let permit = server.allowed(&asked, act).await?;
+    ok(json!({ "secret": server.vault.show(permit).await? }))
 }
 
 /// Store a value
 #[utoipa::path(put, path = "/api/v1/secrets/{team}/{name}", request_body = NewValue, responses((status = 200, description = "the secret, without its value", body = Object)))]
-pub(crate) async fn put(State(server): State<Arc<Bailiwick>>, Path((team, name)): Path<(String, String)>, asked: Asked) -> Reply {
+pub(crate) async fn put(
+    State(server): State<Arc<Bailiwick>>,
+    Path((team, name)): Path<(String, String)>,
+    asked: Asked,
+) -> Reply {
     let put: NewValue = asked.json()?;
     ok(server.put_secret(&asked.caller, id(&team, &name), put).await?)
 }
 
 /// Replace the value
 #[utoipa::path(post, path = "/api/v1/secrets/{team}/{name}/rotate", request_body = Rotate, responses((status = 200, description = "the secret, without its value", body = Object)))]
-pub(crate) async fn rotate(State(server): State<Arc<Bailiwick>>, Path((team, name)): Path<(String, String)>, asked: Asked) -> Reply {
+pub(crate) async fn rotate(
+    State(server): State<Arc<Bailiwick>>,
+    Path((team, name)): Path<(String, String)>,
+    asked: Asked,
+) -> Reply {
     let Rotate { env, value } = asked.json()?;
     let act = RotateSecret {
         tenant: server.tenant.clone(),
@@ -84,7 +96,7 @@ pub(crate) async fn rotate(State(server): State<Arc<Bailiwick>>, Path((team, nam
     let view = server
         .store
         .again(|| async {
-            let permit = server.authority.permit(&asked.caller, act.clone()).await?;
+            let permit = server.permit(&asked.caller, act.clone()).await?;
             server.vault.rotate(permit).await
         })
         .await?;
@@ -93,7 +105,11 @@ pub(crate) async fn rotate(State(server): State<Arc<Bailiwick>>, Path((team, nam
 
 /// Make it unusable, at once
 #[utoipa::path(post, path = "/api/v1/secrets/{team}/{name}/revoke", request_body = Revoke, responses((status = 200, description = "how many values", body = Object)))]
-pub(crate) async fn revoke(State(server): State<Arc<Bailiwick>>, Path((team, name)): Path<(String, String)>, asked: Asked) -> Reply {
+pub(crate) async fn revoke(
+    State(server): State<Arc<Bailiwick>>,
+    Path((team, name)): Path<(String, String)>,
+    asked: Asked,
+) -> Reply {
     let Revoke { env, why } = asked.json()?;
     let envs = env.map_or_else(|| Env::ALL.to_vec(), |env| vec![env]);
     let mut revoked = Vec::new();
@@ -102,7 +118,7 @@ pub(crate) async fn revoke(State(server): State<Arc<Bailiwick>>, Path((team, nam
         let done = server
             .store
             .again(|| async {
-                let permit = server.authority.permit(&asked.caller, act.clone()).await?;
+                let permit = server.permit(&asked.caller, act.clone()).await?;
                 server.vault.revoke(permit).await
             })
             .await;
@@ -143,7 +159,7 @@ impl Bailiwick {
         let view = self
             .store
             .again(|| async {
-                let permit = self.authority.permit(caller, act.clone()).await?;
+                let permit = self.permit(caller, act.clone()).await?;
                 self.vault.put(permit).await
             })
             .await?;

@@ -61,8 +61,11 @@ pub(crate) fn sign_in_first() -> Problem {
 #[utoipa::path(get, path = "/api/v1/policy", responses((status = 200, description = "the files of the bundle", body = Object)))]
 pub(crate) async fn policy(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
     let act = ReadPolicy { tenant: server.tenant.clone() };
-    let permit = server.authority.permit(&asked.caller, act).await.map_err(|denied| Refusal(denied.into()))?;
-    let _spent = permit.spend();
+    let permit = server.allowed(&asked, act).await?;
+    server
+        .store
+        .access(permit, store::Outcome::Allowed, serde_json::Value::Null)
+        .map_err(|error| Refusal(error.problem()))?;
     let files: Vec<_> = server.policy_files.iter().map(|(name, text)| json!({ "name": name, "text": text })).collect();
     ok(json!({ "files": files }))
 }

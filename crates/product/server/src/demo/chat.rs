@@ -15,7 +15,10 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use model::{Problem, ProblemKind};
-use rustls::{ServerConfig, pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer}};
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+};
 use serde_json::{Value, json};
 use std::{
     net::SocketAddr,
@@ -41,7 +44,13 @@ pub(crate) struct Chat {
 
 fn failed(error: &dyn std::fmt::Display) -> Problem {
     let why = error.to_string();
-    Problem::new(ProblemKind::Unavailable, "demo.chat", "the demo's chat could not be started", why, "try again without `--demo`")
+    Problem::new(
+        ProblemKind::Unavailable,
+        "demo.chat",
+        "the demo's chat could not be started",
+        why,
+        "try again without `--demo`",
+    )
 }
 
 impl Chat {
@@ -120,7 +129,11 @@ async fn show(State(received): State<Received>) -> Html<String> {
     let lines = received.lock().unwrap_or_else(PoisonError::into_inner);
     let escape = |text: &String| text.replace('&', "&amp;").replace('<', "&lt;");
     let items: String = lines.iter().map(|line| format!("<li>{}</li>", escape(line))).collect();
-    let list = if items.is_empty() { "<p>Nothing yet. Vote in poll-notify once it is approved.</p>".to_owned() } else { format!("<ol>{items}</ol>") };
+    let list = if items.is_empty() {
+        "<p>Nothing yet. Vote in poll-notify once it is approved.</p>".to_owned()
+    } else {
+        format!("<ol>{items}</ol>")
+    };
     Html(format!(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'><meta name=color-scheme content='light dark'><title>The demo's chat</title><h1>What the chat received</h1>{list}"
     ))

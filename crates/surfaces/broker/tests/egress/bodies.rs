@@ -1,13 +1,13 @@
 //! Bodies: streamed both ways, limited, and stopped by a cut.
 
 use crate::house::{House, Setting, problem, request};
+use authority::Surface;
 use broker::{Body, BoxError, Limits};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use authority::Surface;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -67,9 +67,11 @@ async fn a_placeholder_in_a_streamed_body_stops_the_call_at_every_cut() {
     let house = House::new().await;
     let token = "bw-ph-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
     for cut in [1, 5, 6, 7, 30, 48] {
-        let chunks = [Bytes::from("{\"t\": \""), Bytes::from(&token[..cut]), Bytes::from(&token[cut..]), Bytes::from("\"}")];
+        let chunks =
+            [Bytes::from("{\"t\": \""), Bytes::from(&token[..cut]), Bytes::from(&token[cut..]), Bytes::from("\"}")];
         let frames = stream::iter(chunks.map(|chunk| Ok::<_, BoxError>(Frame::data(chunk))));
-        let response = house.call(post("https://api.example/x", &[], BodyExt::boxed_unsync(StreamBody::new(frames)))).await;
+        let response =
+            house.call(post("https://api.example/x", &[], BodyExt::boxed_unsync(StreamBody::new(frames)))).await;
         assert_eq!(problem(response).await.code, "secret.wrong_place", "cut at {cut}");
     }
     assert!(house.upstream.seen().is_empty());
@@ -80,7 +82,9 @@ async fn a_placeholder_in_a_streamed_body_stops_the_call_at_every_cut() {
 async fn a_body_that_is_not_as_long_as_promised_stops_the_call() {
     let house = House::new().await;
     for (promised, chunks) in [("9", &["short"][..]), ("3", &["much", "longer"][..])] {
-        let frames = stream::iter(chunks.iter().map(|chunk| Ok::<_, BoxError>(Frame::data(Bytes::from_static(chunk.as_bytes())))));
+        let frames = stream::iter(
+            chunks.iter().map(|chunk| Ok::<_, BoxError>(Frame::data(Bytes::from_static(chunk.as_bytes())))),
+        );
         let body = BodyExt::boxed_unsync(StreamBody::new(frames));
         let response = house.call(post("https://api.example/x", &[("content-length", promised)], body)).await;
         assert_eq!(problem(response).await.code, "egress.header", "{promised}");

@@ -13,7 +13,11 @@ use std::{sync::Arc, time::Duration};
 #[tokio::test]
 async fn a_granted_call_goes_out_plain_and_comes_back() {
     let house = House::new().await;
-    let headers = [("traceparent", "00-11111111111111111111111111111111-2222222222222222-01"), ("bailiwick-x", "1"), ("x-own", "yes")];
+    let headers = [
+        ("traceparent", "00-11111111111111111111111111111111-2222222222222222-01"),
+        ("bailiwick-x", "1"),
+        ("x-own", "yes"),
+    ];
     let response = house.call(request("POST", "https://api.example/a%20b?q=1", &headers, "body")).await;
     assert_eq!((response.status().as_u16(), text(response).await.as_str()), (200, "hello"));
     let seen = house.upstream.last();
@@ -33,9 +37,15 @@ async fn the_record_names_destination_and_result_and_nothing_else() {
     problem(house.get("https://evil.example/hunter2").await).await;
     let events = house.events().await;
     let [called, refused] = events.as_slice() else { panic!("{events:#?}") };
-    assert_eq!((&called["outcome"], &called["resource"]), (&"allowed".into(), &"destination/prod/https://api.example:443".into()));
+    assert_eq!(
+        (&called["outcome"], &called["resource"]),
+        (&"allowed".into(), &"destination/prod/https://api.example:443".into())
+    );
     let detail = &called["detail"];
-    assert_eq!((&detail["host"], &detail["port"], &detail["method"]), (&"api.example".into(), &443.into(), &"GET".into()));
+    assert_eq!(
+        (&detail["host"], &detail["port"], &detail["method"]),
+        (&"api.example".into(), &443.into(), &"GET".into())
+    );
     assert_eq!((&detail["grant"], &detail["status"], &detail["bytes"]), (&"api".into(), &200.into(), &5.into()));
     assert_eq!((&refused["outcome"], &refused["detail"]["code"]), (&"denied".into(), &"egress.not_granted".into()));
     assert_eq!(called["trace_id"], TRACE);
@@ -46,11 +56,18 @@ async fn the_record_names_destination_and_result_and_nothing_else() {
 async fn a_refusal_names_the_line_that_would_allow_it() {
     let house = House::new().await;
     let line = MANIFEST.lines().position(|line| line == "[connect.rooms]").unwrap() + 1;
-    let method = problem(house.call(request("DELETE", "https://rooms.corp.example:8443/v1/rooms/1", &[], "")).await).await;
-    assert_eq!(method.fix, format!("add \"DELETE\" to methods of [connect.rooms] (bailiwick.toml line {line}), then deploy again"));
+    let method =
+        problem(house.call(request("DELETE", "https://rooms.corp.example:8443/v1/rooms/1", &[], "")).await).await;
+    assert_eq!(
+        method.fix,
+        format!("add \"DELETE\" to methods of [connect.rooms] (bailiwick.toml line {line}), then deploy again")
+    );
     assert_eq!(method.at, Some(format!("bailiwick.toml:{line}")));
     let path = problem(house.get("https://rooms.corp.example:8443/v2/floors").await).await;
-    assert_eq!(path.fix, format!("add \"/v2/floors\" to paths of [connect.rooms] (bailiwick.toml line {line}), then deploy again"));
+    assert_eq!(
+        path.fix,
+        format!("add \"/v2/floors\" to paths of [connect.rooms] (bailiwick.toml line {line}), then deploy again")
+    );
     let host = problem(house.get("https://hooks.weather.example:8443/now").await).await;
     let section = host.fix.split_once("\n\n").unwrap().1;
     insta::assert_snapshot!(section, @r#"
@@ -133,7 +150,10 @@ async fn answered_by(answer: &'static [u8]) -> (House, Arc<broker::Broker>) {
 #[tokio::test]
 async fn answers_that_are_not_plain_http_are_refused() {
     for (answer, code) in [
-        (&b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"[..], "egress.upgrade"),
+        (
+            &b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"[..],
+            "egress.upgrade",
+        ),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "egress.broken"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-length: 5\r\n\r\nabcde", "egress.broken"),
         (b"HTTP/1.1 200 OK\r\nx y: 1\r\n\r\n", "egress.broken"),
@@ -159,7 +179,10 @@ async fn limits_on_rate_headers_and_time() {
     assert_eq!(large.code, "egress.headers_too_large");
     let names: Vec<String> = (0..70).map(|n| format!("x-{n}")).collect();
     let many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1")).collect();
-    assert_eq!(problem(house.call(request("GET", "https://api.example/x", &many, "")).await).await.code, "egress.headers_too_large");
+    assert_eq!(
+        problem(house.call(request("GET", "https://api.example/x", &many, "")).await).await.code,
+        "egress.headers_too_large"
+    );
     for _ in 0..2 {
         assert_eq!(house.get("https://api.example/x").await.status(), 200);
     }
@@ -169,7 +192,8 @@ async fn limits_on_rate_headers_and_time() {
 
 #[tokio::test]
 async fn limits_on_calls_at_once() {
-    let house = House::with(Setting { limits: Limits { in_flight: 1, ..Limits::default() }, ..Setting::default() }).await;
+    let house =
+        House::with(Setting { limits: Limits { in_flight: 1, ..Limits::default() }, ..Setting::default() }).await;
     let open = house.get("https://api.example/stream").await;
     assert_eq!(problem(house.get("https://api.example/x").await).await.code, "egress.too_many");
     drop(open);
@@ -206,7 +230,8 @@ struct Context;
 
 impl Inside for Context {
     fn answer(&self, instance: &Instance, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
-        let said = format!("{} {} {}", instance.name, request.uri().path(), request.headers().contains_key("bailiwick-app"));
+        let said =
+            format!("{} {} {}", instance.name, request.uri().path(), request.headers().contains_key("bailiwick-app"));
         Box::pin(async move { Response::new(full(said)) })
     }
 }
@@ -215,7 +240,8 @@ impl Inside for Context {
 async fn names_inside_are_answered_from_the_instance() {
     let house = House::new().await;
     house.broker.inside("self.bailiwick", Arc::new(Context));
-    let answer = house.call(request("GET", "http://self.bailiwick/v1/context", &[("bailiwick-app", "other")], "")).await;
+    let answer =
+        house.call(request("GET", "http://self.bailiwick/v1/context", &[("bailiwick-app", "other")], "")).await;
     assert_eq!(text(answer).await, "poll-notify /v1/context false");
     let host = house.call(request("GET", "http://self.bailiwick/x", &[("host", "data.bailiwick")], "")).await;
     assert_eq!(problem(host).await.code, "egress.header");

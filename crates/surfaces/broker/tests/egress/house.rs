@@ -3,12 +3,16 @@
 
 use crate::upstream::Upstream;
 use async_trait::async_trait;
-use authority::{Act, AppFacts, AppRef, AppState, Ask, Authority, Caller, Facts, Instance, Policy, Rule, Surface, Target, Who, rules};
+use authority::{
+    Act, AppFacts, AppRef, AppState, Ask, Authority, Caller, Facts, Instance, Policy, Rule, Surface, Target, Who, rules,
+};
 use broker::{Body, Broker, EgressConfig, Limits, NoSecrets, Own, Resolve, Rooms, Secrets, Unresolved, empty, full};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt;
-use model::{AppId, Class, Clock, Env, Group, Manifest, ManualClock, Problem, ReleaseNumber, TenantId, Timestamp, TraceId};
+use model::{
+    AppId, Class, Clock, Env, Group, Manifest, ManualClock, Problem, ReleaseNumber, TenantId, Timestamp, TraceId,
+};
 use std::{
     collections::{HashMap, VecDeque},
     net::IpAddr,
@@ -188,11 +192,21 @@ impl House {
         let tasks = store.start_tasks().await.unwrap();
         let dns = Arc::new(FakeDns::default());
         let port = upstream.tls.port();
-        let hosts = ["slack.com", "rooms.corp.example", "api.example", "moved.example", "xn--bcher-kva.example", "wrong-name.example"];
+        let hosts = [
+            "slack.com",
+            "rooms.corp.example",
+            "api.example",
+            "moved.example",
+            "xn--bcher-kva.example",
+            "wrong-name.example",
+        ];
         let mut resolve: HashMap<_, _> = hosts.map(|host| (host.to_owned(), upstream.tls)).into();
         resolve.insert("plain.example".to_owned(), upstream.plain);
         let egress = EgressConfig {
-            private: vec![("127.0.0.1/32".parse().unwrap(), port), ("127.0.0.1/32".parse().unwrap(), upstream.plain.port())],
+            private: vec![
+                ("127.0.0.1/32".parse().unwrap(), port),
+                ("127.0.0.1/32".parse().unwrap(), upstream.plain.port()),
+            ],
             resolve,
             ca: vec![upstream.ca.clone()],
             own: vec![Own::Address("93.184.216.99".parse().unwrap())],
@@ -205,7 +219,8 @@ impl House {
             dns: Arc::clone(&dns) as _,
         };
         let broker = Broker::new(egress, rooms).unwrap();
-        let house = Self { broker, store, authority, dns, upstream, app, manifest, _tasks: tasks, clock, _folder: folder };
+        let house =
+            Self { broker, store, authority, dns, upstream, app, manifest, _tasks: tasks, clock, _folder: folder };
         house.live(AppState::Live, 0);
         house.open(1).await;
         house

@@ -21,7 +21,13 @@ const fn get(family: &'static str, attempt: &'static str, url: &'static str, cod
     Case { family, attempt, method: "GET", url, headers: &[], dns: &[], code }
 }
 
-const fn by(family: &'static str, attempt: &'static str, method: &'static str, url: &'static str, code: &'static str) -> Case {
+const fn by(
+    family: &'static str,
+    attempt: &'static str,
+    method: &'static str,
+    url: &'static str,
+    code: &'static str,
+) -> Case {
     Case { family, attempt, method, url, headers: &[], dns: &[], code }
 }
 
@@ -36,7 +42,12 @@ const fn named(attempt: &'static str, dns: &'static [&'static str], code: &'stat
 const CASES: &[Case] = &[
     get("control", "a granted call", "https://api.example/x", "passes"),
     get("control", "the granted host in capitals, its port written out", "https://API.example:443/x", "passes"),
-    get("control", "an encoded character that changes nothing", "https://rooms.corp.example:8443/v1/rooms/caf%C3%A9", "passes"),
+    get(
+        "control",
+        "an encoded character that changes nothing",
+        "https://rooms.corp.example:8443/v1/rooms/caf%C3%A9",
+        "passes",
+    ),
     get("control", "a granted name with an umlaut, as A-labels", "https://xn--bcher-kva.example/x", "passes"),
     get("control", "without TLS towards an address in `private`", "http://plain.example/x", "passes"),
     get("grant", "a host that nobody granted", "https://evil.example/x", "egress.not_granted"),
@@ -74,10 +85,20 @@ const CASES: &[Case] = &[
     get("numeral", "loopback shortened", "https://127.1/x", "egress.url"),
     get("numeral", "zero", "https://0/x", "egress.url"),
     get("numeral", "IPv6 loopback written out", "https://[0:0:0:0:0:0:0:1]/x", "egress.url"),
-    get("path", "`..` out of the granted path", "https://rooms.corp.example:8443/v1/rooms/../admin", "egress.path_spelling"),
+    get(
+        "path",
+        "`..` out of the granted path",
+        "https://rooms.corp.example:8443/v1/rooms/../admin",
+        "egress.path_spelling",
+    ),
     get("path", "`..` encoded", "https://rooms.corp.example:8443/v1/rooms/%2e%2e/admin", "egress.path_spelling"),
     get("path", "`..` half encoded", "https://rooms.corp.example:8443/v1/rooms/.%2E/admin", "egress.path_spelling"),
-    get("path", "`..` encoded twice", "https://rooms.corp.example:8443/v1/rooms/%252e%252e/admin", "egress.path_spelling"),
+    get(
+        "path",
+        "`..` encoded twice",
+        "https://rooms.corp.example:8443/v1/rooms/%252e%252e/admin",
+        "egress.path_spelling",
+    ),
     get("path", "`..` before a `;`", "https://rooms.corp.example:8443/v1/rooms/..;/admin", "egress.path_spelling"),
     get("path", "an encoded slash", "https://rooms.corp.example:8443/v1/rooms/a%2f..%2fadmin", "egress.path_spelling"),
     get("path", "two slashes", "https://rooms.corp.example:8443//v1/rooms/1", "egress.path_spelling"),
@@ -106,9 +127,19 @@ const CASES: &[Case] = &[
     with("the path overridden", &[("x-original-url", "/admin")], "egress.header"),
     with("the host overridden", &[("x-forwarded-host", "evil.example")], "egress.header"),
     with("`bailiwick_redirect`, which some servers read as ours", &[("bailiwick_redirect", "x")], "egress.header"),
-    get("address", "a literal loopback address that is granted, on a port that `private` does not name", "https://127.0.0.1/x", "egress.address"),
+    get(
+        "address",
+        "a literal loopback address that is granted, on a port that `private` does not name",
+        "https://127.0.0.1/x",
+        "egress.address",
+    ),
     get("address", "the same in IPv6", "https://[::1]/x", "egress.address"),
-    get("address", "the metadata service as a literal, granted", "http://169.254.169.254/latest/meta-data", "egress.address"),
+    get(
+        "address",
+        "the metadata service as a literal, granted",
+        "http://169.254.169.254/latest/meta-data",
+        "egress.address",
+    ),
     named("a name for a private address", &["10.0.0.1"], "egress.address"),
     named("a name for a private address (172.16/12)", &["172.31.255.1"], "egress.address"),
     named("a name for a private address (192.168/16)", &["192.168.1.1"], "egress.address"),
@@ -144,10 +175,29 @@ const CASES: &[Case] = &[
     get("name", "a name of the platform that nobody answers", "http://admin.bailiwick/x", "egress.inside"),
     get("name", "a name of the platform on another port", "http://data.bailiwick:81/x", "egress.inside"),
     get("name", "a name of the platform by TLS", "https://data.bailiwick/x", "egress.inside"),
-    with("a placeholder in a header of a host that it is not bound to", &[("x-token", "bw-ph-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")], "secret.wrong_place"),
-    get("placeholder", "a placeholder in the query", "https://api.example/x?t=bw-ph-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "secret.wrong_place"),
-    get("placeholder", "a placeholder in the query, encoded", "https://api.example/x?t=%62w-ph%2daaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "secret.wrong_place"),
-    get("placeholder", "a placeholder in the path", "https://api.example/bw-ph-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "secret.wrong_place"),
+    with(
+        "a placeholder in a header of a host that it is not bound to",
+        &[("x-token", "bw-ph-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")],
+        "secret.wrong_place",
+    ),
+    get(
+        "placeholder",
+        "a placeholder in the query",
+        "https://api.example/x?t=bw-ph-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "secret.wrong_place",
+    ),
+    get(
+        "placeholder",
+        "a placeholder in the query, encoded",
+        "https://api.example/x?t=%62w-ph%2daaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "secret.wrong_place",
+    ),
+    get(
+        "placeholder",
+        "a placeholder in the path",
+        "https://api.example/bw-ph-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "secret.wrong_place",
+    ),
 ];
 
 fn extra() -> String {
@@ -172,7 +222,10 @@ async fn every_way_around_is_refused_before_a_byte_leaves() {
         };
         let sent = house.upstream.seen().len() - before;
         if got != case.code || (sent > 0) != (case.code == "passes") {
-            wrong.push(format!("{} ({} {}): {got} instead of {}, {sent} sent", case.attempt, case.method, case.url, case.code));
+            wrong.push(format!(
+                "{} ({} {}): {got} instead of {}, {sent} sent",
+                case.attempt, case.method, case.url, case.code
+            ));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -190,7 +243,13 @@ fn the_page_is_the_table() {
         if !case.dns.is_empty() {
             what.push_str(&format!(", DNS says `{}`", case.dns.join("`, `")));
         }
-        page.push_str(&format!("| {} | {} | {} | {what} | `{}` |\n", number + 1, case.family, shown(case.attempt), case.code));
+        page.push_str(&format!(
+            "| {} | {} | {} | {what} | `{}` |\n",
+            number + 1,
+            case.family,
+            shown(case.attempt),
+            case.code
+        ));
     }
     page.push_str(TAIL);
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/egress-bypass-matrix.md");

@@ -30,7 +30,11 @@ async fn the_method_and_the_body_follow_the_standard() {
     ] {
         let sent = if method == "GET" { "" } else { "small" };
         let seen = follow(&house, method, status, "/after?x=1", &typed, sent).await;
-        assert_eq!((seen.method.as_str(), seen.target.as_str(), &seen.body[..]), (then, "/after?x=1", body.as_bytes()), "{method} {status}");
+        assert_eq!(
+            (seen.method.as_str(), seen.target.as_str(), &seen.body[..]),
+            (then, "/after?x=1", body.as_bytes()),
+            "{method} {status}"
+        );
         assert_eq!(seen.headers.contains_key("content-type"), then != "GET" || method == "GET", "{method} {status}");
     }
 }
@@ -97,8 +101,12 @@ async fn circles_end() {
 #[tokio::test]
 async fn manual_and_error() {
     let house = House::new().await;
-    let manual = house.call(request("GET", &to(302, "https://evil.example/"), &[("bailiwick-redirect", "manual")], "")).await;
-    assert_eq!((manual.status().as_u16(), &manual.headers()["location"]), (302, &"https://evil.example/".parse().unwrap()));
+    let manual =
+        house.call(request("GET", &to(302, "https://evil.example/"), &[("bailiwick-redirect", "manual")], "")).await;
+    assert_eq!(
+        (manual.status().as_u16(), &manual.headers()["location"]),
+        (302, &"https://evil.example/".parse().unwrap())
+    );
     let error = house.call(request("GET", &to(302, "/after"), &[("bailiwick-redirect", "error")], "")).await;
     assert_eq!(problem(error).await.code, "egress.redirect");
     let odd = house.call(request("GET", "https://api.example/x", &[("bailiwick-redirect", "perhaps")], "")).await;
@@ -123,7 +131,12 @@ async fn every_hop_is_an_event() {
         .events()
         .await
         .iter()
-        .map(|event| format!("{} {} {}", event["detail"]["host"], event["outcome"], event["detail"]["status"]).replace('"', ""))
+        .map(|event| {
+            format!("{} {} {}", event["detail"]["host"], event["outcome"], event["detail"]["status"]).replace('"', "")
+        })
         .collect();
-    assert_eq!(hops, ["api.example allowed 302", "moved.example allowed 200", "api.example allowed 302", "evil.example denied null"]);
+    assert_eq!(
+        hops,
+        ["api.example allowed 302", "moved.example allowed 200", "api.example allowed 302", "evil.example denied null"]
+    );
 }

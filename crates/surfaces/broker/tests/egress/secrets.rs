@@ -92,7 +92,11 @@ async fn a_placeholder_anywhere_else_refuses_the_call() {
     for (url, headers, body) in [
         ("https://api.example/x".to_owned(), vec![("authorization", bearer.as_str())], String::new()),
         ("https://slack.com/api/x".to_owned(), vec![("x-token", token)], String::new()),
-        ("https://slack.com/api/x".to_owned(), vec![("authorization", bearer.as_str()), ("x-token", token)], String::new()),
+        (
+            "https://slack.com/api/x".to_owned(),
+            vec![("authorization", bearer.as_str()), ("x-token", token)],
+            String::new(),
+        ),
         (format!("https://slack.com/api/x?token={token}"), vec![("authorization", bearer.as_str())], String::new()),
         ("https://slack.com/api/x".to_owned(), vec![("authorization", bearer.as_str())], format!("token={token}")),
     ] {

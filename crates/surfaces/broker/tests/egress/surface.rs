@@ -30,7 +30,10 @@ async fn plan_open_held_used_cut() {
 
     let cut = broker.cut(&house.app).await;
     assert_eq!(cut.len(), count);
-    assert!(cut.iter().all(|line| line.state == CutState::Dead && line.dead_at == Some(house.now()) && line.node == "node-1"));
+    assert!(
+        cut.iter()
+            .all(|line| line.state == CutState::Dead && line.dead_at == Some(house.now()) && line.node == "node-1")
+    );
     assert_eq!(cut[0].how, "destination closed; no call was under way");
     assert!(broker.cut(&house.app).await.is_empty(), "cutting twice is no change");
     assert!(broker.held(&house.app).await.unwrap().is_empty());

@@ -14,7 +14,11 @@ use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
 };
-use tokio::{io::{AsyncRead, AsyncWrite, AsyncWriteExt}, net::TcpListener, sync::Notify};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    net::TcpListener,
+    sync::Notify,
+};
 use tokio_rustls::TlsAcceptor;
 
 type Answer = Response<UnsyncBoxBody<Bytes, hyper::Error>>;
@@ -46,7 +50,14 @@ impl Upstream {
         let mut params = CertificateParams::new(vec![]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let names = ["slack.com", "rooms.corp.example", "api.example", "moved.example", "xn--bcher-kva.example", "rebind.example"];
+        let names = [
+            "slack.com",
+            "rooms.corp.example",
+            "api.example",
+            "moved.example",
+            "xn--bcher-kva.example",
+            "rebind.example",
+        ];
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(names.map(str::to_owned).to_vec()).unwrap();
         let certificate = params.signed_by(&key, &ca).unwrap();
@@ -151,7 +162,12 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Answer {
             response
         }
         "/api/leak" => {
-            let value = seen.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+            let value = seen
+                .headers
+                .get(header::AUTHORIZATION)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+                .to_owned();
             let (left, right) = value.split_at(value.len() / 2);
             let (left, right) = (left.to_owned(), right.to_owned());
             let mut response = body_of(stream::iter(vec![chunk("you sent "), chunk(&left), chunk(&right), chunk("!")]));
@@ -159,14 +175,20 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Answer {
             response
         }
         "/to-placeholder" => {
-            let mut response = with("location", "https://moved.example/bw-ph-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+            let mut response =
+                with("location", "https://moved.example/bw-ph-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
             *response.status_mut() = StatusCode::FOUND;
             response
         }
         path if path.starts_with("/to/") => {
-            let place = percent_encoding::percent_decode_str(parts.uri.query().unwrap_or_default()).decode_utf8().unwrap();
+            let place =
+                percent_encoding::percent_decode_str(parts.uri.query().unwrap_or_default()).decode_utf8().unwrap();
             let mut response = with("location", &place);
-            *response.status_mut() = path.trim_start_matches("/to/").parse::<u16>().map(|status| StatusCode::from_u16(status).unwrap()).unwrap();
+            *response.status_mut() = path
+                .trim_start_matches("/to/")
+                .parse::<u16>()
+                .map(|status| StatusCode::from_u16(status).unwrap())
+                .unwrap();
             response
         }
         _ => Response::new(Full::new(Bytes::from("hello")).map_err(|never| match never {}).boxed_unsync()),

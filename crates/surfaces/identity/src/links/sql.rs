@@ -1,6 +1,9 @@
 //! Rows of one-time links.
 
-pub(crate) const INSERT: &str = "INSERT INTO links (tenant, id, hash, person, expires_at, spent_at) VALUES ($1, $2, $3, $4, $5, NULL)";
+pub(crate) const INSERT: &str =
+    "INSERT INTO links (tenant, id, hash, person, expires_at, spent_at) VALUES ($1, $2, $3, $4, $5, NULL)";
 pub(crate) const BY_HASH: &str = "SELECT id, person, expires_at, spent_at FROM links WHERE tenant = $1 AND hash = $2";
-pub(crate) const SPEND: &str = "UPDATE links SET spent_at = $3 WHERE tenant = $1 AND id = $2 AND spent_at IS NULL AND expires_at > $3";
-pub(crate) const VOID_OF_PERSON: &str = "UPDATE links SET spent_at = $3 WHERE tenant = $1 AND person = $2 AND spent_at IS NULL";
+pub(crate) const SPEND: &str =
+    "UPDATE links SET spent_at = $3 WHERE tenant = $1 AND id = $2 AND spent_at IS NULL AND expires_at > $3";
+pub(crate) const VOID_OF_PERSON: &str =
+    "UPDATE links SET spent_at = $3 WHERE tenant = $1 AND person = $2 AND spent_at IS NULL";

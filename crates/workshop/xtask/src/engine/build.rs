@@ -29,10 +29,7 @@ pub(crate) fn core_module(root: &Path) -> Result<Vec<u8>> {
     run(Command::new("rustup").args(["target", "add", TARGET]))?;
     let zig = zig(root)?;
     let target = root.join("target/engine");
-    let mut build = step::cargo(
-        root,
-        &["build", "--release", "--locked", "--target", TARGET],
-    );
+    let mut build = step::cargo(root, &["build", "--release", "--locked", "--target", TARGET]);
     build
         .current_dir(root.join("engine"))
         .env("CARGO_TARGET_DIR", &target)
@@ -46,13 +43,8 @@ pub(crate) fn core_module(root: &Path) -> Result<Vec<u8>> {
     run(&mut build)?;
     let wasm = fs::read(target.join(TARGET).join("release/engine.wasm"))?;
     for private in [root.to_string_lossy(), cargo_home()?.to_string_lossy()] {
-        let found = wasm
-            .windows(private.len())
-            .any(|window| window == private.as_bytes());
-        ensure!(
-            !found,
-            "the engine contains the path {private} of this machine"
-        );
+        let found = wasm.windows(private.len()).any(|window| window == private.as_bytes());
+        ensure!(!found, "the engine contains the path {private} of this machine");
     }
     Ok(wasm)
 }
@@ -62,9 +54,7 @@ fn zig(root: &Path) -> Result<PathBuf> {
     let zig = root.join("target/zig");
     if !zig.join(format!("ziglang-{ZIG}.dist-info")).is_dir() {
         let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--upgrade", "--target"])
-            .arg(&zig)
-            .arg(format!("ziglang=={ZIG}"));
+        pip.args(["-m", "pip", "install", "--quiet", "--upgrade", "--target"]).arg(&zig).arg(format!("ziglang=={ZIG}"));
         run(&mut pip)?;
     }
     for (name, text) in [("cc", CC), ("ar", AR)] {

@@ -2,7 +2,7 @@
 //! its tests and this crate are left out.
 
 use anyhow::{Context, Result};
-use aws_lc_rs::digest::{Context as Hash, SHA256};
+use seal::{Digest, DigestWriter};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,14 +18,11 @@ pub(crate) fn sources(root: &Path) -> Result<String> {
     }
     let mut named = Vec::new();
     for file in files {
-        let name = file
-            .strip_prefix(&engine)?
-            .to_str()
-            .context("a file name is not Unicode")?;
+        let name = file.strip_prefix(&engine)?.to_str().context("a file name is not Unicode")?;
         named.push((name.replace('\\', "/"), file));
     }
     named.sort();
-    let mut hash = Hash::new(&SHA256);
+    let mut hash = DigestWriter::new();
     for (name, file) in named {
         let contents = fs::read(&file).with_context(|| format!("{}", file.display()))?;
         hash.update(name.as_bytes());
@@ -33,12 +30,12 @@ pub(crate) fn sources(root: &Path) -> Result<String> {
         hash.update(&u64::try_from(contents.len())?.to_le_bytes());
         hash.update(&contents);
     }
-    Ok(hex::encode(hash.finish()))
+    Ok(hash.finish().to_hex())
 }
 
 /// SHA-256 of some bytes, hexadecimal.
 pub(crate) fn of(bytes: &[u8]) -> String {
-    hex::encode(aws_lc_rs::digest::digest(&SHA256, bytes))
+    Digest::of(bytes).to_hex()
 }
 
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
@@ -60,27 +57,16 @@ mod tests {
     #[test]
     fn the_checked_in_engine_was_built_from_these_sources() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
-        let written =
-            fs::read_to_string(root.join(crate::engine::ARTEFACTS).join("sources.digest")).unwrap();
-        assert_eq!(
-            sources(&root).unwrap(),
-            written.trim(),
-            "run `cargo xtask engine` and commit what it writes"
-        );
+        let written = fs::read_to_string(root.join(crate::engine::ARTEFACTS).join("sources.digest")).unwrap();
+        assert_eq!(sources(&root).unwrap(), written.trim(), "run `cargo xtask engine` and commit what it writes");
     }
 
     #[test]
     fn the_memory_of_the_checked_in_engine_carries_its_name() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../..")
-            .join(crate::engine::ARTEFACTS);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").join(crate::engine::ARTEFACTS);
         let id = fs::read_to_string(folder.join("engine.id")).unwrap();
         let base = fs::read(folder.join("base-data.wasm")).unwrap();
         let name = format!("memory-{}", id.trim());
-        assert!(
-            base.windows(name.len())
-                .any(|window| window == name.as_bytes()),
-            "{name} is not in base-data.wasm"
-        );
+        assert!(base.windows(name.len()).any(|window| window == name.as_bytes()), "{name} is not in base-data.wasm");
     }
 }

@@ -5,8 +5,7 @@ use super::digest;
 use anyhow::{Context, Result, bail, ensure};
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{
-    DataSection, ExportKind, ExportSection, ImportSection, MemorySection, MemoryType, Module,
-    RawSection, SectionId,
+    DataSection, ExportKind, ExportSection, ImportSection, MemorySection, MemoryType, Module, RawSection, SectionId,
 };
 use wasmparser::{DataKind, FunctionBody, Operator, Parser, Payload};
 
@@ -31,10 +30,7 @@ pub(crate) fn split(core: &[u8]) -> Result<Parts> {
     let memory = memory_type(core)?;
     let (code, base_data) = (code(core, memory, "memory")?, data(core, memory, "memory")?);
     let digest = digest::of(&[code, base_data].concat());
-    let id = digest
-        .get(..16)
-        .context("a digest is longer than that")?
-        .to_owned();
+    let id = digest.get(..16).context("a digest is longer than that")?.to_owned();
     let name = format!("memory-{id}");
     Ok(Parts {
         code: self::code(core, memory, &name)?,
@@ -49,10 +45,7 @@ fn memory_type(core: &[u8]) -> Result<MemoryType> {
     let mut found = None;
     for payload in Parser::new(0).parse_all(core) {
         if let Payload::MemorySection(section) = payload? {
-            ensure!(
-                section.count() == 1 && found.is_none(),
-                "the engine has not exactly one memory"
-            );
+            ensure!(section.count() == 1 && found.is_none(), "the engine has not exactly one memory");
             found = section.into_iter().next().transpose()?;
         }
     }
@@ -81,15 +74,9 @@ fn code(core: &[u8], memory: MemoryType, name: &str) -> Result<Vec<u8>> {
                 check_globals(section.clone())?;
                 copy(&mut module, &payload, core)?;
             }
-            Payload::CodeSectionStart {
-                unchecked_range: range,
-                ..
-            } => {
+            Payload::CodeSectionStart { unchecked_range: range, .. } => {
                 let data = bytes(core, range.start, range.end)?;
-                module.section(&RawSection {
-                    id: SectionId::Code.into(),
-                    data,
-                });
+                module.section(&RawSection { id: SectionId::Code.into(), data });
             }
             Payload::CodeSectionEntry(body) => check_instructions(body)?,
             Payload::StartSection { .. } => {
@@ -117,26 +104,14 @@ fn data(core: &[u8], memory: MemoryType, name: &str) -> Result<Vec<u8>> {
         if let Payload::DataSection(section) = payload? {
             for segment in section {
                 let segment = segment?;
-                let active = matches!(
-                    segment.kind,
-                    DataKind::Active {
-                        memory_index: 0,
-                        ..
-                    }
-                );
-                ensure!(
-                    active,
-                    "the engine has a passive data segment: an app's memory could not carry it"
-                );
+                let active = matches!(segment.kind, DataKind::Active { memory_index: 0, .. });
+                ensure!(active, "the engine has a passive data segment: an app's memory could not carry it");
                 RoundtripReencoder.parse_data(&mut segments, segment)?;
             }
         }
     }
     let mut module = Module::new();
-    module
-        .section(&memories)
-        .section(&exports)
-        .section(&segments);
+    module.section(&memories).section(&exports).section(&segments);
     Ok(module.finish())
 }
 
@@ -145,10 +120,7 @@ fn data(core: &[u8], memory: MemoryType, name: &str) -> Result<Vec<u8>> {
 fn check_globals(section: wasmparser::GlobalSectionReader<'_>) -> Result<()> {
     for (index, global) in section.into_iter().enumerate() {
         let mutable = global?.ty.mutable;
-        ensure!(
-            mutable == (index == 0),
-            "global {index} is not as expected: the first one alone may change"
-        );
+        ensure!(mutable == (index == 0), "global {index} is not as expected: the first one alone may change");
     }
     Ok(())
 }
@@ -168,28 +140,19 @@ fn check_instructions(body: &FunctionBody<'_>) -> Result<()> {
                 | Operator::MemoryInit { .. }
                 | Operator::DataDrop { .. }
         );
-        ensure!(
-            !refused,
-            "the engine has the instruction {operator:?}, whose effect an app's memory could not carry"
-        );
+        ensure!(!refused, "the engine has the instruction {operator:?}, whose effect an app's memory could not carry");
     }
     Ok(())
 }
 
 fn copy(module: &mut Module, payload: &Payload<'_>, core: &[u8]) -> Result<()> {
     if let Some((id, range)) = payload.as_section() {
-        module.section(&RawSection {
-            id,
-            data: bytes(core, range.start, range.end)?,
-        });
+        module.section(&RawSection { id, data: bytes(core, range.start, range.end)? });
     }
     Ok(())
 }
 
 fn bytes<N: TryInto<usize>>(core: &[u8], start: N, end: N) -> Result<&[u8]> {
     let (start, end) = (start.try_into().ok(), end.try_into().ok());
-    start
-        .zip(end)
-        .and_then(|(start, end)| core.get(start..end))
-        .context("a section lies outside the module")
+    start.zip(end).and_then(|(start, end)| core.get(start..end)).context("a section lies outside the module")
 }

@@ -15,16 +15,8 @@ struct Kept {
 }
 
 const KEPT: &[Kept] = &[
-    Kept {
-        library: "wasmtime*",
-        by: &["sandbox"],
-        why: "`sandbox` is the one crate that knows what runs the apps",
-    },
-    Kept {
-        library: "aws-lc-rs",
-        by: &["seal"],
-        why: "`seal` holds the only cryptography",
-    },
+    Kept { library: "wasmtime*", by: &["sandbox"], why: "`sandbox` is the one crate that knows what runs the apps" },
+    Kept { library: "aws-lc-rs", by: &["seal"], why: "`seal` holds the only cryptography" },
     Kept {
         library: "rusqlite",
         by: &["store", "testkit"],
@@ -40,25 +32,13 @@ const KEPT: &[Kept] = &[
         by: &["store"],
         why: "only `store` reaches a database: a permit opens each transaction",
     },
-    Kept {
-        library: "hickory-resolver",
-        by: &["broker"],
-        why: "names are resolved once, by what judges the addresses",
-    },
-    Kept {
-        library: "reqwest",
-        by: &["bailiwick", "testkit"],
-        why: "what leaves the server leaves through `broker`",
-    },
+    Kept { library: "hickory-resolver", by: &["broker"], why: "names are resolved once, by what judges the addresses" },
+    Kept { library: "reqwest", by: &["bailiwick", "testkit"], why: "what leaves the server leaves through `broker`" },
 ];
 
 pub(super) fn check(_root: &Path, files: &[File], complaints: &mut Vec<Complaint>) -> Result<()> {
     for (name, room) in &manifests::rooms(files)? {
-        for need in room
-            .needs
-            .iter()
-            .filter(|need| need.section == Section::Shipped)
-        {
+        for need in room.needs.iter().filter(|need| need.section == Section::Shipped) {
             complaints.extend(kept(name, need).map(|(what, why, fix)| Complaint {
                 file: room.manifest.clone(),
                 line: room.line_of(need),
@@ -74,12 +54,10 @@ pub(super) fn check(_root: &Path, files: &[File], complaints: &mut Vec<Complaint
 
 /// What is wrong, why, and what to do.
 fn kept(name: &str, need: &Need) -> Option<(String, &'static str, String)> {
-    let kept = KEPT
-        .iter()
-        .find(|kept| match kept.library.strip_suffix('*') {
-            Some(opening) => need.name.starts_with(opening),
-            None => kept.library == need.name,
-        })?;
+    let kept = KEPT.iter().find(|kept| match kept.library.strip_suffix('*') {
+        Some(opening) => need.name.starts_with(opening),
+        None => kept.library == need.name,
+    })?;
     (!kept.by.contains(&name)).then(|| {
         let keepers = kept
             .by
@@ -87,11 +65,7 @@ fn kept(name: &str, need: &Need) -> Option<(String, &'static str, String)> {
             .filter(|keeper| **keeper != "testkit")
             .map(|keeper| format!("`{keeper}`"))
             .collect::<Vec<_>>();
-        (
-            format!("`{name}` may not use `{}`", need.name),
-            kept.why,
-            format!("go through {}", keepers.join(" or ")),
-        )
+        (format!("`{name}` may not use `{}`", need.name), kept.why, format!("go through {}", keepers.join(" or ")))
     })
 }
 
@@ -135,12 +109,6 @@ mod tests {
 
     #[test]
     fn tests_may_look_behind_the_wall() {
-        assert_eq!(
-            said(
-                "surfaces/data",
-                "[dev-dependencies]\ntokio-postgres = \"1\"\n"
-            ),
-            [""; 0]
-        );
+        assert_eq!(said("surfaces/data", "[dev-dependencies]\ntokio-postgres = \"1\"\n"), [""; 0]);
     }
 }

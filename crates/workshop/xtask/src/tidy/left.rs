@@ -23,10 +23,7 @@ const FORBIDDEN: &[Word] = &[];
 
 pub(super) fn check(_root: &Path, files: &[File], complaints: &mut Vec<Complaint>) -> Result<()> {
     for file in files {
-        if ["rs", "js", "ts", "rego"]
-            .iter()
-            .any(|extension| file.has_extension(extension))
-        {
+        if ["rs", "js", "ts", "rego"].iter().any(|extension| file.has_extension(extension)) {
             complaints.extend(left_open(file));
         }
         complaints.extend(forbidden(file, FORBIDDEN));
@@ -36,10 +33,7 @@ pub(super) fn check(_root: &Path, files: &[File], complaints: &mut Vec<Complaint
 
 fn left_open(file: &File) -> Vec<Complaint> {
     let found = file.lines().flat_map(|(line, text)| {
-        LEFT_OPEN
-            .iter()
-            .filter(move |left| text.contains(**left))
-            .map(move |left| (line, left))
+        LEFT_OPEN.iter().filter(move |left| text.contains(**left)).map(move |left| (line, left))
     });
     found
         .map(|(line, left)| Complaint {
@@ -57,10 +51,7 @@ fn forbidden(file: &File, words: &'static [Word]) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     for (line, text) in file.lines() {
         let text = text.to_lowercase();
-        for Word { word, why } in words
-            .iter()
-            .filter(|forbidden| text.contains(&forbidden.word.to_lowercase()))
-        {
+        for Word { word, why } in words.iter().filter(|forbidden| text.contains(&forbidden.word.to_lowercase())) {
             complaints.push(Complaint {
                 file: file.path.clone(),
                 line,
@@ -85,9 +76,7 @@ mod tests {
             let text = format!("//! Purpose.\n\n// {left} later)\n");
             assert_eq!(
                 said_of(&[("crates/f/c/src/lib.rs", &text)]),
-                [format!(
-                    "crates/f/c/src/lib.rs:3: `{left}` is left in the code"
-                )]
+                [format!("crates/f/c/src/lib.rs:3: `{left}` is left in the code")]
             );
             assert_eq!(said_of(&[("templates/blank/app.js", &text)]).len(), 1);
             assert!(said_of(&[("docs/page.md", &text)]).is_empty());
@@ -96,24 +85,9 @@ mod tests {
 
     #[test]
     fn forbidden_words_are_found_in_any_case() {
-        let file = File {
-            path: "README.md".to_owned(),
-            text: "one\nAcmeTool did it\n".to_owned(),
-        };
-        let found = forbidden(
-            &file,
-            &[Word {
-                word: "acmetool",
-                why: "it is nobody's business",
-            }],
-        );
-        assert_eq!(
-            found
-                .iter()
-                .map(|complaint| complaint.line)
-                .collect::<Vec<_>>(),
-            [2]
-        );
+        let file = File { path: "README.md".to_owned(), text: "one\nAcmeTool did it\n".to_owned() };
+        let found = forbidden(&file, &[Word { word: "acmetool", why: "it is nobody's business" }]);
+        assert_eq!(found.iter().map(|complaint| complaint.line).collect::<Vec<_>>(), [2]);
         assert!(forbidden(&file, &[]).is_empty());
     }
 }

@@ -19,10 +19,7 @@ pub(super) struct Literal<'text> {
 
 impl<'text> Lexed<'text> {
     pub(super) fn new(source: &'text str) -> Self {
-        let mut lexed = Self {
-            code: String::with_capacity(source.len()),
-            literals: Vec::new(),
-        };
+        let mut lexed = Self { code: String::with_capacity(source.len()), literals: Vec::new() };
         let mut rest = source;
         let mut line = 1;
         while let Some(next) = rest.chars().next() {
@@ -35,15 +32,9 @@ impl<'text> Lexed<'text> {
             if literal.is_none() && length == next.len_utf8() {
                 lexed.code.push(next);
             } else {
-                lexed.code.extend(
-                    token_text
-                        .chars()
-                        .map(|character| if character == '\n' { '\n' } else { ' ' }),
-                );
+                lexed.code.extend(token_text.chars().map(|character| if character == '\n' { '\n' } else { ' ' }));
             }
-            lexed
-                .literals
-                .extend(literal.map(|text| Literal { line, text }));
+            lexed.literals.extend(literal.map(|text| Literal { line, text }));
             line += token_text.matches('\n').count();
             rest = after;
         }
@@ -53,16 +44,9 @@ impl<'text> Lexed<'text> {
     /// The lines of every item under `#[cfg(test)]`.
     pub(super) fn test_lines(&self) -> Vec<RangeInclusive<usize>> {
         const MARK: &str = "#[cfg(test)]";
-        let line_at = |index: usize| {
-            1 + self
-                .code
-                .get(..index)
-                .map_or(0, |before| before.matches('\n').count())
-        };
+        let line_at = |index: usize| 1 + self.code.get(..index).map_or(0, |before| before.matches('\n').count());
         let starts = self.code.match_indices(MARK).map(|(start, _)| start);
-        starts
-            .map(|start| line_at(start)..=line_at(item_end(&self.code, start + MARK.len())))
-            .collect()
+        starts.map(|start| line_at(start)..=line_at(item_end(&self.code, start + MARK.len()))).collect()
     }
 }
 
@@ -90,10 +74,7 @@ fn token<'text>(rest: &'text str, before: Option<char>) -> Token<'text> {
     }
     if let Some(inside) = rest.strip_prefix('"') {
         let end = closing(inside, '"');
-        return Token::Text {
-            length: (end + 2).min(rest.len()),
-            text: inside.get(..end).unwrap_or(inside),
-        };
+        return Token::Text { length: (end + 2).min(rest.len()), text: inside.get(..end).unwrap_or(inside) };
     }
     if let Some(inside) = rest.strip_prefix('\'') {
         let mut characters = inside.chars();
@@ -180,18 +161,11 @@ mod tests {
     use super::*;
 
     fn literals(source: &str) -> Vec<(usize, String)> {
-        Lexed::new(source)
-            .literals
-            .into_iter()
-            .map(|literal| (literal.line, literal.text.to_owned()))
-            .collect()
+        Lexed::new(source).literals.into_iter().map(|literal| (literal.line, literal.text.to_owned())).collect()
     }
 
     fn found(expected: &[(usize, &str)]) -> Vec<(usize, String)> {
-        expected
-            .iter()
-            .map(|(line, text)| (*line, (*text).to_owned()))
-            .collect()
+        expected.iter().map(|(line, text)| (*line, (*text).to_owned())).collect()
     }
 
     #[test]
@@ -199,14 +173,7 @@ mod tests {
         let source = "let a = \"one\";\nlet b = r#\"t\"wo\"#;\nlet c = b\"three\"; let d = br\"four\\\";\nlet e = \"fi\nve \\\" \\\\\"; let f = \"six\";";
         assert_eq!(
             literals(source),
-            found(&[
-                (1, "one"),
-                (2, "t\"wo"),
-                (3, "three"),
-                (3, "four\\"),
-                (4, "fi\nve \\\" \\\\"),
-                (5, "six")
-            ])
+            found(&[(1, "one"), (2, "t\"wo"), (3, "three"), (3, "four\\"), (4, "fi\nve \\\" \\\\"), (5, "six")])
         );
     }
 

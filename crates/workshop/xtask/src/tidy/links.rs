@@ -6,11 +6,7 @@ use std::path::Path;
 
 pub(super) fn check(root: &Path, files: &[File], complaints: &mut Vec<Complaint>) -> Result<()> {
     for file in files.iter().filter(|file| file.has_extension("md")) {
-        let folder = root
-            .join(&file.path)
-            .parent()
-            .map(Path::to_owned)
-            .unwrap_or_default();
+        let folder = root.join(&file.path).parent().map(Path::to_owned).unwrap_or_default();
         for (line, target) in links(file) {
             let path = target.split(['#', '?']).next().unwrap_or_default();
             let found = match path.strip_prefix('/') {
@@ -45,20 +41,10 @@ fn links(file: &File) -> Vec<(usize, String)> {
         }
         // Every second part stands between backticks.
         let prose: String = text.split('`').step_by(2).collect::<Vec<_>>().join("`");
-        let inline = prose
-            .split("](")
-            .skip(1)
-            .filter_map(|after| after.split_once(')').map(|(target, _)| target));
-        let reference = prose
-            .strip_prefix('[')
-            .and_then(|rest| rest.split_once("]: "))
-            .map(|(_, target)| target);
+        let inline = prose.split("](").skip(1).filter_map(|after| after.split_once(')').map(|(target, _)| target));
+        let reference = prose.strip_prefix('[').and_then(|rest| rest.split_once("]: ")).map(|(_, target)| target);
         for target in inline.chain(reference) {
-            let target = target
-                .split_whitespace()
-                .next()
-                .unwrap_or_default()
-                .trim_matches(['<', '>']);
+            let target = target.split_whitespace().next().unwrap_or_default().trim_matches(['<', '>']);
             if !(target.is_empty() || target.starts_with('#') || target.contains(':')) {
                 found.push((line, target.to_owned()));
             }
@@ -73,18 +59,12 @@ mod tests {
 
     #[test]
     fn links_into_the_tree_are_followed_from_where_they_stand() {
-        let page = "see [a](a.md), [up](../README.md#top), [root](/docs/a.md \"A\") and [`lost`](b.md)\n\n[ref]: gone.md\n";
-        let said = said_of(&[
-            ("docs/page.md", page),
-            ("docs/a.md", "x"),
-            ("README.md", "# Top"),
-        ]);
+        let page =
+            "see [a](a.md), [up](../README.md#top), [root](/docs/a.md \"A\") and [`lost`](b.md)\n\n[ref]: gone.md\n";
+        let said = said_of(&[("docs/page.md", page), ("docs/a.md", "x"), ("README.md", "# Top")]);
         assert_eq!(
             said,
-            [
-                "docs/page.md:1: the link to `b.md` leads nowhere",
-                "docs/page.md:3: the link to `gone.md` leads nowhere"
-            ]
+            ["docs/page.md:1: the link to `b.md` leads nowhere", "docs/page.md:3: the link to `gone.md` leads nowhere"]
         );
     }
 

@@ -32,9 +32,7 @@ impl Room {
             if text.starts_with('[') {
                 in_tests = text.contains("dev-dependencies");
             }
-            let names = text
-                .strip_prefix(&need.name)
-                .is_some_and(|rest| rest.starts_with(['.', ' ', '=']))
+            let names = text.strip_prefix(&need.name).is_some_and(|rest| rest.starts_with(['.', ' ', '=']))
                 || text.contains(&format!("\"{}\"", need.name));
             if names && (found.is_none() || in_tests == (need.section == Section::Tests)) {
                 found = Some(line);
@@ -52,8 +50,7 @@ pub(super) fn rooms(files: &[File]) -> Result<BTreeMap<String, Room>> {
         let ["crates", floor, name, "Cargo.toml"] = parts.as_slice() else {
             continue;
         };
-        let manifest: toml::Table =
-            toml::from_str(&file.text).with_context(|| format!("reading {}", file.path))?;
+        let manifest: toml::Table = toml::from_str(&file.text).with_context(|| format!("reading {}", file.path))?;
         let room = Room {
             floor: (*floor).to_owned(),
             manifest: file.path.clone(),
@@ -66,11 +63,7 @@ pub(super) fn rooms(files: &[File]) -> Result<BTreeMap<String, Room>> {
 }
 
 fn needs(manifest: &toml::Table) -> Vec<Need> {
-    let targets = manifest
-        .get("target")
-        .and_then(toml::Value::as_table)
-        .into_iter()
-        .flat_map(toml::Table::values);
+    let targets = manifest.get("target").and_then(toml::Value::as_table).into_iter().flat_map(toml::Table::values);
     let tables = targets.filter_map(toml::Value::as_table).chain([manifest]);
     let mut needs = Vec::new();
     for table in tables {
@@ -79,21 +72,11 @@ fn needs(manifest: &toml::Table) -> Vec<Need> {
             ("build-dependencies", Section::Shipped),
             ("dev-dependencies", Section::Tests),
         ] {
-            let names = table
-                .get(key)
-                .and_then(toml::Value::as_table)
-                .into_iter()
-                .flatten();
+            let names = table.get(key).and_then(toml::Value::as_table).into_iter().flatten();
             needs.extend(names.map(|(name, value)| {
                 // A renamed library is still that library.
-                let package = value
-                    .get("package")
-                    .and_then(toml::Value::as_str)
-                    .unwrap_or(name);
-                Need {
-                    name: package.to_owned(),
-                    section,
-                }
+                let package = value.get("package").and_then(toml::Value::as_str).unwrap_or(name);
+                Need { name: package.to_owned(), section }
             }));
         }
     }

@@ -44,23 +44,9 @@ enum Weight {
 
 impl fmt::Display for Complaint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            file,
-            line,
-            what,
-            why,
-            fix,
-            weight,
-        } = self;
-        let warning = if *weight == Weight::Warning {
-            "warning: "
-        } else {
-            ""
-        };
-        write!(
-            f,
-            "{file}:{line}: {warning}{what}\n    why: {why}\n    fix: {fix}"
-        )
+        let Self { file, line, what, why, fix, weight } = self;
+        let warning = if *weight == Weight::Warning { "warning: " } else { "" };
+        write!(f, "{file}:{line}: {warning}{what}\n    why: {why}\n    fix: {fix}")
     }
 }
 
@@ -81,15 +67,11 @@ impl File {
     fn is_test(&self) -> bool {
         let mut parts = self.path.rsplit('/');
         let name = parts.next().unwrap_or_default();
-        name == "tests.rs"
-            || name.ends_with("_tests.rs")
-            || parts.any(|part| part == "tests" || part == "benches")
+        name == "tests.rs" || name.ends_with("_tests.rs") || parts.any(|part| part == "tests" || part == "benches")
     }
 
     fn has_extension(&self, extension: &str) -> bool {
-        Path::new(&self.path)
-            .extension()
-            .is_some_and(|found| found == extension)
+        Path::new(&self.path).extension().is_some_and(|found| found == extension)
     }
 
     /// Lines with their 1-based numbers.
@@ -100,32 +82,15 @@ impl File {
 
 type Rule = fn(&Path, &[File], &mut Vec<Complaint>) -> Result<()>;
 
-const RULES: &[Rule] = &[
-    files::check,
-    queries::check,
-    floors::check,
-    kept::check,
-    links::check,
-    left::check,
-];
+const RULES: &[Rule] = &[files::check, queries::check, floors::check, kept::check, links::check, left::check];
 
 /// The command.
 pub(crate) fn run(root: &Path) -> Result<ExitCode> {
     let complaints = complaints(root)?;
-    let errors = complaints
-        .iter()
-        .filter(|complaint| complaint.weight == Weight::Error)
-        .count();
+    let errors = complaints.iter().filter(|complaint| complaint.weight == Weight::Error).count();
     complaints.iter().for_each(screen::say);
-    screen::say(format_args!(
-        "tidy: {errors} to mend, {} to think about",
-        complaints.len() - errors
-    ));
-    Ok(if errors == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    screen::say(format_args!("tidy: {errors} to mend, {} to think about", complaints.len() - errors));
+    Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The step of a longer run: warnings alone say nothing there.
@@ -135,11 +100,7 @@ pub(crate) fn check(root: &Path) -> Result<Verdict> {
         .filter(|complaint| complaint.weight == Weight::Error)
         .map(|complaint| complaint.to_string())
         .collect();
-    Ok(if errors.is_empty() {
-        Verdict::Passed
-    } else {
-        Verdict::Failed(errors)
-    })
+    Ok(if errors.is_empty() { Verdict::Passed } else { Verdict::Failed(errors) })
 }
 
 fn complaints(root: &Path) -> Result<Vec<Complaint>> {
@@ -165,10 +126,7 @@ fn gather(root: &Path, folder: &Path, files: &mut Vec<File>) -> Result<()> {
         } else if kind.is_file() && is_read(&path) {
             let text = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
             let text = String::from_utf8_lossy(&text).into_owned();
-            files.push(File {
-                path: relative(root, &path),
-                text,
-            });
+            files.push(File { path: relative(root, &path), text });
         }
     }
     Ok(())
@@ -176,17 +134,12 @@ fn gather(root: &Path, folder: &Path, files: &mut Vec<File>) -> Result<()> {
 
 fn is_read(path: &Path) -> bool {
     const READ: &[&str] = &["rs", "js", "ts", "rego", "md", "toml", "html", "css"];
-    path.extension()
-        .is_some_and(|extension| READ.iter().any(|read| extension == *read))
+    path.extension().is_some_and(|extension| READ.iter().any(|read| extension == *read))
 }
 
 fn relative(root: &Path, path: &Path) -> String {
     let inside: PathBuf = path.strip_prefix(root).unwrap_or(path).to_owned();
-    inside
-        .components()
-        .map(|part| part.as_os_str().to_string_lossy())
-        .collect::<Vec<_>>()
-        .join("/")
+    inside.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 /// A tree of files for the rules' own tests, and what all rules say of it: `file:line: what`.

@@ -7,22 +7,14 @@ use std::path::Path;
 
 /// How statements open: a word, the one after it (anywhere later for `UPDATE … SET`), and something that follows.
 /// An opening alone is no statement.
-const STATEMENTS: &[(&str, &str)] = &[
-    ("SELECT", ""),
-    ("INSERT", "INTO"),
-    ("UPDATE", "SET"),
-    ("DELETE", "FROM"),
-    ("CREATE", "TABLE"),
-];
+const STATEMENTS: &[(&str, &str)] =
+    &[("SELECT", ""), ("INSERT", "INTO"), ("UPDATE", "SET"), ("DELETE", "FROM"), ("CREATE", "TABLE")];
 
 /// The one file in which the few differences between the engines have names (design: storage and scale).
 const DIFFERENCES: &str = "crates/platform/store/src/differences.rs";
 
 pub(super) fn check(_root: &Path, files: &[File], complaints: &mut Vec<Complaint>) -> Result<()> {
-    for file in files
-        .iter()
-        .filter(|file| file.is_house_rust() && !file.is_test() && !is_home(file))
-    {
+    for file in files.iter().filter(|file| file.is_house_rust() && !file.is_test() && !is_home(file)) {
         let lexed = Lexed::new(&file.text);
         let tests = lexed.test_lines();
         for literal in &lexed.literals {
@@ -46,17 +38,14 @@ pub(super) fn check(_root: &Path, files: &[File], complaints: &mut Vec<Complaint
 }
 
 fn is_home(file: &File) -> bool {
-    file.path == DIFFERENCES
-        || file.path.ends_with("/sql.rs")
-        || file.path.split('/').any(|part| part == "migrations")
+    file.path == DIFFERENCES || file.path.ends_with("/sql.rs") || file.path.split('/').any(|part| part == "migrations")
 }
 
 /// The statement that a text holds, and how many lines into it.
 fn statement(text: &str) -> Option<(&'static str, usize)> {
     let lines = (0..).zip(text.lines());
-    let words: Vec<(usize, &str)> = lines
-        .flat_map(|(line, text)| text.split_whitespace().map(move |word| (line, word)))
-        .collect();
+    let words: Vec<(usize, &str)> =
+        lines.flat_map(|(line, text)| text.split_whitespace().map(move |word| (line, word))).collect();
     (0..).zip(&words).find_map(|(at, (line, word))| {
         let opening = word.trim_start_matches('(');
         let (first, second) = STATEMENTS.iter().find(|(first, _)| *first == opening)?;
@@ -81,8 +70,7 @@ mod tests {
 
     #[test]
     fn statements_outside_sql_files_are_named_with_their_line() {
-        let source =
-            "//! Purpose.\nfn f() {\n    ask(r#\"\n        SELECT id\n        FROM app\"#);\n}\n";
+        let source = "//! Purpose.\nfn f() {\n    ask(r#\"\n        SELECT id\n        FROM app\"#);\n}\n";
         assert_eq!(
             said_of(&[("crates/s/vault/src/secrets.rs", source)]),
             ["crates/s/vault/src/secrets.rs:4: SQL outside `sql.rs` (`SELECT …`)"]
@@ -96,11 +84,7 @@ mod tests {
             "\"DELETE FROM a\"",
             "\"CREATE TABLE a (b)\"",
         ] {
-            assert_eq!(
-                said("crates/s/vault/src/secrets.rs", statement),
-                1,
-                "{statement}"
-            );
+            assert_eq!(said("crates/s/vault/src/secrets.rs", statement), 1, "{statement}");
         }
     }
 
@@ -114,8 +98,7 @@ mod tests {
         ] {
             assert_eq!(said(path, "\"SELECT 1\""), 0, "{path}");
         }
-        let source =
-            "//! Purpose.\n#[cfg(test)]\nmod tests {\n    const Q: &str = \"SELECT 1\";\n}\n";
+        let source = "//! Purpose.\n#[cfg(test)]\nmod tests {\n    const Q: &str = \"SELECT 1\";\n}\n";
         assert!(said_of(&[("crates/s/v/src/lib.rs", source)]).is_empty());
     }
 
@@ -132,12 +115,6 @@ mod tests {
         ] {
             assert_eq!(said("crates/s/v/src/lib.rs", literal), 0, "{literal}");
         }
-        assert!(
-            said_of(&[(
-                "crates/s/v/src/lib.rs",
-                "//! Runs SELECT 1.\n// \"DELETE FROM x\"\n"
-            )])
-            .is_empty()
-        );
+        assert!(said_of(&[("crates/s/v/src/lib.rs", "//! Runs SELECT 1.\n// \"DELETE FROM x\"\n")]).is_empty());
     }
 }

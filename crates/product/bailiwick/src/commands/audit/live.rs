@@ -54,7 +54,14 @@ async fn compare(verdict: &mut Verdict, note: &str, file: &Path, against: &Again
     if let Some(memory) = &against.memory {
         let seen = memory.recall(&key).map_err(|error| failed(&error))?.map_or(0, |seen| seen.checkpoint().size());
         if seen > verdict.size {
-            bad(verdict, Some(verdict.size), format!("{seen} entries were seen before, and now there are {}: the record was cut, or an old copy put in its place", verdict.size));
+            bad(
+                verdict,
+                Some(verdict.size),
+                format!(
+                    "{seen} entries were seen before, and now there are {}: the record was cut, or an old copy put in its place",
+                    verdict.size
+                ),
+            );
             return Ok(());
         }
     }
@@ -70,7 +77,11 @@ async fn compare(verdict: &mut Verdict, note: &str, file: &Path, against: &Again
         let since = Against { key: Some(key), since: Some(published), memory: None };
         let continued = verify_file(file.to_owned(), since).await?;
         if !continued.ok {
-            bad(verdict, continued.first_bad, format!("the record does not continue what the server publishes: {}", continued.what));
+            bad(
+                verdict,
+                continued.first_bad,
+                format!("the record does not continue what the server publishes: {}", continued.what),
+            );
         }
     }
     Ok(())

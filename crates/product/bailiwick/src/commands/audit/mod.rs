@@ -73,7 +73,10 @@ fn memory(invocation: &Invocation) -> Option<Remembered> {
 }
 
 fn read_checkpoint(path: &Path) -> Result<Checkpoint, Problem> {
-    let note = fs::metadata(path).ok().filter(|metadata| metadata.len() <= CHECKPOINT_MAX_BYTES).and_then(|_| fs::read_to_string(path).ok());
+    let note = fs::metadata(path)
+        .ok()
+        .filter(|metadata| metadata.len() <= CHECKPOINT_MAX_BYTES)
+        .and_then(|_| fs::read_to_string(path).ok());
     let checkpoint = note.as_deref().and_then(|note| Checkpoint::read_unverified(note).ok());
     checkpoint.ok_or_else(|| {
         Problem::new(
@@ -107,8 +110,12 @@ fn unreadable(path: &Path) -> Problem {
 
 fn failed(error: &ledger::Error) -> Problem {
     let fix = match error {
-        ledger::Error::MemoryDamaged { .. } => "find out who changed the file; what it held is a witness against the log",
-        ledger::Error::Memory { .. } => "make the folder writable for yourself, or choose another with `BAILIWICK_DATA`",
+        ledger::Error::MemoryDamaged { .. } => {
+            "find out who changed the file; what it held is a witness against the log"
+        }
+        ledger::Error::Memory { .. } => {
+            "make the folder writable for yourself, or choose another with `BAILIWICK_DATA`"
+        }
         _ => "try again; if it stays, copy the file to another disk and try there",
     };
     Problem::new(ProblemKind::Internal, "audit.unverified", "the record could not be verified", error.to_string(), fix)

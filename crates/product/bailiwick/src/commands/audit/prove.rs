@@ -17,7 +17,8 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
     let client = invocation.client()?;
     let document = invocation.during("asking", client.get(client.api(&["events", &args.id, "proof"])?)).await?;
-    let proof: EventProof = serde_json::from_value(document.clone()).map_err(|_| wrong("it is not in the form of a proof".to_owned()))?;
+    let proof: EventProof =
+        serde_json::from_value(document.clone()).map_err(|_| wrong("it is not in the form of a proof".to_owned()))?;
     let checkpoint = proof.verify(args.key.as_ref()).map_err(|error| wrong(error.to_string()))?;
     // The document is the result in either form: others check it again.
     invocation.output.document(&document);

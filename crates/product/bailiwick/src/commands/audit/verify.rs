@@ -1,12 +1,7 @@
 //! `audit verify`: whether the record is what it claims to be. Always prints its document.
 
 use super::{Against, live, verify_file};
-use crate::{
-    exit::Exit,
-    invocation::Invocation,
-    output::Form,
-    views::verdict::VerdictView,
-};
+use crate::{exit::Exit, invocation::Invocation, output::Form, views::verdict::VerdictView};
 use ledger::{Verdict, VerifierKey};
 use model::Problem;
 use serde_json::{Value, json};
