@@ -1,9 +1,6 @@
 //! Restore: an app that was switched off serves again, with new credentials; what was issued before stays dead.
 
-use crate::{
-    Approved, Catalog, Decided, Error, Restored, approve::reason, apps, decide::ApprovedBy, document::RestoredEnv,
-    releases,
-};
+use crate::{Catalog, Decided, Error, Restored, approve::reason, apps, document::RestoredEnv, releases};
 use authority::{Act, AppRef, AppState, Permit, Rule, Target, rules};
 use model::{AppId, Group, Problem, ProblemKind, ReleaseNumber, TenantId};
 use store::params;
@@ -84,11 +81,23 @@ impl Catalog {
     ) -> Result<crate::live::Live, Error> {
         let release = releases::one(tx, &app.id, number).await?.ok_or(Error::Manifest)?;
         let secrets = self.secret_versions(&release.manifest, app.env).await?;
-        // The release was approved before it was switched off, and its content has not changed since.
         let decided =
             Decided { app, name: name.clone(), release, secrets, compared_with: Some(number), credential_epoch };
-        self.go_live(tx, Approved { decided, by: ApprovedBy::Tier }).await
+        match decided.approved(tx).await? {
+            Ok(approved) => self.go_live(tx, approved).await,
+            Err(_) => Err(Error::Refused(no_yes(name))),
+        }
     }
+}
+
+fn no_yes(name: &str) -> Problem {
+    Problem::new(
+        ProblemKind::Conflict,
+        "approval.missing",
+        format!("what `{name}` served has no yes that holds today"),
+        "a secret that it names was given another host or position since, or its approval is void",
+        "retire it and deploy it anew, so that someone looks at what it asks now",
+    )
 }
 
 fn not_revoked(name: &str) -> Problem {

@@ -85,7 +85,7 @@ impl Catalog {
             self.cut_rows(&mut tx, app).await?;
             tx.feed(change::APP, change::app_key(app));
         }
-        tx.execute(requests::sql::VOID_OF_APP, params![&tenant, &act.app, now]).await?;
+        tx.execute(requests::sql::VOID_WAITING, params![&tenant, &act.app, now]).await?;
         tx.also(Also {
             id: EventId::generate(),
             action: rules::APP_REVOKE_DONE.name,

@@ -59,13 +59,15 @@ impl Upload {
             }
             let name = String::from_utf8(entry.path_bytes().into_owned())
                 .map_err(|_| odd("an entry", "its name is not UTF-8"))?;
-            match entry.header().entry_type() {
-                tar::EntryType::Directory => continue,
-                tar::EntryType::Regular => {}
-                tar::EntryType::Symlink | tar::EntryType::Link => {
-                    return Err(odd(&name, "links could lead out of the app's folder"));
-                }
-                _ => return Err(odd(&name, "only plain files belong in an app")),
+            let kind = entry.header().entry_type();
+            if kind.is_dir() {
+                continue;
+            }
+            if kind.is_symlink() || kind.is_hard_link() {
+                return Err(odd(&name, "links could lead out of the app's folder"));
+            }
+            if !kind.is_file() {
+                return Err(odd(&name, "only plain files belong in an app"));
             }
             let mut bytes = Vec::new();
             let room = files.room();

@@ -81,6 +81,14 @@ impl Client {
         &self.place
     }
 
+    /// What requests are signed with.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn credential(&self) -> Result<&MachineKey, Problem> {
+        self.key.as_ref().ok_or_else(|| self.no_credential())
+    }
+
     /// Whether there is a credential to sign with.
     pub(crate) const fn has_credential(&self) -> bool {
         self.key.is_some()
@@ -176,7 +184,7 @@ impl Client {
     /// # Errors
     /// No credential, or no answer.
     async fn request(&self, method: Method, route: Route, sent: Sent) -> Result<Response, Problem> {
-        let key = self.key.as_ref().ok_or_else(|| self.no_credential())?;
+        let key = self.credential()?;
         let Route(url) = route;
         let (kind, body) = match sent {
             Sent::Nothing => (None, Bytes::new()),

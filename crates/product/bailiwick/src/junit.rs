@@ -76,11 +76,26 @@ mod tests {
     fn failures_and_notes() {
         let report =
             document(&[finding(Severity::Block, "a \"quoted\" & <b>\u{1b}[31m"), finding(Severity::Note, "n")]);
-        insta::assert_snapshot!(report, @"");
+        insta::assert_snapshot!(report, @r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+        <testsuites name="bailiwick" tests="2" failures="1" errors="0">
+          <testsuite name="bailiwick check" tests="2" failures="1" errors="0" skipped="0">
+            <testcase classname="bailiwick.check.secret.found" name="secret.found at a&lt;b&gt;.js:3" file="a&lt;b&gt;.js" line="3"><failure type="secret.found" message="a &quot;quoted&quot; &amp; &lt;b&gt;�[31m">a &quot;quoted&quot; &amp; &lt;b&gt;�[31m&#10;at: a&lt;b&gt;.js:3&#10;why: why&#10;fix: fix</failure></testcase>
+            <testcase classname="bailiwick.check.secret.found" name="secret.found at a&lt;b&gt;.js:3" file="a&lt;b&gt;.js" line="3"><system-out>n&#10;at: a&lt;b&gt;.js:3&#10;why: why&#10;fix: fix</system-out></testcase>
+          </testsuite>
+        </testsuites>
+        "#);
     }
 
     #[test]
     fn a_pass_is_one_case() {
-        insta::assert_snapshot!(document(&[]), @"");
+        insta::assert_snapshot!(document(&[]), @r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+        <testsuites name="bailiwick" tests="1" failures="0" errors="0">
+          <testsuite name="bailiwick check" tests="1" failures="0" errors="0" skipped="0">
+            <testcase classname="bailiwick.check" name="every gate"/>
+          </testsuite>
+        </testsuites>
+        "#);
     }
 }

@@ -63,18 +63,38 @@ mod tests {
 
     #[test]
     fn a_missing_argument() {
-        insta::assert_snapshot!(said(&["revoke", "tinypoll"]), @"");
+        insta::assert_snapshot!(said(&["revoke", "tinypoll"]), @"
+        error[command.usage]: the following required arguments were not provided: --why <WHY>
+          why: the command is spelt differently
+          fix: write `bailiwick revoke --why <WHY> <NAME>`; `--help` says more
+        ");
     }
 
     #[test]
     fn a_misspelt_command() {
-        insta::assert_snapshot!(said(&["deplyo"]), @"");
+        insta::assert_snapshot!(said(&["deplyo"]), @"
+        error[command.usage]: unrecognized subcommand `deplyo`
+          why: a similar subcommand exists: `deploy`
+          fix: write `bailiwick [OPTIONS] <COMMAND>`; `--help` says more
+        ");
     }
 
     #[test]
     fn an_odd_value() {
-        insta::assert_snapshot!(said(&["deploy", "--env", "production"]), @"");
-        insta::assert_snapshot!(said(&["secret", "show", "slack"]), @"");
-        insta::assert_snapshot!(said(&["revoke", "x", "--why", " "]), @"");
+        insta::assert_snapshot!(said(&["deploy", "--env", "production"]), @"
+        error[command.usage]: invalid value `production` for `--env <ENV>`: `production` is not one of staging, prod
+          why: the command is spelt differently
+          fix: `bailiwick help` lists the commands
+        ");
+        insta::assert_snapshot!(said(&["secret", "show", "slack"]), @"
+        error[command.usage]: invalid value `slack` for `<ID>`: a secret`s id is `team/name`
+          why: the command is spelt differently
+          fix: `bailiwick help` lists the commands
+        ");
+        insta::assert_snapshot!(said(&["revoke", "x", "--why", " "]), @"
+        error[command.usage]: invalid value ` ` for `--why <WHY>`: say why in a few words: the record keeps it
+          why: the command is spelt differently
+          fix: `bailiwick help` lists the commands
+        ");
     }
 }

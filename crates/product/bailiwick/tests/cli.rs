@@ -27,6 +27,8 @@ impl Person {
             .current_dir(self.home.path())
             .env_clear()
             .env("HOME", self.home.path())
+            // The discard port (RFC 863): nothing listens there, whatever else runs on this machine.
+            .env("BAILIWICK_SERVER", "http://127.0.0.1:9")
             .env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli-cache"))
             .stdin(Stdio::null());
         command
@@ -151,7 +153,7 @@ fn without_a_server_each_command_says_how_to_start_one() {
     person.run(&["new", "lunch"]);
     let (code, document) = person.json(&["deploy", "lunch", "--env", "staging"]);
     assert_eq!((code, document["status"].as_str(), document["app"].as_str()), (1, Some("refused"), Some("lunch")));
-    assert_eq!(document["url"], "http://lunch--staging.localhost:7070");
+    assert_eq!(document["url"], "http://lunch--staging.localhost:9");
     assert_eq!(document["problem"]["code"], "sign_in.none");
     let (code, document) = person.json(&["audit", "verify"]);
     assert_eq!((code, &document["ok"], &document["problem"]["code"]), (1, &false.into(), &"sign_in.none".into()));

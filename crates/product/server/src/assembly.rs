@@ -16,7 +16,7 @@ use gateway::Gateway;
 use identity::{Identity, MachineKey, MachineProof};
 use model::{Clock, Problem, ProblemKind, TenantId};
 use sandbox::Sandbox;
-use seal::{Context, Purpose, PurposeKey};
+use seal::{Context, Purpose, PurposeKey, TenantKey};
 use std::{error::Error, path::PathBuf, sync::Arc};
 use store::{Store, StoreConfig, Tasks, Tx};
 use tokio::task::JoinSet;
@@ -88,58 +88,15 @@ impl Bailiwick {
     /// # Errors
     /// Whatever keeps the server from starting, with what to do.
     pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<(Arc<Self>, Running), Problem> {
-        let Settings { data: folder, config, database, root } = settings;
-        let tenant = TenantId::main();
-        let keys = root.tenant(&tenant);
-        let instance: String = root.id().chars().filter(char::is_ascii_alphanumeric).take(8).collect();
-        let policy_files = policy::files(&folder).map_err(|error| cannot("the policy", &error))?;
-        let bundle = policy::compile(&policy_files).map_err(|error| cannot("the policy", &error))?;
-        let authority = Arc::new(Authority::new(Arc::clone(&clock), Some(bundle)));
-        let node = node_name();
-        let store_config = StoreConfig {
-            database,
-            clock: Arc::clone(&clock),
-            root: root.clone(),
-            node: node.clone(),
-            data_dir: folder.clone(),
-            log_host: config.control_host().to_owned(),
-            reserve_bytes: store::RESERVE_BYTES,
-        };
-        let rooms = [
-            identity::MIGRATIONS,
-            vault::MIGRATIONS,
-            data::MIGRATIONS,
-            broker::MIGRATIONS,
-            gateway::MIGRATIONS,
-            catalog::MIGRATIONS,
-            MIGRATIONS,
-        ];
-        let store =
-            Store::open(store_config, Arc::clone(&authority) as _, &rooms).await.map_err(|error| error.problem())?;
-        let sandbox = Sandbox::start(sandbox::Config {
-            cache_dir: folder.join("cache"),
-            authenticator: Arc::new(CodeTags(keys.purpose(Purpose::CodeCache))),
-            maxima: sandbox::Maxima::default(),
-        })
-        .map_err(|error| cannot("the sandbox", &error))?;
-        let machine_key =
-            MachineKey::load_or_create(&folder).map_err(|error| cannot("the local credential", &error))?;
-        let machine = MachineProof::new(&machine_key, config.public_url.clone(), Arc::clone(&clock));
-        let base = Base {
-            config: &config,
-            tenant: &tenant,
-            keys: &keys,
-            clock: &clock,
-            store: &store,
-            authority: &authority,
-            node: &node,
-        };
-        let identity = base.identity();
-        let vault = base.vault();
-        let data = base.data();
-        let broker = base.broker(&vault)?;
-        let (app_log, writer) = AppLog::new(Arc::clone(&store), Arc::clone(&clock), tenant.clone(), &keys);
-        let gateway = base.gateway(&identity, &vault, &broker, &app_log, &sandbox, &instance);
+        let ground = Ground::lay(settings, clock).await?;
+        let identity = ground.identity();
+        let vault = ground.vault();
+        let data = ground.data();
+        let broker = ground.broker(&vault)?;
+        let log =
+            AppLog::new(Arc::clone(&ground.store), Arc::clone(&ground.clock), ground.tenant.clone(), &ground.keys);
+        let (app_log, writer) = log;
+        let gateway = ground.gateway(&identity, &vault, &broker, &app_log);
         broker.inside(data::HOST, Arc::new(DataInside(Arc::clone(&data))));
         broker.inside("assets.bailiwick", Arc::new(AssetsInside(Arc::downgrade(&gateway))));
         broker.inside("self.bailiwick", Arc::new(SelfInside));
@@ -150,15 +107,11 @@ impl Bailiwick {
             Arc::clone(&data) as _,
             Arc::clone(&broker) as _,
         ];
-        let addresses = Addresses { scheme: config.scheme().as_str().to_owned(), domain: config.apps_domain.clone() };
-        let rooms = catalog::Rooms {
-            store: Arc::clone(&store),
-            authority: Arc::clone(&authority),
-            clock: Arc::clone(&clock),
-            surfaces,
-            secrets: Arc::new(ByVault(Arc::clone(&vault))),
-        };
-        let catalog = Arc::new(Catalog::new(rooms, tenant.clone(), addresses));
+        let catalog = ground.catalog(surfaces, &vault);
+        let machine_key =
+            MachineKey::load_or_create(&ground.folder).map_err(|error| cannot("the local credential", &error))?;
+        let machine = MachineProof::new(&machine_key, ground.config.public_url.clone(), Arc::clone(&ground.clock));
+        let Ground { config, folder, tenant, clock, store, authority, sandbox, policy_files, instance, .. } = ground;
         let server = Arc::new(Self {
             config,
             data_folder: folder,
@@ -211,42 +164,76 @@ impl Running {
 }
 
 /// What every room is made from.
-struct Base<'a> {
-    config: &'a Config,
-    tenant: &'a TenantId,
-    keys: &'a seal::TenantKey,
-    clock: &'a Arc<dyn Clock>,
-    store: &'a Arc<Store>,
-    authority: &'a Arc<Authority>,
-    node: &'a str,
+struct Ground {
+    config: Config,
+    folder: PathBuf,
+    tenant: TenantId,
+    keys: TenantKey,
+    clock: Arc<dyn Clock>,
+    store: Arc<Store>,
+    authority: Arc<Authority>,
+    sandbox: Arc<Sandbox>,
+    policy_files: policy::Files,
+    node: String,
+    instance: String,
 }
 
-impl Base<'_> {
+impl Ground {
+    /// Opens policy, database and sandbox.
+    async fn lay(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
+        let Settings { data: folder, config, database, root } = settings;
+        let tenant = TenantId::main();
+        let keys = root.tenant(&tenant);
+        let instance: String = root.id().chars().filter(char::is_ascii_alphanumeric).take(8).collect();
+        let policy_files = policy::files(&folder).map_err(|error| cannot("the policy", &error))?;
+        let bundle = policy::compile(&policy_files).map_err(|error| cannot("the policy", &error))?;
+        let authority = Arc::new(Authority::new(Arc::clone(&clock), Some(bundle)));
+        let node = node_name();
+        let store_config = StoreConfig {
+            database,
+            clock: Arc::clone(&clock),
+            root,
+            node: node.clone(),
+            data_dir: folder.clone(),
+            log_host: config.control_host().to_owned(),
+            reserve_bytes: store::RESERVE_BYTES,
+        };
+        let store =
+            Store::open(store_config, Arc::clone(&authority) as _, &ROOMS).await.map_err(|error| error.problem())?;
+        let sandbox = Sandbox::start(sandbox::Config {
+            cache_dir: folder.join("cache"),
+            authenticator: Arc::new(CodeTags(keys.purpose(Purpose::CodeCache))),
+            maxima: sandbox::Maxima::default(),
+        })
+        .map_err(|error| cannot("the sandbox", &error))?;
+        Ok(Self { config, folder, tenant, keys, clock, store, authority, sandbox, policy_files, node, instance })
+    }
+
     fn identity(&self) -> Arc<Identity> {
         let config = identity::Config {
             tenant: self.tenant.clone(),
             keys: self.keys.clone(),
             public_url: self.config.public_url.clone(),
-            node: self.node.to_owned(),
+            node: self.node.clone(),
         };
-        Arc::new(Identity::new(Arc::clone(self.store), Arc::clone(self.authority), Arc::clone(self.clock), config))
+        Arc::new(Identity::new(Arc::clone(&self.store), Arc::clone(&self.authority), Arc::clone(&self.clock), config))
     }
 
     fn vault(&self) -> Arc<Vault> {
-        let config = vault::Config { tenant: self.tenant.clone(), keys: self.keys.clone(), node: self.node.to_owned() };
-        Arc::new(Vault::new(Arc::clone(self.store), Arc::clone(self.authority), Arc::clone(self.clock), config))
+        let config = vault::Config { tenant: self.tenant.clone(), keys: self.keys.clone(), node: self.node.clone() };
+        Arc::new(Vault::new(Arc::clone(&self.store), Arc::clone(&self.authority), Arc::clone(&self.clock), config))
     }
 
     fn data(&self) -> Arc<Data> {
-        let config = data::Config { tenant: self.tenant.clone(), keys: self.keys.clone(), node: self.node.to_owned() };
-        Arc::new(Data::new(Arc::clone(self.store), Arc::clone(self.authority), Arc::clone(self.clock), config))
+        let config = data::Config { tenant: self.tenant.clone(), keys: self.keys.clone(), node: self.node.clone() };
+        Arc::new(Data::new(Arc::clone(&self.store), Arc::clone(&self.authority), Arc::clone(&self.clock), config))
     }
 
     fn broker(&self, vault: &Arc<Vault>) -> Result<Arc<Broker>, Problem> {
         let dns = broker::Dns::from_system().map_err(|error| cannot("name resolution", &error))?;
         let rooms = broker::Rooms {
-            authority: Arc::clone(self.authority),
-            store: Arc::clone(self.store),
+            authority: Arc::clone(&self.authority),
+            store: Arc::clone(&self.store),
             secrets: Arc::new(ByVault(Arc::clone(vault))),
             dns: Arc::new(dns),
         };
@@ -259,36 +246,58 @@ impl Base<'_> {
         vault: &Arc<Vault>,
         broker: &Arc<Broker>,
         log: &Arc<AppLog>,
-        sandbox: &Arc<Sandbox>,
-        instance: &str,
     ) -> Arc<Gateway> {
         let config = gateway::Config {
             tenant: self.tenant.clone(),
             apps_domain: self.config.apps_domain.clone(),
             control_url: self.config.public_url.clone(),
             scheme: self.config.scheme(),
-            node: self.node.to_owned(),
-            instance: instance.to_owned(),
+            node: self.node.clone(),
+            instance: self.instance.clone(),
             trusted_proxies: self.config.trusted_proxies.clone(),
             limits: gateway::Limits::default(),
         };
         let sign_ins = ByIdentity {
             identity: Arc::clone(identity),
-            authority: Arc::clone(self.authority),
+            authority: Arc::clone(&self.authority),
             tenant: self.tenant.clone(),
         };
         let rooms = gateway::Rooms {
-            store: Arc::clone(self.store),
-            authority: Arc::clone(self.authority),
-            clock: Arc::clone(self.clock),
-            sandbox: Arc::clone(sandbox),
+            store: Arc::clone(&self.store),
+            authority: Arc::clone(&self.authority),
+            clock: Arc::clone(&self.clock),
+            sandbox: Arc::clone(&self.sandbox),
             sign_ins: Arc::new(sign_ins),
             doors: Arc::new(WaysOut { broker: Arc::clone(broker), vault: Arc::clone(vault) }),
             log: Arc::clone(log) as _,
         };
         Arc::new(Gateway::new(config, rooms))
     }
+
+    fn catalog(&self, surfaces: Surfaces, vault: &Arc<Vault>) -> Arc<Catalog> {
+        let rooms = catalog::Rooms {
+            store: Arc::clone(&self.store),
+            authority: Arc::clone(&self.authority),
+            clock: Arc::clone(&self.clock),
+            surfaces,
+            secrets: Arc::new(ByVault(Arc::clone(vault))),
+        };
+        let scheme = self.config.scheme().as_str().to_owned();
+        let addresses = Addresses { scheme, domain: self.config.apps_domain.clone() };
+        Arc::new(Catalog::new(rooms, self.tenant.clone(), addresses))
+    }
 }
+
+/// The tables of every room, in the order in which they are made.
+const ROOMS: [&[store::Migration]; 7] = [
+    identity::MIGRATIONS,
+    vault::MIGRATIONS,
+    data::MIGRATIONS,
+    broker::MIGRATIONS,
+    gateway::MIGRATIONS,
+    catalog::MIGRATIONS,
+    MIGRATIONS,
+];
 
 const MIGRATIONS: &[store::Migration] =
     &[store::Migration { room: "server", number: 1, name: "app logs", sql: include_str!("migrations/0001_start.sql") }];

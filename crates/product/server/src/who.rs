@@ -186,13 +186,10 @@ impl Bailiwick {
         let target = act.target();
         let answer = self.authority.permit(caller, act).await;
         if let Err(denied) = &answer {
-            match caller.who {
-                Who::Stranger => self.store.count(caller, A::RULE.name, &target, Outcome::Denied),
-                _ => {
-                    if let Err(error) = self.store.denied(denied, caller, &target).await {
-                        tracing::error!(error = &error as &dyn std::error::Error, "a refusal could not be recorded");
-                    }
-                }
+            if caller.who == Who::Stranger {
+                self.store.count(caller, A::RULE.name, &target, Outcome::Denied);
+            } else if let Err(error) = self.store.denied(denied, caller, &target).await {
+                tracing::error!(error = &error as &dyn std::error::Error, "a refusal could not be recorded");
             }
         }
         answer

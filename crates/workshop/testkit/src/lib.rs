@@ -13,7 +13,9 @@
 mod browser;
 mod postgres;
 mod town;
+mod upstream;
 
 pub use browser::{Answer, Browser};
 pub use postgres::Postgres;
-pub use town::{Engine, Town};
+pub use town::{Engine, Town, template};
+pub use upstream::{Arrived, Upstream};

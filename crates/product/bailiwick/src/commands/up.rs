@@ -90,6 +90,11 @@ mod tests {
         let url = "http://localhost:7070".to_owned();
         assert_eq!(text(&Said::Ready { url: url.clone(), link: None }), "ready  http://localhost:7070\n");
         let link = Some("http://localhost:7070/welcome/abc".to_owned());
-        insta::assert_snapshot!(text(&Said::Ready { url, link }), @"");
+        insta::assert_snapshot!(text(&Said::Ready { url, link }), @"
+        ready  http://localhost:7070
+
+        sign in, once, as the first operator:
+          http://localhost:7070/welcome/abc
+        ");
     }
 }

@@ -63,7 +63,6 @@ impl View for AppView {
         if let Some(purpose) = &self.app.purpose {
             page.line(purpose);
         }
-        page.blank();
         self.environments(page);
         page.heading("may");
         page.rows(sentences(&self.may));
@@ -77,7 +76,7 @@ impl View for AppView {
         let live = self.app.environments.iter().any(|env| env.state == "live");
         let revoked = self.app.environments.iter().any(|env| env.state == "revoked");
         if live {
-            page.next(format!("bailiwick revoke {app} --why \"…\"   switches it off, everywhere, at once"));
+            page.next(format!("bailiwick revoke {app} --why \"…\""));
         } else if revoked {
             page.next(format!("bailiwick restore {app} --why \"…\""));
         }
@@ -86,6 +85,10 @@ impl View for AppView {
 
 impl AppView {
     fn environments(&self, page: &mut Page) {
+        if self.app.environments.is_empty() {
+            return;
+        }
+        page.blank();
         let rows = self.app.environments.iter().map(|env| {
             vec![
                 env.env.as_str().into(),
@@ -235,20 +238,61 @@ mod tests {
             "releases": [{ "release": 2, "env": "prod", "digest": "sha256:0123456789abcdef0123456789abcdef", "tier": "medium", "created_at": "2026-11-03T11:00:00.000Z", "live": true },
                          { "release": 1, "env": "prod", "digest": "sha256:ffff", "tier": "low", "created_at": "2026-11-01T12:00:00.000Z", "live": false }],
         });
-        insta::assert_snapshot!(shown::<AppView>(&document), @"");
+        insta::assert_snapshot!(shown::<AppView>(&document), @r#"
+        poll-notify  of people-ops
+        Finds a time that suits the team
+
+          environment   state    release   tier     class      expires      address
+          prod          ● live   2         medium   personal   in 90 days   http://poll-notify.localhost:7070
+
+        may
+          gateway   everyone who is signed in may use it
+          broker    may POST to `slack.com/api/chat.postMessage`
+
+        holds
+          vault   people-ops/slack-bot   ends in 90 days   Posts how the poll stands
+          data    votes
+
+        used
+          broker   slack.com   12 times   last 3 minutes ago
+          data     votes       1 time
+
+        releases
+          2   prod   medium   1 hour ago   sha256:0123456789ab…   ● live
+          1   prod   low      2 days ago   sha256:ffff
+        next: bailiwick revoke poll-notify --why "…"
+        "#);
     }
 
     #[test]
     fn a_new_app_has_nothing_yet() {
         let document = json!({ "app": { "app": "hi", "team": "it", "purpose": null, "environments": [] }, "may": [], "held": [], "used": [], "releases": [] });
-        insta::assert_snapshot!(shown::<AppView>(&document), @"");
+        insta::assert_snapshot!(shown::<AppView>(&document), @"
+        hi  of it
+
+        may
+          nothing: no release was deployed
+
+        holds
+          nothing
+
+        used
+          nothing yet
+        ");
     }
 
     #[test]
     fn restored_and_retired() {
         let restored = json!({ "app": "tinypoll", "app_id": "a", "environments": [{ "env": "prod", "release": 3, "url": "http://tinypoll.localhost:7070", "credential_epoch": 2 }], "event": "e" });
-        insta::assert_snapshot!(shown::<RestoredView>(&restored), @"");
+        insta::assert_snapshot!(shown::<RestoredView>(&restored), @"
+        ● live  tinypoll  with new credentials; what was issued before stays dead
+          prod   release 3   http://tinypoll.localhost:7070
+        ");
         let retired = json!({ "app": "tinypoll", "app_id": "a", "retired_at": "2026-11-03T12:00:00.000Z", "deleted": ["collection `votes` in prod: 12 records"], "event": "0192" });
-        insta::assert_snapshot!(shown::<RetiredView>(&retired), @"");
+        insta::assert_snapshot!(shown::<RetiredView>(&retired), @"
+        ○ retired  tinypoll  for good; its record is kept
+          deleted  collection `votes` in prod: 12 records
+        next: bailiwick audit prove 0192
+        ");
     }
 }

@@ -90,11 +90,20 @@ mod tests {
             { "app": "hi", "app_id": "a2", "team": "it", "purpose": null, "created_at": "2026-11-03T11:00:00.000Z",
               "environments": [env("prod", "waiting", "http://hi.localhost:7070")] },
         ]});
-        insta::assert_snapshot!(shown::<AppsView>(&document), @"");
+        insta::assert_snapshot!(shown::<AppsView>(&document), @"
+          app        environment   state       tier   team         expires      address
+          tinypoll   staging       ✕ revoked   low    people-ops   in 89 days   http://tinypoll--staging.localhost:7070
+          tinypoll   prod          ● live      low    people-ops   in 89 days   http://tinypoll.localhost:7070
+          hi         prod          ◌ waiting   low    it           in 89 days   http://hi.localhost:7070
+        next: bailiwick app tinypoll
+        ");
     }
 
     #[test]
     fn an_empty_list_teaches() {
-        insta::assert_snapshot!(shown::<AppsView>(&json!({ "apps": [] })), @"");
+        insta::assert_snapshot!(shown::<AppsView>(&json!({ "apps": [] })), @"
+        there are no apps yet
+        next: bailiwick new hello && bailiwick deploy hello
+        ");
     }
 }

@@ -60,7 +60,10 @@ mod tests {
     #[test]
     fn a_pass_says_what_comes_next() {
         let document = json!({ "verdict": "pass", "tier": "low", "findings": [] });
-        insta::assert_snapshot!(shown::<CheckView>(&document), @"");
+        insta::assert_snapshot!(shown::<CheckView>(&document), @"
+        ✓ pass  low tier, nothing found
+        next: bailiwick deploy
+        ");
     }
 
     #[test]
@@ -71,18 +74,36 @@ mod tests {
             { "code": "code.warning", "severity": "warn", "file": "app.js", "line": null,
               "what": "`fetch` at module level", "why": "it runs once", "fix": "move it" },
         ]});
-        insta::assert_snapshot!(shown::<CheckView>(&document), @"");
+        insta::assert_snapshot!(shown::<CheckView>(&document), @"
+        error[secret.found]: this looks like a credential: `xoxb…`
+           at: app.js:3:7
+          why: code is seen by many
+          fix: take it out
+
+        warning[code.warning]: `fetch` at module level
+           at: app.js
+          why: it runs once
+          fix: move it
+
+        ✕ block  1 error, 1 warning
+        ");
     }
 
     #[test]
     fn a_folder_that_cannot_be_read() {
         let document = json!({ "verdict": "block", "tier": null, "findings": [], "problem": {
             "code": "bundle.unreadable", "what": "`/nowhere` cannot be read", "why": "it is missing", "fix": "check the path" } });
-        insta::assert_snapshot!(shown::<CheckView>(&document), @"");
+        insta::assert_snapshot!(shown::<CheckView>(&document), @"
+        error[bundle.unreadable]: `/nowhere` cannot be read
+          why: it is missing
+          fix: check the path
+
+        ✕ block
+        ");
     }
 
     #[test]
     fn a_scan_counts_files() {
-        insta::assert_snapshot!(shown::<ScanView>(&json!({ "verdict": "pass", "files": 1, "findings": [] })), @"");
+        insta::assert_snapshot!(shown::<ScanView>(&json!({ "verdict": "pass", "files": 1, "findings": [] })), @"✓ pass  1 file searched, nothing found");
     }
 }

@@ -79,14 +79,23 @@ mod tests {
     fn live() {
         let document = json!({ "app": "tinypoll", "app_id": "a1", "env": "prod", "release": 3, "digest": "sha256:…", "tier": "low",
             "status": "live", "url": "http://tinypoll.localhost:7070", "findings": [], "request": null, "event": "e1" });
-        insta::assert_snapshot!(shown::<DeployedView>(&document), @"");
+        insta::assert_snapshot!(shown::<DeployedView>(&document), @"
+        ● live  tinypoll  prod, release 3, low tier
+          http://tinypoll.localhost:7070
+        next: bailiwick app tinypoll
+        ");
     }
 
     #[test]
     fn waiting() {
         let document = json!({ "app": "poll-notify", "env": "prod", "release": 1, "tier": "medium", "status": "waiting",
             "url": "http://poll-notify.localhost:7070", "findings": [], "request": "0192f0c4a1b27c3d8e9f001122334455" });
-        insta::assert_snapshot!(shown::<DeployedView>(&document), @"");
+        insta::assert_snapshot!(shown::<DeployedView>(&document), @r#"
+        ◌ waiting  poll-notify  prod, release 1, medium tier
+          somebody has to agree first; `bailiwick requests` shows to what
+          then it serves at http://poll-notify.localhost:7070
+        next: bailiwick approve 0192f0c4a1b27c3d8e9f001122334455 --why "…"
+        "#);
     }
 
     #[test]
@@ -94,11 +103,22 @@ mod tests {
         let document = json!({ "app": null, "env": "prod", "status": "refused", "findings": [
             { "code": "manifest.unknown_key", "severity": "block", "file": "bailiwick.toml", "line": 9, "column": 1,
               "what": "`profil` is not a key of `[runtime]`", "why": "unknown keys are refused", "fix": "write `profile`" }] });
-        insta::assert_snapshot!(shown::<DeployedView>(&document), @"");
+        insta::assert_snapshot!(shown::<DeployedView>(&document), @"
+        error[manifest.unknown_key]: `profil` is not a key of `[runtime]`
+           at: bailiwick.toml:9:1
+          why: unknown keys are refused
+          fix: write `profile`
+
+        ✕ refused  the app  prod
+          nothing was changed: what served before still serves
+        ");
     }
 
     #[test]
     fn rejected() {
-        insta::assert_snapshot!(shown::<RejectedView>(&json!({ "request": "0192", "state": "rejected" })), @"");
+        insta::assert_snapshot!(shown::<RejectedView>(&json!({ "request": "0192", "state": "rejected" })), @"
+        ✕ rejected  request 0192
+          nothing was changed: what served before still serves
+        ");
     }
 }

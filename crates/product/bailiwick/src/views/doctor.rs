@@ -46,6 +46,11 @@ mod tests {
         let document = json!({ "ok": false, "checks": [
             { "check": "data folder", "state": "ok", "what": "`/d`, for its owner alone", "fix": null },
             { "check": "server", "state": "fail", "what": "no answer from `http://localhost:7070`", "fix": "start it with `bailiwick up`" }] });
-        insta::assert_snapshot!(shown::<DoctorView>(&document), @"");
+        insta::assert_snapshot!(shown::<DoctorView>(&document), @"
+          ✓ ok     data folder   `/d`, for its owner alone
+          ✕ fail   server        no answer from `http://localhost:7070`
+
+        server: start it with `bailiwick up`
+        ");
     }
 }

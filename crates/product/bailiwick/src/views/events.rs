@@ -150,14 +150,52 @@ mod tests {
     #[test]
     fn a_list() {
         let document = json!({ "events": [event("allowed", Some(57)), event("denied", None)], "next": "c1" });
-        insta::assert_snapshot!(shown::<EventsView>(&document), @"");
-        insta::assert_snapshot!(shown::<EventsView>(&json!({ "events": [], "next": null })), @"");
+        insta::assert_snapshot!(shown::<EventsView>(&document), @"
+          index   when           action       outcome    on             by             why
+          57      1 minute ago   app.revoke   allowed    app/tinypoll   machine:root   the vote is over
+          –       1 minute ago   app.revoke   ✕ denied   app/tinypoll   machine:root   the vote is over
+        next: bailiwick audit list --after c1
+        ");
+        insta::assert_snapshot!(shown::<EventsView>(&json!({ "events": [], "next": null })), @"no event fits");
     }
 
     #[test]
     fn one() {
-        insta::assert_snapshot!(shown::<EventView>(&event("allowed", Some(57))), @"");
-        insta::assert_snapshot!(shown::<EventView>(&event("allowed", None)), @"");
-        insta::assert_snapshot!(shown::<EventView>(&json!({ "id": "0192", "index": 3, "erased": true })), @"");
+        insta::assert_snapshot!(shown::<EventView>(&event("allowed", Some(57))), @r#"
+        app.revoke  1 minute ago
+          id        0192f0c4
+          index     57
+          at        2026-11-03T11:58:00.250Z
+          outcome   allowed
+          on        app/tinypoll
+          by        machine:root
+          why       the vote is over
+          from      {"ip":"127.0.0.1","device":null}
+          trace     4bf9
+          detail    {"release":3}
+        next: bailiwick audit prove 0192f0c4
+        "#);
+        insta::assert_snapshot!(shown::<EventView>(&event("allowed", None)), @r#"
+        app.revoke  1 minute ago
+          id        0192f0c4
+          index     not in the tree yet: within a second
+          at        2026-11-03T11:58:00.250Z
+          outcome   allowed
+          on        app/tinypoll
+          by        machine:root
+          why       the vote is over
+          from      {"ip":"127.0.0.1","device":null}
+          trace     4bf9
+          detail    {"release":3}
+        next: bailiwick audit prove 0192f0c4
+        "#);
+        insta::assert_snapshot!(shown::<EventView>(&json!({ "id": "0192", "index": 3, "erased": true })), @"
+        erased  –
+          id        0192
+          index     3
+          outcome   –
+          by        –
+        next: bailiwick audit prove 0192
+        ");
     }
 }

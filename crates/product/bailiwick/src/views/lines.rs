@@ -78,11 +78,16 @@ mod tests {
         };
         let document = json!({ "lines": [line("info", "voted"), line("error", "TypeError: x\n    at vote (poll.js:3)"),
             line("refused", "\u{1b}[31m`fetch` to evil.example")], "next": 3 });
-        insta::assert_snapshot!(shown::<LinesView>(&document), @"");
+        insta::assert_snapshot!(shown::<LinesView>(&document), @"
+        11:59:01.120  info     voted  app.js:12
+        11:59:01.120  error    TypeError: x  app.js:12  trace 4bf92f3577b34da6a3ce929d0e0e4736
+                                   at vote (poll.js:3)
+        11:59:01.120  refused  ␛[31m`fetch` to evil.example  app.js:12  trace 4bf92f3577b34da6a3ce929d0e0e4736
+        ");
     }
 
     #[test]
     fn silence() {
-        insta::assert_snapshot!(shown::<LinesView>(&json!({ "lines": [], "next": 0 })), @"");
+        insta::assert_snapshot!(shown::<LinesView>(&json!({ "lines": [], "next": 0 })), @"nothing was printed, and nothing refused");
     }
 }

@@ -39,6 +39,12 @@ mod tests {
     fn a_folder() {
         let document = json!({ "name": "lunch", "folder": "lunch", "template": "tinypoll", "team": "people-ops", "expires": "2027-02-01",
             "files": ["AGENTS.md", "app.js", "bailiwick.toml"] });
-        insta::assert_snapshot!(shown::<MadeView>(&document), @"");
+        insta::assert_snapshot!(shown::<MadeView>(&document), @"
+        made  lunch  from the template `tinypoll`
+          team      people-ops
+          expires   2027-02-01
+          files     AGENTS.md, app.js, bailiwick.toml
+        next: cd lunch && bailiwick check
+        ");
     }
 }

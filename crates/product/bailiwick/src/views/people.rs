@@ -121,23 +121,38 @@ mod tests {
     #[test]
     fn a_list() {
         let bo = json!({ "id": "p2", "email": "bo@example.test", "name": "Bo", "groups": [], "enabled": true });
-        insta::assert_snapshot!(shown::<PeopleView>(&json!({ "people": [ana(false), bo], "groups": {} })), @"");
-        insta::assert_snapshot!(shown::<PeopleView>(&json!({ "people": [], "groups": {} })), @"");
+        insta::assert_snapshot!(shown::<PeopleView>(&json!({ "people": [ana(false), bo], "groups": {} })), @"
+        person             name   groups
+        ana@example.test   –      builders, staff   ✕ disabled
+        bo@example.test    Bo     –
+        ");
+        insta::assert_snapshot!(shown::<PeopleView>(&json!({ "people": [], "groups": {} })), @"
+        nobody is here yet
+        next: bailiwick people add EMAIL --group builders
+        ");
     }
 
     #[test]
     fn groups() {
-        insta::assert_snapshot!(shown::<GroupsView>(&json!({ "people": [], "groups": { "staff": 2, "builders": 1 } })), @"");
+        insta::assert_snapshot!(shown::<GroupsView>(&json!({ "people": [], "groups": { "staff": 2, "builders": 1 } })), @"
+        builders   1 person
+        staff      2 people
+        ");
     }
 
     #[test]
     fn added() {
         let document = json!({ "person": ana(true), "link": "http://localhost:7070/welcome/abc", "expires_at": "2026-11-04T12:00:00.000Z" });
-        insta::assert_snapshot!(shown::<AddedView>(&document), @"");
+        insta::assert_snapshot!(shown::<AddedView>(&document), @"
+        ana@example.test   –   builders, staff
+
+        http://localhost:7070/welcome/abc
+        for ana@example.test alone: it signs in once, and ends in 1 day (2026-11-04)
+        ");
     }
 
     #[test]
     fn changed() {
-        insta::assert_snapshot!(shown::<PersonView>(&json!({ "person": ana(false) })), @"");
+        insta::assert_snapshot!(shown::<PersonView>(&json!({ "person": ana(false) })), @"  ana@example.test   –   builders, staff   ✕ disabled");
     }
 }

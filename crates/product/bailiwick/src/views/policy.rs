@@ -43,7 +43,7 @@ mod tests {
     fn files() {
         let document =
             json!({ "files": [{ "name": "base.rego", "text": "# What holds everywhere.\npackage bailiwick\n" }] });
-        insta::assert_snapshot!(shown::<PolicyView>(&document), @"");
-        insta::assert_snapshot!(shown::<PolicyView>(&json!({ "files": [] })), @"");
+        insta::assert_snapshot!(shown::<PolicyView>(&document), @"  base.rego   2 lines   What holds everywhere.");
+        insta::assert_snapshot!(shown::<PolicyView>(&json!({ "files": [] })), @"no policy of its own: the built-in rules alone decide");
     }
 }

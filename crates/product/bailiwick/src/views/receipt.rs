@@ -35,10 +35,10 @@ struct Cut {
 impl View for ReceiptView {
     fn show(&self, page: &mut Page) {
         let (state, app) = (page.state("revoked"), page.paint(Tone::Strong, &self.app));
-        page.line(format!(
-            "{state}  {app}  everywhere, {} after it was asked",
-            when::took(self.asked_at, self.done_at)
-        ));
+        let alive = self.surfaces.iter().filter(|cut| cut.state != "dead").count();
+        let reach = if alive == 0 { "everywhere" } else { "not everywhere yet" };
+        let took = when::took(self.asked_at, self.done_at);
+        page.line(format!("{state}  {app}  {reach}, {took} after it was asked"));
         page.under(format!("why: {}", self.why));
         page.blank();
         let nodes = self.surfaces.windows(2).any(|pair| matches!(pair, [one, other] if one.node != other.node));
@@ -49,7 +49,6 @@ impl View for ReceiptView {
             &["surface", "item", "state", "dead after", "how"]
         };
         page.table(headings, rows);
-        let alive = self.surfaces.iter().filter(|cut| cut.state != "dead").count();
         if alive > 0 {
             page.blank();
             let words = page.paint(
@@ -110,13 +109,32 @@ mod tests {
     fn all_dead() {
         let last = json!({ "surface": "identity", "item": "app-people-ops-tinypoll-prod", "state": "dead",
             "dead_at": "2026-11-03T12:00:00.004Z", "dead_by": null, "node": "n1", "how": "1 token ended" });
-        insta::assert_snapshot!(shown::<ReceiptView>(&receipt(true, last)), @"");
+        insta::assert_snapshot!(shown::<ReceiptView>(&receipt(true, last)), @"
+        ✕ revoked  tinypoll  everywhere, 12 ms after it was asked
+          why: the vote is over
+
+          surface    item                             state    dead after   how
+          gateway    http://tinypoll.localhost:7070   ✓ dead   3 ms         route closed; 2 requests stopped
+          identity   app-people-ops-tinypoll-prod     ✓ dead   4 ms         1 token ended
+        next: bailiwick audit prove 0192f0
+        ");
     }
 
     #[test]
     fn not_all_dead_and_not_recorded() {
         let last = json!({ "surface": "gateway", "item": "http://tinypoll.localhost:7070", "state": "expiring",
             "dead_at": null, "dead_by": "2026-11-03T12:00:30.000Z", "node": "n2", "how": "its lease runs out" });
-        insta::assert_snapshot!(shown::<ReceiptView>(&receipt(false, last)), @"");
+        insta::assert_snapshot!(shown::<ReceiptView>(&receipt(false, last)), @"
+        ✕ revoked  tinypoll  not everywhere yet, 12 ms after it was asked
+          why: the vote is over
+
+          surface   item                             state        dead after                node   how
+          gateway   http://tinypoll.localhost:7070   ✓ dead       3 ms                      n1     route closed; 2 requests stopped
+          gateway   http://tinypoll.localhost:7070   ◌ expiring   by itself in 30 seconds   n2     its lease runs out
+
+        1 of 2 not dead yet: look again before you rely on it
+
+        cut, but not in the record yet: the record could not be written; it will be as soon as it can
+        ");
     }
 }

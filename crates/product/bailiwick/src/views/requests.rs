@@ -94,7 +94,7 @@ impl Request {
         page.facts(facts);
         match self.compared_with {
             Some(old) => {
-                page.under(format!("changes since release {old}"));
+                page.under(format!("since release {old}:"));
                 let row = |change: &Change| {
                     vec![
                         tone(&change.kind),
@@ -108,7 +108,7 @@ impl Request {
                 }
             }
             None => {
-                page.under("it would be the first release, and may");
+                page.under("as its first release:");
                 page.rows(sentences(&self.may));
             }
         }
@@ -148,11 +148,29 @@ mod tests {
               "created_at": "2026-11-02T11:57:00.000Z", "decided_at": "2026-11-03T11:59:00.000Z", "may": [], "compared_with": 3,
               "changes": [{ "kind": "widened", "surface": "broker", "text": "GET to `rooms.corp.example`" }, { "kind": "removed", "surface": "data", "text": "keeps `notes`" }], "findings": [] },
         ]});
-        insta::assert_snapshot!(shown::<RequestsView>(&document), @"");
+        insta::assert_snapshot!(shown::<RequestsView>(&document), @r#"
+        ◌ waiting  poll-notify  prod, release 1, medium tier
+          Finds a time
+          request   0192f0c4a1b27c3d8e9f001122334455
+          asked     3 minutes ago by machine, for people-ops
+          because   it reaches `slack.com` (`slack`)
+          as its first release:
+          broker   may POST to `slack.com/api/chat.postMessage`
+
+        ● approved  rooms  staging, release 4, high tier
+          EXCEPTION: break-glass
+          request   0192
+          asked     1 day ago by 0192f0c4a1b27c3d8e9…, for it
+          decided   1 minute ago
+          since release 3:
+          + widened   broker   GET to `rooms.corp.example`
+          - removed   data     keeps `notes`
+        next: bailiwick approve 0192f0c4a1b27c3d8e9f001122334455 --why "…"
+        "#);
     }
 
     #[test]
     fn nothing() {
-        insta::assert_snapshot!(shown::<RequestsView>(&json!({ "requests": [] })), @"");
+        insta::assert_snapshot!(shown::<RequestsView>(&json!({ "requests": [] })), @"nothing waits");
     }
 }

@@ -155,19 +155,41 @@ mod tests {
 
     #[test]
     fn one() {
-        insta::assert_snapshot!(shown::<SecretView>(&slack()), @"");
-        insta::assert_snapshot!(shown::<SecretEnvsView>(&json!({ "secret": [] })), @"");
+        insta::assert_snapshot!(shown::<SecretView>(&slack()), @"
+        people-ops/slack-bot  prod
+          state         ● ready
+          app           poll-notify
+          owner         people-ops
+          purpose       Posts how the poll stands
+          hosts         slack.com
+          attached      bearer
+          sensitivity   high
+          ends          in 90 days (2027-02-01)
+          last used     3 minutes ago
+          the value is kept, and never shown again
+        ");
+        insta::assert_snapshot!(shown::<SecretEnvsView>(&json!({ "secret": [] })), @"no value is kept under this id");
     }
 
     #[test]
     fn a_list() {
-        insta::assert_snapshot!(shown::<SecretsView>(&json!({ "secrets": [slack()] })), @"");
-        insta::assert_snapshot!(shown::<SecretsView>(&json!({ "secrets": [] })), @"");
+        insta::assert_snapshot!(shown::<SecretsView>(&json!({ "secrets": [slack()] })), @"
+        secret                 environment   app           owner        state     ends         hosts
+        people-ops/slack-bot   prod          poll-notify   people-ops   ● ready   in 90 days   slack.com
+        ");
+        insta::assert_snapshot!(shown::<SecretsView>(&json!({ "secrets": [] })), @r#"
+        no secret is kept yet
+        next: bailiwick secret put TEAM/NAME --app APP --env prod --owner WHO --purpose "…" --expires DATE --host HOST
+        "#);
     }
 
     #[test]
     fn revoked() {
-        insta::assert_snapshot!(shown::<RevokedView>(&json!({ "revoked": [slack()] })), @"");
-        insta::assert_snapshot!(shown::<RevokedView>(&json!({ "revoked": [] })), @"");
+        insta::assert_snapshot!(shown::<RevokedView>(&json!({ "revoked": [slack()] })), @"
+        ✕ revoked  people-ops/slack-bot  prod
+          calls that carry it are refused from now on
+          end it at its provider too: whoever had a copy still has it
+        ");
+        insta::assert_snapshot!(shown::<RevokedView>(&json!({ "revoked": [] })), @"nothing was revoked: no value is kept under this id");
     }
 }

@@ -49,7 +49,7 @@ impl View for VerdictView {
         ];
         page.facts(first_bad.into_iter().chain(facts.into_iter().filter_map(|(label, cell)| Some((label, cell?)))));
         if self.ok && self.key.as_deref() == Some("unpinned") {
-            page.next("bailiwick audit verify --key KEY   with the key as you got it from your operator");
+            page.next("bailiwick audit verify --key KEY");
         }
     }
 }
@@ -72,21 +72,43 @@ mod tests {
     fn good() {
         let document = json!({ "ok": true, "size": 58, "root": "abc=", "first_bad": null, "checked": "live", "key": "remembered",
             "what": "all 58 entries are as the signed root says, 0 of them erased", "log": "localhost/log/main+1234+key=", "erased": 0 });
-        insta::assert_snapshot!(shown::<VerdictView>(&document), @"");
+        insta::assert_snapshot!(shown::<VerdictView>(&document), @"
+        ✓ ok  all 58 entries are as the signed root says, 0 of them erased
+          checked   the running log
+          entries   58
+          root      abc=
+          key       remembered: the log continues what was seen before
+                    localhost/log/main+1234+key=
+        ");
     }
 
     #[test]
     fn bad() {
         let document = json!({ "ok": false, "size": 58, "root": "abc=", "first_bad": 12, "checked": "export", "key": "unpinned",
             "what": "entry 12 was changed", "log": "localhost/log/main+1234+key=", "erased": 0 });
-        insta::assert_snapshot!(shown::<VerdictView>(&document), @"");
+        insta::assert_snapshot!(shown::<VerdictView>(&document), @"
+        ✕ failed  entry 12 was changed
+          first bad   entry 12
+          checked     the file
+          entries     58
+          root        abc=
+          key         came with the log: compare it with one from elsewhere
+                      localhost/log/main+1234+key=
+        ");
     }
 
     #[test]
     fn exported() {
         let document = json!({ "file": "log.export", "bytes": 4000, "ok": true, "size": 58, "root": "abc=", "first_bad": null,
             "checked": "export", "key": "pinned", "what": "all as signed", "log": null, "erased": 0 });
-        insta::assert_snapshot!(shown::<VerdictView>(&document), @"");
+        insta::assert_snapshot!(shown::<VerdictView>(&document), @"
+        written  log.export  4 KiB
+        ✓ ok  all as signed
+          checked   the file
+          entries   58
+          root      abc=
+          key       the one that was given
+        ");
     }
 
     #[test]

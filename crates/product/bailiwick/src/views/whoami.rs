@@ -52,6 +52,12 @@ mod tests {
     fn the_machine_at_the_demo() {
         let document = json!({ "caller": "machine", "name": "root", "groups": [], "tenant": "main", "server": "http://localhost:7070",
             "found": "demo", "credential": "local", "data": "/home/ana/.local/share/bailiwick-demo" });
-        insta::assert_snapshot!(shown::<WhoamiView>(&document), @"");
+        insta::assert_snapshot!(shown::<WhoamiView>(&document), @"
+        root  machine
+          tenant        main
+          server        http://localhost:7070 (the demo: nothing runs from the default data folder)
+          credential    local
+          data folder   /home/ana/.local/share/bailiwick-demo
+        ");
     }
 }

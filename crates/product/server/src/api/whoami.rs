@@ -43,7 +43,7 @@ pub(crate) async fn whoami(State(server): State<Arc<Bailiwick>>, asked: Asked) -
                 "tenant": asked.caller.tenant,
             }))
         }
-        _ => Err(Refusal(sign_in_first())),
+        Who::App(_) | Who::AppFor { .. } | Who::System { .. } | Who::Stranger => Err(Refusal(sign_in_first())),
     }
 }
 

@@ -13,6 +13,7 @@ use tempfile::NamedTempFile;
 const CHECKPOINT_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) async fn verify(client: &Client, against: Against) -> Result<Verdict, Problem> {
+    client.credential()?;
     // Taken first, so that the export, which only grows, must hold at least as much.
     let published = published(client).await?;
     let mut file = NamedTempFile::new().map_err(|_| unwritable(Path::new("the temporary folder")))?;
