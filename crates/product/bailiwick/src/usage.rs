@@ -11,21 +11,18 @@ use model::{Problem, ProblemKind};
 pub(crate) fn answer(error: &clap::Error, colour: Colour) -> Exit {
     let json = std::env::args_os().any(|argument| argument == "--json");
     let output = Output::new(if json { Form::Json } else { Form::Text }, Talk::On, colour);
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            output.result(&error.to_string());
-            Exit::Done
-        }
-        // Nothing was asked for: the list of commands is the answer, and still no command was done.
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !json => {
-            output.ask(&error.to_string());
-            Exit::Wrong
-        }
-        _ => {
-            output.problem(&problem(&error.to_string()));
-            Exit::Wrong
-        }
+    let kind = error.kind();
+    if kind == ErrorKind::DisplayHelp || kind == ErrorKind::DisplayVersion {
+        output.result(&error.to_string());
+        return Exit::Done;
     }
+    if kind == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && !json {
+        // Nothing was asked for: the list of commands is the answer, and still no command was done.
+        output.ask(&error.to_string());
+    } else {
+        output.problem(&problem(&error.to_string()));
+    }
+    Exit::Wrong
 }
 
 /// clap's words, in the form of every other refusal.
@@ -33,7 +30,7 @@ fn problem(words: &str) -> Problem {
     let mut parts = words.split("\n\n");
     let first = parts.next().unwrap_or_default().trim_start_matches("error: ");
     let what = first.split_whitespace().collect::<Vec<_>>().join(" ").replace('\'', "`");
-    let mut why = "the command is spelt differently".to_owned();
+    let mut why = "the command cannot be read as it stands".to_owned();
     let mut usage = None;
     for part in parts {
         let part = part.trim();
@@ -65,7 +62,7 @@ mod tests {
     fn a_missing_argument() {
         insta::assert_snapshot!(said(&["revoke", "tinypoll"]), @"
         error[command.usage]: the following required arguments were not provided: --why <WHY>
-          why: the command is spelt differently
+          why: the command cannot be read as it stands
           fix: write `bailiwick revoke --why <WHY> <NAME>`; `--help` says more
         ");
     }
@@ -83,17 +80,17 @@ mod tests {
     fn an_odd_value() {
         insta::assert_snapshot!(said(&["deploy", "--env", "production"]), @"
         error[command.usage]: invalid value `production` for `--env <ENV>`: `production` is not one of staging, prod
-          why: the command is spelt differently
+          why: the command cannot be read as it stands
           fix: `bailiwick help` lists the commands
         ");
         insta::assert_snapshot!(said(&["secret", "show", "slack"]), @"
-        error[command.usage]: invalid value `slack` for `<ID>`: a secret`s id is `team/name`
-          why: the command is spelt differently
+        error[command.usage]: invalid value `slack` for `<ID>`: an id is written `team/name`
+          why: the command cannot be read as it stands
           fix: `bailiwick help` lists the commands
         ");
         insta::assert_snapshot!(said(&["revoke", "x", "--why", " "]), @"
         error[command.usage]: invalid value ` ` for `--why <WHY>`: say why in a few words: the record keeps it
-          why: the command is spelt differently
+          why: the command cannot be read as it stands
           fix: `bailiwick help` lists the commands
         ");
     }

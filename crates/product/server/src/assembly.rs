@@ -25,7 +25,6 @@ use vault::Vault;
 /// A whole Bailiwick, running in this process.
 pub struct Bailiwick {
     pub(crate) config: Config,
-    pub(crate) data_folder: PathBuf,
     pub(crate) tenant: TenantId,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) store: Arc<Store>,
@@ -111,10 +110,9 @@ impl Bailiwick {
         let machine_key =
             MachineKey::load_or_create(&ground.folder).map_err(|error| cannot("the local credential", &error))?;
         let machine = MachineProof::new(&machine_key, ground.config.public_url.clone(), Arc::clone(&ground.clock));
-        let Ground { config, folder, tenant, clock, store, authority, sandbox, policy_files, instance, .. } = ground;
+        let Ground { config, tenant, clock, store, authority, sandbox, policy_files, instance, .. } = ground;
         let server = Arc::new(Self {
             config,
-            data_folder: folder,
             tenant,
             clock,
             store,

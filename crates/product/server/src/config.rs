@@ -169,7 +169,7 @@ fn flat(whole: Map<String, Value>) -> BTreeMap<String, Value> {
                     flat.insert(format!("{section}.{key}"), value);
                 }
             }
-            other => {
+            other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
                 flat.insert(section, other);
             }
         }

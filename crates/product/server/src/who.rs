@@ -32,7 +32,6 @@ pub(crate) struct Asked {
     pub(crate) caller: Caller,
     pub(crate) session: Option<Arc<Session>>,
     pub(crate) body: Bytes,
-    pub(crate) parts: Parts,
 }
 
 impl Asked {
@@ -86,7 +85,7 @@ impl FromRequest<Arc<Bailiwick>> for Asked {
             MachineProof::body_is(&claims, &body).map_err(|error| Refusal((&error).into()))?;
             let who = Who::Machine { system_user: claims.sub.into() };
             let caller = with(Caller::new(server.tenant.clone(), who));
-            return Ok(Self { caller, session: None, body, parts });
+            return Ok(Self { caller, session: None, body });
         }
         let session = match server.cookie(&parts.headers) {
             Some(cookie) => {
@@ -100,7 +99,7 @@ impl FromRequest<Arc<Bailiwick>> for Asked {
             Some(session) => sign_ins::caller(&server.tenant, session),
             None => Caller::new(server.tenant.clone(), Who::Stranger),
         };
-        Ok(Self { caller: with(caller), session, body, parts })
+        Ok(Self { caller: with(caller), session, body })
     }
 }
 

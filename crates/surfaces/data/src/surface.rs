@@ -61,12 +61,9 @@ impl Surface<Tx> for Data {
 
     async fn used(&self, app: &AppRef) -> Result<Vec<Used>, SurfaceError> {
         let usage = Usage::of(&self.store, &self.config.tenant, app).await.map_err(failed)?;
-        let lines = |usage: Usage| {
-            let line = |item: String, count| Used { surface: NAME, item, count, last: usage.last_at };
-            let name = &usage.collection;
-            [line(format!("records in `{name}`"), usage.records), line(format!("bytes in `{name}`"), usage.bytes)]
-        };
-        Ok(usage.into_iter().flat_map(lines).collect())
+        let line =
+            |usage: Usage| Used { surface: NAME, item: usage.collection, count: usage.records, last: usage.last_at };
+        Ok(usage.into_iter().map(line).collect())
     }
 
     async fn cut(&self, app: &AppRef) -> Vec<Cut> {

@@ -41,7 +41,7 @@ pub struct Redeemed {
 }
 
 /// Nothing is kept in memory: codes are rows, so that any node may redeem them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Codes;
 
 impl Identity {

@@ -65,7 +65,7 @@ impl Identity {
             people: people::Directory::new(&config.keys),
             sessions: Sessions::default(),
             accounts: accounts::Accounts::default(),
-            codes: Codes::default(),
+            codes: Codes,
             tokens,
             store,
             authority,

@@ -146,7 +146,7 @@ impl Identity {
         let key = hash.as_bytes().to_vec();
         let row = self.store.read_one(sql::BY_HASH, &[(&self.config.tenant).into(), key.into(), now.into()]).await?;
         let Some((hash, session)) = row.as_ref().map(session).transpose()?.flatten() else { return Ok(None) };
-        self.sessions.put(hash.clone(), session);
+        self.sessions.put(hash, session);
         Ok(self.sessions.get(&hash).filter(fits))
     }
 

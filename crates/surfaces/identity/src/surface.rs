@@ -37,7 +37,7 @@ impl Surface<Tx> for Identity {
     async fn used(&self, app: &AppRef) -> Result<Vec<Used>, SurfaceError> {
         let Some(account) = self.account(app) else { return Ok(vec![]) };
         let count = u64::try_from(self.sessions.of_app(app)).unwrap_or_default();
-        Ok(vec![Used { surface: NAME, item: format!("sessions of {}", account.name), count, last: None }])
+        Ok(vec![Used { surface: NAME, item: account.name.clone(), count, last: None }])
     }
 
     async fn cut(&self, app: &AppRef) -> Vec<Cut> {
@@ -83,6 +83,8 @@ fn failed(error: crate::Error) -> SurfaceError {
     match error {
         crate::Error::Refused(problem) => SurfaceError::Refused(problem),
         crate::Error::Denied(denied) => SurfaceError::Refused(Problem::from(denied)),
-        other => SurfaceError::Failed { surface: NAME, source: Box::new(other) },
+        other @ (crate::Error::Store(_) | crate::Error::Seal(_) | crate::Error::Token(_)) => {
+            SurfaceError::Failed { surface: NAME, source: Box::new(other) }
+        }
     }
 }

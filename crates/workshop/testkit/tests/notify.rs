@@ -33,10 +33,8 @@ fn find(place: &str, bytes: &[u8]) {
     }
 }
 
-async fn notifies(engine: Engine) {
-    let folder = tempfile::tempdir().unwrap();
-    let upstream = Upstream::start("slack.com", echo).await;
-    let town = Town::with(engine, &upstream.config(folder.path()), Arc::new(SystemClock)).await;
+/// Puts the canary as the app's token.
+async fn put_secret(town: &Town) {
     let put = town
         .machine(
             "PUT",
@@ -48,7 +46,13 @@ async fn notifies(engine: Engine) {
         .await;
     assert_eq!(put.status, 200, "{put:?}");
     find("the answer to put", &put.body);
+}
 
+async fn notifies(engine: Engine) {
+    let folder = tempfile::tempdir().unwrap();
+    let upstream = Upstream::start("slack.com", echo).await;
+    let town = Town::with(engine, &upstream.config(folder.path()), Arc::new(SystemClock)).await;
+    put_secret(&town).await;
     let waiting = town.deploy_template("poll-notify", "poll-notify").await;
     assert_eq!((waiting.status, waiting.json()["tier"].as_str()), (202, Some("medium")), "{waiting:?}");
     let request = waiting.json()["request"].as_str().unwrap().to_owned();

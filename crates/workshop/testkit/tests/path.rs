@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use std::io::Cursor;
-use testkit::{Engine, Town};
+use testkit::{Answer, Browser, Engine, Town};
 
 async fn poll_lives(engine: Engine) {
     let town = Town::start(engine).await;
@@ -52,8 +52,8 @@ async fn poll_lives(engine: Engine) {
     assert_eq!(token.status, 200, "{token:?}");
     let bearer = format!("Bearer {}", token.json()["token"].as_str().unwrap());
     let script = town.browser();
-    let with_token =
-        || script.send("GET", &format!("{}/results", town.app("tinypoll")), &[("authorization", bearer.as_str())], b"");
+    let results_url = format!("{url}/results");
+    let with_token = || with_token(&script, &results_url, &bearer);
     assert_eq!(with_token().await.status, 200);
     let receipt = town.post("/api/v1/apps/tinypoll/revoke", json!({ "why": "the poll is over" })).await;
     assert_eq!(receipt.status, 200, "{receipt:?}");
@@ -76,6 +76,10 @@ async fn poll_lives(engine: Engine) {
     assert_eq!(ana.open(&format!("{url}/")).await.status, 200);
     proves(&town).await;
     town.stop().await;
+}
+
+async fn with_token(script: &Browser, url: &str, bearer: &str) -> Answer {
+    script.send("GET", url, &[("authorization", bearer)], b"").await
 }
 
 /// The first value that the poll offers.

@@ -81,7 +81,7 @@ impl FromStr for Id {
             Some((team, name)) if !team.is_empty() && !name.is_empty() && !name.contains('/') => {
                 Ok(Self { team: team.to_owned(), name: name.to_owned() })
             }
-            _ => Err("a secret's id is `team/name`".to_owned()),
+            _ => Err("an id is written `team/name`".to_owned()),
         }
     }
 }

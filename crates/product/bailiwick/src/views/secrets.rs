@@ -8,6 +8,7 @@ use crate::{
 };
 use model::Timestamp;
 use serde::Deserialize;
+use std::time::Duration;
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct SecretsView {
@@ -100,7 +101,9 @@ impl View for SecretView {
         let hosts = Some(self.hosts.join(", ")).filter(|hosts| !hosts.is_empty());
         let state = self.state.as_deref().map(Cell::state);
         let owner = self.owner.as_ref().map(Owner::words);
-        let ends = self.expires_at.map(|at| format!("{} ({})", page.ago(at), when::day(at)));
+        // The moment is the first at which it cannot be used; people count the last day on which it can.
+        let last_day = |at: Timestamp| when::day(at.minus(Duration::from_millis(1)));
+        let ends = self.expires_at.map(|at| format!("{}, after {}", page.ago(at), last_day(at)));
         let used = self.last_used.map(|at| page.ago(at));
         let texts = [
             ("app", &self.app),
@@ -164,7 +167,7 @@ mod tests {
           hosts         slack.com
           attached      bearer
           sensitivity   high
-          ends          in 90 days (2027-02-01)
+          ends          in 90 days, after 2027-02-01
           last used     3 minutes ago
           the value is kept, and never shown again
         ");

@@ -76,13 +76,10 @@ impl Which {
         let time = |text: Option<String>| {
             text.map(|text| text.parse::<Timestamp>().map_err(|_| not_a_time(&text))).transpose()
         };
-        let person = match self.person.as_deref() {
-            // Nobody of that address: a filter that nothing meets.
-            Some(email) => {
-                Some(server.identity.person_by_email(email).map_or_else(|| PersonId::new(""), |found| found.id.clone()))
-            }
-            None => None,
-        };
+        // Nobody of that address: a filter that nothing meets.
+        let person = self.person.as_deref().map(|email| {
+            server.identity.person_by_email(email).map_or_else(|| PersonId::new(""), |found| found.id.clone())
+        });
         let app = match self.app.as_deref() {
             Some(name) => Some(server.catalog.find(name)?.0),
             None => None,

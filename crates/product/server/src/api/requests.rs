@@ -3,7 +3,7 @@
 use crate::{
     Bailiwick,
     api::apps::Why,
-    reply::{Refusal, Reply, ok},
+    reply::{Reply, ok},
     who::Asked,
 };
 use authority::BreakGlass;

@@ -161,19 +161,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Answer {
             response.headers_mut().insert("keep-alive", "timeout=5".parse().unwrap());
             response
         }
-        "/api/leak" => {
-            let value = seen
-                .headers
-                .get(header::AUTHORIZATION)
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or_default()
-                .to_owned();
-            let (left, right) = value.split_at(value.len() / 2);
-            let (left, right) = (left.to_owned(), right.to_owned());
-            let mut response = body_of(stream::iter(vec![chunk("you sent "), chunk(&left), chunk(&right), chunk("!")]));
-            response.headers_mut().insert("x-leak", value.parse().unwrap());
-            response
-        }
+        "/api/leak" => leak(&seen),
         "/to-placeholder" => {
             let mut response =
                 with("location", "https://moved.example/bw-ph-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
@@ -193,6 +181,17 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Answer {
         }
         _ => Response::new(Full::new(Bytes::from("hello")).map_err(|never| match never {}).boxed_unsync()),
     }
+}
+
+/// Gives the credential back, in a header and across two chunks.
+fn leak(seen: &Seen) -> Answer {
+    let value =
+        seen.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let (left, right) = value.split_at(value.len() / 2);
+    let (left, right) = (left.to_owned(), right.to_owned());
+    let mut response = body_of(stream::iter(vec![chunk("you sent "), chunk(&left), chunk(&right), chunk("!")]));
+    response.headers_mut().insert("x-leak", value.parse().unwrap());
+    response
 }
 
 fn with(name: &'static str, value: &str) -> Answer {

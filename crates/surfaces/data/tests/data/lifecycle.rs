@@ -28,8 +28,8 @@ pub(crate) async fn a_surface(house: House) {
     let held: Vec<String> = data.held(&one).await.unwrap().into_iter().map(|held| held.item).collect();
     assert_eq!(held, ["things", "votes"]);
     let used = data.used(&one).await.unwrap();
-    assert_eq!((used[0].item.as_str(), used[0].count), ("records in `votes`", 1));
-    assert!(used[1].count > 50 && used[1].last.is_some());
+    assert_eq!((used[0].item.as_str(), used[0].count), ("votes", 1));
+    assert!(used[0].last.is_some());
 
     let cut = data.cut(&one).await;
     assert_eq!(cut.len(), 2);

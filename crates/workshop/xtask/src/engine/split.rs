@@ -52,6 +52,7 @@ fn memory_type(core: &[u8]) -> Result<MemoryType> {
     Ok(RoundtripReencoder.memory_type(found.context("the engine has no memory")?)?)
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "every other section is copied as it is, new kinds too")]
 fn code(core: &[u8], memory: MemoryType, name: &str) -> Result<Vec<u8>> {
     let mut module = Module::new();
     let mut reencode = RoundtripReencoder;

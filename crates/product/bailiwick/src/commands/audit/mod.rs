@@ -109,14 +109,12 @@ fn unreadable(path: &Path) -> Problem {
 }
 
 fn failed(error: &ledger::Error) -> Problem {
-    let fix = match error {
-        ledger::Error::MemoryDamaged { .. } => {
-            "find out who changed the file; what it held is a witness against the log"
-        }
-        ledger::Error::Memory { .. } => {
-            "make the folder writable for yourself, or choose another with `BAILIWICK_DATA`"
-        }
-        _ => "try again; if it stays, copy the file to another disk and try there",
+    let fix = if matches!(error, ledger::Error::MemoryDamaged { .. }) {
+        "find out who changed the file; what it held is a witness against the log"
+    } else if matches!(error, ledger::Error::Memory { .. }) {
+        "make the folder writable for yourself, or choose another with `BAILIWICK_DATA`"
+    } else {
+        "try again; if it stays, copy the file to another disk and try there"
     };
     Problem::new(ProblemKind::Internal, "audit.unverified", "the record could not be verified", error.to_string(), fix)
 }
