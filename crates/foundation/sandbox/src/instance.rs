@@ -108,7 +108,13 @@ pub(crate) struct Held {
 }
 
 type Answered = Result<http::Response<WasiBody>, ErrorCode>;
-type Running = Pin<Box<dyn Future<Output = Result<wasmtime::Result<()>, CpuSpent>> + Send>>;
+type Running = Pin<Box<dyn Future<Output = Result<Returned, CpuSpent>> + Send>>;
+
+/// How the guest's call ended, with the instance: dropping it closes the response's body as if it were whole.
+struct Returned {
+    ended: wasmtime::Result<()>,
+    instance: Store<Guest>,
+}
 
 /// Runs the job to its end and reports.
 pub(crate) async fn run(job: Job) {
@@ -130,6 +136,7 @@ pub(crate) async fn run(job: Job) {
         method,
         stop,
         guest: Some(Box::pin(Metered::new(meter, call))),
+        failed: None,
         answer: Some(answer),
         head: Some(head),
         cut: None,
@@ -149,15 +156,25 @@ async fn call(
     request: http::Request<WasiBody>,
     answered: oneshot::Sender<Answered>,
     _held: Held,
-) -> wasmtime::Result<()> {
+) -> Returned {
     let mut store = Store::new(&machine, guest);
     store.limiter(|guest| &mut guest.memory);
     store.set_hostcall_fuel(CALL_BYTES);
     yield_on_tick(&mut store, meter);
+    let ended = handle(&mut store, &loaded, request, answered).await;
+    Returned { ended, instance: store }
+}
+
+async fn handle(
+    store: &mut Store<Guest>,
+    loaded: &Loaded,
+    request: http::Request<WasiBody>,
+    answered: oneshot::Sender<Answered>,
+) -> wasmtime::Result<()> {
     let request = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
     let answer = store.data_mut().http().new_response_outparam(answered)?;
-    let proxy = loaded.pre.instantiate_async(&mut store).await?;
-    proxy.wasi_http_incoming_handler().call_handle(&mut store, request, answer).await
+    let proxy = loaded.pre.instantiate_async(&mut *store).await?;
+    proxy.wasi_http_incoming_handler().call_handle(store, request, answer).await
 }
 
 /// At each tick: out when over the limit, else the thread goes to the next guest.
@@ -180,6 +197,8 @@ struct Exchange {
     stop: Stop,
     /// Until the handler has returned.
     guest: Option<Running>,
+    /// An instance that failed, until the reader of its body was told.
+    failed: Option<Store<Guest>>,
     /// Until the guest has answered.
     answer: Option<oneshot::Receiver<Answered>>,
     /// Until the caller has its answer.
@@ -220,8 +239,14 @@ impl Exchange {
                     self.body_ended(end.unwrap_or(BodyEnd::Abandoned))?;
                 }
                 returned = returned(&mut self.guest) => {
-                    self.guest = None;
-                    self.returned(returned)?;
+                    let over = self.guest.take();
+                    let judged = self.returned(returned);
+                    if judged.is_ok() {
+                        drop(over);
+                    } else {
+                        self.guest = over;
+                    }
+                    judged?;
                 }
                 () = tokio::time::sleep_until(self.deadline) => {
                     return Err(Stopped::Time { limit: self.limits.time });
@@ -265,10 +290,13 @@ impl Exchange {
         }
     }
 
-    fn returned(&self, returned: Result<wasmtime::Result<()>, CpuSpent>) -> Result<(), Stopped> {
+    fn returned(&mut self, returned: Result<Returned, CpuSpent>) -> Result<(), Stopped> {
         let error = match returned {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => error,
+            Ok(Returned { ended: Ok(()), .. }) => return Ok(()),
+            Ok(Returned { ended: Err(error), instance }) => {
+                self.failed = Some(instance);
+                error
+            }
             Err(CpuSpent) => return Err(Stopped::Cpu { limit: self.limits.cpu }),
         };
         if error.is::<CpuSpent>() {
@@ -304,7 +332,7 @@ async fn next<T>(channel: &mut Option<oneshot::Receiver<T>>) -> Option<T> {
     }
 }
 
-async fn returned(guest: &mut Option<Running>) -> Result<wasmtime::Result<()>, CpuSpent> {
+async fn returned(guest: &mut Option<Running>) -> Result<Returned, CpuSpent> {
     match guest {
         Some(guest) => guest.await,
         None => std::future::pending().await,

@@ -41,6 +41,8 @@ pub struct EventFilter {
     pub app: Option<AppId>,
     pub action: Option<String>,
     pub trace: Option<TraceId>,
+    /// `allowed`, `denied` or `failed`.
+    pub outcome: Option<String>,
     pub since: Option<Timestamp>,
     pub until: Option<Timestamp>,
     /// The cursor of the last event of the page before.
@@ -114,6 +116,7 @@ impl Store {
             filter.until.map_or(i64::MAX, Timestamp::as_ms),
             filter.after.unwrap_or(u64::MAX),
             filter.limit.unwrap_or(100).min(LIST_MAX),
+            filter.outcome.as_deref(),
         ];
         self.read(statement, params).await?.iter().map(Event::read).collect()
     }

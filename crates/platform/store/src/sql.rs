@@ -18,7 +18,8 @@ pub(crate) const INSERT_EVENT: &str = "INSERT INTO events
   (id, tenant, at, action, app_id, person_id, resource, outcome, trace_id, durability, subject, salt, body)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 
-/// Which events: `$1` tenant, then person, app, action, trace (each may be NULL), since, until, after, limit. One
+/// Which events: `$1` tenant, then person, app, action, trace (each may be NULL), since, until, after, limit,
+/// outcome. One
 /// statement for each leading filter, so that its index serves it.
 macro_rules! events {
     ($leading:literal) => {
@@ -30,6 +31,7 @@ macro_rules! events {
               AND (CAST($3 AS TEXT) IS NULL OR app_id = CAST($3 AS TEXT))
               AND (CAST($4 AS TEXT) IS NULL OR action = CAST($4 AS TEXT))
               AND (CAST($5 AS TEXT) IS NULL OR trace_id = CAST($5 AS TEXT))
+              AND (CAST($10 AS TEXT) IS NULL OR outcome = CAST($10 AS TEXT))
               AND at >= $6 AND at <= $7 AND seq < $8
              ORDER BY seq DESC LIMIT CAST($9 AS BIGINT)"
         )

@@ -3,7 +3,7 @@
 //! Refuses a request that carries a cookie with an unsafe method unless the browser says that it comes from our own
 //! pages: nothing rests on `SameSite`.
 
-use crate::{Bailiwick, reply::Refusal, sign_ins};
+use crate::{Bailiwick, api, reply::Refusal, sign_ins};
 use authority::{Act, Caller, Denied, Origin, Permit, Who};
 use axum::{
     body::Body,
@@ -94,6 +94,10 @@ impl FromRequest<Arc<Bailiwick>> for Asked {
             }
             None => None,
         };
+        // The API knows no strangers: not even whether a name exists is theirs to learn.
+        if session.is_none() && parts.uri.path().starts_with("/api/") {
+            return Err(Refusal(api::sign_in_first()));
+        }
         let body = whole(body).await?;
         let caller = match &session {
             Some(session) => sign_ins::caller(&server.tenant, session),

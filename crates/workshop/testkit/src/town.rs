@@ -25,7 +25,7 @@ pub struct Town {
     key: MachineKey,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<()>>,
-    _folder: TempDir,
+    folder: Option<TempDir>,
 }
 
 impl Town {
@@ -60,7 +60,7 @@ impl Town {
             server.listen(listener, async { drop(stopped.await) }).await;
             running.stop().await;
         });
-        Self { port, data, key, stop: Some(stop), serving: Some(serving), _folder: folder }
+        Self { port, data, key, stop: Some(stop), serving: Some(serving), folder: Some(folder) }
     }
 
     #[must_use]
@@ -118,13 +118,13 @@ impl Town {
         browser
     }
 
-    /// Stops serving, and waits until everything is written.
-    pub async fn stop(mut self) -> PathBuf {
+    /// Stops serving, and waits until everything is written. What is left lives as long as the answer.
+    pub async fn stop(mut self) -> TempDir {
         drop(self.stop.take());
         if let Some(serving) = self.serving.take() {
             serving.await.unwrap();
         }
-        self.data.clone()
+        self.folder.take().unwrap()
     }
 }
 

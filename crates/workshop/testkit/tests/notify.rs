@@ -105,7 +105,7 @@ async fn notifies(engine: Engine) {
     }
     let data = town.stop().await;
     if engine == Engine::Sqlite {
-        for entry in std::fs::read_dir(data).unwrap() {
+        for entry in std::fs::read_dir(data.path().join("data")).unwrap() {
             let path = entry.unwrap().path();
             if path.is_file() {
                 find(&path.display().to_string(), &std::fs::read(&path).unwrap());

@@ -89,6 +89,7 @@ impl Which {
             app,
             action: self.action,
             trace: self.trace.map(TraceId::new),
+            outcome: self.outcome,
             since: time(self.since)?,
             until: time(self.until)?,
             after: self.after,
@@ -142,14 +143,13 @@ impl Bailiwick {
 pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Query(which): Query<Which>, asked: Asked) -> Reply {
     server.reading(&asked, "audit".to_owned()).await?;
     server.store.flush_access().await.map_err(|error| Refusal(error.problem()))?;
-    let outcome = which.outcome.clone();
     let filter = which.filter(&server)?;
     let limit = filter.limit.unwrap_or(100);
     let events = server.store.events(&server.tenant, &filter).await.map_err(|error| Refusal(error.problem()))?;
     let full = u32::try_from(events.len()).is_ok_and(|count| count >= limit);
     let next = events.last().filter(|_| full).map(|event| event.cursor);
     let mut shown = Vec::with_capacity(events.len());
-    for event in events.iter().filter(|event| outcome.as_ref().is_none_or(|outcome| event.outcome == *outcome)) {
+    for event in &events {
         shown.push(server.shown(event).await?);
     }
     ok(json!({ "events": shown, "next": next }))

@@ -11,6 +11,7 @@ mod whoami;
 
 pub(crate) use apps::OneApp;
 pub(crate) use secrets::NewValue;
+pub(crate) use whoami::sign_in_first;
 
 use crate::Bailiwick;
 use axum::{Router, extract::State, response::Response};
