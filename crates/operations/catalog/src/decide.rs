@@ -44,14 +44,17 @@ impl Decided {
         secrets: Versions,
     ) -> Result<Self, Error> {
         let tenant = tx.tenant().clone();
-        let row = tx.query_one(apps::sql::DEPLOYMENT, params![&tenant, &app.id, app.env.as_str()]).await?;
-        let (mut compared_with, mut credential_epoch) = (None, 1);
-        if let Some(row) = row {
+        // An app is switched off or ended as a whole: no other environment is a way back.
+        for row in tx.query(apps::sql::STATES, params![&tenant, &app.id]).await? {
             match apps::state(row.text(0)?) {
                 AppState::Revoked => return Err(Error::Refused(switched_off(&name))),
                 AppState::Retired => return Err(Error::Refused(ended(&name))),
                 AppState::Waiting | AppState::Live | AppState::Expired => {}
             }
+        }
+        let row = tx.query_one(apps::sql::DEPLOYMENT, params![&tenant, &app.id, app.env.as_str()]).await?;
+        let (mut compared_with, mut credential_epoch) = (None, 1);
+        if let Some(row) = row {
             compared_with = row.opt_int(1)?.and_then(|number| u32::try_from(number).ok()).map(ReleaseNumber);
             credential_epoch = row.uint(2)?;
         }
@@ -80,6 +83,7 @@ impl Decided {
         let same = params![&tenant, &self.app.id, env, self.release.digest.as_str()];
         if let Some(row) = tx.query_one(requests::sql::WAITING, same).await?
             && Versions::read(row.text(1)?)?.hold_for(&self.secrets)
+            && row.opt_int(2)? == self.compared_with.map(|number| i64::from(number.0))
         {
             return Ok(RequestId::new(row.text(0)?));
         }

@@ -38,20 +38,12 @@ impl Act for DeployApp {
     }
 }
 
-/// The files that passed, and the act that deploying them would be.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    pub act: DeployApp,
-    pub checked: Arc<Checked>,
-}
-
 impl Catalog {
     /// Names the act: which app, new or known, for which team.
     ///
     /// # Errors
     /// A name that another team's app has, or that is spent.
-    pub fn plan(&self, checked: &Arc<Checked>, env: Env) -> Result<Plan, Error> {
-        let manifest = checked.manifest();
+    pub fn plan(&self, manifest: &Manifest, digest: &str, env: Env) -> Result<DeployApp, Error> {
         let name: Arc<str> = manifest.app.name.as_str().into();
         let known = self.by_name(&name);
         if let Some(app) = &known {
@@ -65,20 +57,19 @@ impl Catalog {
         let first = if known.is_some() { First::No } else { First::Yes };
         let id = known.map_or_else(AppId::generate, |app| app.id.clone());
         let facts = serde_json::json!({
-            "manifest": &**manifest,
+            "manifest": manifest,
             "tier": manifest.tier(),
-            "digest": checked.unpacked().digest().to_string(),
+            "digest": digest,
             "env": env,
         });
-        let act = DeployApp {
+        Ok(DeployApp {
             tenant: self.tenant.clone(),
             app: AppRef { id, env },
             team: manifest.app.team.clone(),
             name,
             first,
             facts,
-        };
-        Ok(Plan { act, checked: Arc::clone(checked) })
+        })
     }
 
     /// Writes the release, and makes it live if nobody needs to be asked.

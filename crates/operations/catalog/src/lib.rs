@@ -29,7 +29,7 @@ pub use app_jobs::{AppJobs, JobCall, JobDone, JobRunner, RunJob};
 pub use approve::{ApproveRequest, RejectRequest};
 pub use apps::{AppView, Deployment, ListApps, SeeApp};
 pub use decide::{Approved, Decided};
-pub use deploy::{DeployApp, Plan};
+pub use deploy::DeployApp;
 pub use document::{Deployed, Receipt, Restored, Retired, Status};
 pub use error::Error;
 pub use gates::{CheckDocument, Checked, Verdict, check};

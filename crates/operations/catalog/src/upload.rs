@@ -198,6 +198,13 @@ impl Unpacked {
         over.finish()
     }
 
+    /// The manifest, when there is one without problems on that day.
+    #[must_use]
+    pub fn manifest(&self, now: model::Timestamp) -> Option<model::Manifest> {
+        let today = now.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date();
+        Some(model::Manifest::parse(self.get("bailiwick.toml")?, today).ok()?.manifest)
+    }
+
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Bytes> {
         self.files.get(path)

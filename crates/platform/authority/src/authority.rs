@@ -6,7 +6,14 @@ use crate::{
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
 use model::{Clock, Env, ProblemKind, TenantId, Timestamp};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::sync::watch;
 
 /// How long a second factor counts as fresh.
@@ -21,6 +28,8 @@ pub struct Authority {
     facts: ArcSwap<HashMap<TenantId, Arc<Facts>>>,
     policy: ArcSwapOption<Policy>,
     kept: moka::sync::Cache<Key, Kept>,
+    /// Rises with every change of facts or policy: a decision that was under way meanwhile is not kept for after.
+    generation: AtomicU64,
     moved: watch::Sender<u64>,
 }
 
@@ -40,7 +49,7 @@ struct Key {
 
 #[derive(Debug, Clone)]
 struct Kept {
-    epoch: u64,
+    generation: u64,
     good_until: Timestamp,
     refused: Option<Denied>,
 }
@@ -54,6 +63,7 @@ impl Authority {
             facts: ArcSwap::default(),
             policy: ArcSwapOption::from(policy.map(Arc::new)),
             kept: moka::sync::Cache::new(KEPT_MAX),
+            generation: AtomicU64::new(0),
             moved: watch::Sender::new(0),
         }
     }
@@ -61,7 +71,7 @@ impl Authority {
     /// Replaces the bundle, and forgets every kept decision.
     pub fn set_policy(&self, policy: Policy) {
         self.policy.store(Some(Arc::new(policy)));
-        self.kept.invalidate_all();
+        self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Replaces what is known of a tenant; older facts than those known are ignored.
@@ -74,6 +84,7 @@ impl Authority {
             }
             next
         });
+        self.generation.fetch_add(1, Ordering::SeqCst);
         self.moved.send_modify(|count| *count = count.wrapping_add(1));
     }
 
@@ -86,7 +97,7 @@ impl Authority {
             next.insert(tenant.clone(), Arc::new(facts));
             next
         });
-        self.kept.invalidate_all();
+        self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
     /// What is known of a tenant now.
@@ -126,6 +137,7 @@ impl Authority {
     /// As `permit`.
     pub fn decide<A: Act>(&self, caller: &Caller, act: A) -> Result<Permit<A>, Denied> {
         let now = self.clock.now();
+        let generation = self.generation.load(Ordering::SeqCst);
         let facts = self.facts(&caller.tenant);
         let case = Case { caller, rule: A::RULE, target: act.target(), facts: &facts, now };
         let exception = case.exception(&act);
@@ -137,7 +149,7 @@ impl Authority {
             facts: act.facts().to_string(),
         });
         if let Some(kept) = key.as_ref().and_then(|key| self.kept.get(key))
-            && kept.epoch == facts.epoch
+            && kept.generation == generation
             && now < kept.good_until
         {
             return match kept.refused {
@@ -148,7 +160,7 @@ impl Authority {
         let answer = self.ask(&case, &act);
         if let Some(key) = key {
             let good_until = answer.as_ref().map_or_else(|_| now.plus(Duration::from_secs(1)), |until| *until);
-            self.kept.insert(key, Kept { epoch: facts.epoch, good_until, refused: answer.as_ref().err().cloned() });
+            self.kept.insert(key, Kept { generation, good_until, refused: answer.as_ref().err().cloned() });
         }
         answer.map(|good_until| Permit::new(caller.clone(), act, facts.epoch, good_until, exception))
     }

@@ -35,20 +35,21 @@ impl Demo {
     fn start() -> Self {
         let data = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut child = Command::new(BINARY)
+        let child = Command::new(BINARY)
             .args(["up", "--demo", "--listen", &format!("127.0.0.1:{port}"), "--data"])
             .arg(data.path())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut demo = Self { child, data };
+        let lines = BufReader::new(demo.child.stdout.take().unwrap()).lines();
         let mut said = String::new();
         for line in lines {
             let line = line.unwrap();
             said.push_str(&line);
             if line.contains("prove the record") {
                 assert!(said.contains("ready  http://localhost:"), "{said}");
-                return Self { child, data };
+                return demo;
             }
         }
         panic!("the demo ended: {said}");

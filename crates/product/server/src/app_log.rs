@@ -110,9 +110,7 @@ impl AppLog {
         limit: u32,
     ) -> Result<Vec<LogLine>, StoreError> {
         let app = permit.act().app.clone();
-        if after == 0 {
-            self.store.record(permit, Outcome::Allowed, serde_json::Value::Null).await?;
-        }
+        self.store.record(permit, Outcome::Allowed, serde_json::Value::Null).await?;
         let row = params![&self.tenant, &app.id, app.env.as_str(), after, limit.clamp(1, LINES_MAX)];
         let mut lines = Vec::new();
         for row in self.store.read(sql::AFTER, row).await? {

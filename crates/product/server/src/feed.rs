@@ -21,7 +21,10 @@ impl Bailiwick {
 
     /// Puts people and apps into authority, under an epoch that is not newer than they are.
     pub(crate) async fn replace_facts(&self) -> Result<(), Problem> {
+        // The epoch first: what is read after it is at least as new, so newer facts never pass for older ones.
         let epoch = self.store.epoch(&self.tenant).await.map_err(|error| error.problem())?;
+        self.identity.refresh_people().await.map_err(|error| Problem::from(&error))?;
+        self.catalog.load_apps().await.map_err(|error| Problem::from(&error))?;
         let facts = Facts { epoch, people: self.identity.people_facts(), apps: self.catalog.app_facts() };
         self.authority.replace(&self.tenant, facts);
         Ok(())

@@ -15,11 +15,17 @@ use http_body_util::{BodyExt, Limited};
 use identity::{MachineProof, Place, Session};
 use model::{Problem, ProblemKind, TraceId};
 use serde::de::DeserializeOwned;
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use store::Outcome;
 
-/// A bundle, with room for what surrounds it.
-const BODY_MAX_BYTES: usize = catalog::UPLOAD_MAX_BYTES + (1 << 20);
+/// A bundle, with room for what surrounds it: for callers who are known, on the one route that takes it.
+const BUNDLE_MAX_BYTES: usize = catalog::UPLOAD_MAX_BYTES + (1 << 20);
+/// A document or a form of somebody known.
+const BODY_MAX_BYTES: usize = 1 << 20;
+/// What a stranger may make us hold.
+const STRANGER_MAX_BYTES: usize = 4 << 10;
+/// A body that has not come by then is slow on purpose.
+const BODY_WITHIN: Duration = Duration::from_secs(60);
 const DEVICE_MAX_CHARS: usize = 200;
 
 /// The address that a connection came from; put into every request by the listener.
@@ -42,7 +48,8 @@ impl Asked {
                 ProblemKind::Invalid,
                 "request.json",
                 "the body is not the JSON that this address expects",
-                error.to_string(),
+                // Never the library's own words: they repeat what was sent, which may be a secret.
+                format!("it does not fit at line {}, column {}", error.line(), error.column()),
                 "see `/api/v1/openapi.json` for its form",
             ))
         })
@@ -81,7 +88,7 @@ impl FromRequest<Arc<Bailiwick>> for Asked {
             let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
             let claims =
                 server.machine.check(token, parts.method.as_str(), path).map_err(|error| Refusal((&error).into()))?;
-            let body = whole(body).await?;
+            let body = whole(body, most(&parts)).await?;
             MachineProof::body_is(&claims, &body).map_err(|error| Refusal((&error).into()))?;
             let who = Who::Machine { system_user: claims.sub.into() };
             let caller = with(Caller::new(server.tenant.clone(), who));
@@ -92,13 +99,17 @@ impl FromRequest<Arc<Bailiwick>> for Asked {
                 same_origin(server, &parts)?;
                 server.identity.session(cookie, &Place::Console).await.map_err(|error| Refusal((&error).into()))?
             }
-            None => None,
+            None => {
+                not_foreign(server, &parts)?;
+                None
+            }
         };
         // The API knows no strangers: not even whether a name exists is theirs to learn.
         if session.is_none() && parts.uri.path().starts_with("/api/") {
             return Err(Refusal(api::sign_in_first()));
         }
-        let body = whole(body).await?;
+        let most = if session.is_some() { most(&parts) } else { STRANGER_MAX_BYTES };
+        let body = whole(body, most).await?;
         let caller = match &session {
             Some(session) => sign_ins::caller(&server.tenant, session),
             None => Caller::new(server.tenant.clone(), Who::Stranger),
@@ -128,14 +139,28 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
-async fn whole(body: Body) -> Result<Bytes, Refusal> {
-    let read = Limited::new(body, BODY_MAX_BYTES).collect().await;
+/// How much somebody known may send to this address.
+fn most(parts: &Parts) -> usize {
+    if parts.uri.path() == "/api/v1/deploy" { BUNDLE_MAX_BYTES } else { BODY_MAX_BYTES }
+}
+
+async fn whole(body: Body, most: usize) -> Result<Bytes, Refusal> {
+    let read = tokio::time::timeout(BODY_WITHIN, Limited::new(body, most).collect()).await;
+    let read = read.map_err(|_| {
+        Refusal(Problem::new(
+            ProblemKind::TimedOut,
+            "request.slow",
+            "the request did not come in time",
+            "a connection is not held for a body that does not come",
+            "send it again",
+        ))
+    })?;
     read.map(http_body_util::Collected::to_bytes).map_err(|_| {
         Refusal(Problem::new(
             ProblemKind::TooLarge,
             "request.too_large",
             "the request is larger than anything that is sent here",
-            format!("a request may have {} MiB", BODY_MAX_BYTES >> 20),
+            format!("it may have {} KiB", most >> 10),
             "send less; a bundle holds only what the app serves or imports",
         ))
     })
@@ -154,13 +179,29 @@ fn same_origin(server: &Bailiwick, parts: &Parts) -> Result<(), Refusal> {
     if ours {
         return Ok(());
     }
-    Err(Refusal(Problem::new(
+    Err(foreign())
+}
+
+/// Without a cookie there is nothing to ride on, but a browser that says it comes from elsewhere is not let in either:
+/// it would sign somebody in as someone else.
+fn not_foreign(server: &Bailiwick, parts: &Parts) -> Result<(), Refusal> {
+    if matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        return Ok(());
+    }
+    let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let site = text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
+    let origin = text("origin").is_none_or(|origin| origin == server.config.public_url);
+    if site && origin { Ok(()) } else { Err(foreign()) }
+}
+
+fn foreign() -> Refusal {
+    Refusal(Problem::new(
         ProblemKind::Denied,
         "request.cross_site",
         "this did not come from one of our own pages",
         "another site could send it in your name",
         "open the console and do it there",
-    )))
+    ))
 }
 
 fn origin(server: &Bailiwick, parts: &Parts) -> Origin {

@@ -97,6 +97,8 @@ impl Identity {
         let same_app = row.text(2)? == act.app.id.as_str() && row.text(3)? == act.app.env.as_str();
         let same_session = row.text(1)? == parent.id.as_str();
         if !bound || !same_app || !same_session || now >= Timestamp::from_ms(row.int(5)?) {
+            // A code that was tried is spent, whoever tried it.
+            tx.commit(serde_json::json!({ "step": "void" }), None).await?;
             return Err(void_code());
         }
         let return_to = row.text(4)?.to_owned();

@@ -17,5 +17,5 @@ mod upstream;
 
 pub use browser::{Answer, Browser};
 pub use postgres::Postgres;
-pub use town::{Engine, Town, template};
+pub use town::{Engine, Town, bundle, template};
 pub use upstream::{Arrived, Upstream};

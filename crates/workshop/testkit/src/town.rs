@@ -163,10 +163,16 @@ pub fn template(name: &str, template: &str) -> Vec<(String, bytes::Bytes)> {
         .collect()
 }
 
+/// The archive of a template.
+#[must_use]
+pub fn bundle(name: &str, from: &str) -> bytes::Bytes {
+    catalog::Unpacked::of(template(name, from)).unwrap().pack().unwrap()
+}
+
 impl Town {
     /// Deploys a template as `machine`.
     pub async fn deploy_template(&self, name: &str, from: &str) -> Answer {
-        let archive = catalog::Unpacked::of(template(name, from)).unwrap().pack().unwrap();
+        let archive = bundle(name, from);
         self.machine("POST", "/api/v1/deploy?env=prod", &archive).await
     }
 

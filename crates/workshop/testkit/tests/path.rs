@@ -68,6 +68,9 @@ async fn poll_lives(engine: Engine) {
     assert!(off.header("clear-site-data").is_some(), "{off:?}");
     assert_ne!(with_token().await.status, 200);
     assert_eq!(town.deploy_template("tinypoll", "tinypoll").await.status, 409);
+    let staging = testkit::bundle("tinypoll", "tinypoll");
+    let staged = town.machine("POST", "/api/v1/deploy?env=staging", &staging).await;
+    assert_eq!(staged.status, 409, "another environment is no way back: {staged:?}");
 
     // Restored: it serves again; the token and the sessions of before stay dead.
     let restored = town.post("/api/v1/apps/tinypoll/restore", json!({ "why": "one more day" })).await;

@@ -7,7 +7,8 @@ pub(crate) const INSERT: &str = "INSERT INTO apps (tenant, id, name, team, creat
 pub(crate) const DEPLOYMENT: &str = "SELECT state, release, credential_epoch, revoked_by, expires_at FROM deployments WHERE tenant = $1 AND app_id = $2 AND env = $3";
 pub(crate) const PUT_DEPLOYMENT: &str = "INSERT INTO deployments (tenant, app_id, env, state, release, credential_epoch, expires_at, revoked_by, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, $8) ON CONFLICT (tenant, app_id, env) DO UPDATE SET state = $4, release = $5, credential_epoch = $6, expires_at = $7, revoked_by = NULL, changed_at = $8";
 pub(crate) const WAIT_DEPLOYMENT: &str = "INSERT INTO deployments (tenant, app_id, env, state, release, credential_epoch, expires_at, revoked_by, changed_at) VALUES ($1, $2, $3, 'waiting', NULL, 1, $4, NULL, $5) ON CONFLICT (tenant, app_id, env) DO NOTHING";
-pub(crate) const REVOKE: &str = "UPDATE deployments SET state = 'revoked', credential_epoch = credential_epoch + 1, revoked_by = $4, changed_at = $5 WHERE tenant = $1 AND app_id = $2 AND env = $3";
+pub(crate) const REVOKE: &str = "UPDATE deployments SET state = 'revoked', credential_epoch = credential_epoch + 1, revoked_by = $4, changed_at = $5 WHERE tenant = $1 AND app_id = $2 AND env = $3 AND state <> 'retired'";
 pub(crate) const EXPIRE: &str = "UPDATE deployments SET state = 'expired', credential_epoch = credential_epoch + 1, changed_at = $4 WHERE tenant = $1 AND app_id = $2 AND env = $3 AND state = 'live'";
 pub(crate) const RETIRE: &str = "UPDATE deployments SET state = 'retired', release = NULL, credential_epoch = credential_epoch + 1, changed_at = $3 WHERE tenant = $1 AND app_id = $2";
 pub(crate) const TOMBSTONE: &str = "INSERT INTO tombstones (tenant, app_id, retired_at, certificate) VALUES ($1, $2, $3, $4) ON CONFLICT (tenant, app_id) DO NOTHING";
+pub(crate) const STATES: &str = "SELECT state FROM deployments WHERE tenant = $1 AND app_id = $2";

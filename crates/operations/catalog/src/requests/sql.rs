@@ -7,6 +7,6 @@ pub(crate) const DECIDE: &str = "UPDATE requests SET state = $3, exception = $4,
 pub(crate) const VOID: &str = "UPDATE requests SET state = 'void', decided_at = $4 WHERE tenant = $1 AND app_id = $2 AND env = $3 AND state = 'waiting'";
 pub(crate) const VOID_OF_APP: &str = "UPDATE requests SET state = 'void', decided_at = $3 WHERE tenant = $1 AND app_id = $2 AND state IN ('waiting', 'approved')";
 pub(crate) const APPROVED: &str = "SELECT id, secrets FROM requests WHERE tenant = $1 AND app_id = $2 AND env = $3 AND digest = $4 AND grants = $5 AND state = 'approved' ORDER BY decided_at DESC LIMIT 20";
-pub(crate) const WAITING: &str = "SELECT id, secrets FROM requests WHERE tenant = $1 AND app_id = $2 AND env = $3 AND digest = $4 AND state = 'waiting' ORDER BY created_at DESC LIMIT 1";
+pub(crate) const WAITING: &str = "SELECT id, secrets, compared_with FROM requests WHERE tenant = $1 AND app_id = $2 AND env = $3 AND digest = $4 AND state = 'waiting' ORDER BY created_at DESC LIMIT 1";
 pub(crate) const VOID_WAITING: &str =
     "UPDATE requests SET state = 'void', decided_at = $3 WHERE tenant = $1 AND app_id = $2 AND state = 'waiting'";

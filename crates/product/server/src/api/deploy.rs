@@ -61,6 +61,11 @@ impl Bailiwick {
     pub(crate) async fn deploy(&self, caller: &Caller, archive: Bytes, env: Env) -> Result<Deployed, Error> {
         let unpacked = tokio::task::spawn_blocking(|| Upload::new(archive).and_then(Upload::unpack)).await;
         let unpacked = unpacked.map_err(|_| Problem::internal())??;
+        // Whoever may not deploy this has none of it run: module code runs in the gates.
+        if let Some(manifest) = unpacked.manifest(self.clock.now()) {
+            let act = self.catalog.plan(&manifest, &unpacked.digest().to_string(), env)?;
+            let _may = self.permit(caller, act).await?;
+        }
         let checked = match catalog::check(unpacked, &self.sandbox, self.clock.now()).await {
             Ok(checked) => Arc::new(checked),
             Err(document) => {
@@ -70,8 +75,9 @@ impl Bailiwick {
         };
         self.store
             .again(|| async {
-                let plan = self.catalog.plan(&checked, env)?;
-                let permit = self.permit(caller, plan.act).await?;
+                let digest = checked.unpacked().digest().to_string();
+                let act = self.catalog.plan(checked.manifest(), &digest, env)?;
+                let permit = self.permit(caller, act).await?;
                 self.catalog.deploy(permit, &checked).await
             })
             .await
