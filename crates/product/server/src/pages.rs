@@ -4,6 +4,7 @@ use crate::{
     Bailiwick,
     api::OneApp,
     page::{Page, STYLE, Trouble, html, last_day},
+    reply::Refusal,
     who::Asked,
 };
 use askama::Template;
@@ -11,7 +12,7 @@ use authority::{AppRef, Cut, Role};
 use axum::{
     Router,
     extract::{Path, Query, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
@@ -118,14 +119,16 @@ async fn style() -> Response {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=300")], STYLE).into_response()
 }
 
-async fn nothing() -> Trouble {
-    Trouble(Problem::new(
+async fn nothing(uri: Uri) -> Response {
+    let problem = Problem::new(
         ProblemKind::NotFound,
         "page.unknown",
         "there is no such page",
         "the address is misspelt, or what was here is gone",
         "go to your apps",
-    ))
+    );
+    // Programs get what programs read.
+    if uri.path().starts_with("/api/") { Refusal(problem).into_response() } else { Trouble(problem).into_response() }
 }
 
 impl Bailiwick {

@@ -2,11 +2,12 @@
 
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header},
+    extract::{FromRequestParts, Query},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use model::Problem;
-use serde::Serialize;
+use model::{Problem, ProblemKind};
+use serde::{Serialize, de::DeserializeOwned};
 
 /// A document with its status, or a refusal.
 pub(crate) type Reply = Result<Response, Refusal>;
@@ -60,4 +61,28 @@ pub(crate) fn ok<T: Serialize>(document: T) -> Reply {
 
 pub(crate) fn with<T: Serialize>(status: StatusCode, document: T) -> Reply {
     Ok((status, Json(document)).into_response())
+}
+
+/// The query of an address, typed; what does not fit is a problem like any other.
+#[derive(Debug)]
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<S, T> FromRequestParts<S> for Params<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned,
+{
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Refusal> {
+        Query::<T>::try_from_uri(&parts.uri).map(|Query(params)| Self(params)).map_err(|_| {
+            Refusal(Problem::new(
+                ProblemKind::Invalid,
+                "request.query",
+                "the query of this address does not fit",
+                "a parameter is of another form than expected",
+                "see `/api/v1/openapi.json` for the parameters",
+            ))
+        })
+    }
 }

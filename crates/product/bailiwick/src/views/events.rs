@@ -50,7 +50,7 @@ impl EventView {
     fn actor(&self) -> String {
         match (&self.user, self.actor.as_slice()) {
             (Some(user), [] | [_]) => user.clone(),
-            (Some(user), [.., last]) => format!("{user} through {last}"),
+            (Some(user), [first, ..]) => format!("{user} through {first}"),
             (None, []) => "–".to_owned(),
             (None, chain) => chain.join(" → "),
         }

@@ -3,11 +3,11 @@
 use crate::{
     Bailiwick,
     app_log::ReadLog,
-    reply::{Refusal, Reply, ok},
+    reply::{Params, Refusal, Reply, ok},
     who::Asked,
 };
 use authority::{AppRef, Held, Planned, Used};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use catalog::{AppView, Error, ListApps, ReleaseView, SeeApp};
 use identity::IssueToken;
 use model::{Env, ReleaseNumber};
@@ -173,7 +173,7 @@ pub(crate) async fn token(State(server): State<Arc<Bailiwick>>, Path(name): Path
 pub(crate) async fn logs(
     State(server): State<Arc<Bailiwick>>,
     Path(name): Path<String>,
-    Query(of): Query<LogsOf>,
+    Params(of): Params<LogsOf>,
     asked: Asked,
 ) -> Reply {
     let (id, team) = server.catalog.find(&name)?;

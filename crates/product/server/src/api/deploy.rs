@@ -2,14 +2,11 @@
 
 use crate::{
     Bailiwick,
-    reply::{Reply, with},
+    reply::{Params, Reply, with},
     who::Asked,
 };
 use authority::Caller;
-use axum::{
-    extract::{Query, State},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use bytes::Bytes;
 use catalog::{CheckDocument, Deployed, Error, Status, Upload};
 use model::{Env, Problem, ProblemKind};
@@ -35,7 +32,7 @@ pub(crate) struct Into {
         (status = 422, description = "refused, with findings", body = Object),
     )
 )]
-pub(crate) async fn deploy(State(server): State<Arc<Bailiwick>>, Query(into): Query<Into>, asked: Asked) -> Reply {
+pub(crate) async fn deploy(State(server): State<Arc<Bailiwick>>, Params(into): Params<Into>, asked: Asked) -> Reply {
     let env = into.env.unwrap_or(Env::Prod);
     match server.deploy(&asked.caller, asked.body.clone(), env).await {
         Ok(deployed) => document(deployed),

@@ -3,19 +3,19 @@
 use crate::{
     Bailiwick,
     record::{Record, entry},
-    reply::{Refusal, Reply, ok},
+    reply::{Params, Refusal, Reply, ok},
     who::Asked,
 };
 use authority::{Act, Rule, Target, rules};
 use axum::{
     body::Body,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::header,
     response::IntoResponse,
 };
 use bytes::Bytes;
 use ledger::{EventProof, write_export};
-use model::{EventId, PersonId, Problem, ProblemKind, TenantId, Timestamp, TraceId};
+use model::{AppId, EventId, PersonId, Problem, ProblemKind, TenantId, Timestamp, TraceId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{io::Write, sync::Arc};
@@ -124,8 +124,28 @@ impl Bailiwick {
             if let Some(person) = event.person.as_ref().and_then(|id| self.identity.person(id)) {
                 fields.insert("user".to_owned(), json!(person.email));
             }
+            if let Some(Value::Array(actors)) = fields.get_mut("actor") {
+                for actor in actors {
+                    let named = actor.as_str().and_then(|actor| self.named(actor));
+                    if let Some(named) = named {
+                        *actor = Value::String(named);
+                    }
+                }
+            }
         }
         Ok(shown)
+    }
+
+    /// `person:ID` and `app:ID/ENV` by their names, where they are known.
+    fn named(&self, actor: &str) -> Option<String> {
+        match actor.split_once(':')? {
+            ("person", id) => Some(self.identity.person(&PersonId::new(id))?.email.clone()),
+            ("app", place) => {
+                let (id, env) = place.split_once('/')?;
+                Some(format!("app/{} ({env})", self.catalog.name_of(&AppId::new(id))?))
+            }
+            _ => None,
+        }
     }
 
     async fn one(&self, id: &EventId) -> Result<Event, Refusal> {
@@ -140,7 +160,7 @@ impl Bailiwick {
 
 /// Events, newest first
 #[utoipa::path(get, path = "/api/v1/events", params(Which), responses((status = 200, description = "events", body = Object)))]
-pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Query(which): Query<Which>, asked: Asked) -> Reply {
+pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Params(which): Params<Which>, asked: Asked) -> Reply {
     server.reading(&asked, "audit".to_owned()).await?;
     server.store.flush_access().await.map_err(|error| Refusal(error.problem()))?;
     let filter = which.filter(&server)?;

@@ -3,11 +3,11 @@
 use crate::{
     Bailiwick,
     api::apps::Why,
-    reply::{Reply, ok},
+    reply::{Params, Reply, ok},
     who::Asked,
 };
 use authority::BreakGlass;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use catalog::ListRequests;
 use model::RequestId;
 use serde::Deserialize;
@@ -31,7 +31,7 @@ pub(crate) struct Yes {
 
 /// What waits for a person
 #[utoipa::path(get, path = "/api/v1/requests", params(Which), responses((status = 200, description = "requests, newest first", body = Object)))]
-pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Query(which): Query<Which>, asked: Asked) -> Reply {
+pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Params(which): Params<Which>, asked: Asked) -> Reply {
     let act = ListRequests { tenant: server.tenant.clone() };
     let permit = server.allowed(&asked, act).await?;
     let state = which.state.as_deref().unwrap_or("waiting");
