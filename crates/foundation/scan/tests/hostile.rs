@@ -28,6 +28,9 @@ proptest! {
         before in "([ ;\n]|token|key-|https://|sk-|AKIA|ä|😀|discord){0,40}",
         after in "([ ;\n]|token|key-|https://|sk-|AKIA|ä|😀|vault){0,40}",
     ) {
+        // What surrounds it may come out as a credential of its own, which is then rightly found too.
+        prop_assume!(scan_bytes("app.js", before.as_bytes()).is_empty());
+        prop_assume!(scan_bytes("app.js", after.as_bytes()).is_empty());
         let secret = filled(&rules()[rule].examples.matching[0]);
         let file = format!("{before}\n{secret}\n{after}");
         let findings = scan_bytes("app.js", file.as_bytes());
