@@ -166,10 +166,11 @@ impl Scanner {
 /// Where `text` holds the value, or so much of its beginning that it says something.
 fn quoted(text: &str, value: &str) -> Option<Range<usize>> {
     let text = text.to_ascii_lowercase();
-    let beginnings = value.char_indices().map(|(at, _)| at).chain([value.len()]).rev();
-    beginnings
-        .take_while(|&length| length >= QUOTED_MIN.min(value.len()) && length > 0)
-        .find_map(|length| text.find(value.get(..length)?).map(|at| at..at + length))
+    let least = (QUOTED_MIN..value.len()).find(|&at| value.is_char_boundary(at)).unwrap_or(value.len());
+    let at = text.find(value.get(..least).filter(|least| !least.is_empty())?)?;
+    let same = text.bytes().skip(at).zip(value.bytes()).take_while(|(shown, kept)| shown == kept).count();
+    let end = (at..=at + same).rev().find(|&end| text.is_char_boundary(end))?;
+    Some(at..end)
 }
 
 /// Keywords come in order of their ends, so only the last window can meet a new one.
@@ -262,7 +263,7 @@ mod tests {
         }
         assert_eq!(scanner.hide(b"nothing here", &value), value);
         // A value that is a part of its own redaction ends the search all the same.
-        let words = SHEET.replace("\\b[a-c]{2,4}key[a-c]{2,4}\\b", "key=([a-z]{4,})");
+        let words = SHEET.replace("\\b[a-c]{2,4}key[a-c]{2,4}\\b", "key=([a-z]{4,40})");
         let scanner = Scanner::from_toml(&words).unwrap();
         assert_eq!(scanner.hide(b"key=characters", "say characters"), "say ch\u{2026} (10 characters)");
     }
