@@ -1,17 +1,23 @@
 # What no app may ask for, whoever deploys it. Policy only narrows: it can refuse what the table of acts allows.
 #
 # Input: act, caller {kind, person, groups, roles, second_factor, app}, target {tenant, app, env, resource, name, team,
-# class}, facts (of the act: a deploy has the manifest), today.
+# class}, facts (of the act: deploy, approve and roll back have the manifest of what would go live; restore has a list
+# `releases` of such), today.
 package bailiwick
 
 import rego.v1
 
 day := 86400
 
+# Whatever would bring it to life.
+asked contains input.facts.manifest
+
+asked contains release.manifest if some release in input.facts.releases
+
 # Records about people are kept a year at most.
 deny contains refusal if {
-	input.act == "app.deploy"
-	some name, collection in input.facts.manifest.data
+	some manifest in asked
+	some name, collection in manifest.data
 	some field in collection.fields
 	field.class in {"personal", "confidential", "restricted"}
 	collection.retain.secs > 365 * day
@@ -24,8 +30,8 @@ deny contains refusal if {
 
 # A wildcard over a whole host is more than any app needs together with a secret.
 deny contains refusal if {
-	input.act == "app.deploy"
-	some name, connect in input.facts.manifest.connect
+	some manifest in asked
+	some name, connect in manifest.connect
 	connect.secret
 	some path in connect.paths
 	path == "/**"

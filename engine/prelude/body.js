@@ -1,6 +1,9 @@
 //! Bodies of requests and responses (WHATWG Fetch): whole, or still under way in the host, or a stream. A body is read once.
-/** `source` is null (no body), a string or bytes; `handle` a body in the host; `stream` a ReadableStream once there is one. */
-const newBody = (source, handle = -1, stream = null) => ({ source, handle, stream, used: false });
+/**
+ * `source` is null (no body), a string or bytes; `handle` a body in the host; `stream` a ReadableStream once there is one;
+ * `stopped` a promise that rejects when a signal ends the body while it is read as a whole.
+ */
+const newBody = (source, handle = -1, stream = null) => ({ source, handle, stream, used: false, stopped: null });
 const noBody = () => newBody(null);
 const hasBody = (body) => body.source !== null || body.handle >= 0 || body.stream !== null;
 const bodyUsed = (body) => body.used || (body.stream !== null && readableOf(body.stream).disturbed);
@@ -70,7 +73,8 @@ const readWhole = async (body) => {
   const chunks = [];
   for (;;) {
     // Without waiting where nothing needs to be waited for: that is the ordinary request.
-    const read = native.read(body.handle), chunk = read === undefined ? await readHost(body.handle) : read;
+    const read = native.read(body.handle);
+    const chunk = read !== undefined ? read : await (body.stopped ? Promise.race([readHost(body.handle), body.stopped]) : readHost(body.handle));
     if (chunk === null) return joinBytes(chunks);
     chunks.push(chunk);
   }

@@ -3,15 +3,16 @@ const DATA = ['http', 'data.bailiwick'];
 
 const askData = async (method, path, content) => {
   refuseLoading('`env.data`', OUTSIDE);
+  const asked = askedFrom();
   const text = content === undefined ? null : writeJson(content);
-  const headers = text === null ? [] : ['content-type', 'application/json', 'content-length', String(native.encode(usv(text)).byteLength)];
-  const answer = await exchange(method, [...DATA, path], headers, newBody(text === null ? null : usv(text)));
+  const headers = text === null ? [] : ['content-type', 'application/json', 'content-length', String(native.encode(text).byteLength)];
+  const answer = await exchange(method, [...DATA, path], headers, newBody(text));
   const value = await readAnswer(answer.handle);
-  return { status: answer.status, value };
+  return { status: answer.status, value, asked };
 };
-const wanted = ({ status, value }) => {
+const wanted = ({ status, value, asked }) => {
   if (status >= 200 && status <= 299) return value;
-  throw problemError(Error, value, `the data could not be reached (status ${status})`);
+  throw problemError(Error, value, `the data could not be reached (status ${status})`, asked);
 };
 
 const collection = (name) => {

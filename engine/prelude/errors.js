@@ -62,11 +62,15 @@ hooks.describeLoading = (value) => {
   return usv(`${place}${text}${more}`);
 };
 
-/** The error for a refusal by the platform (RFC 9457 with our fields): its message is `what`, then `fix`. */
-const problemError = (Kind, problem, fallback) => {
+/** Where the app asks for something: what comes back later has none of its frames. */
+const askedFrom = () => new Error().stack;
+
+/** The error for a refusal by the platform (RFC 9457 with our fields): its message is `what`, then `fix`; it stands where the app asked. */
+const problemError = (Kind, problem, fallback, asked) => {
   const what = `${problem?.what ?? fallback}`;
   const fix = problem?.fix ? `${/[.!?]$/.test(what) ? '' : '.'} ${problem.fix}` : '';
   const error = new Kind(what + fix);
+  hide(error, 'stack', asked);
   for (const name of ['code', 'why', 'fix', 'at']) if (problem?.[name] !== undefined && problem[name] !== null) hide(error, name, problem[name]);
   return error;
 };

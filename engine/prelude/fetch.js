@@ -15,15 +15,22 @@ const responseOf = (answer, method, url, signal) => {
   const empty = NULL_BODY.has(answer.status) || method === 'HEAD';
   if (empty && answer.handle >= 0) native.close(answer.handle);
   const body = empty ? noBody() : newBody(null, answer.handle);
-  if (signal && !empty) onAbort(signal, () => {
-    if (body.used && !body.stream) { native.close(answer.handle); return; }
-    const stream = bodyStream(body);
-    if (stream) { native.close(answer.handle); errorReadable(readableOf(stream), signal.reason); }
-  });
+  if (signal && !empty) {
+    let stop;
+    body.stopped = new Promise((_, reject) => { stop = reject; });
+    body.stopped.catch(ignore);
+    onAbort(signal, () => {
+      native.close(answer.handle);
+      stop(signal.reason);
+      if (body.used && !body.stream) return;
+      const stream = bodyStream(body);
+      if (stream) errorReadable(readableOf(stream), signal.reason);
+    });
+  }
   return makeResponse({ status: answer.status, headers: lockHeaders(headers), body, url: finalUrl ?? url, redirected: finalUrl !== null && finalUrl !== url });
 };
 
-const fetchRequest = async (request) => {
+const fetchRequest = async (request, asked) => {
   const { url, method, headers, body, signal, redirect } = requestParts(request);
   const list = flatHeaders(headers);
   if (redirect !== 'follow') list.push('bailiwick-redirect', redirect);
@@ -33,12 +40,12 @@ const fetchRequest = async (request) => {
   if (whole && !headers.has('content-length')) list.push('content-length', String(typeof body.source === 'string' ? native.encode(body.source).byteLength : body.source.byteLength));
   const answer = await exchange(method, targetOf(url), list, body, signal);
   body.used = true;
-  if (/(^|\n)bailiwick-problem\n/.test(answer.headers)) throw problemError(TypeError, await readAnswer(answer.handle), 'fetch was refused');
+  if (/(^|\n)bailiwick-problem\n/.test(answer.headers)) throw problemError(TypeError, await readAnswer(answer.handle), 'fetch was refused', asked);
   return responseOf(answer, method, url.split('#')[0], signal);
 };
 
 expose('fetch', async function fetch(input, init = undefined) {
   requireArguments('fetch', arguments.length, 1);
   refuseLoading('`fetch`', OUTSIDE);
-  return fetchRequest(new Request(input, init ?? {}));
+  return fetchRequest(new Request(input, init ?? {}), askedFrom());
 });

@@ -14,9 +14,9 @@ const headerValue = (value) => {
   return text;
 };
 
-let rawHeaders, lazyHeaders, lockHeaders;
+let rawHeaders, lazyHeaders, lockHeaders, sortedHeaders;
 class Headers {
-  #list = []; #lazy = null; #locked = false;
+  #list = []; #lazy = null; #locked = false; #sorted = null;
   constructor(init = undefined) { if (init !== undefined) this.#fill(init); }
   #fill(init) {
     if (typeof init !== 'object' && typeof init !== 'function' || init === null) throw new TypeError('headers are made of an object or of pairs');
@@ -42,7 +42,7 @@ class Headers {
     }
     return this.#list;
   }
-  #change() { if (this.#locked) throw new TypeError('these headers cannot be changed'); return this.#raw(); }
+  #change() { if (this.#locked) throw new TypeError('these headers cannot be changed'); this.#sorted = null; return this.#raw(); }
   append(name, value) {
     requireArguments('append', arguments.length, 2);
     const pair = [headerName(name), headerValue(value)];
@@ -74,12 +74,14 @@ class Headers {
     rawHeaders = (headers) => headers.#raw();
     lazyHeaders = (text) => { const headers = new Headers(); headers.#lazy = text; return headers; };
     lockHeaders = (headers) => { headers.#locked = true; return headers; };
+    // Iteration asks at each step: the list is sorted once until it changes.
+    sortedHeaders = (headers) => (headers.#sorted ??= sortPairs(headers.#raw()));
   }
   [INSPECT]() { return Object.fromEntries(sortedHeaders(this)); }
 }
-const sortedHeaders = (headers) => {
+const sortPairs = (pairs) => {
   const combined = new Map(), cookies = [];
-  for (const [name, value] of rawHeaders(headers)) {
+  for (const [name, value] of pairs) {
     if (name === 'set-cookie') cookies.push([name, value]);
     else combined.set(name, combined.has(name) ? `${combined.get(name)}, ${value}` : value);
   }

@@ -25,7 +25,8 @@ class Response {
     const response = new Response(null, init), parts = response.#parts;
     if (NULL_BODY.has(parts.status)) throw new TypeError(`a response with status ${parts.status} has no body`);
     if (!parts.headers.has('content-type')) parts.headers.append('content-type', 'application/json');
-    parts.body = newBody(usv(text));
+    // JSON that was written is well-formed: lone surrogates stand in it as escapes.
+    parts.body = newBody(text);
     return response;
   }
   static redirect(url, status = 302) {

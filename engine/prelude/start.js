@@ -15,10 +15,17 @@ const hooks = { __proto__: null };
 const hide = (object, name, value) =>
   Object.defineProperty(object, name, { value, writable: true, configurable: true, enumerable: false });
 
-/** Makes an interface or a function global, as the standards say: writable, configurable, not enumerable. */
+/**
+ * Makes an interface or a function global, as the standards say (Web IDL): writable, configurable, not enumerable; an
+ * interface's own members are enumerable.
+ */
 const expose = (name, value) => {
   hide(globalThis, name, value);
-  if (typeof value === 'function' && value.prototype && !Object.hasOwn(value.prototype, Symbol.toStringTag)) {
+  if (typeof value !== 'function' || !value.prototype) return;
+  for (const member of Object.getOwnPropertyNames(value.prototype)) {
+    if (member !== 'constructor') Object.defineProperty(value.prototype, member, { enumerable: true });
+  }
+  if (!Object.hasOwn(value.prototype, Symbol.toStringTag)) {
     Object.defineProperty(value.prototype, Symbol.toStringTag, { value: name, configurable: true });
   }
 };

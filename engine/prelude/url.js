@@ -49,12 +49,33 @@ class URLSearchParams {
   [INSPECT]() { return Object.fromEntries(this.#list); }
 }
 
-/** The iteration that the standards give to lists of pairs; live, as they demand. */
+/** What all iterators inherit. */
+const ITERATOR = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()));
+
+/** The iteration that the standards give to lists of pairs; live, as they demand. `pairsOf` is asked at each step. */
 const iteratePairs = (Class, pairsOf) => {
-  const iterator = function* (object, pick) { for (let at = 0; at < pairsOf(object).length; at += 1) yield pick(pairsOf(object)[at]); };
-  hide(Class.prototype, 'entries', function entries() { return iterator(this, (pair) => [pair[0], pair[1]]); });
-  hide(Class.prototype, 'keys', function keys() { return iterator(this, (pair) => pair[0]); });
-  hide(Class.prototype, 'values', function values() { return iterator(this, (pair) => pair[1]); });
+  const places = new WeakMap();
+  const Iterator = Object.create(ITERATOR, { [Symbol.toStringTag]: { value: `${Class.name} Iterator`, configurable: true } });
+  Object.defineProperty(Iterator, 'next', {
+    value: function next() {
+      const place = places.get(this);
+      if (!place) throw new TypeError('this is not an iterator of the platform');
+      const pair = pairsOf(place.list)[place.at];
+      if (pair === undefined) return { value: undefined, done: true };
+      place.at += 1;
+      return { value: place.pick(pair), done: false };
+    },
+    writable: true, configurable: true, enumerable: true,
+  });
+  const iterate = (list, pick) => {
+    pairsOf(list);
+    const iterator = Object.create(Iterator);
+    places.set(iterator, { list, pick, at: 0 });
+    return iterator;
+  };
+  hide(Class.prototype, 'entries', function entries() { return iterate(this, (pair) => [pair[0], pair[1]]); });
+  hide(Class.prototype, 'keys', function keys() { return iterate(this, (pair) => pair[0]); });
+  hide(Class.prototype, 'values', function values() { return iterate(this, (pair) => pair[1]); });
   hide(Class.prototype, Symbol.iterator, Class.prototype.entries);
   hide(Class.prototype, 'forEach', function forEach(callback, self = undefined) {
     if (typeof callback !== 'function') throw new TypeError('forEach needs a function');

@@ -19,6 +19,8 @@ struct Pending {
     pollable: Pollable,
     id: u32,
     handle: Option<u32>,
+    /// Of a timer: its moment, in nanoseconds of the host's clock. Timers that ran out together run in its order.
+    due: u64,
     event: Event,
 }
 
@@ -32,11 +34,12 @@ fn add(pending: Pending) {
 
 /// Settles operation `id` after `ms` milliseconds.
 pub(crate) fn timer(id: u32, ms: f64) {
-    let pollable = monotonic_clock::subscribe_duration((ms.max(0.0) * 1e6) as u64);
+    let duration = (ms.max(0.0) * 1e6) as u64;
     add(Pending {
-        pollable,
+        pollable: monotonic_clock::subscribe_duration(duration),
         id,
         handle: None,
+        due: monotonic_clock::now().saturating_add(duration),
         event: Event::Ready,
     });
 }
@@ -47,6 +50,7 @@ pub(crate) fn stream(id: u32, handle: u32, pollable: Pollable) {
         pollable,
         id,
         handle: Some(handle),
+        due: 0,
         event: Event::Ready,
     });
 }
@@ -57,6 +61,7 @@ pub(crate) fn answer(id: u32, future: FutureIncomingResponse) {
         pollable: future.subscribe(),
         id,
         handle: None,
+        due: 0,
         event: Event::Answer(future),
     });
 }
@@ -89,13 +94,14 @@ pub(crate) fn wait() -> Option<Vec<(u32, Event)>> {
             let Pending {
                 pollable,
                 id,
+                due,
                 event,
                 ..
             } = list.remove(index as usize);
             drop(pollable);
-            fired.push((id, event));
+            fired.push((due, id, event));
         }
-        fired.reverse();
-        Some(fired)
+        fired.sort_unstable_by_key(|(due, id, _)| (*due, *id));
+        Some(fired.into_iter().map(|(_, id, event)| (id, event)).collect())
     })
 }

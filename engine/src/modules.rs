@@ -71,6 +71,32 @@ fn place(files: &Files, base: &str, name: &str) -> String {
     base.to_owned()
 }
 
+/// What a path may mean: TypeScript is imported under the name that it compiles to as well, and endings may be left out.
+fn candidates(path: &str) -> Vec<String> {
+    let mut all = vec![path.to_owned()];
+    for (ending, source) in [(".js", ".ts"), (".mjs", ".mts")] {
+        if let Some(stem) = path.strip_suffix(ending) {
+            all.push(format!("{stem}{source}"));
+        }
+    }
+    for ending in [".js", ".ts", ".mjs", ".mts", "/index.js", "/index.ts"] {
+        all.push(format!("{path}{ending}"));
+    }
+    all
+}
+
+/// A module whose default export is what a JSON file holds.
+fn json_module(name: &str, text: &str) -> std::result::Result<String, String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if let Err(error) = serde_json::from_str::<serde_json::Value>(text) {
+        let (line, column) = (error.line(), error.column());
+        return Err(format!("{name}:{line}:{column}: this is not JSON"));
+    }
+    // As a string, since `__proto__` means something else in a literal.
+    let quoted = serde_json::to_string(text).map_err(|error| format!("{name}: {error}"))?;
+    Ok(format!("export default JSON.parse({quoted});"))
+}
+
 fn resolve(files: &Files, base: &str, name: &str) -> std::result::Result<String, String> {
     let place = || place(files, base, name);
     if !name.starts_with("./") && !name.starts_with("../") {
@@ -85,8 +111,7 @@ fn resolve(files: &Files, base: &str, name: &str) -> std::result::Result<String,
             place()
         ));
     };
-    let candidates = [path.clone(), format!("{path}.js"), format!("{path}.ts")];
-    match candidates
+    match candidates(&path)
         .into_iter()
         .find(|candidate| files.sources.contains_key(candidate))
     {
@@ -134,6 +159,11 @@ impl Loader for AppFiles {
                 ctx,
                 &format!("there is no file `{name}` in the app's folder"),
             ));
+        };
+        let source = if name.ends_with(".json") {
+            json_module(name, &source).map_err(|text| Exception::throw_syntax(ctx, &text))?
+        } else {
+            source
         };
         Module::declare(ctx.clone(), name, source)
     }

@@ -23,7 +23,17 @@ export const tests = {
     const c = new AbortController(), p = fetch(`${ECHO}/slow`, { signal: c.signal }); setTimeout(() => c.abort('why'), 5); equal(await p.catch((e) => e), 'why');
     const d = new AbortController(), r = await fetch(`${ECHO}/drip`, { signal: d.signal }); d.abort(); await rejects('AbortError', r.text());
   },
+  async 'abort while the body is read'() {
+    for (const read of ['text', 'json', 'arrayBuffer', 'bytes', 'blob', 'formData']) {
+      const c = new AbortController(), r = await fetch(`${ECHO}/drip`, { signal: c.signal }), p = r[read]();
+      setTimeout(() => c.abort(read), 5); equal(await p.catch((e) => e), read);
+    }
+    const c = new AbortController(), r = await fetch(`${ECHO}/drip`, { signal: c.signal }), reader = r.body.getReader();
+    await reader.read(); const p = (async () => { for (;;) if ((await reader.read()).done) return 'ended'; })(); c.abort('why'); equal(await p.catch((e) => e), 'why');
+    const whole = new AbortController(); equal((await (await fetch(`${ECHO}/drip`, { signal: whole.signal })).text()).length, 35); whole.abort();
+  },
   async 'a refusal of the broker'() { const e = await rejects(TypeError, fetch('https://refused.test/')); equal(e.code, 'egress.denied'); equal(e.message, '`refused.test` is not among the hosts this app may call. add it to `bailiwick.toml`'); },
+  async 'a refusal stands where the app asked'() { const e = await (async function asking() { await later(1); return fetch('https://refused.test/').catch((x) => x); })(); ok(/asking \(fetch\.js:\d+:\d+\)/.test(e.stack), e.stack); ok(!Object.keys(e).includes('stack')); },
   async 'the redirect mode is told to the host'() { const seen = await (await fetch(`${ECHO}/`, { redirect: 'manual' })).json(); equal(seen.headers['bailiwick-redirect'], 'manual'); },
   async 'what is no address'() { await rejects(TypeError, fetch('/x')); await rejects(TypeError, fetch('ftp://a.test/')); await rejects(TypeError, fetch('https://u:p@a.test/')); await rejects(TypeError, fetch(`${ECHO}/`, { body: 'x' })); },
   async 'a body that was read is refused'() { const r = new Request(`${ECHO}/`, { method: 'POST', body: 'x' }); await r.text(); await rejects(TypeError, fetch(r)); },

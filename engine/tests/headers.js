@@ -21,6 +21,10 @@ export const tests = {
   'made of a record, pairs or headers'() { const h = new Headers([['a', '1']]); equal(new Headers(h).get('a'), '1'); throws(TypeError, () => new Headers([['a']])); throws(TypeError, () => new Headers('a')); throws(TypeError, () => new Headers(null)); },
   'a copy is independent'() { const a = new Headers({ x: '1' }), b = new Headers(a); b.set('x', '2'); equal(a.get('x'), '1'); },
   'its name is Headers'() { equal(Object.prototype.toString.call(new Headers()), '[object Headers]'); },
+  'iteration is live'() { const h = new Headers([['a', '1'], ['c', '3']]), seen = []; for (const [name] of h) { seen.push(name); if (name === 'a') h.append('b', '2'); if (name === 'b') h.delete('c'); } same(seen, ['a', 'b']); },
+  'an iterator is what the standards say'() { const i = new Headers({ a: '1' }).entries(); equal(Object.prototype.toString.call(i), '[object Headers Iterator]'); equal(i[Symbol.iterator](), i); same(i.next(), { value: ['a', '1'], done: false }); same(i.next(), { done: true }); same(i.next(), { done: true }); equal(i.return, undefined); throws(TypeError, () => Headers.prototype.entries.call({})); throws(TypeError, () => i.next.call({})); same([...new Headers({ b: '', a: '' }).keys().map((name) => name)], ['a', 'b']); },
+  'members are enumerable, the interface is not'() { const members = Object.keys(Headers.prototype); for (const name of ['append', 'get', 'getSetCookie', 'forEach', 'entries']) ok(members.includes(name), name); ok(Object.keys(Response.prototype).includes('status')); ok(!Object.keys(globalThis).includes('Headers')); ok(!members.includes('constructor')); },
+  'a sorted list is sorted anew after a change'() { const h = new Headers({ b: '2' }); same([...h.keys()], ['b']); h.append('a', '1'); same([...h.keys()], ['a', 'b']); h.set('b', '3'); same([...h.values()], ['1', '3']); h.delete('a'); same([...h.keys()], ['b']); },
   'arguments are required'() { throws(TypeError, () => new Headers().append('a')); throws(TypeError, () => new Headers().get()); },
 };
 export default app(tests);

@@ -3,6 +3,9 @@ import { app, equal, later, ok, same, throws } from './support/harness.js';
 
 export const tests = {
   async 'timers run in the order of their time'() { const seen = []; setTimeout(() => seen.push('b'), 20); setTimeout(() => seen.push('a'), 1); await later(40); same(seen, ['a', 'b']); },
+  async 'timers that ran out together run in the order of their time'() { const seen = []; setTimeout(() => seen.push('c'), 20); setTimeout(() => seen.push('a'), 2); setTimeout(() => seen.push('b'), 2); const until = performance.now() + 30; while (performance.now() < until); await later(1); same(seen, ['a', 'b', 'c']); },
+  async 'each timer\'s microtasks run before the next timer'() { const seen = []; setTimeout(() => { seen.push(1); Promise.resolve().then(() => seen.push(2)); }, 1); setTimeout(() => seen.push(3), 1); await later(20); same(seen, [1, 2, 3]); },
+  async 'a timer cleared by another that ran out with it does not run'() { let n = 0, t; setTimeout(() => clearTimeout(t), 1); t = setTimeout(() => { n += 1; }, 1); await later(20); equal(n, 0); },
   async 'arguments are handed on'() { equal(await new Promise((resolve) => setTimeout(resolve, 0, 5)), 5); },
   async 'cleared timers do not run'() { let n = 0; const t = setTimeout(() => { n += 1; }, 1); equal(typeof t, 'number'); clearTimeout(t); clearTimeout(undefined); clearTimeout(99999); await later(10); equal(n, 0); },
   async 'an interval runs until it is cleared'() { let n = 0; await new Promise((resolve) => { const t = setInterval(() => { n += 1; if (n === 3) { clearInterval(t); resolve(); } }, 1); }); await later(10); equal(n, 3); },

@@ -33,8 +33,8 @@ export type Env<Data extends Collections = {}, Secret extends string = never> = 
   readonly app: App;
   /** The collections that the manifest declares. */
   readonly data: { readonly [Name in keyof Data]: Collection<Data[Name]> };
-  /** The files of `[runtime] assets`. */
-  readonly assets: { fetch(request: Request | string | URL): Promise<Response> };
+  /** The files of `[runtime] assets`; `"/style.css"` is enough. Status 404 when there is no such file. */
+  readonly assets: { fetch(request: Request | string | URL, init?: RequestInit): Promise<Response> };
 } & {
   /**
    * A placeholder, different in each instance. The value takes its place outside the sandbox, towards the one host and
@@ -63,7 +63,7 @@ export interface App {
 
 export interface Context {
   /** Lets work finish after the reply, within the same limits. */
-  waitUntil(promise: Promise<unknown>): void;
+  waitUntil(promise: PromiseLike<unknown>): void;
 }
 
 export interface ScheduledEvent {
@@ -89,30 +89,54 @@ export type Kept<Fields> = Fields & {
 
 /** Records of one `[data.NAME]`; those of this app and this environment alone. Each refusal throws a `Refusal`. */
 export interface Collection<Fields> {
-  /** Keeps a new record, until `retain` has passed. Fields that the manifest does not declare are refused. */
+  /**
+   * Keeps a new record, until `retain` has passed. Fields that the manifest does not declare are refused
+   * (`data.unknown_field`). At most 256 KiB, one text 64 KiB, 16 levels deep; a `Date` is kept as RFC 3339 text.
+   */
   insert(record: Fields): Promise<Kept<Fields>>;
   get(id: string): Promise<Kept<Fields> | null>;
+  /** One page; go on with `after: page.next` until it is `null`. */
   list(query?: Query<Fields>): Promise<Page<Fields>>;
-  /** Changes the fields named. Refused when the record's version is another by now: read again, decide again. */
+  /**
+   * Changes the fields named; `null` empties one. Refused when the record's version is another by now
+   * (`data.conflict`: read again, decide again), or when it is gone (`data.not_found`).
+   */
   update(id: string, changes: Partial<Fields>, options: { version: number }): Promise<Kept<Fields>>;
+  /** Refused when there is no such record (`data.not_found`). */
   delete(id: string): Promise<void>;
   count(query?: { where?: Where<Fields> }): Promise<number>;
-  /** Everything; for the group that the manifest names, signed in with a second factor. */
+  /** Always refused for now (`data.export_later`): use `list`. */
   export(): Promise<Kept<Fields>[]>;
 }
 
-/** Equality on each field named. The only question that a field of class personal or above answers. */
-export type Where<Fields> = { [Field in keyof Fields]?: Fields[Field] };
+/**
+ * What each field named has to be; four fields at most, and all must hold. A value finds equal ones, `null` those without
+ * the field too. A range is for fields of class public or internal: those of class personal and above are encrypted, and
+ * answer equality alone.
+ */
+export type Where<Fields> = { [Field in keyof Fields]?: Fields[Field] | null | Range<NonNullable<Fields[Field]>> };
+
+/** Numbers, dates or texts between bounds. */
+export interface Range<Value> {
+  gt?: Value;
+  gte?: Value;
+  lt?: Value;
+  lte?: Value;
+}
 
 export interface Query<Fields> {
   where?: Where<Fields>;
-  /** A field of class public or internal. */
-  order?: string;
-  /** 100 unless said; at most `[limits] rows`. */
+  /**
+   * A field of class public or internal, `"-field"` for falling, or `{ field: "desc" }`. Without it, and with
+   * `"created_at"`, oldest first.
+   */
+  order?: Order<keyof Fields & string> | { [Field in keyof Fields]?: "asc" | "desc" } | { created_at: "asc" | "desc" };
+  /** 100 unless said; at most `[limits] rows`, which is 500 unless said. A page also ends after 4 MiB. */
   limit?: number;
-  /** `next` of the page before; `null` or nothing to begin. */
+  /** `next` of the page before; `null` or nothing to begin. Records that come or go meanwhile shift nothing. */
   after?: string | null;
 }
+export type Order<Field extends string> = Field | `-${Field}` | "created_at" | "-created_at";
 
 export interface Page<Fields> {
   items: Kept<Fields>[];

@@ -93,6 +93,12 @@ impl Image {
         &self.header.handlers
     }
 
+    /// The engine that it was made for; none for a component, which brings all that it needs.
+    #[must_use]
+    pub fn engine(&self) -> Option<&str> {
+        (self.header.kind == ImageKind::Script).then_some(&self.header.engine)
+    }
+
     pub(crate) fn positions(&self) -> &Positions {
         &self.header.positions
     }

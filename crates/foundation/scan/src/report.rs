@@ -74,7 +74,7 @@ impl<'t> Report<'t> {
 }
 
 /// The first characters, where that gives little away, and the length.
-fn redacted(secret: &[u8]) -> String {
+pub(crate) fn redacted(secret: &[u8]) -> String {
     let length = secret.iter().filter(|&&byte| byte & 0b1100_0000 != 0b1000_0000).count();
     let shown: String = secret
         .iter()

@@ -1,17 +1,32 @@
 //! Runs the jobs of apps: at least once, with a run id, never overlapping; each run is an act with an event.
+//!
+//! Runs go on beside each other: a slow one delays no other. One that never came to run, since the platform was busy,
+//! is tried again under the same run id. One that a cut ended is over: restoring the app does not bring it back.
+
+mod run;
 
 use crate::{
     Catalog, Error,
-    jobs::{Timetable, sql},
+    jobs::{JobRef, Timetable},
 };
 use async_trait::async_trait;
 use authority::{Act, AppRef, Caller, Rule, Target, rules};
-use model::{AppId, Problem, RequestId, TenantId, Timestamp};
-use std::{sync::Arc, time::Duration};
-use store::params;
+use model::{Problem, RequestId, TenantId, Timestamp};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::task::JoinSet;
 
 /// A run is lost when its node has not ended it by then: longer than any app's wall-clock limit.
 const LEASE: Duration = Duration::from_secs(120);
+/// When a run that the platform had no room for is tried again.
+const AGAIN_AFTER: Duration = Duration::from_secs(10);
+/// How late a run may begin; after that it has failed.
+const AGAIN_FOR: Duration = Duration::from_secs(3_600);
+/// How long runs that are over are kept; their events stay.
+const KEPT: Duration = Duration::from_secs(30 * 86_400);
 
 /// Begin a run of an app's job.
 #[derive(Debug, Clone)]
@@ -56,14 +71,18 @@ pub struct JobCall {
 /// What carries a run into the app: the gateway, through the assembly.
 #[async_trait]
 pub trait JobRunner: Send + Sync {
+    /// An error of kind `Unavailable` says that the app's code never began: the run is tried again.
     async fn run(&self, call: &JobCall) -> Result<(), Problem>;
 }
 
-/// The runner of one node.
+/// The runner of one node. Dropping it stops its runs; they count as lost.
 pub struct AppJobs {
     catalog: Arc<Catalog>,
     runner: Arc<dyn JobRunner>,
     timetable: Timetable,
+    /// Ids of the runs under way here, so that none is taken for lost however long it waits.
+    under_way: Mutex<HashSet<String>>,
+    runs: Mutex<JoinSet<()>>,
 }
 
 impl std::fmt::Debug for AppJobs {
@@ -75,129 +94,60 @@ impl std::fmt::Debug for AppJobs {
 impl AppJobs {
     #[must_use]
     pub fn new(catalog: Arc<Catalog>, runner: Arc<dyn JobRunner>) -> Self {
-        Self { catalog, runner, timetable: Timetable::default() }
+        Self { catalog, runner, timetable: Timetable::default(), under_way: Mutex::default(), runs: Mutex::default() }
     }
 
-    /// Begins what is due, and what another node lost; says how many runs it carried out. Called each second, on the
-    /// one node that holds the lease.
+    /// Begins what is due, and what was lost; says how many runs it began. Called each second, on the one node that
+    /// holds the lease. Waits for none of them.
     ///
     /// # Errors
-    /// When the database cannot be read or written.
-    pub async fn tick(&self, caller: &Caller) -> Result<usize, Error> {
+    /// When the database cannot be read or written; the others of this tick have begun all the same.
+    pub async fn tick(self: &Arc<Self>, caller: &Caller) -> Result<usize, Error> {
         let catalog = &self.catalog;
         let now = catalog.clock.now();
-        let mut calls = self.lost(now).await?;
-        for (app, job, due_at) in catalog.due_jobs(&self.timetable, now) {
+        while self.runs().try_join_next().is_some() {}
+        let mut begun = 0;
+        let mut failed = None;
+        for call in self.lost(now).await? {
+            match catalog.store.again(|| self.take(caller, &call)).await {
+                Ok(true) => begun += self.start(caller, call),
+                Ok(false) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        for (JobRef { app, job }, due_at) in self.due(now).await? {
             let call = JobCall { app, job, run_id: RequestId::generate().to_string(), due_at };
-            if catalog.store.again(|| self.begin(caller, &call)).await? {
-                calls.push(call);
+            match catalog.store.again(|| self.begin(caller, &call)).await {
+                Ok(true) => begun += self.start(caller, call),
+                Ok(false) => {}
+                Err(error) => failed = Some(error),
             }
         }
-        let runs = calls.iter().map(|call| self.carry_out(caller, call));
-        let done = futures_util::future::join_all(runs).await;
-        let count = done.len();
-        done.into_iter().collect::<Result<Vec<()>, Error>>()?;
-        Ok(count)
+        failed.map_or(Ok(begun), Err)
     }
 
-    /// Writes that the run begins; false when another run of the job is under way.
-    async fn begin(&self, caller: &Caller, call: &JobCall) -> Result<bool, Error> {
-        let catalog = &self.catalog;
-        let act = RunJob { tenant: catalog.tenant.clone(), app: call.app.clone(), job: call.job.clone() };
-        let permit = catalog.authority.permit(caller, act).await?;
-        let (act, mut tx) = catalog.store.write(permit).await?;
-        let (env, now) = (act.app.env.as_str(), tx.now());
-        let running = params![&act.tenant, &act.app.id, env, act.job.as_str(), now];
-        if tx.query_one(sql::RUNNING, running).await?.is_some() {
-            return Ok(false);
-        }
-        let row = params![
-            &act.tenant,
-            &act.app.id,
-            env,
-            act.job.as_str(),
-            call.due_at,
-            call.run_id.as_str(),
-            now.plus(LEASE),
-        ];
-        if tx.execute(sql::BEGIN, row).await? == 0 {
-            return Ok(false);
-        }
-        tx.commit(serde_json::json!({ "run_id": call.run_id, "due_at": call.due_at }), None).await?;
-        Ok(true)
+    /// Waits until every run that is under way now has ended.
+    pub async fn settled(&self) {
+        let runs = std::mem::take(&mut *self.runs());
+        runs.join_all().await;
     }
 
-    async fn carry_out(&self, caller: &Caller, call: &JobCall) -> Result<(), Error> {
-        let ended = self.runner.run(call).await;
-        if let Err(problem) = &ended {
-            tracing::warn!(app = %call.app.id, job = call.job, code = problem.code, "a job failed");
+    /// What is due now; for jobs that this runner has not seen yet, what was missed while no node ran.
+    async fn due(&self, now: Timestamp) -> Result<Vec<(JobRef, Timestamp)>, Error> {
+        let live = self.catalog.live_jobs();
+        if self.timetable.knows(&live) {
+            return Ok(self.timetable.due(live, now));
         }
-        let ended = &ended;
-        self.catalog.store.again(|| self.end(caller, call, ended)).await
+        let last = self.last_runs().await?;
+        self.timetable.learn(&live, &last, now);
+        Ok(self.timetable.due(live, now))
     }
 
-    async fn end(&self, caller: &Caller, call: &JobCall, ended: &Result<(), Problem>) -> Result<(), Error> {
-        let catalog = &self.catalog;
-        let act = JobDone { tenant: catalog.tenant.clone(), app: call.app.clone(), job: call.job.clone() };
-        let permit = catalog.authority.permit(caller, act).await?;
-        let (act, mut tx) = catalog.store.write(permit).await?;
-        let (state, code) = match ended {
-            Ok(()) => ("done", None),
-            Err(problem) => ("failed", Some(problem.code.as_str())),
-        };
-        let now = tx.now();
-        let row = params![
-            &act.tenant,
-            &act.app.id,
-            act.app.env.as_str(),
-            act.job.as_str(),
-            call.run_id.as_str(),
-            state,
-            now,
-        ];
-        tx.execute(sql::END, row).await?;
-        tx.commit(serde_json::json!({ "run_id": call.run_id, "state": state, "problem": code }), None).await?;
-        Ok(())
+    fn runs(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs that began and never ended, whose lease is over: this node takes them.
-    async fn lost(&self, now: Timestamp) -> Result<Vec<JobCall>, Error> {
-        let catalog = &self.catalog;
-        let mut calls = Vec::new();
-        for row in catalog.store.read(sql::LOST, params![&catalog.tenant, now]).await? {
-            let Ok(env) = row.text(1)?.parse() else { continue };
-            let call = JobCall {
-                app: AppRef { id: AppId::new(row.text(0)?), env },
-                job: row.text(2)?.to_owned(),
-                due_at: row.time(3)?,
-                run_id: row.text(4)?.to_owned(),
-            };
-            if catalog.serving().contains(&call.app) && self.take(&call, now).await? {
-                calls.push(call);
-            }
-        }
-        Ok(calls)
-    }
-
-    async fn take(&self, call: &JobCall, now: Timestamp) -> Result<bool, Error> {
-        let catalog = &self.catalog;
-        let caller = Caller::system("app-jobs");
-        let act = RunJob { tenant: catalog.tenant.clone(), app: call.app.clone(), job: call.job.clone() };
-        let permit = catalog.authority.permit(&caller, act).await?;
-        let (act, mut tx) = catalog.store.write(permit).await?;
-        let row = params![
-            &act.tenant,
-            &act.app.id,
-            act.app.env.as_str(),
-            act.job.as_str(),
-            call.run_id.as_str(),
-            now.plus(LEASE),
-            now,
-        ];
-        if tx.execute(sql::TAKE_LOST, row).await? == 0 {
-            return Ok(false);
-        }
-        tx.commit(serde_json::json!({ "run_id": call.run_id, "again": true }), None).await?;
-        Ok(true)
+    fn under_way(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

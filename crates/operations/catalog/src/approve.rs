@@ -2,7 +2,7 @@
 
 use crate::{
     Approved, Catalog, Decided, Deployed, Error,
-    decide::ApprovedBy,
+    decide::{ApprovedBy, facts},
     releases,
     requests::{self, Request, RequestState},
 };
@@ -19,7 +19,8 @@ pub struct ApproveRequest {
     pub app: AppRef,
     pub team: Group,
     pub requester: Option<PersonId>,
-    pub digest: String,
+    /// What policy judges: manifest, tier, digest, as for the deploy.
+    pub facts: serde_json::Value,
     pub break_glass: BreakGlass,
     pub why: String,
 }
@@ -39,7 +40,7 @@ impl Act for ApproveRequest {
         self.break_glass
     }
     fn facts(&self) -> serde_json::Value {
-        serde_json::json!({ "digest": self.digest })
+        self.facts.clone()
     }
 }
 
@@ -77,7 +78,7 @@ impl Catalog {
             app: request.app,
             team: view.team,
             requester: request.requester,
-            digest: request.digest,
+            facts: facts(&request.manifest, &request.digest, view.env),
             break_glass,
             why: reason(why)?,
         })

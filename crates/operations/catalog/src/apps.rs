@@ -66,6 +66,9 @@ pub struct AppView {
     pub purpose: Option<String>,
     pub created_at: Timestamp,
     pub environments: Vec<Deployment>,
+    /// Of an app that was ended: what was deleted, and when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Clone)]
@@ -92,6 +95,7 @@ pub(crate) struct AppRecord {
     pub(crate) team: Group,
     pub(crate) created_at: Timestamp,
     pub(crate) envs: BTreeMap<Env, EnvRecord>,
+    pub(crate) certificate: Option<serde_json::Value>,
 }
 
 /// Every app, by id; replaced as a whole.
@@ -132,6 +136,7 @@ impl Catalog {
                 team: Group::new(row.text(2)?),
                 created_at: row.time(3)?,
                 envs: BTreeMap::new(),
+                certificate: None,
             };
             apps.insert(id, record);
         }
@@ -153,6 +158,11 @@ impl Catalog {
             };
             if let Some(app) = apps.get_mut(&id) {
                 app.envs.insert(env, record);
+            }
+        }
+        for row in self.store.read(sql::TOMBSTONES, store::params![tenant]).await? {
+            if let Some(app) = apps.get_mut(&AppId::new(row.text(0)?)) {
+                app.certificate = serde_json::from_str(row.text(1)?).ok();
             }
         }
         let apps = apps.into_iter().map(|(id, app)| (id, Arc::new(app))).collect();
@@ -255,6 +265,7 @@ impl Catalog {
             purpose,
             created_at: app.created_at,
             environments: app.envs.iter().map(deployment).collect(),
+            certificate: app.certificate.clone(),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! `Checked → Decided → Approved`: what a release needs, and whether it has it.
 
-use crate::{Error, apps, releases::Release, requests, secrets::Versions};
+use crate::{Error, apps, live::expires_at, releases::Release, requests, secrets::Versions};
 use authority::{AppRef, AppState};
-use model::{Problem, ProblemKind, ReleaseNumber, RequestId, Tier};
+use model::{Env, Manifest, Problem, ProblemKind, ReleaseNumber, RequestId, Tier};
 use std::sync::Arc;
 use store::{Tx, params};
 
@@ -34,6 +34,11 @@ pub(crate) enum ApprovedBy {
     Request(RequestId),
 }
 
+/// What policy judges of a release that would go live, whichever act would bring it: deploy, approve or roll back.
+pub(crate) fn facts(manifest: &Manifest, digest: &str, env: Env) -> serde_json::Value {
+    serde_json::json!({ "manifest": manifest, "tier": manifest.tier(), "digest": digest, "env": env })
+}
+
 impl Decided {
     /// Looks at the environment that the release is for.
     pub(crate) async fn of(
@@ -58,12 +63,16 @@ impl Decided {
             compared_with = row.opt_int(1)?.and_then(|number| u32::try_from(number).ok()).map(ReleaseNumber);
             credential_epoch = row.uint(2)?;
         }
+        if tx.now() >= expires_at(&release.manifest) {
+            return Err(Error::Refused(past_its_date(&name, &release)));
+        }
         Ok(Self { app, name, release, secrets, compared_with, credential_epoch })
     }
 
     /// Whether it may go live by today's rules; if not, it comes back, to be asked for.
     pub(crate) async fn approved(self, tx: &mut Tx) -> Result<Result<Approved, Self>, Error> {
-        if self.release.tier == Tier::Low {
+        // Today's tiers, whatever they were when the release was made.
+        if self.release.manifest.tier() == Tier::Low {
             return Ok(Ok(Approved { decided: self, by: ApprovedBy::Tier }));
         }
         let tenant = tx.tenant().clone();
@@ -106,6 +115,16 @@ impl Decided {
         tx.execute(requests::sql::INSERT, row).await?;
         Ok(id)
     }
+}
+
+fn past_its_date(name: &str, release: &Release) -> Problem {
+    Problem::new(
+        ProblemKind::Conflict,
+        "release.expired",
+        format!("release {} of `{name}` is past its date", release.number),
+        format!("its manifest says `expires = \"{}\"`, and no release serves after that", release.manifest.app.expires),
+        "deploy it again with a later `expires`",
+    )
 }
 
 pub(crate) fn switched_off(name: &str) -> Problem {

@@ -1,6 +1,11 @@
 //! Deploy: from checked files to a live release, or to a request that waits for a person.
 
-use crate::{Catalog, Checked, Decided, Deployed, Error, Status, apps, decide::ended, releases, secrets::Versions};
+use crate::{
+    Catalog, Checked, Decided, Deployed, Error, Status, apps,
+    decide::{ended, facts},
+    releases,
+    secrets::Versions,
+};
 use authority::{Act, AppRef, AppState, Permit, Rule, Target, rules};
 use model::{AppId, Env, Group, Manifest, Problem, ProblemKind, TenantId};
 use std::sync::Arc;
@@ -56,12 +61,7 @@ impl Catalog {
         }
         let first = if known.is_some() { First::No } else { First::Yes };
         let id = known.map_or_else(AppId::generate, |app| app.id.clone());
-        let facts = serde_json::json!({
-            "manifest": manifest,
-            "tier": manifest.tier(),
-            "digest": digest,
-            "env": env,
-        });
+        let facts = facts(manifest, digest, env);
         Ok(DeployApp {
             tenant: self.tenant.clone(),
             app: AppRef { id, env },

@@ -92,11 +92,11 @@ pub async fn check(unpacked: Unpacked, sandbox: &Arc<Sandbox>, now: Timestamp) -
     };
     let manifest = match parsed {
         Ok(parsed) => {
-            findings.extend(parsed.warnings);
+            findings.extend(hidden(&unpacked, parsed.warnings));
             parsed.manifest
         }
         Err(more) => {
-            findings.splice(0..0, more);
+            findings.splice(0..0, hidden(&unpacked, more));
             return Err(blocked(None, findings));
         }
     };
@@ -118,11 +118,22 @@ pub async fn check(unpacked: Unpacked, sandbox: &Arc<Sandbox>, now: Timestamp) -
     Ok(Checked { unpacked, manifest: Arc::new(manifest), image, findings })
 }
 
+/// Messages quote what the builder wrote, and a credential may stand where an id should.
+fn hidden(unpacked: &Unpacked, mut findings: Vec<Finding>) -> Vec<Finding> {
+    let text = unpacked.get(MANIFEST).map(|text| &text[..]).unwrap_or_default();
+    for finding in &mut findings {
+        for part in [&mut finding.what, &mut finding.why, &mut finding.fix] {
+            *part = scan::hide(text, part);
+        }
+    }
+    findings
+}
+
 fn blocked(tier: Option<Tier>, findings: Vec<Finding>) -> Box<CheckDocument> {
     Box::new(CheckDocument { verdict: Verdict::Block, tier, findings })
 }
 
-async fn build(
+pub(crate) async fn build(
     manifest: &Manifest,
     unpacked: &Unpacked,
     sandbox: &Arc<Sandbox>,

@@ -5,6 +5,7 @@ pub(crate) mod sql;
 use crate::{Catalog, Checked, Error, apps::tier_of};
 use authority::AppRef;
 use model::{AppId, Env, Finding, Manifest, PersonId, ReleaseNumber, Tier, Timestamp};
+use sandbox::Image;
 use serde::Serialize;
 use std::sync::Arc;
 use store::{Row, Tx, params};
@@ -46,6 +47,11 @@ struct Asset<'a> {
 /// Digest over all grants of a manifest.
 pub(crate) fn grants_digest(manifest: &Manifest) -> String {
     seal::Digest::of(&manifest.canonical_json()).to_string()
+}
+
+/// Which engine an image was made for, as its row says it.
+pub(crate) fn engine_of(image: &Image) -> &str {
+    image.engine().unwrap_or("component")
 }
 
 /// Writes a new release with its bundle, image and assets.
@@ -97,6 +103,7 @@ pub(crate) async fn insert(tx: &mut Tx, app: &AppRef, checked: &Checked) -> Resu
         actor,
         person.as_ref().map(PersonId::as_str),
         release.created_at,
+        checked.image().map(engine_of).unwrap_or_default(),
     ];
     tx.execute(sql::INSERT, row).await?;
     Ok(release)
@@ -120,25 +127,30 @@ impl Catalog {
     /// # Errors
     /// When the database cannot be read.
     pub async fn releases(&self, app: &AppId) -> Result<Vec<ReleaseView>, Error> {
-        let rows = self.store.read(sql::OF_APP, params![&self.tenant, app]).await?;
+        let known = self.known_releases(app).await?;
         let apps = self.apps.all();
         let live = |release: &Release| {
             let env = apps.get(app).and_then(|app| app.envs.get(&release.env));
             env.and_then(|env| env.live.as_ref()).is_some_and(|live| live.release == release.number)
         };
-        rows.iter()
-            .map(|row| {
-                let release = release(row)?;
-                Ok(ReleaseView {
-                    release: release.number,
-                    env: release.env,
-                    digest: release.digest.clone(),
-                    tier: release.tier,
-                    created_at: release.created_at,
-                    live: live(&release),
-                })
-            })
-            .collect()
+        let view = |release: Release| ReleaseView {
+            live: live(&release),
+            release: release.number,
+            env: release.env,
+            digest: release.digest,
+            tier: release.tier,
+            created_at: release.created_at,
+        };
+        Ok(known.into_iter().map(view).collect())
+    }
+
+    pub(crate) async fn known_release(&self, app: &AppId, number: ReleaseNumber) -> Result<Option<Release>, Error> {
+        self.store.read_one(sql::ONE, params![&self.tenant, app, number.0]).await?.as_ref().map(release).transpose()
+    }
+
+    /// The releases of an app as they are stored, newest first.
+    pub(crate) async fn known_releases(&self, app: &AppId) -> Result<Vec<Release>, Error> {
+        self.store.read(sql::OF_APP, params![&self.tenant, app]).await?.iter().map(release).collect()
     }
 }
 

@@ -88,6 +88,7 @@ pub(crate) struct Request {
     pub(crate) compared_with: Option<ReleaseNumber>,
     pub(crate) requester: Option<PersonId>,
     pub(crate) state: RequestState,
+    pub(crate) manifest: Manifest,
 }
 
 impl Catalog {
@@ -126,7 +127,7 @@ impl Catalog {
         let request = request(row)?;
         let apps = self.apps.all();
         let Some(app) = apps.get(&request.app.id) else { return Ok(None) };
-        let manifest = reread(row.text(13)?)?;
+        let manifest = request.manifest;
         let old = row.opt_text(16)?.map(reread).transpose()?;
         Ok(Some(RequestView {
             app: app.name.to_string(),
@@ -173,6 +174,7 @@ fn request(row: &Row) -> Result<Request, Error> {
             "rejected" => RequestState::Rejected,
             _ => RequestState::Void,
         },
+        manifest: reread(row.text(13)?)?,
     })
 }
 

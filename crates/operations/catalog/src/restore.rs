@@ -1,6 +1,6 @@
 //! Restore: an app that was switched off serves again, with new credentials; what was issued before stays dead.
 
-use crate::{Catalog, Decided, Error, Restored, approve::reason, apps, document::RestoredEnv, releases};
+use crate::{Catalog, Decided, Error, Restored, approve::reason, apps, decide::facts, document::RestoredEnv, releases};
 use authority::{Act, AppRef, AppState, Permit, Rule, Target, rules};
 use model::{AppId, Group, Problem, ProblemKind, ReleaseNumber, TenantId};
 use store::params;
@@ -11,6 +11,8 @@ pub struct RestoreApp {
     pub tenant: TenantId,
     pub app: AppId,
     pub team: Group,
+    /// What policy judges, by today's rules: the `releases` that would serve again, each as for a deploy.
+    pub facts: serde_json::Value,
     pub why: String,
 }
 
@@ -22,6 +24,9 @@ impl Act for RestoreApp {
     fn team(&self) -> Option<Group> {
         Some(self.team.clone())
     }
+    fn facts(&self) -> serde_json::Value {
+        self.facts.clone()
+    }
 }
 
 impl Catalog {
@@ -31,7 +36,12 @@ impl Catalog {
     /// No such app; no reason.
     pub fn plan_restore(&self, name: &str, why: &str) -> Result<RestoreApp, Error> {
         let (app, team) = self.find(name)?;
-        Ok(RestoreApp { tenant: self.tenant.clone(), app, team, why: reason(why)? })
+        let known = self.by_name(name);
+        let envs =
+            known.iter().flat_map(|app| &app.envs).filter_map(|(env, record)| Some((*env, record.live.as_ref()?)));
+        let releases: Vec<_> = envs.map(|(env, live)| facts(&live.manifest, &live.digest, env)).collect();
+        let facts = serde_json::json!({ "releases": releases });
+        Ok(RestoreApp { tenant: self.tenant.clone(), app, team, facts, why: reason(why)? })
     }
 
     /// Opens every surface anew, under the credential epoch that the revoke began.

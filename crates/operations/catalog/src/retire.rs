@@ -1,6 +1,6 @@
 //! Retire: the end of an app. Its data goes, its name stays taken, a certificate says what was deleted.
 
-use crate::{Catalog, Error, Retired, apps, requests};
+use crate::{Catalog, Error, Retired, apps, jobs, requests};
 use authority::{Act, AppState, Permit, Rule, Target, change, rules};
 use model::{AppId, Group, TenantId};
 use store::params;
@@ -48,6 +48,7 @@ impl Catalog {
             for surface in &self.surfaces {
                 deleted.extend(surface.retire(&mut tx, app).await?);
             }
+            tx.execute(jobs::sql::CUT, params![&tenant, &app.id, app.env.as_str(), now]).await?;
             tx.feed(change::APP, change::app_key(app));
         }
         tx.execute(apps::sql::RETIRE, params![&tenant, &act.app, now]).await?;

@@ -2,7 +2,7 @@
 //!
 //! Cut first, record after: taking authority away never waits for the record.
 
-use crate::{Catalog, Error, Receipt, approve::reason, apps, requests};
+use crate::{Catalog, Error, Receipt, approve::reason, apps, jobs, requests};
 use authority::{Act, AppRef, AppState, Cut, Permit, Rule, Target, change, rules};
 use model::{AppId, Env, EventId, Group, TenantId};
 use std::sync::Arc;
@@ -130,6 +130,8 @@ impl Catalog {
         for surface in &self.surfaces {
             surface.cut_rows(tx, app).await?;
         }
+        let (tenant, now) = (tx.tenant().clone(), tx.now());
+        tx.execute(jobs::sql::CUT, params![&tenant, &app.id, app.env.as_str(), now]).await?;
         Ok(())
     }
 }

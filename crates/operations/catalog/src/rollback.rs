@@ -1,9 +1,8 @@
 //! Roll back: an earlier release serves again, if today's rules still let it.
 
-use crate::{Catalog, Decided, Deployed, Error, apps, releases};
+use crate::{Catalog, Decided, Deployed, Error, apps, decide::facts, releases};
 use authority::{Act, AppRef, Permit, Rule, Target, rules};
 use model::{Env, Group, Problem, ProblemKind, ReleaseNumber, TenantId};
-use store::params;
 
 /// Serve an earlier release.
 #[derive(Debug, Clone)]
@@ -11,8 +10,9 @@ pub struct RollBack {
     pub tenant: TenantId,
     pub app: AppRef,
     pub team: Group,
-    /// The one before what serves now, when nothing is said.
-    pub to: Option<ReleaseNumber>,
+    pub to: ReleaseNumber,
+    /// What policy judges, by today's rules: the manifest of that release, its tier and digest.
+    pub facts: serde_json::Value,
 }
 
 impl Act for RollBack {
@@ -23,35 +23,40 @@ impl Act for RollBack {
     fn team(&self) -> Option<Group> {
         Some(self.team.clone())
     }
+    fn facts(&self) -> serde_json::Value {
+        self.facts.clone()
+    }
 }
 
 impl Catalog {
-    /// Names the act.
+    /// Names the act. Without `to` it goes to the release before what serves now.
     ///
     /// # Errors
-    /// No such app.
-    pub fn plan_rollback(&self, name: &str, env: Env, to: Option<ReleaseNumber>) -> Result<RollBack, Error> {
+    /// No such app; no earlier release of this environment.
+    pub async fn plan_rollback(&self, name: &str, env: Env, to: Option<ReleaseNumber>) -> Result<RollBack, Error> {
         let (id, team) = self.find(name)?;
-        Ok(RollBack { tenant: self.tenant.clone(), app: AppRef { id, env }, team, to })
+        let live = self.by_name(name).and_then(|app| app.envs.get(&env).and_then(|env| env.live.clone()));
+        let known = self.known_releases(&id).await?;
+        let of_env = known.into_iter().filter(|release| release.env == env);
+        let release = match to {
+            Some(to) => of_env.into_iter().find(|release| release.number == to),
+            None => of_env
+                .filter(|release| live.as_ref().is_none_or(|live| release.number < live.release))
+                .max_by_key(|release| release.number),
+        };
+        let release = release.ok_or_else(|| Error::Refused(nothing_earlier(name)))?;
+        let facts = facts(&release.manifest, &release.digest, env);
+        Ok(RollBack { tenant: self.tenant.clone(), app: AppRef { id, env }, team, to: release.number, facts })
     }
 
     /// Makes the earlier release live, or asks for it.
     ///
     /// # Errors
-    /// No earlier release of this environment; an app that is switched off.
+    /// An app that is switched off.
     pub async fn rollback(&self, permit: Permit<RollBack>) -> Result<Deployed, Error> {
         let name = self.name_of(&permit.act().app.id).ok_or_else(|| Error::Refused(apps::unknown("?")))?;
-        let known = self.releases(&permit.act().app.id).await?;
         let (act, mut tx) = self.store.write(permit).await?;
-        let tenant = tx.tenant().clone();
-        let row = tx.query_one(apps::sql::DEPLOYMENT, params![&tenant, &act.app.id, act.app.env.as_str()]).await?;
-        let now = row.map(|row| row.opt_int(1)).transpose()?.flatten().and_then(|number| u32::try_from(number).ok());
-        let before = known
-            .iter()
-            .map(|view| (view.release, view.env))
-            .filter(|(number, env)| *env == act.app.env && now.is_none_or(|now| number.0 < now));
-        let to = act.to.or_else(|| before.map(|(number, _)| number).max());
-        let to = to.ok_or_else(|| Error::Refused(nothing_earlier(&name)))?;
+        let to = act.to;
         let release = releases::one(&mut tx, &act.app.id, to).await?.filter(|release| release.env == act.app.env);
         let release = release.ok_or_else(|| Error::Refused(nothing_earlier(&name)))?;
         let secrets = self.secret_versions(&release.manifest, act.app.env).await?;

@@ -3,6 +3,8 @@
 //! Refuses: traversal, links and devices, bombs, duplicates (also those that differ in case alone), names that are
 //! odd on some machine, and more files or bytes than an app needs. Nothing is written to disk.
 
+mod names;
+
 use bytes::Bytes;
 use model::{Problem, ProblemKind};
 use seal::Digest;
@@ -19,8 +21,8 @@ const UNPACKED_MAX_BYTES: u64 = 64 << 20;
 const FILES_MAX: usize = 2_000;
 /// Directories count too, so that an archive of nothing but entries ends soon.
 const ENTRIES_MAX: usize = 8_000;
-const NAME_MAX_BYTES: usize = 200;
-const DEPTH_MAX: usize = 16;
+/// Beside names that begin with a dot.
+const LEFT_OUT: [&str; 3] = ["node_modules", "Thumbs.db", "desktop.ini"];
 /// Windows of 8 MiB (RFC 8878, section 3.1.1.1.2, recommends that decoders take these).
 const WINDOW_LOG_MAX: u32 = 23;
 const PACK_LEVEL: i32 = 3;
@@ -70,8 +72,15 @@ impl Upload {
                 return Err(odd(&name, "only plain files belong in an app"));
             }
             let mut bytes = Vec::new();
-            let room = files.room();
+            let (room, size) = (files.room(), entry.size());
+            if size > room {
+                return Err(too_large("what the archive holds", UNPACKED_MAX_BYTES));
+            }
             (&mut entry).take(room + 1).read_to_end(&mut bytes).map_err(|_| not_an_archive())?;
+            // An archive that was cut gives what is left of its last file, and no error.
+            if bytes.len() as u64 != size {
+                return Err(not_an_archive());
+            }
             files.add(name, bytes.into())?;
         }
         files.done()
@@ -81,7 +90,10 @@ impl Upload {
 #[derive(Default)]
 struct Files {
     files: BTreeMap<String, Bytes>,
+    /// As a machine sees them that knows no upper case.
     folded: BTreeSet<String>,
+    /// The folders that they lie in, so that no name is both.
+    folders: BTreeSet<String>,
     size: u64,
 }
 
@@ -92,12 +104,27 @@ impl Files {
 
     fn add(&mut self, name: String, bytes: Bytes) -> Result<(), Problem> {
         let name = name.strip_prefix("./").map(str::to_owned).unwrap_or(name);
-        check_name(&name)?;
+        if let Err(why) = names::check(&name) {
+            return Err(odd(&name, why));
+        }
         if bytes.len() as u64 > self.room() {
             return Err(too_large("what the archive holds", UNPACKED_MAX_BYTES));
         }
         self.size += bytes.len() as u64;
-        if !self.folded.insert(name.to_lowercase()) {
+        let folded = name.to_lowercase();
+        for (at, _) in folded.match_indices('/') {
+            let folder = folded.get(..at).unwrap_or_default();
+            if self.folded.contains(folder) {
+                return Err(odd(&name, "a file of the app has the name of its folder"));
+            }
+            if !self.folders.contains(folder) {
+                self.folders.insert(folder.to_owned());
+            }
+        }
+        if self.folders.contains(&folded) {
+            return Err(odd(&name, "a folder of the app has the same name"));
+        }
+        if !self.folded.insert(folded) {
             return Err(odd(&name, "the name is there twice (upper and lower case count as the same)"));
         }
         self.files.insert(name, bytes);
@@ -118,7 +145,7 @@ impl Files {
 impl Unpacked {
     /// The files of a folder, by the same rules: what `check` and `deploy` see is what the server will see.
     ///
-    /// Left out: names that begin with a dot, and `node_modules`.
+    /// Left out: names that begin with a dot, `node_modules`, and what Windows puts into folders by itself.
     ///
     /// # Errors
     /// A folder that cannot be read, or holds what an archive may not.
@@ -127,7 +154,7 @@ impl Unpacked {
         let walk = ignore::WalkBuilder::new(folder)
             .standard_filters(false)
             .hidden(true)
-            .filter_entry(|entry| entry.file_name() != "node_modules")
+            .filter_entry(|entry| !LEFT_OUT.iter().any(|name| entry.file_name() == *name))
             .sort_by_file_name(Ord::cmp)
             .build();
         for entry in walk {
@@ -137,8 +164,11 @@ impl Unpacked {
                 continue;
             }
             let path = entry.path();
-            let name =
-                path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
+            let inside = path.strip_prefix(folder).unwrap_or(path);
+            let name = inside.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
+            if inside.to_str().is_none() {
+                return Err(odd(&name, "its name is not UTF-8"));
+            }
             if !kind.is_some_and(|kind| kind.is_file()) {
                 return Err(odd(&name, "links could lead out of the app's folder"));
             }
@@ -216,26 +246,8 @@ impl Unpacked {
     }
 }
 
-fn check_name(name: &str) -> Result<(), Problem> {
-    let part = |part: &str| part.is_empty() || part == "." || part == ".." || part.ends_with(['.', ' ']);
-    let why = if name.len() > NAME_MAX_BYTES {
-        "the name is longer than 200 bytes"
-    } else if name.starts_with('/') || name.contains('\\') || name.contains(':') {
-        "names are relative, with `/` between folders"
-    } else if name.chars().any(char::is_control) {
-        "the name holds a control character"
-    } else if name.split('/').any(part) {
-        "the name has a part that is empty, `.`, `..`, or ends in a dot or space"
-    } else if name.split('/').count() > DEPTH_MAX {
-        "it lies more than 16 folders deep"
-    } else {
-        return Ok(());
-    };
-    Err(odd(name, why))
-}
-
 fn odd(name: &str, why: &str) -> Problem {
-    let shown: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
+    let shown: String = name.chars().filter(|c| !c.is_control() && !names::unseen(*c)).take(80).collect();
     Problem::new(
         ProblemKind::Unprocessable,
         "bundle.entry",

@@ -111,6 +111,7 @@ rules! {
     // catalog
     APP_DEPLOY = "app.deploy" "deploy a release", Act Raises, [May::BuilderInTeam] No, Yes, Nobody;
     RELEASE_LIVE = "release.live" "make an approved release live", Act Raises, [] No, No, System;
+    RELEASE_REBUILD = "release.rebuild" "make a release ready again, for the engine of a newer server", Act Keeps, [] No, No, System;
     RELEASE_APPROVE = "release.approve" "approve a request", Act Raises, [REVIEWER, OPERATOR] Fresh, BreakGlass, Nobody;
     RELEASE_REJECT = "release.reject" "send a request back", Act Keeps, [REVIEWER, OPERATOR] No, Yes, Nobody;
     RELEASE_ROLLBACK = "release.rollback" "serve an earlier release again", Act Raises, [May::BuilderInTeam, OPERATOR] No, Yes, Nobody;

@@ -1,4 +1,4 @@
-//! The system's own jobs: expiry, retention, old log lines, and the scheduled jobs of apps. Each acts as a named system
+//! The system's own jobs: expiry, retention, old log lines, releases of another engine, and the scheduled jobs of apps. Each acts as a named system
 //! caller through the same permits as anyone; each runs on the one node that holds its lease.
 
 use crate::Bailiwick;
@@ -17,6 +17,8 @@ const APP_JOBS_EVERY: Duration = Duration::from_secs(1);
 const EXPIRY_EVERY: Duration = Duration::from_secs(5);
 const RETENTION_EVERY: Duration = Duration::from_secs(60);
 const LOGS_EVERY: Duration = Duration::from_secs(3_600);
+/// At start, above all; after that for a release that came back with an older copy of the data.
+const REBUILD_EVERY: Duration = Duration::from_secs(3_600);
 
 struct ByGateway(Arc<Gateway>);
 
@@ -33,10 +35,11 @@ enum Job {
     Expiry,
     Retention,
     Logs,
+    Rebuild,
 }
 
 impl Job {
-    const ALL: [Self; 4] = [Self::AppJobs, Self::Expiry, Self::Retention, Self::Logs];
+    const ALL: [Self; 5] = [Self::AppJobs, Self::Expiry, Self::Retention, Self::Logs, Self::Rebuild];
 
     const fn name(self) -> &'static str {
         match self {
@@ -44,6 +47,7 @@ impl Job {
             Self::Expiry => "expiry",
             Self::Retention => "retention",
             Self::Logs => "app-logs",
+            Self::Rebuild => "rebuild",
         }
     }
 
@@ -53,6 +57,7 @@ impl Job {
             Self::Expiry => EXPIRY_EVERY,
             Self::Retention => RETENTION_EVERY,
             Self::Logs => LOGS_EVERY,
+            Self::Rebuild => REBUILD_EVERY,
         }
     }
 }
@@ -84,6 +89,9 @@ async fn run(server: Weak<Bailiwick>, app_jobs: Arc<AppJobs>, job: Job) {
             Job::Expiry => server.catalog.expire_due(&caller).await.map(drop).map_err(|error| Problem::from(&error)),
             Job::Retention => server.data.purge_due(&caller).await.map(drop).map_err(|error| Problem::from(&error)),
             Job::Logs => server.app_log.prune().await.map(drop).map_err(|error| error.problem()),
+            Job::Rebuild => {
+                server.catalog.rebuild(&caller, &server.sandbox).await.map(drop).map_err(|error| Problem::from(&error))
+            }
         };
         if let Err(problem) = done {
             tracing::error!(job = job.name(), %problem, "a job of the system failed; it runs again");

@@ -26,6 +26,8 @@ async fn mistakes_are_named_with_their_place() {
         (&[("app.js", "import x from 'left-pad';\nexport default { fetch() {} };")][..], "left-pad", "app.js"),
         (&[("app.js", "import x from './gone.js';\nexport default { fetch() {} };")][..], "gone.js", "app.js"),
         (&[("app.js", "import x from '../../etc/passwd';\nexport default { fetch() {} };")][..], "", "app.js"),
+        (&[("app.js", "import x from './x.json';"), ("x.json", "{\n  \"a\": 1,\n}")][..], "not JSON", "x.json:3:"),
+        (&[("app.ts", "@sealed class A {}\nexport default { fetch() {} };")][..], "", "app.ts:1:"),
         (&[("app.tsx", "export default {};")][..], "JSX", "app.tsx"),
         (&[("app.js", "export const a = 1;")][..], "", "app.js"),
     ] {

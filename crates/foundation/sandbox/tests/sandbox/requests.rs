@@ -32,6 +32,59 @@ async fn modules_import_each_other() {
 }
 
 #[tokio::test]
+async fn typescript_is_imported_by_any_name_that_tools_write() {
+    let app = app_of(&[
+        (
+            "app.ts",
+            "import { one } from './one.js';\nimport { two } from './two';\nimport { three } from './lib';\n\
+             import type { Shape } from './shape.js';\nimport { Kind, type Other } from './shape';\n\
+             const shape: Shape = { sum: one + two + three };\n\
+             export default { fetch: (_request: Request, _env: Other) => new Response(`${shape.sum} ${Kind.B} ${Kind[1]}`) };",
+        ),
+        ("one.ts", "export const one: number = 1;"),
+        ("two.ts", "export const two = 2 as const;"),
+        ("lib/index.ts", "export { three } from '../three.mjs';"),
+        ("three.mts", "export let three!: number; three = 3;"),
+        ("shape.ts", "export interface Shape { sum: number }\nexport type Other = unknown;\nexport enum Kind { A = 1, B = 'b' }"),
+    ])
+    .await;
+    assert_eq!(get(&app, "/").await.1, "6 b A");
+}
+
+#[tokio::test]
+async fn typescript_of_many_shapes_runs() {
+    let code = "abstract class Base<T> { constructor(protected readonly value: T, public label?: string) {} abstract show(): string; }\n\
+        class Mine extends Base<number> { declare unused: string; #secret = 4; override show(): string { return `${this.value}${this.#secret}${this.label ?? '-'}`; } static { globalThis.made = 1; } }\n\
+        declare global { var made: number }\n\
+        namespace Tools { export const twice = (n: number): number => n * 2; }\n\
+        const enum Level { Low, High = Low + 5 }\n\
+        function over(a: string): string; function over(a: number): string; function over(a: unknown): string { return String(a); }\n\
+        const picked = { a: 1, b: { c: [1, 2] } } as const satisfies Record<string, unknown>;\n\
+        type Keys<T> = { [K in keyof T as `x${string & K}`]?: T[K] };\n\
+        let x: Keys<typeof picked> | undefined;\n\
+        function isText(v: unknown): v is string { return typeof v === 'string'; }\n\
+        const generic = <T,>(v: T): T => v;\n\
+        export default { async fetch(request: Request): Promise<Response> { const n = (x?.xa)!; return Response.json([new Mine(3).show(), Tools.twice(2), Level.High, over(1), picked.b.c[1]!, isText('a'), generic<number>(7), n ?? null, <string>'old']); } } satisfies { fetch(r: Request): Promise<Response> };";
+    let app = app_of(&[("app.ts", code)]).await;
+    assert_eq!(get(&app, "/").await.1, r#"["34-",4,5,"1",2,true,7,null,"old"]"#);
+}
+
+#[tokio::test]
+async fn json_files_are_modules() {
+    let app = app_of(&[
+        (
+            "app.js",
+            "import rooms from './rooms.json' with { type: 'json' };\nimport more from './lib/more.json';\n\
+             export default { fetch: () => Response.json([rooms[1].name, more.n, Object.keys(more)]) };",
+        ),
+        ("rooms.json", "[{\"name\": \"a\"}, {\"name\": \"b\\u2028\"}]\r\n"),
+        ("lib/more.json", "{\"n\": 1e2, \"__proto__\": {\"x\": 1}}"),
+    ])
+    .await;
+    assert_eq!(get(&app, "/").await.1, "[\"b\u{2028}\",100,[\"n\",\"__proto__\"]]");
+}
+
+#[tokio::test]
 async fn the_context_reaches_the_app_and_its_header_does_not() {
     let app = handler(
         "return Response.json([env.user.email, env.app.name, env.SLACK_TOKEN, request.url, \

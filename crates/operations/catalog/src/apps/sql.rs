@@ -12,3 +12,4 @@ pub(crate) const EXPIRE: &str = "UPDATE deployments SET state = 'expired', crede
 pub(crate) const RETIRE: &str = "UPDATE deployments SET state = 'retired', release = NULL, credential_epoch = credential_epoch + 1, changed_at = $3 WHERE tenant = $1 AND app_id = $2";
 pub(crate) const TOMBSTONE: &str = "INSERT INTO tombstones (tenant, app_id, retired_at, certificate) VALUES ($1, $2, $3, $4) ON CONFLICT (tenant, app_id) DO NOTHING";
 pub(crate) const STATES: &str = "SELECT state FROM deployments WHERE tenant = $1 AND app_id = $2";
+pub(crate) const TOMBSTONES: &str = "SELECT app_id, certificate FROM tombstones WHERE tenant = $1";

@@ -145,7 +145,7 @@ pub(crate) async fn retire(State(server): State<Arc<Bailiwick>>, Path(name): Pat
 #[utoipa::path(post, path = "/api/v1/apps/{name}/rollback", request_body = RollbackTo, responses((status = 200, description = "as deploy", body = Object)))]
 pub(crate) async fn rollback(State(server): State<Arc<Bailiwick>>, Path(name): Path<String>, asked: Asked) -> Reply {
     let RollbackTo { to, env } = asked.json()?;
-    let act = server.catalog.plan_rollback(&name, env.unwrap_or(Env::Prod), to.map(ReleaseNumber))?;
+    let act = server.catalog.plan_rollback(&name, env.unwrap_or(Env::Prod), to.map(ReleaseNumber)).await?;
     let deployed = server
         .store
         .again(|| async {

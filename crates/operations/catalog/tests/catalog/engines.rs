@@ -1,0 +1,55 @@
+//! A newer server with another engine: every release is made ready again, and nothing else of it changes.
+
+use crate::house::{APP, House, manifest, sandbox};
+use authority::Caller;
+use store::params;
+
+async fn releases_of_another_engine_are_made_ready_again(house: House) {
+    let text = manifest("poll", "");
+    house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap();
+    let newer = APP.replace("hello", "again");
+    house.deploy(&[("bailiwick.toml", &text), ("app.js", &newer)]).await.unwrap();
+    let fixed = "[app]\nname = \"pages\"\nteam = \"staff\"\npurpose = \"Shows\"\nexpires = \"2027-01-31\"\nclass = \"internal\"\n\
+                 [runtime]\nprofile = \"static\"\nmain = \"index.html\"\nassets = \"public\"\n[access]\nuse = [\"everyone\"]\n";
+    house.deploy(&[("bailiwick.toml", fixed), ("public/index.html", "<p>hello")]).await.unwrap();
+    let system = Caller::system("rebuild");
+    assert_eq!(house.catalog.rebuild(&system, sandbox()).await.unwrap(), 0, "all are of this engine");
+
+    // As an older server left them.
+    let app = house.app("poll");
+    house.write("UPDATE releases SET engine = 'other', image = 'sha256:gone' WHERE image IS NOT NULL").await;
+    house.surface.opened.lock().unwrap().clear();
+    let epoch = house.store.epoch(&model::TenantId::main()).await.unwrap();
+    assert_eq!(house.catalog.rebuild(&system, sandbox()).await.unwrap(), 2);
+    assert_eq!(house.catalog.rebuild(&system, sandbox()).await.unwrap(), 0);
+    assert_eq!(house.store.epoch(&model::TenantId::main()).await.unwrap(), epoch, "no authority changed");
+    // The surfaces got the new image of what serves, and of that alone.
+    let opened = house.surface.opened.lock().unwrap().clone();
+    assert_eq!(opened.len(), 1, "{opened:?}");
+    let (of, release, credentials, image) = opened[0].clone();
+    assert_eq!((&of, release, credentials), (&app, 2, 1));
+    let image = image.unwrap();
+    let bytes = house.store.blobs(&model::TenantId::main()).get(&image.parse().unwrap()).await.unwrap().unwrap();
+    sandbox().load(&sandbox::Image::from_bytes(bytes).unwrap(), 1).await.unwrap();
+    let events = house.events("release.rebuild").await;
+    assert_eq!(events.len(), 2);
+    assert_eq!(events[0]["release"], 2, "what serves first");
+}
+
+async fn one_that_does_not_load_stays_and_keeps_no_other(house: House) {
+    let text = manifest("poll", "");
+    house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap();
+    let other = manifest("other", "");
+    house.deploy(&[("bailiwick.toml", &other), ("app.js", APP)]).await.unwrap();
+    // The bundle of one holds no code, as if this engine had no such language.
+    let empty = crate::house::unpacked(&[("bailiwick.toml", &text)]).pack().unwrap();
+    let digest = house.put_blob(&empty).await;
+    let app = house.app("poll");
+    house.write("UPDATE releases SET engine = 'other'").await;
+    house.write_with("UPDATE releases SET bundle = $1 WHERE app_id = $2", params![digest, &app.id]).await;
+    let system = Caller::system("rebuild");
+    assert_eq!(house.catalog.rebuild(&system, sandbox()).await.unwrap(), 1);
+    assert_eq!(house.catalog.rebuild(&system, sandbox()).await.unwrap(), 0);
+}
+
+both!(releases_of_another_engine_are_made_ready_again, one_that_does_not_load_stays_and_keeps_no_other);

@@ -1,0 +1,99 @@
+//! From live to its end: expiry on the date, a switch that no deploy undoes, a certificate that stays.
+
+use crate::house::{APP, House, manifest, refused};
+use authority::{AppState, Caller};
+use catalog::{ListApps, Status};
+use model::{Env, TenantId};
+use std::time::Duration;
+
+async fn state(house: &House, name: &str) -> AppState {
+    let permit = house.permit(ListApps { tenant: TenantId::main() }).await.unwrap();
+    let apps = house.catalog.list(permit).unwrap();
+    apps.into_iter().find(|app| app.app == name).unwrap().environments[0].state
+}
+
+async fn an_app_is_suspended_on_its_date_and_not_before(house: House) {
+    let text = manifest("poll", "").replace("2027-01-31", "2026-11-24");
+    house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap();
+    let other = manifest("other", "");
+    house.deploy(&[("bailiwick.toml", &other), ("app.js", APP)]).await.unwrap();
+    let system = Caller::system("expiry");
+    // The last moment of its last day.
+    house.clock.advance(Duration::from_millis(86_400_000 + 43_200_000 - 1));
+    assert_eq!(house.catalog.expire_due(&system).await.unwrap(), 0);
+    assert_eq!(state(&house, "poll").await, AppState::Live);
+    house.clock.advance(Duration::from_millis(1));
+    assert_eq!(house.catalog.expire_due(&system).await.unwrap(), 1);
+    house.follow().await;
+    assert_eq!(house.catalog.expire_due(&system).await.unwrap(), 0);
+    assert_eq!(state(&house, "poll").await, AppState::Expired);
+    assert_eq!(*house.surface.cut.lock().unwrap(), [house.app("poll")]);
+    let events = house.events("app.expire").await;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0]["surfaces"][0]["state"], "dead", "{events:?}");
+    // Suspended is not revoked: its team deploys it again with a later date, under newer credentials.
+    assert_eq!(refused(house.restore("poll").await).code, "app.not_revoked");
+    let later = manifest("poll", "").replace("2027-01-31", "2026-12-24");
+    let again = house.deploy(&[("bailiwick.toml", &later), ("app.js", APP)]).await.unwrap();
+    assert_eq!(again.status, Status::Live);
+    let opened = house.surface.opened.lock().unwrap().last().cloned().unwrap();
+    assert_eq!((opened.0, opened.2), (house.app("poll"), 2));
+}
+
+async fn an_old_release_past_its_date_does_not_come_back(house: House) {
+    let text = manifest("poll", "").replace("2027-01-31", "2026-11-24");
+    house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap();
+    let later = manifest("poll", "").replace("2027-01-31", "2026-12-24");
+    house.deploy(&[("bailiwick.toml", &later), ("app.js", APP)]).await.unwrap();
+    house.clock.advance(Duration::from_secs(3 * 86_400));
+    assert_eq!(refused(house.rollback("poll", None).await).code, "release.expired");
+    assert_eq!(state(&house, "poll").await, AppState::Live);
+}
+
+async fn a_switched_off_app_is_not_deployed_on_again(house: House) {
+    let text = manifest("poll", "");
+    house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap();
+    house.revoke("poll").await;
+    for env in Env::ALL {
+        let denied = house.deploy_to(env, &[("bailiwick.toml", &text), ("app.js", APP)]).await;
+        assert_eq!(refused(denied).code, "app.revoked");
+    }
+    assert_eq!(refused(house.rollback("poll", Some(1)).await).code, "app.revoked");
+    let restored = house.restore("poll").await.unwrap();
+    assert_eq!(restored.environments[0].credential_epoch, 2);
+}
+
+async fn an_end_leaves_a_tombstone_and_its_certificate(house: House) {
+    let text = manifest("poll", "[data.votes]\nretain = \"30d\"\nfields.who = { class = \"personal\" }\n");
+    house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap();
+    house.deploy_to(Env::Staging, &[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap();
+    let app = house.app("poll");
+    let permit = house.permit(house.catalog.plan_retire("poll").unwrap()).await.unwrap();
+    let certificate = house.catalog.retire(permit).await.unwrap();
+    house.follow().await;
+    assert_eq!(certificate.deleted.len(), 2, "{certificate:?}");
+    let rows = house.store.read("SELECT app_id, certificate FROM tombstones", &[]).await.unwrap();
+    assert_eq!((rows.len(), rows[0].text(0).unwrap()), (1, app.id.as_str()));
+    let kept: serde_json::Value = serde_json::from_str(rows[0].text(1).unwrap()).unwrap();
+    assert_eq!(kept, serde_json::to_value(&certificate).unwrap());
+    // It can be read by whoever may see the app, now and in a year.
+    let (_, team) = house.catalog.find("poll").unwrap();
+    let act = catalog::SeeApp { tenant: TenantId::main(), app: app.id.clone(), team };
+    let (shown, _) = house.catalog.see(house.permit(act).await.unwrap()).unwrap();
+    assert_eq!(shown.certificate, Some(kept));
+    // The name stays taken; nothing brings it back.
+    for env in Env::ALL {
+        let again = house.deploy_to(env, &[("bailiwick.toml", &text), ("app.js", APP)]).await;
+        assert_eq!(refused(again).code, "app.retired");
+    }
+    assert_eq!(refused(house.restore("poll").await).code, "app.not_revoked");
+    assert_eq!(refused(house.rollback("poll", Some(1)).await).code, "app.retired");
+    assert_eq!(state(&house, "poll").await, AppState::Retired);
+}
+
+both!(
+    an_app_is_suspended_on_its_date_and_not_before,
+    an_old_release_past_its_date_does_not_come_back,
+    a_switched_off_app_is_not_deployed_on_again,
+    an_end_leaves_a_tombstone_and_its_certificate,
+);
