@@ -18,6 +18,7 @@ mod policy;
 mod record;
 mod reply;
 mod settings;
+mod sign_in;
 mod sign_ins;
 mod up;
 mod vaulted;

@@ -1,6 +1,6 @@
 //! One listener for console, API and apps: the host name decides. How connections are served is the gateway's.
 
-use crate::{Bailiwick, api, pages, who::Peer};
+use crate::{Bailiwick, api, pages, sign_in, who::Peer};
 use axum::{Router, body::Body, routing::get};
 use gateway::Listening;
 use http::{HeaderName, HeaderValue, Request, Response, header};
@@ -12,7 +12,10 @@ use tower::ServiceExt;
 impl Bailiwick {
     fn control(self: &Arc<Self>) -> Router {
         let (api, _document) = api::router();
-        api.route("/api/v1/openapi.json", get(api::openapi)).merge(pages::router()).with_state(Arc::clone(self))
+        api.route("/api/v1/openapi.json", get(api::openapi))
+            .merge(pages::router())
+            .merge(sign_in::router())
+            .with_state(Arc::clone(self))
     }
 
     /// Serves until `stop` is done, then lets what runs come to its end.

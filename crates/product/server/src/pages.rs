@@ -1,26 +1,24 @@
-//! The console's pages: sign in by a link, go on to an app, my apps, one app with its switch, the receipt.
+//! The console's pages: my apps, one app with its switch, the receipt.
 
 use crate::{
     Bailiwick,
     api::OneApp,
     page::{Page, STYLE, Trouble, html, last_day},
     reply::Refusal,
+    sign_in::signed_out,
     who::Asked,
 };
 use askama::Template;
-use authority::{AppRef, Cut, Role};
+use authority::{Cut, Role};
 use axum::{
     Router,
-    extract::{Path, Query, State},
-    http::{HeaderValue, StatusCode, Uri, header},
-    response::{IntoResponse, Redirect, Response},
+    extract::{Path, State},
+    http::{StatusCode, Uri, header},
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 use catalog::{AppView, Receipt};
-use identity::{EndSession, SignIn, SpendLink};
 use model::{Env, PersonId, Problem, ProblemKind};
-use seal::TokenHash;
-use serde::Deserialize;
 use std::sync::Arc;
 
 /// Every page.
@@ -28,25 +26,9 @@ pub(crate) fn router() -> Router<Arc<Bailiwick>> {
     Router::new()
         .route("/", get(mine))
         .route("/style.css", get(style))
-        .route("/welcome/{token}", get(welcome).post(spend))
-        .route("/sign-in/app", get(sign_in_to_app))
-        .route("/sign-out", post(sign_out))
         .route("/apps/{name}", get(app))
         .route("/apps/{name}/revoke", post(revoke))
         .fallback(nothing)
-}
-
-#[derive(Template)]
-#[template(path = "welcome.html")]
-struct Welcome {
-    email: String,
-    token: String,
-}
-
-#[derive(Template)]
-#[template(path = "signed_out.html")]
-struct SignedOut {
-    app: Option<String>,
 }
 
 #[derive(Template)]
@@ -107,14 +89,6 @@ struct CutLine {
     how: String,
 }
 
-#[derive(Debug, Deserialize)]
-struct ToApp {
-    app: String,
-    env: Option<Env>,
-    bind: String,
-    to: Option<String>,
-}
-
 async fn style() -> Response {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=300")], STYLE).into_response()
 }
@@ -153,88 +127,6 @@ impl Bailiwick {
         let (Some(person), Some(access)) = (facts.people.get(person), access) else { return false };
         access.everyone || access.groups.iter().any(|group| person.is_in(group))
     }
-}
-
-fn signed_out(app: Option<String>) -> Response {
-    html(StatusCode::UNAUTHORIZED, &SignedOut { app })
-}
-
-/// Who you would become: looked at, not spent.
-async fn welcome(State(server): State<Arc<Bailiwick>>, Path(token): Path<String>, _asked: Asked) -> Page {
-    let link = server.identity.link(&token).await?;
-    Ok(html(StatusCode::OK, &Welcome { email: link.email, token }))
-}
-
-/// Spends the link: a new session, whatever session was there before.
-async fn spend(State(server): State<Arc<Bailiwick>>, Path(token): Path<String>, asked: Asked) -> Page {
-    let link = server.identity.link(&token).await?;
-    let caller = authority::Caller { who: authority::Who::Stranger, ..asked.caller.clone() };
-    let spent = server
-        .store
-        .again(|| async {
-            let act = SpendLink { tenant: server.tenant.clone(), link: link.id.clone() };
-            let permit = server.permit(&caller, act).await?;
-            server.identity.spend(permit, link.clone(), asked.device()).await
-        })
-        .await?;
-    let mut response = Redirect::to("/").into_response();
-    let secure = if server.config.scheme() == gateway::Scheme::Https { "; Secure" } else { "" };
-    let cookie =
-        format!("{}={}; Path=/; HttpOnly; SameSite=Lax{secure}", server.cookie_name(), spent.session.token.expose());
-    set_cookie(&mut response, &cookie);
-    Ok(response)
-}
-
-fn set_cookie(response: &mut Response, cookie: &str) {
-    if let Ok(value) = HeaderValue::from_str(cookie) {
-        response.headers_mut().append(header::SET_COOKIE, value);
-    }
-}
-
-/// From an app that has no session: on with a code, if the person is signed in here and may use it.
-async fn sign_in_to_app(State(server): State<Arc<Bailiwick>>, Query(to): Query<ToApp>, asked: Asked) -> Page {
-    let Some(session) = &asked.session else { return Ok(signed_out(Some(to.app))) };
-    let (id, _) = server.catalog.find(&to.app)?;
-    let app = AppRef { id, env: to.env.unwrap_or(Env::Prod) };
-    let binding: TokenHash = to.bind.parse().map_err(|_| Trouble(bad_binding()))?;
-    let return_to = to.to.as_deref().unwrap_or("/");
-    let code = server
-        .store
-        .again(|| async {
-            let act = SignIn { tenant: server.tenant.clone(), app: app.clone() };
-            let permit = server.permit(&asked.caller, act).await?;
-            server.identity.code(permit, session, &binding, return_to).await
-        })
-        .await?;
-    let address = format!("{}/.bailiwick/signed-in?code={}", server.catalog.url(&to.app, app.env), code.value.expose());
-    Ok(Redirect::to(&address).into_response())
-}
-
-fn bad_binding() -> Problem {
-    Problem::new(
-        ProblemKind::Invalid,
-        "sign_in.binding",
-        "this sign-in did not begin at the app",
-        "the app's address sets a mark in the browser first, and it is missing here",
-        "open the app's own link",
-    )
-}
-
-async fn sign_out(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Page {
-    if let Some(session) = &asked.session {
-        server
-            .store
-            .again(|| async {
-                let act = EndSession { tenant: server.tenant.clone(), session: session.id.clone() };
-                let permit = server.permit(&asked.caller, act).await?;
-                server.identity.end_session(permit).await
-            })
-            .await?;
-    }
-    let mut response = signed_out(None);
-    *response.status_mut() = StatusCode::OK;
-    set_cookie(&mut response, &format!("{}=; Path=/; Max-Age=0", server.cookie_name()));
-    Ok(response)
 }
 
 async fn mine(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Page {
