@@ -118,7 +118,8 @@ impl FromStr for TileId {
             Some((level, _)) => level.parse::<u8>().is_ok_and(|level| level < MAX_LEVELS),
             None => false,
         };
-        if !level_fits || rest.ends_with("/0") {
+        let partly = |(_, width): (&str, &str)| width.parse().is_ok_and(|width| (1..TILE_WIDTH).contains(&width));
+        if !level_fits || !rest.split_once(".p/").is_none_or(partly) {
             return Err(malformed());
         }
         let spelled = match rest.strip_prefix(ENTRIES) {
@@ -172,6 +173,10 @@ mod tests {
             "tile/0/1",
             "tile/0/0001",
             "tile/0/000.p/0",
+            "tile/0/000.p/00",
+            "tile/entries/000.p/000",
+            "tile/0/000.p/-1",
+            "tile/0/000.p/1.p/0",
             "tile/0/000.p/256",
             "tile/0/000.p/",
             "tile/0/000.p/01",

@@ -230,6 +230,7 @@ impl Ground {
     fn broker(&self, vault: &Arc<Vault>) -> Result<Arc<Broker>, Problem> {
         let dns = broker::Dns::from_system().map_err(|error| cannot("name resolution", &error))?;
         let rooms = broker::Rooms {
+            tenant: self.tenant.clone(),
             authority: Arc::clone(&self.authority),
             store: Arc::clone(&self.store),
             secrets: Arc::new(ByVault(Arc::clone(vault))),

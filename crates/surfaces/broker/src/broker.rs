@@ -8,12 +8,14 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use authority::{AppRef, Authority};
+use model::TenantId;
 use rustls::ClientConfig;
 use std::{collections::HashMap, sync::Arc};
 use store::Store;
 
 /// What the broker is made of.
 pub struct Rooms {
+    pub tenant: TenantId,
     pub authority: Arc<Authority>,
     pub store: Arc<Store>,
     pub secrets: Arc<dyn Secrets>,
@@ -22,6 +24,7 @@ pub struct Rooms {
 
 /// Carries what leaves an app. Shared by the whole server.
 pub struct Broker {
+    pub(crate) tenant: TenantId,
     pub(crate) config: EgressConfig,
     pub(crate) fence: Fence,
     pub(crate) tls: Arc<ClientConfig>,
@@ -49,6 +52,7 @@ impl Broker {
             fence: Fence { private: config.private.clone(), own: config.own.clone() },
             tls: connect::tls(&config)?,
             record: Arc::new(Record::new(Arc::clone(&rooms.store), rooms.authority)),
+            tenant: rooms.tenant,
             store: rooms.store,
             secrets: rooms.secrets,
             dns: rooms.dns,
@@ -64,7 +68,7 @@ impl Broker {
     /// When the store cannot be read; memory stays as it was.
     pub async fn load_all(&self) -> Result<(), Error> {
         let mut apps: HashMap<AppRef, Vec<Grant>> = HashMap::new();
-        for (app, grant) in Grant::all(&self.store).await? {
+        for (app, grant) in Grant::all(&self.store, &self.tenant).await? {
             apps.entry(app).or_default().push(grant);
         }
         self.lives.keep_only(&apps);

@@ -11,7 +11,7 @@ use crate::{
 };
 use authority::{AppRef, Ask};
 use http::Method;
-use model::{Env, Problem, ReleaseNumber, Timestamp, manifest::PathPattern};
+use model::{Env, Problem, ReleaseNumber, TenantId, Timestamp, manifest::PathPattern};
 use std::{fmt::Write as _, str::FromStr, sync::Arc, time::Duration};
 use store::{Row, Store, StoreError, Tx, params};
 
@@ -268,22 +268,26 @@ impl Grant {
         tx.execute(sql::CUT, row).await.map(drop)
     }
 
-    /// How often calls to each destination were allowed, and when last, from the record.
-    pub(crate) async fn uses(store: &Store, app: &AppRef) -> Result<Vec<(String, u64, Timestamp)>, StoreError> {
+    /// How often each destination was called, and when last, from the record: calls that broke off went out too.
+    pub(crate) async fn uses(
+        store: &Store,
+        tenant: &TenantId,
+        app: &AppRef,
+    ) -> Result<Vec<(String, u64, Timestamp)>, StoreError> {
         let prefix = crate::EgressCall::resource(app, "");
-        let rows = store.read(sql::USES, params![&app.id, format!("{prefix}%")]).await?;
+        let rows = store.read(sql::USES, params![tenant, &app.id, format!("{prefix}%")]).await?;
         let item = |text: &str| text.strip_prefix(&prefix).unwrap_or(text).to_owned();
         rows.iter().map(|row| Ok((item(row.text(0)?), row.uint(1)?, row.time(2)?))).collect()
     }
 
-    /// Every grant there is, by app.
-    pub(crate) async fn all(store: &Store) -> Result<Vec<(AppRef, Self)>, StoreError> {
-        store.read(sql::ALL, params![]).await?.iter().map(Self::read).collect()
+    /// Every grant of the tenant, by app.
+    pub(crate) async fn all(store: &Store, tenant: &TenantId) -> Result<Vec<(AppRef, Self)>, StoreError> {
+        store.read(sql::ALL, params![tenant]).await?.iter().map(Self::read).collect()
     }
 
-    /// The grants of one app in one environment; ids are unique across tenants.
-    pub(crate) async fn of_app(store: &Store, app: &AppRef) -> Result<Vec<Self>, StoreError> {
-        let rows = store.read(sql::OF_APP, params![&app.id, app.env]).await?;
+    /// The grants of one app in one environment.
+    pub(crate) async fn of_app(store: &Store, tenant: &TenantId, app: &AppRef) -> Result<Vec<Self>, StoreError> {
+        let rows = store.read(sql::OF_APP, params![tenant, &app.id, app.env]).await?;
         rows.iter().map(|row| Self::read(row).map(|(_, grant)| grant)).collect()
     }
 

@@ -39,7 +39,7 @@ impl Surface<Tx> for Broker {
     }
 
     async fn used(&self, app: &AppRef) -> Result<Vec<Used>, SurfaceError> {
-        let uses = Grant::uses(&self.store, app).await.map_err(failed)?;
+        let uses = Grant::uses(&self.store, &self.tenant, app).await.map_err(failed)?;
         let used = |(item, count, last)| Used { surface: SurfaceName::Broker, item, count, last: Some(last) };
         Ok(uses.into_iter().map(used).collect())
     }
@@ -70,7 +70,7 @@ impl Surface<Tx> for Broker {
     }
 
     async fn refresh(&self, app: &AppRef) -> Result<(), SurfaceError> {
-        let grants = Grant::of_app(&self.store, app).await.map_err(failed)?;
+        let grants = Grant::of_app(&self.store, &self.tenant, app).await.map_err(failed)?;
         self.lives.put(app, grants, self.config.limits);
         Ok(())
     }

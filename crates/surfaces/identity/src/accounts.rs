@@ -1,10 +1,13 @@
 //! Service accounts: one per app and environment, `app-{team}-{name}-{env}`, with an id that never changes.
+//!
+//! Refuses, in memory and at once, what was cut; a row of credentials that were cut never comes back, however late it
+//! is read.
 
 mod sql;
 
 use crate::{Error, Identity};
 use authority::{AppRef, Ask};
-use model::{AppId, Env, ProblemKind};
+use model::{AppId, Env, ProblemKind, Timestamp};
 use serde::Serialize;
 use std::{
     collections::HashMap,
@@ -25,20 +28,48 @@ pub struct Account {
 
 #[derive(Debug, Default)]
 pub(crate) struct Accounts {
-    by_app: RwLock<HashMap<AppRef, Arc<Account>>>,
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    by_app: HashMap<AppRef, Arc<Account>>,
+    /// The newest credentials that were cut here, and when.
+    cut: HashMap<AppRef, (u64, Timestamp)>,
 }
 
 impl Accounts {
     pub(crate) fn get(&self, app: &AppRef) -> Option<Arc<Account>> {
-        self.by_app.read().unwrap_or_else(PoisonError::into_inner).get(app).cloned()
+        self.known.read().unwrap_or_else(PoisonError::into_inner).by_app.get(app).cloned()
     }
 
     /// Switches the account off in memory; says whether it was on.
-    pub(crate) fn cut(&self, app: &AppRef) -> Option<Arc<Account>> {
-        let mut accounts = self.by_app.write().unwrap_or_else(PoisonError::into_inner);
-        let account = accounts.get_mut(app)?;
+    pub(crate) fn cut(&self, app: &AppRef, now: Timestamp) -> Option<Arc<Account>> {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let account = known.by_app.get_mut(app)?;
         Arc::make_mut(account).live = false;
-        Some(Arc::clone(account))
+        let account = Arc::clone(account);
+        let newest = known.cut.get(app).map_or(0, |(epoch, _)| *epoch).max(account.credential_epoch);
+        known.cut.insert(app.clone(), (newest, now));
+        Some(account)
+    }
+
+    /// Whether a session that began then is one with what is open now. Its row may be read before it says that it is over.
+    pub(crate) fn admits(&self, app: &AppRef, began: Timestamp) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let live = known.by_app.get(app).is_some_and(|account| account.live);
+        live && known.cut.get(app).is_none_or(|(_, at)| began > *at)
+    }
+
+    /// What the rows say, but for accounts of credentials that were cut meanwhile.
+    fn put(&self, mut accounts: HashMap<AppRef, Arc<Account>>) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        for (app, (cut, _)) in &known.cut {
+            if let Some(account) = accounts.get_mut(app).filter(|account| account.credential_epoch <= *cut) {
+                Arc::make_mut(account).live = false;
+            }
+        }
+        known.by_app = accounts;
     }
 }
 
@@ -55,7 +86,7 @@ impl Identity {
             };
             accounts.insert(AppRef { id: AppId::new(row.text(0)?), env }, Arc::new(account));
         }
-        *self.accounts.by_app.write().unwrap_or_else(PoisonError::into_inner) = accounts;
+        self.accounts.put(accounts);
         Ok(())
     }
 

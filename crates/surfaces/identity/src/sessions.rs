@@ -104,9 +104,11 @@ impl Sessions {
         self.end_where(|session| session.person == *person)
     }
 
-    pub(crate) fn of_app(&self, app: &AppRef) -> usize {
+    /// How many an app has, and when the last of them began.
+    pub(crate) fn of_app(&self, app: &AppRef) -> (usize, Option<Timestamp>) {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        live.values().filter(|session| matches!(&session.place, Place::App(of) if of == app)).count()
+        let of_app = live.values().filter(|session| matches!(&session.place, Place::App(of) if of == app));
+        of_app.fold((0, None), |(count, last), session| (count + 1, last.max(Some(session.created_at))))
     }
 
     pub(crate) fn end_of_app(&self, app: &AppRef) -> usize {
@@ -151,6 +153,11 @@ impl Identity {
     }
 
     fn enabled(&self, session: &Session) -> bool {
+        if let Place::App(app) = &session.place
+            && !self.accounts.admits(app, session.created_at)
+        {
+            return false;
+        }
         self.people.get(&session.person).is_some_and(|person| person.enabled)
     }
 

@@ -36,12 +36,13 @@ impl Surface<Tx> for Identity {
 
     async fn used(&self, app: &AppRef) -> Result<Vec<Used>, SurfaceError> {
         let Some(account) = self.account(app) else { return Ok(vec![]) };
-        let count = u64::try_from(self.sessions.of_app(app)).unwrap_or_default();
-        Ok(vec![Used { surface: NAME, item: account.name.clone(), count, last: None }])
+        let (count, last) = self.sessions.of_app(app);
+        let count = u64::try_from(count).unwrap_or_default();
+        Ok(vec![Used { surface: NAME, item: account.name.clone(), count, last }])
     }
 
     async fn cut(&self, app: &AppRef) -> Vec<Cut> {
-        let was = self.accounts.cut(app);
+        let was = self.accounts.cut(app, self.clock.now());
         let sessions = self.sessions.end_of_app(app);
         let Some(account) = was else { return vec![] };
         let line = |item: String, how: String| Cut {

@@ -12,13 +12,12 @@ pub(super) const CUT: &str =
 
 pub(super) const ALL: &str =
     "SELECT app_id, env, name, host, port, tls, methods, paths, secret, why, line, release, credential_epoch,
-  time_ms, until FROM broker_grants WHERE cut_at IS NULL ORDER BY app_id, env, name";
+  time_ms, until FROM broker_grants WHERE tenant = $1 AND cut_at IS NULL ORDER BY app_id, env, name";
 
 pub(super) const OF_APP: &str =
     "SELECT app_id, env, name, host, port, tls, methods, paths, secret, why, line, release, credential_epoch,
-  time_ms, until FROM broker_grants WHERE app_id = $1 AND env = $2 AND cut_at IS NULL ORDER BY name";
+  time_ms, until FROM broker_grants WHERE tenant = $1 AND app_id = $2 AND env = $3 AND cut_at IS NULL ORDER BY name";
 
 pub(super) const USES: &str = "SELECT resource, CAST(COUNT(*) AS BIGINT), MAX(at) FROM events
-  WHERE tenant IN (SELECT tenant FROM broker_grants WHERE app_id = $1)
-    AND app_id = $1 AND action = 'egress.call' AND outcome = 'allowed' AND resource LIKE $2
+  WHERE tenant = $1 AND app_id = $2 AND action = 'egress.call' AND outcome IN ('allowed', 'failed') AND resource LIKE $3
   GROUP BY resource ORDER BY resource";

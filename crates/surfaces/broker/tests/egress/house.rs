@@ -213,6 +213,7 @@ impl House {
             limits: setting.limits,
         };
         let rooms = Rooms {
+            tenant: TenantId::main(),
             authority: Arc::clone(&authority),
             store: Arc::clone(&store),
             secrets: setting.secrets,
