@@ -43,7 +43,7 @@ pub use retire::RetireApp;
 pub use revoke::RevokeApp;
 pub use rollback::RollBack;
 pub use secrets::SecretVersions;
-pub use upload::{UPLOAD_MAX_BYTES, Unpacked, Upload};
+pub use upload::{MOCK_FOLDER, UPLOAD_MAX_BYTES, Unpacked, Upload};
 
 use apps::Apps;
 use authority::{AppRef, Authority, Surface};

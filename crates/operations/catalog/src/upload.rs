@@ -26,6 +26,8 @@ const LEFT_OUT: [&str; 3] = ["node_modules", "Thumbs.db", "desktop.ini"];
 /// Windows of 8 MiB (RFC 8878, section 3.1.1.1.2, recommends that decoders take these).
 const WINDOW_LOG_MAX: u32 = 23;
 const PACK_LEVEL: i32 = 3;
+/// A folder at the top of an app's own that holds what `dev` answers with: never part of a release.
+pub const MOCK_FOLDER: &str = "mock";
 
 /// Bytes that someone sent.
 #[derive(Debug, Clone)]
@@ -145,7 +147,8 @@ impl Files {
 impl Unpacked {
     /// The files of a folder, by the same rules: what `check` and `deploy` see is what the server will see.
     ///
-    /// Left out: names that begin with a dot, `node_modules`, and what Windows puts into folders by itself.
+    /// Left out: names that begin with a dot, `node_modules`, what Windows puts into folders by itself, and the folder
+    /// `mock` at the top.
     ///
     /// # Errors
     /// A folder that cannot be read, or holds what an archive may not.
@@ -154,7 +157,11 @@ impl Unpacked {
         let walk = ignore::WalkBuilder::new(folder)
             .standard_filters(false)
             .hidden(true)
-            .filter_entry(|entry| !LEFT_OUT.iter().any(|name| entry.file_name() == *name))
+            .filter_entry(|entry| {
+                let (name, folder) = (entry.file_name(), entry.file_type().is_some_and(|kind| kind.is_dir()));
+                let mock = folder && entry.depth() == 1 && name == MOCK_FOLDER;
+                !mock && !LEFT_OUT.iter().any(|left| name == *left)
+            })
             .sort_by_file_name(Ord::cmp)
             .build();
         for entry in walk {

@@ -150,5 +150,6 @@ rules! {
     AUDIT_READ = "audit.read" "read the record", Use Keeps, [AUDITOR, OPERATOR] No, Yes, Nobody;
     AUDIT_EXPORT = "audit.export" "export the record", Use Keeps, [AUDITOR, OPERATOR] No, Yes, Nobody;
     POLICY_READ = "policy.read" "read the policy", Access Keeps, [May::Everyone] No, Yes, Nobody;
+    POLICY_EXPLAIN = "policy.explain" "ask what somebody may do, and why", Access Keeps, [OPERATOR, REVIEWER, AUDITOR] No, Yes, Nobody;
     PLATFORM_START = "platform.start" "start the server", Act Keeps, [] No, No, System;
 }

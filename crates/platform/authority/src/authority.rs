@@ -24,7 +24,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// Caller and policy in, permit or denial out. Shared by the whole server.
 pub struct Authority {
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     facts: ArcSwap<HashMap<TenantId, Arc<Facts>>>,
     policy: ArcSwapOption<Policy>,
     kept: moka::sync::Cache<Key, Kept>,
@@ -170,6 +170,12 @@ impl Authority {
         case.matrix(act)?;
         case.second_factor()?;
         case.not_own_request(act)?;
+        self.policy_answer(case, act)?;
+        Ok(case.good_until())
+    }
+
+    /// What the bundle says: it may refuse, and what it does not decide is refused.
+    pub(crate) fn policy_answer<A: Act>(&self, case: &Case<'_>, act: &A) -> Result<(), Denied> {
         let policy = self.policy.load();
         let input = case.input(act);
         let refusals = match policy.as_ref() {
@@ -178,7 +184,7 @@ impl Authority {
         };
         match refusals {
             Ok(refusals) if policy.is_some() => match refusals.into_iter().next() {
-                None => Ok(case.good_until()),
+                None => Ok(()),
                 Some(refusal) => Err(Denied::new(case.rule.name, &refusal.code, refusal.why, refusal.fix)),
             },
             Ok(_) | Err(_) => {
@@ -378,7 +384,7 @@ impl Case<'_> {
     }
 
     /// A sentence that names who could do it.
-    fn who_could(&self) -> String {
+    pub(crate) fn who_could(&self) -> String {
         let mut who: Vec<&str> = self
             .rule
             .people

@@ -12,12 +12,14 @@ mod authority_tests;
 mod caller;
 pub mod change;
 mod denied;
+mod explanation;
 mod facts;
 mod instance;
 #[cfg(test)]
 mod matrix;
 mod permit;
 mod policy;
+mod rehearsal;
 mod surface;
 
 pub use act::{Act, BreakGlass, Durability, EpochEffect, Target};
@@ -25,8 +27,10 @@ pub use acts::{ACTS, MachineMay, May, Others, Role, Rule, SecondFactor, rules};
 pub use authority::Authority;
 pub use caller::{AppRef, Caller, Factor, Origin, Who};
 pub use denied::Denied;
+pub use explanation::{Explanation, Question, Step};
 pub use facts::{AppFacts, AppState, Facts, PersonFacts};
 pub use instance::Instance;
 pub use permit::{Permit, Spent};
 pub use policy::{Policy, PolicyError};
+pub use rehearsal::{RehearsalOutcome, Rehearsed, rehearse};
 pub use surface::{Ask, Cut, CutState, Held, Planned, Surface, SurfaceError, SurfaceName, Used};

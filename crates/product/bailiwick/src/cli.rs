@@ -54,7 +54,7 @@ pub(crate) enum Command {
     /// Check a folder and release it
     Deploy(c::deploy::Args),
     /// List the apps
-    Apps,
+    Apps(c::Part),
     /// Show what an app may touch, holds and used
     App(c::app::Args),
     /// Show what an app printed, and what was refused to it

@@ -41,7 +41,7 @@ impl Gate {
             }
         };
         let code = folder.join(CODE_FOLDER);
-        fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&code).map_err(|_| no_cache(&folder))?;
+        private(&code)?;
         own(&folder)?;
         let key = key(&folder.join(KEY_FILE)).map_err(|_| no_cache(&folder))?;
         let config = Config { cache_dir: code, authenticator: Arc::new(CacheKey(key)), maxima: Maxima::default() };
@@ -91,6 +91,15 @@ fn key(path: &Path) -> Result<PurposeKey, seal::Error> {
         }
     };
     Ok(root.tenant(&TenantId::main()).purpose(Purpose::CodeCache))
+}
+
+/// Makes a folder for compiled code, if it is not there.
+///
+/// # Errors
+/// One that cannot be made, or that others can write.
+pub(crate) fn private(folder: &Path) -> Result<(), Problem> {
+    fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder).map_err(|_| no_cache(folder))?;
+    own(folder)
 }
 
 /// Whoever can write there could have code executed.

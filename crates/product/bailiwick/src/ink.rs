@@ -39,10 +39,12 @@ impl Ink {
 pub(crate) fn state(word: &str) -> (String, Tone) {
     let (shape, tone) = match word {
         "live" | "approved" | "ready" => ("●", Tone::Good),
-        "dead" | "pass" | "ok" => ("✓", Tone::Good),
+        "dead" | "pass" | "passed" | "ok" => ("✓", Tone::Good),
         "waiting" | "expiring" => ("◌", Tone::Doubtful),
         "expired" | "warn" | "changed" => ("◑", Tone::Doubtful),
-        "revoked" | "refused" | "failed" | "fail" | "block" | "rejected" | "disabled" | "denied" => ("✕", Tone::Bad),
+        "revoked" | "refused" | "failed" | "fail" | "error" | "block" | "rejected" | "disabled" | "denied" => {
+            ("✕", Tone::Bad)
+        }
         _ => ("○", Tone::Quiet),
     };
     (format!("{shape} {word}"), tone)

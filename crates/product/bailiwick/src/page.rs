@@ -63,6 +63,10 @@ impl Page {
         (self.text, self.next)
     }
 
+    pub(crate) const fn ink(&self) -> Ink {
+        self.ink
+    }
+
     pub(crate) fn paint(&self, tone: Tone, text: &str) -> String {
         self.ink.paint(tone, text)
     }

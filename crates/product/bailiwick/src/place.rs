@@ -70,7 +70,12 @@ impl Environment {
     /// Where compiled code is kept between runs of `check`; none without a home.
     pub(crate) fn cache(&self) -> Option<PathBuf> {
         let own = self.data.as_ref().map(|data| data.join("check-cache"));
-        own.or_else(|| self.folder(self.cache_home.as_ref(), ".cache"))
+        own.or_else(|| self.own_cache())
+    }
+
+    /// The same, never in a data folder.
+    pub(crate) fn own_cache(&self) -> Option<PathBuf> {
+        self.folder(self.cache_home.as_ref(), ".cache")
     }
 
     fn folder(&self, chosen: Option<&PathBuf>, under_home: &str) -> Option<PathBuf> {

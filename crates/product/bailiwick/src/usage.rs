@@ -1,15 +1,18 @@
 //! What is said when the command itself was wrong (exit 2), or when help was asked for.
 
 use crate::{
+    cli::Cli,
     exit::Exit,
     output::{Colour, Form, Output, Talk},
 };
-use clap::error::ErrorKind;
+use clap::{CommandFactory as _, error::ErrorKind};
 use model::{Problem, ProblemKind};
+use std::ffi::OsString;
 
 /// Prints what clap has to say.
 pub(crate) fn answer(error: &clap::Error, colour: Colour) -> Exit {
-    let json = std::env::args_os().any(|argument| argument == "--json");
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let json = arguments.iter().any(|argument| argument == "--json");
     let output = Output::new(if json { Form::Json } else { Form::Text }, Talk::On, colour);
     let kind = error.kind();
     if kind == ErrorKind::DisplayHelp || kind == ErrorKind::DisplayVersion {
@@ -20,13 +23,25 @@ pub(crate) fn answer(error: &clap::Error, colour: Colour) -> Exit {
         // Nothing was asked for: the list of commands is the answer, and still no command was done.
         output.ask(&error.to_string());
     } else {
-        output.problem(&problem(&error.to_string()));
+        output.problem(&problem(&error.to_string(), &meant(&arguments)));
     }
     Exit::Wrong
 }
 
+/// The command that was meant, as far as it can be told: `bailiwick secret put`.
+fn meant(arguments: &[OsString]) -> String {
+    let (mut command, mut path) = (Cli::command(), "bailiwick".to_owned());
+    for argument in arguments.iter().filter_map(|argument| argument.to_str()) {
+        if let Some(found) = command.find_subcommand(argument) {
+            path.push_str(&format!(" {}", found.get_name()));
+            command = found.clone();
+        }
+    }
+    path
+}
+
 /// clap's words, in the form of every other refusal.
-fn problem(words: &str) -> Problem {
+fn problem(words: &str, meant: &str) -> Problem {
     let mut parts = words.split("\n\n");
     let first = parts.next().unwrap_or_default().trim_start_matches("error: ");
     let what = first.split_whitespace().collect::<Vec<_>>().join(" ").replace('\'', "`");
@@ -41,7 +56,7 @@ fn problem(words: &str) -> Problem {
         }
     }
     let fix = usage.map_or_else(
-        || "`bailiwick help` lists the commands".to_owned(),
+        || format!("`{meant} --help` says how it is written"),
         |usage| format!("write `{usage}`; `--help` says more"),
     );
     Problem::new(ProblemKind::Invalid, "command.usage", what, why, fix)
@@ -55,7 +70,8 @@ mod tests {
 
     fn said(arguments: &[&str]) -> String {
         let error = Cli::try_parse_from([&["bailiwick"], arguments].concat()).unwrap_err();
-        problem(&error.to_string()).to_string()
+        let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+        problem(&error.to_string(), &meant(&arguments)).to_string()
     }
 
     #[test]
@@ -81,17 +97,17 @@ mod tests {
         insta::assert_snapshot!(said(&["deploy", "--env", "production"]), @"
         error[command.usage]: invalid value `production` for `--env <ENV>`: `production` is not one of staging, prod
           why: the command cannot be read as it stands
-          fix: `bailiwick help` lists the commands
+          fix: `bailiwick deploy --help` says how it is written
         ");
         insta::assert_snapshot!(said(&["secret", "show", "slack"]), @"
         error[command.usage]: invalid value `slack` for `<ID>`: an id is written `team/name`
           why: the command cannot be read as it stands
-          fix: `bailiwick help` lists the commands
+          fix: `bailiwick secret show --help` says how it is written
         ");
         insta::assert_snapshot!(said(&["revoke", "x", "--why", " "]), @"
         error[command.usage]: invalid value ` ` for `--why <WHY>`: say why in a few words: the record keeps it
           why: the command cannot be read as it stands
-          fix: `bailiwick help` lists the commands
+          fix: `bailiwick revoke --help` says how it is written
         ");
     }
 }

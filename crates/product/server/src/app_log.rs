@@ -11,7 +11,7 @@ use seal::{Context, Purpose, PurposeKey, TenantKey};
 use serde::Serialize;
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -67,7 +67,11 @@ pub(crate) struct AppLog {
     key: PurposeKey,
     next: AtomicI64,
     lines: mpsc::Sender<(i64, Line)>,
+    heard: OnceLock<Hear>,
 }
+
+/// Told each line as it comes, on the guest's thread: must not block.
+type Hear = Box<dyn Fn(&Line) + Send + Sync>;
 
 impl std::fmt::Debug for AppLog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -77,6 +81,9 @@ impl std::fmt::Debug for AppLog {
 
 impl Log for AppLog {
     fn line(&self, line: Line) {
+        if let Some(hear) = self.heard.get() {
+            hear(&line);
+        }
         let seq = self.next.fetch_add(1, Ordering::Relaxed);
         if self.lines.try_send((seq, line)).is_err() {
             tracing::warn!("lines of apps come faster than they can be kept; some were dropped");
@@ -94,26 +101,38 @@ impl AppLog {
     ) -> (Arc<Self>, Writer) {
         let (lines, receiver) = mpsc::channel(BUFFER);
         let next = AtomicI64::new(clock.now().as_ms().saturating_mul(1_000));
-        let log = Arc::new(Self { store, clock, tenant, key: keys.purpose(Purpose::EventText), next, lines });
+        let key = keys.purpose(Purpose::EventText);
+        let log = Arc::new(Self { store, clock, tenant, key, next, lines, heard: OnceLock::new() });
         (Arc::clone(&log), Writer { log, receiver })
+    }
+
+    /// Tells each line as it comes, besides keeping it. The first who asks is told.
+    pub(crate) fn tell(&self, hear: Hear) {
+        drop(self.heard.set(hear));
     }
 
     fn context(&self, app: &AppRef, seq: i64) -> Context {
         Context::table("app_logs").column("line").row(format!("{}/{}/{seq}", app.id, app.env))
     }
 
-    /// Lines after `after`, oldest first; recorded as a use, since apps may print what is personal.
+    /// Lines after `after`, or the newest, oldest first; recorded as a use, since apps may print what is personal.
     pub(crate) async fn read(
         &self,
         permit: Permit<ReadLog>,
-        after: i64,
+        after: Option<i64>,
         limit: u32,
     ) -> Result<Vec<LogLine>, StoreError> {
         let app = permit.act().app.clone();
         self.store.record(permit, Outcome::Allowed, serde_json::Value::Null).await?;
-        let row = params![&self.tenant, &app.id, app.env.as_str(), after, limit.clamp(1, LINES_MAX)];
+        let limit = limit.clamp(1, LINES_MAX);
+        let rows = match after {
+            Some(after) => {
+                self.store.read(sql::AFTER, params![&self.tenant, &app.id, app.env.as_str(), after, limit]).await?
+            }
+            None => self.store.read(sql::NEWEST, params![&self.tenant, &app.id, app.env.as_str(), limit]).await?,
+        };
         let mut lines = Vec::new();
-        for row in self.store.read(sql::AFTER, row).await? {
+        for row in rows {
             let seq = row.int(0)?;
             let text = self.key.open(&self.context(&app, seq), row.bytes(3)?);
             lines.push(LogLine {
@@ -127,7 +146,9 @@ impl AppLog {
                 release: row.int(6)?,
             });
         }
-        lines.reverse();
+        if after.is_none() {
+            lines.reverse();
+        }
         Ok(lines)
     }
 

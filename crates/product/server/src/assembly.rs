@@ -267,7 +267,12 @@ impl Ground {
             clock: Arc::clone(&self.clock),
             sandbox: Arc::clone(&self.sandbox),
             sign_ins: Arc::new(sign_ins),
-            doors: Arc::new(WaysOut { broker: Arc::clone(broker), vault: Arc::clone(vault) }),
+            doors: Arc::new(WaysOut {
+                broker: Arc::clone(broker),
+                vault: Arc::clone(vault),
+                log: Arc::clone(log) as _,
+                clock: Arc::clone(&self.clock),
+            }),
             log: Arc::clone(log) as _,
         };
         Arc::new(Gateway::new(config, rooms))

@@ -113,6 +113,15 @@ impl Config {
         Self::of(whole, overrides, file.parent().unwrap_or(Path::new(".")))
     }
 
+    /// Nothing is read, neither file nor environment: for a server that must not touch what they name.
+    ///
+    /// # Errors
+    /// An address that is none.
+    pub(crate) fn plain(listen: SocketAddr) -> Result<Self, Vec<Problem>> {
+        let overrides = Overrides { listen: Some(listen.to_string()), database: None };
+        Self::of(Map::new(), &overrides, Path::new("."))
+    }
+
     fn of(whole: Map<String, Value>, overrides: &Overrides, folder: &Path) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader { values: flat(whole), problems: Vec::new() };
         unknown_keys(&mut reader);

@@ -1,44 +1,113 @@
 //! The way out of an instance: the broker, with the vault's placeholders; and the names that never leave the process.
+//!
+//! What is refused on the way stands in the app's log too, so that its team sees it without the code printing it.
 
 use authority::Instance;
 use broker::{Broker, Inside};
 use data::Data;
 use futures_util::future::BoxFuture;
-use gateway::{Doors, Gateway, Opened};
+use gateway::{Doors, Gateway, Line, Log, Opened};
 use http::{Request, Response};
 use http_body_util::BodyExt;
-use model::ReleaseNumber;
-use sandbox::{Door, LogLine, Report, Sending};
+use model::{Clock, Problem, ReleaseNumber, TraceId};
+use sandbox::{Door, Level, LogLine, Report, Sending};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 use vault::Vault;
+
+/// Refusals of one instance that its app's log takes: a loop of refused calls says nothing more.
+const REFUSALS_SAID: u32 = 20;
+/// As much of a host as a line names.
+const HOST_SHOWN_CHARS: usize = 120;
 
 /// Opens a way out for each instance.
 pub(crate) struct WaysOut {
     pub(crate) broker: Arc<Broker>,
     pub(crate) vault: Arc<Vault>,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 struct WayOut {
     broker: Arc<Broker>,
     vault: Arc<Vault>,
+    said: Arc<Saying>,
     instance: Instance,
+}
+
+/// Where refusals are said.
+struct Saying {
+    log: Arc<dyn Log>,
+    clock: Arc<dyn Clock>,
+    count: AtomicU32,
+}
+
+impl Saying {
+    fn line(&self, instance: &Instance, text: String) {
+        self.log.line(Line {
+            app: instance.app.clone(),
+            name: Arc::clone(&instance.name),
+            release: instance.release,
+            trace: instance.caller.trace.clone().unwrap_or_else(|| TraceId::new("")),
+            level: Level::Warn,
+            text,
+            at: None,
+            time: self.clock.now(),
+        });
+    }
+
+    /// Says why a call was refused, when the answer is the broker's own.
+    async fn hear(&self, instance: &Instance, call: &str, response: Response<broker::Body>) -> Response<broker::Body> {
+        if !response.headers().contains_key(broker::PROBLEM_HEADER) {
+            return response;
+        }
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let problem: Option<Problem> = serde_json::from_slice(&bytes).ok();
+        match self.count.fetch_add(1, Ordering::Relaxed) {
+            count if count < REFUSALS_SAID => {
+                let words = problem
+                    .map_or_else(String::new, |Problem { code, what, fix, .. }| format!(" ({code}): {what}; {fix}"));
+                self.line(instance, format!("refused: {call}{words}"));
+            }
+            REFUSALS_SAID => self.line(instance, "refused: more calls of this request, not said one by one".to_owned()),
+            _ => {}
+        }
+        Response::from_parts(parts, broker::full(bytes))
+    }
+}
+
+/// Method and host of a call; path and query may hold what is personal.
+fn named(request: &Request<sandbox::Body>) -> String {
+    let host = request.uri().authority().map_or("", http::uri::Authority::as_str);
+    let host = host.rsplit('@').next().unwrap_or_default();
+    let shown: String = host.chars().take(HOST_SHOWN_CHARS).collect();
+    format!("{} {}://{shown}", request.method(), request.uri().scheme_str().unwrap_or("?"))
 }
 
 impl Doors for WaysOut {
     fn open(&self, instance: Instance, secrets: &[String]) -> Opened {
         let placeholders = if secrets.is_empty() { BTreeMap::new() } else { self.vault.placeholders(&instance) };
-        let door = WayOut { broker: Arc::clone(&self.broker), vault: Arc::clone(&self.vault), instance };
+        let (log, clock) = (Arc::clone(&self.log), Arc::clone(&self.clock));
+        let said = Arc::new(Saying { log, clock, count: AtomicU32::new(0) });
+        let door = WayOut { broker: Arc::clone(&self.broker), vault: Arc::clone(&self.vault), said, instance };
         Opened { door: Arc::new(door), placeholders }
     }
 }
 
 impl Door for WayOut {
     fn send(&self, request: Request<sandbox::Body>) -> Sending {
-        let (broker, instance) = (Arc::clone(&self.broker), self.instance.clone());
-        Box::pin(async move { Ok(broker.call(&instance, request).await) })
+        let (broker, instance, said) = (Arc::clone(&self.broker), self.instance.clone(), Arc::clone(&self.said));
+        let call = named(&request);
+        Box::pin(async move {
+            let response = broker.call(&instance, request).await;
+            Ok(said.hear(&instance, &call, response).await)
+        })
     }
 
     fn log(&self, _line: LogLine) {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 impl Bailiwick {
-    fn control(self: &Arc<Self>) -> Router {
+    pub(crate) fn control(self: &Arc<Self>) -> Router {
         let (api, _document) = api::router();
         api.route("/api/v1/openapi.json", get(api::openapi))
             .merge(pages::router())
@@ -21,22 +21,20 @@ impl Bailiwick {
     /// Serves until `stop` is done, then lets what runs come to its end.
     pub async fn listen(self: &Arc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) {
         let (control, server) = (self.control(), Arc::clone(self));
-        let stopping = CancellationToken::new();
-        let serving = gateway::serve(listener, Listening::default(), stopping.clone(), move |request, peer| {
+        let answer = move |request, peer| {
             let (server, control) = (Arc::clone(&server), control.clone());
             async move { server.route(control, request, peer).await }
-        });
-        let mut serving = std::pin::pin!(serving);
-        tokio::select! {
-            () = serving.as_mut() => {}
-            () = stop => {
-                stopping.cancel();
-                serving.await;
-            }
-        }
+        };
+        serve_until(listener, stop, answer).await;
     }
 
-    async fn route(self: &Arc<Self>, control: Router, mut request: Request<Body>, peer: SocketAddr) -> Response<Body> {
+    /// One request, to the console or to an app.
+    pub(crate) async fn route(
+        self: &Arc<Self>,
+        control: Router,
+        mut request: Request<Body>,
+        peer: SocketAddr,
+    ) -> Response<Body> {
         if self.is_control(&request) {
             request.extensions_mut().insert(Peer(peer));
             return match control.oneshot(request).await {
@@ -48,13 +46,31 @@ impl Bailiwick {
     }
 
     /// The console's own host, under any of the names of loopback when it stands there; everything else is the gateway's.
-    fn is_control(&self, request: &Request<Body>) -> bool {
+    pub(crate) fn is_control(&self, request: &Request<Body>) -> bool {
         let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
         let host = request.uri().authority().map(http::uri::Authority::as_str).or(named);
         let Some(host) = host.map(str::to_ascii_lowercase) else { return false };
         let own = self.config.control_host();
         let port = self.config.listen.port();
         host == own || (own.starts_with("localhost") && host == format!("127.0.0.1:{port}"))
+    }
+}
+
+/// Serves until `stop` is done, then lets what runs come to its end.
+pub(crate) async fn serve_until<F, Fut>(listener: TcpListener, stop: impl Future<Output = ()>, answer: F)
+where
+    F: Fn(Request<Body>, SocketAddr) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Response<Body>> + Send + 'static,
+{
+    let stopping = CancellationToken::new();
+    let serving = gateway::serve(listener, Listening::default(), stopping.clone(), answer);
+    let mut serving = std::pin::pin!(serving);
+    tokio::select! {
+        () = serving.as_mut() => {}
+        () = stop => {
+            stopping.cancel();
+            serving.await;
+        }
     }
 }
 

@@ -7,7 +7,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use model::{Problem, ProblemKind};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use utoipa::IntoParams;
 
 /// A document with its status, or a refusal.
 pub(crate) type Reply = Result<Response, Refusal>;
@@ -63,6 +64,51 @@ pub(crate) fn with<T: Serialize>(status: StatusCode, document: T) -> Reply {
     Ok((status, Json(document)).into_response())
 }
 
+/// Lists give this many unless they are asked for more or fewer.
+const PART_DEFAULT: u32 = 100;
+const PART_MAX: u32 = 1_000;
+
+/// Which part of a list: how many, and after which entry (`next` of the part before).
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+pub(crate) struct Part {
+    pub(crate) limit: Option<u32>,
+    pub(crate) after: Option<String>,
+}
+
+impl Part {
+    /// That part of a whole list, and where the next begins; `name` tells entries apart.
+    ///
+    /// # Errors
+    /// An `after` that is no entry of the list: what it named is gone, or was never there.
+    pub(crate) fn of<T>(
+        &self,
+        whole: Vec<T>,
+        name: impl Fn(&T) -> String,
+    ) -> Result<(Vec<T>, Option<String>), Refusal> {
+        let limit = self.limit.unwrap_or(PART_DEFAULT).clamp(1, PART_MAX);
+        let from = match &self.after {
+            None => 0,
+            Some(after) => whole.iter().position(|item| name(item) == *after).ok_or_else(|| no_entry(after))? + 1,
+        };
+        let mut part: Vec<T> = whole.into_iter().skip(from).collect();
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = part.len() > limit;
+        part.truncate(limit);
+        let next = part.last().filter(|_| more).map(name);
+        Ok((part, next))
+    }
+}
+
+fn no_entry(after: &str) -> Refusal {
+    Refusal(Problem::new(
+        ProblemKind::NotFound,
+        "request.after",
+        format!("there is no `{after}` in this list"),
+        "a list goes on after an entry that it has; this one is gone, or never was there",
+        "begin again without `after`",
+    ))
+}
+
 /// The query of an address, typed; what does not fit is a problem like any other.
 #[derive(Debug)]
 pub(crate) struct Params<T>(pub(crate) T);
@@ -84,5 +130,27 @@ where
                 "see `/api/v1/openapi.json` for the parameters",
             ))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(limit: Option<u32>, after: Option<&str>) -> Result<(Vec<u8>, Option<String>), String> {
+        let part = Part { limit, after: after.map(str::to_owned) };
+        part.of(vec![5, 4, 3, 2, 1], u8::to_string).map_err(|Refusal(problem)| problem.code)
+    }
+
+    #[test]
+    fn a_list_in_parts_is_the_list() {
+        assert_eq!(part(None, None).unwrap(), (vec![5, 4, 3, 2, 1], None));
+        assert_eq!(part(Some(2), None).unwrap(), (vec![5, 4], Some("4".to_owned())));
+        assert_eq!(part(Some(2), Some("4")).unwrap(), (vec![3, 2], Some("2".to_owned())));
+        assert_eq!(part(Some(2), Some("2")).unwrap(), (vec![1], None));
+        assert_eq!(part(Some(5), None).unwrap().1, None);
+        assert_eq!(part(Some(0), None).unwrap().0, [5]);
+        assert_eq!(part(None, Some("1")).unwrap(), (vec![], None));
+        assert_eq!(part(None, Some("9")).unwrap_err(), "request.after");
     }
 }

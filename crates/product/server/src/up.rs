@@ -85,7 +85,8 @@ async fn bind(config: &Config) -> Result<TcpListener, Problem> {
     })
 }
 
-async fn told_to_stop() {
+/// Ctrl-C or SIGTERM.
+pub(crate) async fn told_to_stop() {
     let terminated = async {
         match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
             Ok(mut signal) => {

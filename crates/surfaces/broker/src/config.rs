@@ -24,6 +24,9 @@ pub struct EgressConfig {
     pub ca: Vec<CertificateDer<'static>>,
     /// The platform's own listeners and addresses.
     pub own: Vec<Own>,
+    /// Answers in the place of every destination, whatever it is called: with it, nothing outside is ever reached.
+    /// `private` judges it like any other address.
+    pub stand_in: Option<SocketAddr>,
     pub limits: Limits,
 }
 

@@ -66,7 +66,10 @@ pub(crate) async fn resolve(
     dns: &dyn Resolve,
     to: &Destination,
 ) -> Result<Vec<SocketAddr>, Problem> {
-    let found = if let Some(address) = config.resolve.get(&to.host) {
+    let found = if let Some(stand_in) = config.stand_in {
+        closed_for_good(fence, to)?;
+        vec![stand_in]
+    } else if let Some(address) = config.resolve.get(&to.host) {
         vec![*address]
     } else if let Some(ip) = to.literal() {
         vec![SocketAddr::new(ip, to.port)]
@@ -86,4 +89,13 @@ pub(crate) async fn resolve(
         }
     }
     Ok(found)
+}
+
+/// What no operator can open is refused, though something else would answer in its place.
+fn closed_for_good(fence: &Fence, to: &Destination) -> Result<(), Problem> {
+    let Some(ip) = to.literal() else { return Ok(()) };
+    match fence.judge(SocketAddr::new(ip, to.port)) {
+        Err(fenced) if !fenced.openable => Err(refusal::fenced(&to.host, fenced.what, to.port, false)),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }

@@ -1,16 +1,16 @@
-//! `doctor`: what is wrong on this machine, as far as it can be seen from here.
+//! `doctor`: what is wrong on this machine, as far as it can be seen from here, and how to mend it.
+
+mod here;
 
 use crate::{client::Client, exit::Exit, invocation::Invocation, place::Place, views::doctor::DoctorView, when};
 use model::{Clock as _, Problem, SystemClock, Timestamp};
 use serde::Serialize;
 use serde_json::json;
-use std::{fs, os::unix::fs::MetadataExt as _, path::Path, time::Duration};
+use std::time::Duration;
 
 const ANSWER: Duration = Duration::from_secs(5);
 /// Signatures live a minute; a clock that is off by more than this makes them fail now and then.
 const CLOCK_OFF_MAX: Duration = Duration::from_secs(5);
-const OTHERS: u32 = 0o077;
-const ROOT_KEY_FILE: &str = "root.key";
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -42,55 +42,13 @@ pub(crate) async fn run(invocation: &Invocation) -> Result<Exit, Problem> {
     let place = invocation.place()?;
     let mut lines = Vec::new();
     match &place.data {
-        Some(data) => files(data, &mut lines),
+        Some(data) => here::look(data, &mut lines),
         None => lines.push(Line::bad("data folder", State::Fail, "there is none", "set `HOME`, or `BAILIWICK_DATA`")),
     }
     invocation.during("looking", server(invocation, place, &mut lines)).await;
     let ok = lines.iter().all(|line| !matches!(line.state, State::Fail));
     invocation.output.show::<DoctorView>(&json!({ "ok": ok, "checks": lines }))?;
     Ok(if ok { Exit::Done } else { Exit::Refused })
-}
-
-fn files(data: &Path, lines: &mut Vec<Line>) {
-    let name = format!("`{}`", data.display());
-    match fs::metadata(data) {
-        Ok(metadata) if metadata.mode() & OTHERS == 0 => {
-            lines.push(Line::ok("data folder", format!("{name}, for its owner alone")))
-        }
-        Ok(_) => lines.push(Line::bad(
-            "data folder",
-            State::Warn,
-            format!("{name} can be entered by others"),
-            format!("run `chmod 700 {}`", data.display()),
-        )),
-        Err(_) => {
-            lines.push(Line::bad(
-                "data folder",
-                State::Warn,
-                format!("{name} is not there"),
-                "`bailiwick up` makes it",
-            ));
-            return;
-        }
-    }
-    lines.push(key(data, "local credential", identity::CREDENTIAL_FILE));
-    if data.join(ROOT_KEY_FILE).exists() {
-        lines.push(key(data, "root key", ROOT_KEY_FILE));
-    }
-}
-
-fn key(data: &Path, check: &'static str, file: &str) -> Line {
-    let path = data.join(file);
-    match fs::metadata(&path) {
-        Ok(metadata) if metadata.mode() & OTHERS == 0 => Line::ok(check, "a file that its owner alone can read"),
-        Ok(_) => Line::bad(
-            check,
-            State::Fail,
-            "others can read it",
-            format!("run `chmod 600 {}`, and think about who may have", path.display()),
-        ),
-        Err(_) => Line::bad(check, State::Warn, "there is none", "`bailiwick up` makes it"),
-    }
 }
 
 async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Line>) {
@@ -106,9 +64,20 @@ async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Line>) {
     };
     if response.status().is_success() {
         lines.push(Line::ok("server", format!("`{origin}` answers")));
+        let asked = async { client.open(client.route(&["readyz"])?, ANSWER).await };
+        lines.push(match asked.await {
+            Ok(ready) if ready.status().is_success() => Line::ok("database", "the server's database answers"),
+            Ok(_) | Err(_) => Line::bad(
+                "database",
+                State::Fail,
+                "the server says that its database does not answer",
+                "look at the end of the server's log; with PostgreSQL, see that it runs and is reached",
+            ),
+        });
     } else {
-        let what = format!("`{origin}` answers, and says that it is not well ({})", response.status().as_u16());
-        lines.push(Line::bad("server", State::Fail, what, "look at the end of its log"));
+        let what = format!("`{origin}` answers with {}, and is no Bailiwick that is well", response.status().as_u16());
+        let fix = "something else may hold the port; if not, look at the end of the server's log";
+        lines.push(Line::bad("server", State::Fail, what, fix));
     }
     let date = response.headers().get("date").and_then(|date| date.to_str().ok());
     lines.extend(date.and_then(|date| clock(date, SystemClock.now())));
@@ -141,7 +110,6 @@ fn clock(date: &str, now: Timestamp) -> Option<Line> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn clocks() {
@@ -150,18 +118,5 @@ mod tests {
         let off = clock("Tue, 03 Nov 2026 12:01:00 GMT", now).unwrap();
         assert_eq!(off.what, "differs from the server's by 57 seconds");
         assert!(clock("yesterday", now).is_none());
-    }
-
-    #[test]
-    fn a_key_that_others_can_read_fails() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o750)).unwrap();
-        let path = folder.path().join(identity::CREDENTIAL_FILE);
-        fs::write(&path, "").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        let mut lines = Vec::new();
-        files(folder.path(), &mut lines);
-        assert!(matches!(lines[0].state, State::Warn), "{lines:?}");
-        assert!(matches!(lines[1].state, State::Fail), "{lines:?}");
     }
 }

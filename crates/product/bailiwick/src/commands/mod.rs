@@ -27,11 +27,27 @@ pub(crate) mod token;
 pub(crate) mod up;
 pub(crate) mod whoami;
 
-use crate::{cli::Command, exit::Exit, invocation::Invocation};
+use crate::{cli::Command, client::Route, exit::Exit, invocation::Invocation};
 use model::{Problem, ProblemKind};
 
 /// Lists give this many unless `--limit` says otherwise.
 pub(crate) const LIST_DEFAULT: u32 = 100;
+
+/// Which part of a list.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Part {
+    #[arg(long, value_name = "N", default_value_t = LIST_DEFAULT)]
+    limit: u32,
+    /// Where an earlier list ended
+    #[arg(long, value_name = "CURSOR")]
+    after: Option<String>,
+}
+
+impl Part {
+    pub(crate) fn of(self, route: Route) -> Route {
+        route.query("limit", Some(self.limit)).query("after", self.after)
+    }
+}
 
 /// Does what was typed.
 ///
@@ -46,9 +62,9 @@ pub(crate) async fn run(command: Command, invocation: &Invocation) -> Result<Exi
         Command::New(args) => new::run(args, invocation).await,
         Command::Templates => templates::run(invocation),
         Command::Check(args) => check::run(args, invocation).await,
-        Command::Dev(args) => dev::run(&args),
+        Command::Dev(args) => dev::run(args, invocation).await,
         Command::Deploy(args) => deploy::run(args, invocation).await,
-        Command::Apps => apps::run(invocation).await,
+        Command::Apps(part) => apps::run(part, invocation).await,
         Command::App(args) => app::run(args, invocation).await,
         Command::Logs(args) => logs::run(args, invocation).await,
         Command::Requests(args) => requests::run(args, invocation).await,

@@ -1,5 +1,6 @@
 //! `people`: who is here, in which groups.
 
+use super::Part;
 use crate::{
     exit::Exit,
     invocation::Invocation,
@@ -11,7 +12,7 @@ use serde_json::json;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum PeopleCommand {
     /// List who is here
-    List,
+    List(Part),
     /// Add someone; prints the one-time link that signs them in
     Add {
         email: String,
@@ -37,8 +38,9 @@ pub(crate) async fn run(command: PeopleCommand, invocation: &Invocation) -> Resu
     let client = invocation.client()?;
     let output = &invocation.output;
     match command {
-        PeopleCommand::List => {
-            output.show::<PeopleView>(&invocation.during("asking", client.get(client.api(&["people"])?)).await?)?
+        PeopleCommand::List(part) => {
+            let people = client.get(part.of(client.api(&["people"])?));
+            output.show::<PeopleView>(&invocation.during("asking", people).await?)?;
         }
         PeopleCommand::Add { email, groups } => {
             let added = client.post(client.api(&["people"])?, json!({ "email": email, "groups": groups }));

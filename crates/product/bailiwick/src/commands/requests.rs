@@ -1,6 +1,6 @@
 //! `requests`: what waits for a person.
 
-use super::LIST_DEFAULT;
+use super::Part;
 use crate::{exit::Exit, invocation::Invocation, views::requests::RequestsView};
 use model::Problem;
 
@@ -9,13 +9,13 @@ pub(crate) struct Args {
     /// Which ones
     #[arg(long, default_value = "waiting", value_parser = ["waiting", "approved", "rejected", "void", "all"])]
     state: String,
-    #[arg(long, value_name = "N", default_value_t = LIST_DEFAULT)]
-    limit: u32,
+    #[command(flatten)]
+    part: Part,
 }
 
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
     let client = invocation.client()?;
-    let route = client.api(&["requests"])?.query("state", Some(args.state)).query("limit", Some(args.limit));
+    let route = args.part.of(client.api(&["requests"])?.query("state", Some(args.state)));
     let document = invocation.during("asking", client.get(route)).await?;
     invocation.output.show::<RequestsView>(&document)?;
     Ok(Exit::Done)

@@ -1,8 +1,10 @@
 //! `scan`: searches files for credentials, offline, by the rules that every deploy is judged by.
 //!
-//! Hidden files are searched too, since that is where credentials lie; `.git` is not: its history comes later.
+//! Hidden files are searched too, since that is where credentials lie; `.git` is not: `--history` searches
+//! what it remembers.
 
-use super::later;
+mod history;
+
 use crate::{exit::Exit, invocation::Invocation, views::check::ScanView};
 use ignore::WalkBuilder;
 use model::{Finding, Problem, ProblemKind, Severity};
@@ -22,18 +24,24 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
-    if args.history {
-        return Err(later(
-            "scan.history_later",
-            "history cannot be searched yet",
-            "search the files as they are, without `--history`",
-        ));
-    }
-    let scanning = tokio::task::spawn_blocking(move || scan(&args.path));
-    let (files, findings) = invocation.during("searching", scanning).await.map_err(|_| Problem::internal())??;
+    let history = args.history;
+    let scanning = tokio::task::spawn_blocking(move || {
+        let (files, mut findings) = scan(&args.path)?;
+        let mut versions = 0;
+        if history {
+            let (searched, found) = history::search(&args.path)?;
+            versions = searched;
+            findings.extend(found);
+        }
+        Ok::<_, Problem>((files, versions, findings))
+    });
+    let (files, versions, findings) =
+        invocation.during("searching", scanning).await.map_err(|_| Problem::internal())??;
     let blocked = findings.iter().any(|finding| finding.severity == Severity::Block);
     let verdict = if blocked { "block" } else { "pass" };
-    invocation.output.show::<ScanView>(&json!({ "verdict": verdict, "files": files, "findings": findings }))?;
+    let versions = history.then_some(versions);
+    let document = json!({ "verdict": verdict, "files": files, "versions": versions, "findings": findings });
+    invocation.output.show::<ScanView>(&document)?;
     Ok(if blocked { Exit::Refused } else { Exit::Done })
 }
 

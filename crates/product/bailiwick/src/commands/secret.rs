@@ -1,6 +1,6 @@
 //! `secret`: credentials for apps. A value goes in by stdin or unseen typing, never by an argument, and never comes out.
 
-use super::reason;
+use super::{Part, reason};
 use crate::{
     exit::Exit,
     invocation::Invocation,
@@ -17,7 +17,7 @@ pub(crate) enum SecretCommand {
     /// Keep a value; it comes from stdin or a prompt
     Put(Put),
     /// List secrets, without their values
-    List,
+    List(Part),
     /// Show one, without its value
     Show { id: Id },
     /// Put a new value in place of the old one
@@ -100,8 +100,9 @@ pub(crate) async fn run(command: SecretCommand, invocation: &Invocation) -> Resu
             let kept = client.put(route(&put.id, &[])?, body);
             output.show::<SecretView>(&invocation.during("keeping", kept).await?)?;
         }
-        SecretCommand::List => {
-            output.show::<SecretsView>(&invocation.during("asking", client.get(client.api(&["secrets"])?)).await?)?;
+        SecretCommand::List(part) => {
+            let secrets = client.get(part.of(client.api(&["secrets"])?));
+            output.show::<SecretsView>(&invocation.during("asking", secrets).await?)?;
         }
         SecretCommand::Show { id } => {
             output.show::<SecretEnvsView>(&invocation.during("asking", client.get(route(&id, &[])?)).await?)?;

@@ -11,6 +11,8 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize)]
 pub(crate) struct AppsView {
     apps: Vec<AppLine>,
+    #[serde(default)]
+    next: Option<String>,
 }
 
 /// One app, as lists and its own page show it.
@@ -66,8 +68,10 @@ impl View for AppsView {
         });
         let rows = rows.collect();
         page.table(&["app", "environment", "state", "tier", "team", "expires", "address"], rows);
-        if let Some(app) = self.apps.first() {
-            page.next(format!("bailiwick app {}", app.app));
+        match (&self.next, self.apps.first()) {
+            (Some(next), _) => page.next(format!("bailiwick apps --after {next}")),
+            (None, Some(app)) => page.next(format!("bailiwick app {}", app.app)),
+            (None, None) => {}
         }
     }
 }

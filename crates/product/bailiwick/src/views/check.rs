@@ -1,7 +1,7 @@
 //! What every gate said: the document of `check`, and of `scan`.
 
 use super::{View, findings};
-use crate::page::Page;
+use crate::{page::Page, when};
 use model::{Finding, Problem, Tier};
 use serde::Deserialize;
 
@@ -38,6 +38,9 @@ impl View for CheckView {
 pub(crate) struct ScanView {
     verdict: String,
     files: i64,
+    /// Contents that git remembers, when it was asked.
+    #[serde(default)]
+    versions: Option<i64>,
     #[serde(default)]
     findings: Vec<Finding>,
 }
@@ -47,7 +50,9 @@ impl View for ScanView {
         findings::show(page, &self.findings);
         let found = findings::counted(&self.findings).unwrap_or_else(|| "nothing found".to_owned());
         let state = page.state(&self.verdict);
-        page.line(format!("{state}  {} searched, {found}", crate::when::counted(self.files, "file")));
+        let versions = self.versions.map(|count| format!(" and {} in the history", when::counted(count, "version")));
+        let searched = format!("{}{}", when::counted(self.files, "file"), versions.unwrap_or_default());
+        page.line(format!("{state}  {searched} searched, {found}"));
     }
 }
 

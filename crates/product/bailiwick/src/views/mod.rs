@@ -4,6 +4,7 @@ pub(crate) mod app;
 pub(crate) mod apps;
 pub(crate) mod check;
 pub(crate) mod deployed;
+pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod findings;

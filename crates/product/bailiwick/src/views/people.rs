@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Deserialize)]
 pub(crate) struct PeopleView {
     people: Vec<Person>,
+    #[serde(default)]
+    next: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,6 +52,9 @@ impl View for PeopleView {
         }
         let rows = self.people.iter().map(Person::row).collect();
         page.table(&["person", "name", "groups", ""], rows);
+        if let Some(next) = &self.next {
+            page.next(format!("bailiwick people list --after {next}"));
+        }
     }
 }
 

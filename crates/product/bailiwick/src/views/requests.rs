@@ -15,6 +15,8 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize)]
 pub(crate) struct RequestsView {
     requests: Vec<Request>,
+    #[serde(default)]
+    next: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -66,8 +68,11 @@ impl View for RequestsView {
             }
             request.show(page);
         }
-        if let Some(first) = self.requests.iter().find(|request| request.state == "waiting") {
-            page.next(format!("bailiwick approve {} --why \"…\"", first.request));
+        let waiting = self.requests.iter().find(|request| request.state == "waiting");
+        match (&self.next, waiting) {
+            (Some(next), _) => page.next(format!("bailiwick requests --after {next}")),
+            (None, Some(first)) => page.next(format!("bailiwick approve {} --why \"…\"", first.request)),
+            (None, None) => {}
         }
     }
 }

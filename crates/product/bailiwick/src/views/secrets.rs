@@ -13,6 +13,8 @@ use std::time::Duration;
 #[derive(Debug, Deserialize)]
 pub(crate) struct SecretsView {
     secrets: Vec<SecretView>,
+    #[serde(default)]
+    next: Option<String>,
 }
 
 /// One secret in every environment.
@@ -76,6 +78,9 @@ impl View for SecretsView {
         };
         let rows = self.secrets.iter().map(row).collect();
         page.table(&["secret", "environment", "app", "owner", "state", "ends", "hosts"], rows);
+        if let Some(next) = &self.next {
+            page.next(format!("bailiwick secret list --after {next}"));
+        }
     }
 }
 

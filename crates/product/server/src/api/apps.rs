@@ -3,7 +3,7 @@
 use crate::{
     Bailiwick,
     app_log::ReadLog,
-    reply::{Params, Refusal, Reply, ok},
+    reply::{Params, Part, Refusal, Reply, ok},
     who::Asked,
 };
 use authority::{AppRef, Held, Planned, Used};
@@ -57,9 +57,10 @@ pub(crate) struct OneApp {
 }
 
 /// The apps of the catalog
-#[utoipa::path(get, path = "/api/v1/apps", responses((status = 200, description = "the apps, newest first", body = Object)))]
-pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
-    ok(json!({ "apps": server.apps(&asked).await? }))
+#[utoipa::path(get, path = "/api/v1/apps", params(Part), responses((status = 200, description = "the apps, newest first", body = Object)))]
+pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Params(part): Params<Part>, asked: Asked) -> Reply {
+    let (apps, next) = part.of(server.apps(&asked).await?, |app| app.app.clone())?;
+    ok(json!({ "apps": apps, "next": next }))
 }
 
 impl Bailiwick {
@@ -180,9 +181,8 @@ pub(crate) async fn logs(
     let app = AppRef { id, env: of.env.unwrap_or(Env::Prod) };
     let act = ReadLog { tenant: server.tenant.clone(), app, team };
     let permit = server.allowed(&asked, act).await?;
-    let after = of.after.unwrap_or(0);
-    let lines =
-        server.app_log.read(permit, after, of.limit.unwrap_or(100)).await.map_err(|error| Refusal(error.problem()))?;
-    let next = lines.last().map_or(after, |line| line.seq);
+    let limit = of.limit.unwrap_or(100);
+    let lines = server.app_log.read(permit, of.after, limit).await.map_err(|error| Refusal(error.problem()))?;
+    let next = lines.last().map_or(of.after.unwrap_or(0), |line| line.seq);
     ok(json!({ "lines": lines, "next": next }))
 }

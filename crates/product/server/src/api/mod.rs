@@ -4,6 +4,7 @@ mod apps;
 mod deploy;
 mod events;
 mod people;
+mod policy;
 mod requests;
 mod secrets;
 mod tiles;
@@ -31,6 +32,7 @@ pub(crate) fn router() -> (Router<Arc<Bailiwick>>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(whoami::whoami))
         .routes(routes!(whoami::policy))
+        .routes(routes!(policy::explain))
         .routes(routes!(apps::list))
         .routes(routes!(apps::see))
         .routes(routes!(apps::revoke))

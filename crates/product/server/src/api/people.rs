@@ -2,7 +2,7 @@
 
 use crate::{
     Bailiwick, Links,
-    reply::{Refusal, Reply, ok},
+    reply::{Params, Part, Refusal, Reply, ok},
     who::Asked,
 };
 use axum::extract::State;
@@ -37,12 +37,15 @@ pub(crate) struct Named {
     email: String,
 }
 
-/// Everyone, and how many are in each group
-#[utoipa::path(get, path = "/api/v1/people", responses((status = 200, description = "people", body = Object)))]
-pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
+/// Everyone, newest first, and how many are in each group
+#[utoipa::path(get, path = "/api/v1/people", params(Part), responses((status = 200, description = "people", body = Object)))]
+pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Params(part): Params<Part>, asked: Asked) -> Reply {
     let act = ListPeople { tenant: server.tenant.clone() };
     let permit = server.allowed(&asked, act).await?;
-    ok(json!({ "people": server.identity.list(permit)?, "groups": server.identity.group_sizes() }))
+    let mut people = server.identity.list(permit)?;
+    people.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| a.email.cmp(&b.email)));
+    let (people, next) = part.of(people, |person| person.email.clone())?;
+    ok(json!({ "people": people, "groups": server.identity.group_sizes(), "next": next }))
 }
 
 /// Add someone, and make their one-time link

@@ -3,7 +3,7 @@
 use crate::{
     Bailiwick,
     api::apps::Why,
-    reply::{Params, Reply, ok},
+    reply::{Params, Part, Reply, ok},
     who::Asked,
 };
 use authority::BreakGlass;
@@ -19,6 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 pub(crate) struct Which {
     state: Option<String>,
     limit: Option<u32>,
+    after: Option<String>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -35,8 +36,10 @@ pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Params(which): Pa
     let act = ListRequests { tenant: server.tenant.clone() };
     let permit = server.allowed(&asked, act).await?;
     let state = which.state.as_deref().unwrap_or("waiting");
-    let requests = server.catalog.requests(permit, state, which.limit.unwrap_or(100)).await?;
-    ok(json!({ "requests": requests }))
+    let part = Part { limit: which.limit, after: which.after };
+    let requests = server.catalog.requests(permit, state, u32::MAX).await?;
+    let (requests, next) = part.of(requests, |request| request.request.to_string())?;
+    ok(json!({ "requests": requests, "next": next }))
 }
 
 /// Say yes

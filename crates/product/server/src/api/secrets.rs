@@ -2,7 +2,7 @@
 
 use crate::{
     Bailiwick,
-    reply::{Refusal, Reply, ok},
+    reply::{Params, Part, Refusal, Reply, ok},
     who::Asked,
 };
 use axum::extract::{Path, State};
@@ -48,12 +48,15 @@ fn id(team: &str, name: &str) -> SecretId {
     SecretId::new(format!("{team}/{name}"))
 }
 
-/// Every secret, without values
-#[utoipa::path(get, path = "/api/v1/secrets", responses((status = 200, description = "secrets", body = Object)))]
-pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
+/// Every secret, without values, newest first
+#[utoipa::path(get, path = "/api/v1/secrets", params(Part), responses((status = 200, description = "secrets", body = Object)))]
+pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Params(part): Params<Part>, asked: Asked) -> Reply {
     let act = ListSecrets { tenant: server.tenant.clone(), id: None };
     let permit = server.allowed(&asked, act).await?;
-    ok(json!({ "secrets": server.vault.list(permit).await? }))
+    let mut secrets = server.vault.list(permit).await?;
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.created_at));
+    let (secrets, next) = part.of(secrets, |secret| format!("{}@{}", secret.id, secret.env))?;
+    ok(json!({ "secrets": secrets, "next": next }))
 }
 
 /// One secret in its environments, without values

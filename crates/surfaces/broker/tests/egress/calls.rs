@@ -246,3 +246,33 @@ async fn names_inside_are_answered_from_the_instance() {
     let host = house.call(request("GET", "http://self.bailiwick/x", &[("host", "data.bailiwick")], "")).await;
     assert_eq!(problem(host).await.code, "egress.header");
 }
+
+/// With a stand-in, every granted name ends there and no name is looked up; what is closed for good stays closed.
+#[tokio::test]
+async fn a_stand_in_answers_for_everything_and_opens_nothing() {
+    let house = House::new().await;
+    let config = EgressConfig {
+        private: vec![("127.0.0.1/32".parse().unwrap(), house.upstream.tls.port())],
+        ca: vec![house.upstream.ca.clone()],
+        stand_in: Some(house.upstream.tls),
+        ..EgressConfig::default()
+    };
+    let rooms = Rooms {
+        authority: Arc::clone(&house.authority),
+        store: Arc::clone(&house.store),
+        secrets: Arc::new(NoSecrets),
+        dns: Arc::clone(&house.dns) as _,
+    };
+    let broker = broker::Broker::new(config, rooms).unwrap();
+    broker.load_all().await.unwrap();
+    for url in ["https://api.example/x", "https://moved.example/x"] {
+        assert_eq!(broker.call(&house.instance(), request("GET", url, &[], "")).await.status(), 200, "{url}");
+    }
+    assert_eq!(house.upstream.seen().len(), 2);
+    let metadata = broker.call(&house.instance(), request("GET", "http://169.254.169.254/x", &[], "")).await;
+    assert_eq!(problem(metadata).await.code, "egress.address");
+    let ungranted = broker.call(&house.instance(), request("GET", "https://evil.example/x", &[], "")).await;
+    assert_eq!(problem(ungranted).await.code, "egress.not_granted");
+    assert_eq!(house.upstream.seen().len(), 2);
+    assert!(house.dns.asked.lock().unwrap().is_empty());
+}

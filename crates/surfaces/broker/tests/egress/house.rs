@@ -211,6 +211,7 @@ impl House {
             ca: vec![upstream.ca.clone()],
             own: vec![Own::Address("93.184.216.99".parse().unwrap())],
             limits: setting.limits,
+            stand_in: None,
         };
         let rooms = Rooms {
             tenant: TenantId::main(),

@@ -1,0 +1,119 @@
+//! The program against a real server: lists in parts, explanations, and documents that others parse.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use serde_json::Value;
+use std::{
+    io::{BufRead as _, BufReader},
+    net::TcpListener,
+    process::{Child, Command, Output, Stdio},
+};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
+
+struct Server {
+    child: Child,
+    data: tempfile::TempDir,
+}
+
+impl Server {
+    fn start() -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut child = Command::new(BINARY)
+            .args(["up", "--json", "--listen", &format!("127.0.0.1:{port}"), "--data"])
+            .arg(data.path().join("data"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut ready = String::new();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        while !ready.ends_with("}\n") {
+            assert_ne!(lines.read_line(&mut ready).unwrap(), 0, "the server ended: {ready}");
+        }
+        let document: Value = serde_json::from_str(&ready).unwrap();
+        assert!(document["link"].as_str().unwrap().contains("/welcome/"), "{document}");
+        Self { child, data }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(BINARY)
+            .args(arguments)
+            .current_dir(self.data.path())
+            .env("BAILIWICK_DATA", self.data.path().join("data"))
+            .env("HOME", self.data.path())
+            .env_remove("BAILIWICK_SERVER")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    fn json(&self, arguments: &[&str]) -> (i32, Value) {
+        let output = self.run(&[arguments, &["--json"]].concat());
+        let document = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{arguments:?} {output:?}"));
+        (output.status.code().unwrap(), document)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Every entry of a list, asked for one at a time.
+fn one_by_one(server: &Server, list: &[&str], field: &str, name: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let more = after.as_deref().map_or_else(Vec::new, |after| vec!["--after", after]);
+        let (code, page) = server.json(&[list, &["--limit", "1"], &more[..]].concat());
+        assert_eq!(code, 0, "{page}");
+        names.extend(page[field].as_array().unwrap().iter().map(|item| item[name].as_str().unwrap().to_owned()));
+        match page["next"].as_str() {
+            Some(next) => after = Some(next.to_owned()),
+            None => return names,
+        }
+    }
+}
+
+#[test]
+fn lists_come_in_parts_newest_first_and_decisions_are_explained() {
+    let server = Server::start();
+    for name in ["one", "two"] {
+        assert_eq!(server.run(&["new", name, "--team", "it"]).status.code(), Some(0));
+        let (code, deployed) = server.json(&["deploy", name]);
+        assert_eq!((code, deployed["status"].as_str()), (0, Some("live")), "{deployed}");
+        let (code, added) = server.json(&["people", "add", &format!("{name}@example.test"), "--group", "it"]);
+        assert_eq!((code, added["person"]["email"].as_str()), (0, Some(&*format!("{name}@example.test"))));
+    }
+    assert_eq!(one_by_one(&server, &["apps"], "apps", "app"), ["two", "one"]);
+    let people = one_by_one(&server, &["people", "list"], "people", "email");
+    assert_eq!(people[..2], ["two@example.test", "one@example.test"]);
+    let (code, gone) = server.json(&["apps", "--after", "three"]);
+    assert_eq!((code, gone["problem"]["code"].as_str()), (1, Some("request.after")), "{gone}");
+
+    let explain = |act: &str, who: &str| {
+        let (code, answer) = server.json(&["policy", "explain", act, "--app", "one", "--as", who]);
+        assert_eq!(code, 0, "{answer}");
+        (answer["allowed"].as_bool().unwrap(), answer["code"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(explain("app.revoke", "machine"), (true, String::new()));
+    assert_eq!(explain("app.revoke", "one@example.test"), (false, "role.missing".to_owned()));
+    assert_eq!(explain("app.use", "one@example.test"), (true, String::new()));
+    assert_eq!(explain("app.use", "stranger"), (false, "sign_in.needed".to_owned()));
+    assert_eq!(explain("release.approve", "machine"), (false, "machine.break_glass".to_owned()));
+    let (_, answer) = server.json(&["revoke", "one", "--why", "the test"]);
+    assert_eq!(answer["recorded"], true);
+    assert_eq!(explain("app.use", "one@example.test"), (false, "app.revoked".to_owned()));
+    for (arguments, code) in [
+        (&["policy", "explain", "app.revok"][..], "act.unknown"),
+        (&["policy", "explain", "app.use", "--as", "nobody@example.test"], "person.unknown"),
+        (&["policy", "explain", "data.read", "--as", "app"], "act.which_app"),
+    ] {
+        let (exit, document) = server.json(arguments);
+        assert_eq!((exit, document["problem"]["code"].as_str()), (1, Some(code)), "{document}");
+    }
+    let (code, document) = server.json(&["doctor"]);
+    assert_eq!((code, &document["ok"]), (0, &true.into()), "{document}");
+}
