@@ -2,9 +2,17 @@
 
 use store::Migration;
 
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    room: "catalog",
-    number: 1,
-    name: "apps, deployments, releases, requests, job runs, tombstones",
-    sql: include_str!("migrations/0001_start.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        room: "catalog",
+        number: 1,
+        name: "apps, deployments, releases, requests, job runs, tombstones",
+        sql: include_str!("migrations/0001_start.sql"),
+    },
+    Migration {
+        room: "catalog",
+        number: 2,
+        name: "who asked, and what an approver has from them",
+        sql: include_str!("migrations/0002_independence.sql"),
+    },
+];
