@@ -74,6 +74,10 @@ purposes! {
     ControlToken = "control-token",
     /// Cursors that name a place in a list, so that nobody makes them up.
     Cursor = "cursor",
+    /// The state of a sign-in that is under way, while the browser holds it.
+    Ceremony = "ceremony",
+    /// What proves who a person is: their passkeys.
+    Passkey = "passkey",
     /// Backups.
     Backup = "backup",
 }

@@ -1,8 +1,9 @@
 //! Approve and reject: a named person's decision on a request, by today's rules.
 
 use crate::{
-    Approved, Catalog, Decided, Deployed, Error,
+    Approval, Approved, Catalog, Decided, Deployed, Error,
     decide::{ApprovedBy, facts},
+    independence::dependence,
     releases,
     requests::{self, Request, RequestState},
 };
@@ -101,7 +102,15 @@ impl Catalog {
         let (request, view) = self.request(&permit.act().request).await?;
         let (act, mut tx) = self.store.write(permit).await?;
         let exception = tx.spent().exception();
-        decide(&mut tx, &request, RequestState::Approved, exception).await?;
+        let vouchers = self.vouchers.vouchers(tx.spent().caller());
+        let dependence = dependence(&vouchers, request.requested_by.as_deref());
+        let approval = Approval {
+            by: tx.spent().caller().chain().join(" "),
+            exception,
+            independent: dependence.is_empty(),
+            dependence,
+        };
+        decide(&mut tx, &request, RequestState::Approved, Some(&approval)).await?;
         let release = releases::one(&mut tx, &request.app.id, request.release).await?;
         let release = release.filter(|release| release.digest == request.digest && release.grants == request.grants);
         let release = release.ok_or_else(|| Error::Refused(stale(&request.id)))?;
@@ -121,10 +130,12 @@ impl Catalog {
             "grants": request.grants,
             "compared_with": request.compared_with,
             "secrets": live_secrets,
+            "independent": approval.independent,
+            "dependence": approval.dependence,
         });
         let event = tx.commit(detail, Some(&act.why)).await?.event;
         let deployed = self.serve(live, event).await?;
-        Ok(Deployed { request: Some(request.id), ..deployed })
+        Ok(Deployed { request: Some(request.id), approval: Some(approval), ..deployed })
     }
 
     /// Records the no; what serves goes on serving.
@@ -141,10 +152,13 @@ impl Catalog {
     }
 }
 
-async fn decide(tx: &mut Tx, request: &Request, state: RequestState, exception: Option<&str>) -> Result<(), Error> {
+async fn decide(tx: &mut Tx, request: &Request, state: RequestState, approval: Option<&Approval>) -> Result<(), Error> {
     let (tenant, now) = (tx.tenant().clone(), tx.now());
     let by = tx.spent().caller().chain().join(" ");
-    let row = params![&tenant, &request.id, state.as_str(), exception, by, now];
+    let exception = approval.and_then(|approval| approval.exception);
+    let dependence = approval.map(|approval| serde_json::to_string(&approval.dependence)).transpose();
+    let dependence = dependence.map_err(|_| Error::Manifest)?;
+    let row = params![&tenant, &request.id, state.as_str(), exception, by, now, dependence];
     match tx.execute(requests::sql::DECIDE, row).await? {
         1 => Ok(()),
         _ => Err(Error::Refused(decided_before(request))),

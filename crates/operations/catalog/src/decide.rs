@@ -111,6 +111,7 @@ impl Decided {
             requester.as_ref().map(model::PersonId::as_str),
             now,
             self.secrets.write()?,
+            tx.spent().caller().chain().join(" "),
         ];
         tx.execute(requests::sql::INSERT, row).await?;
         Ok(id)

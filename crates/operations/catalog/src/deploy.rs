@@ -143,6 +143,7 @@ impl Catalog {
             findings: release.findings.clone(),
             request: Some(request),
             event: Some(event),
+            approval: None,
             problem: None,
         })
     }

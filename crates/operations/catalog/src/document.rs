@@ -27,8 +27,23 @@ pub struct Deployed {
     pub findings: Vec<Finding>,
     pub request: Option<RequestId>,
     pub event: Option<EventId>,
+    /// The yes that made it live just now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
+}
+
+/// A yes, as the document of `approve` shows it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Approval {
+    /// `person:ID`, `machine:USER`.
+    pub by: String,
+    /// `break-glass`, when nobody but the local credential said yes.
+    pub exception: Option<&'static str>,
+    pub independent: bool,
+    /// What the approver has from whoever asked: `account`, `role`, `link`.
+    pub dependence: Vec<&'static str>,
 }
 
 /// What a revoke cut, where and when: the body of the event `app.revoke.done`.

@@ -13,6 +13,7 @@ mod document;
 mod error;
 mod expire;
 mod gates;
+mod independence;
 mod jobs;
 mod live;
 mod migrations;
@@ -31,9 +32,10 @@ pub use approve::{ApproveRequest, RejectRequest};
 pub use apps::{AppView, Deployment, ListApps, SeeApp};
 pub use decide::{Approved, Decided};
 pub use deploy::DeployApp;
-pub use document::{Deployed, Receipt, Restored, Retired, Status};
+pub use document::{Approval, Deployed, Receipt, Restored, Retired, Status};
 pub use error::Error;
 pub use gates::{CheckDocument, Checked, Verdict, check};
+pub use independence::{From as VouchedFrom, Voucher, Vouchers};
 pub use migrations::MIGRATIONS;
 pub use rebuild::RebuildRelease;
 pub use releases::ReleaseView;
@@ -81,6 +83,7 @@ pub struct Rooms {
     pub clock: Arc<dyn Clock>,
     pub surfaces: Surfaces,
     pub secrets: Arc<dyn SecretVersions>,
+    pub vouchers: Arc<dyn Vouchers>,
 }
 
 /// Apps of one tenant, and what may be done with them.
@@ -92,6 +95,7 @@ pub struct Catalog {
     pub(crate) tenant: TenantId,
     pub(crate) addresses: Addresses,
     pub(crate) secrets: Arc<dyn SecretVersions>,
+    pub(crate) vouchers: Arc<dyn Vouchers>,
     pub(crate) apps: Apps,
 }
 
@@ -104,8 +108,8 @@ impl std::fmt::Debug for Catalog {
 impl Catalog {
     #[must_use]
     pub fn new(rooms: Rooms, tenant: TenantId, addresses: Addresses) -> Self {
-        let Rooms { store, authority, clock, surfaces, secrets } = rooms;
-        Self { store, authority, clock, surfaces, tenant, addresses, secrets, apps: Apps::default() }
+        let Rooms { store, authority, clock, surfaces, secrets, vouchers } = rooms;
+        Self { store, authority, clock, surfaces, tenant, addresses, secrets, vouchers, apps: Apps::default() }
     }
 
     /// Brings the app's rows into the memory of every surface, after a commit or a word of the feed.

@@ -55,6 +55,7 @@ impl Catalog {
             findings: release.findings.clone(),
             request: None,
             event: None,
+            approval: None,
             problem: None,
         };
         Ok(Live { app: decided.app, document, by })

@@ -15,4 +15,10 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "the engine of a release's image",
         sql: include_str!("migrations/0002_engine.sql"),
     },
+    Migration {
+        room: "catalog",
+        number: 3,
+        name: "who asked, and what an approver has from them",
+        sql: include_str!("migrations/0003_independence.sql"),
+    },
 ];

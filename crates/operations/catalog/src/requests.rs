@@ -71,6 +71,15 @@ pub struct RequestView {
     pub requester: Option<PersonId>,
     pub created_at: Timestamp,
     pub decided_at: Option<Timestamp>,
+    /// Who decided: `person:ID`, `machine:USER`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<String>,
+    /// Whether the yes came from somebody independent of whoever asked; absent until there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub independent: Option<bool>,
+    /// What the approver has from whoever asked: `account`, `role`, `link`. Shown for ever.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dependence: Vec<String>,
     pub may: Vec<Sentence>,
     pub compared_with: Option<ReleaseNumber>,
     pub changes: Vec<Change>,
@@ -87,6 +96,7 @@ pub(crate) struct Request {
     pub(crate) secrets: Versions,
     pub(crate) compared_with: Option<ReleaseNumber>,
     pub(crate) requester: Option<PersonId>,
+    pub(crate) requested_by: Option<String>,
     pub(crate) state: RequestState,
     pub(crate) manifest: Manifest,
 }
@@ -129,6 +139,8 @@ impl Catalog {
         let Some(app) = apps.get(&request.app.id) else { return Ok(None) };
         let manifest = request.manifest;
         let old = row.opt_text(16)?.map(reread).transpose()?;
+        let dependence: Option<Vec<String>> =
+            row.opt_text(19)?.map(serde_json::from_str).transpose().map_err(|_| Error::Manifest)?;
         Ok(Some(RequestView {
             app: app.name.to_string(),
             app_id: request.app.id.clone(),
@@ -144,6 +156,9 @@ impl Catalog {
             requester: request.requester,
             created_at: row.time(11)?,
             decided_at: row.opt_time(12)?,
+            decided_by: row.opt_text(10)?.map(str::to_owned),
+            independent: dependence.as_ref().map(Vec::is_empty),
+            dependence: dependence.unwrap_or_default(),
             may: manifest.sentences(),
             compared_with: request.compared_with,
             changes: old.map(|old| manifest.changes_from(&old)).unwrap_or_default(),
@@ -168,6 +183,7 @@ fn request(row: &Row) -> Result<Request, Error> {
         secrets: Versions::read(row.text(17)?)?,
         compared_with: row.opt_int(6)?.map(number),
         requester: row.opt_text(7)?.map(PersonId::new),
+        requested_by: row.opt_text(18)?.map(str::to_owned),
         state: match row.text(8)? {
             "waiting" => RequestState::Waiting,
             "approved" => RequestState::Approved,

@@ -138,7 +138,7 @@ impl Authority {
     pub fn decide<A: Act>(&self, caller: &Caller, act: A) -> Result<Permit<A>, Denied> {
         let now = self.clock.now();
         let generation = self.generation.load(Ordering::SeqCst);
-        let facts = self.facts(&caller.tenant);
+        let facts = lasting(self.facts(&caller.tenant), caller, now);
         let case = Case { caller, rule: A::RULE, target: act.target(), facts: &facts, now };
         let exception = case.exception(&act);
         let keeps = case.may_be_kept();
@@ -411,7 +411,8 @@ impl Case<'_> {
         let day = i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX);
         let midnight = Timestamp::from_ms((self.now.as_ms().div_euclid(day) + 1) * day);
         let app = self.target_app().filter(|app| app.state == AppState::Live).map_or(midnight, |app| app.expires_at);
-        app.min(midnight)
+        let person = self.person().and_then(PersonFacts::good_until).unwrap_or(midnight);
+        app.min(person).min(midnight)
     }
 
     /// What Rego sees: the published input schema.
@@ -441,6 +442,18 @@ impl Case<'_> {
             "today": self.now.to_string().get(..10),
         })
     }
+}
+
+/// A group that has ended counts no more, even before the job that takes its row away.
+fn lasting(facts: Arc<Facts>, caller: &Caller, now: Timestamp) -> Arc<Facts> {
+    let known = caller.person().and_then(|id| Some((id, facts.people.get(id)?)));
+    let Some((id, person)) = known.filter(|(_, person)| person.good_until().is_some_and(|until| until <= now)) else {
+        return facts;
+    };
+    let (id, person) = (id.clone(), Arc::new(person.at(now)));
+    let mut narrowed = Facts::clone(&facts);
+    narrowed.people.insert(id, person);
+    Arc::new(narrowed)
 }
 
 fn words(groups: &[model::Group]) -> String {

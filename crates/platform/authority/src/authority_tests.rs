@@ -54,6 +54,7 @@ fn facts(epoch: u64, state: AppState, groups: &[&str]) -> Facts {
         email: "ana@example.test".into(),
         name: None,
         groups: groups.iter().map(|group| Group::new(*group)).collect(),
+        lapses: BTreeMap::new(),
         enabled: true,
     };
     let access = Access {

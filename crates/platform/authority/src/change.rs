@@ -6,6 +6,10 @@ pub const APP: &str = "app";
 pub const PEOPLE: &str = "people";
 /// A session ended; the key is its id.
 pub const SESSION: &str = "session";
+/// A session got another cookie or a fresher factor; the key is its id.
+pub const SESSION_CHANGED: &str = "session_changed";
+/// Every session of a person ended; the key is the person's id.
+pub const SESSIONS_OF: &str = "sessions_of";
 /// A secret of an app changed; the key is `APP_ID/ENV`.
 pub const SECRET: &str = "secret";
 /// The policy bundle changed; no key.

@@ -3,7 +3,7 @@
 use crate::Role;
 use model::{AppId, Class, Env, Group, PersonId, Timestamp, manifest::Access};
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -20,6 +20,8 @@ pub struct PersonFacts {
     pub email: Arc<str>,
     pub name: Option<Arc<str>>,
     pub groups: BTreeSet<Group>,
+    /// Groups among them that end by themselves, and when.
+    pub lapses: BTreeMap<Group, Timestamp>,
     pub enabled: bool,
 }
 
@@ -27,6 +29,26 @@ impl PersonFacts {
     /// The roles that the person's groups carry.
     pub fn roles(&self) -> impl Iterator<Item = Role> + '_ {
         Role::ALL.into_iter().filter(|role| self.has(*role))
+    }
+
+    /// The next moment at which one of the groups ends.
+    #[must_use]
+    pub fn good_until(&self) -> Option<Timestamp> {
+        self.lapses.values().min().copied()
+    }
+
+    /// The same person, without the groups that have ended by `now`.
+    #[must_use]
+    pub fn at(&self, now: Timestamp) -> Self {
+        let mut person = self.clone();
+        person.lapses.retain(|group, until| {
+            let lasts = now < *until;
+            if !lasts {
+                person.groups.remove(group);
+            }
+            lasts
+        });
+        person
     }
 
     #[must_use]

@@ -73,6 +73,7 @@ fn facts() -> Facts {
             email: "x@example.test".into(),
             name: None,
             groups: groups.iter().map(|group| Group::new(*group)).collect(),
+            lapses: BTreeMap::new(),
             enabled: true,
         })
     };

@@ -1,8 +1,12 @@
-//! The client of the control API: each request is signed with the local credential, and answers within a time.
+//! The client of the control API: each request carries the session of a login, or is signed with the local credential,
+//! and answers within a time.
 //!
 //! Refuses to follow redirects, since a signature is for one address; and answers larger than a document can be.
 
-use crate::place::{Environment, Place, is_loopback};
+use crate::{
+    logins::Login,
+    place::{Environment, Place, is_loopback},
+};
 use bytes::Bytes;
 use identity::{MachineKey, Signing};
 use model::{Clock as _, Problem, ProblemKind, SystemClock};
@@ -38,6 +42,16 @@ pub(crate) enum Sent {
     Archive(Bytes),
 }
 
+impl Sent {
+    fn body(self) -> (Option<&'static str>, Bytes) {
+        match self {
+            Self::Nothing => (None, Bytes::new()),
+            Self::Json(value) => (Some("application/json"), Bytes::from(value.to_string())),
+            Self::Archive(bytes) => (Some("application/zstd"), bytes),
+        }
+    }
+}
+
 /// What came back, when it was a document.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
@@ -49,6 +63,7 @@ pub(crate) struct Answer {
 pub(crate) struct Client {
     http: reqwest::Client,
     place: Place,
+    login: Option<Login>,
     key: Option<MachineKey>,
     user: String,
 }
@@ -74,24 +89,30 @@ impl Client {
             _ => None,
         };
         let http = http.build().map_err(|_| no_tls())?;
-        Ok(Self { http, place, key, user: environment.system_user() })
+        let login = Login::load(environment, &place.origin())?;
+        Ok(Self { http, place, login, key, user: environment.system_user() })
     }
 
     pub(crate) const fn place(&self) -> &Place {
         &self.place
     }
 
-    /// What requests are signed with.
+    /// Whether requests can say whose they are.
     ///
     /// # Errors
-    /// There is none.
-    pub(crate) fn credential(&self) -> Result<&MachineKey, Problem> {
-        self.key.as_ref().ok_or_else(|| self.no_credential())
+    /// They cannot.
+    pub(crate) fn credential(&self) -> Result<(), Problem> {
+        if self.has_credential() { Ok(()) } else { Err(self.no_credential()) }
     }
 
-    /// Whether there is a credential to sign with.
+    /// Whether there is a login, or a credential to sign with.
     pub(crate) const fn has_credential(&self) -> bool {
-        self.key.is_some()
+        self.login.is_some() || self.key.is_some()
+    }
+
+    /// The login that goes with requests; it goes before the local credential.
+    pub(crate) const fn login(&self) -> Option<&Login> {
+        self.login.as_ref()
     }
 
     /// The address of a route of the API, of literal and given parts.
@@ -184,23 +205,43 @@ impl Client {
     /// # Errors
     /// No credential, or no answer.
     async fn request(&self, method: Method, route: Route, sent: Sent) -> Result<Response, Problem> {
-        let key = self.credential()?;
         let Route(url) = route;
-        let (kind, body) = match sent {
-            Sent::Nothing => (None, Bytes::new()),
-            Sent::Json(value) => (Some("application/json"), Bytes::from(value.to_string())),
-            Sent::Archive(bytes) => (Some("application/zstd"), bytes),
+        let (kind, body) = sent.body();
+        let token = match (&self.login, &self.key) {
+            (Some(login), _) => login.token.clone(),
+            (None, Some(key)) => self.proof(key, &method, &url, &body)?,
+            (None, None) => return Err(self.no_credential()),
         };
-        let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
-        let audience = self.place.origin();
-        let signing =
-            Signing { system_user: &self.user, audience: &audience, method: method.as_str(), path: &path, body: &body };
-        let token = key.sign(&signing, SystemClock.now()).map_err(|error| Problem::from(&error))?;
         let mut request = self.http.request(method, url).bearer_auth(token).header(header::ACCEPT, "application/json");
         if let Some(kind) = kind {
             request = request.header(header::CONTENT_TYPE, kind).body(body);
         }
         request.send().await.map_err(|error| self.unanswered(&error))
+    }
+
+    fn proof(&self, key: &MachineKey, method: &Method, url: &Url, body: &[u8]) -> Result<String, Problem> {
+        let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+        let audience = self.place.origin();
+        let signing =
+            Signing { system_user: &self.user, audience: &audience, method: method.as_str(), path: &path, body };
+        key.sign(&signing, SystemClock.now()).map_err(|error| Problem::from(&error))
+    }
+
+    /// As [`Client::send`], saying nothing of who asks.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub(crate) async fn send_openly(&self, method: Method, route: Route, sent: Sent) -> Result<Answer, Problem> {
+        let (kind, body) = sent.body();
+        let mut request = self.http.request(method, route.0).header(header::ACCEPT, "application/json").body(body);
+        if let Some(kind) = kind {
+            request = request.header(header::CONTENT_TYPE, kind);
+        }
+        let response = request.send().await.map_err(|error| self.unanswered(&error))?;
+        let status = response.status().as_u16();
+        let body = self.whole(response).await?;
+        let document = serde_json::from_slice(&body).map_err(|_| self.not_bailiwick(status))?;
+        Ok(Answer { status, document })
     }
 
     /// Sends a request that needs no credential.
@@ -280,7 +321,7 @@ impl Client {
             "sign_in.none",
             format!("there is no credential for `{}`", self.place.origin()),
             format!("the local credential of a server lies in its data folder, and {folder} has none"),
-            "start a server here with `bailiwick up`, or say where its data folder is with `BAILIWICK_DATA`",
+            "sign in with `bailiwick login URL`, or say where its data folder is with `BAILIWICK_DATA`",
         )
     }
 }

@@ -12,6 +12,7 @@ mod gate;
 mod ink;
 mod invocation;
 mod junit;
+mod logins;
 mod output;
 mod page;
 mod place;

@@ -2,6 +2,7 @@
 //!
 //! The only place that reads the environment. Refuses plain HTTP to anywhere but this machine.
 
+use crate::logins::Login;
 use model::{Problem, ProblemKind};
 use reqwest::Url;
 use serde::Deserialize;
@@ -67,6 +68,17 @@ impl Environment {
         own.or_else(|| Some(self.folder(self.config_home.as_ref(), ".config")?.join("remembered")))
     }
 
+    /// Where logins are kept; none without a home.
+    pub(crate) fn logins(&self) -> Option<PathBuf> {
+        let own = self.data.as_ref().map(|data| data.join("logins"));
+        own.or_else(|| Some(self.folder(self.config_home.as_ref(), ".config")?.join("logins")))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn at(home: &Path) -> Self {
+        Self { home: Some(home.to_owned()), ..Self::default() }
+    }
+
     /// Where compiled code is kept between runs of `check`; none without a home.
     pub(crate) fn cache(&self) -> Option<PathBuf> {
         let own = self.data.as_ref().map(|data| data.join("check-cache"));
@@ -94,6 +106,8 @@ impl Environment {
 pub(crate) enum Found {
     /// `--server` or `BAILIWICK_SERVER`.
     Named,
+    /// The newest login that lasts.
+    Login,
     /// It left its address in the data folder.
     Running,
     /// As `Running`, in the demo's folder, since nothing runs from the default one.
@@ -116,8 +130,8 @@ struct ServerFile {
 }
 
 impl Place {
-    /// Which server a command means: `--server`, `BAILIWICK_SERVER`, what runs from the data folder, what runs from the
-    /// demo's, the default address.
+    /// Which server a command means: `--server`, `BAILIWICK_SERVER`, the newest login, what runs from the data folder,
+    /// what runs from the demo's, the default address.
     ///
     /// # Errors
     /// An address that is none, or that would carry a credential in the open.
@@ -134,6 +148,9 @@ impl Place {
                 known.into_iter().find_map(|(url, data)| Some((url.clone().filter(|url| same(url, &named))?, data)));
             let (url, data) = same.map_or_else(|| (named, data.clone()), |(url, data)| (url, data.clone()));
             return Ok(Self { url, data, found: Found::Named });
+        }
+        if let Some(url) = Login::newest(environment).and_then(|server| parse(&server).ok()) {
+            return Ok(Self { url, data, found: Found::Login });
         }
         Ok(match (own, demo) {
             (Some(own), Some(demo)) if !answers(&own) && answers(&demo) => {

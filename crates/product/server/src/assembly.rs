@@ -5,7 +5,8 @@ use crate::{
     app_log::AppLog,
     doors::{AssetsInside, DataInside, SelfInside, WaysOut},
     policy,
-    sign_ins::ByIdentity,
+    sign_in::Outside,
+    sign_ins::{ByIdentity, Vouching},
     vaulted::ByVault,
 };
 use authority::{Authority, Surface};
@@ -88,7 +89,7 @@ impl Bailiwick {
     /// Whatever keeps the server from starting, with what to do.
     pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<(Arc<Self>, Running), Problem> {
         let ground = Ground::lay(settings, clock).await?;
-        let identity = ground.identity();
+        let identity = ground.identity()?;
         let vault = ground.vault();
         let data = ground.data();
         let broker = ground.broker(&vault)?;
@@ -106,7 +107,7 @@ impl Bailiwick {
             Arc::clone(&data) as _,
             Arc::clone(&broker) as _,
         ];
-        let catalog = ground.catalog(surfaces, &vault);
+        let catalog = ground.catalog(surfaces, &vault, &identity);
         let machine_key =
             MachineKey::load_or_create(&ground.folder).map_err(|error| cannot("the local credential", &error))?;
         let machine = MachineProof::new(&machine_key, ground.config.public_url.clone(), Arc::clone(&ground.clock));
@@ -136,6 +137,7 @@ impl Bailiwick {
     async fn run_beside(self: &Arc<Self>, writer: crate::app_log::Writer) -> Result<Running, Problem> {
         let position = self.store.feed_position(&self.tenant).await.map_err(|error| error.problem())?;
         self.load_all().await?;
+        self.check_passkey_hosts().await?;
         let tasks = self.store.start_tasks().await.map_err(|error| error.problem())?;
         let mut jobs = JoinSet::new();
         jobs.spawn(self.follow(position));
@@ -207,14 +209,23 @@ impl Ground {
         Ok(Self { config, folder, tenant, keys, clock, store, authority, sandbox, policy_files, node, instance })
     }
 
-    fn identity(&self) -> Arc<Identity> {
+    fn identity(&self) -> Result<Arc<Identity>, Problem> {
+        let provider = match &self.config.oidc {
+            Some(provider) => {
+                let outside = Outside::new(&self.config.egress.ca).map_err(|error| cannot("single sign-on", &error))?;
+                Some((provider.clone(), Arc::new(outside) as _))
+            }
+            None => None,
+        };
         let config = identity::Config {
             tenant: self.tenant.clone(),
             keys: self.keys.clone(),
             public_url: self.config.public_url.clone(),
             node: self.node.clone(),
+            provider,
         };
-        Arc::new(Identity::new(Arc::clone(&self.store), Arc::clone(&self.authority), Arc::clone(&self.clock), config))
+        let (store, authority, clock) = (Arc::clone(&self.store), Arc::clone(&self.authority), Arc::clone(&self.clock));
+        Ok(Arc::new(Identity::new(store, authority, clock, config)))
     }
 
     fn vault(&self) -> Arc<Vault> {
@@ -278,13 +289,14 @@ impl Ground {
         Arc::new(Gateway::new(config, rooms))
     }
 
-    fn catalog(&self, surfaces: Surfaces, vault: &Arc<Vault>) -> Arc<Catalog> {
+    fn catalog(&self, surfaces: Surfaces, vault: &Arc<Vault>, identity: &Arc<Identity>) -> Arc<Catalog> {
         let rooms = catalog::Rooms {
             store: Arc::clone(&self.store),
             authority: Arc::clone(&self.authority),
             clock: Arc::clone(&self.clock),
             surfaces,
             secrets: Arc::new(ByVault(Arc::clone(vault))),
+            vouchers: Arc::new(Vouching(Arc::clone(identity))),
         };
         let scheme = self.config.scheme().as_str().to_owned();
         let addresses = Addresses { scheme, domain: self.config.apps_domain.clone() };

@@ -6,8 +6,8 @@ use figment::{
     providers::{Env, Format, Toml},
 };
 use ipnet::IpNet;
-use model::{Problem, ProblemKind};
-use serde::de::DeserializeOwned;
+use model::{Group, Problem, ProblemKind};
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use std::{
     collections::BTreeMap,
@@ -27,6 +27,8 @@ const KEYS: &[&str] = &[
     "broker.ca",
     "seal.root",
     "sign_in.links",
+    "sign_in.forget_passkeys",
+    "sign_in.oidc",
 ];
 
 /// Configuration without mistakes.
@@ -41,6 +43,10 @@ pub struct Config {
     /// `file:PATH`; a file in the data folder when nothing is said.
     pub root: Option<PathBuf>,
     pub links: Links,
+    /// A host name whose passkeys are deleted at start: the console moved away from it.
+    pub forget_passkeys: Option<String>,
+    /// Single sign-on.
+    pub oidc: Option<identity::ProviderConfig>,
 }
 
 /// Whether one-time links may be made.
@@ -148,12 +154,25 @@ impl Config {
         let database: Option<String> = reader.take("server.database", "`\"postgres://…\"`");
         let root = root(&mut reader, database.as_deref());
         let links: bool = reader.take("sign_in.links", "`true` or `false`").unwrap_or(true);
+        let forget_passkeys: Option<String> = reader.take("sign_in.forget_passkeys", "`\"old.corp.example\"`");
+        let oidc = oidc(&mut reader, folder);
         let egress = egress(&mut reader, folder, listen);
         if !reader.problems.is_empty() {
             return Err(reader.problems);
         }
         let links = if links { Links::On } else { Links::Off };
-        Ok(Self { listen, public_url, apps_domain, trusted_proxies, database, egress, root, links })
+        Ok(Self {
+            listen,
+            public_url,
+            apps_domain,
+            trusted_proxies,
+            database,
+            egress,
+            root,
+            links,
+            forget_passkeys,
+            oidc,
+        })
     }
 
     /// `http` or `https`, as browsers reach it.
@@ -278,6 +297,55 @@ fn egress(reader: &mut Reader, folder: &Path, listen: SocketAddr) -> EgressConfi
         own: vec![broker::Own::Listener(listen)],
         ..EgressConfig::default()
     }
+}
+
+/// `oidc` as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OidcKeys {
+    issuer: String,
+    client_id: String,
+    /// `file:PATH`, or the value itself.
+    client_secret: Option<String>,
+    groups_claim: Option<String>,
+    #[serde(default)]
+    groups: BTreeMap<String, Group>,
+    #[serde(default)]
+    everyone: Vec<Group>,
+    second_factor: Option<Vec<String>>,
+}
+
+fn oidc(reader: &mut Reader, folder: &Path) -> Option<identity::ProviderConfig> {
+    let keys: OidcKeys = reader.take("sign_in.oidc", "`{ issuer = \"https://login.corp.example\", client_id = \"bailiwick\", client_secret = \"file:oidc.secret\" }`, with `groups_claim`, `groups`, `everyone` and `second_factor` as needed")?;
+    let loopback = ["http://localhost", "http://127.0.0.1"]
+        .iter()
+        .any(|own| keys.issuer.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])));
+    if !keys.issuer.starts_with("https://") && !loopback {
+        let why = "whoever is on the way could say that anyone is anyone";
+        reader.wrong("sign_in.oidc", why, "give the issuer's `https://` address");
+        return None;
+    }
+    let client_secret = match keys.client_secret.as_deref().map(|text| (text, text.strip_prefix("file:"))) {
+        Some((_, Some(file))) => match std::fs::read_to_string(folder.join(file)) {
+            Ok(text) => Some(text.trim().to_owned()),
+            Err(_) => {
+                let why = format!("`{file}` is missing, or not readable by the server");
+                reader.wrong("sign_in.oidc", why, "check the path and permissions of `client_secret`");
+                return None;
+            }
+        },
+        Some((text, None)) => Some(text.to_owned()),
+        None => None,
+    };
+    Some(identity::ProviderConfig {
+        issuer: keys.issuer,
+        client_id: keys.client_id,
+        client_secret,
+        groups_claim: keys.groups_claim.unwrap_or_else(|| "groups".to_owned()),
+        groups: keys.groups,
+        everyone: keys.everyone,
+        second_factor: keys.second_factor.unwrap_or_else(|| vec!["mfa".to_owned()]),
+    })
 }
 
 fn unreadable(file: &str) -> Problem {

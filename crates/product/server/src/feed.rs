@@ -3,7 +3,7 @@
 use crate::Bailiwick;
 use authority::{Facts, change};
 use futures_util::StreamExt;
-use model::{Problem, SessionId};
+use model::{PersonId, Problem, SessionId};
 use std::sync::{Arc, Weak};
 use store::{Change, EPOCH_CHANGED};
 
@@ -38,6 +38,14 @@ impl Bailiwick {
                 change::PEOPLE => self.identity.refresh_people().await.map_err(|error| Problem::from(&error)),
                 change::SESSION => {
                     self.identity.session_ended(&SessionId::new(key));
+                    Ok(())
+                }
+                change::SESSION_CHANGED => {
+                    let read = self.identity.refresh_session(&SessionId::new(key)).await;
+                    read.map_err(|error| Problem::from(&error))
+                }
+                change::SESSIONS_OF => {
+                    self.identity.sessions_of_ended(&PersonId::new(key));
                     Ok(())
                 }
                 change::APP | change::SECRET => {

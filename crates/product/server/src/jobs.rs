@@ -1,4 +1,5 @@
-//! The system's own jobs: expiry, retention, old log lines, releases of another engine, and the scheduled jobs of apps. Each acts as a named system
+//! The system's own jobs: expiry, roles that end, retention, old log lines, releases of another engine, and the scheduled
+//! jobs of apps. Each acts as a named system
 //! caller through the same permits as anyone; each runs on the one node that holds its lease.
 
 use crate::Bailiwick;
@@ -33,18 +34,21 @@ impl JobRunner for ByGateway {
 enum Job {
     AppJobs,
     Expiry,
+    Roles,
     Retention,
     Logs,
     Rebuild,
 }
 
 impl Job {
-    const ALL: [Self; 5] = [Self::AppJobs, Self::Expiry, Self::Retention, Self::Logs, Self::Rebuild];
+    const ALL: [Self; 6] =
+        [Self::AppJobs, Self::Expiry, Self::Roles, Self::Retention, Self::Logs, Self::Rebuild];
 
     const fn name(self) -> &'static str {
         match self {
             Self::AppJobs => "app-jobs",
             Self::Expiry => "expiry",
+            Self::Roles => "roles",
             Self::Retention => "retention",
             Self::Logs => "app-logs",
             Self::Rebuild => "rebuild",
@@ -54,7 +58,7 @@ impl Job {
     const fn every(self) -> Duration {
         match self {
             Self::AppJobs => APP_JOBS_EVERY,
-            Self::Expiry => EXPIRY_EVERY,
+            Self::Expiry | Self::Roles => EXPIRY_EVERY,
             Self::Retention => RETENTION_EVERY,
             Self::Logs => LOGS_EVERY,
             Self::Rebuild => REBUILD_EVERY,
@@ -87,8 +91,9 @@ async fn run(server: Weak<Bailiwick>, app_jobs: Arc<AppJobs>, job: Job) {
         let done: Result<(), Problem> = match job {
             Job::AppJobs => app_jobs.tick(&caller).await.map(drop).map_err(|error| Problem::from(&error)),
             Job::Expiry => server.catalog.expire_due(&caller).await.map(drop).map_err(|error| Problem::from(&error)),
+            Job::Roles => server.identity.lapse_due(&caller).await.map(drop).map_err(|error| Problem::from(&error)),
             Job::Retention => server.data.purge_due(&caller).await.map(drop).map_err(|error| Problem::from(&error)),
-            Job::Logs => server.app_log.prune().await.map(drop).map_err(|error| error.problem()),
+            Job::Logs => server.prune().await,
             Job::Rebuild => {
                 server.catalog.rebuild(&caller, &server.sandbox).await.map(drop).map_err(|error| Problem::from(&error))
             }
@@ -96,5 +101,13 @@ async fn run(server: Weak<Bailiwick>, app_jobs: Arc<AppJobs>, job: Job) {
         if let Err(problem) = done {
             tracing::error!(job = job.name(), %problem, "a job of the system failed; it runs again");
         }
+    }
+}
+
+impl Bailiwick {
+    /// Rows that nobody asks for any more.
+    async fn prune(&self) -> Result<(), Problem> {
+        self.app_log.prune().await.map(drop).map_err(|error| error.problem())?;
+        self.identity.prune_seen().await.map_err(|error| Problem::from(&error))
     }
 }

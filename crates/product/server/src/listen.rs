@@ -12,10 +12,9 @@ use tower::ServiceExt;
 impl Bailiwick {
     pub(crate) fn control(self: &Arc<Self>) -> Router {
         let (api, _document) = api::router();
-        api.route("/api/v1/openapi.json", get(api::openapi))
-            .merge(pages::router())
-            .merge(sign_in::router())
-            .with_state(Arc::clone(self))
+        let around = axum::middleware::from_fn_with_state(Arc::clone(self), sign_in::around);
+        let pages = pages::router().merge(sign_in::router()).layer(around);
+        api.route("/api/v1/openapi.json", get(api::openapi)).merge(pages).with_state(Arc::clone(self))
     }
 
     /// Serves until `stop` is done, then lets what runs come to its end.

@@ -1,6 +1,7 @@
-//! How a page is sent: HTML under a strict policy, no script, no outside request, not framed, not cached.
+//! How a page is sent: HTML under a strict policy, no outside request, not framed, not cached; no script but the one
+//! that asks the browser for a passkey, on the pages that do.
 
-use crate::reply::Refusal;
+use crate::{reply::Refusal, sign_in::NeedsFactor};
 use askama::Template;
 use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
@@ -10,6 +11,9 @@ use model::{Problem, Timestamp};
 
 const CSP: &str =
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// The same, with our own script files: for the pages that ask for a passkey.
+const CSP_SCRIPTED: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// The one style sheet.
 pub(crate) const STYLE: &str = include_str!("../templates/style.css");
@@ -43,12 +47,21 @@ struct ProblemPage<'a> {
 impl IntoResponse for Trouble {
     fn into_response(self) -> Response {
         let problem = self.0;
-        let mut letters = problem.what.chars();
-        let what = letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default();
+        let what = sentence(&problem.what);
         let page = ProblemPage { what, why: &problem.why, fix: &problem.fix, code: &problem.code };
         let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        html(status, &page)
+        let mut response = html(status, &page);
+        if problem.code == "second_factor.needed" {
+            response.extensions_mut().insert(NeedsFactor(problem));
+        }
+        response
     }
+}
+
+/// The words of a problem, as the beginning of a sentence.
+pub(crate) fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// The page with its headers.
@@ -58,6 +71,13 @@ pub(crate) fn html(status: StatusCode, page: &impl Template) -> Response {
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
+    response
+}
+
+/// A page that may run the script which asks for a passkey.
+pub(crate) fn scripted(status: StatusCode, page: &impl Template) -> Response {
+    let mut response = html(status, page);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP_SCRIPTED));
     response
 }
 

@@ -1,7 +1,8 @@
-//! What the gateway asks of identity: sessions, tokens and codes of apps.
+//! What gateway and catalog ask of identity: sessions, tokens and codes of apps; where an approver's say comes from.
 
 use async_trait::async_trait;
 use authority::{AppRef, Authority, Caller, Origin, Who};
+use catalog::{VouchedFrom, Voucher, Vouchers};
 use gateway::{Redeemed, SignIns, SignedIn};
 use identity::{EndSession, Identity, Place, Session, SignIn};
 use model::{Problem, TenantId};
@@ -23,6 +24,20 @@ impl ByIdentity {
 pub(crate) fn caller(tenant: &TenantId, session: &Session) -> Caller {
     let who = Who::Person { id: session.person.clone(), session: session.id.clone(), factor: session.factor };
     Caller::new(tenant.clone(), who)
+}
+
+/// What the catalog asks of identity: where an approver's say comes from.
+pub(crate) struct Vouching(pub(crate) Arc<Identity>);
+
+impl Vouchers for Vouching {
+    fn vouchers(&self, caller: &Caller) -> Vec<Voucher> {
+        let Some(vouched) = self.0.vouched(caller) else { return vec![] };
+        let of = |what: VouchedFrom| move |by: String| Voucher { what, by };
+        let account = vouched.account.into_iter().map(of(VouchedFrom::Account));
+        let roles = vouched.roles.into_iter().map(of(VouchedFrom::Role));
+        let link = vouched.link.into_iter().map(of(VouchedFrom::Link));
+        account.chain(roles).chain(link).collect()
+    }
 }
 
 #[async_trait]

@@ -3,8 +3,13 @@
 //! Refuses a request that carries a cookie with an unsafe method unless the browser says that it comes from our own
 //! pages: nothing rests on `SameSite`.
 
-use crate::{Bailiwick, api, reply::Refusal, sign_ins};
-use authority::{Act, Caller, Denied, Origin, Permit, Who};
+use crate::{
+    Bailiwick, api,
+    reply::Refusal,
+    sign_in::{Carried, Sent},
+    sign_ins,
+};
+use authority::{Act, Caller, Denied, Origin, Permit, Target, Who};
 use axum::{
     body::Body,
     extract::{FromRequest, Request},
@@ -84,14 +89,18 @@ impl FromRequest<Arc<Bailiwick>> for Asked {
                 None => caller,
             }
         };
+        if let Some(token) = bearer(&parts.headers).filter(|token| !token.contains('.')) {
+            return Self::terminal(server, &parts, token, body, with).await;
+        }
         if let Some(token) = bearer(&parts.headers) {
             let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-            let claims =
-                server.machine.check(token, parts.method.as_str(), path).map_err(|error| Refusal((&error).into()))?;
+            let checked = server.machine.check(token, parts.method.as_str(), path);
+            let claims = checked.map_err(|error| server.failed(&with, "machine", &error))?;
             let body = whole(body, most(&parts)).await?;
-            MachineProof::body_is(&claims, &body).map_err(|error| Refusal((&error).into()))?;
+            MachineProof::body_is(&claims, &body).map_err(|error| server.failed(&with, "machine", &error))?;
             let who = Who::Machine { system_user: claims.sub.into() };
             let caller = with(Caller::new(server.tenant.clone(), who));
+            server.came_in(&caller, "machine", Outcome::Allowed);
             return Ok(Self { caller, session: None, body });
         }
         let session = match server.cookie(&parts.headers) {
@@ -114,7 +123,30 @@ impl FromRequest<Arc<Bailiwick>> for Asked {
             Some(session) => sign_ins::caller(&server.tenant, session),
             None => Caller::new(server.tenant.clone(), Who::Stranger),
         };
+        if let Some(carried) = parts.extensions.get::<Carried>() {
+            carried.leave(Sent { session: session.clone(), body: body.clone() });
+        }
         Ok(Self { caller: with(caller), session, body })
+    }
+}
+
+impl Asked {
+    /// A command line with a session of its own (`bailiwick login`).
+    async fn terminal(
+        server: &Arc<Bailiwick>,
+        parts: &Parts,
+        token: &str,
+        body: Body,
+        with: impl Fn(Caller) -> Caller,
+    ) -> Result<Self, Refusal> {
+        let found = server.identity.session(token, &Place::Terminal).await;
+        let Some(session) = found.map_err(|error| Refusal((&error).into()))? else {
+            server.came_in(&with(Caller::new(server.tenant.clone(), Who::Stranger)), "login", Outcome::Denied);
+            return Err(Refusal(api::login_over()));
+        };
+        let body = whole(body, most(parts)).await?;
+        let caller = with(sign_ins::caller(&server.tenant, &session));
+        Ok(Self { caller, session: Some(session), body })
     }
 }
 
@@ -125,6 +157,17 @@ impl Bailiwick {
             gateway::Scheme::Https => "__Host-bailiwick".to_owned(),
             gateway::Scheme::Http => format!("bailiwick-{}", self.instance),
         }
+    }
+
+    /// Credentials that come with each request are counted by method, not recorded one by one.
+    fn came_in(&self, caller: &Caller, method: &'static str, outcome: Outcome) {
+        let target = Target::new(self.tenant.clone(), format!("method/{method}"));
+        self.store.count(caller, "credential.use", &target, outcome);
+    }
+
+    fn failed(&self, with: &impl Fn(Caller) -> Caller, method: &'static str, error: &identity::Error) -> Refusal {
+        self.came_in(&with(Caller::new(self.tenant.clone(), Who::Stranger)), method, Outcome::Denied);
+        Refusal(error.into())
     }
 
     fn cookie<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {

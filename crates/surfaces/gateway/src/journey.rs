@@ -179,6 +179,13 @@ impl Gateway {
                 return Err(if again { pages::signed_out() } else { pages::not_allowed(&route.name, &denied) }.into());
             }
         };
+        if self.lacks_factor(&visit) {
+            let mut detail = arrival.detail();
+            detail.insert("code".to_owned(), json!("second_factor.needed"));
+            let taken = self.recorder.write(permit, Outcome::Denied, detail.into());
+            let asked = visit.request.headers();
+            return Err(if taken { self.needs_more(arrival, route, asked) } else { pages::unrecorded().into() });
+        }
         if let Some((page, code)) = self.limited(&visit) {
             let mut detail = arrival.detail();
             detail.insert("status".to_owned(), json!(page.status));
@@ -197,13 +204,15 @@ impl Gateway {
         }
     }
 
-    /// What a permit does not judge: the factor that a path asks for, and how often.
+    /// Whether the path asks for a second factor that this session does not have.
+    fn lacks_factor(&self, visit: &Visit<'_>) -> bool {
+        let has_second = matches!(visit.came.caller.who, Who::Person { factor: Factor::Second { .. }, .. });
+        visit.route.needs_second_factor(&visit.arrival.path) && !has_second
+    }
+
+    /// What a permit does not judge: how often.
     fn limited(&self, visit: &Visit<'_>) -> Option<(Box<Page>, &'static str)> {
         let (route, arrival, caller) = (&visit.route, visit.arrival, &visit.came.caller);
-        let has_second = matches!(caller.who, Who::Person { factor: Factor::Second { .. }, .. });
-        if route.needs_second_factor(&arrival.path) && !has_second {
-            return Some((pages::second_factor(&self.config.control_url), "second_factor.needed"));
-        }
         let user = caller.person().map_or_else(|| network(arrival.client), |person| person.to_string());
         let shape = record::shape(&arrival.path);
         let counted = Counted { user: &user, address: arrival.client, route: &shape };

@@ -190,15 +190,15 @@ pub(crate) fn not_allowed(name: &str, denied: &Denied) -> Refusal {
     page(denied.kind, &denied.code, what, denied.why.clone(), denied.fix.clone())
 }
 
-pub(crate) fn second_factor(control_url: &str) -> Refusal {
+pub(crate) fn second_factor(confirm_url: String) -> Refusal {
     let page = page(
         ProblemKind::Denied,
         "second_factor.needed",
         "this page needs a second factor",
-        "its app asks for more than a link or a password here, and this session has no more",
-        "sign in again with a passkey or by single sign-on, then come back",
+        "its app asks for more than a link or a password here, and this session has no more; nothing was done",
+        "confirm with a passkey or by single sign-on, then send it again",
     );
-    linked("Sign in with a second factor", control_url.to_owned(), page)
+    linked("Confirm that it is you", confirm_url, page)
 }
 
 // What is not there any more.
@@ -381,7 +381,7 @@ mod tests {
             signed_out(),
             sign_in_lost(),
             signed_off(),
-            second_factor("http://localhost:7070"),
+            second_factor("http://localhost:7070".to_owned()),
             switched_off("tinypoll"),
             retired("tinypoll"),
             expired("tinypoll"),

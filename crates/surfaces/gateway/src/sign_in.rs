@@ -58,18 +58,40 @@ impl Gateway {
         if !browser::is_navigation(&arrival.method, headers) {
             return pages::signed_out().into();
         }
+        let (location, cookie) = self.to_console(route, local(&arrival.address), "");
+        Turned::Elsewhere(see_other(&location, [cookie]))
+    }
+
+    /// Sends a browser to confirm with a second factor, and back to the page that asks for it. What was sent to such
+    /// a page is lost, and the page says so; a program is told.
+    pub(crate) fn needs_more(&self, arrival: &Arrival, route: &Route, headers: &HeaderMap) -> Turned {
+        if browser::is_navigation(&arrival.method, headers) {
+            let (location, cookie) = self.to_console(route, local(&arrival.address), "&factor=second");
+            return Turned::Elsewhere(see_other(&location, [cookie]));
+        }
+        let from = headers.get(header::REFERER).and_then(|from| from.to_str().ok());
+        let back = from.and_then(|from| from.strip_prefix(route.url.as_str())).map_or("/", local);
+        let (location, cookie) = self.to_console(route, back, "&factor=second");
+        let mut response = pages::second_factor(location).respond(arrival.reader, &arrival.trace);
+        if let Some(cookie) = cookie {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        Turned::Elsewhere(response)
+    }
+
+    /// The way to the console and back to `to`, and the cookie that ties the two together.
+    fn to_console(&self, route: &Route, to: &str, more: &str) -> (String, Option<HeaderValue>) {
         // A fresh value each time: one that was here before could be someone else's.
         let binding = Token::generate();
         let location = format!(
-            "{}/sign-in/app?app={}&env={}&bind={}&to={}",
+            "{}/sign-in/app?app={}&env={}&bind={}&to={}{more}",
             self.config.control_url.trim_end_matches('/'),
             encoded(&route.name),
             route.app.env,
             TokenHash::of(binding.expose()),
-            encoded(local(&arrival.address)),
+            encoded(to),
         );
-        let cookie = self.cookies.set(&self.cookies.binding, binding.expose(), BINDING_LIFE);
-        Turned::Elsewhere(see_other(&location, [cookie]))
+        (location, self.cookies.set(&self.cookies.binding, binding.expose(), BINDING_LIFE))
     }
 
     pub(crate) async fn own_path(

@@ -107,9 +107,15 @@ impl Identity {
             place: Place::App(act.app.clone()),
             parent: Some(parent.id.clone()),
             factor: parent.factor,
+            method: parent.method,
+            vouched_by: parent.vouched_by.clone(),
         };
         let session = self.open_session(&mut tx, open, device, now).await?;
-        tx.commit(serde_json::json!({ "session": session.session.id, "step": "session" }), None).await?;
+        tx.commit(
+            serde_json::json!({ "session": session.session.id, "step": "session", "method": parent.method }),
+            None,
+        )
+        .await?;
         self.sessions.insert(&session);
         Ok(Redeemed { session, return_to })
     }

@@ -14,6 +14,8 @@ pub enum Error {
     Seal(#[from] seal::Error),
     #[error("token")]
     Token(#[source] jsonwebtoken::errors::Error),
+    #[error("the state of a sign-in could not be read or written")]
+    State(#[source] serde_json::Error),
     #[error("{0}")]
     Refused(Problem),
 }
@@ -43,7 +45,7 @@ impl From<&Error> for Problem {
                 "it is malformed, expired, or was not issued here",
                 "get a new one with `bailiwick token NAME`",
             ),
-            Error::Seal(_) => Self::internal(),
+            Error::Seal(_) | Error::State(_) => Self::internal(),
         }
     }
 }
@@ -52,7 +54,7 @@ impl store::HoldsStoreError for Error {
     fn store_error(&self) -> Option<&StoreError> {
         match self {
             Self::Store(error) => Some(error),
-            Self::Denied(_) | Self::Seal(_) | Self::Token(_) | Self::Refused(_) => None,
+            Self::Denied(_) | Self::Seal(_) | Self::State(_) | Self::Token(_) | Self::Refused(_) => None,
         }
     }
 }

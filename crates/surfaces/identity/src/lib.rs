@@ -1,29 +1,48 @@
-//! Identity: people, their links and sessions, service accounts of apps, and the short-lived tokens of both.
+//! Identity: people, their links, passkeys and sessions, service accounts of apps, and the short-lived tokens of both.
 //!
-//! Refuses: a link spent twice or by a GET, a session of a disabled person, a token issued before the last revoke, a
-//! service account whose name equals another's, a local credential that was used before. Values of links, cookies and
-//! codes are stored as hashes alone.
+//! Refuses: a link or challenge spent twice or by a GET, a session of a disabled person, a token issued before the last
+//! revoke, a service account whose name equals another's, a local credential that was used before. Values of links,
+//! cookies and codes are stored as hashes alone.
 
 mod accounts;
+mod ceremony;
 mod codes;
 mod error;
 mod links;
+mod logins;
 mod machine;
 mod migrations;
+mod passkeys;
 mod people;
+mod provider;
+mod roles;
 mod sessions;
 mod surface;
 mod tokens;
+mod vouching;
 
 pub use accounts::Account;
+pub use ceremony::Bound;
 pub use codes::{Code, Redeemed, SignIn};
 pub use error::Error;
-pub use links::{LinkFor, SpendLink, Spent};
+pub use links::{LinkFor, LinkMade, SpendLink, Spent};
+pub use logins::{ConfirmLogin, TakeLogin, login_code};
 pub use machine::{CREDENTIAL_FILE, MachineClaims, MachineKey, MachineProof, Signing};
 pub use migrations::MIGRATIONS;
-pub use people::{AddPerson, Added, ChangeGroups, DisablePerson, ListPeople, Person};
-pub use sessions::{EndSession, NewSession, Place, Session};
+pub use openidconnect::{HttpRequest, HttpResponse};
+pub use passkeys::{
+    AddPasskey, Begun, Confirm, FirstPasskey, ForgetPasskeys, LastPasskey, MadePasskey, Passkey, Proven, RemovePasskey,
+    SignInWithPasskey, Unproven,
+};
+pub use people::{AddPerson, Added, ChangeGroups, DisablePerson, HeldRole, ListPeople, Person};
+pub use provider::{
+    AtProvider, CameBack, ConnectProvider, Fresh, ProviderConfig, ProviderLogout, Reach, SignInAtProvider, Unreached,
+    Vouch, Wanted,
+};
+pub use roles::{AskRole, GrantRole, RefuseRole, RoleRequest};
+pub use sessions::{EndOthers, EndSession, ListSessions, Method, NewSession, Place, Session, Whereabouts};
 pub use tokens::{AppToken, AppTokenClaims, IssueAppToken, IssueToken, IssuedToken, PersonClaims, Tokens};
+pub use vouching::Vouched;
 
 use authority::{Authority, PersonFacts};
 use codes::Codes;
@@ -41,6 +60,8 @@ pub struct Config {
     /// The control origin: the issuer of tokens, and where links lead.
     pub public_url: String,
     pub node: String,
+    /// Single sign-on, and how its provider is reached.
+    pub provider: Option<(ProviderConfig, Arc<dyn Reach>)>,
 }
 
 /// People, accounts, sessions and tokens of one tenant.
@@ -54,6 +75,8 @@ pub struct Identity {
     pub(crate) sessions: Sessions,
     pub(crate) accounts: accounts::Accounts,
     pub(crate) codes: Codes,
+    pub(crate) passkeys: passkeys::Passkeys,
+    pub(crate) provider: Option<provider::Provider>,
     tokens: Tokens,
 }
 
@@ -61,11 +84,17 @@ impl Identity {
     #[must_use]
     pub fn new(store: Arc<Store>, authority: Arc<Authority>, clock: Arc<dyn Clock>, config: Config) -> Self {
         let tokens = Tokens::new(&config.keys, config.public_url.clone());
+        let provider = config
+            .provider
+            .clone()
+            .map(|(provider, reach)| provider::Provider::new(provider, reach, &config.public_url, Arc::clone(&clock)));
         Self {
             people: people::Directory::new(&config.keys),
             sessions: Sessions::default(),
             accounts: accounts::Accounts::default(),
             codes: Codes,
+            passkeys: passkeys::Passkeys::new(&config.keys, &config.public_url),
+            provider,
             tokens,
             store,
             authority,

@@ -2,11 +2,11 @@
 
 mod sql;
 
-use crate::{Error, Identity, NewSession, Place, sessions};
+use crate::{Error, Identity, Method, NewSession, Place, sessions};
 use authority::{Act, Factor, Permit, Rule, Target, rules};
 use model::{PersonId, ProblemKind, TenantId, Timestamp};
 use seal::{Token, TokenHash};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use store::Tx;
 
 /// Long enough for a colleague to read their mail tomorrow, short enough to be forgotten safely.
@@ -19,6 +19,17 @@ pub struct LinkFor {
     pub person: PersonId,
     pub email: String,
     pub expires_at: Timestamp,
+    /// Who made it: whoever signs in with it is vouched for by them.
+    made_by: Option<Arc<str>>,
+}
+
+/// A link that somebody made for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkMade {
+    /// `person:ID`, `machine:USER`.
+    pub by: String,
+    pub at: Timestamp,
+    pub spent_at: Option<Timestamp>,
 }
 
 /// Sign in with a link. The value stays in here; the event holds the link's id.
@@ -52,7 +63,9 @@ pub(crate) async fn make(tx: &mut Tx, tenant: &TenantId, person: &PersonId, now:
     void(tx, tenant, person, now).await?;
     let (id, token, expires_at) = (model::RequestId::generate().to_string(), Token::generate(), now.plus(LINK_LIFE));
     let hash = token.hash().as_bytes().to_vec();
-    let row = [tenant.into(), id.as_str().into(), hash.into(), person.into(), expires_at.into()];
+    let made_by = tx.spent().caller().chain().join(" ");
+    let row =
+        [tenant.into(), id.as_str().into(), hash.into(), person.into(), expires_at.into(), made_by.into(), now.into()];
     tx.execute(sql::INSERT, &row).await?;
     Ok(Made { id, token, expires_at })
 }
@@ -77,7 +90,20 @@ impl Identity {
         if row.opt_int(3)?.is_some() || self.clock.now() >= expires_at {
             return Err(void_link());
         }
-        Ok(LinkFor { id: row.text(0)?.to_owned(), person, email: known.email.clone(), expires_at })
+        let made_by = row.opt_text(4)?.map(Into::into);
+        Ok(LinkFor { id: row.text(0)?.to_owned(), person, email: known.email.clone(), expires_at, made_by })
+    }
+
+    /// The newest link of a person: who made it, when, and whether it was used. Told to its person, who may not have
+    /// asked for it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn newest_link(&self, person: &PersonId) -> Result<Option<LinkMade>, Error> {
+        let row = self.store.read_one(sql::NEWEST, &[(&self.config.tenant).into(), person.into()]).await?;
+        let Some(row) = row else { return Ok(None) };
+        let (Some(by), Some(at)) = (row.opt_text(0)?.map(str::to_owned), row.opt_time(1)?) else { return Ok(None) };
+        Ok(Some(LinkMade { by, at, spent_at: row.opt_time(2)? }))
     }
 
     /// Spends a link: once, whoever comes first.
@@ -94,8 +120,14 @@ impl Identity {
         if spent != 1 {
             return Err(void_link());
         }
-        let open =
-            sessions::Opening { person: &link.person, place: Place::Console, parent: None, factor: Factor::Link };
+        let open = sessions::Opening {
+            person: &link.person,
+            place: Place::Console,
+            parent: None,
+            factor: Factor::Link,
+            method: Method::Link,
+            vouched_by: link.made_by.clone(),
+        };
         let new = self.open_session(&mut tx, open, device, now).await?;
         tx.commit(serde_json::json!({ "person": link.person, "session": new.session.id, "method": "link" }), None)
             .await?;

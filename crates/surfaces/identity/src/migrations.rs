@@ -2,9 +2,23 @@
 
 use store::Migration;
 
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    room: "identity",
-    number: 1,
-    name: "people, links, sessions, codes, accounts",
-    sql: include_str!("migrations/0001_start.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        room: "identity",
+        number: 1,
+        name: "people, links, sessions, codes, accounts",
+        sql: include_str!("migrations/0001_start.sql"),
+    },
+    Migration {
+        room: "identity",
+        number: 2,
+        name: "passkeys, who vouched for whom",
+        sql: include_str!("migrations/0002_passkeys.sql"),
+    },
+    Migration {
+        room: "identity",
+        number: 3,
+        name: "command lines, roles asked for, people of a provider",
+        sql: include_str!("migrations/0003_logins.sql"),
+    },
+];

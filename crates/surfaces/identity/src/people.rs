@@ -1,6 +1,6 @@
 //! People: who they are, which groups they are in, and whether their account is on.
 
-mod sql;
+pub(crate) mod sql;
 
 use crate::{Error, Identity, links};
 use authority::{Act, Permit, PersonFacts, Rule, Target, change, rules};
@@ -27,6 +27,35 @@ pub struct Person {
     pub groups: Vec<Group>,
     pub enabled: bool,
     pub created_at: Timestamp,
+    /// Roles, with who gave them, since when, and until when if they end.
+    pub roles: Vec<HeldRole>,
+    /// Who added the account: `person:ID`, `machine:USER`, `provider`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub added_by: Option<String>,
+}
+
+/// One role that a person has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HeldRole {
+    pub role: Group,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given_by: Option<String>,
+    pub since: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// Whether a group is one of those that carry roles.
+fn carries_role(group: &Group) -> bool {
+    authority::Role::ALL.iter().any(|role| role.group() == group.as_str())
+}
+
+/// One row of who is in what.
+struct Membership {
+    group: Group,
+    since: Timestamp,
+    given_by: Option<String>,
+    until: Option<Timestamp>,
 }
 
 /// Add someone, or add groups to someone who is here already, and make their one-time link.
@@ -69,6 +98,10 @@ impl Act for ChangeGroups {
     const RULE: &'static Rule = &rules::PERSON_GROUPS;
     fn target(&self) -> Target {
         Target::new(self.tenant.clone(), format!("person/{}", self.person))
+    }
+    /// Nobody gives themself a role: whose groups they are counts as who asks.
+    fn requester(&self) -> Option<PersonId> {
+        self.join.iter().any(carries_role).then(|| self.person.clone())
     }
     fn facts(&self) -> serde_json::Value {
         serde_json::json!({ "join": self.join, "leave": self.leave })
@@ -136,6 +169,7 @@ impl Directory {
             email: person.email.as_str().into(),
             name: person.name.as_deref().map(Into::into),
             groups: person.groups.iter().cloned().collect(),
+            lapses: person.roles.iter().filter_map(|held| Some((held.role.clone(), held.until?))).collect(),
             enabled: person.enabled,
         };
         self.all().iter().map(|(id, person)| (id.clone(), Arc::new(facts(person)))).collect()
@@ -153,9 +187,15 @@ impl Directory {
 impl Identity {
     pub(crate) async fn load_people(&self) -> Result<(), Error> {
         let tenant = &self.config.tenant;
-        let mut groups: HashMap<String, Vec<Group>> = HashMap::new();
+        let mut groups: HashMap<String, Vec<Membership>> = HashMap::new();
         for row in self.store.read(sql::MEMBERSHIPS, &[tenant.into()]).await? {
-            groups.entry(row.text(0)?.to_owned()).or_default().push(Group::new(row.text(1)?));
+            let membership = Membership {
+                group: Group::new(row.text(1)?),
+                since: row.time(2)?,
+                given_by: row.opt_text(3)?.map(str::to_owned),
+                until: row.opt_time(4)?,
+            };
+            groups.entry(row.text(0)?.to_owned()).or_default().push(membership);
         }
         let mut people = HashMap::new();
         for row in self.store.read(sql::ALL, &[tenant.into()]).await? {
@@ -165,10 +205,19 @@ impl Identity {
                 Some(sealed) => Some(self.people.seal.open(&Directory::context("name", &id), sealed)?),
                 None => None,
             };
+            let memberships = groups.remove(id.as_str()).unwrap_or_default();
+            let held = memberships.iter().filter(|held| carries_role(&held.group)).map(|held| HeldRole {
+                role: held.group.clone(),
+                given_by: held.given_by.clone(),
+                since: held.since,
+                until: held.until,
+            });
             let person = Person {
+                roles: held.collect(),
+                added_by: row.opt_text(5)?.map(str::to_owned),
                 email: String::from_utf8_lossy(&email).into_owned(),
                 name: name.map(|name| String::from_utf8_lossy(&name).into_owned()),
-                groups: groups.remove(id.as_str()).unwrap_or_default(),
+                groups: memberships.into_iter().map(|held| held.group).collect(),
                 enabled: row.int(3)? != 0,
                 created_at: Timestamp::from_ms(row.int(4)?),
                 id: id.clone(),
@@ -231,40 +280,57 @@ impl Identity {
             check_group(group)?;
         }
         let now = self.clock.now();
+        let by = permit.caller().chain().join(" ");
+        let own = permit.caller().person().cloned();
         let (act, mut tx) = self.store.write(permit).await?;
         let tenant = &act.tenant;
-        let key = self.people.email_key(&email);
-        let found = tx.query_one(sql::BY_EMAIL, &[tenant.into(), key.clone().into()]).await?;
-        let id = match found {
-            Some(row) if row.int(1)? == 0 => {
-                return Err(Error::refused(
-                    ProblemKind::Conflict,
-                    "person.disabled",
-                    format!("`{email}` is switched off"),
-                    "an account that was switched off is not switched on by adding it again",
-                    "use another address",
-                ));
-            }
-            Some(row) => PersonId::new(row.text(0)?),
-            None => {
-                let id = PersonId::generate();
-                let sealed = self.people.seal.seal(&Directory::context("email", &id), email.as_bytes());
-                let row = [tenant.into(), (&id).into(), key.into(), sealed.into(), Value::Null, now.into()];
-                tx.execute(sql::INSERT, &row).await?;
-                id
-            }
+        let found = tx.query_one(sql::BY_EMAIL, &[tenant.into(), self.people.email_key(&email).into()]).await?;
+        let (id, known) = match found {
+            Some(row) if row.int(1)? == 0 => return Err(switched_off(&email)),
+            Some(row) => (PersonId::new(row.text(0)?), true),
+            None => (self.insert_person(&mut tx, &email, &by).await?, false),
         };
+        if own.as_ref() == Some(&id) && act.groups.iter().any(carries_role) {
+            return Err(own_role());
+        }
         for group in &act.groups {
-            tx.execute(sql::JOIN, &[tenant.into(), (&id).into(), group.into(), now.into()]).await?;
+            let row = [tenant.into(), (&id).into(), group.into(), now.into(), by.as_str().into(), Value::Null];
+            tx.execute(sql::JOIN, &row).await?;
+        }
+        if known {
+            // Whoever needs a new link may have lost what they were signed in with.
+            crate::sessions::end_rows_of_person(&mut tx, tenant, &id, now).await?;
+            tx.feed(change::SESSIONS_OF, id.as_str());
         }
         let link = links::make(&mut tx, tenant, &id, now).await?;
         tx.feed(change::PEOPLE, "");
-        let detail = serde_json::json!({ "person": id, "groups": act.groups, "link": link.id });
+        let detail = serde_json::json!({
+            "person": id, "groups": act.groups, "link": link.id, "recovery": known,
+        });
         tx.commit(detail, None).await?;
+        if known {
+            self.sessions.end_of_person(&id);
+        }
         self.load_people().await?;
         let person = self.people.get(&id).map(|person| Person::clone(&person)).ok_or_else(|| gone(&id))?;
         let url = format!("{}/welcome/{}", self.config.public_url, link.token.expose());
         Ok(Added { person, link: url, expires_at: link.expires_at })
+    }
+
+    pub(crate) async fn insert_person(&self, tx: &mut Tx, email: &str, by: &str) -> Result<PersonId, Error> {
+        let (id, now) = (PersonId::generate(), tx.now());
+        let sealed = self.people.seal.seal(&Directory::context("email", &id), email.as_bytes());
+        let row = [
+            (&self.config.tenant).into(),
+            (&id).into(),
+            self.people.email_key(email).into(),
+            sealed.into(),
+            Value::Null,
+            now.into(),
+            by.into(),
+        ];
+        tx.execute(sql::INSERT, &row).await?;
+        Ok(id)
     }
 
     /// Changes the groups of a person.
@@ -278,9 +344,12 @@ impl Identity {
         let id = permit.act().person.clone();
         self.people.get(&id).ok_or_else(|| gone(&id))?;
         let now = self.clock.now();
+        let by = permit.caller().chain().join(" ");
         let (act, mut tx) = self.store.write(permit).await?;
         for group in &act.join {
-            tx.execute(sql::JOIN, &[(&act.tenant).into(), (&id).into(), group.into(), now.into()]).await?;
+            let by = by.as_str().into();
+            let row = [(&act.tenant).into(), (&id).into(), group.into(), now.into(), by, Value::Null];
+            tx.execute(sql::JOIN, &row).await?;
         }
         for group in &act.leave {
             tx.execute(sql::LEAVE, &[(&act.tenant).into(), (&id).into(), group.into()]).await?;
@@ -336,8 +405,28 @@ fn gone(id: &PersonId) -> Error {
     )
 }
 
+fn switched_off(email: &str) -> Error {
+    Error::refused(
+        ProblemKind::Conflict,
+        "person.disabled",
+        format!("`{email}` is switched off"),
+        "an account that was switched off is not switched on by adding it again",
+        "use another address",
+    )
+}
+
+fn own_role() -> Error {
+    Error::refused(
+        ProblemKind::Denied,
+        "role.own",
+        "nobody gives themself a role",
+        "a role lets its holder decide over others, so it comes from someone else",
+        "ask another operator",
+    )
+}
+
 /// Lower case, one `@`, no white space; what is refused says so.
-fn email(text: &str) -> Result<String, Error> {
+pub(crate) fn email(text: &str) -> Result<String, Error> {
     let email = text.trim().to_lowercase();
     let plain = email.len() <= EMAIL_MAX_BYTES && !email.chars().any(|c| c.is_control() || c.is_whitespace());
     match email.split_once('@') {

@@ -1,19 +1,22 @@
 //! Sessions: a signed-in browser or command line. In the database and in memory; ended everywhere at once.
 
+mod places;
 mod sql;
+
+pub use places::{EndOthers, ListSessions, Whereabouts};
 
 use crate::{Error, Identity};
 use authority::{Act, AppRef, Factor, Permit, Rule, Target, change, rules};
-use model::{AppId, Env, PersonId, SessionId, TenantId, Timestamp};
-use seal::{Context, Purpose, Token, TokenHash};
+use model::{AppId, Env, PersonId, ProblemKind, SessionId, TenantId, Timestamp};
+use seal::{Context, Purpose, PurposeKey, Token, TokenHash};
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 use store::{Row, Tx, Value};
 
-pub(crate) use sql::{CODE_SESSION, DROP_OLD_CODES, INSERT_CODE, TAKE_CODE};
+pub(crate) use sql::{CODE_SESSION, DROP_OLD_CODES, END, INSERT_CODE, TAKE_CODE};
 
 /// A working day; signing in again is one click where single sign-on works.
 const SESSION_LIFE: Duration = Duration::from_secs(12 * 3600);
@@ -25,6 +28,40 @@ const DEVICE_MAX_CHARS: usize = 200;
 pub enum Place {
     Console,
     App(AppRef),
+    /// A command line, which sends its session with each request.
+    Terminal,
+}
+
+/// How a person came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    Link,
+    Passkey,
+    Oidc,
+    /// A command line, by a code that its person confirmed in the console.
+    Login,
+}
+
+impl Method {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Passkey => "passkey",
+            Self::Oidc => "oidc",
+            Self::Login => "login",
+        }
+    }
+
+    fn read(text: Option<&str>) -> Self {
+        match text {
+            Some("passkey") => Self::Passkey,
+            Some("oidc") => Self::Oidc,
+            Some("login") => Self::Login,
+            Some(_) | None => Self::Link,
+        }
+    }
 }
 
 /// A live session. The cookie's value is not in it.
@@ -36,6 +73,9 @@ pub struct Session {
     pub parent: Option<SessionId>,
     pub place: Place,
     pub factor: Factor,
+    pub method: Method,
+    /// Who made the link that this began with, or the passkey's: `person:ID`, `machine:USER`.
+    pub vouched_by: Option<Arc<str>>,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
 }
@@ -66,12 +106,16 @@ pub(crate) struct Opening<'a> {
     pub(crate) place: Place,
     pub(crate) parent: Option<SessionId>,
     pub(crate) factor: Factor,
+    pub(crate) method: Method,
+    pub(crate) vouched_by: Option<Arc<str>>,
 }
 
 /// Live sessions by the hash of their cookie.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     live: RwLock<HashMap<TokenHash, Arc<Session>>>,
+    /// When each was last written down as seen.
+    seen: Mutex<HashMap<SessionId, Timestamp>>,
 }
 
 impl Sessions {
@@ -115,6 +159,17 @@ impl Sessions {
         self.end_where(|session| matches!(&session.place, Place::App(of) if of == app))
     }
 
+    /// Puts a session under its newest cookie; the one before works no more.
+    pub(crate) fn replace(&self, hash: TokenHash, session: Session) {
+        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        live.retain(|_, known| known.id != session.id);
+        live.insert(hash, Arc::new(session));
+    }
+
+    pub(crate) fn forget(&self, id: &SessionId) {
+        self.end_where(|session| session.id == *id);
+    }
+
     fn end(&self, id: &SessionId) -> usize {
         self.end_where(|session| session.id == *id || session.parent.as_ref() == Some(id))
     }
@@ -143,7 +198,7 @@ impl Identity {
         let fits =
             |session: &Arc<Session>| session.place == *place && now < session.expires_at && self.enabled(session);
         if let Some(found) = self.sessions.get(&hash) {
-            return Ok(Some(found).filter(fits));
+            return Ok(Some(found).filter(fits).inspect(|session| self.saw(session, now)));
         }
         let key = hash.as_bytes().to_vec();
         let row = self.store.read_one(sql::BY_HASH, &[(&self.config.tenant).into(), key.into(), now.into()]).await?;
@@ -175,23 +230,23 @@ impl Identity {
             parent: opening.parent,
             place: opening.place,
             factor: opening.factor,
+            method: opening.method,
+            vouched_by: opening.vouched_by,
             created_at: now,
             expires_at: now.plus(SESSION_LIFE),
         };
         let (place, app) = match &session.place {
             Place::Console => ("console", None),
+            Place::Terminal => ("terminal", None),
             Place::App(app) => ("app", Some(app)),
         };
+        let sealed = |column: &str, text: &str| self.seal_of_session(&session.id, column).seal_text(text);
         let device = device.map(|text| {
             let text: String = text.chars().take(DEVICE_MAX_CHARS).collect();
-            let context = Context::table("sessions").column("device").row(session.id.as_str());
-            self.config.keys.purpose(Purpose::Directory).seal(&context, text.as_bytes())
+            sealed("device", &text)
         });
-        let factor_at = match session.factor {
-            Factor::Link => None,
-            Factor::Second { at } => Some(at.as_ms()),
-        };
-        let row: [Value; 12] = [
+        let ip = tx.spent().caller().origin.ip.map(|ip| sealed("ip", &ip.to_string()));
+        let row: [Value; 15] = [
             (&self.config.tenant).into(),
             (&session.id).into(),
             token.hash().as_bytes().to_vec().into(),
@@ -200,10 +255,13 @@ impl Identity {
             place.into(),
             app.map(|app| app.id.as_str()).into(),
             app.map(|app| app.env.as_str()).into(),
-            factor_at.into(),
+            factor_at(session.factor).into(),
             device.into(),
             now.into(),
             session.expires_at.into(),
+            session.method.as_str().into(),
+            session.vouched_by.as_deref().into(),
+            ip.into(),
         ];
         tx.execute(sql::INSERT, &row).await?;
         Ok(NewSession { session, token })
@@ -215,6 +273,17 @@ impl Identity {
     /// When the record cannot be written; the session is over on this node all the same.
     pub async fn end_session(&self, permit: Permit<EndSession>) -> Result<(), Error> {
         let id = permit.act().session.clone();
+        let row = [(&self.config.tenant).into(), (&id).into()];
+        let owner = match self.sessions.by_id(&id, self.clock.now()) {
+            Some(session) => Some(session.person.clone()),
+            None => {
+                self.store.read_one(sql::OWNER, &row).await?.map(|row| row.text(0).map(PersonId::new)).transpose()?
+            }
+        };
+        // INVARIANT: nobody ends another's session by its id; that is `person.disable`.
+        if owner.as_ref() != permit.caller().person() {
+            return Err(over());
+        }
         self.sessions.end(&id);
         let now = self.clock.now();
         let (act, mut tx) = self.store.write(permit).await?;
@@ -228,6 +297,78 @@ impl Identity {
     pub fn session_ended(&self, id: &SessionId) {
         self.sessions.end(id);
     }
+
+    /// Another node ended every session of this person.
+    pub fn sessions_of_ended(&self, person: &PersonId) {
+        self.sessions.end_of_person(person);
+    }
+
+    /// A session got another cookie or a fresher factor.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn refresh_session(&self, id: &SessionId) -> Result<(), Error> {
+        let key = [(&self.config.tenant).into(), id.into(), self.clock.now().into()];
+        let row = self.store.read_one(sql::BY_ID, &key).await?;
+        match row.as_ref().map(session).transpose()?.flatten() {
+            Some((hash, session)) => self.sessions.replace(hash, session),
+            None => self.sessions.forget(id),
+        }
+        Ok(())
+    }
+
+    /// What proves more than before gets another cookie, so that one that was taken earlier is worth nothing now.
+    pub(crate) async fn strengthen(&self, tx: &mut Tx, session: &Session, at: Timestamp) -> Result<NewSession, Error> {
+        let token = Token::generate();
+        let session = Session { factor: Factor::Second { at }, ..session.clone() };
+        let hash = token.hash().as_bytes().to_vec();
+        let row = [(&self.config.tenant).into(), (&session.id).into(), hash.into(), at.into()];
+        if tx.execute(sql::STRENGTHEN, &row).await? != 1 {
+            return Err(over());
+        }
+        tx.feed(change::SESSION_CHANGED, session.id.as_str());
+        Ok(NewSession { session, token })
+    }
+
+    pub(crate) fn seal_of_session(&self, id: &SessionId, column: &str) -> SessionSeal {
+        SessionSeal {
+            key: self.config.keys.purpose(Purpose::Directory),
+            context: Context::table("sessions").column(column).row(id.as_str()),
+        }
+    }
+}
+
+/// Device and address of a session: personal, so sealed.
+pub(crate) struct SessionSeal {
+    key: PurposeKey,
+    context: Context,
+}
+
+impl SessionSeal {
+    fn seal_text(&self, text: &str) -> Vec<u8> {
+        self.key.seal(&self.context, text.as_bytes())
+    }
+
+    pub(crate) fn open_text(&self, sealed: &[u8]) -> Result<String, Error> {
+        Ok(String::from_utf8_lossy(&self.key.open(&self.context, sealed)?).into_owned())
+    }
+}
+
+const fn factor_at(factor: Factor) -> Option<i64> {
+    match factor {
+        Factor::Link => None,
+        Factor::Second { at } => Some(at.as_ms()),
+    }
+}
+
+fn over() -> Error {
+    Error::refused(
+        ProblemKind::Unauthenticated,
+        "session.over",
+        "this session is over",
+        "it ended meanwhile, here or elsewhere",
+        "sign in again",
+    )
 }
 
 pub(crate) async fn end_rows_of_person(
@@ -249,6 +390,7 @@ fn session(row: &Row) -> Result<Option<(TokenHash, Session)>, Error> {
     let Ok(hash) = <[u8; 32]>::try_from(row.bytes(1)?) else { return Ok(None) };
     let place = match (row.text(4)?, row.opt_text(5)?, row.opt_text(6)?.map(str::parse::<Env>)) {
         ("console", ..) => Place::Console,
+        ("terminal", ..) => Place::Terminal,
         ("app", Some(id), Some(Ok(env))) => Place::App(AppRef { id: AppId::new(id), env }),
         _ => return Ok(None),
     };
@@ -260,6 +402,8 @@ fn session(row: &Row) -> Result<Option<(TokenHash, Session)>, Error> {
         factor: row.opt_int(7)?.map_or(Factor::Link, |at| Factor::Second { at: Timestamp::from_ms(at) }),
         created_at: Timestamp::from_ms(row.int(8)?),
         expires_at: Timestamp::from_ms(row.int(9)?),
+        method: Method::read(row.opt_text(10)?),
+        vouched_by: row.opt_text(11)?.map(Into::into),
     };
     Ok(Some((TokenHash::from_bytes(hash), session)))
 }

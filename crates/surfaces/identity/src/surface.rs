@@ -84,7 +84,7 @@ fn failed(error: crate::Error) -> SurfaceError {
     match error {
         crate::Error::Refused(problem) => SurfaceError::Refused(problem),
         crate::Error::Denied(denied) => SurfaceError::Refused(Problem::from(denied)),
-        other @ (crate::Error::Store(_) | crate::Error::Seal(_) | crate::Error::Token(_)) => {
+        other @ (crate::Error::Store(_) | crate::Error::Seal(_) | crate::Error::State(_) | crate::Error::Token(_)) => {
             SurfaceError::Failed { surface: NAME, source: Box::new(other) }
         }
     }

@@ -82,6 +82,22 @@ impl Browser {
         self.send("POST", url, &headers, body.as_bytes()).await
     }
 
+    /// A form sent from the same origin, and sent on where the answer says so, as browsers do (307); then the page that
+    /// it leads to.
+    pub async fn submit(&self, url: &str, fields: &[(String, String)]) -> Answer {
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let mut url = url.to_owned();
+        for _ in 0..5 {
+            let answer = self.post(&url, &fields).await;
+            match answer.header("location") {
+                Some(to) if answer.status == 307 => url = joined(&url, to),
+                Some(to) if answer.status == 303 => return self.open(&joined(&url, to)).await,
+                _ => return answer,
+            }
+        }
+        panic!("too many redirects, last to {url}");
+    }
+
     pub async fn send(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let (host, path) = split(url);
         let mut request = self

@@ -11,11 +11,17 @@
 )]
 
 mod browser;
+mod chrome;
+mod passkey;
 mod postgres;
+mod provider;
 mod town;
 mod upstream;
 
 pub use browser::{Answer, Browser};
+pub use chrome::Chrome;
+pub use passkey::{Form, Passkey};
 pub use postgres::Postgres;
+pub use provider::{Provider, Signed};
 pub use town::{Engine, Town, bundle, template};
 pub use upstream::{Arrived, Upstream};

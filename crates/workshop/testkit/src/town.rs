@@ -1,6 +1,6 @@
 //! A running server, and the local credential to call it with.
 
-use crate::{Answer, Browser, Postgres};
+use crate::{Answer, Browser, Form, Passkey, Postgres};
 use identity::{MachineKey, Signing};
 use model::{Clock, SystemClock};
 use server::{Bailiwick, Overrides, Settings};
@@ -63,6 +63,21 @@ impl Town {
         Self { port, data, key, stop: Some(stop), serving: Some(serving), folder: Some(folder) }
     }
 
+    /// Starts a server in the folder that another one left, with other configuration, and stops it again.
+    ///
+    /// # Errors
+    /// Why it does not start.
+    pub async fn again(folder: &TempDir, server: &str, more: &str) -> Result<(), model::Problem> {
+        let file = folder.path().join("again.toml");
+        let root = kept().join("root.key");
+        let text = format!("{server}[seal]\nroot = \"file:{}\"\n{more}", root.display());
+        std::fs::write(&file, text).unwrap();
+        let settings = Settings::read(folder.path().join("data"), Some(&file), &Overrides::default()).unwrap();
+        let (_server, running) = Bailiwick::start(settings, Arc::new(SystemClock)).await?;
+        running.stop().await;
+        Ok(())
+    }
+
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://localhost:{}", self.port)
@@ -116,6 +131,23 @@ impl Town {
         let signed = browser.post(&link, &[]).await;
         assert_eq!(signed.status, 303, "{signed:?}");
         browser
+    }
+
+    /// Makes a passkey in a browser that is signed in by a link.
+    pub async fn passkey(&self, browser: &Browser) -> Passkey {
+        let page = browser.get(&format!("{}/me/passkeys/new", self.url())).await;
+        let form = Form::of(&page.text());
+        let (passkey, answer) = Passkey::make(&form.options, &self.url());
+        let made = browser.submit(&format!("{}{}", self.url(), form.action), &form.filled(&answer)).await;
+        assert_eq!(made.status, 200, "{made:?}");
+        passkey
+    }
+
+    /// Adds a person, signs a browser in, and makes their passkey: the session has a second factor.
+    pub async fn person_with_passkey(&self, email: &str, groups: &[&str]) -> (Browser, Passkey) {
+        let browser = self.person(email, groups).await;
+        let passkey = self.passkey(&browser).await;
+        (browser, passkey)
     }
 
     /// Stops serving, and waits until everything is written. What is left lives as long as the answer.

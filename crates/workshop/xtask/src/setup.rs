@@ -13,11 +13,21 @@ struct Package {
     why: &'static str,
 }
 
-const PACKAGES: &[Package] = &[Package {
-    name: "postgresql",
-    proves: crate::postgres::INITDB,
-    why: "every test of stored behaviour runs on PostgreSQL too",
-}];
+const PACKAGES: &[Package] = &[
+    Package {
+        name: "postgresql",
+        proves: crate::postgres::INITDB,
+        why: "every test of stored behaviour runs on PostgreSQL too",
+    },
+    Package {
+        name: "chromium",
+        proves: &["chromium"],
+        why: "signing in is tested in a real browser, with an authenticator of its own",
+    },
+    Package { name: "chromium-driver", proves: &["chromedriver"], why: "the tests drive the browser through it" },
+    Package { name: "nodejs", proves: &["node"], why: "single sign-on is tested against a real provider" },
+    Package { name: "npm", proves: &["npm"], why: "the tests install that provider with it" },
+];
 
 pub(crate) fn run() -> Result<()> {
     let missing: Vec<&Package> = PACKAGES.iter().filter(|package| machine::find(package.proves).is_none()).collect();

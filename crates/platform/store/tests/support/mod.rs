@@ -152,7 +152,7 @@ pub fn authority(clock: &Arc<ManualClock>) -> Arc<Authority> {
 
 fn facts(epoch: u64) -> Facts {
     let groups: BTreeSet<Group> = ["operators", "reviewers"].into_iter().map(Group::new).collect();
-    let ana = PersonFacts { email: "ana@example.test".into(), name: None, groups, enabled: true };
+    let ana = PersonFacts { email: "ana@example.test".into(), name: None, groups, lapses: [].into(), enabled: true };
     Facts { epoch, people: [(PersonId::new("ana"), Arc::new(ana))].into(), ..Facts::default() }
 }
 

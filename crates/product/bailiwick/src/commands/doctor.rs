@@ -84,6 +84,7 @@ async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Line>) {
     if client.has_credential() {
         let asked = async { client.get(client.api(&["whoami"])?).await };
         lines.push(match asked.await {
+            Ok(_) if client.login().is_some() => Line::ok("sign-in", "the login is accepted"),
             Ok(_) => Line::ok("sign-in", "the local credential is accepted"),
             Err(problem) => Line::bad("sign-in", State::Fail, problem.what, problem.fix),
         });

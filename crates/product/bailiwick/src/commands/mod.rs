@@ -56,8 +56,8 @@ impl Part {
 pub(crate) async fn run(command: Command, invocation: &Invocation) -> Result<Exit, Problem> {
     match command {
         Command::Up(args) => up::run(args, invocation).await,
-        Command::Login(args) => login::login(&args),
-        Command::Logout => login::logout(),
+        Command::Login(args) => login::login(invocation, &args).await,
+        Command::Logout => login::logout(invocation).await,
         Command::Whoami => whoami::run(invocation).await,
         Command::New(args) => new::run(args, invocation).await,
         Command::Templates => templates::run(invocation),

@@ -10,6 +10,7 @@ pub(crate) async fn run(invocation: &Invocation) -> Result<Exit, Problem> {
     let place = client.place();
     let found = match place.found {
         Found::Named => "named",
+        Found::Login => "login",
         Found::Running => "running",
         Found::Demo => "demo",
         Found::Default => "default",
@@ -17,7 +18,8 @@ pub(crate) async fn run(invocation: &Invocation) -> Result<Exit, Problem> {
     if let Some(fields) = document.as_object_mut() {
         fields.insert("server".into(), place.origin().into());
         fields.insert("found".into(), found.into());
-        fields.insert("credential".into(), "local".into());
+        let credential = if client.login().is_some() { "login" } else { "local" };
+        fields.insert("credential".into(), credential.into());
         fields.insert("data".into(), json!(place.data.as_ref().map(|data| data.display().to_string())));
     }
     invocation.output.show::<WhoamiView>(&document)?;

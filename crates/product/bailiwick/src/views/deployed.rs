@@ -16,7 +16,14 @@ pub(crate) struct DeployedView {
     #[serde(default)]
     findings: Vec<Finding>,
     request: Option<String>,
+    approval: Option<Approval>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Approval {
     exception: Option<String>,
+    #[serde(default)]
+    dependence: Vec<String>,
 }
 
 impl View for DeployedView {
@@ -29,8 +36,15 @@ impl View for DeployedView {
         let tier = self.tier.map(|tier| format!("{tier} tier"));
         let facts: Vec<String> = env.into_iter().chain(release).chain(tier).collect();
         page.line(format!("{state}  {app}  {}", facts.join(", ")));
-        if let Some(exception) = &self.exception {
+        let approval = self.approval.as_ref();
+        if let Some(exception) = approval.and_then(|approval| approval.exception.as_ref()) {
             let words = page.paint(Tone::Bad, &format!("EXCEPTION: {exception}"));
+            page.under(words);
+        }
+        if let Some(approval) = approval.filter(|approval| !approval.dependence.is_empty()) {
+            let shared = approval.dependence.join(", ");
+            let words = format!("NOT INDEPENDENT: the approver has {shared} from whoever asked");
+            let words = page.paint(Tone::Bad, &words);
             page.under(words);
         }
         match (self.status.as_str(), &self.url, &self.request) {

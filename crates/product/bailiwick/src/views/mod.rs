@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod findings;
 pub(crate) mod lines;
+pub(crate) mod login;
 pub(crate) mod made;
 pub(crate) mod people;
 pub(crate) mod policy;

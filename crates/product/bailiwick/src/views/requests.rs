@@ -36,6 +36,8 @@ struct Request {
     created_at: Timestamp,
     decided_at: Option<Timestamp>,
     #[serde(default)]
+    dependence: Vec<String>,
+    #[serde(default)]
     may: Vec<Sentence>,
     compared_with: Option<u32>,
     #[serde(default)]
@@ -87,6 +89,11 @@ impl Request {
         }
         if let Some(exception) = &self.exception {
             let words = page.paint(Tone::Bad, &format!("EXCEPTION: {exception}"));
+            page.under(words);
+        }
+        if !self.dependence.is_empty() {
+            let words = format!("NOT INDEPENDENT: the approver has {} from whoever asked", self.dependence.join(", "));
+            let words = page.paint(Tone::Bad, &words);
             page.under(words);
         }
         let by = self.requester.as_deref().map_or_else(|| "machine".to_owned(), short);

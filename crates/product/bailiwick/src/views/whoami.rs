@@ -26,6 +26,7 @@ impl View for WhoamiView {
         page.line(format!("{name}  {}", self.caller));
         let found = match self.found.as_str() {
             "named" => "as named",
+            "login" => "the newest login",
             "running" => "it runs from the data folder",
             "demo" => "the demo: nothing runs from the default data folder",
             _ => "the default address",

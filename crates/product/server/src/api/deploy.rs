@@ -94,6 +94,7 @@ fn refused(env: Env, findings: Vec<model::Finding>, problem: Problem) -> Deploye
         findings,
         request: None,
         event: None,
+        approval: None,
         problem: Some(problem),
     }
 }

@@ -6,13 +6,14 @@ mod events;
 mod people;
 mod policy;
 mod requests;
+mod roles;
 mod secrets;
 mod tiles;
 mod whoami;
 
 pub(crate) use apps::OneApp;
 pub(crate) use secrets::NewValue;
-pub(crate) use whoami::sign_in_first;
+pub(crate) use whoami::{login_over, sign_in_first};
 
 use crate::Bailiwick;
 use axum::{Router, extract::State, response::Response};
@@ -31,6 +32,7 @@ struct Document;
 pub(crate) fn router() -> (Router<Arc<Bailiwick>>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(whoami::whoami))
+        .routes(routes!(whoami::logout))
         .routes(routes!(whoami::policy))
         .routes(routes!(policy::explain))
         .routes(routes!(apps::list))
@@ -48,6 +50,9 @@ pub(crate) fn router() -> (Router<Arc<Bailiwick>>, utoipa::openapi::OpenApi) {
         .routes(routes!(people::list, people::add))
         .routes(routes!(people::groups))
         .routes(routes!(people::disable))
+        .routes(routes!(roles::list, roles::ask))
+        .routes(routes!(roles::grant))
+        .routes(routes!(roles::refuse))
         .routes(routes!(secrets::list))
         .routes(routes!(secrets::show, secrets::put))
         .routes(routes!(secrets::rotate))

@@ -7,6 +7,7 @@ use crate::{
 };
 use authority::{Act, Role, Rule, Target, Who, rules};
 use axum::extract::State;
+use identity::EndSession;
 use model::{Problem, ProblemKind, TenantId};
 use serde_json::json;
 use std::sync::Arc;
@@ -40,11 +41,43 @@ pub(crate) async fn whoami(State(server): State<Arc<Bailiwick>>, asked: Asked) -
                 "name": person.as_ref().map(|person| &person.email),
                 "groups": person.as_ref().map(|person| &person.groups),
                 "roles": roles,
+                "session": asked.session.as_ref().map(|session| json!({
+                    "id": session.id,
+                    "method": session.method,
+                    "second_factor": matches!(session.factor, authority::Factor::Second { .. }),
+                    "expires_at": session.expires_at,
+                })),
                 "tenant": asked.caller.tenant,
             }))
         }
         Who::App(_) | Who::AppFor { .. } | Who::System { .. } | Who::Stranger => Err(Refusal(sign_in_first())),
     }
+}
+
+/// End the session that asks
+#[utoipa::path(post, path = "/api/v1/logout", responses((status = 200, description = "it is over", body = Object)))]
+pub(crate) async fn logout(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
+    let Some(session) = &asked.session else { return Err(Refusal(no_session())) };
+    let ended: Result<(), identity::Error> = server
+        .store
+        .again(|| async {
+            let act = EndSession { tenant: server.tenant.clone(), session: session.id.clone() };
+            let permit = server.permit(&asked.caller, act).await?;
+            server.identity.end_session(permit).await
+        })
+        .await;
+    ended?;
+    ok(json!({ "session": session.id, "ended": true }))
+}
+
+fn no_session() -> Problem {
+    Problem::new(
+        ProblemKind::Conflict,
+        "session.none",
+        "there is no session to end",
+        "the local credential signs each request by itself",
+        "nothing needs to be done",
+    )
 }
 
 pub(crate) fn sign_in_first() -> Problem {
@@ -54,6 +87,17 @@ pub(crate) fn sign_in_first() -> Problem {
         "nobody is signed in",
         "the request carries no session and no local credential",
         "open your one-time link, or run the command on the server's own machine",
+    )
+}
+
+/// The session of a command line ended, by its date or by a person.
+pub(crate) fn login_over() -> Problem {
+    Problem::new(
+        ProblemKind::Unauthenticated,
+        "login.over",
+        "this login is over",
+        "it lives twelve hours, and ends when you end it or your account is switched off",
+        "run `bailiwick login URL` again",
     )
 }
 

@@ -262,7 +262,13 @@ fn authority(clock: &Arc<ManualClock>) -> Arc<Authority> {
         }
     }
     for id in ["ana", "ben"] {
-        let person = PersonFacts { email: "a@example.test".into(), name: None, groups: [].into(), enabled: true };
+        let person = PersonFacts {
+            email: "a@example.test".into(),
+            name: None,
+            groups: [].into(),
+            lapses: [].into(),
+            enabled: true,
+        };
         known.people.insert(PersonId::new(id), Arc::new(person));
     }
     for tenant in ["main", "other"] {

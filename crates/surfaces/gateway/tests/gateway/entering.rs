@@ -150,13 +150,24 @@ async fn some_paths_are_open_and_some_need_a_second_factor() {
     assert_eq!(ask(house.address, "GET /open/%2e%2e/echo", &[], "").await.status, 400);
     assert_eq!(ask(house.address, "GET /opened", &[], "").await.status, 401);
 
-    let first = ask(house.address, "GET /export/echo", &[ANA, PAGE], "").await;
-    assert!(first.status == 403 && first.body.contains("needs a second factor"));
+    let sent = ask(house.address, "GET /export/echo?all=1", &[ANA, PAGE], "").await;
+    assert_eq!(sent.status, 303);
+    let to = sent.header("location");
+    assert!(to.contains("/sign-in/app?app=") && to.ends_with("&to=%2Fexport%2Fecho%3Fall%3D1&factor=second"), "{to}");
+    assert!(sent.header("set-cookie").starts_with("bailiwick-bind-i1="), "{sent:?}");
+    let origin = "sec-fetch-site: same-origin";
+    let first = ask(house.address, "POST /export/echo", &[ANA, PAGE, origin], "x").await;
+    assert!(
+        first.status == 403 && first.body.contains("needs a second factor") && first.body.contains("factor=second")
+    );
+    assert!(first.header("set-cookie").starts_with("bailiwick-bind-i1="), "{first:?}");
+    let program = ask(house.address, "GET /export/echo", &[ANA], "").await;
+    assert_eq!((program.status, &program.json()["code"]), (403, &"second_factor.needed".into()));
     let second = ask(house.address, "GET /export/echo", &["cookie: bailiwick-app-i1=ana-second"], "").await;
     assert_eq!(second.status, 200);
     let accesses = house.accesses().await;
     let outcomes: Vec<_> = accesses.iter().map(|event| event["outcome"].as_str().unwrap()).collect();
-    assert_eq!(outcomes, ["allowed", "denied", "allowed"]);
+    assert_eq!(outcomes, ["allowed", "denied", "denied", "denied", "allowed"]);
     assert_eq!(accesses[0]["action"], "app.use_public");
 }
 

@@ -186,7 +186,13 @@ impl House {
     pub(crate) fn live(&self, state: AppState, epoch: u64) {
         let person = |email: &str, name: &str, groups: &[&str]| {
             let groups = groups.iter().copied().map(Group::new).collect();
-            Arc::new(PersonFacts { email: email.into(), name: Some(name.into()), groups, enabled: true })
+            Arc::new(PersonFacts {
+                email: email.into(),
+                name: Some(name.into()),
+                groups,
+                lapses: [].into(),
+                enabled: true,
+            })
         };
         let facts = AppFacts {
             name: "poll".into(),

@@ -1,8 +1,14 @@
-//! Rows of sessions and of sign-in codes.
+//! Rows of sessions, of when they were last seen, and of sign-in codes.
 
-pub(crate) const LIVE: &str = "SELECT id, hash, person, parent, place, app_id, env, factor_at, created_at, expires_at FROM sessions WHERE tenant = $1 AND ended_at IS NULL AND expires_at > $2";
-pub(crate) const BY_HASH: &str = "SELECT id, hash, person, parent, place, app_id, env, factor_at, created_at, expires_at FROM sessions WHERE tenant = $1 AND hash = $2 AND ended_at IS NULL AND expires_at > $3";
-pub(crate) const INSERT: &str = "INSERT INTO sessions (tenant, id, hash, person, parent, place, app_id, env, factor_at, device, created_at, expires_at, ended_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, NULL)";
+use store::{FreeWrite, Table};
+
+pub(crate) const LIVE: &str = "SELECT id, hash, person, parent, place, app_id, env, factor_at, created_at, expires_at, method, vouched_by FROM sessions WHERE tenant = $1 AND ended_at IS NULL AND expires_at > $2";
+pub(crate) const BY_HASH: &str = "SELECT id, hash, person, parent, place, app_id, env, factor_at, created_at, expires_at, method, vouched_by FROM sessions WHERE tenant = $1 AND hash = $2 AND ended_at IS NULL AND expires_at > $3";
+pub(crate) const BY_ID: &str = "SELECT id, hash, person, parent, place, app_id, env, factor_at, created_at, expires_at, method, vouched_by FROM sessions WHERE tenant = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $3";
+pub(crate) const OWNER: &str = "SELECT person FROM sessions WHERE tenant = $1 AND id = $2";
+pub(crate) const STRENGTHEN: &str =
+    "UPDATE sessions SET hash = $3, factor_at = $4 WHERE tenant = $1 AND id = $2 AND ended_at IS NULL";
+pub(crate) const INSERT: &str = "INSERT INTO sessions (tenant, id, hash, person, parent, place, app_id, env, factor_at, device, created_at, expires_at, method, vouched_by, ip, ended_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, NULL)";
 pub(crate) const END: &str =
     "UPDATE sessions SET ended_at = $3 WHERE tenant = $1 AND (id = $2 OR parent = $2) AND ended_at IS NULL";
 pub(crate) const END_OF_PERSON: &str =
@@ -15,3 +21,12 @@ pub(crate) const TAKE_CODE: &str =
     "DELETE FROM codes WHERE tenant = $1 AND hash = $2 RETURNING binding, session, app_id, env, return_to, expires_at";
 pub(crate) const DROP_OLD_CODES: &str = "DELETE FROM codes WHERE tenant = $1 AND expires_at < $2";
 pub(crate) const CODE_SESSION: &str = "SELECT session FROM codes WHERE tenant = $1 AND hash = $2";
+
+pub(crate) const WHERE_SIGNED_IN: &str = "SELECT s.id, s.place, s.app_id, s.env, s.method, s.device, s.ip, s.created_at, s.expires_at, v.seen_at, s.parent FROM sessions s LEFT JOIN session_seen v ON v.tenant = s.tenant AND v.session = s.id WHERE s.tenant = $1 AND s.person = $2 AND s.ended_at IS NULL AND s.expires_at > $3 ORDER BY s.created_at DESC LIMIT 200";
+pub(crate) const END_OTHERS: &str = "UPDATE sessions SET ended_at = $4 WHERE tenant = $1 AND person = $2 AND id <> $3 AND (parent IS NULL OR parent <> $3) AND ended_at IS NULL RETURNING id";
+pub(crate) const SEEN: FreeWrite = FreeWrite::new(
+    Table::SessionSeen,
+    "INSERT INTO session_seen (tenant, session, seen_at) VALUES ($1, $2, $3) ON CONFLICT (tenant, session) DO UPDATE SET seen_at = excluded.seen_at WHERE session_seen.seen_at < excluded.seen_at",
+);
+pub(crate) const UNSEEN: FreeWrite =
+    FreeWrite::new(Table::SessionSeen, "DELETE FROM session_seen WHERE tenant = $1 AND seen_at < $2");

@@ -1,0 +1,107 @@
+//! Roles for a time: asked for, given by someone else, refused.
+
+use crate::{
+    Bailiwick,
+    reply::{Refusal, Reply, ok},
+    who::Asked,
+};
+use axum::extract::{Path, State};
+use identity::{AskRole, GrantRole, ListPeople, RefuseRole, RoleRequest};
+use model::{Group, Problem, ProblemKind, RequestId, Timestamp};
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct Wish {
+    role: String,
+    /// The last day, `2026-12-01`.
+    until: String,
+    #[serde(default)]
+    why: String,
+}
+
+impl Bailiwick {
+    /// Asks for a role until the end of a day.
+    pub(crate) async fn ask_role(
+        &self,
+        asked: &Asked,
+        role: &str,
+        until: &str,
+        why: &str,
+    ) -> Result<RequestId, Refusal> {
+        let act =
+            AskRole { tenant: self.tenant.clone(), role: Group::new(role), until: end_of(until)?, why: why.to_owned() };
+        let id = self.store.again(|| async {
+            let permit = self.permit(&asked.caller, act.clone()).await?;
+            self.identity.ask_role(permit).await
+        });
+        Ok(id.await?)
+    }
+
+    /// Gives a role that was asked for.
+    pub(crate) async fn grant_role(&self, asked: &Asked, id: &RequestId) -> Result<RoleRequest, Refusal> {
+        let request = self.identity.role_request(id).await?;
+        let act = GrantRole { tenant: self.tenant.clone(), request: id.clone(), person: request.person };
+        let granted = self.store.again(|| async {
+            let permit = self.permit(&asked.caller, act.clone()).await?;
+            self.identity.grant_role(permit).await
+        });
+        Ok(granted.await?)
+    }
+
+    /// Refuses it.
+    pub(crate) async fn refuse_role(&self, asked: &Asked, id: &RequestId) -> Result<(), Refusal> {
+        let act = RefuseRole { tenant: self.tenant.clone(), request: id.clone() };
+        let refused = self.store.again(|| async {
+            let permit = self.permit(&asked.caller, act.clone()).await?;
+            self.identity.refuse_role(permit).await
+        });
+        Ok(refused.await?)
+    }
+}
+
+/// The first moment after a day.
+fn end_of(day: &str) -> Result<Timestamp, Refusal> {
+    let next = day.trim().parse::<jiff::civil::Date>().ok().and_then(|day| day.tomorrow().ok());
+    let zoned = next.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
+    zoned.map(|zoned| Timestamp::from(zoned.timestamp())).ok_or_else(|| {
+        Refusal(Problem::new(
+            ProblemKind::Invalid,
+            "role.day",
+            format!("`{day}` is not a day"),
+            "a role is given until the end of a day, by UTC",
+            "write it as `2026-12-01`",
+        ))
+    })
+}
+
+/// Roles that wait for an operator
+#[utoipa::path(get, path = "/api/v1/roles", responses((status = 200, description = "what was asked for", body = Object)))]
+pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
+    let permit = server.allowed(&asked, ListPeople { tenant: server.tenant.clone() }).await?;
+    ok(json!({ "roles": server.identity.roles_asked(permit).await? }))
+}
+
+/// Ask for a role until a day
+#[utoipa::path(post, path = "/api/v1/roles", request_body = Wish, responses((status = 200, description = "the request", body = Object)))]
+pub(crate) async fn ask(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
+    let Wish { role, until, why } = asked.json()?;
+    let id = server.ask_role(&asked, &role, &until, &why).await?;
+    ok(server.identity.role_request(&id).await?)
+}
+
+/// Give a role that was asked for
+#[utoipa::path(post, path = "/api/v1/roles/{id}/grant", responses((status = 200, description = "given", body = Object)))]
+pub(crate) async fn grant(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, asked: Asked) -> Reply {
+    ok(server.grant_role(&asked, &RequestId::new(id)).await?)
+}
+
+/// Refuse it
+#[utoipa::path(post, path = "/api/v1/roles/{id}/refuse", responses((status = 200, description = "refused", body = Object)))]
+pub(crate) async fn refuse(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, asked: Asked) -> Reply {
+    let id = RequestId::new(id);
+    server.refuse_role(&asked, &id).await?;
+    ok(json!({ "request": id, "state": "refused" }))
+}

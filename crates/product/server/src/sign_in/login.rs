@@ -1,0 +1,120 @@
+//! Logins of command lines: the person sees the code that the terminal shows, and confirms; the terminal then takes a
+//! session of its own.
+
+use super::to_app::signed_out;
+use crate::{
+    Bailiwick,
+    page::{Page, Trouble, html},
+    reply::{Refusal, Reply, with},
+    who::Asked,
+};
+use askama::Template;
+use authority::{Act, Target};
+use axum::{
+    extract::{Query, State},
+    http::StatusCode,
+};
+use identity::{ConfirmLogin, TakeLogin, login_code};
+use model::{Problem, ProblemKind};
+use seal::TokenHash;
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+use store::Outcome;
+
+#[derive(Template)]
+#[template(path = "sign_in/login.html")]
+struct LoginPage {
+    email: String,
+    code: String,
+    login: String,
+    done: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Which {
+    to: String,
+}
+
+#[derive(Deserialize)]
+struct Secret {
+    secret: String,
+}
+
+impl Bailiwick {
+    fn login_page(&self, asked: &Asked, login: &TokenHash, done: bool) -> LoginPage {
+        let person = asked.session.as_ref().and_then(|session| self.identity.person(&session.person));
+        LoginPage {
+            email: person.map(|person| person.email.clone()).unwrap_or_default(),
+            code: login_code(login),
+            login: login.to_string(),
+            done,
+        }
+    }
+}
+
+/// Shows the code. Looking confirms nothing.
+pub(super) async fn page(State(server): State<Arc<Bailiwick>>, Query(which): Query<Which>, asked: Asked) -> Page {
+    if asked.session.is_none() {
+        return Ok(signed_out(None));
+    }
+    let login: TokenHash = which.to.parse().map_err(|_| Trouble(not_a_login()))?;
+    Ok(html(StatusCode::OK, &server.login_page(&asked, &login, false)))
+}
+
+/// Confirms: the terminal that shows the same code becomes signed in.
+pub(super) async fn confirm(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Page {
+    let Some(session) = &asked.session else { return Ok(signed_out(None)) };
+    let login: TokenHash = asked.field("login").parse().map_err(|_| Trouble(not_a_login()))?;
+    server
+        .store
+        .again(|| async {
+            let act = ConfirmLogin { tenant: server.tenant.clone(), secret: login };
+            let permit = server.permit(&asked.caller, act).await?;
+            server.identity.confirm_login(permit, session).await
+        })
+        .await?;
+    Ok(html(StatusCode::OK, &server.login_page(&asked, &login, true)))
+}
+
+/// The terminal asks until its login was confirmed: 202 while it was not.
+pub(super) async fn take(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
+    let Secret { secret } = asked.json()?;
+    let login = TokenHash::of(&secret);
+    if !server.identity.login_waits(&login).await? {
+        let target = Target::new(server.tenant.clone(), "login/waiting");
+        server.store.count(&super::links::as_stranger(&asked), TakeLogin::RULE.name, &target, Outcome::Denied);
+        return with(StatusCode::ACCEPTED, json!({ "waiting": true, "code": login_code(&login) }));
+    }
+    let caller = super::links::as_stranger(&asked);
+    let new = server
+        .store
+        .again(|| async {
+            let act = TakeLogin { tenant: server.tenant.clone(), secret: login };
+            let permit = server.permit(&caller, act).await?;
+            server.identity.take_login(permit, asked.device()).await
+        })
+        .await
+        .map_err(|error: identity::Error| Refusal::from(error))?;
+    let person = server.identity.person(&new.session.person);
+    with(
+        StatusCode::OK,
+        json!({
+            "waiting": false,
+            "token": new.token.expose(),
+            "session": new.session.id,
+            "person": person.map(|person| person.email.clone()),
+            "expires_at": new.session.expires_at,
+        }),
+    )
+}
+
+fn not_a_login() -> Problem {
+    Problem::new(
+        ProblemKind::Invalid,
+        "login.address",
+        "this is not the address of a login",
+        "the command line prints a long address, and a part of it is missing here",
+        "copy the whole address that `bailiwick login` printed",
+    )
+}

@@ -1,0 +1,147 @@
+//! Logins of command lines: a secret that never leaves the terminal's machine until it is confirmed, and a code that
+//! both sides show. Nothing is kept of a login that nobody confirmed.
+//!
+//! Refuses: a secret that nobody confirmed, one that was taken before, one whose person was switched off meanwhile.
+
+mod sql;
+
+use crate::{Error, Identity, Method, NewSession, Place, Session, sessions};
+use authority::{Act, Permit, Rule, Target, rules};
+use model::{PersonId, ProblemKind, SessionId, TenantId, Timestamp};
+use seal::{TokenHash, sha256};
+use std::time::Duration;
+
+/// From the confirmation until the terminal has asked again.
+const TAKE_WITHIN: Duration = Duration::from_secs(120);
+/// Letters that make no word and look like no other (RFC 8628, section 6.1).
+const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
+
+/// What both sides show of a login: eight letters of its secret's hash.
+#[must_use]
+pub fn login_code(secret: &TokenHash) -> String {
+    let digest = sha256(&[b"bailiwick login code 1:".as_slice(), secret.as_bytes()].concat());
+    let letter = |byte: &u8| LETTERS.get(usize::from(*byte) % LETTERS.len()).copied().map_or('X', char::from);
+    let letters: Vec<char> = digest.iter().take(8).map(letter).collect();
+    let (left, right) = letters.split_at(4);
+    format!("{}-{}", left.iter().collect::<String>(), right.iter().collect::<String>())
+}
+
+/// Let the command line that holds this secret sign in as oneself.
+#[derive(Debug, Clone)]
+pub struct ConfirmLogin {
+    pub tenant: TenantId,
+    pub secret: TokenHash,
+}
+
+impl Act for ConfirmLogin {
+    const RULE: &'static Rule = &rules::LOGIN_CONFIRM;
+    fn target(&self) -> Target {
+        Target::new(self.tenant.clone(), format!("login/{}", login_code(&self.secret)))
+    }
+}
+
+/// Sign the command line in.
+#[derive(Debug, Clone)]
+pub struct TakeLogin {
+    pub tenant: TenantId,
+    pub secret: TokenHash,
+}
+
+impl Act for TakeLogin {
+    const RULE: &'static Rule = &rules::LOGIN_TAKE;
+    fn target(&self) -> Target {
+        Target::new(self.tenant.clone(), format!("login/{}", login_code(&self.secret)))
+    }
+}
+
+impl Identity {
+    /// Confirms a login from a signed-in session; the terminal takes it within two minutes.
+    ///
+    /// # Errors
+    /// When the record cannot be written; a login that was confirmed before.
+    pub async fn confirm_login(&self, permit: Permit<ConfirmLogin>, session: &Session) -> Result<(), Error> {
+        let now = self.clock.now();
+        let (act, mut tx) = self.store.write(permit).await?;
+        tx.execute(sql::DROP_OLD, &[(&act.tenant).into(), now.into()]).await?;
+        let row = [
+            (&act.tenant).into(),
+            act.secret.as_bytes().to_vec().into(),
+            (&session.person).into(),
+            (&session.id).into(),
+            now.plus(TAKE_WITHIN).into(),
+        ];
+        if tx.execute(sql::INSERT, &row).await? != 1 {
+            return Err(void());
+        }
+        tx.commit(serde_json::json!({ "session": session.id }), None).await?;
+        Ok(())
+    }
+
+    /// Whether somebody confirmed this login, and it waits to be taken.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn login_waits(&self, secret: &TokenHash) -> Result<bool, Error> {
+        let row = [(&self.config.tenant).into(), secret.as_bytes().to_vec().into(), self.clock.now().into()];
+        let Some(row) = self.store.read_one(sql::WAITS, &row).await? else { return Ok(false) };
+        let session = SessionId::new(row.text(0)?);
+        if self.sessions.by_id(&session, self.clock.now()).is_none() {
+            // Another node may have made it.
+            self.refresh_session(&session).await?;
+        }
+        Ok(true)
+    }
+
+    /// Signs the command line in: a session of its own, as strong as the one that confirmed it.
+    ///
+    /// # Errors
+    /// A login that was not confirmed, or was taken; a session or account that is over.
+    pub async fn take_login(&self, permit: Permit<TakeLogin>, device: Option<&str>) -> Result<NewSession, Error> {
+        let now = self.clock.now();
+        let (act, mut tx) = self.store.write(permit).await?;
+        let key = [(&act.tenant).into(), act.secret.as_bytes().to_vec().into()];
+        let row = tx.query_one(sql::TAKE, &key).await?.ok_or_else(void)?;
+        let (person, session) = (PersonId::new(row.text(0)?), SessionId::new(row.text(1)?));
+        let by = self.sessions.by_id(&session, now).filter(|by| by.person == person).ok_or_else(void)?;
+        let known = self.people.get(&person).is_some_and(|person| person.enabled);
+        if now >= Timestamp::from_ms(row.int(2)?) || !known {
+            return Err(void());
+        }
+        let open = sessions::Opening {
+            person: &person,
+            place: Place::Terminal,
+            parent: None,
+            factor: by.factor,
+            method: Method::Login,
+            vouched_by: by.vouched_by.clone(),
+        };
+        let new = self.open_session(&mut tx, open, device, now).await?;
+        let detail = serde_json::json!({ "person": person, "session": new.session.id, "method": "login" });
+        tx.commit(detail, None).await?;
+        self.sessions.insert(&new);
+        Ok(new)
+    }
+}
+
+fn void() -> Error {
+    Error::refused(
+        ProblemKind::Gone,
+        "login.void",
+        "this login does not work any more",
+        "each works once, and within two minutes of being confirmed",
+        "run `bailiwick login URL` again",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_show_the_same_eight_letters() {
+        let code = login_code(&TokenHash::of("a secret"));
+        assert_eq!(code, login_code(&TokenHash::of("a secret")));
+        assert_ne!(code, login_code(&TokenHash::of("another")));
+        assert!(code.len() == 9 && code.bytes().filter(|byte| LETTERS.contains(byte)).count() == 8, "{code}");
+    }
+}

@@ -1,0 +1,386 @@
+//! Single sign-on: one OpenID provider (OpenID Connect Core 1.0), found by discovery; authorization code with PKCE S256
+//! (RFC 7636), state and nonce, in the browser that began it.
+//!
+//! A person is issuer and subject. Refuses: to match anybody by e-mail; a token of another issuer, audience, nonce or
+//! key, or without a signature; a code that comes back in another browser, or from another provider (RFC 9207).
+
+mod logout;
+mod people;
+pub(crate) mod sql;
+
+pub use logout::ProviderLogout;
+pub use people::{AtProvider, ConnectProvider, SignInAtProvider};
+
+use crate::{Bound, Error, Identity, ceremony::Opened, ceremony::Step};
+use async_trait::async_trait;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use model::{Clock, Group, PersonId, ProblemKind, SessionId, Timestamp};
+use openidconnect::{
+    AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse, IssuerUrl, Nonce,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, TokenResponse,
+    core::{CoreAuthPrompt, CoreAuthenticationFlow, CoreClient, CoreJwsSigningAlgorithm, CoreProviderMetadata},
+};
+use seal::Token;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
+use tokio::sync::Mutex;
+
+/// Providers change keys rarely; a new one is looked for at once when a token shows it.
+const METADATA_LIFE: Duration = Duration::from_secs(300);
+/// A claim that a person can be in more groups than this is nobody's.
+const GROUPS_MAX: usize = 500;
+
+/// The one provider.
+#[derive(Clone)]
+pub struct ProviderConfig {
+    pub issuer: String,
+    pub client_id: String,
+    pub client_secret: Option<String>,
+    /// The claim that lists a person's groups there.
+    pub groups_claim: String,
+    /// What each of those is here; one that is not named gives nothing.
+    pub groups: BTreeMap<String, Group>,
+    /// What everyone who signs in there is in here.
+    pub everyone: Vec<Group>,
+    /// Values of `amr` or `acr` that say that there was a second factor.
+    pub second_factor: Vec<String>,
+}
+
+impl std::fmt::Debug for ProviderConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProviderConfig").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
+}
+
+/// Why the provider was not reached.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreached(pub String);
+
+/// How the provider is reached; follows no redirect. The assembly gives it.
+#[async_trait]
+pub trait Reach: Send + Sync + std::fmt::Debug {
+    async fn reach(&self, request: HttpRequest) -> Result<HttpResponse, Unreached>;
+}
+
+type Going = Pin<Box<dyn Future<Output = Result<HttpResponse, Unreached>> + Send>>;
+
+/// The provider, and what it said of itself lately.
+#[derive(Debug)]
+pub(crate) struct Provider {
+    pub(crate) config: ProviderConfig,
+    reach: Arc<dyn Reach>,
+    redirect: String,
+    clock: Arc<dyn Clock>,
+    known: Mutex<Option<(Timestamp, CoreProviderMetadata)>>,
+}
+
+/// What travels, sealed, to the provider and back.
+#[derive(Serialize, Deserialize)]
+struct OnTheWay {
+    nonce: String,
+    verifier: String,
+    to: String,
+    /// The session that wants to be connected with an account there.
+    connect: Option<SessionId>,
+}
+
+/// What a person wants at the provider.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    pub to: &'a str,
+    /// Prove oneself anew there, even when signed in.
+    pub fresh: Fresh,
+    pub connect: Option<&'a SessionId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fresh {
+    Yes,
+    No,
+}
+
+/// What the provider sent the browser back with.
+#[derive(Debug, Clone, Copy)]
+pub struct CameBack<'a> {
+    pub code: &'a str,
+    pub state: &'a str,
+    pub iss: Option<&'a str>,
+}
+
+/// Somebody whom the provider vouches for.
+#[derive(Debug)]
+pub struct Vouch {
+    pub to: String,
+    pub(crate) connect: Option<SessionId>,
+    pub(crate) ceremony: Opened<()>,
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+    pub(crate) sid: Option<String>,
+    pub(crate) email: Option<String>,
+    pub(crate) groups: Vec<Group>,
+    /// When there was a second factor, and the provider says so.
+    pub(crate) second_at: Option<Timestamp>,
+}
+
+impl Provider {
+    pub(crate) fn new(config: ProviderConfig, reach: Arc<dyn Reach>, public_url: &str, clock: Arc<dyn Clock>) -> Self {
+        let redirect = format!("{public_url}/sign-in/provider/back");
+        Self { config, reach, redirect, clock, known: Mutex::new(None) }
+    }
+
+    /// What the provider says of itself: endpoints and keys.
+    async fn metadata(&self, newer_than: Option<Timestamp>) -> Result<CoreProviderMetadata, Error> {
+        let mut known = self.known.lock().await;
+        let now = self.clock.now();
+        if let Some((at, metadata)) = known.as_ref()
+            && now.since(*at) < METADATA_LIFE
+            && newer_than.is_none_or(|moment| *at >= moment)
+        {
+            return Ok(metadata.clone());
+        }
+        let issuer = IssuerUrl::new(self.config.issuer.clone()).map_err(|_| unreached())?;
+        let http = self.outward();
+        let metadata = CoreProviderMetadata::discover_async(issuer, &http).await.map_err(|error| {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the provider's discovery failed");
+            unreached()
+        })?;
+        *known = Some((now, metadata.clone()));
+        Ok(metadata)
+    }
+
+    /// How the library goes out.
+    fn outward(&self) -> impl Fn(HttpRequest) -> Going + Send + Sync + use<> {
+        let reach = Arc::clone(&self.reach);
+        move |request| {
+            let reach = Arc::clone(&reach);
+            Box::pin(async move { reach.reach(request).await })
+        }
+    }
+
+    async fn begin(&self, wanted: Wanted<'_>) -> Result<(Started, OnTheWay), Error> {
+        let metadata = self.metadata(None).await?;
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let nonce = Token::generate().expose().to_owned();
+        let on_the_way = OnTheWay {
+            nonce: nonce.clone(),
+            verifier: verifier.secret().clone(),
+            to: wanted.to.to_owned(),
+            connect: wanted.connect.cloned(),
+        };
+        Ok((Started { metadata, challenge, nonce, fresh: wanted.fresh }, on_the_way))
+    }
+
+    fn address(&self, started: Started, state: String) -> Result<String, Error> {
+        let Started { metadata, challenge, nonce, fresh } = started;
+        let secret = self.config.client_secret.clone().map(ClientSecret::new);
+        let redirect = RedirectUrl::new(self.redirect.clone()).map_err(|_| unreached())?;
+        let client = CoreClient::from_provider_metadata(metadata, ClientId::new(self.config.client_id.clone()), secret)
+            .set_redirect_uri(redirect);
+        let request = client
+            .authorize_url(
+                CoreAuthenticationFlow::AuthorizationCode,
+                move || CsrfToken::new(state),
+                move || Nonce::new(nonce),
+            )
+            .add_scope(Scope::new("email".to_owned()))
+            .add_scope(Scope::new("profile".to_owned()))
+            .set_pkce_challenge(challenge);
+        let request = match fresh {
+            Fresh::Yes => request.add_prompt(CoreAuthPrompt::Login).set_max_age(Duration::ZERO),
+            Fresh::No => request,
+        };
+        Ok(request.url().0.to_string())
+    }
+
+    /// The verified claims of whoever came back with this code.
+    async fn claims(&self, code: &str, on_the_way: &OnTheWay) -> Result<Value, Error> {
+        let asked_at = self.clock.now();
+        let metadata = self.metadata(None).await?;
+        let token = self.exchange(metadata.clone(), code, &on_the_way.verifier).await?;
+        match self.verified(metadata, &token, &on_the_way.nonce) {
+            Ok(claims) => Ok(claims),
+            // A key that is not known yet may be new; one that is too old is in no newer set.
+            Err(_) => self.verified(self.metadata(Some(asked_at)).await?, &token, &on_the_way.nonce),
+        }
+    }
+
+    async fn exchange(&self, metadata: CoreProviderMetadata, code: &str, verifier: &str) -> Result<String, Error> {
+        let secret = self.config.client_secret.clone().map(ClientSecret::new);
+        let redirect = RedirectUrl::new(self.redirect.clone()).map_err(|_| unreached())?;
+        let client = CoreClient::from_provider_metadata(metadata, ClientId::new(self.config.client_id.clone()), secret)
+            .set_redirect_uri(redirect);
+        let http = self.outward();
+        let exchange = client.exchange_code(AuthorizationCode::new(code.to_owned())).map_err(|_| unreached())?;
+        let answer =
+            exchange.set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned())).request_async(&http).await.map_err(
+                |error| {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the provider gave no token");
+                    refused()
+                },
+            )?;
+        Ok(answer.id_token().ok_or_else(refused)?.to_string())
+    }
+
+    /// Signature, issuer, audience, time and nonce (OpenID Connect Core, section 3.1.3.7), then the claims.
+    fn verified(&self, metadata: CoreProviderMetadata, token: &str, nonce: &str) -> Result<Value, Error> {
+        let secret = self.config.client_secret.clone().map(ClientSecret::new);
+        let client = CoreClient::from_provider_metadata(metadata, ClientId::new(self.config.client_id.clone()), secret);
+        let id_token: openidconnect::core::CoreIdToken = token.parse().map_err(|_| refused())?;
+        let (clock, issued) = (Arc::clone(&self.clock), Arc::clone(&self.clock));
+        let verifier = client
+            .id_token_verifier()
+            .set_allowed_algs(ALGORITHMS)
+            .set_time_fn(move || {
+                let since = Duration::from_secs(clock.now().as_secs().try_into().unwrap_or_default());
+                (std::time::UNIX_EPOCH + since).into()
+            })
+            .set_issue_time_verifier_fn(move |at| {
+                let timely = at.timestamp() <= issued.now().as_secs() + SKEW_SECS;
+                if timely { Ok(()) } else { Err("issued in the future".to_owned()) }
+            });
+        id_token.claims(&verifier, &Nonce::new(nonce.to_owned())).map_err(|error| {
+            tracing::warn!(%error, "the provider's token was refused");
+            refused()
+        })?;
+        // Verified just now; read again whole, for claims that the library has no names for.
+        let payload = token.split('.').nth(1).and_then(|part| BASE64_URL_SAFE_NO_PAD.decode(part).ok());
+        payload.and_then(|payload| serde_json::from_slice(&payload).ok()).ok_or_else(refused)
+    }
+
+    fn vouch(&self, claims: &Value, way: OnTheWay, ceremony: Opened<()>) -> Result<Vouch, Error> {
+        let text = |name: &str| claims[name].as_str().map(str::to_owned);
+        let said = |name: &str| claims[name].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let listed = said(&self.config.groups_claim).take(GROUPS_MAX);
+        let mut groups: Vec<Group> = listed.filter_map(|group| self.config.groups.get(group).cloned()).collect();
+        groups.extend(self.config.everyone.iter().cloned());
+        groups.sort();
+        groups.dedup();
+        let counts = |value: &str| self.config.second_factor.iter().any(|known| known == value);
+        let second = said("amr").any(counts) || claims["acr"].as_str().is_some_and(counts);
+        let now = self.clock.now();
+        // Without a moment there is no knowing how old it is.
+        let at = claims["auth_time"].as_i64().map(|secs| Timestamp::from_ms(secs.saturating_mul(1_000)).min(now));
+        Ok(Vouch {
+            to: way.to,
+            connect: way.connect,
+            ceremony,
+            issuer: self.config.issuer.clone(),
+            subject: text("sub").ok_or_else(refused)?,
+            sid: text("sid"),
+            email: text("email"),
+            groups,
+            second_at: at.filter(|_| second),
+        })
+    }
+}
+
+/// Signatures with a published key alone, whatever the provider says that it supports: not `none`, and nothing that
+/// rests on a secret which two sides know.
+const ALGORITHMS: [CoreJwsSigningAlgorithm; 8] = [
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha512,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha256,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha384,
+    CoreJwsSigningAlgorithm::EcdsaP256Sha256,
+    CoreJwsSigningAlgorithm::EcdsaP384Sha384,
+    CoreJwsSigningAlgorithm::EdDsa,
+];
+
+/// A minute between two machines' clocks is nobody's attack.
+const SKEW_SECS: i64 = 60;
+
+struct Started {
+    metadata: CoreProviderMetadata,
+    challenge: PkceCodeChallenge,
+    nonce: String,
+    fresh: Fresh,
+}
+
+impl Identity {
+    /// The provider's host, as people know it.
+    #[must_use]
+    pub fn provider_host(&self) -> Option<&str> {
+        let issuer = self.provider.as_ref()?.config.issuer.as_str();
+        let rest = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
+        rest.split('/').next()
+    }
+
+    pub(crate) fn the_provider(&self) -> Result<&Provider, Error> {
+        self.provider.as_ref().ok_or_else(|| {
+            Error::refused(
+                ProblemKind::NotFound,
+                "provider.none",
+                "there is no single sign-on here",
+                "no provider is configured",
+                "an operator can name one: `oidc` under `[sign_in]`",
+            )
+        })
+    }
+
+    /// Where the browser goes to sign in, and comes back from within five minutes.
+    ///
+    /// # Errors
+    /// No provider, or one that does not answer.
+    pub async fn begin_at_provider(&self, browser: &str, wanted: Wanted<'_>) -> Result<String, Error> {
+        let provider = self.the_provider()?;
+        let (started, on_the_way) = provider.begin(wanted).await?;
+        let state = self.begin(Step::Provider, Bound::Browser(browser), &on_the_way)?;
+        provider.address(started, state)
+    }
+
+    /// Verifies what the browser came back with.
+    ///
+    /// # Errors
+    /// Everything that does not fit, in the same words.
+    pub async fn back_from_provider(&self, browser: &str, back: CameBack<'_>) -> Result<Vouch, Error> {
+        let provider = self.the_provider()?;
+        let (ceremony, on_the_way): (_, OnTheWay) =
+            self.resume(Step::Provider, Bound::Browser(browser), back.state)?.take();
+        // Another provider's answer, mixed into this one's (RFC 9207).
+        if back.iss.is_some_and(|iss| iss != provider.config.issuer) {
+            return Err(refused());
+        }
+        let claims = provider.claims(back.code, &on_the_way).await?;
+        provider.vouch(&claims, on_the_way, ceremony)
+    }
+
+    /// Asks a provider what it says of itself, before it is switched on.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub async fn try_provider(&self) -> Result<(), Error> {
+        self.the_provider()?.metadata(Some(self.clock.now())).await.map(drop)
+    }
+
+    pub(crate) fn person_key(&self, what: &str, text: &str) -> Vec<u8> {
+        let context = seal::Context::table("provider_people").column(what);
+        self.config.keys.purpose(seal::Purpose::DirectoryIndex).index(&context, text.as_bytes()).to_vec()
+    }
+
+    pub(crate) fn known_person(&self, id: &PersonId) -> bool {
+        self.people.get(id).is_some_and(|person| person.enabled)
+    }
+}
+
+pub(crate) fn unreached() -> Error {
+    Error::refused(
+        ProblemKind::Upstream,
+        "provider.unreached",
+        "the sign-in provider did not answer as it should",
+        "its discovery document or keys could not be read",
+        "try again in a minute; an operator finds the cause in the server's log",
+    )
+}
+
+pub(crate) fn refused() -> Error {
+    Error::refused(
+        ProblemKind::Denied,
+        "provider.refused",
+        "this sign-in could not be proven",
+        "what came back from the provider does not fit what was asked, or was used before",
+        "begin again from the sign-in page; if it stays, tell an operator",
+    )
+}

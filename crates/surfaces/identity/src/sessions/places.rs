@@ -1,0 +1,148 @@
+//! Where a person is signed in: each session with its device, place and last use, and how to end the others.
+
+use super::{Session, sql};
+use crate::{Error, Identity};
+use authority::{Act, Permit, Rule, Target, change, rules};
+use model::{PersonId, SessionId, TenantId, Timestamp};
+use serde::Serialize;
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+use store::{Outcome, Row};
+
+/// A session's last use is written down this often, not at each request.
+const SEEN_EVERY: Duration = Duration::from_secs(60);
+/// Longer than any session lives.
+const SEEN_KEPT: Duration = Duration::from_secs(30 * 86_400);
+
+/// See where one is signed in.
+#[derive(Debug, Clone)]
+pub struct ListSessions {
+    pub tenant: TenantId,
+    pub person: PersonId,
+}
+
+impl Act for ListSessions {
+    const RULE: &'static Rule = &rules::SESSION_LIST;
+    fn target(&self) -> Target {
+        Target::new(self.tenant.clone(), format!("person/{}", self.person))
+    }
+}
+
+/// Sign out everywhere but here.
+#[derive(Debug, Clone)]
+pub struct EndOthers {
+    pub tenant: TenantId,
+    pub here: SessionId,
+}
+
+impl Act for EndOthers {
+    const RULE: &'static Rule = &rules::SESSIONS_END;
+    fn target(&self) -> Target {
+        Target::new(self.tenant.clone(), format!("session/{}", self.here))
+    }
+}
+
+/// One session, as its person sees it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Whereabouts {
+    pub id: SessionId,
+    /// `console`, `terminal`, or the id of an app.
+    pub place: String,
+    pub env: Option<String>,
+    /// The session that this one ends with.
+    pub parent: Option<SessionId>,
+    pub method: super::Method,
+    pub device: Option<String>,
+    pub ip: Option<String>,
+    pub since: Timestamp,
+    pub seen_at: Option<Timestamp>,
+    pub expires_at: Timestamp,
+}
+
+impl Identity {
+    /// Notes that a session is used, now and then.
+    pub(super) fn saw(&self, session: &Session, now: Timestamp) {
+        {
+            let mut seen = self.sessions.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if seen.get(&session.id).is_some_and(|at| now.since(*at) < SEEN_EVERY) {
+                return;
+            }
+            // What was not seen for as long as a session lives is over.
+            seen.retain(|_, at| now.since(*at) < super::SESSION_LIFE);
+            seen.insert(session.id.clone(), now);
+        }
+        let (store, tenant, id) = (Arc::clone(&self.store), self.config.tenant.clone(), session.id.clone());
+        tokio::spawn(async move {
+            let row = [(&tenant).into(), (&id).into(), now.into()];
+            if let Err(error) = store.housekeeping().execute(sql::SEEN, &row).await {
+                tracing::warn!(%error, "the last use of a session was not written down");
+            }
+        });
+    }
+
+    /// Forgets when sessions were last seen that are long over.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn prune_seen(&self) -> Result<(), Error> {
+        let before = self.clock.now().minus(SEEN_KEPT);
+        self.store.housekeeping().execute(sql::UNSEEN, &[(&self.config.tenant).into(), before.into()]).await?;
+        Ok(())
+    }
+
+    /// Every session of the person of the permit, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or the record takes no more.
+    pub async fn whereabouts(&self, permit: Permit<ListSessions>) -> Result<Vec<Whereabouts>, Error> {
+        let person = permit.caller().person().cloned().unwrap_or_else(|| PersonId::new(""));
+        self.store.access(permit, Outcome::Allowed, serde_json::Value::Null)?;
+        let row = [(&self.config.tenant).into(), (&person).into(), self.clock.now().into()];
+        let rows = self.store.read(sql::WHERE_SIGNED_IN, &row).await?;
+        rows.iter().map(|row| self.whereabout(row)).collect()
+    }
+
+    fn whereabout(&self, row: &Row) -> Result<Whereabouts, Error> {
+        let id = SessionId::new(row.text(0)?);
+        let open = |column: &str, sealed: Option<&[u8]>| -> Result<Option<String>, Error> {
+            sealed.map(|sealed| self.seal_of_session(&id, column).open_text(sealed)).transpose()
+        };
+        let app = row.opt_text(2)?;
+        Ok(Whereabouts {
+            place: app.unwrap_or(row.text(1)?).to_owned(),
+            env: row.opt_text(3)?.map(str::to_owned),
+            method: super::Method::read(row.opt_text(4)?),
+            device: open("device", row.opt_bytes(5)?)?,
+            ip: open("ip", row.opt_bytes(6)?)?,
+            since: row.time(7)?,
+            expires_at: row.time(8)?,
+            seen_at: row.opt_time(9)?,
+            parent: row.opt_text(10)?.map(SessionId::new),
+            id,
+        })
+    }
+
+    /// Ends every session of the caller but this one and the app sessions that came from it.
+    ///
+    /// # Errors
+    /// When the record cannot be written; they are over on this node all the same.
+    pub async fn end_others(&self, permit: Permit<EndOthers>) -> Result<usize, Error> {
+        let here = permit.act().here.clone();
+        let Some(person) = permit.caller().person().cloned() else { return Ok(0) };
+        let other = |session: &Session| {
+            session.person == person && session.id != here && session.parent.as_ref() != Some(&here)
+        };
+        self.sessions.end_where(other);
+        let now = self.clock.now();
+        let (act, mut tx) = self.store.write(permit).await?;
+        let row = [(&act.tenant).into(), (&person).into(), (&here).into(), now.into()];
+        let ended = tx.query(sql::END_OTHERS, &row).await?;
+        for row in &ended {
+            tx.feed(change::SESSION, row.text(0)?);
+        }
+        tx.commit(serde_json::json!({ "ended": ended.len() }), None).await?;
+        Ok(ended.len())
+    }
+}

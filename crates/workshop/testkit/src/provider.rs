@@ -1,0 +1,185 @@
+//! A sign-in provider on loopback that tells whatever lie a test wants: OpenID discovery, keys, and tokens signed with
+//! ES256, with nothing, or with a key that nobody published.
+
+use aws_lc_rs::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, Response, body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
+use model::{Clock, SystemClock};
+use serde_json::{Value, json};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::net::TcpListener;
+
+/// How a token is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signed {
+    ByPublishedKey,
+    ByUnknownKey,
+    ByNothing,
+}
+
+/// What the provider will say next.
+#[derive(Debug, Clone)]
+pub struct Says {
+    /// Put over the honest claims.
+    pub claims: Value,
+    pub signed: Signed,
+}
+
+struct Inner {
+    issuer: String,
+    key: EcdsaKeyPair,
+    unknown: EcdsaKeyPair,
+    says: Mutex<Says>,
+    /// Codes that were given and not redeemed, with the nonce and challenge that they were asked with.
+    codes: Mutex<HashMap<String, (String, String)>>,
+}
+
+/// A running provider.
+#[derive(Clone)]
+pub struct Provider(Arc<Inner>);
+
+fn text(bytes: &[u8]) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+impl Provider {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let key = || EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let inner = Inner {
+            issuer: format!("http://{}", listener.local_addr().unwrap()),
+            key: key(),
+            unknown: key(),
+            says: Mutex::new(Says { claims: json!({}), signed: Signed::ByPublishedKey }),
+            codes: Mutex::default(),
+        };
+        let provider = Self(Arc::new(inner));
+        let serving = provider.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let provider = serving.clone();
+                let service = service_fn(move |request| {
+                    let provider = provider.clone();
+                    async move { provider.answer(request).await }
+                });
+                tokio::spawn(
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
+                );
+            }
+        });
+        provider
+    }
+
+    /// Lines of configuration that name it.
+    #[must_use]
+    pub fn config(&self, more: &str) -> String {
+        format!(
+            "[sign_in]\n{more}oidc = {{ issuer = \"{}\", client_id = \"bailiwick\", client_secret = \"s3cret\", groups = {{ \"ops\" = \"people-ops\" }}, everyone = [\"staff\"] }}\n",
+            self.0.issuer
+        )
+    }
+
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
+    /// What the next token says.
+    pub fn says(&self, claims: Value, signed: Signed) {
+        *self.0.says.lock().unwrap_or_else(PoisonError::into_inner) = Says { claims, signed };
+    }
+
+    /// Signs in whom it was told, as a browser would be sent back: the query of the address that it was sent with.
+    #[must_use]
+    pub fn approve(&self, address: &str) -> String {
+        let of = |name: &str| {
+            let query = address.split_once('?').unwrap().1;
+            let value = query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).unwrap_or_default();
+            value.to_owned()
+        };
+        assert_eq!(of("code_challenge_method"), "S256", "{address}");
+        let code = text(&seal::random_bytes::<12>());
+        let mut codes = self.0.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        codes.insert(code.clone(), (of("nonce"), of("code_challenge")));
+        format!("code={code}&state={}", of("state"))
+    }
+
+    /// A token of any claims, such as a logout's.
+    #[must_use]
+    pub fn sign(&self, claims: &Value, signed: Signed) -> String {
+        let algorithm = if signed == Signed::ByNothing { "none" } else { "ES256" };
+        let header = text(json!({ "alg": algorithm, "kid": "one" }).to_string().as_bytes());
+        let body = format!("{header}.{}", text(claims.to_string().as_bytes()));
+        let by = |key: &EcdsaKeyPair| text(key.sign(&SystemRandom::new(), body.as_bytes()).unwrap().as_ref());
+        match signed {
+            Signed::ByPublishedKey => format!("{body}.{}", by(&self.0.key)),
+            Signed::ByUnknownKey => format!("{body}.{}", by(&self.0.unknown)),
+            Signed::ByNothing => format!("{body}."),
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<bytes::Bytes>>, Infallible> {
+        let path = request.uri().path().to_owned();
+        let body = request.into_body().collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
+        let (status, document) = match path.as_str() {
+            "/.well-known/openid-configuration" => (200, self.discovery()),
+            "/keys" => (200, self.keys()),
+            "/token" => self.token(&String::from_utf8_lossy(&body)),
+            _ => (404, json!({})),
+        };
+        let response = Response::builder().status(status).header("content-type", "application/json");
+        Ok(response.body(Full::new(document.to_string().into())).unwrap())
+    }
+
+    fn discovery(&self) -> Value {
+        let issuer = &self.0.issuer;
+        json!({
+            "issuer": issuer,
+            "authorization_endpoint": format!("{issuer}/authorize"),
+            "token_endpoint": format!("{issuer}/token"),
+            "jwks_uri": format!("{issuer}/keys"),
+            "response_types_supported": ["code"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256", "none"],
+        })
+    }
+
+    fn keys(&self) -> Value {
+        let point = self.0.key.public_key().as_ref();
+        json!({ "keys": [{
+            "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": "one",
+            "x": text(&point[1..33]), "y": text(&point[33..65]),
+        }] })
+    }
+
+    /// One code is worth one token, to whoever holds the verifier.
+    fn token(&self, body: &str) -> (u16, Value) {
+        let of =
+            |name: &str| body.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).unwrap_or_default();
+        let found = self.0.codes.lock().unwrap_or_else(PoisonError::into_inner).remove(of("code"));
+        let Some((nonce, challenge)) = found else { return (400, json!({ "error": "invalid_grant" })) };
+        if text(&seal::sha256(of("code_verifier").as_bytes())) != challenge {
+            return (400, json!({ "error": "invalid_grant" }));
+        }
+        let Says { claims, signed } = self.0.says.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let now = SystemClock.now().as_secs();
+        let mut token = json!({
+            "iss": self.0.issuer, "aud": "bailiwick", "sub": "ana", "email": "ana@example.test", "nonce": nonce,
+            "iat": now, "exp": now + 60, "auth_time": now, "sid": "s1",
+        });
+        for (name, value) in claims.as_object().into_iter().flatten() {
+            token[name] = value.clone();
+        }
+        let token = self.sign(&token, signed);
+        (200, json!({ "access_token": "opaque", "token_type": "Bearer", "expires_in": 60, "id_token": token }))
+    }
+}
