@@ -30,7 +30,7 @@ pub use approve::{ApproveRequest, RejectRequest};
 pub use apps::{AppView, Deployment, ListApps, SeeApp};
 pub use decide::{Approved, Decided};
 pub use deploy::DeployApp;
-pub use document::{Deployed, Receipt, Restored, Retired, Status};
+pub use document::{Deployed, Kept, Receipt, Restored, Retired, Status};
 pub use error::Error;
 pub use gates::{CheckDocument, Checked, Verdict, check};
 pub use migrations::MIGRATIONS;

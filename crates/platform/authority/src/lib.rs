@@ -13,6 +13,7 @@ mod caller;
 pub mod change;
 mod denied;
 mod facts;
+mod holds;
 mod instance;
 #[cfg(test)]
 mod matrix;
@@ -27,6 +28,6 @@ pub use caller::{AppRef, Caller, Factor, Origin, Who};
 pub use denied::Denied;
 pub use facts::{AppFacts, AppState, Facts, PersonFacts};
 pub use instance::Instance;
-pub use permit::{Permit, Spent};
+pub use permit::{Kept, Permit, Spent};
 pub use policy::{Policy, PolicyError};
 pub use surface::{Ask, Cut, CutState, Held, Planned, Surface, SurfaceError, SurfaceName, Used};

@@ -6,11 +6,14 @@
 //! Refuses: a change without a permit (but for the closed list in `tables.rs`), a commit after authority has moved, a
 //! database of another root key, data of a newer version, SQL that is built from input (statements are `'static`).
 //!
+//! Cuts alone do not wait for the record: `cuts.rs`, `journal.rs`.
+//!
 //! INVARIANT: a batch of an act locks in the order subject key, tenant, feed row.
 
 mod access;
 mod blobs;
 mod counted;
+mod cuts;
 mod differences;
 mod engine;
 mod epoch;
@@ -18,6 +21,7 @@ mod error;
 mod event;
 mod events;
 mod feed;
+mod journal;
 mod leases;
 mod migrations;
 mod postgres;
@@ -35,6 +39,7 @@ mod tx;
 mod value;
 
 pub use blobs::Blobs;
+pub use cuts::{CutNote, CutOf, CutRows, Cutting, JournalState, Recorded};
 pub use engine::CommitCounts;
 pub use epoch::EpochWatch;
 pub use error::{Cause, HoldsStoreError, StoreError};

@@ -136,6 +136,7 @@ impl Bailiwick {
     async fn run_beside(self: &Arc<Self>, writer: crate::app_log::Writer) -> Result<Running, Problem> {
         let position = self.store.feed_position(&self.tenant).await.map_err(|error| error.problem())?;
         self.load_all().await?;
+        self.keep_cut().await;
         let tasks = self.store.start_tasks().await.map_err(|error| error.problem())?;
         let mut jobs = JoinSet::new();
         jobs.spawn(self.follow(position));
@@ -179,7 +180,7 @@ struct Ground {
 impl Ground {
     /// Opens policy, database and sandbox.
     async fn lay(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
-        let Settings { data: folder, config, database, root } = settings;
+        let Settings { data: folder, config, database, root, reserve_bytes } = settings;
         let tenant = TenantId::main();
         let keys = root.tenant(&tenant);
         let instance: String = root.id().chars().filter(char::is_ascii_alphanumeric).take(8).collect();
@@ -194,7 +195,7 @@ impl Ground {
             node: node.clone(),
             data_dir: folder.clone(),
             log_host: config.control_host().to_owned(),
-            reserve_bytes: store::RESERVE_BYTES,
+            reserve_bytes,
         };
         let store =
             Store::open(store_config, Arc::clone(&authority) as _, &ROOMS).await.map_err(|error| error.problem())?;

@@ -6,6 +6,7 @@ mod api;
 mod app_log;
 mod assembly;
 mod config;
+mod cuts;
 mod demo;
 mod doors;
 mod feed;

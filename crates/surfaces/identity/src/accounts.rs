@@ -11,6 +11,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 use store::Tx;
+use tokio::sync::Mutex;
 
 /// The account of one app in one environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,6 +27,8 @@ pub struct Account {
 #[derive(Debug, Default)]
 pub(crate) struct Accounts {
     by_app: RwLock<HashMap<AppRef, Arc<Account>>>,
+    /// One reader of rows at a time, so that older rows never replace newer ones.
+    reading: Mutex<()>,
 }
 
 impl Accounts {
@@ -44,6 +47,7 @@ impl Accounts {
 
 impl Identity {
     pub(crate) async fn load_accounts(&self) -> Result<(), Error> {
+        let _reading = self.accounts.reading.lock().await;
         let mut accounts = HashMap::new();
         for row in self.store.read(sql::ALL, &[(&self.config.tenant).into()]).await? {
             let Ok(env) = row.text(1)?.parse::<Env>() else { continue };
@@ -55,7 +59,14 @@ impl Identity {
             };
             accounts.insert(AppRef { id: AppId::new(row.text(0)?), env }, Arc::new(account));
         }
-        *self.accounts.by_app.write().unwrap_or_else(PoisonError::into_inner) = accounts;
+        let mut by_app = self.accounts.by_app.write().unwrap_or_else(PoisonError::into_inner);
+        // Within the lock: a cut that begins meanwhile stands already, or edits what is put in here.
+        for app in self.store.standing().iter().flat_map(|note| note.apps()) {
+            if let Some(account) = accounts.get_mut(app) {
+                Arc::make_mut(account).live = false;
+            }
+        }
+        *by_app = accounts;
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod codes;
+mod cuts;
 mod error;
 mod links;
 mod machine;
@@ -21,7 +22,7 @@ pub use error::Error;
 pub use links::{LinkFor, SpendLink, Spent};
 pub use machine::{CREDENTIAL_FILE, MachineClaims, MachineKey, MachineProof, Signing};
 pub use migrations::MIGRATIONS;
-pub use people::{AddPerson, Added, ChangeGroups, DisablePerson, ListPeople, Person};
+pub use people::{AddPerson, Added, ChangeGroups, DisablePerson, Disabled, ListPeople, Person};
 pub use sessions::{EndSession, NewSession, Place, Session};
 pub use tokens::{AppToken, AppTokenClaims, IssueAppToken, IssueToken, IssuedToken, PersonClaims, Tokens};
 

@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
-use store::{Row, Tx, Value};
+use store::{CutOf, Recorded, Row, Tx, Value};
 
 pub(crate) use sql::{CODE_SESSION, DROP_OLD_CODES, INSERT_CODE, TAKE_CODE};
 
@@ -128,6 +128,7 @@ impl Identity {
             }
         }
         *self.sessions.live.write().unwrap_or_else(PoisonError::into_inner) = live;
+        self.end_what_stands();
         Ok(())
     }
 
@@ -147,6 +148,7 @@ impl Identity {
         let row = self.store.read_one(sql::BY_HASH, &[(&self.config.tenant).into(), key.into(), now.into()]).await?;
         let Some((hash, session)) = row.as_ref().map(session).transpose()?.flatten() else { return Ok(None) };
         self.sessions.put(hash, session);
+        self.end_what_stands();
         Ok(self.sessions.get(&hash).filter(fits))
     }
 
@@ -203,18 +205,29 @@ impl Identity {
     }
 
     /// Signs out: this session, and the app sessions that came from it.
-    ///
-    /// # Errors
-    /// When the record cannot be written; the session is over on this node all the same.
-    pub async fn end_session(&self, permit: Permit<EndSession>) -> Result<(), Error> {
+    pub async fn end_session(&self, permit: Permit<EndSession>) -> Recorded {
         let id = permit.act().session.clone();
+        let (_, cutting) = self.store.cut(permit, CutOf::Session(id.clone()));
         self.sessions.end(&id);
-        let now = self.clock.now();
-        let (act, mut tx) = self.store.write(permit).await?;
-        tx.execute(sql::END, &[(&act.tenant).into(), (&id).into(), now.into()]).await?;
+        cutting.record(self).await
+    }
+
+    pub(crate) async fn end_rows(&self, tx: &mut Tx, id: &SessionId, at: Timestamp) -> Result<(), Error> {
+        tx.execute(sql::END, &[(&self.config.tenant).into(), id.into(), at.into()]).await?;
         tx.feed(change::SESSION, id.as_str());
-        tx.commit(serde_json::Value::Null, None).await?;
         Ok(())
+    }
+
+    /// Takes out what was ended and may not be in the rows yet.
+    pub(crate) fn end_what_stands(&self) {
+        for note in self.store.standing() {
+            match &note.of {
+                CutOf::Session(id) => drop(self.sessions.end(id)),
+                CutOf::Person(id) => drop(self.sessions.end_of_person(id)),
+                CutOf::Apps(apps) => apps.iter().for_each(|app| drop(self.sessions.end_of_app(app))),
+                CutOf::Secret { .. } => {}
+            }
+        }
     }
 
     /// Another node ended this session.

@@ -11,11 +11,13 @@
 )]
 
 mod browser;
+mod cable;
 mod postgres;
 mod town;
 mod upstream;
 
 pub use browser::{Answer, Browser};
+pub use cable::Cable;
 pub use postgres::Postgres;
-pub use town::{Engine, Town, bundle, template};
+pub use town::{Disk, Engine, Town, bundle, template};
 pub use upstream::{Arrived, Upstream};
