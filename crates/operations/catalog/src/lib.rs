@@ -24,6 +24,7 @@ mod revoke;
 mod rollback;
 mod secrets;
 mod upload;
+mod void;
 
 pub use app_jobs::{AppJobs, JobCall, JobDone, JobRunner, RunJob};
 pub use approve::{ApproveRequest, RejectRequest};

@@ -149,5 +149,6 @@ rules! {
     AUDIT_READ = "audit.read" "read the record", Use Keeps, [AUDITOR, OPERATOR] No, Yes, Nobody;
     AUDIT_EXPORT = "audit.export" "export the record", Use Keeps, [AUDITOR, OPERATOR] No, Yes, Nobody;
     POLICY_READ = "policy.read" "read the policy", Access Keeps, [May::Everyone] No, Yes, Nobody;
+    PLATFORM_RECOVER = "platform.recover" "accept a database that does not continue the record, and say why", Act Raises, [OPERATOR] Fresh, Yes, Nobody;
     PLATFORM_START = "platform.start" "start the server", Act Keeps, [] No, No, System;
 }

@@ -116,9 +116,11 @@ impl Journal {
         let (magic, rest) = bytes.split_first_chunk::<8>()?;
         let (length, rest) = rest.split_first_chunk::<4>()?;
         let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-        let envelope = rest.get(..length).filter(|_| *magic == MAGIC)?;
+        let (envelope, rest) = rest.split_at_checked(length).filter(|_| *magic == MAGIC)?;
         let entry = self.key.open(&context(first), envelope).ok()?.to_vec();
-        Some((Slot { first, blocks: blocks_for(length) }, entry))
+        let blocks = blocks_for(length);
+        let padding = rest.get(..blocks * BLOCK_BYTES - HEAD_BYTES - length)?;
+        padding.iter().all(|byte| *byte == 0).then_some((Slot { first, blocks }, entry))
     }
 
     fn mark(&mut self, slot: Slot, used: bool) {

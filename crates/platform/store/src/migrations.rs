@@ -26,8 +26,10 @@ pub struct Migration {
 }
 
 /// What the store itself keeps.
-pub const STORE: &[Migration] =
-    &[Migration { room: "store", number: 1, name: "store", sql: include_str!("../migrations/0001_store.sql") }];
+pub const STORE: &[Migration] = &[
+    Migration { room: "store", number: 1, name: "store", sql: include_str!("../migrations/0001_store.sql") },
+    Migration { room: "store", number: 2, name: "recoveries", sql: include_str!("../migrations/0002_recoveries.sql") },
+];
 
 pub(crate) async fn migrate(
     engine: &Engine,

@@ -16,7 +16,13 @@ use crate::{
 };
 use model::{Clock, TenantId};
 use seal::{Purpose, RootKey};
-use std::{fmt, future::Future, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 /// Free space below which nothing is written (16 MiB): enough for the engine to finish what it began.
 pub const RESERVE_BYTES: u64 = 16 << 20;
@@ -68,6 +74,8 @@ pub struct Store {
     pub(crate) access: AccessBuffer,
     pub(crate) counted: Counted,
     pub(crate) cuts: Cuts,
+    /// The database does not continue what this node has seen of the record.
+    pub(crate) recovering: AtomicBool,
     pub(crate) edges: Edges,
     pub(crate) log_host: String,
 }
@@ -107,6 +115,7 @@ impl Store {
             access: AccessBuffer::new(),
             counted: Counted::default(),
             cuts: Cuts::new(journal, found),
+            recovering: AtomicBool::new(false),
             edges: Edges::default(),
             log_host,
         }))

@@ -27,13 +27,12 @@ impl Store {
     /// Starts what runs beside the acts. Notes the gap that an earlier crash left, as soon as it can be written.
     ///
     /// # Errors
-    /// As a write, but that nothing can be written now is no reason not to start.
+    /// None today: that nothing can be written now is no reason not to start.
     pub async fn start_tasks(self: &Arc<Self>) -> Result<Tasks, StoreError> {
         let mut running = JoinSet::new();
-        match self.start_run().await {
-            Ok(()) => {}
-            Err(error) if error.is_unavailable() => drop(running.spawn(Arc::clone(self).start_run_later())),
-            Err(error) => return Err(error),
+        if let Err(error) = self.start_run().await {
+            tracing::error!(%error, "the start of this run could not be recorded yet");
+            running.spawn(Arc::clone(self).start_run_later());
         }
         running.spawn(Arc::clone(self).flush_access_loop());
         running.spawn(Arc::clone(self).sequence_loop());

@@ -5,6 +5,7 @@ use crate::{
     app_log::AppLog,
     doors::{AssetsInside, DataInside, SelfInside, WaysOut},
     policy,
+    recover::Doubt,
     sign_ins::ByIdentity,
     vaulted::ByVault,
 };
@@ -41,6 +42,7 @@ pub struct Bailiwick {
     pub(crate) policy_files: policy::Files,
     /// Tells this Bailiwick's cookies from another's on the same loopback.
     pub(crate) instance: String,
+    pub(crate) doubt: Doubt,
 }
 
 impl std::fmt::Debug for Bailiwick {
@@ -128,6 +130,7 @@ impl Bailiwick {
             machine,
             policy_files,
             instance,
+            doubt: Doubt::default(),
         });
         let running = server.run_beside(writer).await?;
         Ok((server, running))
@@ -136,6 +139,7 @@ impl Bailiwick {
     async fn run_beside(self: &Arc<Self>, writer: crate::app_log::Writer) -> Result<Running, Problem> {
         let position = self.store.feed_position(&self.tenant).await.map_err(|error| error.problem())?;
         self.load_all().await?;
+        self.doubt().await?;
         self.keep_cut().await;
         let tasks = self.store.start_tasks().await.map_err(|error| error.problem())?;
         let mut jobs = JoinSet::new();

@@ -76,7 +76,7 @@ async fn run(server: Weak<Bailiwick>, app_jobs: Arc<AppJobs>, job: Job) {
         if leadership.as_ref().is_none_or(|held: &store::Leadership| !held.is_held()) {
             leadership = server.store.lead(job.name()).await.ok().flatten();
         }
-        if leadership.is_none() {
+        if leadership.is_none() || server.is_recovering() {
             continue;
         }
         let done: Result<(), Problem> = match job {

@@ -17,6 +17,7 @@ mod page;
 mod pages;
 mod policy;
 mod record;
+mod recover;
 mod reply;
 mod settings;
 mod sign_ins;

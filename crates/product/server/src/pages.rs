@@ -223,7 +223,7 @@ fn bad_binding() -> Problem {
 async fn sign_out(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Page {
     if let Some(session) = &asked.session {
         let act = EndSession { tenant: server.tenant.clone(), session: session.id.clone() };
-        let permit = server.permit(&asked.caller, act).await?;
+        let permit = server.allowed(&asked, act).await?;
         server.identity.end_session(permit).await;
     }
     let mut response = signed_out(None);

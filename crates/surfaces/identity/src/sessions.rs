@@ -8,12 +8,15 @@ use model::{AppId, Env, PersonId, SessionId, TenantId, Timestamp};
 use seal::{Context, Purpose, Token, TokenHash};
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 use store::{CutOf, Recorded, Row, Tx, Value};
 
-pub(crate) use sql::{CODE_SESSION, DROP_OLD_CODES, INSERT_CODE, TAKE_CODE};
+pub(crate) use sql::{CODE_SESSION, DROP_ALL_CODES, DROP_OLD_CODES, END_ALL, INSERT_CODE, TAKE_CODE};
 
 /// A working day; signing in again is one click where single sign-on works.
 const SESSION_LIFE: Duration = Duration::from_secs(12 * 3600);
@@ -72,6 +75,8 @@ pub(crate) struct Opening<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     live: RwLock<HashMap<TokenHash, Arc<Session>>>,
+    /// Sessions that began before this moment are void, whatever the rows say.
+    void_before: AtomicI64,
 }
 
 impl Sessions {
@@ -79,7 +84,16 @@ impl Sessions {
         self.put(new.token.hash(), new.session.clone());
     }
 
+    /// Ends all, and lets none of them come back from its row.
+    pub(crate) fn void_all(&self, now: Timestamp) {
+        self.void_before.store(now.as_ms(), Ordering::Release);
+        self.end_where(|session| session.created_at < now);
+    }
+
     fn put(&self, hash: TokenHash, session: Session) {
+        if session.created_at.as_ms() < self.void_before.load(Ordering::Acquire) {
+            return;
+        }
         self.live.write().unwrap_or_else(PoisonError::into_inner).insert(hash, Arc::new(session));
     }
 
@@ -123,7 +137,9 @@ impl Identity {
         let rows = self.store.read(sql::LIVE, &[(&self.config.tenant).into(), self.clock.now().into()]).await?;
         let mut live = HashMap::new();
         for row in rows {
-            if let Some((hash, session)) = session(&row)? {
+            if let Some((hash, session)) = session(&row)?
+                && session.created_at.as_ms() >= self.sessions.void_before.load(Ordering::Acquire)
+            {
                 live.insert(hash, Arc::new(session));
             }
         }
@@ -221,12 +237,12 @@ impl Identity {
     /// Takes out what was ended and may not be in the rows yet.
     pub(crate) fn end_what_stands(&self) {
         for note in self.store.standing() {
-            match &note.of {
-                CutOf::Session(id) => drop(self.sessions.end(id)),
-                CutOf::Person(id) => drop(self.sessions.end_of_person(id)),
-                CutOf::Apps(apps) => apps.iter().for_each(|app| drop(self.sessions.end_of_app(app))),
-                CutOf::Secret { .. } => {}
-            }
+            self.sessions.end_where(|session| match &note.of {
+                CutOf::Session(id) => session.id == *id || session.parent.as_ref() == Some(id),
+                CutOf::Person(id) => session.person == *id,
+                CutOf::Apps(apps) => matches!(&session.place, Place::App(app) if apps.contains(app)),
+                CutOf::Secret { .. } => false,
+            });
         }
     }
 

@@ -149,14 +149,30 @@ impl Town {
         self.start_again(disk).await
     }
 
+    /// Stops as it should, and starts again after the data folder was changed.
+    pub async fn changed(mut self, change: impl FnOnce(&Path)) -> Self {
+        drop(self.stop.take());
+        if let Some(serving) = self.serving.take() {
+            serving.await.unwrap();
+        }
+        self.end().await;
+        change(&self.data);
+        self.start_again(Disk::Room).await
+    }
+
+    async fn end(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(30))).await.unwrap();
+        }
+    }
+
     /// Ends as a crash ends it: nothing more is written, and nobody is told. Then starts again in the same place.
     pub async fn crash(self, disk: Disk) -> Self {
         self.start_again(disk).await
     }
 
     async fn start_again(mut self, disk: Disk) -> Self {
-        let runtime = self.runtime.take().unwrap();
-        tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(30))).await.unwrap();
+        self.end().await;
         let listener = loop {
             match TcpListener::bind(("127.0.0.1", self.port)).await {
                 Ok(listener) => break listener,

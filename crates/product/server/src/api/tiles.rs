@@ -2,7 +2,7 @@
 //! server lives.
 
 use crate::{
-    Bailiwick,
+    Bailiwick, recover,
     reply::{Refusal, Reply, ok},
 };
 use axum::{
@@ -81,6 +81,9 @@ pub(crate) async fn readyz(State(server): State<Arc<Bailiwick>>) -> Reply {
 
 impl Bailiwick {
     async fn ready(&self) -> Result<(), Problem> {
+        if self.is_recovering() {
+            return Err(recover::recovering());
+        }
         let JournalState { waiting, in_memory, damaged } = self.store.journal_state();
         if waiting > 0 {
             return Err(Problem::new(

@@ -7,3 +7,4 @@ pub(crate) const SPEND: &str =
     "UPDATE links SET spent_at = $3 WHERE tenant = $1 AND id = $2 AND spent_at IS NULL AND expires_at > $3";
 pub(crate) const VOID_OF_PERSON: &str =
     "UPDATE links SET spent_at = $3 WHERE tenant = $1 AND person = $2 AND spent_at IS NULL";
+pub(crate) const VOID_ALL: &str = "UPDATE links SET spent_at = $2 WHERE tenant = $1 AND spent_at IS NULL";
