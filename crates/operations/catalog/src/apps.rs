@@ -11,6 +11,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 use store::Outcome;
+use tokio::sync::Mutex;
 
 /// List the apps that the caller may know of.
 #[derive(Debug, Clone)]
@@ -102,11 +103,37 @@ pub(crate) struct AppRecord {
 #[derive(Debug, Default)]
 pub(crate) struct Apps {
     all: RwLock<Arc<HashMap<AppId, Arc<AppRecord>>>>,
+    /// One reader of rows at a time, so that older rows never replace newer ones.
+    reading: Mutex<()>,
 }
 
 impl Apps {
+    /// A cut that the rows may not show yet.
+    pub(crate) fn mark(&self, envs: &[AppRef], state: AppState) {
+        mark(Arc::make_mut(&mut self.all.write().unwrap_or_else(PoisonError::into_inner)), envs, state);
+    }
+
     pub(crate) fn all(&self) -> Arc<HashMap<AppId, Arc<AppRecord>>> {
         Arc::clone(&self.all.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What a cut makes of a state: nothing comes back by it.
+pub(crate) const fn cut(before: AppState, cut: AppState) -> AppState {
+    match (before, cut) {
+        (AppState::Retired, _) => AppState::Retired,
+        (AppState::Revoked, AppState::Expired) => AppState::Revoked,
+        (_, cut) => cut,
+    }
+}
+
+fn mark(apps: &mut HashMap<AppId, Arc<AppRecord>>, envs: &[AppRef], state: AppState) {
+    for app in envs {
+        if let Some(record) = apps.get_mut(&app.id)
+            && let Some(env) = Arc::make_mut(record).envs.get_mut(&app.env)
+        {
+            env.state = cut(env.state, state);
+        }
     }
 }
 
@@ -127,6 +154,7 @@ impl Catalog {
     /// When the database cannot be read.
     pub async fn load_apps(&self) -> Result<(), Error> {
         let tenant = &self.tenant;
+        let _reading = self.apps.reading.lock().await;
         let mut apps: HashMap<AppId, AppRecord> = HashMap::new();
         for row in self.store.read(sql::APPS, store::params![tenant]).await? {
             let id = AppId::new(row.text(0)?);
@@ -165,8 +193,13 @@ impl Catalog {
                 app.certificate = serde_json::from_str(row.text(1)?).ok();
             }
         }
-        let apps = apps.into_iter().map(|(id, app)| (id, Arc::new(app))).collect();
-        *self.apps.all.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(apps);
+        let mut apps = apps.into_iter().map(|(id, app)| (id, Arc::new(app))).collect();
+        // Locked first: a cut that begins meanwhile stands already, or marks what is put in here.
+        let mut all = self.apps.all.write().unwrap_or_else(PoisonError::into_inner);
+        for note in self.store.standing() {
+            mark(&mut apps, note.apps(), crate::revoke::taken(&note));
+        }
+        *all = Arc::new(apps);
         Ok(())
     }
 

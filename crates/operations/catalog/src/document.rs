@@ -3,6 +3,7 @@
 use authority::Cut;
 use model::{AppId, Env, EventId, Finding, Problem, ReleaseNumber, RequestId, Tier, Timestamp};
 use serde::Serialize;
+use store::Recorded;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -46,6 +47,27 @@ pub struct Approval {
     pub dependence: Vec<&'static str>,
 }
 
+/// Where a cut is kept when it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kept {
+    Record,
+    /// Beside the database; a restart keeps it cut.
+    Journal,
+    /// Nowhere else: a restart before it is written brings back what was cut.
+    Memory,
+}
+
+impl From<Recorded> for Kept {
+    fn from(recorded: Recorded) -> Self {
+        match recorded {
+            Recorded::InDatabase => Self::Record,
+            Recorded::InJournal => Self::Journal,
+            Recorded::InMemory => Self::Memory,
+        }
+    }
+}
+
 /// What a revoke cut, where and when: the body of the event `app.revoke.done`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Receipt {
@@ -55,8 +77,11 @@ pub struct Receipt {
     pub asked_at: Timestamp,
     pub done_at: Timestamp,
     pub event: EventId,
-    /// False when the record could not be written yet: the app is cut all the same.
+    /// The id of `app.revoke.done`, which has this receipt.
+    pub done_event: EventId,
+    /// False when the record could not be written yet: the app is cut all the same, and both events come later.
     pub recorded: bool,
+    pub kept: Kept,
     pub surfaces: Vec<Cut>,
 }
 

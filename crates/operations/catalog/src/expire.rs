@@ -1,9 +1,9 @@
 //! Expiry: on its date an app is suspended. Requests are refused from that very moment; this writes it down and cuts.
 
-use crate::{Catalog, Error, apps};
-use authority::{Act, AppRef, AppState, Caller, Rule, Target, change, rules};
+use crate::{Catalog, Error};
+use authority::{Act, AppRef, AppState, Caller, Rule, Target, rules};
 use model::TenantId;
-use store::params;
+use store::CutOf;
 
 /// Suspend an app that is past its date.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ impl Catalog {
     /// Suspends every app that is past its date; says how many.
     ///
     /// # Errors
-    /// When the record cannot be written: such an app is refused by authority all the same.
+    /// When it may not. A record that cannot be written is no error: the journal has it.
     pub async fn expire_due(&self, caller: &Caller) -> Result<usize, Error> {
         let now = self.clock.now();
         let apps = self.apps.all();
@@ -33,7 +33,7 @@ impl Catalog {
             .map(|(app, env, _)| AppRef { id: app.id.clone(), env })
             .collect();
         for app in &due {
-            self.store.again(|| self.expire(caller, app)).await?;
+            self.expire(caller, app).await?;
         }
         Ok(due.len())
     }
@@ -41,13 +41,11 @@ impl Catalog {
     async fn expire(&self, caller: &Caller, app: &AppRef) -> Result<(), Error> {
         let act = ExpireApp { tenant: self.tenant.clone(), app: app.clone() };
         let permit = self.authority.permit(caller, act).await?;
-        let cuts = self.cut(std::slice::from_ref(app)).await;
-        let (act, mut tx) = self.store.write(permit).await?;
-        let now = tx.now();
-        tx.execute(apps::sql::EXPIRE, params![&act.tenant, &app.id, app.env.as_str(), now]).await?;
-        self.cut_rows(&mut tx, app).await?;
-        tx.feed(change::APP, change::app_key(app));
-        tx.commit(serde_json::json!({ "surfaces": cuts }), None).await?;
-        self.load_apps().await
+        let envs = [app.clone()];
+        let (_, mut cutting) = self.store.cut(permit, CutOf::Apps(envs.to_vec()));
+        self.deny_until_written(cutting.event(), &envs, AppState::Expired);
+        cutting.note().detail = serde_json::json!({ "surfaces": self.cut(&envs).await });
+        cutting.record(self).await;
+        Ok(())
     }
 }

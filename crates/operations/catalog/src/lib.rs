@@ -26,13 +26,14 @@ mod revoke;
 mod rollback;
 mod secrets;
 mod upload;
+mod void;
 
 pub use app_jobs::{AppJobs, JobCall, JobDone, JobRunner, RunJob};
 pub use approve::{ApproveRequest, RejectRequest};
 pub use apps::{AppView, Deployment, ListApps, SeeApp};
 pub use decide::{Approved, Decided};
 pub use deploy::DeployApp;
-pub use document::{Approval, Deployed, Receipt, Restored, Retired, Status};
+pub use document::{Approval, Deployed, Kept, Receipt, Restored, Retired, Status};
 pub use error::Error;
 pub use gates::{CheckDocument, Checked, Verdict, check};
 pub use independence::{From as VouchedFrom, Voucher, Vouchers};

@@ -2,11 +2,12 @@
 //!
 //! Cut first, record after: taking authority away never waits for the record.
 
-use crate::{Catalog, Error, Receipt, approve::reason, apps, jobs, requests};
+use crate::{Catalog, Error, Kept, Receipt, approve::reason, apps, jobs, requests};
+use async_trait::async_trait;
 use authority::{Act, AppRef, AppState, Cut, Permit, Rule, Target, change, rules};
 use model::{AppId, Env, EventId, Group, TenantId};
 use std::sync::Arc;
-use store::{Also, Outcome, StoreError, Tx, params};
+use store::{Also, CutNote, CutOf, CutRows, Outcome, Tx, params};
 
 /// Switch an app off, in every environment.
 #[derive(Debug, Clone)]
@@ -37,74 +38,74 @@ impl Catalog {
         Ok(RevokeApp { tenant: self.tenant.clone(), app, team, why: reason(why)? })
     }
 
-    /// Cuts every surface in memory, then writes that it is so.
+    /// Cuts every surface in memory, then writes that it is so. What cannot be written stands in the journal.
     ///
     /// # Errors
     /// Only what keeps it from knowing the app. A record that cannot be written is told by the receipt.
     pub async fn revoke(&self, permit: Permit<RevokeApp>) -> Result<Receipt, Error> {
         let asked_at = self.clock.now();
-        let act = permit.act().clone();
-        let name = self.name_of(&act.app).ok_or_else(|| Error::Refused(apps::unknown(act.app.as_str())))?;
-        let envs = self.environments(&act.app);
-        self.deny_in_memory(&act.app, AppState::Revoked);
+        let id = permit.act().app.clone();
+        let name = self.name_of(&id).ok_or_else(|| Error::Refused(apps::unknown(id.as_str())))?;
+        let envs = self.environments(&id);
+        let (act, mut cutting) = self.store.cut(permit, CutOf::Apps(envs.clone()));
+        self.deny_until_written(cutting.event(), &envs, AppState::Revoked);
         let surfaces = self.cut(&envs).await;
+        let done_event = match cutting.same().and_then(|same| same.also.first()) {
+            Some(done) => done.id.clone(),
+            None => EventId::generate(),
+        };
         let mut receipt = Receipt {
             app: name.to_string(),
-            app_id: act.app.clone(),
-            why: act.why.clone(),
+            app_id: act.app,
+            why: act.why,
             asked_at,
             done_at: self.clock.now(),
-            event: EventId::generate(),
+            event: cutting.event().clone(),
+            done_event,
             recorded: true,
+            kept: Kept::Record,
             surfaces,
         };
-        match self.record_revoke(permit, &envs, &mut receipt).await {
-            Ok(()) => {}
-            Err(Error::Store(error @ (StoreError::Unwritable { .. } | StoreError::Busy { .. }))) => {
-                tracing::error!(error = &error as &dyn std::error::Error, app = %receipt.app, "revoked, not yet recorded");
-                receipt.recorded = false;
-            }
-            Err(error) => return Err(error),
-        }
+        let note = cutting.note();
+        note.why = Some(receipt.why.clone());
+        note.detail = serde_json::json!({ "environments": envs.iter().map(|app| app.env).collect::<Vec<_>>() });
+        note.also.push(Also {
+            id: receipt.done_event.clone(),
+            action: rules::APP_REVOKE_DONE.name,
+            outcome: Outcome::Allowed,
+            detail: stored(&receipt),
+            why: Some(receipt.why.clone()),
+        });
+        receipt.kept = cutting.record(self).await.into();
+        receipt.recorded = receipt.kept == Kept::Record;
         Ok(receipt)
     }
 
-    async fn record_revoke(
-        &self,
-        permit: Permit<RevokeApp>,
-        envs: &[AppRef],
-        receipt: &mut Receipt,
-    ) -> Result<(), Error> {
-        let (act, mut tx) = self.store.write(permit).await?;
-        receipt.event = tx.event().clone();
-        let (tenant, now) = (tx.tenant().clone(), tx.now());
-        let by = tx.spent().caller().chain().join(" ");
-        for app in envs {
-            let row = params![&tenant, &app.id, app.env.as_str(), by.as_str(), now];
-            tx.execute(apps::sql::REVOKE, row).await?;
-            self.cut_rows(&mut tx, app).await?;
-            tx.feed(change::APP, change::app_key(app));
-        }
-        tx.execute(requests::sql::VOID_WAITING, params![&tenant, &act.app, now]).await?;
-        tx.also(Also {
-            id: EventId::generate(),
-            action: rules::APP_REVOKE_DONE.name,
-            outcome: Outcome::Allowed,
-            detail: stored(receipt),
-            why: Some(act.why.clone()),
-        });
-        tx.commit(
-            serde_json::json!({ "environments": envs.iter().map(|app| app.env).collect::<Vec<_>>() }),
-            Some(&act.why),
-        )
-        .await?;
-        self.load_apps().await
+    /// A cut that was made before this process began, or on the way to its record: memory shows it again. At start,
+    /// after everything was read and before anything is served.
+    pub async fn stand(&self, note: &CutNote) {
+        self.deny_until_written(&note.event, note.apps(), taken(note));
+        self.cut(note.apps()).await;
     }
 
     pub(crate) fn environments(&self, app: &AppId) -> Vec<AppRef> {
         let apps = self.apps.all();
         let envs = apps.get(app).map(|record| record.envs.keys().copied().collect::<Vec<Env>>()).unwrap_or_default();
         envs.into_iter().map(|env| AppRef { id: app.clone(), env }).collect()
+    }
+
+    /// From here on every permit for the app is refused on this node, whatever is read, until the rows say it.
+    pub(crate) fn deny_until_written(&self, event: &EventId, envs: &[AppRef], state: AppState) {
+        self.apps.mark(envs, state);
+        let envs = envs.to_vec();
+        self.authority.hold(&self.tenant, event, move |facts| {
+            for app in &envs {
+                if let Some(known) = facts.apps.get_mut(&(app.id.clone(), app.env)) {
+                    let known = Arc::make_mut(known);
+                    known.state = apps::cut(known.state, state);
+                }
+            }
+        });
     }
 
     /// From here on every permit for the app is refused on this node.
@@ -136,6 +137,36 @@ impl Catalog {
     }
 }
 
+/// Which state a cut leaves its apps in.
+pub(crate) fn taken(note: &CutNote) -> AppState {
+    if note.rule() == &rules::APP_EXPIRE { AppState::Expired } else { AppState::Revoked }
+}
+
+#[async_trait]
+impl CutRows for Catalog {
+    async fn rows(&self, note: &CutNote, tx: &mut Tx) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let (tenant, at, by) = (tx.tenant().clone(), note.at, note.by());
+        for app in note.apps() {
+            if taken(note) == AppState::Expired {
+                tx.execute(apps::sql::EXPIRE, params![&tenant, &app.id, app.env.as_str(), at]).await?;
+            } else {
+                let row = params![&tenant, &app.id, app.env.as_str(), by.as_str(), at];
+                tx.execute(apps::sql::REVOKE, row).await?;
+                tx.execute(requests::sql::VOID_WAITING, params![&tenant, &app.id, at]).await?;
+            }
+            self.cut_rows(tx, app).await?;
+            tx.feed(change::APP, change::app_key(app));
+        }
+        Ok(())
+    }
+
+    async fn settled(&self, note: &CutNote, epoch: u64) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        self.load_apps().await?;
+        self.authority.release(&note.event, epoch);
+        Ok(())
+    }
+}
+
 /// The receipt as it is stored: without the free text, which stands sealed beside it, and with ids for names.
 fn stored(receipt: &Receipt) -> serde_json::Value {
     serde_json::json!({
@@ -143,7 +174,8 @@ fn stored(receipt: &Receipt) -> serde_json::Value {
         "asked_at": receipt.asked_at,
         "done_at": receipt.done_at,
         "event": receipt.event,
-        "recorded": receipt.recorded,
+        "done_event": receipt.done_event,
+        "recorded": true,
         "surfaces": receipt.surfaces,
     })
 }

@@ -26,7 +26,7 @@ pub enum EpochEffect {
 }
 
 /// On what.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Target {
     pub tenant: TenantId,
     pub app: Option<AppId>,

@@ -168,5 +168,6 @@ rules! {
     AUDIT_EXPORT = "audit.export" "export the record", Use Keeps, [AUDITOR, OPERATOR] No, Yes, Nobody;
     POLICY_READ = "policy.read" "read the policy", Access Keeps, [May::Everyone] No, Yes, Nobody;
     POLICY_EXPLAIN = "policy.explain" "ask what somebody may do, and why", Access Keeps, [OPERATOR, REVIEWER, AUDITOR] No, Yes, Nobody;
+    PLATFORM_RECOVER = "platform.recover" "accept a database that does not continue the record, and say why", Act Raises, [OPERATOR] Fresh, Yes, Nobody;
     PLATFORM_START = "platform.start" "start the server", Act Keeps, [] No, No, System;
 }

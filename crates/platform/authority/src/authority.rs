@@ -2,14 +2,14 @@
 
 use crate::{
     Act, AppFacts, AppState, BreakGlass, Caller, Denied, EpochEffect, Factor, Facts, MachineMay, May, Others, Permit,
-    PersonFacts, Policy, Role, Rule, SecondFactor, Target, Who,
+    PersonFacts, Policy, Role, Rule, SecondFactor, Target, Who, holds::Hold,
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
 use model::{Clock, Env, ProblemKind, TenantId, Timestamp};
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -31,6 +31,7 @@ pub struct Authority {
     /// Rises with every change of facts or policy: a decision that was under way meanwhile is not kept for after.
     generation: AtomicU64,
     moved: watch::Sender<u64>,
+    pub(crate) holds: Mutex<Vec<Hold>>,
 }
 
 impl std::fmt::Debug for Authority {
@@ -65,6 +66,7 @@ impl Authority {
             kept: moka::sync::Cache::new(KEPT_MAX),
             generation: AtomicU64::new(0),
             moved: watch::Sender::new(0),
+            holds: Mutex::default(),
         }
     }
 
@@ -75,7 +77,8 @@ impl Authority {
     }
 
     /// Replaces what is known of a tenant; older facts than those known are ignored.
-    pub fn replace(&self, tenant: &TenantId, facts: Facts) {
+    pub fn replace(&self, tenant: &TenantId, mut facts: Facts) {
+        let holds = self.with_holds(tenant, &mut facts);
         let facts = Arc::new(facts);
         self.facts.rcu(|all| {
             let mut next = HashMap::clone(all);
@@ -84,6 +87,7 @@ impl Authority {
             }
             next
         });
+        drop(holds);
         self.generation.fetch_add(1, Ordering::SeqCst);
         self.moved.send_modify(|count| *count = count.wrapping_add(1));
     }

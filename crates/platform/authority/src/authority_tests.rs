@@ -144,6 +144,36 @@ fn a_cut_in_memory_needs_no_epoch() {
 }
 
 #[test]
+fn a_hold_outlasts_facts_of_older_rows() {
+    let (authority, _) = authority(QUIET, facts(1, AppState::Live, &["staff"]));
+    let (tenant, cut) = (TenantId::main(), model::EventId::generate());
+    let off = |facts: &mut Facts| facts.apps.values_mut().for_each(|app| Arc::make_mut(app).state = AppState::Revoked);
+    let refused = || authority.decide(&ana(Factor::Link), Use(app())).is_err();
+    authority.hold(&tenant, &cut, off);
+    assert!(refused());
+    authority.replace(&tenant, facts(2, AppState::Live, &["staff"]));
+    assert!(refused(), "read before the cut was written");
+    authority.release(&cut, 3);
+    authority.replace(&tenant, facts(2, AppState::Live, &["staff"]));
+    assert!(refused(), "read before, and put in after it was written");
+    authority.replace(&tenant, facts(3, AppState::Live, &["staff"]));
+    assert!(!refused(), "from its epoch on, the rows speak");
+}
+
+#[test]
+fn only_a_cut_comes_back_from_what_was_kept() {
+    let (authority, _) = authority(QUIET, facts(1, AppState::Live, &["staff"]));
+    let (_, spent) = authority.decide(&ana(Factor::Link), Use(app())).unwrap().spend();
+    let text = serde_json::to_string(&spent.keep()).unwrap();
+    assert!(crate::Spent::again(serde_json::from_str(&text).unwrap()).is_none(), "{text}");
+    let text = text.replace("app.use", "app.revoke");
+    let again = crate::Spent::again(serde_json::from_str(&text).unwrap()).unwrap();
+    assert_eq!((again.rule().name, again.caller().chain()), ("app.revoke", vec!["person:ana".to_owned()]));
+    let unknown = text.replace("app.revoke", "app.everything");
+    assert!(crate::Spent::again(serde_json::from_str(&unknown).unwrap()).is_none());
+}
+
+#[test]
 fn a_yes_needs_a_second_factor_and_someone_else() {
     let (authority, clock) = authority(QUIET, facts(1, AppState::Live, &["reviewers"]));
     let of = |requester: &str| Approve { requester: PersonId::new(requester), break_glass: BreakGlass::No };

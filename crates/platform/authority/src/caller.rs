@@ -2,17 +2,18 @@
 
 use crate::Role;
 use model::{AppId, Env, PersonId, SessionId, TenantId, Timestamp, TraceId};
-use std::sync::Arc;
+use serde::{Deserialize, Serialize};
+use std::{borrow::Cow, sync::Arc};
 
 /// An app in one of its environments; has a service account of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AppRef {
     pub id: AppId,
     pub env: Env,
 }
 
 /// How a person proved who they are in this session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Factor {
     /// A one-time link alone.
     Link,
@@ -21,7 +22,7 @@ pub enum Factor {
 }
 
 /// Who asks, with the chain of who acts for whom.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Who {
     Person {
         id: PersonId,
@@ -41,14 +42,14 @@ pub enum Who {
     },
     /// A job of the platform, by name.
     System {
-        job: &'static str,
+        job: Cow<'static, str>,
     },
     /// Nobody is signed in.
     Stranger,
 }
 
 /// Where a call came from.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Origin {
     pub ip: Option<std::net::IpAddr>,
     /// What the browser or client calls itself, cut to 200 characters.
@@ -56,7 +57,7 @@ pub struct Origin {
 }
 
 /// A known caller, in one tenant, in one trace.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Caller {
     pub tenant: TenantId,
     pub who: Who,
@@ -73,7 +74,7 @@ impl Caller {
     /// A job of the platform, in the main tenant.
     #[must_use]
     pub fn system(job: &'static str) -> Self {
-        Self::new(TenantId::main(), Who::System { job })
+        Self::new(TenantId::main(), Who::System { job: Cow::Borrowed(job) })
     }
 
     #[must_use]

@@ -14,6 +14,7 @@ pub mod change;
 mod denied;
 mod explanation;
 mod facts;
+mod holds;
 mod instance;
 #[cfg(test)]
 mod matrix;
@@ -30,7 +31,7 @@ pub use denied::Denied;
 pub use explanation::{Explanation, Question, Step};
 pub use facts::{AppFacts, AppState, Facts, PersonFacts};
 pub use instance::Instance;
-pub use permit::{Permit, Spent};
+pub use permit::{Kept, Permit, Spent};
 pub use policy::{Policy, PolicyError};
 pub use rehearsal::{RehearsalOutcome, Rehearsed, rehearse};
 pub use surface::{Ask, Cut, CutState, Held, Planned, Surface, SurfaceError, SurfaceName, Used};

@@ -57,7 +57,7 @@ fn columns() -> Vec<Column> {
         column("machine, break-glass", Who::Machine { system_user: "root".into() }),
         column("app", Who::App(app.clone())),
         column("app for a person", Who::AppFor { app, person: PersonId::new("user") }),
-        column("system", Who::System { job: "job" }),
+        column("system", Who::System { job: "job".into() }),
     ];
     for column in &mut columns {
         if column.name == "machine, break-glass" {

@@ -1,7 +1,8 @@
 //! The permit: proof that authority was asked about this caller, this act and this target.
 
-use crate::{Act, Caller, Rule, Target};
+use crate::{ACTS, Act, Caller, Durability, Rule, Target};
 use model::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// Made by `Authority` alone, used up by the act; not `Clone`.
 #[derive(Debug)]
@@ -62,7 +63,7 @@ impl<A: Act> Permit<A> {
     }
 }
 
-/// A used permit: who, what and on what, for the event. Cannot be made any other way.
+/// A used permit: who, what and on what, for the event. Cannot be made any other way, but from what `keep` gave.
 #[derive(Debug)]
 pub struct Spent {
     caller: Caller,
@@ -96,5 +97,40 @@ impl Spent {
     #[must_use]
     pub const fn exception(&self) -> Option<&'static str> {
         self.exception
+    }
+}
+
+/// A used permit as the journal of cuts keeps it, until the record takes it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Kept {
+    caller: Caller,
+    target: Target,
+    act: String,
+    exception: Option<String>,
+}
+
+impl Spent {
+    /// For the journal of cuts.
+    #[must_use]
+    pub fn keep(&self) -> Kept {
+        Kept {
+            caller: self.caller.clone(),
+            target: self.target.clone(),
+            act: self.rule.name.to_owned(),
+            exception: self.exception.map(str::to_owned),
+        }
+    }
+
+    /// What was kept, once more. Only for acts that take authority away: nothing that comes out of a file gives any.
+    #[must_use]
+    pub fn again(kept: Kept) -> Option<Self> {
+        let rule = ACTS.iter().find(|rule| rule.name == kept.act && rule.durability == Durability::Cut)?;
+        Some(Self {
+            caller: kept.caller,
+            target: kept.target,
+            rule,
+            epoch: 0,
+            exception: kept.exception.map(|_| "break-glass"),
+        })
     }
 }

@@ -55,6 +55,9 @@ pub enum StoreError {
     Json(#[source] Cause),
     #[error("file beside the database")]
     File(#[source] Cause),
+    /// Without it a start could bring back what was cut.
+    #[error("the journal of cuts cannot be used")]
+    Journal(#[source] Cause),
     #[error("the database refused a statement")]
     Database(#[source] Cause),
 }
@@ -87,12 +90,21 @@ impl StoreError {
         Self::File(Arc::new(source))
     }
 
+    pub(crate) fn journal(source: std::io::Error) -> Self {
+        Self::Journal(Arc::new(source))
+    }
+
     pub(crate) const fn unwritable(reason: &'static str) -> Self {
         Self::Unwritable { reason, source: None }
     }
 
     pub(crate) const fn busy(reason: &'static str) -> Self {
         Self::Busy { reason, source: None }
+    }
+
+    /// Whether it may pass by itself: the disk, the database or a lock is not to be had now.
+    pub(crate) const fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unwritable { .. } | Self::Busy { .. })
     }
 
     /// What a person is told.
@@ -129,6 +141,12 @@ impl StoreError {
                 "nothing can be changed at the moment",
                 "the record of what happens cannot be written, and no change is made without it",
                 "tell your operator: the disk is full or read-only, or the database does not answer",
+            ),
+            Self::Journal(_) => (
+                "journal.unusable",
+                "the journal of cuts cannot be used",
+                "`cuts.journal` in the data folder keeps what was switched off while nothing could be recorded; without it, a start could bring that back",
+                "make room for it (4 MiB), and let the server's own user read and write it",
             ),
             Self::Busy { .. } => (
                 "store.busy",

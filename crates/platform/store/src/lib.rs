@@ -6,11 +6,14 @@
 //! Refuses: a change without a permit (but for the closed list in `tables.rs`), a commit after authority has moved, a
 //! database of another root key, data of a newer version, SQL that is built from input (statements are `'static`).
 //!
+//! Cuts alone do not wait for the record: `cuts.rs`, `journal.rs`.
+//!
 //! INVARIANT: a batch of an act locks in the order subject key, tenant, feed row.
 
 mod access;
 mod blobs;
 mod counted;
+mod cuts;
 mod differences;
 mod engine;
 mod epoch;
@@ -18,9 +21,11 @@ mod error;
 mod event;
 mod events;
 mod feed;
+mod journal;
 mod leases;
 mod migrations;
 mod postgres;
+mod recover;
 mod row;
 mod runs;
 mod sequencer;
@@ -35,6 +40,7 @@ mod tx;
 mod value;
 
 pub use blobs::Blobs;
+pub use cuts::{CutNote, CutOf, CutRows, Cutting, JournalState, Recorded};
 pub use engine::CommitCounts;
 pub use epoch::EpochWatch;
 pub use error::{Cause, HoldsStoreError, StoreError};
@@ -43,12 +49,12 @@ pub use events::{Event, EventFilter, Filled};
 pub use feed::{Change, Changes};
 pub use leases::{Leadership, Lease};
 pub use migrations::{Migration, STORE};
+pub use recover::{Behind, Head};
 pub use row::Row;
 pub use seal::Digest;
 pub use sequencer::Sequenced;
 pub use store::{Database, RESERVE_BYTES, Store, StoreConfig};
 pub use tables::{FreeWrite, Housekeeping, Table};
 pub use tasks::Tasks;
-pub use tree::Behind;
 pub use tx::{Committed, EPOCH_CHANGED, Tx};
 pub use value::Value;

@@ -3,7 +3,7 @@
 //! Refuses data that a newer version wrote, and a past migration that was altered.
 
 use crate::{
-    StoreConfig, StoreError, Value, differences,
+    Row, StoreConfig, StoreError, Value, differences,
     engine::{Engine, EngineTx, GroupEnd},
     params, sql,
 };
@@ -26,8 +26,10 @@ pub struct Migration {
 }
 
 /// What the store itself keeps.
-pub const STORE: &[Migration] =
-    &[Migration { room: "store", number: 1, name: "store", sql: include_str!("../migrations/0001_store.sql") }];
+pub const STORE: &[Migration] = &[
+    Migration { room: "store", number: 1, name: "store", sql: include_str!("../migrations/0001_store.sql") },
+    Migration { room: "store", number: 2, name: "recoveries", sql: include_str!("../migrations/0002_recoveries.sql") },
+];
 
 pub(crate) async fn migrate(
     engine: &Engine,
@@ -36,32 +38,36 @@ pub(crate) async fn migrate(
 ) -> Result<String, StoreError> {
     let wanted: Vec<&Migration> = STORE.iter().chain(rooms.iter().copied().flatten()).collect();
     check_order(&wanted)?;
+    let error = match forward(engine, config, &wanted).await {
+        Err(error) if error.is_unavailable() => error,
+        done => return done,
+    };
+    // Nothing can be written now. If there is nothing to write, it opens all the same: for those who look, and for cuts.
+    match as_it_is(engine, config, &wanted).await {
+        Ok(Some(log_host)) => {
+            tracing::error!(%error, "the database cannot be written; it was opened as it is");
+            Ok(log_host)
+        }
+        Err(other @ (StoreError::Newer { .. } | StoreError::Altered { .. } | StoreError::WrongKey { .. })) => {
+            Err(other)
+        }
+        Ok(None) | Err(_) => Err(error),
+    }
+}
+
+async fn forward(engine: &Engine, config: &StoreConfig, wanted: &[&Migration]) -> Result<String, StoreError> {
     let mut tx = engine.begin().await?;
     if let Some(lock) = differences::lock_migrations(&tx) {
         tx.run(&[lock]).await?;
     }
     tx.script(sql::CREATE_MIGRATIONS).await?;
-    let mut applied = HashMap::new();
-    for row in tx.query(sql::APPLIED_MIGRATIONS, &[]).await? {
-        applied.insert((row.text(0)?.to_owned(), row.int(1)?), (row.text(2)?.to_owned(), row.text(3)?.to_owned()));
-    }
-    for step in wanted {
-        let digest = seal::Digest::of(step.sql.as_bytes()).to_string();
-        if let Some((_, before)) = applied.remove(&(step.room.to_owned(), step.number)) {
-            if before != digest {
-                return Err(StoreError::Altered { room: step.room.to_owned(), number: step.number });
-            }
-            continue;
-        }
+    let applied = tx.query(sql::APPLIED_MIGRATIONS, &[]).await?;
+    for step in missing(&applied, wanted)? {
         let script = differences::migration(&tx, step.sql);
         tx.script(&script).await?;
-        let row: &[Value] = params![step.room, step.number, step.name, digest, config.clock.now()];
+        let row: &[Value] = params![step.room, step.number, step.name, digest(step), config.clock.now()];
         tx.execute(sql::INSERT_MIGRATION, row).await?;
         tracing::info!(room = step.room, number = step.number, name = step.name, "migrated");
-    }
-    // What is left was applied by a version that knew more than this one.
-    if let Some(((room, number), (name, _))) = applied.into_iter().min() {
-        return Err(StoreError::Newer { room, number, name });
     }
     own_key(&mut tx, &config.root).await?;
     let log_host = stored(&mut tx, LOG_HOST).await?;
@@ -70,6 +76,49 @@ pub(crate) async fn migrate(
     }
     tx.commit(GroupEnd::Close).await?;
     Ok(log_host.unwrap_or_else(|| config.log_host.clone()))
+}
+
+/// Without writing; `None` when something would have to be written.
+async fn as_it_is(engine: &Engine, config: &StoreConfig, wanted: &[&Migration]) -> Result<Option<String>, StoreError> {
+    if !missing(&engine.read(sql::APPLIED_MIGRATIONS, &[]).await?, wanted)?.is_empty() {
+        return Ok(None);
+    }
+    let mut meta = Vec::new();
+    for name in [ROOT_ID, ROOT_CHECK, LOG_HOST] {
+        let rows = engine.read(sql::META, params![name]).await?;
+        meta.push(rows.first().map(|row| row.text(0).map(str::to_owned)).transpose()?);
+    }
+    match meta.as_slice() {
+        [Some(id), Some(check), Some(host)] if config.root.matches(id, check) => Ok(Some(host.clone())),
+        [Some(id), ..] => Err(StoreError::WrongKey { expected: id.clone(), found: config.root.id() }),
+        _ => Ok(None),
+    }
+}
+
+fn digest(step: &Migration) -> String {
+    seal::Digest::of(step.sql.as_bytes()).to_string()
+}
+
+/// What has not been applied yet. Refuses what was altered, and what a later version applied.
+fn missing<'a>(applied: &[Row], wanted: &[&'a Migration]) -> Result<Vec<&'a Migration>, StoreError> {
+    let mut known = HashMap::new();
+    for row in applied {
+        known.insert((row.text(0)?.to_owned(), row.int(1)?), (row.text(2)?.to_owned(), row.text(3)?.to_owned()));
+    }
+    let mut missing = Vec::new();
+    for step in wanted {
+        match known.remove(&(step.room.to_owned(), step.number)) {
+            Some((_, before)) if before != digest(step) => {
+                return Err(StoreError::Altered { room: step.room.to_owned(), number: step.number });
+            }
+            Some(_) => {}
+            None => missing.push(*step),
+        }
+    }
+    match known.into_iter().min() {
+        Some(((room, number), (name, _))) => Err(StoreError::Newer { room, number, name }),
+        None => Ok(missing),
+    }
 }
 
 async fn stored(tx: &mut EngineTx, name: &str) -> Result<Option<String>, StoreError> {

@@ -11,7 +11,7 @@ pub(crate) use listen::{SessionLock, listen};
 pub(crate) use tx::PostgresTx;
 
 use crate::{CommitCounts, Row, StoreError, Value, sql};
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use errors::{pool_error, read_error};
 use std::{
     fmt,
@@ -30,6 +30,10 @@ const READERS: usize = 16;
 /// How long an act waits for a connection before it is refused.
 const WAIT: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long a statement's answer is waited for: longer than the server waits for a lock. Past it, nobody may be there.
+const ANSWER: Duration = Duration::from_secs(15);
+/// What was sent and is not even acknowledged by then was sent into a cut cable.
+const UNHEARD: Duration = Duration::from_secs(5);
 
 pub(crate) struct Postgres {
     config: Config,
@@ -51,7 +55,7 @@ impl Postgres {
     pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
         let mut config: Config =
             url.parse().map_err(|_| StoreError::unwritable("the database address is not valid"))?;
-        config.application_name("bailiwick").connect_timeout(CONNECT);
+        config.application_name("bailiwick").connect_timeout(CONNECT).tcp_user_timeout(UNHEARD);
         let opened = Self {
             writers: pool(&config, sql::WRITER_OPTIONS, WRITERS)?,
             readers: pool(&config, sql::READER_OPTIONS, READERS)?,
@@ -66,6 +70,17 @@ impl Postgres {
 
     pub(crate) async fn read(&self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         let client = self.readers.get().await.map_err(pool_error)?;
+        match tokio::time::timeout(ANSWER, Self::ask(&client, sql, params)).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                // Nothing may be heard of it any more: it does not go back to the others.
+                drop(Object::take(client));
+                Err(StoreError::unwritable("the database does not answer"))
+            }
+        }
+    }
+
+    async fn ask(client: &Object, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         let statement = client.prepare_cached(sql).await.map_err(read_error)?;
         if statement.params().len() != params.len() {
             let why = "the statement takes another number of parameters";

@@ -101,6 +101,12 @@ pub(crate) const TILE: &str = "SELECT bytes FROM tiles WHERE tenant = $1 AND pat
 pub(crate) const PUT_TILE: &str = "INSERT INTO tiles (tenant, path, bytes) VALUES ($1, $2, $3)
   ON CONFLICT (tenant, path) DO UPDATE SET bytes = $3";
 
+pub(crate) const ACCEPTED: &str =
+    "SELECT event FROM recoveries WHERE tenant = $1 AND kept_size = $2 AND kept_root = $3";
+pub(crate) const ACCEPT: &str = "INSERT INTO recoveries
+  (tenant, event, at, kept_size, kept_root, found_size, found_root) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+pub(crate) const FREE_LEASES: &str = "UPDATE leases SET until = 0";
+
 // What differs between the engines.
 
 /// What migrations write for a row number that the engine counts.
@@ -119,7 +125,7 @@ pub(crate) const NOTIFY: &str = "SELECT pg_notify('bailiwick_feed', $1)";
 /// A lost node's locks end with its connection; a stuck one's after this.
 pub(crate) const WRITER_OPTIONS: &str =
     "-c default_transaction_isolation=read\\ committed -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s";
-pub(crate) const READER_OPTIONS: &str = "-c default_transaction_read_only=on -c statement_timeout=30s";
+pub(crate) const READER_OPTIONS: &str = "-c default_transaction_read_only=on -c statement_timeout=15s";
 
 /// SQLite only. FULL, so that an acknowledged act survives power loss.
 pub(crate) const WRITER_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;

@@ -4,7 +4,9 @@ use crate::{
     EpochWatch, HoldsStoreError, Migration, Row, StoreError, Value,
     access::AccessBuffer,
     counted::Counted,
+    cuts::Cuts,
     engine::{CommitCounts, Engine},
+    journal::Journal,
     migrations, params,
     postgres::Postgres,
     sequencer::Edges,
@@ -13,8 +15,14 @@ use crate::{
     subjects::Subjects,
 };
 use model::{Clock, TenantId};
-use seal::RootKey;
-use std::{fmt, future::Future, path::PathBuf, sync::Arc, time::Duration};
+use seal::{Purpose, RootKey};
+use std::{
+    fmt,
+    future::Future,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 /// Free space below which nothing is written (16 MiB): enough for the engine to finish what it began.
 pub const RESERVE_BYTES: u64 = 16 << 20;
@@ -65,6 +73,9 @@ pub struct Store {
     pub(crate) subjects: Subjects,
     pub(crate) access: AccessBuffer,
     pub(crate) counted: Counted,
+    pub(crate) cuts: Cuts,
+    /// The database does not continue what this node has seen of the record.
+    pub(crate) recovering: AtomicBool,
     pub(crate) edges: Edges,
     pub(crate) log_host: String,
 }
@@ -80,7 +91,7 @@ impl Store {
     ///
     /// # Errors
     /// `StoreError::Newer`, `StoreError::Altered`, `StoreError::WrongKey`, `StoreError::InUse`,
-    /// `StoreError::Unwritable`.
+    /// `StoreError::Unwritable`, `StoreError::Journal`.
     pub async fn open(
         config: StoreConfig,
         watch: Arc<dyn EpochWatch>,
@@ -91,6 +102,8 @@ impl Store {
             Database::Postgres { url } => Engine::Postgres(Arc::new(Postgres::open(url).await?)),
         };
         let log_host = migrations::migrate(&engine, &config, rooms).await?;
+        let key = config.root.tenant(&TenantId::main()).purpose(Purpose::Journal);
+        let (journal, found) = Journal::open(&config.data_dir, key)?;
         Ok(Arc::new(Self {
             engine,
             clock: config.clock,
@@ -101,6 +114,8 @@ impl Store {
             watch,
             access: AccessBuffer::new(),
             counted: Counted::default(),
+            cuts: Cuts::new(journal, found),
+            recovering: AtomicBool::new(false),
             edges: Edges::default(),
             log_host,
         }))

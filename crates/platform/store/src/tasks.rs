@@ -11,6 +11,8 @@ const SEQUENCE_EVERY: Duration = Duration::from_millis(200);
 const GATHER: Duration = Duration::from_millis(50);
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// A record that cannot be written does not keep the process from stopping: the next start notes the gap.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
 const CLAIM: FreeWrite = FreeWrite::new(Table::LogHeads, sql::CLAIM_LOGS);
 const PRUNE: FreeWrite = FreeWrite::new(Table::Feed, sql::PRUNE_FEED);
 
@@ -22,20 +24,31 @@ pub struct Tasks {
 }
 
 impl Store {
-    /// Starts what runs beside the acts. Notes the gap that an earlier crash left.
+    /// Starts what runs beside the acts. Notes the gap that an earlier crash left, as soon as it can be written.
     ///
     /// # Errors
-    /// As a write.
+    /// None today: that nothing can be written now is no reason not to start.
     pub async fn start_tasks(self: &Arc<Self>) -> Result<Tasks, StoreError> {
-        self.start_run().await?;
         let mut running = JoinSet::new();
+        if let Err(error) = self.start_run().await {
+            tracing::error!(%error, "the start of this run could not be recorded yet");
+            running.spawn(Arc::clone(self).start_run_later());
+        }
         running.spawn(Arc::clone(self).flush_access_loop());
         running.spawn(Arc::clone(self).sequence_loop());
         running.spawn(Arc::clone(self).tidy_loop());
+        running.spawn(Arc::clone(self).cuts_loop());
         if let Engine::Postgres(postgres) = &self.engine {
             running.spawn(postgres::listen(Arc::downgrade(postgres)));
         }
         Ok(Tasks { store: Arc::clone(self), running })
+    }
+
+    async fn start_run_later(self: Arc<Self>) {
+        while let Err(error) = self.start_run().await {
+            tracing::debug!(%error, "the start of this run could not be recorded yet");
+            tokio::time::sleep(COUNT_EVERY).await;
+        }
     }
 
     async fn sequence_loop(self: Arc<Self>) {
@@ -104,7 +117,8 @@ impl Tasks {
     /// # Errors
     /// As a write: then the next start notes a gap.
     pub async fn stop(mut self) -> Result<(), StoreError> {
-        self.store.flush_access().await?;
+        let flushed = tokio::time::timeout(STOP_WITHIN, self.store.flush_access()).await;
+        flushed.map_err(|_| StoreError::unwritable("the record of requests cannot be written"))??;
         self.store.write_counted(Timestamp::from_ms(i64::MAX)).await?;
         self.running.shutdown().await;
         self.store.sequence_now().await?;

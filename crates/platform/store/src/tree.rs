@@ -25,15 +25,6 @@ pub(crate) fn refused(error: ledger::Error) -> StoreError {
     StoreError::Ledger(Arc::new(error))
 }
 
-/// The database does not continue a checkpoint that this node has kept: an old backup was restored, or the log was
-/// cut or forked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Behind {
-    pub tenant: TenantId,
-    pub kept_size: u64,
-    pub found_size: u64,
-}
-
 /// Where a tile is stored, whatever its width: a wider one takes the place of a narrower one.
 pub(crate) fn place(tile: &TileId) -> String {
     tile.full().path()
@@ -149,7 +140,12 @@ impl Store {
     }
 
     /// Whether the log that the database holds is a continuation of `kept`.
-    async fn continues(&self, tenant: &TenantId, kept: &Checkpoint, head: &Checkpoint) -> Result<bool, StoreError> {
+    pub(crate) async fn continues(
+        &self,
+        tenant: &TenantId,
+        kept: &Checkpoint,
+        head: &Checkpoint,
+    ) -> Result<bool, StoreError> {
         if head.size() <= kept.size() {
             return Ok(head.size() == kept.size() && head.root() == kept.root());
         }
@@ -159,7 +155,7 @@ impl Store {
         Ok(proof.verify(kept, head).is_ok())
     }
 
-    fn kept_folder(&self) -> PathBuf {
+    pub(crate) fn kept_folder(&self) -> PathBuf {
         self.data_dir.join("checkpoints")
     }
 
@@ -169,8 +165,12 @@ impl Store {
     }
 
     /// Writes a checkpoint beside the database. INVARIANT: only after the commit that holds it is durable, so that a
-    /// crash never looks like a restore.
+    /// crash never looks like a restore. While the database is in doubt, what was kept before stays.
     pub(crate) fn keep_checkpoint(&self, tenant: &TenantId, note: &[u8]) -> std::io::Result<()> {
+        if self.is_recovering() {
+            // What this node saw is what the database is to be judged by, until a person has accepted it.
+            return Ok(());
+        }
         let (folder, path) = (self.kept_folder(), self.kept_path(tenant));
         fs::create_dir_all(&folder)?;
         let written = path.with_extension("new");
@@ -179,38 +179,5 @@ impl Store {
         file.sync_all()?;
         fs::rename(&written, &path)?;
         File::open(&folder)?.sync_all()
-    }
-
-    /// Compares the checkpoints that this node has kept with the database: what is behind must start *recovering*.
-    ///
-    /// # Errors
-    /// As `read`; `StoreError::File` or `StoreError::Ledger` when a kept checkpoint is damaged.
-    pub async fn behind(&self) -> Result<Vec<Behind>, StoreError> {
-        let mut found = Vec::new();
-        let entries = match fs::read_dir(self.kept_folder()) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(found),
-            Err(error) => return Err(StoreError::file(error)),
-        };
-        for entry in entries {
-            let entry = entry.map_err(StoreError::file)?;
-            let name = entry.file_name().to_str().and_then(|name| hex::decode(name).ok());
-            // A file that was being written when the machine stopped is not a checkpoint.
-            let Some(tenant) = name.and_then(|name| String::from_utf8(name).ok()).map(TenantId::new) else {
-                continue;
-            };
-            let note = fs::read(entry.path()).map_err(StoreError::file)?;
-            let kept = self.open_checkpoint(&tenant, &note)?.checkpoint().clone();
-            let head = self.checkpoint(&tenant).await?.map(|head| head.checkpoint().clone());
-            let continues = match &head {
-                Some(head) => self.continues(&tenant, &kept, head).await?,
-                None => kept.size() == 0,
-            };
-            if !continues {
-                let found_size = head.map_or(0, |head| head.size());
-                found.push(Behind { tenant, kept_size: kept.size(), found_size });
-            }
-        }
-        Ok(found)
     }
 }

@@ -4,7 +4,7 @@
 //! again (`Store::again`).
 
 use crate::{
-    Also, Digest, Outcome, Row, Store, StoreError, Value,
+    Also, CutNote, Digest, Outcome, Row, Store, StoreError, Value,
     differences::{self, TenantLock},
     engine::{EngineTx, GroupEnd, Statement},
     event::Draft,
@@ -38,11 +38,13 @@ pub struct Committed {
 pub struct Tx {
     store: Arc<Store>,
     engine: EngineTx,
-    spent: Spent,
+    spent: Arc<Spent>,
     event: EventId,
     changes: Vec<(&'static str, String)>,
     also: Vec<Also>,
     forgotten: Vec<String>,
+    /// Of a cut: when it was made, which may be long ago.
+    at: Option<Timestamp>,
 }
 
 impl Store {
@@ -53,18 +55,33 @@ impl Store {
     /// # Errors
     /// `StoreError::Unwritable`, `StoreError::Busy`.
     pub async fn write<A: Act>(self: &Arc<Self>, permit: Permit<A>) -> Result<(A, Tx), StoreError> {
+        // What could give authority comes after every cut of this node, or not at all.
+        if A::RULE.epoch == EpochEffect::Raises && A::RULE.durability != Durability::Cut && self.cuts.any_waits() {
+            self.write_waiting_cuts().await?;
+        }
         let engine = self.engine.begin().await?;
         let (act, spent) = permit.spend();
-        let tx = Tx {
+        Ok((act, self.opened(engine, Arc::new(spent), EventId::generate())))
+    }
+
+    /// The transaction of a cut: its event has the id and the moment that were noted.
+    pub(crate) async fn begin_cut(self: &Arc<Self>, note: &CutNote) -> Result<Tx, StoreError> {
+        let engine = self.engine.begin().await?;
+        let tx = self.opened(engine, Arc::clone(&note.spent), note.event.clone());
+        Ok(Tx { at: Some(note.at), ..tx })
+    }
+
+    fn opened(self: &Arc<Self>, engine: EngineTx, spent: Arc<Spent>, event: EventId) -> Tx {
+        Tx {
             store: Arc::clone(self),
             engine,
             spent,
-            event: EventId::generate(),
+            event,
             changes: Vec::new(),
             also: Vec::new(),
             forgotten: Vec::new(),
-        };
-        Ok((act, tx))
+            at: None,
+        }
     }
 
     /// Writes an event alone; durable when this returns. For values released or refused, exports, and acts that
@@ -86,12 +103,12 @@ impl Store {
 impl Tx {
     /// The permit that opened this: who, what, on what.
     #[must_use]
-    pub const fn spent(&self) -> &Spent {
+    pub fn spent(&self) -> &Spent {
         &self.spent
     }
 
     #[must_use]
-    pub const fn tenant(&self) -> &TenantId {
+    pub fn tenant(&self) -> &TenantId {
         &self.spent.target().tenant
     }
 
@@ -101,10 +118,10 @@ impl Tx {
         &self.event
     }
 
-    /// The moment, by the store's clock.
+    /// The moment, by the store's clock; of a cut, the moment at which it was made.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.store.clock.now()
+        self.at.unwrap_or_else(|| self.store.clock.now())
     }
 
     /// Reads within the transaction, what it wrote included.

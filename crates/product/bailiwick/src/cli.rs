@@ -92,6 +92,8 @@ pub(crate) enum Command {
     /// Make, restore and rehearse backups
     #[command(subcommand)]
     Backup(c::backup::BackupCommand),
+    /// Accept a database that does not continue the record, and say why
+    Recover(c::recover::Args),
     /// Look for what is wrong on this machine
     Doctor,
 }

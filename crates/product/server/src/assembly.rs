@@ -5,6 +5,7 @@ use crate::{
     app_log::AppLog,
     doors::{AssetsInside, DataInside, SelfInside, WaysOut},
     policy,
+    recover::Doubt,
     sign_in::Outside,
     sign_ins::{ByIdentity, Vouching},
     vaulted::ByVault,
@@ -42,6 +43,7 @@ pub struct Bailiwick {
     pub(crate) policy_files: policy::Files,
     /// Tells this Bailiwick's cookies from another's on the same loopback.
     pub(crate) instance: String,
+    pub(crate) doubt: Doubt,
 }
 
 impl std::fmt::Debug for Bailiwick {
@@ -129,6 +131,7 @@ impl Bailiwick {
             machine,
             policy_files,
             instance,
+            doubt: Doubt::default(),
         });
         let running = server.run_beside(writer).await?;
         Ok((server, running))
@@ -138,6 +141,8 @@ impl Bailiwick {
         let position = self.store.feed_position(&self.tenant).await.map_err(|error| error.problem())?;
         self.load_all().await?;
         self.check_passkey_hosts().await?;
+        self.doubt().await?;
+        self.keep_cut().await;
         let tasks = self.store.start_tasks().await.map_err(|error| error.problem())?;
         let mut jobs = JoinSet::new();
         jobs.spawn(self.follow(position));
@@ -181,7 +186,7 @@ struct Ground {
 impl Ground {
     /// Opens policy, database and sandbox.
     async fn lay(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
-        let Settings { data: folder, config, database, root } = settings;
+        let Settings { data: folder, config, database, root, reserve_bytes } = settings;
         let tenant = TenantId::main();
         let keys = root.tenant(&tenant);
         let instance: String = root.id().chars().filter(char::is_ascii_alphanumeric).take(8).collect();
@@ -196,7 +201,7 @@ impl Ground {
             node: node.clone(),
             data_dir: folder.clone(),
             log_host: config.control_host().to_owned(),
-            reserve_bytes: store::RESERVE_BYTES,
+            reserve_bytes,
         };
         let store =
             Store::open(store_config, Arc::clone(&authority) as _, &ROOMS).await.map_err(|error| error.problem())?;

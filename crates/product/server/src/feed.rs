@@ -32,7 +32,10 @@ impl Bailiwick {
 
     async fn apply(&self, change: Change) -> Result<(), Problem> {
         match change {
-            Change::ReloadEverything { .. } => self.load_all().await,
+            Change::ReloadEverything { .. } => {
+                self.doubt().await?;
+                self.load_all().await
+            }
             Change::Changed { kind, key, .. } => match kind.as_str() {
                 EPOCH_CHANGED => self.replace_facts().await,
                 change::PEOPLE => self.identity.refresh_people().await.map_err(|error| Problem::from(&error)),

@@ -41,8 +41,7 @@ enum Job {
 }
 
 impl Job {
-    const ALL: [Self; 6] =
-        [Self::AppJobs, Self::Expiry, Self::Roles, Self::Retention, Self::Logs, Self::Rebuild];
+    const ALL: [Self; 6] = [Self::AppJobs, Self::Expiry, Self::Roles, Self::Retention, Self::Logs, Self::Rebuild];
 
     const fn name(self) -> &'static str {
         match self {
@@ -85,7 +84,7 @@ async fn run(server: Weak<Bailiwick>, app_jobs: Arc<AppJobs>, job: Job) {
         if leadership.as_ref().is_none_or(|held: &store::Leadership| !held.is_held()) {
             leadership = server.store.lead(job.name()).await.ok().flatten();
         }
-        if leadership.is_none() {
+        if leadership.is_none() || server.is_recovering() {
             continue;
         }
         let done: Result<(), Problem> = match job {

@@ -1,6 +1,6 @@
 //! One listener for console, API and apps: the host name decides. How connections are served is the gateway's.
 
-use crate::{Bailiwick, api, pages, sign_in, who::Peer};
+use crate::{Bailiwick, api, pages, recover::Place, sign_in, who::Peer};
 use axum::{Router, body::Body, routing::get};
 use gateway::Listening;
 use http::{HeaderName, HeaderValue, Request, Response, header};
@@ -34,7 +34,11 @@ impl Bailiwick {
         mut request: Request<Body>,
         peer: SocketAddr,
     ) -> Response<Body> {
-        if self.is_control(&request) {
+        let place = if self.is_control(&request) { Place::Control } else { Place::Apps };
+        if let Some(answer) = self.held_back(&request, place) {
+            return hardened(answer);
+        }
+        if place == Place::Control {
             request.extensions_mut().insert(Peer(peer));
             return match control.oneshot(request).await {
                 Ok(response) => hardened(response),

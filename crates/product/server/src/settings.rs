@@ -16,6 +16,8 @@ pub struct Settings {
     pub config: Config,
     pub database: Database,
     pub root: RootKey,
+    /// Free space below which nothing is written.
+    pub reserve_bytes: u64,
 }
 
 /// Whether a root key may be made: only together with the database in the same folder.
@@ -60,7 +62,7 @@ impl Settings {
             }
         };
         let root = root_key(&data, &config, first_start)?;
-        Ok(Self { data, config, database, root })
+        Ok(Self { data, config, database, root, reserve_bytes: store::RESERVE_BYTES })
     }
 }
 

@@ -86,6 +86,6 @@ impl SignIns for ByIdentity {
         let caller = caller(&self.tenant, &session).from(origin);
         let act = EndSession { tenant: self.tenant.clone(), session: session.id.clone() };
         let permit = self.authority.permit(&caller, act).await?;
-        self.identity.end_session(permit).await.map_err(|error| Problem::from(&error))
+        self.identity.end_session(permit).await.map(drop).map_err(|error| Problem::from(&error))
     }
 }

@@ -1,6 +1,6 @@
 //! `up`: opens everything, serves until it is told to stop, and says what a person needs to know meanwhile.
 
-use crate::{Bailiwick, Config, Overrides, Settings, assembly::Running, demo, settings::place};
+use crate::{Bailiwick, Config, Overrides, Settings, assembly::Running, demo, recover, settings::place};
 use authority::{Caller, Who};
 use identity::AddPerson;
 use model::{Clock, Group, Problem, ProblemKind, SystemClock};
@@ -59,8 +59,12 @@ pub async fn run(options: UpOptions, say: &(dyn Fn(Said) + Send + Sync)) -> Resu
     let link = server.first_link().await.map_err(|problem| vec![problem])?;
     server.announce(&options.data);
     say(Said::Ready { url: server.url().to_owned(), link });
+    if server.is_recovering() {
+        let Problem { what, why, fix, .. } = recover::recovering();
+        say(Said::Line(format!("{what}: {why}; {fix}")));
+    }
     let showing = async {
-        if let Some(chat) = &chat {
+        if let Some(chat) = chat.as_ref().filter(|_| !server.is_recovering()) {
             demo::show(&server, chat, say).await;
         }
         std::future::pending::<()>().await;
@@ -109,7 +113,7 @@ impl Bailiwick {
 
     /// On the first start: a one-time link for the first operator.
     async fn first_link(&self) -> Result<Option<String>, Problem> {
-        if self.identity.has_people() {
+        if self.identity.has_people() || self.is_recovering() {
             return Ok(None);
         }
         let groups: BTreeSet<Group> = ["operators", "builders"].into_iter().map(Group::new).collect();

@@ -13,7 +13,8 @@ use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
 };
-use store::Tx;
+use store::{Store, Tx};
+use tokio::sync::Mutex;
 
 /// The account of one app in one environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,6 +30,8 @@ pub struct Account {
 #[derive(Debug, Default)]
 pub(crate) struct Accounts {
     known: RwLock<Known>,
+    /// One reader of rows at a time, so that older rows never replace newer ones.
+    reading: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -62,8 +65,14 @@ impl Accounts {
     }
 
     /// What the rows say, but for accounts of credentials that were cut meanwhile.
-    fn put(&self, mut accounts: HashMap<AppRef, Arc<Account>>) {
+    fn put(&self, mut accounts: HashMap<AppRef, Arc<Account>>, store: &Store) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        // Within the lock: a cut that begins meanwhile stands already, or edits what is put in here.
+        for app in store.standing().iter().flat_map(|note| note.apps()) {
+            if let Some(account) = accounts.get_mut(app) {
+                Arc::make_mut(account).live = false;
+            }
+        }
         for (app, (cut, _)) in &known.cut {
             if let Some(account) = accounts.get_mut(app).filter(|account| account.credential_epoch <= *cut) {
                 Arc::make_mut(account).live = false;
@@ -75,6 +84,7 @@ impl Accounts {
 
 impl Identity {
     pub(crate) async fn load_accounts(&self) -> Result<(), Error> {
+        let _reading = self.accounts.reading.lock().await;
         let mut accounts = HashMap::new();
         for row in self.store.read(sql::ALL, &[(&self.config.tenant).into()]).await? {
             let Ok(env) = row.text(1)?.parse::<Env>() else { continue };
@@ -86,7 +96,7 @@ impl Identity {
             };
             accounts.insert(AppRef { id: AppId::new(row.text(0)?), env }, Arc::new(account));
         }
-        self.accounts.put(accounts);
+        self.accounts.put(accounts, &self.store);
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 mod accounts;
 mod ceremony;
 mod codes;
+mod cuts;
 mod error;
 mod links;
 mod logins;
@@ -34,7 +35,7 @@ pub use passkeys::{
     AddPasskey, Begun, Confirm, FirstPasskey, ForgetPasskeys, LastPasskey, MadePasskey, Passkey, Proven, RemovePasskey,
     SignInWithPasskey, Unproven,
 };
-pub use people::{AddPerson, Added, ChangeGroups, DisablePerson, HeldRole, ListPeople, Person};
+pub use people::{AddPerson, Added, ChangeGroups, DisablePerson, Disabled, HeldRole, ListPeople, Person};
 pub use provider::{
     AtProvider, CameBack, ConnectProvider, Fresh, ProviderConfig, ProviderLogout, Reach, SignInAtProvider, Unreached,
     Vouch, Wanted,

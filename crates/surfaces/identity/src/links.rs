@@ -1,6 +1,6 @@
 //! One-time links: shown once, stored as a hash, spent by a POST from a page that says who you will become.
 
-mod sql;
+pub(crate) mod sql;
 
 use crate::{Error, Identity, Method, NewSession, Place, sessions};
 use authority::{Act, Factor, Permit, Rule, Target, rules};

@@ -4,14 +4,15 @@ pub(crate) mod sql;
 
 use crate::{Error, Identity, links};
 use authority::{Act, Permit, PersonFacts, Rule, Target, change, rules};
-use model::{Group, PersonId, ProblemKind, TenantId, Timestamp};
+use model::{EventId, Group, PersonId, ProblemKind, TenantId, Timestamp};
 use seal::{Context, Purpose, PurposeKey, TenantKey};
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, PoisonError, RwLock},
 };
-use store::{Outcome, Tx, Value};
+use store::{CutOf, Outcome, Recorded, Tx, Value};
+use tokio::sync::Mutex;
 
 /// RFC 5321, section 4.5.3.1.3: a path is 256 octets with its brackets.
 const EMAIL_MAX_BYTES: usize = 254;
@@ -85,6 +86,14 @@ pub struct Added {
     pub expires_at: Timestamp,
 }
 
+/// What `people disable` prints.
+#[derive(Debug)]
+pub struct Disabled {
+    pub person: Person,
+    pub event: EventId,
+    pub recorded: Recorded,
+}
+
 /// Join and leave groups.
 #[derive(Debug, Clone)]
 pub struct ChangeGroups {
@@ -140,6 +149,8 @@ pub(crate) struct Directory {
     seal: PurposeKey,
     index: PurposeKey,
     people: RwLock<Arc<HashMap<PersonId, Arc<Person>>>>,
+    /// One reader of rows at a time, so that older rows never replace newer ones.
+    reading: Mutex<()>,
 }
 
 impl Directory {
@@ -148,6 +159,7 @@ impl Directory {
             seal: keys.purpose(Purpose::Directory),
             index: keys.purpose(Purpose::DirectoryIndex),
             people: RwLock::default(),
+            reading: Mutex::default(),
         }
     }
 
@@ -187,6 +199,7 @@ impl Directory {
 impl Identity {
     pub(crate) async fn load_people(&self) -> Result<(), Error> {
         let tenant = &self.config.tenant;
+        let _reading = self.people.reading.lock().await;
         let mut groups: HashMap<String, Vec<Membership>> = HashMap::new();
         for row in self.store.read(sql::MEMBERSHIPS, &[tenant.into()]).await? {
             let membership = Membership {
@@ -224,7 +237,15 @@ impl Identity {
             };
             people.insert(id, Arc::new(person));
         }
-        self.people.edit(|known| *known = people);
+        // Within the lock: a cut that begins meanwhile stands already, or edits what is put in here.
+        self.people.edit(|known| {
+            for note in self.store.standing() {
+                if let CutOf::Person(id) = &note.of {
+                    disable(&mut people, id);
+                }
+            }
+            *known = people;
+        });
         Ok(())
     }
 
@@ -364,34 +385,48 @@ impl Identity {
     /// record cannot be written.
     ///
     /// # Errors
-    /// No such person; a record that cannot be written (the account is off on this node all the same).
-    pub async fn disable(&self, permit: Permit<DisablePerson>) -> Result<Person, Error> {
+    /// No such person.
+    pub async fn disable(&self, permit: Permit<DisablePerson>) -> Result<Disabled, Error> {
         let id = permit.act().person.clone();
         self.people.get(&id).ok_or_else(|| gone(&id))?;
-        self.people.edit(|people| {
-            if let Some(person) = people.get_mut(&id) {
-                Arc::make_mut(person).enabled = false;
-            }
-        });
-        let ended = self.sessions.end_of_person(&id);
-        let tenant = self.config.tenant.clone();
-        self.authority.narrow(&tenant, |facts| {
+        let (_, mut cutting) = self.store.cut(permit, CutOf::Person(id.clone()));
+        let event = cutting.event().clone();
+        let ended = self.disable_until_written(&event, &id);
+        cutting.note().detail = serde_json::json!({ "sessions_ended": ended });
+        let recorded = cutting.record(self).await;
+        let person = self.people.get(&id).map(|person| Person::clone(&person)).ok_or_else(|| gone(&id))?;
+        Ok(Disabled { person, event, recorded })
+    }
+
+    /// In memory, whatever is read, until the rows say it. How many sessions ended.
+    pub(crate) fn disable_until_written(&self, event: &EventId, id: &PersonId) -> usize {
+        self.people.edit(|people| disable(people, id));
+        let ended = self.sessions.end_of_person(id);
+        let (tenant, id) = (self.config.tenant.clone(), id.clone());
+        self.authority.hold(&tenant, event, move |facts| {
             if let Some(person) = facts.people.get_mut(&id) {
                 Arc::make_mut(person).enabled = false;
             }
         });
-        let now = self.clock.now();
-        let (act, mut tx) = self.store.write(permit).await?;
-        tx.execute(sql::SET_ENABLED, &[(&act.tenant).into(), (&id).into(), 0_i64.into()]).await?;
-        self.end_rows_of_person(&mut tx, &id, now).await?;
+        ended
+    }
+
+    pub(crate) async fn disable_rows(&self, tx: &mut Tx, id: &PersonId, at: Timestamp) -> Result<(), Error> {
+        tx.execute(sql::SET_ENABLED, &[(&self.config.tenant).into(), id.into(), 0_i64.into()]).await?;
+        self.end_rows_of_person(tx, id, at).await?;
         tx.feed(change::PEOPLE, "");
-        tx.commit(serde_json::json!({ "sessions_ended": ended }), None).await?;
-        self.people.get(&id).map(|person| Person::clone(&person)).ok_or_else(|| gone(&id))
+        Ok(())
     }
 
     async fn end_rows_of_person(&self, tx: &mut Tx, id: &PersonId, now: Timestamp) -> Result<(), Error> {
         crate::sessions::end_rows_of_person(tx, &self.config.tenant, id, now).await?;
         links::void(tx, &self.config.tenant, id, now).await
+    }
+}
+
+fn disable(people: &mut HashMap<PersonId, Arc<Person>>, id: &PersonId) {
+    if let Some(person) = people.get_mut(id) {
+        Arc::make_mut(person).enabled = false;
     }
 }
 

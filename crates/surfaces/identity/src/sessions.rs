@@ -11,12 +11,15 @@ use model::{AppId, Env, PersonId, ProblemKind, SessionId, TenantId, Timestamp};
 use seal::{Context, Purpose, PurposeKey, Token, TokenHash};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
-use store::{Row, Tx, Value};
+use store::{CutOf, Recorded, Row, Tx, Value};
 
-pub(crate) use sql::{CODE_SESSION, DROP_OLD_CODES, END, INSERT_CODE, TAKE_CODE};
+pub(crate) use sql::{CODE_SESSION, DROP_ALL_CODES, DROP_OLD_CODES, END, END_ALL, INSERT_CODE, TAKE_CODE};
 
 /// A working day; signing in again is one click where single sign-on works.
 const SESSION_LIFE: Duration = Duration::from_secs(12 * 3600);
@@ -116,6 +119,8 @@ pub(crate) struct Sessions {
     live: RwLock<HashMap<TokenHash, Arc<Session>>>,
     /// When each was last written down as seen.
     seen: Mutex<HashMap<SessionId, Timestamp>>,
+    /// Sessions that began before this moment are void, whatever the rows say.
+    void_before: AtomicI64,
 }
 
 impl Sessions {
@@ -123,7 +128,16 @@ impl Sessions {
         self.put(new.token.hash(), new.session.clone());
     }
 
+    /// Ends all, and lets none of them come back from its row.
+    pub(crate) fn void_all(&self, now: Timestamp) {
+        self.void_before.store(now.as_ms(), Ordering::Release);
+        self.end_where(|session| session.created_at < now);
+    }
+
     fn put(&self, hash: TokenHash, session: Session) {
+        if session.created_at.as_ms() < self.void_before.load(Ordering::Acquire) {
+            return;
+        }
         self.live.write().unwrap_or_else(PoisonError::into_inner).insert(hash, Arc::new(session));
     }
 
@@ -180,11 +194,14 @@ impl Identity {
         let rows = self.store.read(sql::LIVE, &[(&self.config.tenant).into(), self.clock.now().into()]).await?;
         let mut live = HashMap::new();
         for row in rows {
-            if let Some((hash, session)) = session(&row)? {
+            if let Some((hash, session)) = session(&row)?
+                && session.created_at.as_ms() >= self.sessions.void_before.load(Ordering::Acquire)
+            {
                 live.insert(hash, Arc::new(session));
             }
         }
         *self.sessions.live.write().unwrap_or_else(PoisonError::into_inner) = live;
+        self.end_what_stands();
         Ok(())
     }
 
@@ -204,6 +221,7 @@ impl Identity {
         let row = self.store.read_one(sql::BY_HASH, &[(&self.config.tenant).into(), key.into(), now.into()]).await?;
         let Some((hash, session)) = row.as_ref().map(session).transpose()?.flatten() else { return Ok(None) };
         self.sessions.put(hash, session);
+        self.end_what_stands();
         Ok(self.sessions.get(&hash).filter(fits))
     }
 
@@ -270,8 +288,8 @@ impl Identity {
     /// Signs out: this session, and the app sessions that came from it.
     ///
     /// # Errors
-    /// When the record cannot be written; the session is over on this node all the same.
-    pub async fn end_session(&self, permit: Permit<EndSession>) -> Result<(), Error> {
+    /// A session of somebody else, or one that is over.
+    pub async fn end_session(&self, permit: Permit<EndSession>) -> Result<Recorded, Error> {
         let id = permit.act().session.clone();
         let row = [(&self.config.tenant).into(), (&id).into()];
         let owner = match self.sessions.by_id(&id, self.clock.now()) {
@@ -284,13 +302,27 @@ impl Identity {
         if owner.as_ref() != permit.caller().person() {
             return Err(over());
         }
+        let (_, cutting) = self.store.cut(permit, CutOf::Session(id.clone()));
         self.sessions.end(&id);
-        let now = self.clock.now();
-        let (act, mut tx) = self.store.write(permit).await?;
-        tx.execute(sql::END, &[(&act.tenant).into(), (&id).into(), now.into()]).await?;
+        Ok(cutting.record(self).await)
+    }
+
+    pub(crate) async fn end_rows(&self, tx: &mut Tx, id: &SessionId, at: Timestamp) -> Result<(), Error> {
+        tx.execute(sql::END, &[(&self.config.tenant).into(), id.into(), at.into()]).await?;
         tx.feed(change::SESSION, id.as_str());
-        tx.commit(serde_json::Value::Null, None).await?;
         Ok(())
+    }
+
+    /// Takes out what was ended and may not be in the rows yet.
+    pub(crate) fn end_what_stands(&self) {
+        for note in self.store.standing() {
+            self.sessions.end_where(|session| match &note.of {
+                CutOf::Session(id) => session.id == *id || session.parent.as_ref() == Some(id),
+                CutOf::Person(id) => session.person == *id,
+                CutOf::Apps(apps) => matches!(&session.place, Place::App(app) if apps.contains(app)),
+                CutOf::Secret { .. } => false,
+            });
+        }
     }
 
     /// Another node ended this session.

@@ -4,7 +4,7 @@
 
 use crate::{Place, PutSecret, SecretHost, refusal};
 use jiff::{ToSpan, civil::Date, tz::TimeZone};
-use model::{Env, Group, PersonId, Problem, SecretId, Timestamp};
+use model::{Env, EventId, Group, PersonId, Problem, SecretId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -76,6 +76,17 @@ pub enum SecretState {
     Changed,
     Expired,
     Revoked,
+}
+
+/// What `secret revoke` prints for one environment.
+#[derive(Debug)]
+pub struct Revoked {
+    pub id: SecretId,
+    pub env: Env,
+    /// How it looks now; none when the database could not be asked.
+    pub secret: Option<SecretView>,
+    pub event: EventId,
+    pub recorded: store::Recorded,
 }
 
 /// An entry as people see it. Holds no value, and never did.

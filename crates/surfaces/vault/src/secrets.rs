@@ -5,16 +5,21 @@
 mod sql;
 
 use crate::{
-    Error, ListSecrets, PutSecret, RevokeSecret, RotateSecret, SecretState, SecretString, SecretView, Vault, act,
+    Error, ListSecrets, PutSecret, RevokeSecret, Revoked, RotateSecret, SecretState, SecretString, SecretView, Vault,
+    act,
     entry::{self, Entry},
     refusal, value,
 };
+use async_trait::async_trait;
 use authority::{AppRef, Permit, change};
 use model::{AppId, Env, Group, SecretId, TenantId, Timestamp};
 use secrecy::ExposeSecret;
 use serde_json::json;
-use std::{collections::HashMap, sync::Arc};
-use store::{Outcome, Row, Store, StoreError, Tx, params};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use store::{CutNote, CutOf, CutRows, Outcome, Row, Store, StoreError, Tx, params};
+
+/// How long a revoke waits for what the database says of an entry; it is dead in memory before that.
+const SEEN_WITHIN: Duration = Duration::from_secs(2);
 
 impl Vault {
     /// Stores an entry with its value. Other hosts or another position than before raise its version, and void what
@@ -78,20 +83,34 @@ impl Vault {
     /// Makes a secret unusable: in this node's memory at once, then in the record, where its value is deleted.
     ///
     /// # Errors
-    /// No such entry; a record that cannot be written (the secret is dead on this node all the same).
-    pub async fn revoke(&self, permit: Permit<RevokeSecret>) -> Result<SecretView, Error> {
+    /// No such entry.
+    pub async fn revoke(&self, permit: Permit<RevokeSecret>) -> Result<Revoked, Error> {
         let (id, env) = (permit.act().id.clone(), permit.act().env);
+        let (act, mut cutting) = self.store.cut(permit, CutOf::Secret { id: id.clone(), env });
         self.memory.kill(&id, env);
-        let (act, mut tx) = self.store.write(permit).await?;
-        read(&mut tx, &self.tenant, &id, env).await?.ok_or_else(|| refusal::unknown(&id, env))?;
-        tx.execute(sql::REVOKE, params![&self.tenant, &id, env, tx.now()]).await?;
-        let (app, _) = whose(&mut tx, &self.tenant, &id).await?.unwrap_or_default();
-        let app = app.map(|app| AppRef { id: app, env });
-        if let Some(app) = &app {
-            tx.feed(change::SECRET, change::app_key(app));
+        match tokio::time::timeout(SEEN_WITHIN, self.entry(&id, env)).await {
+            Ok(Ok(None)) => {
+                cutting.forget();
+                return Err(refusal::unknown(&id, env).into());
+            }
+            // Without an answer of the database, what it may hold is dead all the same.
+            Ok(_) | Err(_) => {}
         }
-        tx.commit(json!({ "secret": id, "env": env }), Some(&act.why)).await?;
-        self.seen(app.as_ref(), &id, env).await
+        let event = cutting.event().clone();
+        let note = cutting.note();
+        note.detail = json!({ "secret": id, "env": env });
+        note.why = Some(act.why);
+        let recorded = cutting.record(self).await;
+        let views = tokio::time::timeout(SEEN_WITHIN, self.views(Some(&id))).await.unwrap_or(Ok(Vec::new()));
+        let secret = views.unwrap_or_default().into_iter().find(|view| view.env == env);
+        Ok(Revoked { id, env, secret, event, recorded })
+    }
+
+    /// A cut that was made before this process began: memory shows it again. At start, after everything was read.
+    pub fn stand(&self, note: &CutNote) {
+        if let CutOf::Secret { id, env } = &note.of {
+            self.memory.kill(id, *env);
+        }
     }
 
     /// Every entry, or those of one id, by id and environment.
@@ -198,6 +217,28 @@ impl Vault {
             last_used,
             state,
         }
+    }
+}
+
+#[async_trait]
+impl CutRows for Vault {
+    async fn rows(&self, note: &CutNote, tx: &mut Tx) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let CutOf::Secret { id, env } = &note.of else { return Ok(()) };
+        tx.execute(sql::REVOKE, params![&self.tenant, id, *env, note.at]).await?;
+        let (app, _) = whose(tx, &self.tenant, id).await?.unwrap_or_default();
+        if let Some(app) = app {
+            tx.feed(change::SECRET, change::app_key(&AppRef { id: app, env: *env }));
+        }
+        Ok(())
+    }
+
+    async fn settled(&self, note: &CutNote, _epoch: u64) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let CutOf::Secret { id, env } = &note.of else { return Ok(()) };
+        let row = self.store.read_one(sql::ID, params![&self.tenant, id]).await?;
+        if let Some(app) = row.map(|row| row.opt_text(0).map(|app| app.map(AppId::new))).transpose()?.flatten() {
+            self.memory.refresh(&self.store, &self.tenant, &AppRef { id: app, env: *env }).await?;
+        }
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@
 )]
 
 mod browser;
+mod cable;
 mod chrome;
 mod passkey;
 mod postgres;
@@ -19,9 +20,10 @@ mod town;
 mod upstream;
 
 pub use browser::{Answer, Browser};
+pub use cable::Cable;
 pub use chrome::Chrome;
 pub use passkey::{Form, Passkey};
 pub use postgres::Postgres;
 pub use provider::{Provider, Signed};
-pub use town::{Engine, Town, bundle, template};
+pub use town::{Disk, Engine, Town, bundle, template};
 pub use upstream::{Arrived, Upstream};

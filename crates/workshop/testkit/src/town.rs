@@ -1,15 +1,21 @@
 //! A running server, and the local credential to call it with.
 
-use crate::{Answer, Browser, Form, Passkey, Postgres};
+use crate::{Answer, Browser, Cable, Form, Passkey, Postgres};
 use identity::{MachineKey, Signing};
 use model::{Clock, SystemClock};
 use server::{Bailiwick, Overrides, Settings};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 use tempfile::TempDir;
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    runtime::{Builder, Runtime},
+    sync::oneshot,
+    task::JoinHandle,
+};
 
 /// Which database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,14 +24,48 @@ pub enum Engine {
     Postgres,
 }
 
+/// Whether the disk has room, as far as the server can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disk {
+    Room,
+    Full,
+}
+
 /// A Bailiwick that serves on loopback until it is dropped.
 pub struct Town {
     pub port: u16,
     pub data: PathBuf,
+    /// Between it and its PostgreSQL, if it was wired so.
+    pub cable: Option<Cable>,
     key: MachineKey,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<()>>,
-    folder: Option<TempDir>,
+    place: Option<Place>,
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Town {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// What outlives a process.
+struct Place {
+    folder: TempDir,
+    clock: Arc<dyn Clock>,
+}
+
+impl Place {
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("config.toml")
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
 }
 
 impl Town {
@@ -35,32 +75,113 @@ impl Town {
 
     /// With more lines of configuration, and a clock.
     pub async fn with(engine: Engine, more: &str, clock: Arc<dyn Clock>) -> Self {
+        let database = match engine {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some(Postgres::create().await.url),
+        };
+        Self::at(database.as_deref(), more, clock).await
+    }
+
+    /// On PostgreSQL, over a cable that the test can cut.
+    pub async fn wired() -> Self {
+        let (url, cable) = Cable::to_postgres(&Postgres::create().await.url).await;
+        let mut town = Self::at(Some(&url), "", Arc::new(SystemClock)).await;
+        town.cable = Some(cable);
+        town
+    }
+
+    /// At a database that may have others; SQLite in its own folder without one.
+    pub async fn at(database: Option<&str>, more: &str, clock: Arc<dyn Clock>) -> Self {
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-        let folder = TempDir::new().unwrap();
-        let data = folder.path().join("data");
+        let place = Place { folder: TempDir::new().unwrap(), clock };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let database = match engine {
-            Engine::Sqlite => String::new(),
-            Engine::Postgres => format!("database = \"{}\"\n", Postgres::create().await.url),
-        };
+        let database = database.map(|url| format!("database = \"{url}\"\n")).unwrap_or_default();
         let root = kept().join("root.key");
-        let file = folder.path().join("config.toml");
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:{port}\"\n{database}[seal]\nroot = \"file:{}\"\n{more}",
             root.display()
         );
-        std::fs::write(&file, text).unwrap();
-        let settings = Settings::read(data.clone(), Some(&file), &Overrides::default()).unwrap();
-        std::os::unix::fs::symlink(kept().join("cache"), data.join("cache")).unwrap();
-        let (server, running) = Bailiwick::start(settings, clock).await.unwrap();
-        let key = MachineKey::load(&data).unwrap();
+        std::fs::write(place.config(), text).unwrap();
+        std::fs::create_dir_all(place.data()).unwrap();
+        std::os::unix::fs::symlink(kept().join("cache"), place.data().join("cache")).unwrap();
+        Self::serve(place, listener, Disk::Room).await
+    }
+
+    async fn serve(place: Place, listener: TcpListener, disk: Disk) -> Self {
+        let port = listener.local_addr().unwrap().port();
+        // A runtime of its own, so that a crash takes every task with it.
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (data, config, clock) = (place.data(), place.config(), Arc::clone(&place.clock));
+        let listener = listener.into_std().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let serving = tokio::spawn(async move {
-            server.listen(listener, async { drop(stopped.await) }).await;
-            running.stop().await;
+        let started = runtime.spawn(async move {
+            let (server, running) = loop {
+                let mut settings = Settings::read(data.clone(), Some(&config), &Overrides::default()).unwrap();
+                if disk == Disk::Full {
+                    settings.reserve_bytes = u64::MAX;
+                }
+                match Bailiwick::start(settings, Arc::clone(&clock)).await {
+                    // What the process before left running has not let go yet.
+                    Err(problem) if problem.code == "store.in_use" => tokio::task::yield_now().await,
+                    started => break started.unwrap(),
+                }
+            };
+            let listener = TcpListener::from_std(listener).unwrap();
+            tokio::spawn(async move {
+                server.listen(listener, async { drop(stopped.await) }).await;
+                running.stop().await;
+            })
         });
-        Self { port, data, key, stop: Some(stop), serving: Some(serving), folder: Some(folder) }
+        let serving = started.await.unwrap();
+        let data = place.data();
+        let key = MachineKey::load(&data).unwrap();
+        let (stop, serving) = (Some(stop), Some(serving));
+        Self { port, data, cable: None, key, stop, serving, place: Some(place), runtime: Some(runtime) }
+    }
+
+    /// Stops as it should, and starts again in the same place.
+    pub async fn restart(mut self, disk: Disk) -> Self {
+        drop(self.stop.take());
+        if let Some(serving) = self.serving.take() {
+            serving.await.unwrap();
+        }
+        self.start_again(disk).await
+    }
+
+    /// Stops as it should, and starts again after the data folder was changed.
+    pub async fn changed(mut self, change: impl FnOnce(&Path)) -> Self {
+        drop(self.stop.take());
+        if let Some(serving) = self.serving.take() {
+            serving.await.unwrap();
+        }
+        self.end().await;
+        change(&self.data);
+        self.start_again(Disk::Room).await
+    }
+
+    async fn end(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(30))).await.unwrap();
+        }
+    }
+
+    /// Ends as a crash ends it: nothing more is written, and nobody is told. Then starts again in the same place.
+    pub async fn crash(self, disk: Disk) -> Self {
+        self.start_again(disk).await
+    }
+
+    async fn start_again(mut self, disk: Disk) -> Self {
+        self.end().await;
+        let listener = loop {
+            match TcpListener::bind(("127.0.0.1", self.port)).await {
+                Ok(listener) => break listener,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
+        let mut again = Self::serve(self.place.take().unwrap(), listener, disk).await;
+        again.cable = self.cable.take();
+        again
     }
 
     /// Starts a server in the folder that another one left, with other configuration, and stops it again.
@@ -156,7 +277,7 @@ impl Town {
         if let Some(serving) = self.serving.take() {
             serving.await.unwrap();
         }
-        self.folder.take().unwrap()
+        self.place.take().unwrap().folder
     }
 }
 

@@ -13,3 +13,7 @@ pub(crate) const RETIRE: &str = "UPDATE deployments SET state = 'retired', relea
 pub(crate) const TOMBSTONE: &str = "INSERT INTO tombstones (tenant, app_id, retired_at, certificate) VALUES ($1, $2, $3, $4) ON CONFLICT (tenant, app_id) DO NOTHING";
 pub(crate) const STATES: &str = "SELECT state FROM deployments WHERE tenant = $1 AND app_id = $2";
 pub(crate) const TOMBSTONES: &str = "SELECT app_id, certificate FROM tombstones WHERE tenant = $1";
+pub(crate) const OPEN: &str =
+    "SELECT app_id, env FROM deployments WHERE tenant = $1 AND state IN ('live', 'expired', 'revoked')";
+/// What was issued after the copy was made carries epochs that the copy does not know: the step goes past them.
+pub(crate) const REVOKE_ALL: &str = "UPDATE deployments SET state = 'revoked', credential_epoch = credential_epoch + 1000000, revoked_by = $2, changed_at = $3 WHERE tenant = $1 AND state IN ('live', 'expired', 'revoked')";

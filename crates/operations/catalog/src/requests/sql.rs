@@ -10,3 +10,5 @@ pub(crate) const APPROVED: &str = "SELECT id, secrets FROM requests WHERE tenant
 pub(crate) const WAITING: &str = "SELECT id, secrets, compared_with FROM requests WHERE tenant = $1 AND app_id = $2 AND env = $3 AND digest = $4 AND state = 'waiting' ORDER BY created_at DESC LIMIT 1";
 pub(crate) const VOID_WAITING: &str =
     "UPDATE requests SET state = 'void', decided_at = $3 WHERE tenant = $1 AND app_id = $2 AND state = 'waiting'";
+pub(crate) const VOID_ALL: &str =
+    "UPDATE requests SET state = 'void', decided_at = $2 WHERE tenant = $1 AND state IN ('waiting', 'approved')";

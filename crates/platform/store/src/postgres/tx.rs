@@ -3,7 +3,7 @@
 //! Statements of a batch are sent together and answered together: an act costs two round trips, not six. A
 //! transaction that is dropped sends its ROLLBACK before the connection returns to the pool.
 
-use super::{errors::write_error, values};
+use super::{ANSWER, errors::write_error, values};
 use crate::{
     StoreError,
     engine::{Answer, Statement},
@@ -31,7 +31,8 @@ enum State {
 
 #[derive(Debug)]
 pub(crate) struct PostgresTx {
-    client: Object,
+    /// Gone when nothing is heard of it any more: it does not go back to the others.
+    client: Option<Object>,
     state: State,
     acts: Arc<AtomicU64>,
     committed: Arc<watch::Sender<u64>>,
@@ -39,24 +40,34 @@ pub(crate) struct PostgresTx {
 
 impl PostgresTx {
     pub(super) const fn new(client: Object, acts: Arc<AtomicU64>, committed: Arc<watch::Sender<u64>>) -> Self {
-        Self { client, state: State::Fresh, acts, committed }
+        Self { client: Some(client), state: State::Fresh, acts, committed }
     }
 
     pub(crate) async fn run(&mut self, batch: &[Statement]) -> Result<Vec<Answer>, StoreError> {
         if self.state == State::Failed {
             return Err(StoreError::Ended);
         }
-        let result = self.pipeline(batch).await;
+        let result = match tokio::time::timeout(ANSWER, self.pipeline(batch)).await {
+            Ok(result) => result,
+            Err(_) => self.unheard(),
+        };
         if result.is_err() {
             self.state = State::Failed;
         }
         result
     }
 
+    /// Nobody answered: the connection is closed, which ends what it held.
+    fn unheard<T>(&mut self) -> Result<T, StoreError> {
+        drop(self.client.take().map(Object::take));
+        Err(StoreError::unwritable("the database does not answer"))
+    }
+
     async fn pipeline(&mut self, batch: &[Statement]) -> Result<Vec<Answer>, StoreError> {
+        let client = self.client.as_ref().ok_or(StoreError::Ended)?;
         let mut prepared = Vec::with_capacity(batch.len());
         for one in batch {
-            let statement = self.client.prepare_cached(one.sql).await.map_err(write_error)?;
+            let statement = client.prepare_cached(one.sql).await.map_err(write_error)?;
             if statement.params().len() != one.params.len() {
                 let why = "the statement takes another number of parameters";
                 return Err(StoreError::Param { position: one.params.len(), why });
@@ -64,7 +75,6 @@ impl PostgresTx {
             prepared.push((statement, &one.params));
         }
         let fresh = std::mem::replace(&mut self.state, State::Open) == State::Fresh;
-        let client = &self.client;
         let begin = async { if fresh { client.batch_execute(sql::BEGIN).await } else { Ok(()) } };
         pin_mut!(begin);
         // INVARIANT: a request is sent when its future is first polled; polling in order sends in order.
@@ -94,7 +104,8 @@ impl PostgresTx {
 
     pub(crate) async fn script(&mut self, sql: &str) -> Result<(), StoreError> {
         self.run(&[]).await?;
-        self.client.batch_execute(sql).await.map_err(|error| {
+        let client = self.client.as_ref().ok_or(StoreError::Ended)?;
+        client.batch_execute(sql).await.map_err(|error| {
             self.state = State::Failed;
             write_error(error)
         })
@@ -106,7 +117,11 @@ impl PostgresTx {
             State::Fresh => return Ok(()),
             State::Open => {}
         }
-        self.client.batch_execute(sql::COMMIT).await.map_err(write_error)?;
+        let client = self.client.as_ref().ok_or(StoreError::Ended)?;
+        match tokio::time::timeout(ANSWER, client.batch_execute(sql::COMMIT)).await {
+            Ok(done) => done.map_err(write_error)?,
+            Err(_) => return self.unheard(),
+        }
         self.state = State::Ended;
         self.acts.fetch_add(1, Ordering::Relaxed);
         self.committed.send_modify(|count| *count += 1);
@@ -130,9 +145,9 @@ async fn answer(
 
 impl Drop for PostgresTx {
     fn drop(&mut self) {
-        if matches!(self.state, State::Open | State::Failed) {
+        if let Some(client) = self.client.as_ref().filter(|_| matches!(self.state, State::Open | State::Failed)) {
             // One poll sends it; whoever uses the connection next is served after it.
-            drop(self.client.batch_execute(sql::ROLLBACK).now_or_never());
+            drop(client.batch_execute(sql::ROLLBACK).now_or_never());
         }
     }
 }

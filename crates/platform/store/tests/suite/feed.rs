@@ -68,7 +68,7 @@ async fn backwards_means_reload(kind: Kind) {
 async fn other_nodes_hear_of_it(kind: Kind) {
     let house = House::new(kind).await;
     let mut config = house.config.clone();
-    config.node = "two".to_owned();
+    (config.node, config.data_dir) = ("two".to_owned(), house.dir.path().join("two"));
     let other = match kind {
         Kind::Sqlite => house.store.clone(),
         Kind::Postgres => House::open(&config, &house.authority).await.unwrap(),
@@ -91,7 +91,7 @@ async fn leases_have_one_holder(kind: Kind) {
     assert_eq!(house.store.jobs_lease("expiry", minute).await.unwrap().unwrap().term, first.term);
     if kind == Kind::Postgres {
         let mut config = house.config.clone();
-        config.node = "two".to_owned();
+        (config.node, config.data_dir) = ("two".to_owned(), house.dir.path().join("two"));
         let other = House::open(&config, &house.authority).await.unwrap();
         assert_eq!(other.jobs_lease("expiry", minute).await.unwrap(), None);
         house.clock.advance(minute);

@@ -4,7 +4,7 @@ use crate::{both, support::*};
 use ledger::{Edge, Leaf};
 use model::TenantId;
 use serde_json::json;
-use store::{Database, Event, Store, StoreError};
+use store::{Database, Event, Store, StoreConfig, StoreError};
 
 both! {
     places_are_contiguous_and_proofs_verify
@@ -72,7 +72,10 @@ async fn two_sequencers_cannot_fork(kind: Kind) {
     let house = House::new(kind).await;
     let other = match kind {
         Kind::Sqlite => house.store.clone(),
-        Kind::Postgres => House::open(&house.config, &house.authority).await.unwrap(),
+        Kind::Postgres => {
+            let data_dir = house.dir.path().join("two");
+            House::open(&StoreConfig { data_dir, ..house.config.clone() }, &house.authority).await.unwrap()
+        }
     };
     for round in 0..4 {
         let sequencers = async {
@@ -144,13 +147,32 @@ async fn a_kept_checkpoint_tells_of_a_restore(kind: Kind) {
         std::fs::copy(entry.path(), fresh.dir.path().join("checkpoints").join(entry.file_name())).unwrap();
     }
     let behind = fresh.store.behind().await.unwrap();
-    assert_eq!((behind.len(), behind[0].kept_size, behind[0].found_size), (1, 303, 1));
+    let kept_size = behind[0].kept.as_ref().map(|kept| kept.size);
+    assert_eq!((behind.len(), kept_size, behind[0].found.size), (1, Some(303), 1));
     // Longer than what was kept, and another history: a fork.
     notes(&fresh, "y", 400).await;
     let kept = std::fs::read(kept.join(hex::encode("main"))).unwrap();
     fresh.store.sequence_now().await.unwrap();
-    std::fs::write(fresh.dir.path().join("checkpoints").join(hex::encode("main")), kept).unwrap();
-    assert_eq!(fresh.store.behind().await.unwrap()[0].found_size, 401);
+    let place = fresh.dir.path().join("checkpoints").join(hex::encode("main"));
+    std::fs::write(&place, &kept).unwrap();
+    let behind = fresh.store.behind().await.unwrap();
+    assert_eq!(behind[0].found.size, 401);
+    // While it is in doubt, what was kept stays; once it is accepted, it is forgotten.
+    fresh.store.begin_recovering(&behind).await;
+    fresh.store.sequence_now().await.unwrap();
+    assert_eq!(std::fs::read(&place).unwrap(), kept);
+    let (_, mut tx) = fresh.store.write(fresh.permit(Change("log/main"))).await.unwrap();
+    tx.accept(&behind).await.unwrap();
+    tx.commit(json!({}), Some("the disk was lost")).await.unwrap();
+    assert_eq!(fresh.store.behind().await.unwrap(), [], "accepted, and the process ends here");
+    fresh.store.end_recovering(&behind).await.unwrap();
+    assert_ne!(std::fs::read(&place).unwrap(), kept);
+    assert_eq!(fresh.store.behind().await.unwrap(), []);
+    let found = fresh.events().await.into_iter().find(|event| event.action == "record.behind").unwrap();
+    let detail = &found.json().unwrap()["detail"];
+    assert_eq!((&detail["kept"]["size"], &detail["found"]["size"]), (&json!(303), &json!(401)));
+    std::fs::write(&place, "not a checkpoint").unwrap();
+    assert_eq!(fresh.store.behind().await.unwrap()[0].kept, None);
 }
 
 async fn altered_tiles_stop_the_log(kind: Kind) {

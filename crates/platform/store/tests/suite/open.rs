@@ -100,14 +100,38 @@ mod sqlite_alone {
     }
 
     #[tokio::test]
-    async fn below_the_reserve_nothing_is_written() {
+    async fn below_the_reserve_it_opens_and_nothing_is_written() {
         let house = House::still(Kind::Sqlite).await;
         house.note("a").await.unwrap();
-        let (mut config, authority, _, _dir) = house.close().await;
+        let (mut config, authority, clock, dir) = house.close().await;
         config.reserve_bytes = u64::MAX;
-        let refused = reopen(&config, &authority, &[NOTES]).await;
+        let store = House::open(&config, &authority).await.unwrap();
+        let tasks = store.start_tasks().await.unwrap();
+        let house = House { store, authority, clock, config, dir };
+        assert_eq!(house.notes().await, 1);
+        let refused = house.note("b").await.unwrap_err();
         assert!(matches!(refused, StoreError::Unwritable { .. }), "{refused:?}");
         assert_eq!((refused.problem().code.as_str(), refused.problem().status()), ("record.unwritable", 503));
+        drop(tasks);
+        let (mut config, authority, _, _dir) = house.close().await;
+        // What a start would have to write, or another's key, is refused all the same.
+        const LATER: &[Migration] =
+            &[Migration { room: "notes", number: 2, name: "later", sql: "CREATE TABLE later (id TEXT)" }];
+        let refused = reopen(&config, &authority, &[NOTES, LATER]).await;
+        assert!(matches!(refused, StoreError::Unwritable { .. }), "{refused:?}");
+        config.root = seal::RootKey::from_bytes([8; 32]);
+        let refused = reopen(&config, &authority, &[NOTES]).await;
+        assert!(matches!(refused, StoreError::WrongKey { .. }), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_new_database_below_the_reserve_is_refused() {
+        let house = House::still(Kind::Sqlite).await;
+        let (mut config, authority, _, dir) = house.close().await;
+        config.reserve_bytes = u64::MAX;
+        config.database = Database::Sqlite { path: dir.path().join("new.db") };
+        let refused = Store::open(config, authority, &[NOTES]).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Unwritable { .. }), "{refused:?}");
     }
 
     #[tokio::test]

@@ -11,6 +11,16 @@ pub const NOTE: &str = "SELECT id, body, n, raw FROM notes WHERE id = $1";
 pub const COUNT_NOTES: &str = "SELECT COUNT(*) FROM notes";
 pub const NOTES_ABOVE: &str =
     "WITH big AS (SELECT id, n FROM notes WHERE n > $1) SELECT id FROM big ORDER BY n LIMIT CAST($2 AS BIGINT)";
+
+/// Trouble from outside: the database takes no event.
+pub const FORBID_SQLITE: &str = "CREATE TRIGGER no_events BEFORE INSERT ON events
+  BEGIN SELECT RAISE(ABORT, 'no events'); END";
+pub const ALLOW_SQLITE: &str = "DROP TRIGGER no_events";
+pub const FORBID_POSTGRES: &str = "CREATE FUNCTION no_events() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN RAISE EXCEPTION 'no events'; END $$;
+  CREATE TRIGGER no_events BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION no_events()";
+pub const ALLOW_POSTGRES: &str = "DROP TRIGGER no_events ON events; DROP FUNCTION no_events()";
+
 pub const DELETE_NOTES: &str = "DELETE FROM notes";
 pub const SEEN: &str = "INSERT INTO session_seen (id, at) VALUES ($1, $2)
   ON CONFLICT (id) DO UPDATE SET at = $2";

@@ -36,6 +36,8 @@ acts! {
     Raise = APP_DEPLOY;
     Export = AUDIT_EXPORT;
     Look = APP_LIST;
+    Sever = SECRET_REVOKE;
+    Leave = SESSION_END;
 }
 
 /// A whole store in a temporary folder, with authority's memory beside it.
@@ -183,4 +185,30 @@ async fn new_database() -> String {
     connection.await.unwrap().unwrap();
     let (server, _) = cluster.rsplit_once('/').expect("`BAILIWICK_TEST_POSTGRES` is `postgres://USER@HOST:PORT/NAME`");
     format!("{server}/{name}")
+}
+
+/// From now on the database refuses every event; `allow` takes it back. From outside, as any trouble comes.
+pub async fn forbid(config: &StoreConfig) {
+    outside(config, sql::FORBID_SQLITE, sql::FORBID_POSTGRES).await;
+}
+
+pub async fn allow(config: &StoreConfig) {
+    outside(config, sql::ALLOW_SQLITE, sql::ALLOW_POSTGRES).await;
+}
+
+async fn outside(config: &StoreConfig, on_sqlite: &str, on_postgres: &str) {
+    match &config.database {
+        Database::Sqlite { path } => {
+            let conn = rusqlite::Connection::open(path).unwrap();
+            conn.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+            conn.execute_batch(on_sqlite).unwrap();
+        }
+        Database::Postgres { url } => {
+            let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+            let connection = tokio::spawn(connection);
+            client.batch_execute(on_postgres).await.unwrap();
+            drop(client);
+            connection.await.unwrap().unwrap();
+        }
+    }
 }

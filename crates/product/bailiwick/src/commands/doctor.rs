@@ -79,6 +79,11 @@ async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Line>) {
         let fix = "something else may hold the port; if not, look at the end of the server's log";
         lines.push(Line::bad("server", State::Fail, what, fix));
     }
+    let asked = async { client.get(client.route(&["readyz"])?).await };
+    lines.push(match asked.await {
+        Ok(_) => Line::ok("record", "it can be written, and nothing waits for it"),
+        Err(problem) => Line::bad("record", State::Fail, format!("{}: {}", problem.what, problem.why), problem.fix),
+    });
     let date = response.headers().get("date").and_then(|date| date.to_str().ok());
     lines.extend(date.and_then(|date| clock(date, SystemClock.now())));
     if client.has_credential() {

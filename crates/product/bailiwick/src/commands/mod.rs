@@ -14,6 +14,7 @@ pub(crate) mod logs;
 pub(crate) mod new;
 pub(crate) mod people;
 pub(crate) mod policy;
+pub(crate) mod recover;
 pub(crate) mod reject;
 pub(crate) mod requests;
 pub(crate) mod restore;
@@ -72,6 +73,7 @@ pub(crate) async fn run(command: Command, invocation: &Invocation) -> Result<Exi
         Command::Reject(args) => reject::run(args, invocation).await,
         Command::Rollback(args) => rollback::run(args, invocation).await,
         Command::Revoke(args) => revoke::run(args, invocation).await,
+        Command::Recover(args) => recover::run(args, invocation).await,
         Command::Restore(args) => restore::run(args, invocation).await,
         Command::Retire(args) => retire::run(args, invocation).await,
         Command::Secret(command) => secret::run(command, invocation).await,

@@ -14,6 +14,7 @@ pub(crate) mod made;
 pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod receipt;
+pub(crate) mod recovered;
 pub(crate) mod requests;
 pub(crate) mod secrets;
 pub(crate) mod templates;

@@ -91,12 +91,8 @@ impl Bailiwick {
 
     pub(crate) async fn switch_off(&self, asked: &Asked, name: &str, why: &str) -> Result<catalog::Receipt, Error> {
         let act = self.catalog.plan_revoke(name, why)?;
-        self.store
-            .again(|| async {
-                let permit = self.permit(&asked.caller, act.clone()).await?;
-                self.catalog.revoke(permit).await
-            })
-            .await
+        let permit = self.permit(&asked.caller, act).await?;
+        self.catalog.revoke(permit).await
     }
 }
 

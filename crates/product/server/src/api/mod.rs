@@ -11,7 +11,7 @@ mod secrets;
 mod tiles;
 mod whoami;
 
-pub(crate) use apps::OneApp;
+pub(crate) use apps::{OneApp, Why};
 pub(crate) use secrets::NewValue;
 pub(crate) use whoami::{login_over, sign_in_first};
 
@@ -61,6 +61,7 @@ pub(crate) fn router() -> (Router<Arc<Bailiwick>>, utoipa::openapi::OpenApi) {
         .routes(routes!(events::show))
         .routes(routes!(events::proof))
         .routes(routes!(events::export))
+        .routes(routes!(crate::recover::recover))
         .routes(routes!(tiles::checkpoint))
         .routes(routes!(tiles::key))
         .routes(routes!(tiles::tile))

@@ -6,11 +6,12 @@ use crate::{
     who::Asked,
 };
 use axum::extract::State;
-use identity::{AddPerson, ChangeGroups, DisablePerson, Error, ListPeople};
+use identity::{AddPerson, ChangeGroups, DisablePerson, ListPeople};
 use model::{Group, PersonId, Problem, ProblemKind};
 use serde::Deserialize;
 use serde_json::json;
 use std::{collections::BTreeSet, sync::Arc};
+use store::Recorded;
 use utoipa::ToSchema;
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -87,15 +88,9 @@ pub(crate) async fn groups(State(server): State<Arc<Bailiwick>>, asked: Asked) -
 pub(crate) async fn disable(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
     let Named { email } = asked.json()?;
     let act = DisablePerson { tenant: server.tenant.clone(), person: id(&server, &email)? };
-    let person = server
-        .store
-        .again(|| async {
-            let permit = server.permit(&asked.caller, act.clone()).await?;
-            server.identity.disable(permit).await
-        })
-        .await
-        .map_err(|error: Error| Refusal((&error).into()))?;
-    ok(json!({ "person": person }))
+    let permit = server.allowed(&asked, act).await?;
+    let done = server.identity.disable(permit).await?;
+    ok(json!({ "person": done.person, "event": done.event, "recorded": done.recorded == Recorded::InDatabase }))
 }
 
 fn id(server: &Bailiwick, email: &str) -> Result<PersonId, Refusal> {

@@ -10,8 +10,9 @@ use model::{Env, Group, Problem, ProblemKind, SecretId};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
+use store::Recorded;
 use utoipa::ToSchema;
-use vault::{ListSecrets, Owner, PutSecret, RevokeSecret, RotateSecret, SecretString};
+use vault::{ListSecrets, Owner, PutSecret, RevokeSecret, RotateSecret, SecretState, SecretString};
 
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct NewValue {
@@ -115,24 +116,25 @@ pub(crate) async fn revoke(
 ) -> Reply {
     let Revoke { env, why } = asked.json()?;
     let envs = env.map_or_else(|| Env::ALL.to_vec(), |env| vec![env]);
-    let mut revoked = Vec::new();
+    let (mut revoked, mut events, mut recorded) = (Vec::new(), Vec::new(), true);
     for env in envs {
         let act = RevokeSecret { tenant: server.tenant.clone(), id: id(&team, &name), env, why: why.clone() };
-        let done = server
-            .store
-            .again(|| async {
-                let permit = server.permit(&asked.caller, act.clone()).await?;
-                server.vault.revoke(permit).await
-            })
-            .await;
-        match done {
-            Ok(view) => revoked.push(view),
+        let permit = server.allowed(&asked, act).await?;
+        match server.vault.revoke(permit).await {
+            Ok(done) => {
+                recorded &= done.recorded == Recorded::InDatabase;
+                events.push(done.event);
+                revoked.push(match done.secret {
+                    Some(view) => json!(view),
+                    None => json!({ "id": done.id, "env": done.env, "state": SecretState::Revoked }),
+                });
+            }
             // An id that has no value in this environment has nothing to revoke in it.
             Err(error) if Problem::from(&error).kind == ProblemKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }
     }
-    ok(json!({ "revoked": revoked }))
+    ok(json!({ "revoked": revoked, "events": events, "recorded": recorded }))
 }
 
 impl Bailiwick {

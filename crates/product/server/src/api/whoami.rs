@@ -63,7 +63,7 @@ pub(crate) async fn logout(State(server): State<Arc<Bailiwick>>, asked: Asked) -
         .again(|| async {
             let act = EndSession { tenant: server.tenant.clone(), session: session.id.clone() };
             let permit = server.permit(&asked.caller, act).await?;
-            server.identity.end_session(permit).await
+            server.identity.end_session(permit).await.map(drop)
         })
         .await;
     ended?;

@@ -151,7 +151,7 @@ pub(super) async fn end(State(server): State<Arc<Bailiwick>>, Path(id): Path<Str
         .store
         .again(|| async {
             let permit = server.permit(&asked.caller, act.clone()).await?;
-            server.identity.end_session(permit).await
+            server.identity.end_session(permit).await.map(drop)
         })
         .await?;
     Ok(Redirect::to("/me").into_response())

@@ -111,7 +111,7 @@ impl House {
 
     pub(crate) async fn tx(&self, tenant: &str) -> Tx {
         let tenant = TenantId::new(tenant);
-        let caller = Caller::new(tenant.clone(), Who::System { job: "test" });
+        let caller = Caller::new(tenant.clone(), Who::System { job: "test".into() });
         let permit = self.authority.decide(&caller, Run(tenant)).unwrap();
         self.store.write(permit).await.unwrap().1
     }

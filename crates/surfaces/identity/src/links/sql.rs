@@ -10,3 +10,4 @@ pub(crate) const VOID_OF_PERSON: &str =
 /// The newest link of a person: who made it, when, and whether it was used.
 pub(crate) const NEWEST: &str =
     "SELECT made_by, made_at, spent_at FROM links WHERE tenant = $1 AND person = $2 ORDER BY made_at DESC LIMIT 1";
+pub(crate) const VOID_ALL: &str = "UPDATE links SET spent_at = $2 WHERE tenant = $1 AND spent_at IS NULL";

@@ -15,6 +15,7 @@ pub(crate) const END_OF_PERSON: &str =
     "UPDATE sessions SET ended_at = $3 WHERE tenant = $1 AND person = $2 AND ended_at IS NULL";
 pub(crate) const END_OF_APP: &str =
     "UPDATE sessions SET ended_at = $4 WHERE tenant = $1 AND app_id = $2 AND env = $3 AND ended_at IS NULL";
+pub(crate) const END_ALL: &str = "UPDATE sessions SET ended_at = $2 WHERE tenant = $1 AND ended_at IS NULL";
 
 pub(crate) const INSERT_CODE: &str = "INSERT INTO codes (tenant, hash, binding, session, app_id, env, return_to, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 pub(crate) const TAKE_CODE: &str =
@@ -30,3 +31,4 @@ pub(crate) const SEEN: FreeWrite = FreeWrite::new(
 );
 pub(crate) const UNSEEN: FreeWrite =
     FreeWrite::new(Table::SessionSeen, "DELETE FROM session_seen WHERE tenant = $1 AND seen_at < $2");
+pub(crate) const DROP_ALL_CODES: &str = "DELETE FROM codes WHERE tenant = $1";

@@ -181,8 +181,9 @@ async fn a_revoked_secret_is_gone(kind: Kind) {
         why: "it leaked".to_owned(),
     };
     for _ in 0..2 {
-        let view = house.vault.revoke(house.permit(revoke())).await.unwrap();
-        assert_eq!(view.state, SecretState::Revoked);
+        let revoked = house.vault.revoke(house.permit(revoke())).await.unwrap();
+        assert_eq!(revoked.recorded, store::Recorded::InDatabase);
+        assert_eq!(revoked.secret.unwrap().state, SecretState::Revoked);
     }
     let problem = house.send(&running, &placeholder).await.unwrap_err();
     assert_eq!(problem.code, "secret.revoked");

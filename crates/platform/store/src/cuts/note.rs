@@ -1,0 +1,153 @@
+//! What is noted of a cut: enough to do and to record it later, by another process, with nothing in memory.
+
+use crate::{Also, Outcome, StoreError};
+use authority::{ACTS, AppRef, Kept, Rule, Spent, Target, rules};
+use model::{Env, EventId, PersonId, SecretId, SessionId, TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+use std::sync::Arc;
+
+/// What is taken away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CutOf {
+    Apps(Vec<AppRef>),
+    Person(PersonId),
+    Secret { id: SecretId, env: Env },
+    Session(SessionId),
+}
+
+/// One cut, with all that its events will say.
+#[derive(Debug, Clone)]
+pub struct CutNote {
+    /// The id that its event will have, or has.
+    pub event: EventId,
+    pub at: Timestamp,
+    pub of: CutOf,
+    /// Ids only, nothing personal.
+    pub detail: Json,
+    /// Free text of the caller; sealed wherever it is kept.
+    pub why: Option<String>,
+    pub also: Vec<Also>,
+    pub(crate) spent: Arc<Spent>,
+}
+
+impl CutNote {
+    pub(crate) fn new(spent: Spent, of: CutOf, at: Timestamp) -> Self {
+        let (event, detail) = (EventId::generate(), json!({}));
+        Self { event, at, of, detail, why: None, also: Vec::new(), spent: Arc::new(spent) }
+    }
+
+    #[must_use]
+    pub fn rule(&self) -> &'static Rule {
+        self.spent.rule()
+    }
+
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        self.spent.target()
+    }
+
+    #[must_use]
+    pub fn tenant(&self) -> &TenantId {
+        &self.spent.target().tenant
+    }
+
+    /// The caller's chain, as its event has it.
+    #[must_use]
+    pub fn by(&self) -> String {
+        self.spent.caller().chain().join(" ")
+    }
+
+    /// The apps that are cut, if it is apps.
+    #[must_use]
+    pub fn apps(&self) -> &[AppRef] {
+        match &self.of {
+            CutOf::Apps(apps) => apps,
+            CutOf::Person(_) | CutOf::Secret { .. } | CutOf::Session(_) => &[],
+        }
+    }
+
+    /// Whether it is the same act on the same thing.
+    pub(crate) fn is_as(&self, other: &Self) -> bool {
+        self.rule() == other.rule() && self.target() == other.target() && self.of == other.of
+    }
+
+    /// Whether such cuts come by themselves or in great numbers.
+    pub(crate) fn is_common(&self) -> bool {
+        self.rule() == &rules::SESSION_END || self.rule() == &rules::APP_EXPIRE
+    }
+}
+
+/// As it stands in the journal, before it is sealed.
+#[derive(Debug, Serialize, Deserialize)]
+struct Written {
+    kept: Kept,
+    event: EventId,
+    at: Timestamp,
+    of: CutOf,
+    detail: Json,
+    why: Option<String>,
+    also: Vec<WrittenAlso>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct WrittenAlso {
+    id: EventId,
+    action: String,
+    detail: Json,
+    why: Option<String>,
+}
+
+impl CutNote {
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, StoreError> {
+        let also = |also: &Also| WrittenAlso {
+            id: also.id.clone(),
+            action: also.action.to_owned(),
+            detail: also.detail.clone(),
+            why: also.why.clone(),
+        };
+        let written = Written {
+            kept: self.spent.keep(),
+            event: self.event.clone(),
+            at: self.at,
+            of: self.of.clone(),
+            detail: self.detail.clone(),
+            why: self.why.clone(),
+            also: self.also.iter().map(also).collect(),
+        };
+        serde_json::to_vec(&written).map_err(StoreError::json)
+    }
+
+    /// `None` for what this version does not know: its cut cannot be done here.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        let written: Written = serde_json::from_slice(bytes).ok()?;
+        let also = |also: WrittenAlso| {
+            let rule = ACTS.iter().find(|rule| rule.name == also.action)?;
+            let outcome = Outcome::Allowed;
+            Some(Also { id: also.id, action: rule.name, outcome, detail: also.detail, why: also.why })
+        };
+        Some(Self {
+            event: written.event,
+            at: written.at,
+            of: written.of,
+            detail: written.detail,
+            why: written.why,
+            also: written.also.into_iter().map(also).collect::<Option<_>>()?,
+            spent: Arc::new(Spent::again(written.kept)?),
+        })
+    }
+}
+
+/// The detail of an event that was written after its time.
+pub(crate) fn late(detail: Json, written_at: Timestamp) -> Json {
+    match detail {
+        Json::Object(mut fields) => {
+            fields.insert("written_late_at".to_owned(), json!(written_at));
+            Json::Object(fields)
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
+            json!({ "written_late_at": written_at, "detail": detail })
+        }
+    }
+}

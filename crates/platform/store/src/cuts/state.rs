@@ -1,0 +1,190 @@
+//! What stands: cuts that the database may not show yet, and the journal that some of them are in.
+
+use super::{CutNote, CutRows};
+use crate::{
+    Store, StoreError,
+    journal::{Found, Journal, JournalError, Room, Slot},
+};
+use model::EventId;
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use tokio::sync::Notify;
+
+/// How far a cut has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Whoever made it is about to write it.
+    UnderWay,
+    /// It could not be written; in the journal if there is a place.
+    Waits(Option<Slot>),
+}
+
+#[derive(Debug)]
+struct Standing {
+    note: Arc<CutNote>,
+    stage: Stage,
+}
+
+pub(crate) struct Cuts {
+    standing: Mutex<Vec<Standing>>,
+    /// How many of them wait: looked at before each act.
+    waiting: AtomicUsize,
+    journal: Mutex<Journal>,
+    damaged: Mutex<Vec<usize>>,
+    pub(crate) rows: OnceLock<Weak<dyn CutRows>>,
+    pub(crate) wake: Notify,
+    /// One writes at a time.
+    pub(crate) writing: tokio::sync::Mutex<()>,
+}
+
+impl fmt::Debug for Cuts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cuts").field("waiting", &self.waiting).finish_non_exhaustive()
+    }
+}
+
+/// What an operator is told of the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct JournalState {
+    /// Cuts that wait to be written to the database.
+    pub waiting: usize,
+    /// How many of them the journal did not take: a restart would bring back what they cut.
+    pub in_memory: usize,
+    /// Blocks that hold something that is no entry.
+    pub damaged: usize,
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Cuts {
+    pub(crate) fn new(journal: Journal, found: Found) -> Self {
+        let mut standing = Vec::new();
+        let mut damaged = found.damaged;
+        for (slot, bytes) in found.entries {
+            match CutNote::of_bytes(&bytes) {
+                Some(note) => standing.push(Standing { note: Arc::new(note), stage: Stage::Waits(Some(slot)) }),
+                None => damaged.push(slot.first()),
+            }
+        }
+        if !damaged.is_empty() {
+            tracing::error!(blocks = ?damaged, "the journal of cuts holds what is no entry: a cut may be lost");
+        }
+        Self {
+            waiting: AtomicUsize::new(standing.len()),
+            standing: Mutex::new(standing),
+            journal: Mutex::new(journal),
+            damaged: Mutex::new(damaged),
+            rows: OnceLock::new(),
+            wake: Notify::new(),
+            writing: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    pub(crate) fn any_waits(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) > 0
+    }
+
+    /// The cut stands from now on. The one of the same thing that stands already, if there is one.
+    pub(crate) fn begin(&self, note: &Arc<CutNote>) -> Option<Arc<CutNote>> {
+        let mut standing = lock(&self.standing);
+        let same = standing.iter().find(|other| other.note.is_as(note) && matches!(other.stage, Stage::Waits(_)));
+        if let Some(same) = same {
+            return Some(Arc::clone(&same.note));
+        }
+        standing.push(Standing { note: Arc::clone(note), stage: Stage::UnderWay });
+        None
+    }
+
+    pub(crate) fn end(&self, event: &EventId) {
+        self.edit(|standing| standing.retain(|one| one.note.event != *event));
+    }
+
+    /// It waits, with what its event says now.
+    pub(crate) fn wait(&self, note: Arc<CutNote>, slot: Option<Slot>) {
+        self.edit(|standing| {
+            standing.retain(|one| one.note.event != note.event);
+            standing.push(Standing { note, stage: Stage::Waits(slot) });
+        });
+        self.wake.notify_one();
+    }
+
+    fn edit(&self, edit: impl FnOnce(&mut Vec<Standing>)) {
+        let mut standing = lock(&self.standing);
+        edit(&mut standing);
+        let waiting = standing.iter().filter(|one| matches!(one.stage, Stage::Waits(_))).count();
+        self.waiting.store(waiting, Ordering::Release);
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<CutNote>> {
+        lock(&self.standing).iter().map(|one| Arc::clone(&one.note)).collect()
+    }
+
+    /// Those that wait, oldest first, with their place in the journal.
+    pub(crate) fn waiting(&self) -> Vec<(Arc<CutNote>, Option<Slot>)> {
+        let standing = lock(&self.standing);
+        let waits = |one: &Standing| match one.stage {
+            Stage::Waits(slot) => Some((Arc::clone(&one.note), slot)),
+            Stage::UnderWay => None,
+        };
+        let mut waiting: Vec<_> = standing.iter().filter_map(waits).collect();
+        waiting.sort_by_key(|(note, _)| note.at);
+        waiting
+    }
+
+    /// Blocks on the disk.
+    pub(crate) fn append(&self, note: &CutNote) -> Result<Slot, StoreError> {
+        let room = if note.is_common() { Room::Shared } else { Room::All };
+        lock(&self.journal).append(&note.to_bytes()?, room).map_err(|error| match error {
+            JournalError::Full => StoreError::unwritable("the journal of cuts is full"),
+            JournalError::Io(error) => StoreError::journal(error),
+        })
+    }
+
+    /// Blocks on the disk.
+    pub(crate) fn free(&self, slot: Slot) {
+        if let Err(error) = lock(&self.journal).free(slot) {
+            // Its event stands: at the next start it is seen to, and freed then.
+            tracing::warn!(%error, "an entry of the journal of cuts could not be freed");
+        }
+    }
+
+    /// What is damaged; `clear` once the record says so.
+    pub(crate) fn damaged(&self) -> Vec<usize> {
+        lock(&self.damaged).clone()
+    }
+
+    pub(crate) fn clear_damaged(&self) {
+        let damaged = std::mem::take(&mut *lock(&self.damaged));
+        if let Err(error) = lock(&self.journal).clear(&damaged) {
+            tracing::warn!(%error, "damaged blocks of the journal of cuts could not be cleared");
+        }
+    }
+
+    fn state(&self) -> JournalState {
+        let waiting = self.waiting();
+        let in_memory = waiting.iter().filter(|(_, slot)| slot.is_none()).count();
+        JournalState { waiting: waiting.len(), in_memory, damaged: lock(&self.damaged).len() }
+    }
+}
+
+impl Store {
+    /// Every cut that the database may not show yet, oldest or newest in no order: what is read into memory must show
+    /// each of them.
+    #[must_use]
+    pub fn standing(&self) -> Vec<Arc<CutNote>> {
+        self.cuts.all()
+    }
+
+    /// How it is with cuts that could not be written.
+    #[must_use]
+    pub fn journal_state(&self) -> JournalState {
+        self.cuts.state()
+    }
+}

@@ -1,0 +1,283 @@
+//! Writing a cut: at once, by whoever made it; else from the journal, as soon as it can be.
+
+use super::{CutNote, CutOf, note::late};
+use crate::{Outcome, Store, StoreError, Tx, event::Draft};
+use async_trait::async_trait;
+use authority::{Act, Caller, Permit, Target};
+use model::{EventId, TenantId};
+use serde_json::json;
+use std::{
+    error::Error,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+/// How long a cut waits for its record before the journal takes it: whoever asked wants to know that it is done.
+const RECORD_WITHIN: Duration = Duration::from_secs(3);
+/// The same, from the journal; nobody waits.
+const LATE_WITHIN: Duration = Duration::from_secs(10);
+/// Between attempts while something waits.
+const RETRY: Duration = Duration::from_millis(500);
+
+type Failed = Box<dyn Error + Send + Sync>;
+
+/// The rows of cuts: each room's own, or all of them by the assembly.
+#[async_trait]
+pub trait CutRows: Send + Sync {
+    /// Writes the rows that make the cut last, and names the change for the feed. Rows that are gone are none to write.
+    async fn rows(&self, note: &CutNote, tx: &mut Tx) -> Result<(), Failed>;
+
+    /// It is committed, as of this epoch: memory is to be read again.
+    async fn settled(&self, note: &CutNote, epoch: u64) -> Result<(), Failed>;
+}
+
+/// Where a cut is recorded when it has been made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    InDatabase,
+    /// Not yet; a restart keeps it cut.
+    InJournal,
+    /// Not yet, and the journal did not take it either: a restart before it is written brings back what was cut.
+    InMemory,
+}
+
+/// A cut that was begun. If it is dropped before `record` has ended, it is written all the same.
+#[derive(Debug)]
+pub struct Cutting {
+    store: Arc<Store>,
+    note: CutNote,
+    /// It stands already: the same cut, not written yet.
+    same: Option<Arc<CutNote>>,
+    done: bool,
+}
+
+impl Store {
+    /// Begins a cut: from now on it stands. Take it away in memory next, then `record`.
+    pub fn cut<A: Act>(self: &Arc<Self>, permit: Permit<A>, of: CutOf) -> (A, Cutting) {
+        let (act, spent) = permit.spend();
+        let note = CutNote::new(spent, of, self.clock.now());
+        let same = self.cuts.begin(&Arc::new(note.clone()));
+        (act, Cutting { store: Arc::clone(self), note, same, done: false })
+    }
+
+    /// Who writes the rows of cuts that stand in the journal. Held weakly.
+    pub fn write_cuts_with(&self, rows: Weak<dyn CutRows>) {
+        if self.cuts.rows.set(rows).is_err() {
+            tracing::warn!("who writes cuts was said before");
+        }
+    }
+}
+
+impl Cutting {
+    /// The id that the event will have: of the one that stands already, if there is one.
+    #[must_use]
+    pub fn event(&self) -> &EventId {
+        self.same.as_ref().map_or(&self.note.event, |same| &same.event)
+    }
+
+    /// The note, to say more in.
+    pub const fn note(&mut self) -> &mut CutNote {
+        &mut self.note
+    }
+
+    /// The same cut, made before and not written yet.
+    #[must_use]
+    pub const fn same(&self) -> Option<&Arc<CutNote>> {
+        self.same.as_ref()
+    }
+
+    /// There was nothing to cut.
+    pub fn forget(mut self) {
+        self.done = true;
+        if self.same.is_none() {
+            self.store.cuts.end(&self.note.event);
+        }
+    }
+
+    /// Writes it; where it cannot be written, the journal takes it. Never fails.
+    pub async fn record(mut self, rows: &dyn CutRows) -> Recorded {
+        let store = Arc::clone(&self.store);
+        if let Some(same) = self.same.take() {
+            self.done = true;
+            store.cuts.wake.notify_one();
+            return store.where_is(&same);
+        }
+        let note = Arc::new(self.note.clone());
+        let failed = match tokio::time::timeout(RECORD_WITHIN, store.write_cut(&note, rows, When::Now)).await {
+            Ok(Ok(epoch)) => {
+                self.done = true;
+                store.settle(&note, epoch, rows).await;
+                return Recorded::InDatabase;
+            }
+            Ok(Err(failed)) => failed,
+            Err(_) => "the database did not answer in time".into(),
+        };
+        self.done = true;
+        tracing::error!(error = &*failed, act = note.rule().name, event = %note.event, "cut, and not in the record yet");
+        store.into_journal(note).await
+    }
+}
+
+impl Drop for Cutting {
+    /// Whoever asked went away, or the act failed after the cut: it is done, so it is written.
+    fn drop(&mut self) {
+        if !self.done && self.same.is_none() {
+            self.store.cuts.wait(Arc::new(self.note.clone()), None);
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    Now,
+    /// It may have been written already: by an answer that did not arrive, or before a crash.
+    Late,
+}
+
+impl Store {
+    /// The epoch as of which it stands in the database.
+    async fn write_cut(self: &Arc<Self>, note: &Arc<CutNote>, rows: &dyn CutRows, when: When) -> Result<u64, Failed> {
+        if when == When::Late && self.event(note.tenant(), &note.event).await?.is_some() {
+            return Ok(self.epoch(note.tenant()).await?);
+        }
+        let mut tx = self.begin_cut(note).await?;
+        rows.rows(note, &mut tx).await?;
+        let mut detail = note.detail.clone();
+        for also in &note.also {
+            let mut also = also.clone();
+            if when == When::Late {
+                also.detail = late(also.detail, self.clock.now());
+            }
+            tx.also(also);
+        }
+        if when == When::Late {
+            detail = late(detail, self.clock.now());
+        }
+        Ok(tx.commit(detail, note.why.as_deref()).await?.epoch)
+    }
+
+    async fn settle(&self, note: &CutNote, epoch: u64, rows: &dyn CutRows) {
+        while let Err(error) = rows.settled(note, epoch).await {
+            tracing::warn!(%error, act = note.rule().name, "memory could not be read again after a cut");
+            // It stays cut in memory meanwhile.
+            tokio::time::sleep(RETRY).await;
+        }
+        self.cuts.end(&note.event);
+    }
+
+    async fn into_journal(self: &Arc<Self>, note: Arc<CutNote>) -> Recorded {
+        let (store, noted) = (Arc::clone(self), Arc::clone(&note));
+        let appended = tokio::task::spawn_blocking(move || store.cuts.append(&noted)).await;
+        let slot = match appended.map_err(|_| StoreError::Closed).and_then(|appended| appended) {
+            Ok(slot) => Some(slot),
+            Err(error) => {
+                let error: &dyn Error = &error;
+                tracing::error!(error, act = note.rule().name, event = %note.event, "cut in memory alone: a restart before it is written brings back what was cut");
+                None
+            }
+        };
+        self.cuts.wait(note, slot);
+        if slot.is_some() { Recorded::InJournal } else { Recorded::InMemory }
+    }
+
+    fn where_is(&self, note: &CutNote) -> Recorded {
+        let found = self.cuts.waiting().into_iter().find(|(other, _)| other.event == note.event);
+        match found {
+            Some((_, Some(_))) => Recorded::InJournal,
+            Some((_, None)) => Recorded::InMemory,
+            None => Recorded::InDatabase,
+        }
+    }
+
+    /// Writes every cut that waits. Whoever could give authority waits for it (`Store::write`).
+    ///
+    /// # Errors
+    /// `StoreError::Unwritable` when one of them still waits.
+    pub async fn write_waiting_cuts(self: &Arc<Self>) -> Result<(), StoreError> {
+        let _one = self.cuts.writing.lock().await;
+        let Some(rows) = self.cuts.rows.get().and_then(Weak::upgrade) else {
+            return Err(StoreError::unwritable("cuts wait for their record"));
+        };
+        let mut left = None;
+        for (note, slot) in self.cuts.waiting() {
+            let written = tokio::time::timeout(LATE_WITHIN, self.write_cut(&note, &*rows, When::Late)).await;
+            match written.unwrap_or_else(|_| Err("the database did not answer in time".into())) {
+                Ok(epoch) => {
+                    self.settle(&note, epoch, &*rows).await;
+                    self.free(slot).await;
+                    tracing::info!(act = note.rule().name, event = %note.event, "a cut that waited is in the record");
+                }
+                Err(error) => {
+                    if slot.is_none() {
+                        self.into_journal(Arc::clone(&note)).await;
+                    }
+                    left = Some(error);
+                }
+            }
+        }
+        match left {
+            None => Ok(()),
+            Some(error) => {
+                Err(StoreError::Unwritable { reason: "cuts wait for their record", source: Some(Arc::from(error)) })
+            }
+        }
+    }
+
+    async fn free(self: &Arc<Self>, slot: Option<crate::journal::Slot>) {
+        let Some(slot) = slot else { return };
+        let store = Arc::clone(self);
+        if tokio::task::spawn_blocking(move || store.cuts.free(slot)).await.is_err() {
+            tracing::warn!("an entry of the journal of cuts was not freed");
+        }
+    }
+
+    /// Writes what waits, and tells the record of damage, until it is stopped.
+    pub(crate) async fn cuts_loop(self: Arc<Self>) {
+        let mut failures = 0_u32;
+        loop {
+            if !self.cuts.any_waits() && self.cuts.damaged().is_empty() {
+                failures = 0;
+                self.cuts.wake.notified().await;
+            }
+            if let Err(error) = self.write_late().await {
+                failures += 1;
+                // The first, then ever more rarely.
+                if failures.is_power_of_two() {
+                    let error: &dyn Error = &error;
+                    tracing::error!(error, waiting = self.journal_state().waiting, "cuts could not be written yet");
+                }
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+
+    async fn write_late(self: &Arc<Self>) -> Result<(), StoreError> {
+        self.note_damage().await?;
+        if self.cuts.any_waits() { self.write_waiting_cuts().await } else { Ok(()) }
+    }
+
+    /// What was damaged may have been a cut: the record says so.
+    async fn note_damage(&self) -> Result<(), StoreError> {
+        let damaged = self.cuts.damaged();
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        let caller = Caller::system("record");
+        let target = Target::new(TenantId::main(), format!("node/{}", self.node));
+        let gap = Draft {
+            id: EventId::generate(),
+            at: self.clock.now(),
+            caller: &caller,
+            target: &target,
+            action: "record.gap",
+            durability: "use",
+            exception: None,
+            outcome: Outcome::Failed,
+            detail: json!({ "class": "cut", "blocks": damaged }),
+            why: None,
+        };
+        self.write_events(&[gap]).await?;
+        self.cuts.clear_damaged();
+        Ok(())
+    }
+}

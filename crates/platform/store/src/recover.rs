@@ -1,0 +1,161 @@
+//! Trust in the database: whether it continues what this node has seen of the record, and what happens when it does not.
+//!
+//! A node keeps its newest checkpoint beside the database, written after the commit that holds it is durable. A database
+//! that does not continue it is an older copy, or another history. Refuses to forget what was kept until a person has
+//! accepted the database, in an act that names both heads.
+
+use crate::{Outcome, Store, StoreError, Tx, event::Draft, params, sql};
+use authority::{Caller, Target};
+use ledger::Checkpoint;
+use model::{EventId, TenantId};
+use serde::Serialize;
+use serde_json::json;
+use std::{fs, sync::atomic::Ordering};
+
+/// How far a log went, and its root in hex.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Head {
+    pub size: u64,
+    pub root: String,
+}
+
+/// The database does not continue a checkpoint that this node has kept: an old backup was restored, or the log was
+/// cut or forked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Behind {
+    pub tenant: TenantId,
+    /// None when the file does not hold a checkpoint of this log any more.
+    pub kept: Option<Head>,
+    pub found: Head,
+}
+
+fn head(checkpoint: &Checkpoint) -> Head {
+    Head { size: checkpoint.size(), root: hex::encode(checkpoint.root().as_bytes()) }
+}
+
+impl Store {
+    /// Compares the checkpoints that this node has kept with the database: what is behind must start *recovering*.
+    ///
+    /// # Errors
+    /// As `read`; `StoreError::File` when what was kept cannot be read.
+    pub async fn behind(&self) -> Result<Vec<Behind>, StoreError> {
+        let mut found = Vec::new();
+        let entries = match fs::read_dir(self.kept_folder()) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(found),
+            Err(error) => return Err(StoreError::file(error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(StoreError::file)?;
+            let name = entry.file_name().to_str().and_then(|name| hex::decode(name).ok());
+            // A file that was being written when the machine stopped is not a checkpoint.
+            let Some(tenant) = name.and_then(|name| String::from_utf8(name).ok()).map(TenantId::new) else {
+                continue;
+            };
+            let note = fs::read(entry.path()).map_err(StoreError::file)?;
+            if let Some(behind) = self.judge(tenant, &note).await? {
+                found.push(behind);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn judge(&self, tenant: TenantId, note: &[u8]) -> Result<Option<Behind>, StoreError> {
+        let kept = self.open_checkpoint(&tenant, note).ok().map(|kept| kept.checkpoint().clone());
+        let now = match self.checkpoint(&tenant).await {
+            Ok(now) => now.map(|now| now.checkpoint().clone()),
+            Err(StoreError::Ledger(_)) => None,
+            Err(error) => return Err(error),
+        };
+        let continues = match (&kept, &now) {
+            (Some(kept), Some(now)) => match self.continues(&tenant, kept, now).await {
+                // Without its tiles nothing can be shown, and what is not shown does not hold.
+                Err(StoreError::Ledger(_)) => false,
+                continues => continues?,
+            },
+            (Some(kept), None) => kept.size() == 0,
+            (None, _) => false,
+        };
+        if continues {
+            return Ok(None);
+        }
+        let found = now.as_ref().map_or_else(|| Head { size: 0, root: String::new() }, head);
+        let behind = Behind { kept: kept.as_ref().map(head), found, tenant };
+        Ok(if self.was_accepted(&behind).await? { None } else { Some(behind) })
+    }
+
+    /// Whether a person accepted this very loss, and the process ended before it was forgotten here.
+    async fn was_accepted(&self, behind: &Behind) -> Result<bool, StoreError> {
+        let Some(kept) = &behind.kept else { return Ok(false) };
+        let found = self.read(sql::ACCEPTED, params![&behind.tenant, kept.size, kept.root.as_str()]).await?;
+        Ok(!found.is_empty())
+    }
+
+    #[must_use]
+    pub fn is_recovering(&self) -> bool {
+        self.recovering.load(Ordering::Acquire)
+    }
+
+    /// From now on what was kept stays as it is. The record says what was found, if it can be written.
+    pub async fn begin_recovering(&self, behind: &[Behind]) {
+        self.recovering.store(true, Ordering::Release);
+        let caller = Caller::system("recovery");
+        for behind in behind {
+            let target = Target::new(behind.tenant.clone(), format!("log/{}", behind.tenant));
+            let draft = Draft {
+                id: EventId::generate(),
+                at: self.clock.now(),
+                caller: &caller,
+                target: &target,
+                action: "record.behind",
+                durability: "use",
+                exception: None,
+                outcome: Outcome::Failed,
+                detail: json!({ "node": self.node, "kept": behind.kept, "found": behind.found }),
+                why: None,
+            };
+            if let Err(error) = self.write_events(&[draft]).await {
+                tracing::error!(%error, "that the database is behind could not be recorded");
+            }
+        }
+    }
+
+    /// The database was accepted: this node keeps its checkpoints from now on.
+    ///
+    /// # Errors
+    /// As a write; `StoreError::File`. The next start asks again whether it was accepted.
+    pub async fn end_recovering(&self, behind: &[Behind]) -> Result<(), StoreError> {
+        self.sequence_now().await?;
+        self.recovering.store(false, Ordering::Release);
+        for behind in behind {
+            if let Some(now) = self.checkpoint(&behind.tenant).await? {
+                self.keep_checkpoint(&behind.tenant, now.note().as_bytes()).map_err(StoreError::file)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Tx {
+    /// Writes that this loss was accepted, by the act of this transaction; jobs that were leased are free.
+    ///
+    /// # Errors
+    /// As `execute`.
+    pub async fn accept(&mut self, behind: &[Behind]) -> Result<(), StoreError> {
+        let (event, now) = (self.event().clone(), self.now());
+        for behind in behind {
+            let kept = behind.kept.as_ref();
+            let row = params![
+                &behind.tenant,
+                &event,
+                now,
+                kept.map_or(0, |kept| kept.size),
+                kept.map_or("", |kept| kept.root.as_str()),
+                behind.found.size,
+                behind.found.root.as_str(),
+            ];
+            self.execute(sql::ACCEPT, row).await?;
+        }
+        self.execute(sql::FREE_LEASES, &[]).await.map(drop)
+    }
+}

@@ -1,0 +1,286 @@
+//! Cuts: made whether or not they can be recorded, kept over a crash, and in the record as soon as it takes them.
+
+use crate::{both, sql, support::*};
+use async_trait::async_trait;
+use authority::Act;
+use model::{Env, EventId, ManualClock, SecretId, SessionId, TenantId};
+use serde_json::{Value as Json, json};
+use std::{
+    error::Error,
+    path::PathBuf,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+use store::{Also, CutNote, CutOf, CutRows, Outcome, Recorded, Store, StoreConfig, StoreError, Tx, params};
+
+both! {
+    a_cut_is_recorded_at_once_when_it_can_be
+    a_cut_that_cannot_be_recorded_is_kept_over_a_crash_and_written_with_its_promised_ids
+    nothing_that_could_give_authority_overtakes_a_cut
+    what_was_written_before_a_crash_is_not_written_twice
+    a_cut_whose_caller_went_away_is_written
+    the_same_cut_twice_stands_once
+    damage_in_the_journal_is_a_gap_in_the_record
+}
+
+/// A room that writes one note for each cut, named as its event.
+struct Room;
+
+#[async_trait]
+impl CutRows for Room {
+    async fn rows(&self, note: &CutNote, tx: &mut Tx) -> Result<(), Box<dyn Error + Send + Sync>> {
+        assert_eq!(tx.now(), note.at);
+        tx.execute(sql::INSERT_NOTE, params![note.event.as_str(), note.by(), 1_i64, None::<Vec<u8>>]).await?;
+        tx.feed("secret", "a");
+        Ok(())
+    }
+
+    async fn settled(&self, _note: &CutNote, _epoch: u64) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(())
+    }
+}
+
+fn secret(id: &str) -> CutOf {
+    CutOf::Secret { id: SecretId::new(id), env: Env::Prod }
+}
+
+/// Cuts as ana, with a reason and a second event; the ids that were promised.
+async fn cut(house: &House, id: &'static str) -> (EventId, EventId, Recorded) {
+    let permit = house.authority.decide(&ana(&house.clock), Sever(id)).unwrap();
+    let (_, mut cutting) = house.store.cut(permit, secret(id));
+    let (event, done) = (cutting.event().clone(), EventId::generate());
+    let note = cutting.note();
+    note.detail = json!({ "secret": id });
+    note.why = Some("canary: it leaked".to_owned());
+    note.also.push(Also {
+        id: done.clone(),
+        action: "app.revoke.done",
+        outcome: Outcome::Allowed,
+        detail: json!({ "lines": 2 }),
+        why: None,
+    });
+    (event, done, cutting.record(&Room).await)
+}
+
+async fn shown(store: &Store, id: &EventId) -> Option<Json> {
+    let event = store.event(&TenantId::main(), id).await.unwrap()?;
+    Some(store.show(&event).await.unwrap())
+}
+
+/// Starts the tasks with the room, as a start does.
+async fn working(store: &Arc<Store>) -> (Arc<Room>, store::Tasks) {
+    let room = Arc::new(Room);
+    let weak: Weak<Room> = Arc::downgrade(&room);
+    store.write_cuts_with(weak);
+    (room, store.start_tasks().await.unwrap())
+}
+
+async fn until_nothing_waits(store: &Store) {
+    let written = async {
+        while store.journal_state().waiting > 0 || store.journal_state().damaged > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), written).await.expect("what waits is written");
+}
+
+fn journal(config: &StoreConfig) -> PathBuf {
+    config.data_dir.join("cuts.journal")
+}
+
+async fn a_cut_is_recorded_at_once_when_it_can_be(kind: Kind) {
+    let house = House::new(kind).await;
+    let (event, done, recorded) = cut(&house, "a").await;
+    assert_eq!(recorded, Recorded::InDatabase);
+    assert!(house.store.standing().is_empty());
+    assert_eq!(house.notes().await, 1);
+    let (event, done) = (shown(&house.store, &event).await.unwrap(), shown(&house.store, &done).await.unwrap());
+    assert_eq!(
+        (&event["action"], &event["durability"], &event["why"]),
+        (&json!("secret.revoke"), &json!("cut"), &json!("canary: it leaked"))
+    );
+    assert_eq!((&event["detail"], &done["detail"]), (&json!({ "secret": "a" }), &json!({ "lines": 2 })));
+    assert_eq!(house.store.epoch(&TenantId::main()).await.unwrap(), 1);
+}
+
+async fn a_cut_that_cannot_be_recorded_is_kept_over_a_crash_and_written_with_its_promised_ids(kind: Kind) {
+    let house = House::still(kind).await;
+    let (_room, tasks) = working(&house.store).await;
+    forbid(&house.config).await;
+    let (event, done, recorded) = cut(&house, "a").await;
+    assert_eq!(recorded, Recorded::InJournal);
+    assert_eq!((house.notes().await, shown(&house.store, &event).await), (0, None));
+    let bytes = std::fs::read(journal(&house.config)).unwrap();
+    for plain in [b"canary".as_slice(), b"192.0.2.7", b"secret.revoke", event.as_str().as_bytes()] {
+        assert!(!bytes.windows(plain.len()).any(|window| window == plain), "in the open");
+    }
+    drop(tasks);
+    let (config, authority, clock, dir) = house.close().await;
+
+    // Once more while nothing can be written; then again, later, when it can.
+    let store = House::open(&config, &authority).await.unwrap();
+    assert_eq!((store.standing()[0].event.clone(), store.standing()[0].of.clone()), (event.clone(), secret("a")));
+    assert_eq!((store.journal_state().waiting, store.journal_state().in_memory), (1, 0));
+    let house = House { store, authority, clock, config, dir };
+    let (room, tasks) = working(&house.store).await;
+    assert!(house.store.write_waiting_cuts().await.is_err());
+    drop((room, tasks));
+    let (config, authority, clock, dir) = house.close().await;
+    allow(&config).await;
+    clock.advance(Duration::from_secs(3_600));
+    let store = House::open(&config, &authority).await.unwrap();
+    let house = House { store, authority, clock, config, dir };
+    let (_room, _tasks) = working(&house.store).await;
+    until_nothing_waits(&house.store).await;
+    assert!(house.store.standing().is_empty());
+    assert_eq!(house.notes().await, 1);
+    let (event, done) = (shown(&house.store, &event).await.unwrap(), shown(&house.store, &done).await.unwrap());
+    assert_eq!((&event["timestamp"], &event["actor"]), (&json!("2026-11-23T00:00:00.000Z"), &json!(["person:ana"])));
+    assert_eq!((&event["why"], &event["from"]["ip"]), (&json!("canary: it leaked"), &json!("192.0.2.7")));
+    assert_eq!(event["detail"], json!({ "secret": "a", "written_late_at": "2026-11-23T01:00:00.000Z" }));
+    assert_eq!(done["detail"], json!({ "lines": 2, "written_late_at": "2026-11-23T01:00:00.000Z" }));
+    let (config, authority, ..) = house.close_tasks(_tasks).await;
+    let again = House::open(&config, &authority).await.unwrap();
+    assert!(again.standing().is_empty(), "the journal is empty again");
+}
+
+async fn nothing_that_could_give_authority_overtakes_a_cut(kind: Kind) {
+    let house = House::new(kind).await;
+    let (_room, _tasks) = working(&house.store).await;
+    forbid(&house.config).await;
+    let (event, ..) = cut(&house, "a").await;
+    let refused = house.store.write(house.permit(Raise("app/1"))).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unwritable { .. }), "{refused:?}");
+    allow(&house.config).await;
+    let raise = || async {
+        let (_, tx) = house.store.write(house.permit(Raise("app/1"))).await?;
+        tx.commit(json!({}), None).await
+    };
+    house.store.again(raise).await.unwrap();
+    let order: Vec<_> = house.events().await.iter().rev().map(|event| event.action.clone()).collect();
+    assert_eq!(order, ["secret.revoke", "app.revoke.done", "app.deploy"]);
+    assert!(shown(&house.store, &event).await.is_some());
+}
+
+async fn what_was_written_before_a_crash_is_not_written_twice(kind: Kind) {
+    let house = House::new(kind).await;
+    let (_room, tasks) = working(&house.store).await;
+    forbid(&house.config).await;
+    cut(&house, "a").await;
+    let before = std::fs::read(journal(&house.config)).unwrap();
+    allow(&house.config).await;
+    until_nothing_waits(&house.store).await;
+    let (config, authority, clock, dir) = house.close_tasks(tasks).await;
+    // As if the crash had come before the entry was freed.
+    std::fs::write(journal(&config), &before).unwrap();
+    let store = House::open(&config, &authority).await.unwrap();
+    assert_eq!(store.standing().len(), 1);
+    let house = House { store, authority, clock, config, dir };
+    let (_room, _tasks) = working(&house.store).await;
+    until_nothing_waits(&house.store).await;
+    assert_eq!(house.notes().await, 1);
+    assert_eq!(house.events().await.iter().filter(|event| event.action == "secret.revoke").count(), 1);
+}
+
+async fn a_cut_whose_caller_went_away_is_written(kind: Kind) {
+    let house = House::new(kind).await;
+    let (_room, _tasks) = working(&house.store).await;
+    let (_, cutting) = house.store.cut(house.permit(Sever("a")), secret("a"));
+    assert_eq!(house.store.standing().len(), 1);
+    let event = cutting.event().clone();
+    drop(cutting);
+    until_nothing_waits(&house.store).await;
+    assert!(shown(&house.store, &event).await.is_some());
+    // Nothing was cut: nothing is written.
+    let (_, cutting) = house.store.cut(house.permit(Sever("b")), secret("b"));
+    cutting.forget();
+    assert!(house.store.standing().is_empty());
+}
+
+async fn the_same_cut_twice_stands_once(kind: Kind) {
+    let house = House::new(kind).await;
+    forbid(&house.config).await;
+    let (first, ..) = cut(&house, "a").await;
+    let (_, cutting) = house.store.cut(house.permit(Sever("a")), secret("a"));
+    assert_eq!(cutting.event(), &first);
+    assert_eq!(cutting.record(&Room).await, Recorded::InJournal);
+    assert_eq!(house.store.journal_state().waiting, 1);
+    cut(&house, "b").await;
+    assert_eq!(house.store.journal_state().waiting, 2);
+}
+
+async fn damage_in_the_journal_is_a_gap_in_the_record(kind: Kind) {
+    let house = House::new(kind).await;
+    forbid(&house.config).await;
+    let (kept, ..) = cut(&house, "a").await;
+    let (config, authority, clock, dir) = house.close().await;
+    let mut bytes = std::fs::read(journal(&config)).unwrap();
+    bytes[10 * 4096..10 * 4096 + 9].copy_from_slice(b"BWCUTmade");
+    std::fs::write(journal(&config), &bytes).unwrap();
+    let store = House::open(&config, &authority).await.unwrap();
+    assert_eq!((store.journal_state().waiting, store.journal_state().damaged), (1, 1));
+    allow(&config).await;
+    let house = House { store, authority, clock, config, dir };
+    let (_room, _tasks) = working(&house.store).await;
+    until_nothing_waits(&house.store).await;
+    assert!(shown(&house.store, &kept).await.is_some(), "what is whole is written");
+    let gap = house.events().await.into_iter().find(|event| event.action == "record.gap").unwrap();
+    assert_eq!(gap.json().unwrap()["detail"], json!({ "class": "cut", "blocks": [10] }));
+}
+
+/// The journal has a bound; what is past it is cut all the same, and says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_journal_says_so_and_what_it_did_not_take_is_written_too() {
+    let house = House::new(Kind::Sqlite).await;
+    let (_room, _tasks) = working(&house.store).await;
+    forbid(&house.config).await;
+    let mut kept = 0;
+    for n in 0..600 {
+        let permit = house.authority.decide(&ana(&house.clock), Leave("session/x")).unwrap();
+        let (_, cutting) = house.store.cut(permit, CutOf::Session(SessionId::new(n.to_string())));
+        kept += usize::from(cutting.record(&Room).await == Recorded::InJournal);
+    }
+    assert_eq!(kept, 512, "half of it is left to what people cut");
+    assert_eq!(cut(&house, "a").await.2, Recorded::InJournal);
+    assert_eq!(house.store.journal_state(), store::JournalState { waiting: 601, in_memory: 88, damaged: 0 });
+    allow(&house.config).await;
+    until_nothing_waits(&house.store).await;
+    assert_eq!(house.notes().await, 601);
+}
+
+/// A full disk: nothing is written, and the journal, which has its room, takes the cut.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_does_not_stop_a_cut() {
+    let house = House::still(Kind::Sqlite).await;
+    let (mut config, authority, clock, dir) = house.close().await;
+    let reserve = std::mem::replace(&mut config.reserve_bytes, u64::MAX);
+    let store = House::open(&config, &authority).await.unwrap();
+    let house = House { store, authority, clock, config, dir };
+    let (event, _, recorded) = cut(&house, "a").await;
+    assert_eq!(recorded, Recorded::InJournal);
+    let (mut config, authority, clock, dir) = house.close().await;
+    config.reserve_bytes = reserve;
+    let store = House::open(&config, &authority).await.unwrap();
+    let house = House { store, authority, clock, config, dir };
+    let (_room, _tasks) = working(&house.store).await;
+    until_nothing_waits(&house.store).await;
+    assert!(shown(&house.store, &event).await.is_some());
+}
+
+impl House {
+    async fn close_tasks(
+        self,
+        tasks: store::Tasks,
+    ) -> (StoreConfig, Arc<authority::Authority>, Arc<ManualClock>, tempfile::TempDir) {
+        drop(tasks);
+        self.close().await
+    }
+}
+
+/// Both are cuts: other acts never come out of the journal.
+#[test]
+fn the_acts_of_this_suite_are_cuts() {
+    for rule in [Sever::RULE, Leave::RULE] {
+        assert_eq!(rule.durability, authority::Durability::Cut, "{}", rule.name);
+    }
+}

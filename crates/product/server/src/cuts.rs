@@ -1,0 +1,44 @@
+//! Cuts that the database may not show: kept at start, and written by the room whose they are.
+
+use crate::Bailiwick;
+use async_trait::async_trait;
+use std::{
+    error::Error,
+    sync::{Arc, Weak},
+};
+use store::{CutNote, CutOf, CutRows, Tx};
+
+impl Bailiwick {
+    /// What stands in the journal is cut again before anything is served; the store writes it as soon as it can.
+    pub(crate) async fn keep_cut(self: &Arc<Self>) {
+        for note in self.store.standing() {
+            tracing::warn!(act = note.rule().name, event = %note.event, "cut before this start, and not in the record yet");
+            match &note.of {
+                CutOf::Apps(_) => self.catalog.stand(&note).await,
+                CutOf::Person(_) | CutOf::Session(_) => self.identity.stand(&note),
+                CutOf::Secret { .. } => self.vault.stand(&note),
+            }
+        }
+        let this: Weak<Self> = Arc::downgrade(self);
+        self.store.write_cuts_with(this);
+    }
+
+    fn room(&self, note: &CutNote) -> &dyn CutRows {
+        match &note.of {
+            CutOf::Apps(_) => &*self.catalog,
+            CutOf::Person(_) | CutOf::Session(_) => &*self.identity,
+            CutOf::Secret { .. } => &*self.vault,
+        }
+    }
+}
+
+#[async_trait]
+impl CutRows for Bailiwick {
+    async fn rows(&self, note: &CutNote, tx: &mut Tx) -> Result<(), Box<dyn Error + Send + Sync>> {
+        self.room(note).rows(note, tx).await
+    }
+
+    async fn settled(&self, note: &CutNote, epoch: u64) -> Result<(), Box<dyn Error + Send + Sync>> {
+        self.room(note).settled(note, epoch).await
+    }
+}

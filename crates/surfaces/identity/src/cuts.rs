@@ -1,0 +1,61 @@
+//! Cuts of identity: people who were disabled, sessions that were ended. In memory first, then in the rows.
+
+use crate::{Identity, links, sessions};
+use async_trait::async_trait;
+use authority::change;
+use std::error::Error;
+use store::{CutNote, CutOf, CutRows, Tx, params};
+
+impl Identity {
+    /// A cut that was made before this process began: memory shows it again. At start, after everything was read and
+    /// before anything is served.
+    pub fn stand(&self, note: &CutNote) {
+        match &note.of {
+            CutOf::Person(id) => {
+                self.disable_until_written(&note.event, id);
+            }
+            CutOf::Session(_) => self.end_what_stands(),
+            CutOf::Apps(_) | CutOf::Secret { .. } => {}
+        }
+    }
+}
+
+impl Identity {
+    /// When the database is in doubt: no session and no link of before counts any more, in memory at once.
+    pub fn void_in_memory(&self) {
+        self.sessions.void_all(self.clock.now());
+    }
+
+    /// The rows of it, in the transaction of the act that accepts the database.
+    ///
+    /// # Errors
+    /// As `Tx::execute`.
+    pub async fn void_rows(&self, tx: &mut Tx) -> Result<(), crate::Error> {
+        let (tenant, now) = (&self.config.tenant, tx.now());
+        tx.execute(sessions::END_ALL, params![tenant, now]).await?;
+        tx.execute(sessions::DROP_ALL_CODES, params![tenant]).await?;
+        tx.execute(links::sql::VOID_ALL, params![tenant, now]).await?;
+        tx.feed(change::PEOPLE, "");
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl CutRows for Identity {
+    async fn rows(&self, note: &CutNote, tx: &mut Tx) -> Result<(), Box<dyn Error + Send + Sync>> {
+        match &note.of {
+            CutOf::Person(id) => self.disable_rows(tx, id, note.at).await?,
+            CutOf::Session(id) => self.end_rows(tx, id, note.at).await?,
+            CutOf::Apps(_) | CutOf::Secret { .. } => {}
+        }
+        Ok(())
+    }
+
+    async fn settled(&self, note: &CutNote, epoch: u64) -> Result<(), Box<dyn Error + Send + Sync>> {
+        if let CutOf::Person(_) = &note.of {
+            self.load_people().await?;
+            self.authority.release(&note.event, epoch);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+//! Cuts when nothing can be recorded: they hold at once, over a crash, and their record comes when it can.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use serde_json::{Value, json};
+use std::{
+    io::Cursor,
+    time::{Duration, Instant},
+};
+use testkit::{Answer, Disk, Engine, Town};
+
+async fn deployed(town: &Town) {
+    let answer = town.deploy_template("tinypoll", "tinypoll").await;
+    assert_eq!(answer.json()["status"], "live", "{answer:?}");
+}
+
+async fn revoke(town: &Town) -> Value {
+    let receipt = town.post("/api/v1/apps/tinypoll/revoke", json!({ "why": "canary: it leaks" })).await;
+    assert_eq!(receipt.status, 200, "{receipt:?}");
+    receipt.json()
+}
+
+fn is_off(answer: &Answer) {
+    assert!(matches!(answer.status, 403 | 410), "{answer:?}");
+    assert!(answer.header("clear-site-data").is_some(), "{answer:?}");
+}
+
+async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let waiting = async {
+        while !holds().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap_or_else(|_| panic!("{what}"));
+}
+
+async fn until_ready(town: &Town) {
+    until("nothing waits for its record", || async { town.get("/readyz").await.status == 200 }).await;
+}
+
+/// The promised events are there, late, and the record proves them.
+async fn promised(town: &Town, receipt: &Value) {
+    for (field, action) in [("event", "app.revoke"), ("done_event", "app.revoke.done")] {
+        let id = receipt[field].as_str().unwrap();
+        let event = town.get(&format!("/api/v1/events/{id}")).await;
+        assert_eq!(event.status, 200, "{event:?}");
+        let event = event.json();
+        assert_eq!((&event["action"], &event["why"]), (&json!(action), &json!("canary: it leaks")), "{event}");
+        assert!(event["detail"]["written_late_at"].is_string(), "{event}");
+        assert!(event["timestamp"].as_str() >= receipt["asked_at"].as_str(), "{event}");
+    }
+    let verdict = ledger::verify_export(Cursor::new(&town.export().await), &ledger::Options::default()).unwrap();
+    assert!(verdict.ok, "{verdict:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_stops_no_revoke_and_a_restart_brings_nothing_back() {
+    let town = Town::start(Engine::Sqlite).await;
+    deployed(&town).await;
+    let ana = town.person("ana@example.test", &["staff"]).await;
+    let url = town.app("tinypoll");
+    assert_eq!(ana.open(&format!("{url}/")).await.status, 200);
+
+    let town = town.restart(Disk::Full).await;
+    let refused = town.deploy_template("other", "tinypoll").await;
+    assert_eq!(refused.status, 503, "{refused:?}");
+    let receipt = revoke(&town).await;
+    assert_eq!((&receipt["recorded"], &receipt["kept"]), (&json!(false), &json!("journal")), "{receipt}");
+    assert!(receipt["surfaces"].as_array().unwrap().iter().all(|line| line["state"] == "dead"), "{receipt}");
+    is_off(&ana.get(&format!("{url}/")).await);
+    assert_eq!(town.get("/api/v1/apps/tinypoll").await.json()["app"]["environments"][0]["state"], "revoked");
+    let ready = town.get("/readyz").await;
+    assert_eq!((ready.status, ready.json()["code"].as_str()), (503, Some("cuts.waiting")), "{ready:?}");
+
+    let town = town.crash(Disk::Full).await;
+    is_off(&ana.get(&format!("{url}/")).await);
+    let restored = town.post("/api/v1/apps/tinypoll/restore", json!({ "why": "too early" })).await;
+    assert_eq!(restored.status, 503, "{restored:?}");
+
+    let town = town.crash(Disk::Room).await;
+    is_off(&ana.get(&format!("{url}/")).await);
+    until_ready(&town).await;
+    is_off(&ana.get(&format!("{url}/")).await);
+    promised(&town, &receipt).await;
+    let town = town.restart(Disk::Room).await;
+    is_off(&ana.get(&format!("{url}/")).await);
+    let restored = town.post("/api/v1/apps/tinypoll/restore", json!({ "why": "mended" })).await;
+    assert_eq!(restored.status, 200, "{restored:?}");
+    assert_eq!(ana.open(&format!("{url}/")).await.status, 200);
+    town.stop().await;
+}
+
+/// How the database is lost: so that it is seen at once, or so that nothing is heard.
+async fn a_lost_database_stops_no_cut(lose: fn(&testkit::Cable)) {
+    let town = Town::wired().await;
+    deployed(&town).await;
+    let ana = town.person("ana@example.test", &["staff"]).await;
+    let ben = town.person("ben@example.test", &["staff"]).await;
+    let url = town.app("tinypoll");
+    assert_eq!(ana.open(&format!("{url}/")).await.status, 200);
+    assert_eq!(ana.get(&town.url()).await.status, 200);
+
+    lose(town.cable.as_ref().unwrap());
+    let before = Instant::now();
+    let receipt = revoke(&town).await;
+    assert!(before.elapsed() < Duration::from_secs(6), "{:?}", before.elapsed());
+    assert_eq!((&receipt["recorded"], &receipt["kept"]), (&json!(false), &json!("journal")), "{receipt}");
+    is_off(&ana.get(&format!("{url}/")).await);
+    let disabled = town.post("/api/v1/people/disable", json!({ "email": "ana@example.test" })).await;
+    assert_eq!((disabled.status, &disabled.json()["recorded"]), (200, &json!(false)), "{disabled:?}");
+    assert_ne!(ana.get(&town.url()).await.status, 200);
+    let left = ben.post(&format!("{}/sign-out", town.url()), &[]).await;
+    assert_eq!(left.status, 200, "{left:?}");
+
+    // A crash in between, and a start that finds the database again.
+    town.cable.as_ref().unwrap().mend();
+    let town = town.crash(Disk::Room).await;
+    is_off(&ana.get(&format!("{url}/")).await);
+    assert_eq!(ana.get(&town.url()).await.status, 401);
+    until_ready(&town).await;
+    promised(&town, &receipt).await;
+    let disabled = disabled.json();
+    let event = town.get(&format!("/api/v1/events/{}", disabled["event"].as_str().unwrap())).await.json();
+    assert_eq!(event["action"], "person.disable", "{event}");
+    let ended = town.get("/api/v1/events?action=session.end").await.json();
+    assert_eq!(ended["events"].as_array().unwrap().len(), 1, "{ended}");
+    let person = town.get("/api/v1/people").await.json();
+    assert!(person["people"].as_array().unwrap().iter().any(|person| person["enabled"] == false), "{person}");
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_gone_stops_no_cut() {
+    a_lost_database_stops_no_cut(testkit::Cable::snap).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_not_heard_stops_no_cut() {
+    a_lost_database_stops_no_cut(testkit::Cable::silence).await;
+}
+
+/// Without a restart: the room returns, and so does the record.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_record_comes_by_itself() {
+    let town = Town::wired().await;
+    deployed(&town).await;
+    let cable = town.cable.as_ref().unwrap();
+    cable.snap();
+    let receipt = revoke(&town).await;
+    assert_eq!(receipt["recorded"], false, "{receipt}");
+    let again = revoke(&town).await;
+    assert_eq!(
+        (&again["event"], &again["done_event"]),
+        (&receipt["event"], &receipt["done_event"]),
+        "one cut, one event"
+    );
+    cable.mend();
+    until_ready(&town).await;
+    promised(&town, &receipt).await;
+    let restored = town.post("/api/v1/apps/tinypoll/restore", json!({ "why": "mended" })).await;
+    assert_eq!(restored.status, 200, "{restored:?}");
+    town.stop().await;
+}

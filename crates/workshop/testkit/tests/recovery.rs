@@ -1,0 +1,149 @@
+//! A database that does not continue what its node has seen: nothing of it is trusted with authority until an operator
+//! says why. A crash never looks like that.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use serde_json::json;
+use std::{io::Cursor, path::Path, time::Duration};
+use testkit::{Disk, Engine, Town};
+
+const DATABASE: [&str; 3] = ["bailiwick.db", "bailiwick.db-wal", "bailiwick.db-shm"];
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for file in DATABASE {
+        drop(std::fs::remove_file(to.join(file)));
+        if from.join(file).exists() {
+            std::fs::copy(from.join(file), to.join(file)).unwrap();
+        }
+    }
+}
+
+async fn state(town: &Town) -> String {
+    let app = town.get("/api/v1/apps/tinypoll").await;
+    app.json()["app"]["environments"][0]["state"].as_str().unwrap_or_else(|| panic!("{app:?}")).to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_copy_of_the_database_starts_recovering() {
+    let kept = tempfile::tempdir().unwrap();
+    let town = Town::start(Engine::Sqlite).await;
+    assert_eq!(town.deploy_template("tinypoll", "tinypoll").await.json()["status"], "live");
+    let ana = town.person("ana@example.test", &["staff"]).await;
+    let url = town.app("tinypoll");
+    assert_eq!(ana.open(&format!("{url}/")).await.status, 200);
+    let ben = town.post("/api/v1/people", json!({ "email": "ben@example.test", "groups": [] })).await.json();
+    let town = town.changed(|data| copy(data, kept.path())).await;
+    assert_eq!(town.get("/readyz").await.status, 200, "as it was");
+    town.person("cleo@example.test", &["staff"]).await;
+    let town = town.changed(|data| copy(kept.path(), data)).await;
+
+    // Status and the record are answered, nothing else is.
+    let ready = town.get("/readyz").await;
+    assert_eq!((ready.status, ready.json()["code"].as_str()), (503, Some("platform.recovering")), "{ready:?}");
+    assert_eq!(town.get("/healthz").await.status, 200);
+    assert_eq!(town.get("/api/v1/whoami").await.status, 200);
+    let app = ana.get(&format!("{url}/")).await;
+    assert_eq!(app.status, 503, "{app:?}");
+    assert!(app.text().contains("recovering"), "{app:?}");
+    assert_eq!(ana.get(&town.url()).await.status, 503);
+    assert_eq!(ana.get(ben["link"].as_str().unwrap()).await.status, 503);
+    for (method, path) in
+        [("GET", "/api/v1/apps"), ("POST", "/api/v1/apps/tinypoll/restore"), ("POST", "/api/v1/people")]
+    {
+        let refused = town.machine(method, path, b"{}").await;
+        assert_eq!(
+            (refused.status, refused.json()["code"].as_str()),
+            (503, Some("platform.recovering")),
+            "{refused:?}"
+        );
+    }
+    let verdict = ledger::verify_export(Cursor::new(&town.export().await), &ledger::Options::default()).unwrap();
+    assert!(verdict.ok, "{verdict:?}");
+
+    // It stays so over a restart, until somebody who may says why.
+    let town = town.restart(Disk::Room).await;
+    assert_eq!(town.get("/readyz").await.status, 503);
+    assert_eq!(
+        ana.send(
+            "POST",
+            &format!("{}/api/v1/recover", town.url()),
+            &[("sec-fetch-site", "same-origin")],
+            b"{\"why\":\"x\"}"
+        )
+        .await
+        .status,
+        401
+    );
+    assert_eq!(town.post("/api/v1/recover", json!({ "why": " " })).await.status, 400);
+    let accepted = town.post("/api/v1/recover", json!({ "why": "the disk was lost" })).await;
+    assert_eq!(accepted.status, 200, "{accepted:?}");
+    let accepted = accepted.json();
+    let log = &accepted["logs"][0];
+    assert_ne!(log["kept"]["root"], log["found"]["root"], "{accepted}");
+    let event = town.get(&format!("/api/v1/events/{}", accepted["event"].as_str().unwrap())).await.json();
+    assert_eq!((&event["action"], &event["why"]), (&json!("platform.recover"), &json!("the disk was lost")), "{event}");
+    assert_eq!(event["detail"]["logs"][0], *log, "both heads");
+    let behind = town.get("/api/v1/events?action=record.behind").await.json();
+    assert_eq!(behind["events"].as_array().unwrap().len(), 2, "{behind}");
+
+    // What was issued before is void; each app is restored by itself.
+    assert_eq!(town.get("/readyz").await.status, 200);
+    assert_eq!(state(&town).await, "revoked");
+    assert_eq!(ana.get(&town.url()).await.status, 401, "her session is void");
+    assert_eq!(ana.get(ben["link"].as_str().unwrap()).await.status, 410, "his link is void");
+    let restored = town.post("/api/v1/apps/tinypoll/restore", json!({ "why": "looked at" })).await;
+    assert_eq!(restored.status, 200, "{restored:?}");
+    let town = town.restart(Disk::Room).await;
+    assert_eq!(town.get("/readyz").await.status, 200, "accepted once");
+    let ana = town.person("ana@example.test", &[]).await;
+    assert_eq!(ana.open(&format!("{url}/")).await.status, 200);
+    assert_eq!(town.post("/api/v1/recover", json!({ "why": "again" })).await.status, 409);
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_database_in_the_place_of_one_that_was_seen_starts_recovering() {
+    let town = Town::start(Engine::Sqlite).await;
+    town.person("ana@example.test", &["staff"]).await;
+    let town = town.changed(|data| DATABASE.iter().for_each(|file| drop(std::fs::remove_file(data.join(file))))).await;
+    assert_eq!(town.get("/readyz").await.json()["code"], "platform.recovering");
+    town.stop().await;
+}
+
+/// Whatever was under way.
+async fn a_crash_never_looks_like_a_restore(engine: Engine) {
+    let mut town = Town::start(engine).await;
+    for round in 0..rounds() {
+        for n in 0..=round % 4 {
+            let added =
+                town.post("/api/v1/people", json!({ "email": format!("p{round}.{n}@example.test"), "groups": [] }));
+            // The last one is still on its way when the crash comes.
+            if n == round % 4 {
+                drop(tokio::time::timeout(Duration::from_millis(u64::from(round % 7)), added).await);
+            } else {
+                assert_eq!(added.await.status, 200);
+            }
+        }
+        town = town.crash(Disk::Room).await;
+        let ready = town.get("/readyz").await;
+        assert_eq!(ready.status, 200, "round {round}: {ready:?}");
+    }
+    let verdict = ledger::verify_export(Cursor::new(&town.export().await), &ledger::Options::default()).unwrap();
+    assert!(verdict.ok, "{verdict:?}");
+    town.stop().await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place of this suite that asks how many rounds")]
+fn rounds() -> u32 {
+    std::env::var("BAILIWICK_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(8).min(200)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_never_looks_like_a_restore_on_sqlite() {
+    a_crash_never_looks_like_a_restore(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_never_looks_like_a_restore_on_postgres() {
+    a_crash_never_looks_like_a_restore(Engine::Postgres).await;
+}
