@@ -245,11 +245,12 @@ mod tests {
     fn a_running_server_is_found_and_the_demo_only_without_one() {
         let home = tempfile::tempdir().unwrap();
         let environment = environment(home.path());
-        leave(&environment.demo_data().unwrap(), "http://localhost:7171");
+        // The discard port (RFC 863), so that it makes no difference what runs on this machine.
+        leave(&environment.demo_data().unwrap(), "http://127.0.0.1:9");
         let place = Place::find(None, &environment).unwrap();
-        assert_eq!((place.origin().as_str(), place.found), ("http://localhost:7171", Found::Demo));
+        assert_eq!((place.origin().as_str(), place.found), ("http://127.0.0.1:9", Found::Demo));
         assert_eq!(place.data, environment.demo_data());
-        leave(&environment.data().unwrap(), "http://localhost:7070");
+        leave(&environment.data().unwrap(), "http://127.0.0.1:9");
         assert_eq!(Place::find(None, &environment).unwrap().found, Found::Running);
     }
 

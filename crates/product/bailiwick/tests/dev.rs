@@ -188,7 +188,7 @@ fn client() -> reqwest::Client {
 }
 
 /// To loopback, whatever the name: no resolver of this machine is asked.
-async fn send(method: &str, url: &str, headers: &[(&str, &str)]) -> (u16, String, BTreeMap<String, String>) {
+async fn send(method: &str, url: &str, headers: &[(&str, &str)]) -> (u16, String, Vec<(String, String)>) {
     let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap_or((&url[7..], ""));
     let port = host.rsplit(':').next().unwrap();
     let mut request =
@@ -285,28 +285,24 @@ async fn a_browser_is_signed_in_without_a_page_and_other_sites_start_nothing() {
     let mut dev = Dev::start(&folder, &["--as", "bo@example.test", "--group", "staff"]);
     let ready = dev.ready();
     let page = [("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "none")];
-    let mut cookies: BTreeMap<String, String> = BTreeMap::new();
+    let mut jars: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let mut url = format!("{}/me", dev.url);
     let mut seen = Vec::new();
     let me = loop {
-        let host = url[7..].split(['/', ':']).next().unwrap().to_owned();
-        let mut headers = page.to_vec();
-        let jar = cookies.get(&host).cloned().unwrap_or_default();
-        if !jar.is_empty() {
-            headers.push(("cookie", &jar));
-        }
+        let origin = url[7..].split('/').next().unwrap().to_owned();
+        let jar = jars.entry(origin.clone()).or_default();
+        let sent = jar.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
+        let headers = if sent.is_empty() { page.to_vec() } else { [&page[..], &[("cookie", sent.as_str())]].concat() };
         let (status, text, answered) = send("GET", &url, &headers).await;
         seen.push(format!("{status} {url}"));
         assert!(seen.len() < 10, "{seen:#?}");
-        if let Some(cookie) = answered.get("set-cookie").and_then(|cookie| cookie.split(';').next()) {
-            cookies.insert(host.clone(), cookie.to_owned());
+        for (_, cookie) in answered.iter().filter(|(name, _)| name == "set-cookie") {
+            let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
+            jar.insert(name.to_owned(), value.to_owned());
         }
-        match answered.get("location") {
-            Some(to) if to.starts_with('/') => {
-                let origin = url[7..].split('/').next().unwrap().to_owned();
-                url = format!("http://{origin}{to}");
-            }
-            Some(to) => url = to.clone(),
+        match answered.iter().find(|(name, _)| name == "location") {
+            Some((_, to)) if to.starts_with('/') => url = format!("http://{origin}{to}"),
+            Some((_, to)) => url = to.clone(),
             None => break serde_json::from_str::<Value>(&text).unwrap_or_else(|_| panic!("{status} {text} {seen:#?}")),
         }
     };

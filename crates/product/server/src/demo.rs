@@ -32,7 +32,6 @@ pub(crate) async fn show(server: &Bailiwick, chat: &Chat, say: &(dyn Fn(Said) + 
 }
 
 async fn try_show(server: &Bailiwick, chat: &Chat, line: &(dyn Fn(String) + Send + Sync)) -> Result<(), Problem> {
-    line(String::new());
     line(format!("the demo: nothing outside this machine is reached; a chat here stands in for {}", Chat::HOST));
     if server.catalog.find("tinypoll").is_err() {
         deploy(server, "tinypoll", line).await?;

@@ -182,10 +182,8 @@ impl Ready {
             facts.push(("data", format!("{}   {records}", kept.collection).into()));
         }
         for job in &self.jobs {
-            facts.push((
-                "job",
-                format!("{}   {}   run it now: curl -X POST {}", job.name, job.schedule, job.run).into(),
-            ));
+            facts.push(("job", format!("{}   {}", job.name, job.schedule).into()));
+            facts.push(("", format!("run it now: curl -X POST {}", job.run).into()));
         }
         let curl = format!("curl -H \"authorization: Bearer $(curl -s {})\" {}", self.token, self.url);
         facts.push(("scripts", curl.into()));
@@ -212,11 +210,34 @@ mod tests {
             "data": [{ "collection": "votes", "records": 0 }, { "collection": "rooms", "records": 1 }],
             "jobs": [{ "name": "remind", "schedule": "0 8 * * 1-5", "run": "http://localhost:7171/dev/jobs/remind" }],
             "token": "http://localhost:7171/dev/token" });
-        insta::assert_snapshot!(shown::<HappenedView>(&ready));
+        insta::assert_snapshot!(shown::<HappenedView>(&ready).trim_start(), @r#"
+        ● live  http://poll.localhost:7171
+          poll, medium tier; reloads on save
+
+          you       dev@example.test   people-ops, staff
+          mocked    slack.com   POST /api/chat.postMessage   mock/slack.json
+          mocked    rooms.example:8443   GET PUT /v1/**   a plain yes; `mock/rooms.json` would say more
+          secret    SLACK_TOKEN   a made-up value
+          data      votes   empty; `mock/data/votes.json` would begin it
+          data      rooms   begins with 1 record
+          job       remind   0 8 * * 1-5
+                    run it now: curl -X POST http://localhost:7171/dev/jobs/remind
+          scripts   curl -H "authorization: Bearer $(curl -s http://localhost:7171/dev/token)" http://poll.localhost:7171
+
+        nothing outside this machine is reached; Ctrl-C ends it, and nothing is kept
+        "#);
         let alone = json!({ "happened": "ready", "app": "blank", "url": "http://blank.localhost:7171", "tier": "low",
             "email": "dev@example.test", "groups": [], "secrets": [], "mocked": [], "data": [], "jobs": [],
             "token": "http://localhost:7171/dev/token" });
-        insta::assert_snapshot!(shown::<HappenedView>(&alone));
+        insta::assert_snapshot!(shown::<HappenedView>(&alone).trim_start(), @r#"
+        ● live  http://blank.localhost:7171
+          blank, low tier; reloads on save
+
+          you       dev@example.test   in no group
+          scripts   curl -H "authorization: Bearer $(curl -s http://localhost:7171/dev/token)" http://blank.localhost:7171
+
+        nothing outside this machine is reached; Ctrl-C ends it, and nothing is kept
+        "#);
     }
 
     #[test]
@@ -233,6 +254,21 @@ mod tests {
             json!({ "happened": "refused", "findings": [], "problem": { "code": "bundle.odd", "what": "`x` cannot be used",
                 "at": null, "why": "it is a link", "fix": "copy the file" } }),
         ];
-        insta::assert_snapshot!(happened.iter().map(shown::<HappenedView>).collect::<Vec<_>>().join("\n"));
+        let lines = happened.iter().map(shown::<HappenedView>).collect::<Vec<_>>().join("\n");
+        insta::assert_snapshot!(lines, @r#"
+        ● live release 2 serves  140 ms
+        POST  /vote  303  12 ms
+            log    voted  app.js:12:5
+          ! warn   refused: GET https://evil.example (egress.not_granted): no
+          ✕ error  Error: no
+                       at vote (app.js:3:1)
+          → slack.com  POST /api/chat.postMessage  200  mock/slack.json  with SLACK_TOKEN
+            {"channel":"#x"}
+          → a.example  GET /  500  made-up answer
+        error[bundle.odd]: `x` cannot be used
+          why: it is a link
+          fix: copy the file
+        ✕ refused this save; what served before goes on
+        "#);
     }
 }

@@ -30,7 +30,9 @@ type Received = Arc<Mutex<VecDeque<Message>>>;
 struct Message {
     channel: String,
     text: String,
+    /// For machines, and for people.
     at: String,
+    shown: String,
 }
 
 #[derive(Template)]
@@ -107,9 +109,10 @@ async fn take(State(received): State<Received>, headers: HeaderMap, body: String
         return Json(json!({ "ok": false, "error": "invalid_json" }));
     };
     let field = |name: &str| message.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let at = SystemClock.now().to_string();
+    let at: String = SystemClock.now().to_string().chars().take(19).collect();
+    let shown = at.replace('T', " ");
     let mut messages = received.lock().unwrap_or_else(PoisonError::into_inner);
-    messages.push_front(Message { channel: field("channel"), text: field("text"), at: at.chars().take(19).collect() });
+    messages.push_front(Message { channel: field("channel"), text: field("text"), at, shown });
     messages.truncate(KEPT);
     Json(json!({ "ok": true, "ts": messages.len().to_string() }))
 }

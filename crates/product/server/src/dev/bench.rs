@@ -92,6 +92,7 @@ impl From<Problem> for Refusal {
 /// What the API answered.
 pub(crate) struct Answered {
     status: StatusCode,
+    /// The session at the console, when it gave one.
     pub(crate) cookie: Option<HeaderValue>,
     document: Value,
 }
@@ -189,9 +190,11 @@ impl Bench {
         let request = request.body(Body::from(body)).map_err(|_| Problem::internal())?;
         let (parts, body) = self.pass(request, HERE).await.into_parts();
         let bytes = to_bytes(body, DOCUMENT_BYTES_MAX).await.map_err(|_| Problem::internal())?;
+        let session = format!("{}=", self.server.cookie_name());
+        let ours = |cookie: &&HeaderValue| cookie.to_str().is_ok_and(|cookie| cookie.starts_with(&session));
         Ok(Answered {
             status: parts.status,
-            cookie: parts.headers.get(header::SET_COOKIE).cloned(),
+            cookie: parts.headers.get_all(header::SET_COOKIE).iter().find(ours).cloned(),
             document: serde_json::from_slice(&bytes).unwrap_or_default(),
         })
     }
