@@ -3,6 +3,9 @@
 import { createServer } from "node:http";
 import { Provider } from "oidc-provider";
 
+// Nobody reads what it has to say once it runs.
+console.log = console.info = console.warn = () => {};
+
 const [port, origin] = process.argv.slice(2);
 const issuer = `http://localhost:${port}`;
 
@@ -33,6 +36,8 @@ const provider = new Provider(issuer, {
       },
     },
   },
+  // Everything here is on loopback, which it refuses to call otherwise.
+  fetch: (url, { dispatcher: _guarded, ...options }) => fetch(url, options),
   interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
   findAccount: (_ctx, id) => ({
     accountId: id,

@@ -56,13 +56,19 @@ impl Chrome {
     }
 
     async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        self.asked(method, path, body).await.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    async fn asked(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value, String> {
         let mut request = self.http.request(method.parse().unwrap(), format!("{}{path}", self.session));
         if let Some(body) = body {
             request = request.json(&body);
         }
         let answer: Value = request.send().await.unwrap().json().await.unwrap();
-        assert!(answer["value"]["error"].is_null(), "{method} {path}: {answer}");
-        answer["value"].clone()
+        match answer["value"]["error"].as_str() {
+            Some(error) => Err(format!("{error}: {}", answer["value"]["message"])),
+            None => Ok(answer["value"].clone()),
+        }
     }
 
     /// A passkey provider of this machine that says yes: CTAP 2, resident keys, the user verified.
@@ -96,8 +102,13 @@ impl Chrome {
     }
 
     async fn find(&self, how: &str, what: &str) -> String {
-        let found = self.ask("POST", "/element", Some(json!({ "using": how, "value": what }))).await;
-        found[ELEMENT].as_str().unwrap_or_else(|| panic!("{what}: {found}")).to_owned()
+        match self.asked("POST", "/element", Some(json!({ "using": how, "value": what }))).await {
+            Ok(found) => found[ELEMENT].as_str().unwrap_or_default().to_owned(),
+            Err(error) => {
+                let page = self.ask("GET", "/source", None).await;
+                panic!("{error}\n{} shows\n{}", self.url().await, page.as_str().unwrap_or_default())
+            }
+        }
     }
 
     /// Presses a button by keyboard alone: it takes the focus, then Enter.

@@ -254,7 +254,8 @@ mod real {
     /// Walks the provider's own pages with its own cookies, until it leads elsewhere.
     struct Walker {
         http: reqwest::Client,
-        cookies: BTreeMap<String, String>,
+        /// By path and name: the provider gives each interaction its own.
+        cookies: BTreeMap<(String, String), String>,
         port: u16,
     }
 
@@ -265,7 +266,9 @@ mod real {
         }
 
         async fn step(&mut self, url: &str, form: Option<String>) -> (Option<String>, String) {
-            let line: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let own = url.split_once("//").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..])).unwrap_or("/");
+            let sent = self.cookies.iter().filter(|((path, _), _)| own.starts_with(path.as_str()));
+            let line: Vec<String> = sent.map(|((_, name), value)| format!("{name}={value}")).collect();
             let path = url.replace("http://localhost:", "http://127.0.0.1:");
             let request = match form {
                 Some(form) => {
@@ -276,9 +279,15 @@ mod real {
             let host = format!("localhost:{}", self.port);
             let answer = request.header("host", host).header("cookie", line.join("; ")).send().await.unwrap();
             for value in answer.headers().get_all("set-cookie") {
-                let pair = value.to_str().unwrap().split(';').next().unwrap();
-                let (name, value) = pair.split_once('=').unwrap();
-                self.cookies.insert(name.to_owned(), value.to_owned());
+                let mut parts = value.to_str().unwrap().split(';').map(str::trim);
+                let (name, value) = parts.next().and_then(|pair| pair.split_once('=')).unwrap();
+                let path = parts.find_map(|part| part.strip_prefix("path=")).unwrap_or("/");
+                let key = (path.to_owned(), name.to_owned());
+                if value.is_empty() {
+                    self.cookies.remove(&key);
+                } else {
+                    self.cookies.insert(key, value.to_owned());
+                }
             }
             let to = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned());
             (to, answer.text().await.unwrap())

@@ -136,10 +136,12 @@ impl Bailiwick {
             (false, true) => format!("then={}", encoded(local(&at.path))),
             (false, false) => format!("to={}", encoded(&at.back())),
         };
-        let mut what = crate::page::sentence(&problem.what);
-        what.push_str(": ");
-        what.push_str(&problem.why);
-        what.push('.');
+        // The name of an act is for the record; a person is told why.
+        let what = if problem.what.ends_with("is not allowed") {
+            format!("{}.", crate::page::sentence(&problem.why))
+        } else {
+            format!("{}: {}.", crate::page::sentence(&problem.what), problem.why)
+        };
         let page = ConfirmPage {
             email: person.email.clone(),
             what,

@@ -5,6 +5,7 @@ use crate::{
     Bound, Error, Identity, Session,
     ceremony::{Opened, Step},
 };
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use model::{PersonId, ProblemKind, Timestamp};
 use std::sync::Arc;
 use store::Tx;
@@ -68,8 +69,10 @@ impl Identity {
         }
         let (options, state) = self.passkeys.party()?.start_discoverable_authentication().map_err(|e| broken(&e))?;
         let mut options = serde_json::to_value(options).map_err(Error::State)?;
-        let allowed =
-            kept.iter().map(|kept| serde_json::json!({ "type": "public-key", "id": kept.credential.cred_id() }));
+        let allowed = kept.iter().map(|kept| {
+            let id = BASE64_URL_SAFE_NO_PAD.encode(kept.credential.cred_id());
+            serde_json::json!({ "type": "public-key", "id": id })
+        });
         options["publicKey"]["allowCredentials"] = allowed.collect();
         let ceremony = self.begin(Step::Confirm, Bound::Session(&session.id), &state)?;
         Ok(Begun { options: options["publicKey"].take(), ceremony })
