@@ -32,6 +32,19 @@ async fn deploy(town: &Town, name: &str) -> Answer {
     town.machine("POST", "/api/v1/deploy?env=prod", &written(name)).await
 }
 
+/// What `path` answers, once it says `text`: what happens after the reply takes its moment.
+async fn until(town: &Town, path: &str, text: &str) -> String {
+    let mut answer = String::new();
+    for _ in 0..500 {
+        answer = town.get(path).await.text();
+        if answer.contains(text) {
+            break;
+        }
+    }
+    assert!(answer.contains(text), "{path} never said {text}: {answer}");
+    answer
+}
+
 /// A call of a page's script, from the app's own origin.
 async fn call(browser: &Browser, method: &str, url: &str, body: Value) -> Answer {
     let headers = [("sec-fetch-site", "same-origin"), ("content-type", "application/json")];
@@ -100,8 +113,7 @@ async fn an_expense_form_takes_a_receipt_and_gives_it_back() {
     assert_eq!(ana.get(&format!("{url}/sum")).await.json()["n"], 1);
     let style = ana.get(&format!("{url}/style.css")).await;
     assert!(style.status == 200 && style.header("content-type").unwrap().starts_with("text/css"), "{style:?}");
-    let logs = town.get("/api/v1/apps/expense/logs").await.text();
-    assert!(logs.contains("filed"), "{logs}");
+    until(&town, "/api/v1/apps/expense/logs", "filed").await;
     town.stop().await;
 }
 
@@ -151,9 +163,9 @@ async fn a_board_has_an_api_and_its_pages() {
     // An error of the app: a plain page for the user, the builder's own lines in the log.
     let failed = ana.get(&format!("{url}/api/boom")).await;
     assert!(failed.status == 500 && !failed.text().contains("boom"), "{failed:?}");
-    let logs = town.get("/api/v1/apps/kanban/logs").await.text();
-    assert!(logs.contains("TypeError: boom") && logs.contains("caused by: Error: inner"), "{logs}");
-    assert!(logs.contains("app.js:4") && logs.contains("router.js:11"), "{logs}");
+    let logs = until(&town, "/api/v1/apps/kanban/logs", "TypeError: boom").await;
+    assert!(logs.contains("caused by: Error: inner"), "{logs}");
+    assert!(logs.contains("app.js:43:") && logs.contains("router.js:10:"), "{logs}");
     town.stop().await;
 }
 
@@ -194,6 +206,7 @@ async fn a_look_up_goes_outside_with_its_key_and_is_kept() {
         "{first:?}"
     );
     // The second time the first floor is at hand: `waitUntil` kept it.
+    until(&town, "/api/v1/events?action=data.write", "\"verb\":\"insert\"").await;
     let again = ana.get(&format!("{url}/?floor=1")).await;
     assert_eq!(again.status, 200, "{again:?}");
     let asked = upstream.arrived().iter().filter(|arrived| arrived.path.contains("/floor/1")).count();
