@@ -11,6 +11,7 @@ use crate::{
     sql,
     sqlite::Sqlite,
     subjects::Subjects,
+    tallies::Tallies,
 };
 use model::{Clock, TenantId};
 use seal::RootKey;
@@ -65,6 +66,7 @@ pub struct Store {
     pub(crate) subjects: Subjects,
     pub(crate) access: AccessBuffer,
     pub(crate) counted: Counted,
+    pub(crate) tallies: Tallies,
     pub(crate) edges: Edges,
     pub(crate) log_host: String,
 }
@@ -101,6 +103,7 @@ impl Store {
             watch,
             access: AccessBuffer::new(),
             counted: Counted::default(),
+            tallies: Tallies::default(),
             edges: Edges::default(),
             log_host,
         }))
