@@ -93,7 +93,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Backup(c::backup::BackupCommand),
     /// Look for what is wrong on this machine
-    Doctor,
+    Doctor(c::doctor::Args),
 }
 
 #[cfg(test)]

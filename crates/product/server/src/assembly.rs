@@ -5,6 +5,7 @@ use crate::{
     app_log::AppLog,
     doors::{AssetsInside, DataInside, SelfInside, WaysOut},
     policy,
+    ready::Followed,
     sign_in::Outside,
     sign_ins::{ByIdentity, Vouching},
     vaulted::ByVault,
@@ -42,6 +43,7 @@ pub struct Bailiwick {
     pub(crate) policy_files: policy::Files,
     /// Tells this Bailiwick's cookies from another's on the same loopback.
     pub(crate) instance: String,
+    pub(crate) followed: Followed,
 }
 
 impl std::fmt::Debug for Bailiwick {
@@ -129,6 +131,7 @@ impl Bailiwick {
             machine,
             policy_files,
             instance,
+            followed: Followed::default(),
         });
         let running = server.run_beside(writer).await?;
         Ok((server, running))
@@ -305,7 +308,7 @@ impl Ground {
 }
 
 /// The tables of every room, in the order in which they are made.
-const ROOMS: [&[store::Migration]; 7] = [
+pub(crate) const ROOMS: [&[store::Migration]; 7] = [
     identity::MIGRATIONS,
     vault::MIGRATIONS,
     data::MIGRATIONS,

@@ -22,6 +22,7 @@ pub enum Engine {
 pub struct Town {
     pub port: u16,
     pub data: PathBuf,
+    audience: String,
     key: MachineKey,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<()>>,
@@ -35,6 +36,11 @@ impl Town {
 
     /// With more lines of configuration, and a clock.
     pub async fn with(engine: Engine, more: &str, clock: Arc<dyn Clock>) -> Self {
+        Self::serving(engine, "", more, clock).await
+    }
+
+    /// With more lines of `[server]`, and of the rest.
+    pub async fn serving(engine: Engine, server: &str, more: &str, clock: Arc<dyn Clock>) -> Self {
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let folder = TempDir::new().unwrap();
         let data = folder.path().join("data");
@@ -47,7 +53,7 @@ impl Town {
         let root = kept().join("root.key");
         let file = folder.path().join("config.toml");
         let text = format!(
-            "[server]\nlisten = \"127.0.0.1:{port}\"\n{database}[seal]\nroot = \"file:{}\"\n{more}",
+            "[server]\nlisten = \"127.0.0.1:{port}\"\n{server}{database}[seal]\nroot = \"file:{}\"\n{more}",
             root.display()
         );
         std::fs::write(&file, text).unwrap();
@@ -55,12 +61,13 @@ impl Town {
         std::os::unix::fs::symlink(kept().join("cache"), data.join("cache")).unwrap();
         let (server, running) = Bailiwick::start(settings, clock).await.unwrap();
         let key = MachineKey::load(&data).unwrap();
+        let audience = server.url().to_owned();
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(async move {
             server.listen(listener, async { drop(stopped.await) }).await;
             running.stop().await;
         });
-        Self { port, data, key, stop: Some(stop), serving: Some(serving), folder: Some(folder) }
+        Self { port, data, audience, key, stop: Some(stop), serving: Some(serving), folder: Some(folder) }
     }
 
     /// Starts a server in the folder that another one left, with other configuration, and stops it again.
@@ -100,8 +107,7 @@ impl Town {
     /// The proof that `machine` sends, for tests that bend it.
     #[must_use]
     pub fn proof(&self, method: &str, path: &str, body: &[u8]) -> String {
-        let url = self.url();
-        let signing = Signing { system_user: "tester", audience: &url, method, path, body };
+        let signing = Signing { system_user: "tester", audience: &self.audience, method, path, body };
         self.key.sign(&signing, SystemClock.now()).unwrap()
     }
 
@@ -170,6 +176,12 @@ fn kept() -> PathBuf {
         drop(seal::RootKey::generate().create_file(&root));
     }
     folder
+}
+
+/// The root key that all towns share.
+#[must_use]
+pub fn root_key() -> seal::RootKey {
+    seal::RootKey::load_file(&kept().join("root.key")).unwrap()
 }
 
 /// A sample app of the templates, filled in for `name`.

@@ -1,5 +1,4 @@
-//! What anyone may read: each tenant's log (C2SP tlog-tiles), the keys to check it and tokens with, and whether the
-//! server lives.
+//! What anyone may read: each tenant's log (C2SP tlog-tiles), and the keys to check it and tokens with.
 
 use crate::{
     Bailiwick,
@@ -9,10 +8,9 @@ use axum::{
     body::Body,
     extract::{Path, State},
     http::header,
-    response::{IntoResponse, Response},
+    response::IntoResponse,
 };
 use model::{Problem, ProblemKind, TenantId};
-use serde_json::json;
 use std::sync::Arc;
 
 fn no_log(tenant: &str) -> Refusal {
@@ -63,17 +61,4 @@ pub(crate) async fn tile(State(server): State<Arc<Bailiwick>>, Path((name, path)
 #[utoipa::path(get, path = "/.well-known/jwks.json", responses((status = 200, description = "a JWK set (RFC 7517)", body = Object)))]
 pub(crate) async fn jwks(State(server): State<Arc<Bailiwick>>) -> Reply {
     ok(server.identity.tokens().jwks())
-}
-
-/// The process lives
-#[utoipa::path(get, path = "/healthz", responses((status = 200, description = "it does", body = String)))]
-pub(crate) async fn healthz() -> Response {
-    "ok\n".into_response()
-}
-
-/// The server can serve: its database answers
-#[utoipa::path(get, path = "/readyz", responses((status = 200, description = "it can", body = Object), (status = 503, description = "not now", body = Object)))]
-pub(crate) async fn readyz(State(server): State<Arc<Bailiwick>>) -> Reply {
-    server.store.epoch(&server.tenant).await.map_err(|error| Refusal(error.problem()))?;
-    ok(json!({ "ready": true }))
 }
