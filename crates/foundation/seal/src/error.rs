@@ -39,6 +39,12 @@ pub enum Error {
     /// Not a key file, or one that was damaged.
     #[error("`{}` is not a root key file, or it was damaged: put the recovery copy in its place", path.display())]
     KeyFileMalformed { path: PathBuf },
+    /// A passphrase that can be guessed.
+    #[error("a passphrase has at least 12 characters")]
+    ShortPassphrase,
+    /// The passphrase does not open the locked key file, or the file was altered.
+    #[error("the passphrase does not open the root key")]
+    WrongPassphrase,
     /// The file system refused.
     #[error("key file `{}`: {source}", path.display())]
     KeyFile { path: PathBuf, source: io::Error },

@@ -33,25 +33,18 @@ impl RootKey {
     /// [`Error::KeyFileOpen`] if group or others have any permission on it, [`Error::KeyFileMalformed`] if it is no
     /// key file or was damaged, [`Error::KeyFile`] if it cannot be read.
     pub fn load_file(path: &Path) -> Result<Self, Error> {
-        let failed = |source| Error::KeyFile { path: path.to_owned(), source };
-        let file = File::open(path).map_err(failed)?;
-        // Judged on the open file, so that nobody can swap it in between.
-        let metadata = file.metadata().map_err(failed)?;
-        if !metadata.is_file() {
-            return Err(Error::KeyFileMalformed { path: path.to_owned() });
-        }
-        let mode = metadata.permissions().mode() & 0o7777;
-        if mode & OTHERS != 0 {
-            return Err(Error::KeyFileOpen { path: path.to_owned(), mode });
-        }
-        let mut text = Zeroizing::new(String::with_capacity(128));
-        match file.take(MAX_FILE_BYTES).read_to_string(&mut text) {
-            Ok(_) => parse(&text).ok_or_else(|| Error::KeyFileMalformed { path: path.to_owned() }),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Err(Error::KeyFileMalformed { path: path.to_owned() })
-            }
-            Err(error) => Err(failed(error)),
-        }
+        let text = read_private(path)?;
+        parse(&text).ok_or_else(|| Error::KeyFileMalformed { path: path.to_owned() })
+    }
+
+    /// Reads a key file that somebody trusted put there for this process alone, and whose permissions are theirs: a
+    /// credential of systemd, whose access list shows as permissions of the group.
+    ///
+    /// # Errors
+    /// [`Error::KeyFileMalformed`], [`Error::KeyFile`].
+    pub fn load_credential(path: &Path) -> Result<Self, Error> {
+        let file = File::open(path).map_err(|source| Error::KeyFile { path: path.to_owned(), source })?;
+        parse(&read_whole(file, path)?).ok_or_else(|| Error::KeyFileMalformed { path: path.to_owned() })
     }
 
     /// Writes the key to a new file with mode 0600; file and folder are on disk when this returns, and a crash
@@ -60,32 +53,64 @@ impl RootKey {
     /// # Errors
     /// [`Error::KeyFileExists`] if there is anything at `path`, [`Error::KeyFile`] if it cannot be written.
     pub fn create_file(&self, path: &Path) -> Result<(), Error> {
-        let failed = |source| Error::KeyFile { path: path.to_owned(), source };
-        let folder = folder_of(path);
-        let draft = folder.join(format!(".root-key-{}.new", hex::encode(random_bytes::<8>())));
-        let written = self.write_draft(&draft).and_then(|()| fs::hard_link(&draft, path));
-        let removed = fs::remove_file(&draft);
-        match written {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(Error::KeyFileExists { path: path.to_owned() });
-            }
-            Err(error) => return Err(failed(error)),
-        }
-        removed.map_err(failed)?;
-        File::open(&folder).and_then(|folder| folder.sync_all()).map_err(failed)
-    }
-
-    fn write_draft(&self, draft: &Path) -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(draft)?;
-        file.write_all(self.to_line().as_bytes())?;
-        file.sync_all()
+        create_private(path, self.to_line().as_bytes())
     }
 
     fn to_line(&self) -> Zeroizing<String> {
         let key = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(self.material.bytes()));
         Zeroizing::new([PREFIX, &self.id(), ":", &key, "\n"].concat())
     }
+}
+
+/// The text of a file that its owner alone can reach.
+pub(crate) fn read_private(path: &Path) -> Result<Zeroizing<String>, Error> {
+    let failed = |source| Error::KeyFile { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    // Judged on the open file, so that nobody can swap it in between.
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(Error::KeyFileMalformed { path: path.to_owned() });
+    }
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & OTHERS != 0 {
+        return Err(Error::KeyFileOpen { path: path.to_owned(), mode });
+    }
+    read_whole(file, path)
+}
+
+fn read_whole(file: File, path: &Path) -> Result<Zeroizing<String>, Error> {
+    let mut text = Zeroizing::new(String::with_capacity(512));
+    match file.take(MAX_FILE_BYTES).read_to_string(&mut text) {
+        Ok(_) => Ok(text),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(Error::KeyFileMalformed { path: path.to_owned() })
+        }
+        Err(source) => Err(Error::KeyFile { path: path.to_owned(), source }),
+    }
+}
+
+/// Writes a new file for its owner alone, whole or not at all.
+pub(crate) fn create_private(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let failed = |source| Error::KeyFile { path: path.to_owned(), source };
+    let folder = folder_of(path);
+    let draft = folder.join(format!(".root-key-{}.new", hex::encode(random_bytes::<8>())));
+    let written = write_draft(&draft, bytes).and_then(|()| fs::hard_link(&draft, path));
+    let removed = fs::remove_file(&draft);
+    match written {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(Error::KeyFileExists { path: path.to_owned() });
+        }
+        Err(error) => return Err(failed(error)),
+    }
+    removed.map_err(failed)?;
+    File::open(&folder).and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+fn write_draft(draft: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(draft)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 fn folder_of(path: &Path) -> PathBuf {
@@ -144,6 +169,17 @@ mod tests {
     }
 
     #[test]
+    fn a_credential_is_read_whatever_its_permissions_show() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("root.key");
+        let key = RootKey::generate();
+        key.create_file(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o440)).unwrap();
+        assert!(RootKey::load_file(&path).is_err());
+        assert_eq!(RootKey::load_credential(&path).unwrap().check_value(), key.check_value());
+    }
+
+    #[test]
     fn damage_is_seen() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("root.key");
@@ -162,6 +198,7 @@ mod tests {
         assert!(write(b"").is_err());
         assert!(write(&[0xff; 100]).is_err());
         assert!(write(&line.as_bytes()[..60]).is_err());
+        assert!(RootKey::load_credential(&path).is_err());
         assert!(matches!(RootKey::load_file(folder.path()), Err(Error::KeyFileMalformed { .. })));
         assert!(matches!(RootKey::load_file(&folder.path().join("none")), Err(Error::KeyFile { .. })));
     }

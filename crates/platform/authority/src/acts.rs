@@ -166,6 +166,10 @@ rules! {
     // the record and the platform
     AUDIT_READ = "audit.read" "read the record", Use Keeps, [AUDITOR, OPERATOR] No, Yes, Nobody;
     AUDIT_EXPORT = "audit.export" "export the record", Use Keeps, [AUDITOR, OPERATOR] No, Yes, Nobody;
+    BACKUP_CREATE = "backup.create" "make a backup of everything, encrypted to a recovery key", Use Keeps, [OPERATOR] Fresh, Yes, Nobody;
+    BACKUP_RESTORE = "backup.restore" "fill an empty database from a backup", Act Keeps, [] No, Yes, Nobody;
+    BACKUP_DRILL = "backup.drill" "record how a rehearsed restore went", Act Keeps, [OPERATOR] No, Yes, Nobody;
+    METRICS_READ = "metrics.read" "read what the server counts", Access Keeps, [AUDITOR, OPERATOR] No, Yes, Nobody;
     POLICY_READ = "policy.read" "read the policy", Access Keeps, [May::Everyone] No, Yes, Nobody;
     POLICY_EXPLAIN = "policy.explain" "ask what somebody may do, and why", Access Keeps, [OPERATOR, REVIEWER, AUDITOR] No, Yes, Nobody;
     PLATFORM_RECOVER = "platform.recover" "accept a database that does not continue the record, and say why", Act Raises, [OPERATOR] Fresh, Yes, Nobody;

@@ -63,6 +63,7 @@ fn facts(epoch: u64, state: AppState, groups: &[&str]) -> Facts {
         roles: BTreeMap::new(),
         mfa: vec![],
         public: vec![],
+        addresses: vec![],
     };
     let app_facts = AppFacts {
         name: "poll".into(),

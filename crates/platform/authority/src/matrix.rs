@@ -92,6 +92,7 @@ fn facts() -> Facts {
         roles: BTreeMap::new(),
         mfa: vec![],
         public: vec![],
+        addresses: vec![],
     };
     let app = AppFacts {
         name: "poll".into(),

@@ -54,6 +54,10 @@ impl AccessBuffer {
         let (send, receive) = mpsc::channel(BUFFERED_MAX);
         Self { send, receive: Mutex::new(receive), stuck: AtomicBool::new(false) }
     }
+
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::Acquire)
+    }
 }
 
 impl Store {
@@ -68,11 +72,12 @@ impl Store {
         }
         let (_, spent) = permit.spend();
         let id = EventId::generate();
-        let pending = Pending { id: id.clone(), at: self.clock.now(), spent, outcome, detail };
-        match self.access.send.try_send(Item::Event(Box::new(pending))) {
-            Ok(()) => Ok(id),
-            Err(_) => Err(StoreError::busy("too many requests wait for their record")),
-        }
+        let Ok(place) = self.access.send.try_reserve() else {
+            return Err(StoreError::busy("too many requests wait for their record"));
+        };
+        self.tallies.add(spent.rule().name, spent.target(), outcome, &detail);
+        place.send(Item::Event(Box::new(Pending { id: id.clone(), at: self.clock.now(), spent, outcome, detail })));
+        Ok(id)
     }
 
     /// Waits until everything noted so far is durable. Needs the tasks (`start_tasks`).
@@ -95,7 +100,9 @@ impl Store {
             self.count(caller, denied.act, target, Outcome::Denied);
             return Ok(());
         }
-        self.write_events(&[Draft::refusal(denied, caller, target, at)]).await
+        self.write_events(&[Draft::refusal(denied, caller, target, at)]).await?;
+        self.tallies.add(denied.act, target, Outcome::Denied, &Json::Null);
+        Ok(())
     }
 
     /// Writes what is buffered until the task is stopped.

@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json, json};
 const SALT_BYTES: usize = 32;
 
 /// How an act ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
     Allowed,
     Denied,

@@ -4,15 +4,18 @@
 
 mod errors;
 mod listen;
+mod tls;
 mod tx;
 mod values;
 
 pub(crate) use listen::{SessionLock, listen};
+pub use tls::check_url;
 pub(crate) use tx::PostgresTx;
 
-use crate::{CommitCounts, Row, StoreError, Value, sql};
+use crate::{CommitCounts, Piece, Pieces, Row, StoreError, Value, snapshot, sql};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use errors::{pool_error, read_error};
+use futures_util::StreamExt;
 use std::{
     fmt,
     sync::{
@@ -21,8 +24,9 @@ use std::{
     },
     time::Duration,
 };
+use tls::MakeTls;
 use tokio::sync::watch;
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::Config;
 
 /// Connections that write: beyond some two for each core of the server, more only wait for each other.
 const WRITERS: usize = 24;
@@ -37,6 +41,7 @@ const UNHEARD: Duration = Duration::from_secs(5);
 
 pub(crate) struct Postgres {
     config: Config,
+    tls: MakeTls,
     writers: Pool,
     readers: Pool,
     committed: Arc<watch::Sender<u64>>,
@@ -53,13 +58,13 @@ impl fmt::Debug for Postgres {
 
 impl Postgres {
     pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
-        let mut config: Config =
-            url.parse().map_err(|_| StoreError::unwritable("the database address is not valid"))?;
+        let (mut config, tls) = tls::read(url).map_err(StoreError::unwritable)?;
         config.application_name("bailiwick").connect_timeout(CONNECT).tcp_user_timeout(UNHEARD);
         let opened = Self {
-            writers: pool(&config, sql::WRITER_OPTIONS, WRITERS)?,
-            readers: pool(&config, sql::READER_OPTIONS, READERS)?,
+            writers: pool(&config, &tls, sql::WRITER_OPTIONS, WRITERS)?,
+            readers: pool(&config, &tls, sql::READER_OPTIONS, READERS)?,
             config,
+            tls,
             committed: Arc::new(watch::Sender::new(0)),
             fed: watch::Sender::new(0),
             acts: Arc::default(),
@@ -95,6 +100,37 @@ impl Postgres {
         Ok(PostgresTx::new(client, Arc::clone(&self.acts), Arc::clone(&self.committed)))
     }
 
+    /// Every table, read in one transaction of one moment.
+    pub(crate) async fn snapshot(&self, to: &Pieces, rows_at_once: usize) -> Result<(), StoreError> {
+        let mut config = self.config.clone();
+        config.application_name("bailiwick-backup");
+        let (client, connection) = config.connect(self.tls.clone()).await.map_err(errors::write_error)?;
+        let connection = AbortOnDrop(tokio::spawn(connection));
+        client.batch_execute(snapshot::BEGIN_SNAPSHOT_POSTGRES).await.map_err(read_error)?;
+        let closed = |_| StoreError::Closed;
+        let applied = whole(&client, sql::APPLIED_MIGRATIONS).await?;
+        to.send(snapshot::steps(&applied)?).await.map_err(closed)?;
+        for table in whole(&client, snapshot::TABLES_POSTGRES).await? {
+            let name = table.text(0)?.to_owned();
+            let reading = client.prepare(&snapshot::whole(&name)).await.map_err(read_error)?;
+            let columns = reading.columns().iter().map(|column| column.name().to_owned()).collect();
+            to.send(Piece::Table { name, columns }).await.map_err(closed)?;
+            let none: [&(dyn tokio_postgres::types::ToSql + Sync); 0] = [];
+            let rows = client.query_raw(&reading, none).await.map_err(read_error)?;
+            let mut rows = std::pin::pin!(rows);
+            let mut lines = Vec::with_capacity(rows_at_once);
+            while let Some(row) = rows.next().await {
+                lines.push(snapshot::line(&values::row(&row.map_err(read_error)?)?));
+                if lines.len() == rows_at_once {
+                    to.send(Piece::Rows(std::mem::take(&mut lines))).await.map_err(closed)?;
+                }
+            }
+            to.send(Piece::Rows(lines)).await.map_err(closed)?;
+        }
+        drop(connection);
+        Ok(())
+    }
+
     pub(crate) fn counts(&self) -> CommitCounts {
         let acts = self.acts.load(Ordering::Relaxed);
         CommitCounts { acts, groups: acts }
@@ -109,11 +145,40 @@ impl Postgres {
     }
 }
 
-fn pool(config: &Config, options: &str, size: usize) -> Result<Pool, StoreError> {
+/// Reads by a connection of its own; changes nothing.
+pub(crate) async fn peek(url: &str, statements: &[&'static str]) -> Result<Vec<Vec<Row>>, StoreError> {
+    let (mut config, tls) = tls::read(url).map_err(StoreError::unwritable)?;
+    config.application_name("bailiwick-look").connect_timeout(CONNECT).options(sql::READER_OPTIONS);
+    let (client, connection) = config.connect(tls).await.map_err(errors::write_error)?;
+    let connection = tokio::spawn(connection);
+    let mut answers = Vec::with_capacity(statements.len());
+    for sql in statements {
+        answers.push(whole(&client, sql).await?);
+    }
+    drop(client);
+    // It ends once its client is gone; how does not matter any more.
+    drop(connection.await);
+    Ok(answers)
+}
+
+async fn whole(client: &tokio_postgres::Client, sql: &'static str) -> Result<Vec<Row>, StoreError> {
+    client.query(sql, &[]).await.map_err(read_error)?.iter().map(values::row).collect()
+}
+
+/// The connection ends with the work that needed it.
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn pool(config: &Config, tls: &MakeTls, options: &str, size: usize) -> Result<Pool, StoreError> {
     let mut config = config.clone();
     let given = config.get_options().unwrap_or_default();
     config.options(format!("{given} {options}"));
-    let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+    let manager = Manager::from_config(config, tls.clone(), ManagerConfig { recycling_method: RecyclingMethod::Fast });
     Pool::builder(manager)
         .max_size(size)
         .wait_timeout(Some(WAIT))

@@ -7,6 +7,12 @@ pub(crate) const APPLIED_MIGRATIONS: &str = "SELECT room, number, name, digest F
 pub(crate) const INSERT_MIGRATION: &str =
     "INSERT INTO migrations (room, number, name, digest, at) VALUES ($1, $2, $3, $4, $5)";
 
+/// For a look from outside.
+pub(crate) const ROOT_META: &str = "SELECT name, value FROM meta WHERE name IN ('root_key_id', 'root_key_check')";
+pub(crate) const NEWEST_EVENT: &str = "SELECT max(at) FROM events WHERE seq = (SELECT max(seq) FROM events)";
+pub(crate) const LOG_SIZES: &str = "SELECT tenant, size,
+  (SELECT count(*) FROM events WHERE events.tenant = log_heads.tenant AND idx IS NOT NULL) FROM log_heads";
+
 pub(crate) const META: &str = "SELECT value FROM meta WHERE name = $1";
 pub(crate) const INSERT_META: &str = "INSERT INTO meta (name, value) VALUES ($1, $2)";
 
@@ -126,6 +132,15 @@ pub(crate) const NOTIFY: &str = "SELECT pg_notify('bailiwick_feed', $1)";
 pub(crate) const WRITER_OPTIONS: &str =
     "-c default_transaction_isolation=read\\ committed -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s";
 pub(crate) const READER_OPTIONS: &str = "-c default_transaction_read_only=on -c statement_timeout=15s";
+
+/// PostgreSQL only: a look from outside.
+pub(crate) const HAS_MIGRATIONS: &str =
+    "SELECT 1::bigint FROM pg_tables WHERE tablename = 'migrations' AND schemaname = ANY (current_schemas(false))";
+pub(crate) const SETTINGS: &str = "SELECT name, setting FROM pg_settings
+  WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') ORDER BY name";
+/// Whoever may not see the state of a standby sees NULL there: counted as none.
+pub(crate) const STANDBYS: &str =
+    "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'async' AND application_name <> 'pg_basebackup'";
 
 /// SQLite only. FULL, so that an acknowledged act survives power loss.
 pub(crate) const WRITER_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;

@@ -9,7 +9,7 @@ mod statement;
 
 pub(crate) use group::SqliteTx;
 
-use crate::{CommitCounts, Row, StoreError, Value, sql};
+use crate::{CommitCounts, Piece, Pieces, Row, StoreError, Value, snapshot, sql};
 use errors::{read_error, write_error};
 use group::Writer;
 use rusqlite::{Connection, OpenFlags};
@@ -97,6 +97,33 @@ impl Sqlite {
         &self.fed
     }
 
+    /// Every table, read in one transaction: writers go on beside it (WAL).
+    pub(crate) fn snapshot(&self, to: &Pieces, rows_at_once: usize) -> Result<(), StoreError> {
+        let refused = |refused: statement::Refused| refused.into_store(read_error);
+        let send = |piece| to.blocking_send(piece).map_err(|_| StoreError::Closed);
+        let conn = reader(&self.path).map_err(refused)?;
+        conn.execute_batch(snapshot::BEGIN_SNAPSHOT_SQLITE).map_err(read_error)?;
+        let answer = |sql| statement::run(&conn, sql, &[]).map(|answer| answer.rows).map_err(refused);
+        send(snapshot::steps(&answer(sql::APPLIED_MIGRATIONS)?)?)?;
+        for table in answer(snapshot::TABLES_SQLITE)? {
+            let name = table.text(0)?.to_owned();
+            let mut reading = conn.prepare(&snapshot::whole(&name)).map_err(read_error)?;
+            let columns: Vec<String> = reading.column_names().into_iter().map(str::to_owned).collect();
+            let count = columns.len();
+            send(Piece::Table { name, columns })?;
+            let mut lines = Vec::with_capacity(rows_at_once);
+            let mut cursor = reading.raw_query();
+            while let Some(row) = cursor.next().map_err(read_error)? {
+                lines.push(snapshot::line(&statement::row(row, count).map_err(refused)?));
+                if lines.len() == rows_at_once {
+                    send(Piece::Rows(std::mem::take(&mut lines)))?;
+                }
+            }
+            send(Piece::Rows(lines))?;
+        }
+        Ok(())
+    }
+
     /// Refuses before the disk is full, so that refusal does not depend on pages that the engine has left.
     fn check_reserve(&self) -> Result<(), StoreError> {
         let space = rustix::fs::statvfs(&self.folder).map_err(|errno| StoreError::file(errno.into()))?;
@@ -114,6 +141,13 @@ fn hold_lock(path: &Path) -> Result<File, StoreError> {
         Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse),
         Err(std::fs::TryLockError::Error(error)) => Err(StoreError::file(error)),
     }
+}
+
+/// Reads from a database that somebody else may have open; changes nothing.
+pub(crate) fn peek(path: &Path, statements: &[&'static str]) -> Result<Vec<Vec<Row>>, StoreError> {
+    let refused = |refused: statement::Refused| refused.into_store(read_error);
+    let conn = reader(path).map_err(refused)?;
+    statements.iter().map(|sql| statement::run(&conn, sql, &[]).map(|answer| answer.rows).map_err(refused)).collect()
 }
 
 fn prepare(conn: &Connection) -> rusqlite::Result<()> {

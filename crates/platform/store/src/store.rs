@@ -13,6 +13,7 @@ use crate::{
     sql,
     sqlite::Sqlite,
     subjects::Subjects,
+    tallies::Tallies,
 };
 use model::{Clock, TenantId};
 use seal::{Purpose, RootKey};
@@ -76,6 +77,7 @@ pub struct Store {
     pub(crate) cuts: Cuts,
     /// The database does not continue what this node has seen of the record.
     pub(crate) recovering: AtomicBool,
+    pub(crate) tallies: Tallies,
     pub(crate) edges: Edges,
     pub(crate) log_host: String,
 }
@@ -116,6 +118,7 @@ impl Store {
             counted: Counted::default(),
             cuts: Cuts::new(journal, found),
             recovering: AtomicBool::new(false),
+            tallies: Tallies::default(),
             edges: Edges::default(),
             log_host,
         }))

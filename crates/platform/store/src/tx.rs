@@ -216,6 +216,7 @@ impl Tx {
         }
         // INVARIANT: the subject's row is locked before the tenant, the tenant before the feed's row: no deadlock.
         let key = self.store.subjects.sealing(&mut self.engine, &tenant, &subject).await?;
+        let counted = detail.clone();
         let main = Draft::of(&self.spent, self.event.clone(), at, outcome, detail).why(why).statement(&key)?;
         let (batch, epoch_at) = self.last_batch(main, &key, at)?;
         let answers = self.engine.run(&batch).await?;
@@ -227,9 +228,13 @@ impl Tx {
         if before != self.spent.epoch() && !cut {
             return Err(StoreError::Moved { tenant, current: before });
         }
-        let Self { store, engine, event, forgotten, changes, .. } = self;
+        let Self { store, engine, event, forgotten, changes, spent, also } = self;
         engine.commit(if raises { GroupEnd::Close } else { GroupEnd::Join }).await?;
         store.subjects.remember(&tenant, subject, key);
+        store.tallies.add(spent.rule().name, spent.target(), outcome, &counted);
+        for also in &also {
+            store.tallies.add(also.action, spent.target(), also.outcome, &also.detail);
+        }
         for subject in forgotten {
             store.subjects.forget(&tenant, &subject);
         }

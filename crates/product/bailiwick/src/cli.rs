@@ -95,7 +95,7 @@ pub(crate) enum Command {
     /// Accept a database that does not continue the record, and say why
     Recover(c::recover::Args),
     /// Look for what is wrong on this machine
-    Doctor,
+    Doctor(c::doctor::Args),
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 
 use crate::output::Output;
 use model::{Problem, ProblemKind};
-use std::io::{IsTerminal as _, Read as _, stdin};
+use seal::Zeroizing;
+use server::Asked;
+use std::io::{BufRead as _, IsTerminal as _, Read as _, stdin};
 
 /// Longer than any credential; a key with its chain of certificates fits.
 const VALUE_MAX_BYTES: u64 = 64 << 10;
@@ -70,6 +72,44 @@ pub(crate) fn secret_value(output: &Output) -> Result<String, Problem> {
         return Err(unreadable("nothing was given"));
     }
     Ok(value.to_owned())
+}
+
+/// The passphrase of the root key: from stdin when it is not a terminal (one line), else typed unseen.
+///
+/// # Errors
+/// Nothing given, or two that differ where one is chosen.
+pub(crate) fn passphrase(asked: Asked) -> Result<Zeroizing<String>, Problem> {
+    if !stdin().is_terminal() {
+        let mut line = Zeroizing::new(String::new());
+        let read = stdin().lock().take(VALUE_MAX_BYTES).read_line(&mut line);
+        read.map_err(|_| no_passphrase("stdin is not text"))?;
+        let line = Zeroizing::new(trimmed(&line).to_owned());
+        return if line.is_empty() { Err(no_passphrase("nothing was given on stdin")) } else { Ok(line) };
+    }
+    match asked {
+        Asked::Known => typed("passphrase of the root key (not shown): "),
+        Asked::New => {
+            let chosen = typed("choose a passphrase for the root key (not shown): ")?;
+            let again = typed("the same once more: ")?;
+            if *chosen == *again { Ok(chosen) } else { Err(no_passphrase("the two differ")) }
+        }
+    }
+}
+
+fn typed(question: &str) -> Result<Zeroizing<String>, Problem> {
+    let term = console::Term::stderr();
+    let read = term.write_str(question).and_then(|()| term.read_secure_line());
+    read.map(Zeroizing::new).map_err(|_| no_passphrase("the terminal could not be read"))
+}
+
+fn no_passphrase(why: &str) -> Problem {
+    Problem::new(
+        ProblemKind::Invalid,
+        "root_key.no_passphrase",
+        "there is no passphrase for the root key",
+        why,
+        "type it when asked, or give it as one line on stdin",
+    )
 }
 
 /// Without the one line end that `echo` and editors add.

@@ -5,6 +5,7 @@ use crate::{
     app_log::AppLog,
     doors::{AssetsInside, DataInside, SelfInside, WaysOut},
     policy,
+    ready::Followed,
     recover::Doubt,
     sign_in::Outside,
     sign_ins::{ByIdentity, Vouching},
@@ -44,6 +45,7 @@ pub struct Bailiwick {
     /// Tells this Bailiwick's cookies from another's on the same loopback.
     pub(crate) instance: String,
     pub(crate) doubt: Doubt,
+    pub(crate) followed: Followed,
 }
 
 impl std::fmt::Debug for Bailiwick {
@@ -132,6 +134,7 @@ impl Bailiwick {
             policy_files,
             instance,
             doubt: Doubt::default(),
+            followed: Followed::default(),
         });
         let running = server.run_beside(writer).await?;
         Ok((server, running))
@@ -310,7 +313,7 @@ impl Ground {
 }
 
 /// The tables of every room, in the order in which they are made.
-const ROOMS: [&[store::Migration]; 7] = [
+pub(crate) const ROOMS: [&[store::Migration]; 7] = [
     identity::MIGRATIONS,
     vault::MIGRATIONS,
     data::MIGRATIONS,

@@ -1,19 +1,23 @@
 //! Configuration: one typed file, every mistake reported at once. Anything can be given as `BAILIWICK_SECTION__KEY` too.
 
+mod addresses;
+mod edges;
+mod root;
+
+pub use root::Root;
+
+use addresses::{Addresses, own_addresses};
 use broker::EgressConfig;
 use figment::{
     Figment,
     providers::{Env, Format, Toml},
 };
+use gateway::Certificates;
 use ipnet::IpNet;
 use model::{Group, Problem, ProblemKind};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc};
 
 /// Every key that there is; what else is written is refused with the nearest of these.
 const KEYS: &[&str] = &[
@@ -22,6 +26,8 @@ const KEYS: &[&str] = &[
     "server.apps_domain",
     "server.trusted_proxies",
     "server.database",
+    "server.tls",
+    "server.redirect",
     "broker.private",
     "broker.resolve",
     "broker.ca",
@@ -29,6 +35,7 @@ const KEYS: &[&str] = &[
     "sign_in.links",
     "sign_in.forget_passkeys",
     "sign_in.oidc",
+    "metrics.token",
 ];
 
 /// Configuration without mistakes.
@@ -40,13 +47,18 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     pub database: Option<String>,
     pub egress: EgressConfig,
-    /// `file:PATH`; a file in the data folder when nothing is said.
-    pub root: Option<PathBuf>,
+    pub root: Root,
     pub links: Links,
     /// A host name whose passkeys are deleted at start: the console moved away from it.
     pub forget_passkeys: Option<String>,
     /// Single sign-on.
     pub oidc: Option<identity::ProviderConfig>,
+    /// TLS by our own listener; without it the listener speaks plain HTTP.
+    pub tls: Option<Arc<Certificates>>,
+    /// Where plain HTTP is sent on to HTTPS.
+    pub redirect: Option<SocketAddr>,
+    /// What whoever collects metrics from elsewhere shows as a bearer token: its hash.
+    pub metrics: Option<seal::TokenHash>,
 }
 
 /// Whether one-time links may be made.
@@ -61,7 +73,20 @@ pub enum Links {
 pub struct Overrides {
     pub listen: Option<String>,
     pub database: Option<String>,
+    /// Asks a person for the passphrase of the root key.
+    pub passphrase: Option<AskPassphrase>,
 }
+
+/// Which passphrase is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// The one that opens the key from now on.
+    New,
+    Known,
+}
+
+/// How a person is asked for it.
+pub type AskPassphrase = fn(Asked) -> Result<seal::Zeroizing<String>, Problem>;
 
 struct Reader {
     values: BTreeMap<String, Value>,
@@ -124,7 +149,7 @@ impl Config {
     /// # Errors
     /// An address that is none.
     pub(crate) fn plain(listen: SocketAddr) -> Result<Self, Vec<Problem>> {
-        let overrides = Overrides { listen: Some(listen.to_string()), database: None };
+        let overrides = Overrides { listen: Some(listen.to_string()), ..Overrides::default() };
         Self::of(Map::new(), &overrides, Path::new("."))
     }
 
@@ -140,27 +165,22 @@ impl Config {
         let listen: SocketAddr = reader
             .take("server.listen", "`\"127.0.0.1:7070\"`")
             .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7070)));
-        let own = format!("http://localhost:{}", listen.port());
-        let public_url: String =
-            reader.take("server.public_url", "`\"https://bailiwick.corp.example\"`").unwrap_or(own);
-        let apps_domain: String = reader
-            .take("server.apps_domain", "`\"corp-apps.example\"`")
-            .unwrap_or_else(|| format!("localhost:{}", listen.port()));
-        let public_url = public_url.trim_end_matches('/').to_owned();
-        check_domains(&mut reader, &public_url, &apps_domain);
-        let trusted_proxies = reader.listed("server.trusted_proxies", "`[\"10.0.0.0/8\"]`", |text| {
-            text.parse::<IpNet>().map_err(|_| proxy(text))
-        });
-        let database: Option<String> = reader.take("server.database", "`\"postgres://…\"`");
-        let root = root(&mut reader, database.as_deref());
+        let addresses = Addresses::read(&mut reader, listen);
+        let trusted_proxies = reader.listed("server.trusted_proxies", "`[\"10.0.0.0/8\"]`", addresses::proxy);
+        let database = addresses::database(&mut reader);
+        let root = root::root(&mut reader, database.as_deref());
         let links: bool = reader.take("sign_in.links", "`true` or `false`").unwrap_or(true);
         let forget_passkeys: Option<String> = reader.take("sign_in.forget_passkeys", "`\"old.corp.example\"`");
         let oidc = oidc(&mut reader, folder);
-        let egress = egress(&mut reader, folder, listen);
+        let egress = egress(&mut reader, folder, listen, &addresses);
+        let tls = edges::tls(&mut reader, folder, addresses.scheme);
+        let redirect = edges::redirect(&mut reader, addresses.scheme, listen);
+        let metrics = edges::metrics(&mut reader, folder);
         if !reader.problems.is_empty() {
             return Err(reader.problems);
         }
         let links = if links { Links::On } else { Links::Off };
+        let Addresses { public_url, apps_domain, .. } = addresses;
         Ok(Self {
             listen,
             public_url,
@@ -172,6 +192,9 @@ impl Config {
             links,
             forget_passkeys,
             oidc,
+            tls,
+            redirect,
+            metrics,
         })
     }
 
@@ -192,6 +215,12 @@ fn flat(whole: Map<String, Value>) -> BTreeMap<String, Value> {
     let mut flat = BTreeMap::new();
     for (section, value) in whole {
         match value {
+            // Nothing in it, and no section of ours: a misspelt one.
+            Value::Object(keys)
+                if keys.is_empty() && !KEYS.iter().any(|key| key.starts_with(&format!("{section}."))) =>
+            {
+                flat.insert(section, Value::Null);
+            }
             Value::Object(keys) => {
                 for (key, value) in keys {
                     flat.insert(format!("{section}.{key}"), value);
@@ -217,62 +246,7 @@ fn unknown_keys(reader: &mut Reader) {
     }
 }
 
-/// An apps domain that equals, contains or lies under the console's host is refused, the `localhost` default aside.
-fn check_domains(reader: &mut Reader, public_url: &str, apps_domain: &str) {
-    let Some((scheme @ ("http" | "https"), host)) = public_url.split_once("://") else {
-        reader.wrong(
-            "server.public_url",
-            "it is not an address that a browser opens",
-            "write it as `\"https://bailiwick.corp.example\"`",
-        );
-        return;
-    };
-    let name = |text: &str| text.split(':').next().unwrap_or(text).to_ascii_lowercase();
-    let (console, apps) = (name(host), name(apps_domain));
-    if console == "localhost" && apps == "localhost" {
-        return;
-    }
-    let under = |inner: &str, outer: &str| inner == outer || inner.ends_with(&format!(".{outer}"));
-    if under(&console, &apps) || under(&apps, &console) {
-        let fix = "give apps a domain of their own, such as `corp-apps.example`";
-        reader.wrong("server.apps_domain", "apps and console would share a host name, and with it cookies", fix);
-    }
-    let loopback = console == "localhost" || console.starts_with("127.");
-    if scheme == "http" && !loopback {
-        reader.wrong("server.public_url", "without TLS anyone on the way could take sessions over", "use `https://`");
-    }
-}
-
-fn proxy(text: &str) -> Problem {
-    let what = format!("`{text}` is not a network");
-    let why = "only a proxy whose address is known is believed about whom it speaks for";
-    Problem::new(ProblemKind::Invalid, "config.value", what, why, "write it as `10.0.0.0/8`")
-        .at("server.trusted_proxies")
-}
-
-fn root(reader: &mut Reader, database: Option<&str>) -> Option<PathBuf> {
-    let text: Option<String> = reader.take("seal.root", "`\"file:/etc/bailiwick/root.key\"`");
-    match text.as_deref().map(|text| text.split_once(':')) {
-        Some(Some(("file", path))) => Some(PathBuf::from(path)),
-        Some(_) => {
-            reader.wrong(
-                "seal.root",
-                "only key files are supported so far",
-                "write it as `\"file:/etc/bailiwick/root.key\"`",
-            );
-            None
-        }
-        None => {
-            if database.is_some_and(|url| url.starts_with("postgres")) {
-                let why = "many nodes share one PostgreSQL, and each needs the same root key";
-                reader.wrong("seal.root", why, "write `root = \"file:/etc/bailiwick/root.key\"` under `[seal]`");
-            }
-            None
-        }
-    }
-}
-
-fn egress(reader: &mut Reader, folder: &Path, listen: SocketAddr) -> EgressConfig {
+fn egress(reader: &mut Reader, folder: &Path, listen: SocketAddr, addresses: &Addresses) -> EgressConfig {
     let private = reader.listed("broker.private", "`[\"10.20.0.0/16:443\"]`", EgressConfig::parse_private);
     let pairs: BTreeMap<String, String> =
         reader.take("broker.resolve", "`{ \"slack.com\" = \"127.0.0.1:9443\" }`").unwrap_or_default();
@@ -294,7 +268,7 @@ fn egress(reader: &mut Reader, folder: &Path, listen: SocketAddr) -> EgressConfi
         private,
         resolve,
         ca: files.into_iter().flatten().collect(),
-        own: vec![broker::Own::Listener(listen)],
+        own: own_addresses(listen, addresses),
         ..EgressConfig::default()
     }
 }
@@ -376,15 +350,82 @@ mod tests {
     #[test]
     fn every_mistake_is_reported_at_once() {
         let problems = read(
-            "[server]\nlisten = 5\npublic_ulr = \"x\"\ntrusted_proxies = [\"ten\"]\n[broker]\nprivate = [\"10.0.0.0/8\"]\n[seal]\nroot = \"gold\"\n",
+            "[server]\nlisten = 5\npublic_ulr = \"x\"\napps_domain = \"*.apps.example\"\ntrusted_proxies = [\"ten\", \"10.0.0.7\"]\n\
+             database = \"mysql://root:pw@db/x\"\ntls = { cert = \"none.pem\" }\n[broker]\nprivate = [\"10.0.0.0/8\"]\n\
+             resolve = { \"a.example\" = \"b\" }\nca = [\"none.pem\"]\n[seal]\nroot = \"gold\"\n[sign_in]\nlinks = \"yes\"\n\
+             [metrics]\ntoken = \"plain\"\n[extra]\n",
         )
         .unwrap_err();
         let at: Vec<&str> = problems.iter().filter_map(|problem| problem.at.as_deref()).collect();
         assert_eq!(
             at,
-            ["server.public_ulr", "server.listen", "server.trusted_proxies", "seal.root", "[broker] private"]
+            [
+                "extra",
+                "server.public_ulr",
+                "server.listen",
+                "server.apps_domain",
+                "server.trusted_proxies",
+                "server.database",
+                "seal.root",
+                "sign_in.links",
+                "[broker] private",
+                "[broker] resolve",
+                "broker.ca",
+                "server.tls",
+                "metrics.token",
+            ]
         );
-        assert!(problems[0].fix.contains("`server.public_url`"));
+        assert!(problems[1].fix.contains("`server.public_url`"));
+        assert!(problems.iter().all(|problem| !problem.to_string().contains("pw@")), "{problems:#?}");
+    }
+
+    #[test]
+    fn an_address_is_an_origin_or_is_refused() {
+        let url = |text: &str| {
+            let read = read(&format!("[server]\npublic_url = \"{text}\"\napps_domain = \"corp-apps.example\"\n"));
+            read.map(|config| config.public_url).map_err(|problems| problems[0].at.clone().unwrap_or_default())
+        };
+        assert_eq!(url("https://Bailiwick.Corp.example:443/"), Ok("https://bailiwick.corp.example".to_owned()));
+        assert_eq!(url("https://b.example:8443"), Ok("https://b.example:8443".to_owned()));
+        for text in [
+            "b.example",
+            "https://b.example/console",
+            "https://a@b.example",
+            "https://b.example?x",
+            "ftp://b",
+            "http://b.example",
+        ] {
+            assert_eq!(url(text), Err("server.public_url".to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_no_app_may_call_is_known() {
+        let config = read(
+            "[server]\nlisten = \"0.0.0.0:8443\"\npublic_url = \"https://b.example\"\napps_domain = \"corp-apps.example:8443\"\n",
+        )
+        .unwrap();
+        let own = &config.egress.own;
+        for wanted in [
+            broker::Own::Listener("0.0.0.0:8443".parse().unwrap()),
+            broker::Own::Address("127.0.0.1".parse().unwrap()),
+            broker::Own::Name { host: "b.example".to_owned(), port: 443 },
+            broker::Own::Name { host: "corp-apps.example".to_owned(), port: 8443 },
+        ] {
+            assert!(own.contains(&wanted), "{wanted:?} is not in {own:?}");
+        }
+    }
+
+    #[test]
+    fn a_root_key_has_three_kinds_of_sources() {
+        let root = |text: &str| read(&format!("[seal]\nroot = \"{text}\"\n")).map(|config| config.root);
+        assert_eq!(root("file:/k").unwrap(), Root::File("/k".into()));
+        assert_eq!(root("passphrase").unwrap(), Root::Passphrase(None));
+        assert_eq!(root("passphrase:/k").unwrap(), Root::Passphrase(Some("/k".into())));
+        // Not started by systemd: there are no credentials.
+        for text in ["systemd:root.key", "systemd:../x", "systemd:", "file:", "gold", ""] {
+            assert_eq!(root(text).unwrap_err()[0].at.as_deref(), Some("seal.root"), "{text}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod host;
 mod mocks;
 mod watch;
 
-use crate::{Bailiwick, Config, Settings, listen::serve_until, stand_in::StandIn, up::told_to_stop};
+use crate::{Bailiwick, Config, Root, Settings, listen::serve_until, stand_in::StandIn, up::told_to_stop};
 use bench::Bench;
 use model::{Clock, Finding, Problem, ProblemKind, SystemClock, Tier};
 use serde::Serialize;
@@ -179,9 +179,9 @@ fn settings(
     let data = folder.join("data");
     std::fs::create_dir(&data).map_err(|_| vec![no_room()])?;
     if let Some(code) = code {
-        config.root = Some(keep_code(code, &data).map_err(|_| vec![no_cache(code)])?);
+        config.root = Root::File(keep_code(code, &data).map_err(|_| vec![no_cache(code)])?);
     }
-    Settings::with(data, config).map_err(|problem| vec![problem])
+    Settings::with(data, config, None).map_err(|problem| vec![problem])
 }
 
 /// Compiled code is executed as it stands, so the key that vouches for it is kept with it.

@@ -65,17 +65,21 @@ impl Bailiwick {
 
     /// Follows the feed from `position` until the server is gone.
     pub(crate) fn follow(self: &Arc<Self>, position: u64) -> impl Future<Output = ()> + Send + 'static {
+        self.followed.reached(position);
         let mut changes = self.store.subscribe(&self.tenant, position);
         let server: Weak<Self> = Arc::downgrade(self);
         async move {
             while let Some(change) = changes.next().await {
                 let Some(server) = server.upgrade() else { return };
+                let (Change::Changed { position, .. } | Change::ReloadEverything { position }) = change;
                 if let Err(problem) = server.apply(change).await {
                     tracing::error!(%problem, "memory could not be brought up to date; everything is read again");
                     if let Err(problem) = server.load_all().await {
                         tracing::error!(%problem, "memory is behind the database");
+                        continue;
                     }
                 }
+                server.followed.reached(position);
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use crate::{Bailiwick, api, pages, recover::Place, sign_in, who::Peer};
 use axum::{Router, body::Body, routing::get};
-use gateway::Listening;
-use http::{HeaderName, HeaderValue, Request, Response, header};
+use gateway::{Certificates, Listening};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -20,11 +20,24 @@ impl Bailiwick {
     /// Serves until `stop` is done, then lets what runs come to its end.
     pub async fn listen(self: &Arc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) {
         let (control, server) = (self.control(), Arc::clone(self));
+        let certificates = self.config.tls.as_ref();
+        let tls = match certificates.map(Certificates::tls).transpose() {
+            Ok(tls) => tls,
+            // Never plain HTTP in its stead.
+            Err(error) => return tracing::error!(%error, "nothing is served: TLS cannot be set up"),
+        };
         let answer = move |request, peer| {
             let (server, control) = (Arc::clone(&server), control.clone());
             async move { server.route(control, request, peer).await }
         };
-        serve_until(listener, stop, answer).await;
+        let serving = serve_as(listener, Listening { tls, ..Listening::default() }, stop, answer);
+        match certificates {
+            Some(certificates) => tokio::select! {
+                () = serving => {}
+                () = certificates.follow() => {}
+            },
+            None => serving.await,
+        }
     }
 
     /// One request, to the console or to an app.
@@ -41,11 +54,57 @@ impl Bailiwick {
         if place == Place::Control {
             request.extensions_mut().insert(Peer(peer));
             return match control.oneshot(request).await {
-                Ok(response) => hardened(response),
+                Ok(response) => self.promised(hardened(response)),
                 Err(never) => match never {},
             };
         }
-        self.gateway.handle(request, peer).await
+        self.promised(self.gateway.handle(request, peer).await)
+    }
+
+    /// Browsers that came by HTTPS once come by it ever after (RFC 6797). Names under ours are others' affair.
+    fn promised(&self, mut response: Response<Body>) -> Response<Body> {
+        if self.config.scheme() == gateway::Scheme::Https {
+            let year = HeaderValue::from_static("max-age=31536000");
+            response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, year);
+        }
+        response
+    }
+
+    /// Sends whoever comes by plain HTTP on to HTTPS, until `stop` is done. Nothing else is answered there.
+    pub async fn send_on(self: &Arc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) {
+        let server = Arc::clone(self);
+        let answer = move |request, _peer| {
+            let server = Arc::clone(&server);
+            async move { server.elsewhere(&request) }
+        };
+        serve_until(listener, stop, answer).await;
+    }
+
+    /// Only names that are ours, and only requests that change nothing: what was posted here has been heard already.
+    fn elsewhere(&self, request: &Request<Body>) -> Response<Body> {
+        let mut response = Response::new(Body::empty());
+        let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let name = named.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        let without_port = |host: &str| host.split(':').next().unwrap_or_default().to_owned();
+        let port = self.config.control_host().split_once(':').map_or_else(String::new, |(_, port)| format!(":{port}"));
+        let console = name == without_port(self.config.control_host());
+        let apps = self.config.apps_domain.split_once(':').map_or_else(String::new, |(_, port)| format!(":{port}"));
+        let host = if console { format!("{name}{port}") } else { format!("{name}{apps}") };
+        let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        let ours = console || self.gateway.owns(&host);
+        let safe = matches!(*request.method(), http::Method::GET | http::Method::HEAD);
+        *response.status_mut() = match (ours, safe) {
+            (false, _) => StatusCode::MISDIRECTED_REQUEST,
+            (true, false) => StatusCode::FORBIDDEN,
+            (true, true) => StatusCode::PERMANENT_REDIRECT,
+        };
+        if ours
+            && safe
+            && let Ok(place) = HeaderValue::try_from(format!("https://{host}{path}"))
+        {
+            response.headers_mut().insert(header::LOCATION, place);
+        }
+        response
     }
 
     /// The console's own host, under any of the names of loopback when it stands there; everything else is the gateway's.
@@ -55,18 +114,37 @@ impl Bailiwick {
         let Some(host) = host.map(str::to_ascii_lowercase) else { return false };
         let own = self.config.control_host();
         let port = self.config.listen.port();
-        host == own || (own.starts_with("localhost") && host == format!("127.0.0.1:{port}"))
+        let default = if self.config.scheme() == gateway::Scheme::Https { ":443" } else { ":80" };
+        let host = host.strip_suffix(default).unwrap_or(&host);
+        // Whoever watches the server from the same machine has no name for it.
+        let watched = matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics") && names_loopback(host);
+        host == own || watched || (own.starts_with("localhost") && host == format!("127.0.0.1:{port}"))
     }
 }
 
-/// Serves until `stop` is done, then lets what runs come to its end.
+/// Whether a host is this machine, as it calls itself.
+pub(crate) fn names_loopback(host: &str) -> bool {
+    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|c| c.is_ascii_digit()));
+    let name = name.map_or(host, |(name, _)| name).trim_start_matches('[').trim_end_matches(']');
+    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Serves plain HTTP until `stop` is done, then lets what runs come to its end.
 pub(crate) async fn serve_until<F, Fut>(listener: TcpListener, stop: impl Future<Output = ()>, answer: F)
 where
     F: Fn(Request<Body>, SocketAddr) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Response<Body>> + Send + 'static,
 {
+    serve_as(listener, Listening::default(), stop, answer).await;
+}
+
+async fn serve_as<F, Fut>(listener: TcpListener, listening: Listening, stop: impl Future<Output = ()>, answer: F)
+where
+    F: Fn(Request<Body>, SocketAddr) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Response<Body>> + Send + 'static,
+{
     let stopping = CancellationToken::new();
-    let serving = gateway::serve(listener, Listening::default(), stopping.clone(), answer);
+    let serving = gateway::serve(listener, listening, stopping.clone(), answer);
     let mut serving = std::pin::pin!(serving);
     tokio::select! {
         () = serving.as_mut() => {}

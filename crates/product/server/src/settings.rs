@@ -1,12 +1,16 @@
 //! The data folder, and the keys in it.
 
-use crate::{Config, Overrides};
+use crate::{
+    Config, Overrides, Root,
+    config::{AskPassphrase, Asked},
+};
 use model::{Problem, ProblemKind};
-use seal::RootKey;
+use seal::{RootKey, Zeroizing};
 use std::path::{Path, PathBuf};
 use store::Database;
 
 const ROOT_KEY: &str = "root.key";
+const LOCKED_KEY: &str = "root.locked";
 const DATABASE: &str = "bailiwick.db";
 
 /// Everything that is decided before anything is opened.
@@ -45,32 +49,76 @@ impl Settings {
         if config.is_some() && !file.exists() {
             return Err(vec![missing(&file)]);
         }
-        Self::with(data, Config::read(&file, overrides)?).map_err(|problem| vec![problem])
+        let config = Config::read(&file, overrides)?;
+        Self::with(data, config, overrides.passphrase).map_err(|problem| vec![problem])
     }
 
     /// The same, with a configuration that was made otherwise.
     ///
     /// # Errors
     /// As `read`.
-    pub fn with(data: PathBuf, config: Config) -> Result<Self, Problem> {
+    pub fn with(data: PathBuf, config: Config, passphrase: Option<AskPassphrase>) -> Result<Self, Problem> {
         private_folder(&data)?;
-        let path = data.join(DATABASE);
-        let (database, first_start) = match &config.database {
-            Some(url) => (Database::Postgres { url: url.clone() }, FirstStart::No),
-            None => {
-                (Database::Sqlite { path: path.clone() }, if path.exists() { FirstStart::No } else { FirstStart::Yes })
-            }
+        let database = database(&data, &config);
+        let first_start = match &database {
+            Database::Sqlite { path } if !path.exists() => FirstStart::Yes,
+            Database::Sqlite { .. } | Database::Postgres { .. } => FirstStart::No,
         };
-        let root = root_key(&data, &config, first_start)?;
+        let root = root_key(&data, &config, first_start, passphrase.unwrap_or(no_passphrase))?;
         Ok(Self { data, config, database, root, reserve_bytes: store::RESERVE_BYTES })
     }
 }
 
-fn root_key(data: &Path, config: &Config, first: FirstStart) -> Result<RootKey, Problem> {
-    let path = config.root.clone().unwrap_or_else(|| data.join(ROOT_KEY));
-    let named = config.root.is_some();
+/// Where the configuration says that everything is kept.
+pub(crate) fn database(data: &Path, config: &Config) -> Database {
+    match &config.database {
+        Some(url) => Database::Postgres { url: url.clone() },
+        None => Database::Sqlite { path: data.join(DATABASE) },
+    }
+}
+
+/// The file of the root key, and whether a passphrase locks it.
+pub(crate) fn root_path(data: &Path, config: &Config) -> (PathBuf, bool) {
+    match &config.root {
+        Root::DataFolder => (data.join(ROOT_KEY), false),
+        Root::File(path) | Root::Systemd(path) => (path.clone(), false),
+        Root::Passphrase(path) => (path.clone().unwrap_or_else(|| data.join(LOCKED_KEY)), true),
+    }
+}
+
+/// Free and whole bytes of the disk under a folder, or under the nearest one above it that exists.
+pub(crate) fn space(folder: &Path) -> Option<(u64, u64)> {
+    let there = folder.ancestors().find(|folder| folder.exists())?;
+    let seen = rustix::fs::statvfs(there).ok()?;
+    Some((seen.f_bavail.saturating_mul(seen.f_frsize), seen.f_blocks.saturating_mul(seen.f_frsize)))
+}
+
+/// The root key, wherever the configuration says that it is.
+fn root_key(data: &Path, config: &Config, first: FirstStart, ask: AskPassphrase) -> Result<RootKey, Problem> {
+    match &config.root {
+        Root::DataFolder => own_file(&data.join(ROOT_KEY), first),
+        Root::File(path) => {
+            there(path)?;
+            RootKey::load_file(path).map_err(|error| key_problem(path, &error))
+        }
+        Root::Systemd(path) => RootKey::load_credential(path).map_err(|error| key_problem(path, &error)),
+        Root::Passphrase(path) => {
+            let path = path.clone().unwrap_or_else(|| data.join(LOCKED_KEY));
+            if !path.exists() && first == FirstStart::Yes {
+                let root = RootKey::generate();
+                let made = root.create_locked_file(&path, &ask(Asked::New)?);
+                return made.map(|()| root).map_err(|error| key_problem(&path, &error));
+            }
+            there(&path)?;
+            let passphrase = ask(Asked::Known)?;
+            RootKey::load_locked_file(&path, &passphrase).map_err(|error| key_problem(&path, &error))
+        }
+    }
+}
+
+fn own_file(path: &Path, first: FirstStart) -> Result<RootKey, Problem> {
     if !path.exists() {
-        if first == FirstStart::No && !named {
+        if first == FirstStart::No {
             return Err(Problem::new(
                 ProblemKind::Unavailable,
                 "root_key.missing",
@@ -79,30 +127,39 @@ fn root_key(data: &Path, config: &Config, first: FirstStart) -> Result<RootKey, 
                 "put the recovery copy of the key back in its place",
             ));
         }
-        if named {
-            return Err(Problem::new(
-                ProblemKind::Unavailable,
-                "root_key.missing",
-                format!("there is no root key at `{}`", path.display()),
-                "`[seal] root` names a file, and a server never makes a key in a place that many nodes share",
-                format!(
-                    "take the `root.key` that `bailiwick up` makes in an empty folder, and put it at `{}`",
-                    path.display()
-                ),
-            ));
-        }
-        RootKey::generate().create_file(&path).map_err(|error| key_problem(&path, &error))?;
+        RootKey::generate().create_file(path).map_err(|error| key_problem(path, &error))?;
     }
-    RootKey::load_file(&path).map_err(|error| key_problem(&path, &error))
+    RootKey::load_file(path).map_err(|error| key_problem(path, &error))
+}
+
+/// A source that has a name is never made by a server: many nodes share it.
+fn there(path: &Path) -> Result<(), Problem> {
+    if path.exists() {
+        return Ok(());
+    }
+    Err(Problem::new(
+        ProblemKind::Unavailable,
+        "root_key.missing",
+        format!("there is no root key at `{}`", path.display()),
+        "`[seal] root` names it, and a server never makes a key in a place that many nodes share",
+        format!("take the key that `bailiwick up` makes in an empty folder, and put it at `{}`", path.display()),
+    ))
 }
 
 fn key_problem(path: &Path, error: &seal::Error) -> Problem {
+    let fix = if matches!(error, seal::Error::WrongPassphrase) {
+        "start again, and type it as it was chosen".to_owned()
+    } else if matches!(error, seal::Error::ShortPassphrase) {
+        "choose some words that nobody would guess together".to_owned()
+    } else {
+        format!("only the server's own user may read it: `chmod 600 {}`", path.display())
+    };
     Problem::new(
         ProblemKind::Unavailable,
         "root_key.unusable",
         format!("the root key `{}` cannot be used", path.display()),
         error.to_string(),
-        format!("only the server's own user may read it: `chmod 600 {}`", path.display()),
+        fix,
     )
 }
 
@@ -126,6 +183,16 @@ fn folder(data: &Path) -> Problem {
         "it cannot be made, or is not this user's own",
         "choose another with `--data`, or change its owner",
     )
+}
+
+fn no_passphrase(_asked: Asked) -> Result<Zeroizing<String>, Problem> {
+    Err(Problem::new(
+        ProblemKind::Unavailable,
+        "root_key.no_passphrase",
+        "there is nobody to ask for the passphrase of the root key",
+        "`[seal] root` is `passphrase`",
+        "start `bailiwick up` in a terminal, or send the passphrase to its standard input",
+    ))
 }
 
 fn missing(file: &Path) -> Problem {

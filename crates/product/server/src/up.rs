@@ -1,11 +1,12 @@
 //! `up`: opens everything, serves until it is told to stop, and says what a person needs to know meanwhile.
 
-use crate::{Bailiwick, Config, Overrides, Settings, assembly::Running, demo, recover, settings::place};
+use crate::{Bailiwick, Overrides, Settings, assembly::Running, demo, recover, settings::place};
 use authority::{Caller, Who};
 use identity::AddPerson;
 use model::{Clock, Group, Problem, ProblemKind, SystemClock};
 use std::{
     collections::BTreeSet,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -53,7 +54,11 @@ pub async fn run(options: UpOptions, say: &(dyn Fn(Said) + Send + Sync)) -> Resu
     if let Some(chat) = &chat {
         chat.allow(&mut settings.config).map_err(|problem| vec![problem])?;
     }
-    let listener = bind(&settings.config).await.map_err(|problem| vec![problem])?;
+    let listener = bind(settings.config.listen).await.map_err(|problem| vec![problem])?;
+    let redirect = match settings.config.redirect {
+        Some(address) => Some(bind(address).await.map_err(|problem| vec![problem])?),
+        None => None,
+    };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (server, running) = Bailiwick::start(settings, clock).await.map_err(|problem| vec![problem])?;
     let link = server.first_link().await.map_err(|problem| vec![problem])?;
@@ -69,20 +74,27 @@ pub async fn run(options: UpOptions, say: &(dyn Fn(Said) + Send + Sync)) -> Resu
         }
         std::future::pending::<()>().await;
     };
+    let sending_on = async {
+        match redirect {
+            Some(listener) => server.send_on(listener, std::future::pending()).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         () = server.listen(listener, told_to_stop()) => {}
+        () = sending_on => {}
         () = showing => {}
     }
     server.leave(&options.data, running).await;
     Ok(())
 }
 
-async fn bind(config: &Config) -> Result<TcpListener, Problem> {
-    TcpListener::bind(config.listen).await.map_err(|error| {
+async fn bind(address: SocketAddr) -> Result<TcpListener, Problem> {
+    TcpListener::bind(address).await.map_err(|error| {
         Problem::new(
             ProblemKind::Unavailable,
             "listen.failed",
-            format!("nothing can be served at `{}`", config.listen),
+            format!("nothing can be served at `{address}`"),
             error.to_string(),
             "stop what holds the port, or choose another with `--listen 127.0.0.1:7071`",
         )

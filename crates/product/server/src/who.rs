@@ -18,7 +18,7 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use identity::{MachineProof, Place, Session};
-use model::{Problem, ProblemKind, TraceId};
+use model::{Problem, ProblemKind};
 use serde::de::DeserializeOwned;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use store::Outcome;
@@ -81,14 +81,8 @@ impl FromRequest<Arc<Bailiwick>> for Asked {
     async fn from_request(request: Request, server: &Arc<Bailiwick>) -> Result<Self, Refusal> {
         let (parts, body) = request.into_parts();
         let origin = origin(server, &parts);
-        let trace = trace(&parts.headers);
-        let with = |caller: Caller| {
-            let caller = caller.from(origin.clone());
-            match &trace {
-                Some(trace) => caller.traced(trace.clone()),
-                None => caller,
-            }
-        };
+        let trace = gateway::trace_of(&parts.headers);
+        let with = |caller: Caller| caller.from(origin.clone()).traced(trace.clone());
         if let Some(token) = bearer(&parts.headers).filter(|token| !token.contains('.')) {
             return Self::terminal(server, &parts, token, body, with).await;
         }
@@ -252,22 +246,11 @@ fn foreign() -> Refusal {
 
 fn origin(server: &Bailiwick, parts: &Parts) -> Origin {
     let peer = parts.extensions.get::<Peer>().map(|Peer(address)| address.ip());
-    let trusted = peer.is_some_and(|ip| server.config.trusted_proxies.iter().any(|net| net.contains(&ip)));
-    let forwarded = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
-    let named = forwarded.and_then(|line| line.rsplit(',').next()).and_then(|ip| ip.trim().parse().ok());
     let device = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     Origin {
-        ip: if trusted { named.or(peer) } else { peer },
+        ip: peer.map(|peer| server.gateway.client(peer, &parts.headers)),
         device: device.map(|text| text.chars().take(DEVICE_MAX_CHARS).collect::<String>().into()),
     }
-}
-
-/// W3C Trace Context, `traceparent`: the trace id, when it is one.
-fn trace(headers: &HeaderMap) -> Option<TraceId> {
-    let id = headers.get("traceparent")?.to_str().ok()?.split('-').nth(1)?;
-    let fits =
-        id.len() == 32 && id.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')) && id.bytes().any(|c| c != b'0');
-    fits.then(|| TraceId::new(id))
 }
 
 impl Bailiwick {

@@ -4,7 +4,7 @@
 //! Refuses everything by which one request could become two: lengths that disagree, transfer codings, upgrades, hosts
 //! that are not the address's, and names that some servers read as these (`transfer_encoding`).
 
-use crate::{config::Limits, destination::Destination, placeholder::holds_placeholder, redirect::Mode, refusal};
+use crate::{config::Limits, destination::Destination, placeholder::hides_placeholder, redirect::Mode, refusal};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use model::{Problem, TraceId};
 
@@ -199,13 +199,13 @@ pub(crate) fn trace(headers: &mut HeaderMap, trace: Option<&TraceId>) {
 
 /// Whether a placeholder stands in a header.
 pub(crate) fn hold_placeholder(headers: &HeaderMap) -> Option<&HeaderName> {
-    headers.iter().find(|(_, value)| holds_placeholder(value.as_bytes())).map(|(name, _)| name)
+    headers.iter().find(|(_, value)| hides_placeholder(value.as_bytes())).map(|(name, _)| name)
 }
 
 /// Takes out what must not go to another origin (Fetch standard, HTTP-redirect fetch; cookies, as browsers do).
 pub(crate) fn leave_origin(headers: &mut HeaderMap) {
     let secret: Vec<HeaderName> =
-        headers.iter().filter(|(_, value)| holds_placeholder(value.as_bytes())).map(|(name, _)| name.clone()).collect();
+        headers.iter().filter(|(_, value)| hides_placeholder(value.as_bytes())).map(|(name, _)| name.clone()).collect();
     for name in [header::AUTHORIZATION, header::COOKIE].into_iter().chain(secret) {
         headers.remove(name);
     }

@@ -10,7 +10,7 @@ use crate::{
     destination::Destination,
     grants::Covered,
     headers,
-    placeholder::holds_placeholder,
+    placeholder::hides_placeholder,
     received::{Holds, Received},
     record::Entry,
     refusal,
@@ -194,9 +194,7 @@ fn framing(parts: &request::Parts) -> Vec<(HeaderName, HeaderValue)> {
 }
 
 fn no_placeholder(uri: &Uri, headers: &http::HeaderMap) -> Result<(), Problem> {
-    let text = uri.to_string();
-    let decoded: Vec<u8> = percent_encoding::percent_decode_str(&text).collect();
-    if holds_placeholder(text.as_bytes()) || holds_placeholder(&decoded) {
+    if hides_placeholder(uri.to_string().as_bytes()) {
         return Err(refusal::placeholder("the address of a request"));
     }
     match headers::hold_placeholder(headers) {

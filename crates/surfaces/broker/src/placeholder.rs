@@ -1,8 +1,14 @@
-//! Placeholders: how they look, and finding one where it must not be, across the borders of chunks.
+//! Placeholders: how they look, and finding one where it must not be, across the borders of chunks, and in an address
+//! or a header also URL-encoded or in base64.
 //!
 //! Refuses to let a single byte of what may be a placeholder go before it is known not to be one.
 
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use bytes::{Bytes, BytesMut};
+use percent_encoding::percent_decode;
 
 /// How every placeholder starts; the vault makes them so.
 pub const PLACEHOLDER_PREFIX: &str = "bw-ph-";
@@ -15,6 +21,47 @@ const LENGTH: usize = PLACEHOLDER_PREFIX.len() + PLACEHOLDER_TAIL;
 #[must_use]
 pub fn holds_placeholder(bytes: &[u8]) -> bool {
     bytes.windows(LENGTH).any(|window| window.first() == Some(&b'b') && may_start(window))
+}
+
+/// Both alphabets are read as one; a word may begin and end at any digit.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+/// Fewer digits hold no placeholder.
+const BASE64_LENGTH: usize = LENGTH * 4 / 3;
+
+/// Whether an address or a header holds one, plain or in a form in which code commonly puts credentials there.
+///
+/// No value could leak by it: nothing but its own place is ever filled. It is for whoever wrote the code, who would
+/// otherwise look for the reason at the other side.
+pub(crate) fn hides_placeholder(text: &[u8]) -> bool {
+    holds_placeholder(text)
+        || (text.contains(&b'%') && holds_placeholder(&percent_decode(text).collect::<Vec<u8>>()))
+        || text.split(|c| !is_digit(*c)).filter(|word| word.len() >= BASE64_LENGTH).any(encodes_placeholder)
+}
+
+const fn is_digit(c: u8) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/' | b'-' | b'_')
+}
+
+/// Whether a run of base64 digits holds one, at whichever digit it begins.
+fn encodes_placeholder(word: &[u8]) -> bool {
+    let plain = |c: &u8| match c {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => *other,
+    };
+    let word: Vec<u8> = word.iter().map(plain).collect();
+    (0..4).any(|from| {
+        let digits = word.get(from..).unwrap_or_default();
+        // One digit alone is no byte.
+        let whole = if digits.len() % 4 == 1 { digits.len() - 1 } else { digits.len() };
+        let bytes = digits.get(..whole).and_then(|digits| BASE64.decode(digits).ok());
+        bytes.is_some_and(|bytes| holds_placeholder(&bytes))
+    })
 }
 
 /// Whether the bytes, at most a placeholder long, are one or could become one.
@@ -98,6 +145,23 @@ mod tests {
         });
         assert!(found);
         assert_eq!(gone, b"x");
+    }
+
+    #[test]
+    fn one_in_disguise_is_found_and_nothing_else_is() {
+        use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+        let one = placeholder();
+        let every: String = one.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        for before in ["", "u", "us", "user:", "a longer user:"] {
+            let text = format!("{before}{one}");
+            assert!(hides_placeholder(format!("Basic {}", BASE64_STANDARD.encode(&text)).as_bytes()), "{before}");
+            assert!(hides_placeholder(format!("x{}.y", BASE64_URL_SAFE_NO_PAD.encode(&text)).as_bytes()), "{before}");
+            assert!(!hides_placeholder(BASE64_STANDARD.encode(&text[..text.len() - 1]).as_bytes()), "{before}");
+        }
+        assert!(hides_placeholder(every.as_bytes()) && hides_placeholder(format!("a={one}").as_bytes()));
+        assert!(!hides_placeholder(
+            b"Bearer eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJibyIsImF1ZCI6InBvbGwifQ.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
+        ));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
     destination::{Destination, Scheme},
     error::Error,
     refusal,
-    special::{Fence, Reach},
+    special::{Fence, Fenced, Reach},
 };
 use async_trait::async_trait;
 use hickory_resolver::{
@@ -66,6 +66,8 @@ pub(crate) async fn resolve(
     dns: &dyn Resolve,
     to: &Destination,
 ) -> Result<Vec<SocketAddr>, Problem> {
+    let refused = |fenced: Fenced, port| refusal::fenced(&to.host, fenced.what, port, fenced.openable);
+    fence.judge_name(&to.host, to.port).map_err(|fenced| refused(fenced, to.port))?;
     let found = if let Some(stand_in) = config.stand_in {
         closed_for_good(fence, to)?;
         vec![stand_in]
@@ -81,9 +83,7 @@ pub(crate) async fn resolve(
         return Err(refusal::unresolved(&to.host));
     }
     for address in &found {
-        let reach = fence
-            .judge(*address)
-            .map_err(|fenced| refusal::fenced(&to.host, fenced.what, address.port(), fenced.openable))?;
+        let reach = fence.judge(*address).map_err(|fenced| refused(fenced, address.port()))?;
         if to.scheme == Scheme::Http && reach == Reach::Public {
             return Err(refusal::plain_text(&to.host));
         }

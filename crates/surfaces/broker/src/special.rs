@@ -77,12 +77,15 @@ static RANGES: &[Range] = &[
 const GLOBAL_UNICAST: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
 /// Something of the platform that no app may reach from inside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Own {
     /// A listener: refused whatever `private` says. `0.0.0.0` or `::` stand for every loopback and own address.
     Listener(SocketAddr),
     /// A public address of the platform's machines: refused unless `private` names it.
     Address(IpAddr),
+    /// A name by which people reach it, and every name under that: refused wherever it leads, since a proxy may stand
+    /// between.
+    Name { host: String, port: u16 },
 }
 
 /// How an address may be reached.
@@ -129,6 +132,20 @@ impl Fence {
         Ok(Reach::Public)
     }
 
+    /// Refuses the platform's own names, before anything is resolved.
+    pub(crate) fn judge_name(&self, host: &str, port: u16) -> Result<(), Fenced> {
+        let own = |own: &Own| match own {
+            Own::Name { host: own, port: at } => {
+                port == *at && (host == own || host.strip_suffix(own.as_str()).is_some_and(|sub| sub.ends_with('.')))
+            }
+            Own::Listener(_) | Own::Address(_) => false,
+        };
+        match self.own.iter().any(own) {
+            true => Err(Fenced { what: "this platform itself", openable: false }),
+            false => Ok(()),
+        }
+    }
+
     fn is_own(&self, ip: IpAddr) -> bool {
         self.own.iter().any(|own| matches!(own, Own::Address(own) if *own == ip))
     }
@@ -138,7 +155,7 @@ impl Fence {
             Own::Listener(own) if own.port() != address.port() => false,
             Own::Listener(own) if own.ip().is_unspecified() => address.ip().is_loopback() || self.is_own(address.ip()),
             Own::Listener(own) => own.ip() == address.ip(),
-            Own::Address(_) => false,
+            Own::Address(_) | Own::Name { .. } => false,
         })
     }
 }
@@ -226,6 +243,23 @@ mod tests {
         fence.own = vec![Own::Address("93.184.216.34".parse().unwrap())];
         assert!(fence.judge(at("93.184.216.34:443")).is_err());
         assert_eq!(fence.judge(at("93.184.216.34:8443")), Ok(Reach::Private));
+    }
+
+    #[test]
+    fn own_names_and_what_lies_under_them_are_refused_on_their_port() {
+        let name = |host: &str, port| Own::Name { host: host.to_owned(), port };
+        let fence =
+            Fence { own: vec![name("bailiwick.corp.example", 443), name("localhost", 7070)], ..Fence::default() };
+        for (host, port, passes) in [
+            ("bailiwick.corp.example", 443, false),
+            ("bailiwick.corp.example", 8443, true),
+            ("poll.localhost", 7070, false),
+            ("poll.localhost", 7071, true),
+            ("notlocalhost", 7070, true),
+            ("corp.example", 443, true),
+        ] {
+            assert_eq!(fence.judge_name(host, port).is_ok(), passes, "{host}:{port}");
+        }
     }
 
     proptest! {

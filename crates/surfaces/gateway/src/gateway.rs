@@ -96,6 +96,12 @@ impl Gateway {
         self.config.label_of(host).is_some()
     }
 
+    /// Who really asks: the peer, or whom a trusted proxy speaks for.
+    #[must_use]
+    pub fn client(&self, peer: std::net::IpAddr, headers: &http::HeaderMap) -> std::net::IpAddr {
+        self.config.client(peer, headers.get_all("x-forwarded-for").iter())
+    }
+
     /// The lease under which this node serves; the assembly renews it.
     #[must_use]
     pub const fn lease(&self) -> &Arc<Lease> {

@@ -21,7 +21,7 @@ use crate::{
 use authority::{Act, AppState, Caller, Factor, Permit, Target, Who};
 use axum::body::Body;
 use http::{Request, Response, header};
-use model::{ProblemKind, Timestamp};
+use model::{Problem, ProblemKind, Timestamp};
 use serde_json::json;
 use std::{net::SocketAddr, sync::Arc};
 use store::Outcome;
@@ -36,6 +36,18 @@ impl From<Box<Page>> for Turned {
     fn from(page: Box<Page>) -> Self {
         Self::Page(page)
     }
+}
+
+/// The manifest names the networks from which the app may be used, and this is none of them.
+fn not_from_here(app: &str) -> Box<Page> {
+    Problem::new(
+        ProblemKind::Denied,
+        "address.not_allowed",
+        format!("`{app}` cannot be used from here"),
+        "it answers only the networks that its team named",
+        "open it from the company's network, or ask the team that runs it",
+    )
+    .into()
 }
 
 /// Who came, by what, and whether the path is open to anyone.
@@ -86,6 +98,10 @@ impl Gateway {
         if let Some(page) = self.dead(&route) {
             self.refused(arrival, &route.target);
             return Err(page.into());
+        }
+        if !route.answers(arrival.client) {
+            self.refused(arrival, &route.target);
+            return Err(not_from_here(&route.name).into());
         }
         if let Some(rest) = sign_in::reserved(&arrival.path) {
             // Without its body, which cannot be shared between threads.

@@ -37,6 +37,7 @@ mod run;
 mod serve;
 mod sign_in;
 mod surface;
+mod tls;
 mod trace;
 
 pub use act::{UseApp, UsePublic};
@@ -46,3 +47,5 @@ pub use lease::Lease;
 pub use migrations::MIGRATIONS;
 pub use outside::{Doors, Line, Log, Opened, Redeemed, SignIns, SignedIn};
 pub use serve::{Connection, Listening, serve};
+pub use tls::{Certificates, Reloaded, Tls, TlsError, TlsFiles};
+pub use trace::trace_of;

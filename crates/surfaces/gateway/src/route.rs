@@ -160,6 +160,12 @@ impl Route {
         self.access.public.iter().any(|pattern| pattern.matches(path))
     }
 
+    /// Whether the app may be used from this address at all.
+    pub(crate) fn answers(&self, client: std::net::IpAddr) -> bool {
+        let networks = &self.access.addresses;
+        networks.is_empty() || networks.iter().any(|net| net.contains(&client.to_canonical()))
+    }
+
     pub(crate) fn needs_second_factor(&self, path: &str) -> bool {
         self.access.mfa.iter().any(|pattern| pattern.matches(path))
     }

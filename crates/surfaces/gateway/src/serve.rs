@@ -1,19 +1,28 @@
-//! How connections are served, on every listener: HTTP/1.1 by hyper, with limits that strangers cannot wait out.
+//! How connections are served, on every listener: HTTP/1.1, and HTTP/2 over TLS, by hyper, with limits that strangers
+//! cannot wait out.
 //!
 //! Refuses: heads that are too large or take too long, more connections than a node holds, a body whose length is given
 //! in two ways (hyper would settle it by itself, RFC 9112, section 6.3; a proxy in front may settle it otherwise).
 
+use crate::tls::{Spoken, Tls};
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::{
     convert::Infallible,
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -36,6 +45,12 @@ pub struct Listening {
     pub connections: usize,
     /// What running requests get when the server stops.
     pub farewell: Duration,
+    /// Requests under way on one connection of HTTP/2.
+    pub streams: u32,
+    /// How long a connection of HTTP/2 may go without a new request.
+    pub idle: Duration,
+    /// Plain HTTP without it.
+    pub tls: Option<Tls>,
 }
 
 impl Default for Listening {
@@ -46,6 +61,9 @@ impl Default for Listening {
             header_count: 100,
             connections: 8192,
             farewell: Duration::from_secs(5),
+            streams: 100,
+            idle: Duration::from_secs(60),
+            tls: None,
         }
     }
 }
@@ -92,10 +110,16 @@ where
         };
         // Only a matter of speed.
         drop(stream.set_nodelay(true));
-        let connection = one(stream, peer, listening.clone(), stop.clone(), answer.clone());
+        let (listening, stop, answer) = (listening.clone(), stop.clone(), answer.clone());
         running.spawn(async move {
             let _place = place;
-            connection.await;
+            let Some(tls) = listening.tls.clone() else { return one(stream, peer, listening, stop, answer).await };
+            match tokio::time::timeout(listening.head_time, tls.accept(stream)).await {
+                Ok(Ok((stream, Spoken::One))) => one(stream, peer, listening, stop, answer).await,
+                Ok(Ok((stream, Spoken::Two))) => two(stream, peer, listening, stop, answer).await,
+                Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS came of a connection"),
+                Err(_) => tracing::debug!(%peer, "TLS took too long"),
+            }
         });
     }
     running.close();
@@ -152,6 +176,61 @@ where
             () = stop.cancelled(), if !stopping => {
                 stopping = true;
                 serving.as_mut().graceful_shutdown();
+            }
+            ended = serving.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%peer, %error, "a connection ended early");
+                }
+                return;
+            }
+        }
+    }
+}
+
+/// One connection of HTTP/2. Its frames leave no doubt where a body ends.
+async fn two<S, F, Fut>(stream: S, peer: SocketAddr, listening: Listening, stop: CancellationToken, answer: F)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Fn(Request<Body>, SocketAddr) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Response<Body>> + Send + 'static,
+{
+    let closing = CancellationToken::new();
+    let connection = Connection { closing: closing.clone() };
+    let asked = Arc::new(AtomicU64::new(0));
+    let service = service_fn({
+        let asked = Arc::clone(&asked);
+        move |mut request: Request<Incoming>| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            request.extensions_mut().insert(connection.clone());
+            let answering = answer(request.map(Body::new), peer);
+            async move { Ok::<_, Infallible>(answering.await) }
+        }
+    });
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    http.timer(TokioTimer::new())
+        .max_concurrent_streams(listening.streams)
+        .max_header_list_size(u32::try_from(listening.head_bytes).unwrap_or(u32::MAX))
+        .keep_alive_interval(listening.idle)
+        .keep_alive_timeout(listening.head_time);
+    let serving = http.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(serving);
+    let mut idle = tokio::time::interval_at(tokio::time::Instant::now() + listening.idle, listening.idle);
+    let (mut seen, mut stopping) = (0, false);
+    loop {
+        tokio::select! {
+            biased;
+            () = closing.cancelled() => return,
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                serving.as_mut().graceful_shutdown();
+            }
+            _ = idle.tick(), if !stopping => {
+                let now = asked.load(Ordering::Relaxed);
+                stopping = std::mem::replace(&mut seen, now) == now;
+                if stopping {
+                    // What is still on its way comes to its end.
+                    serving.as_mut().graceful_shutdown();
+                }
             }
             ended = serving.as_mut() => {
                 if let Err(error) = ended {

@@ -39,6 +39,12 @@ impl Trace {
     }
 }
 
+/// The trace that a request belongs to: its own, or a new one.
+#[must_use]
+pub fn trace_of(headers: &HeaderMap) -> TraceId {
+    Trace::of(headers).id
+}
+
 /// Trace id and flags of a `traceparent` of version 00.
 fn parent(text: &str) -> Option<(&str, &str)> {
     let mut parts = text.split('-');

@@ -90,6 +90,8 @@ impl Identity {
     ) -> Result<Redeemed, Error> {
         let now = self.clock.now();
         let hash = TokenHash::of(code).as_bytes().to_vec();
+        // Before the transaction: a revoke that comes between leaves the session under credentials that are dead.
+        let credential_epoch = self.credential_epoch_of(&Place::App(permit.act().app.clone()));
         let (act, mut tx) = self.store.write(permit).await?;
         let taken = tx.query_one(sessions::TAKE_CODE, &[(&act.tenant).into(), hash.into()]).await?;
         let row = taken.ok_or_else(void_code)?;
@@ -110,7 +112,8 @@ impl Identity {
             method: parent.method,
             vouched_by: parent.vouched_by.clone(),
         };
-        let session = self.open_session(&mut tx, open, device, now).await?;
+        let mut session = self.open_session(&mut tx, open, device, now).await?;
+        session.session.credential_epoch = credential_epoch;
         tx.commit(
             serde_json::json!({ "session": session.session.id, "step": "session", "method": parent.method }),
             None,

@@ -18,6 +18,8 @@ mod people;
 mod provider;
 mod roles;
 mod sessions;
+#[cfg(test)]
+mod sessions_tests;
 mod surface;
 mod tokens;
 mod vouching;
@@ -110,8 +112,9 @@ impl Identity {
     /// When the database cannot be read.
     pub async fn load_all(&self) -> Result<(), Error> {
         self.load_people().await?;
-        self.load_sessions().await?;
-        self.load_accounts().await
+        // Accounts first: a session that is read later belongs to these credentials, or to newer ones.
+        self.load_accounts().await?;
+        self.load_sessions().await
     }
 
     /// After a change of people or groups.

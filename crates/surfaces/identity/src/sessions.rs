@@ -79,6 +79,8 @@ pub struct Session {
     pub method: Method,
     /// Who made the link that this began with, or the passkey's: `person:ID`, `machine:USER`.
     pub vouched_by: Option<Arc<str>>,
+    /// With an app: its account's when the session was made. What was made under a lower one is dead.
+    pub credential_epoch: Option<u64>,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
 }
@@ -132,6 +134,11 @@ impl Sessions {
     pub(crate) fn void_all(&self, now: Timestamp) {
         self.void_before.store(now.as_ms(), Ordering::Release);
         self.end_where(|session| session.created_at < now);
+    }
+
+    /// Only memory forgets: the row is read again.
+    fn read_again(&self, hash: &TokenHash) {
+        self.live.write().unwrap_or_else(PoisonError::into_inner).remove(hash);
     }
 
     fn put(&self, hash: TokenHash, session: Session) {
@@ -194,9 +201,10 @@ impl Identity {
         let rows = self.store.read(sql::LIVE, &[(&self.config.tenant).into(), self.clock.now().into()]).await?;
         let mut live = HashMap::new();
         for row in rows {
-            if let Some((hash, session)) = session(&row)?
+            if let Some((hash, mut session)) = session(&row)?
                 && session.created_at.as_ms() >= self.sessions.void_before.load(Ordering::Acquire)
             {
+                session.credential_epoch = self.credential_epoch_of(&session.place);
                 live.insert(hash, Arc::new(session));
             }
         }
@@ -214,15 +222,33 @@ impl Identity {
         let now = self.clock.now();
         let fits =
             |session: &Arc<Session>| session.place == *place && now < session.expires_at && self.enabled(session);
+        // INVARIANT: read before the row is. A row that lives when it is read was made under this epoch or a later
+        // one; if the app is cut after that, the epoch that opens it again is higher, and the session stays dead.
+        let epoch = self.credential_epoch_of(place);
         if let Some(found) = self.sessions.get(&hash) {
-            return Ok(Some(found).filter(fits).inspect(|session| self.saw(session, now)));
+            if found.place != *place || found.credential_epoch == epoch {
+                return Ok(Some(found).filter(fits).inspect(|session| self.saw(session, now)));
+            }
+            self.sessions.read_again(&hash);
         }
         let key = hash.as_bytes().to_vec();
         let row = self.store.read_one(sql::BY_HASH, &[(&self.config.tenant).into(), key.into(), now.into()]).await?;
-        let Some((hash, session)) = row.as_ref().map(session).transpose()?.flatten() else { return Ok(None) };
+        let Some((hash, mut session)) = row.as_ref().map(session).transpose()?.flatten() else { return Ok(None) };
+        if session.place != *place {
+            return Ok(None);
+        }
+        session.credential_epoch = epoch;
         self.sessions.put(hash, session);
         self.end_what_stands();
         Ok(self.sessions.get(&hash).filter(fits))
+    }
+
+    /// The credentials that a session at this place belongs to.
+    pub(crate) fn credential_epoch_of(&self, place: &Place) -> Option<u64> {
+        match place {
+            Place::Console | Place::Terminal => None,
+            Place::App(app) => self.accounts.get(app).map(|account| account.credential_epoch),
+        }
     }
 
     fn enabled(&self, session: &Session) -> bool {
@@ -250,6 +276,7 @@ impl Identity {
             factor: opening.factor,
             method: opening.method,
             vouched_by: opening.vouched_by,
+            credential_epoch: None,
             created_at: now,
             expires_at: now.plus(SESSION_LIFE),
         };
@@ -432,6 +459,7 @@ fn session(row: &Row) -> Result<Option<(TokenHash, Session)>, Error> {
         parent: row.opt_text(3)?.map(SessionId::new),
         place,
         factor: row.opt_int(7)?.map_or(Factor::Link, |at| Factor::Second { at: Timestamp::from_ms(at) }),
+        credential_epoch: None,
         created_at: Timestamp::from_ms(row.int(8)?),
         expires_at: Timestamp::from_ms(row.int(9)?),
         method: Method::read(row.opt_text(10)?),

@@ -25,5 +25,5 @@ pub use chrome::Chrome;
 pub use passkey::{Form, Passkey};
 pub use postgres::Postgres;
 pub use provider::{Provider, Signed};
-pub use town::{Disk, Engine, Town, bundle, template};
+pub use town::{Disk, Engine, Town, bundle, root_key, template};
 pub use upstream::{Arrived, Upstream};

@@ -37,6 +37,7 @@ pub struct Town {
     pub data: PathBuf,
     /// Between it and its PostgreSQL, if it was wired so.
     pub cable: Option<Cable>,
+    audience: String,
     key: MachineKey,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<()>>,
@@ -75,23 +76,28 @@ impl Town {
 
     /// With more lines of configuration, and a clock.
     pub async fn with(engine: Engine, more: &str, clock: Arc<dyn Clock>) -> Self {
+        Self::serving(engine, "", more, clock).await
+    }
+
+    /// With more lines of `[server]`, and of the rest.
+    pub async fn serving(engine: Engine, server: &str, more: &str, clock: Arc<dyn Clock>) -> Self {
         let database = match engine {
             Engine::Sqlite => None,
             Engine::Postgres => Some(Postgres::create().await.url),
         };
-        Self::at(database.as_deref(), more, clock).await
+        Self::at(database.as_deref(), server, more, clock).await
     }
 
     /// On PostgreSQL, over a cable that the test can cut.
     pub async fn wired() -> Self {
         let (url, cable) = Cable::to_postgres(&Postgres::create().await.url).await;
-        let mut town = Self::at(Some(&url), "", Arc::new(SystemClock)).await;
+        let mut town = Self::at(Some(&url), "", "", Arc::new(SystemClock)).await;
         town.cable = Some(cable);
         town
     }
 
     /// At a database that may have others; SQLite in its own folder without one.
-    pub async fn at(database: Option<&str>, more: &str, clock: Arc<dyn Clock>) -> Self {
+    pub async fn at(database: Option<&str>, server: &str, more: &str, clock: Arc<dyn Clock>) -> Self {
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let place = Place { folder: TempDir::new().unwrap(), clock };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -99,7 +105,7 @@ impl Town {
         let database = database.map(|url| format!("database = \"{url}\"\n")).unwrap_or_default();
         let root = kept().join("root.key");
         let text = format!(
-            "[server]\nlisten = \"127.0.0.1:{port}\"\n{database}[seal]\nroot = \"file:{}\"\n{more}",
+            "[server]\nlisten = \"127.0.0.1:{port}\"\n{server}{database}[seal]\nroot = \"file:{}\"\n{more}",
             root.display()
         );
         std::fs::write(place.config(), text).unwrap();
@@ -128,16 +134,18 @@ impl Town {
                 }
             };
             let listener = TcpListener::from_std(listener).unwrap();
-            tokio::spawn(async move {
+            let audience = server.url().to_owned();
+            let serving = tokio::spawn(async move {
                 server.listen(listener, async { drop(stopped.await) }).await;
                 running.stop().await;
-            })
+            });
+            (audience, serving)
         });
-        let serving = started.await.unwrap();
+        let (audience, serving) = started.await.unwrap();
         let data = place.data();
         let key = MachineKey::load(&data).unwrap();
         let (stop, serving) = (Some(stop), Some(serving));
-        Self { port, data, cable: None, key, stop, serving, place: Some(place), runtime: Some(runtime) }
+        Self { port, data, cable: None, audience, key, stop, serving, place: Some(place), runtime: Some(runtime) }
     }
 
     /// Stops as it should, and starts again in the same place.
@@ -221,8 +229,7 @@ impl Town {
     /// The proof that `machine` sends, for tests that bend it.
     #[must_use]
     pub fn proof(&self, method: &str, path: &str, body: &[u8]) -> String {
-        let url = self.url();
-        let signing = Signing { system_user: "tester", audience: &url, method, path, body };
+        let signing = Signing { system_user: "tester", audience: &self.audience, method, path, body };
         self.key.sign(&signing, SystemClock.now()).unwrap()
     }
 
@@ -291,6 +298,12 @@ fn kept() -> PathBuf {
         drop(seal::RootKey::generate().create_file(&root));
     }
     folder
+}
+
+/// The root key that all towns share.
+#[must_use]
+pub fn root_key() -> seal::RootKey {
+    seal::RootKey::load_file(&kept().join("root.key")).unwrap()
 }
 
 /// A sample app of the templates, filled in for `name`.

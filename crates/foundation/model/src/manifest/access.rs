@@ -7,7 +7,8 @@ use super::{
     value::{Text, Value, bad_value, entries, texts},
 };
 use crate::Group;
-use std::collections::BTreeMap;
+use ipnet::IpNet;
+use std::{collections::BTreeMap, net::IpAddr};
 
 /// A role is named in code and read by people.
 const ROLES_MAX: usize = 32;
@@ -21,8 +22,35 @@ pub(super) fn access<'t>(value: Option<&'t Value<'t>>, report: &mut Report<'_>) 
     let roles = roles(section.find("roles", report), report);
     let mfa = connect::patterns(&section, "mfa", report);
     let public = connect::patterns(&section, "public", report);
+    let addresses = addresses(&section, report);
     let (everyone, groups) = used_by?;
-    Some(Access { everyone, groups, roles, mfa, public })
+    Some(Access { everyone, groups, roles, mfa, public, addresses })
+}
+
+/// Networks, or single addresses.
+fn addresses(section: &Section<'_>, report: &mut Report<'_>) -> Vec<IpNet> {
+    let Some(value) = section.find("addresses", report) else { return Vec::new() };
+    let list = texts("access.addresses", section.example("addresses"), value, report);
+    if value.get_ref().as_array().is_some_and(|list| list.is_empty()) {
+        let why = "nobody could use the app from anywhere";
+        let fix = "name a network, or remove the line";
+        bad_value(value.span().start, "`access.addresses` is empty", why, fix, report);
+    }
+    let mut found = Vec::new();
+    for Text { at, text } in list {
+        let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        match net {
+            // Bits beyond the length would read as if they counted.
+            Ok(net) if net.trunc() == net && !found.contains(&net) => found.push(net),
+            Ok(net) if net.trunc() == net => {}
+            Ok(_) | Err(_) => {
+                let what = format!("`{}` is not a network", shown(text));
+                let why = "an app is used from networks, such as the company's own";
+                bad_value(at, what, why, "write it as in `addresses = [\"10.0.0.0/8\", \"192.0.2.7\"]`", report);
+            }
+        }
+    }
+    found
 }
 
 /// Whether everyone may, and the groups that may.

@@ -30,6 +30,7 @@ impl Manifest {
                 "roles": set(self.access.roles.iter().flat_map(|(role, groups)| groups.iter().map(move |group| json!([role, group])))),
                 "mfa": set(self.access.mfa.iter().map(|path| json!(path))),
                 "public": set(self.access.public.iter().map(|path| json!(path))),
+                "addresses": set(self.access.addresses.iter().map(|net| json!(net.to_string()))),
             },
             "secrets": Value::Object(self.secrets.iter().map(|(name, secret)| (name.clone(), json!(secret.id))).collect()),
             "connect": set(self.reach().iter().map(|((endpoint, path, secret), methods)| {

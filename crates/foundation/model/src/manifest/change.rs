@@ -151,6 +151,25 @@ fn access(old: &Manifest, new: &Manifest, found: &mut Difference) {
     for path in before.difference(&after) {
         found.push(ChangeKind::Widened, gateway, format!("`{path}` no longer needs a second factor"));
     }
+    addresses(old, new, found);
+}
+
+/// No list means from anywhere.
+fn addresses(old: &Manifest, new: &Manifest, found: &mut Difference) {
+    let gateway = SurfaceName::Gateway;
+    let (was, is) = (&old.access.addresses, &new.access.addresses);
+    match (was.is_empty(), is.is_empty()) {
+        (false, true) => found.push(ChangeKind::Widened, gateway, "it answers any address"),
+        (true, false) => found.push(ChangeKind::Narrowed, gateway, "it answers only the addresses that are named"),
+        (true, true) | (false, false) => {
+            for net in is.iter().filter(|net| !was.contains(net)) {
+                found.push(ChangeKind::Widened, gateway, format!("it answers {net}"));
+            }
+            for net in was.iter().filter(|net| !is.contains(net)) {
+                found.push(ChangeKind::Narrowed, gateway, format!("it no longer answers {net}"));
+            }
+        }
+    }
 }
 
 fn people_and_pages(old: &Manifest, new: &Manifest, found: &mut Difference) {

@@ -77,6 +77,7 @@ pub(super) const ACCESS: Keys = Keys {
         ("roles", Optional, "roles.organiser = [\"group:people-ops\"]"),
         ("mfa", Optional, "mfa = [\"/export/**\"]"),
         ("public", Optional, "public = []"),
+        ("addresses", Optional, "addresses = [\"10.0.0.0/8\"]"),
     ],
 };
 

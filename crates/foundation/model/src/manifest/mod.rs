@@ -132,6 +132,8 @@ pub struct Access {
     pub mfa: Vec<PathPattern>,
     /// Path patterns open to strangers.
     pub public: Vec<PathPattern>,
+    /// Networks that the app may be used from; any, when there are none.
+    pub addresses: Vec<ipnet::IpNet>,
 }
 
 /// `/v1/rooms/**`: `*` is one segment, `**` (last) is any rest; matched against the decoded, normalised path.

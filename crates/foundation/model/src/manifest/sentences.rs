@@ -84,6 +84,10 @@ impl Manifest {
         }
         lines.extend(access.public.iter().map(|path| public(path.as_str())));
         lines.extend(access.mfa.iter().map(|path| second_factor(path.as_str())));
+        if !access.addresses.is_empty() {
+            let networks: Vec<String> = access.addresses.iter().map(ToString::to_string).collect();
+            lines.push(format!("it answers only {}", listed(networks.iter().map(String::as_str), "or")));
+        }
         lines.extend(self.limits.requests.iter().map(|rate| format!("answers at most {}", measure::rate_words(rate))));
         lines.extend(self.jobs.iter().map(|(name, job)| runs(name, job)));
         lines.extend(self.browser.hosts.iter().map(|host| page_reach(host)));

@@ -1,11 +1,11 @@
 //! Direct connections: one that listens for the feed's notices, one for each session lock.
 
-use super::{Postgres, errors::write_error};
+use super::{Postgres, errors::write_error, tls::MakeTls};
 use crate::{StoreError, sql};
 use futures_util::{StreamExt, stream};
 use std::{sync::Weak, time::Duration};
 use tokio::task::JoinHandle;
-use tokio_postgres::{AsyncMessage, Client, NoTls};
+use tokio_postgres::{AsyncMessage, Client};
 
 /// How long after a lost connection the next is tried; readers poll meanwhile.
 const RECONNECT: Duration = Duration::from_millis(500);
@@ -16,17 +16,17 @@ pub(crate) async fn listen(postgres: Weak<Postgres>) {
         let Some(strong) = postgres.upgrade() else {
             return;
         };
-        let config = strong.config.clone();
+        let (config, tls) = (strong.config.clone(), strong.tls.clone());
         drop(strong);
-        if let Err(error) = hear(&config, &postgres).await {
+        if let Err(error) = hear(&config, tls, &postgres).await {
             tracing::warn!(%error, "listening for changes was interrupted");
         }
         tokio::time::sleep(RECONNECT).await;
     }
 }
 
-async fn hear(config: &tokio_postgres::Config, postgres: &Weak<Postgres>) -> Result<(), StoreError> {
-    let (client, mut connection) = config.connect(NoTls).await.map_err(write_error)?;
+async fn hear(config: &tokio_postgres::Config, tls: MakeTls, postgres: &Weak<Postgres>) -> Result<(), StoreError> {
+    let (client, mut connection) = config.connect(tls).await.map_err(write_error)?;
     let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
     let started = client.batch_execute(sql::LISTEN);
     tokio::pin!(started);
@@ -68,7 +68,7 @@ pub(crate) struct SessionLock {
 impl SessionLock {
     /// `None` when another session holds it.
     pub(crate) async fn take(postgres: &Postgres, name: &str) -> Result<Option<Self>, StoreError> {
-        let (client, connection) = postgres.config.connect(NoTls).await.map_err(write_error)?;
+        let (client, connection) = postgres.config.connect(postgres.tls.clone()).await.map_err(write_error)?;
         let connection = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::warn!(%error, "a leader's connection ended");

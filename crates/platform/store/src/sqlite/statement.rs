@@ -57,11 +57,14 @@ pub(crate) fn run(conn: &Connection, sql: &str, params: &[Value]) -> Result<Answ
     let mut rows = Vec::new();
     let mut cursor = statement.raw_query();
     while let Some(row) = cursor.next()? {
-        let values: Result<Vec<Value>, Refused> =
-            (0..columns).map(|column| value(row.get_ref(column)?, column)).collect();
-        rows.push(Row::new(values?));
+        rows.push(self::row(row, columns)?);
     }
     Ok(Answer { changed: conn.changes(), rows })
+}
+
+pub(crate) fn row(raw: &rusqlite::Row<'_>, columns: usize) -> Result<Row, Refused> {
+    let values: Result<Vec<Value>, Refused> = (0..columns).map(|column| value(raw.get_ref(column)?, column)).collect();
+    values.map(Row::new)
 }
 
 fn value(raw: ValueRef<'_>, column: usize) -> Result<Value, Refused> {

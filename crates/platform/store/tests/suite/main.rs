@@ -14,6 +14,7 @@ mod log;
 mod open;
 mod record;
 mod sql;
+mod tls;
 mod values;
 
 /// Runs each body on SQLite and on PostgreSQL.

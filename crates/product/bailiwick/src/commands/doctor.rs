@@ -2,15 +2,27 @@
 
 mod here;
 
+use super::audit;
 use crate::{client::Client, exit::Exit, invocation::Invocation, place::Place, views::doctor::DoctorView, when};
 use model::{Clock as _, Problem, SystemClock, Timestamp};
 use serde::Serialize;
 use serde_json::json;
-use std::time::Duration;
+use server::{Examined, Health, Overrides, Port};
+use std::{path::PathBuf, time::Duration};
 
 const ANSWER: Duration = Duration::from_secs(5);
 /// Signatures live a minute; a clock that is off by more than this makes them fail now and then.
 const CLOCK_OFF_MAX: Duration = Duration::from_secs(5);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Configuration [default: config.toml in the data folder]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// As `up` would be told
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+}
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -38,54 +50,67 @@ impl Line {
     }
 }
 
-pub(crate) async fn run(invocation: &Invocation) -> Result<Exit, Problem> {
+pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
     let place = invocation.place()?;
     let mut lines = Vec::new();
-    match &place.data {
+    let data = place.data.clone();
+    match &data {
         Some(data) => here::look(data, &mut lines),
         None => lines.push(Line::bad("data folder", State::Fail, "there is none", "set `HOME`, or `BAILIWICK_DATA`")),
     }
-    invocation.during("looking", server(invocation, place, &mut lines)).await;
+    let mut of_server = Vec::new();
+    let port = invocation.during("looking", server(invocation, place, &mut of_server)).await;
+    if let Some(data) = &data {
+        let overrides = Overrides { database: args.database, ..Overrides::default() };
+        let examined = server::examine(data, args.config.as_deref(), &overrides, port).await;
+        lines.extend(examined.into_iter().map(Line::from));
+    }
+    lines.extend(of_server);
     let ok = lines.iter().all(|line| !matches!(line.state, State::Fail));
     invocation.output.show::<DoctorView>(&json!({ "ok": ok, "checks": lines }))?;
     Ok(if ok { Exit::Done } else { Exit::Refused })
 }
 
-async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Line>) {
+impl From<Examined> for Line {
+    fn from(examined: Examined) -> Self {
+        let Examined { check, health, what, fix } = examined;
+        let state = match health {
+            Health::Well => State::Ok,
+            Health::Doubtful => State::Warn,
+            Health::Ill => State::Fail,
+        };
+        Self { check, state, what, fix: Some(fix).filter(|fix| !fix.is_empty()) }
+    }
+}
+
+/// Asks the server how it is; whether one answers.
+async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Line>) -> Port {
     let origin = place.origin();
     let client = match Client::new(place, &invocation.environment) {
         Ok(client) => client,
-        Err(problem) => return lines.push(Line::bad("server", State::Fail, problem.what, problem.fix)),
+        Err(problem) => {
+            lines.push(Line::bad("server", State::Fail, problem.what, problem.fix));
+            return Port::Silent;
+        }
     };
-    let asked = async { client.open(client.route(&["healthz"])?, ANSWER).await };
+    let asked = async { client.open(client.route(&["readyz"])?, ANSWER).await };
     let response = match asked.await {
         Ok(response) => response,
-        Err(problem) => return lines.push(Line::bad("server", State::Fail, problem.what, problem.fix)),
+        Err(problem) => {
+            lines.push(Line::bad("server", State::Fail, problem.what, problem.fix));
+            return Port::Silent;
+        }
     };
     if response.status().is_success() {
-        lines.push(Line::ok("server", format!("`{origin}` answers")));
-        let asked = async { client.open(client.route(&["readyz"])?, ANSWER).await };
-        lines.push(match asked.await {
-            Ok(ready) if ready.status().is_success() => Line::ok("database", "the server's database answers"),
-            Ok(_) | Err(_) => Line::bad(
-                "database",
-                State::Fail,
-                "the server says that its database does not answer",
-                "look at the end of the server's log; with PostgreSQL, see that it runs and is reached",
-            ),
-        });
+        lines.push(Line::ok("server", format!("`{origin}` answers, and is ready")));
     } else {
-        let what = format!("`{origin}` answers with {}, and is no Bailiwick that is well", response.status().as_u16());
-        let fix = "something else may hold the port; if not, look at the end of the server's log";
+        let what =
+            format!("`{origin}` answers with {}: it is not ready, or is no Bailiwick", response.status().as_u16());
+        let fix = format!("`{origin}/readyz` names what is missing; if it does not, something else holds the port");
         lines.push(Line::bad("server", State::Fail, what, fix));
     }
-    let asked = async { client.get(client.route(&["readyz"])?).await };
-    lines.push(match asked.await {
-        Ok(_) => Line::ok("record", "it can be written, and nothing waits for it"),
-        Err(problem) => Line::bad("record", State::Fail, format!("{}: {}", problem.what, problem.why), problem.fix),
-    });
-    let date = response.headers().get("date").and_then(|date| date.to_str().ok());
-    lines.extend(date.and_then(|date| clock(date, SystemClock.now())));
+    let date = response.headers().get("date").and_then(|date| date.to_str().ok()).map(str::to_owned);
+    lines.extend(date.and_then(|date| clock(&date, SystemClock.now())));
     if client.has_credential() {
         let asked = async { client.get(client.api(&["whoami"])?).await };
         lines.push(match asked.await {
@@ -93,6 +118,22 @@ async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Line>) {
             Ok(_) => Line::ok("sign-in", "the local credential is accepted"),
             Err(problem) => Line::bad("sign-in", State::Fail, problem.what, problem.fix),
         });
+        lines.push(record(audit::verify_live(&client, invocation).await));
+    }
+    Port::Serving
+}
+
+/// The whole record, fetched and judged here.
+fn record(verified: Result<ledger::Verdict, Problem>) -> Line {
+    match verified {
+        Ok(verdict) if verdict.ok => Line::ok("record", format!("{} entries, whole and in order", verdict.size)),
+        Ok(verdict) => Line::bad(
+            "record",
+            State::Fail,
+            verdict.first_bad.map_or_else(|| verdict.what.clone(), |index| format!("entry {index}: {}", verdict.what)),
+            "somebody changed it: keep the database as evidence, and restore a backup from before",
+        ),
+        Err(problem) => Line::bad("record", State::Warn, problem.what, problem.fix),
     }
 }
 

@@ -82,8 +82,8 @@ pub(crate) async fn run(command: Command, invocation: &Invocation) -> Result<Exi
         Command::Audit(command) => audit::run(command, invocation).await,
         Command::Policy(command) => policy::run(command, invocation).await,
         Command::Scan(args) => scan::run(args, invocation).await,
-        Command::Backup(command) => backup::run(&command),
-        Command::Doctor => doctor::run(invocation).await,
+        Command::Backup(command) => backup::run(command, invocation).await,
+        Command::Doctor(args) => doctor::run(args, invocation).await,
     }
 }
 

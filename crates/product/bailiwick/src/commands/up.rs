@@ -4,6 +4,7 @@ use crate::{
     exit::Exit,
     invocation::Invocation,
     output::{Form, Output},
+    prompt,
 };
 use model::{Problem, ProblemKind};
 use serde_json::json;
@@ -38,7 +39,7 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
     let options = UpOptions {
         data: args.data.or(usual).ok_or_else(no_folder)?,
         config: args.config,
-        overrides: Overrides { listen: args.listen, database: args.database },
+        overrides: Overrides { listen: args.listen, database: args.database, passphrase: Some(prompt::passphrase) },
         demo,
     };
     server::log_to_stderr();

@@ -2,6 +2,7 @@
 
 pub(crate) mod app;
 pub(crate) mod apps;
+pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod deployed;
 pub(crate) mod dev;

@@ -1,8 +1,10 @@
 //! The control API: one list makes the routes and the OpenAPI document alike.
 
 mod apps;
+mod backups;
 mod deploy;
 mod events;
+mod health;
 mod people;
 mod policy;
 mod requests;
@@ -66,8 +68,11 @@ pub(crate) fn router() -> (Router<Arc<Bailiwick>>, utoipa::openapi::OpenApi) {
         .routes(routes!(tiles::key))
         .routes(routes!(tiles::tile))
         .routes(routes!(tiles::jwks))
-        .routes(routes!(tiles::healthz))
-        .routes(routes!(tiles::readyz))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::metrics))
+        .routes(routes!(backups::create))
+        .routes(routes!(backups::drilled))
         .split_for_parts()
 }
 

@@ -1,20 +1,17 @@
-//! What anyone may read: each tenant's log (C2SP tlog-tiles), the keys to check it and tokens with, and whether the
-//! server lives.
+//! What anyone may read: each tenant's log (C2SP tlog-tiles), and the keys to check it and tokens with.
 
 use crate::{
-    Bailiwick, recover,
+    Bailiwick,
     reply::{Refusal, Reply, ok},
 };
 use axum::{
     body::Body,
     extract::{Path, State},
     http::header,
-    response::{IntoResponse, Response},
+    response::IntoResponse,
 };
 use model::{Problem, ProblemKind, TenantId};
-use serde_json::json;
 use std::sync::Arc;
-use store::JournalState;
 
 fn no_log(tenant: &str) -> Refusal {
     Refusal(Problem::new(
@@ -64,53 +61,4 @@ pub(crate) async fn tile(State(server): State<Arc<Bailiwick>>, Path((name, path)
 #[utoipa::path(get, path = "/.well-known/jwks.json", responses((status = 200, description = "a JWK set (RFC 7517)", body = Object)))]
 pub(crate) async fn jwks(State(server): State<Arc<Bailiwick>>) -> Reply {
     ok(server.identity.tokens().jwks())
-}
-
-/// The process lives
-#[utoipa::path(get, path = "/healthz", responses((status = 200, description = "it does", body = String)))]
-pub(crate) async fn healthz() -> Response {
-    "ok\n".into_response()
-}
-
-/// The server can serve: its database answers, and no cut waits for its record
-#[utoipa::path(get, path = "/readyz", responses((status = 200, description = "it can", body = Object), (status = 503, description = "not now, and why", body = Object)))]
-pub(crate) async fn readyz(State(server): State<Arc<Bailiwick>>) -> Reply {
-    server.ready().await.map_err(Refusal)?;
-    ok(json!({ "ready": true }))
-}
-
-impl Bailiwick {
-    async fn ready(&self) -> Result<(), Problem> {
-        if self.is_recovering() {
-            return Err(recover::recovering());
-        }
-        let JournalState { waiting, in_memory, damaged } = self.store.journal_state();
-        if waiting > 0 {
-            return Err(Problem::new(
-                ProblemKind::Unavailable,
-                "cuts.waiting",
-                format!("{waiting} cuts are not in the record yet"),
-                match in_memory {
-                    0 => {
-                        "the record cannot be written; they hold, and the journal keeps them over a restart".to_owned()
-                    }
-                    lost => format!(
-                        "the record cannot be written, and the journal did not take {lost} of them: a restart would bring back what they cut"
-                    ),
-                },
-                "make room on the disk, or bring the database back: they are written by themselves then",
-            ));
-        }
-        if damaged > 0 {
-            return Err(Problem::new(
-                ProblemKind::Unavailable,
-                "cuts.damaged",
-                format!("{damaged} blocks of the journal of cuts hold something that is no entry"),
-                "the machine stopped while it was written, or someone changed it; a cut may be lost",
-                "look in the record for what was switched off last, and switch it off again",
-            ));
-        }
-        self.store.epoch(&self.tenant).await.map_err(|error| error.problem())?;
-        Ok(())
-    }
 }

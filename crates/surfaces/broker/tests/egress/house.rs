@@ -209,7 +209,11 @@ impl House {
             ],
             resolve,
             ca: vec![upstream.ca.clone()],
-            own: vec![Own::Address("93.184.216.99".parse().unwrap())],
+            own: vec![
+                Own::Address("93.184.216.99".parse().unwrap()),
+                Own::Name { host: "console.example".to_owned(), port: 443 },
+                Own::Name { host: "apps.example".to_owned(), port: 443 },
+            ],
             limits: setting.limits,
             stand_in: None,
         };

@@ -75,6 +75,11 @@ const CASES: &[Case] = &[
     get("host", "a dot at the end", "https://api.example./x", "egress.url"),
     get("host", "an encoded letter", "https://api%2eexample/x", "no request"),
     get("host", "an empty label", "https://api..example/x", "egress.url"),
+    get("host", "a granted name in wide letters", "https://ａｐｉ.example/x", "no request"),
+    get("host", "a granted name with a wide dot", "https://api。example/x", "no request"),
+    get("host", "an umlaut as it is", "https://bücher.example/x", "no request"),
+    get("host", "a backslash before the `@`", "https://api.example\\@evil.example/x", "no request"),
+    get("host", "a space", "https://api.example /x", "no request"),
     get("host", "port 0", "https://api.example:0/x", "egress.url"),
     get("host", "an empty port", "https://api.example:/x", "egress.url"),
     get("host", "a port with zeroes before it", "https://api.example:00443/x", "egress.url"),
@@ -82,8 +87,13 @@ const CASES: &[Case] = &[
     get("numeral", "loopback as one decimal number", "https://2130706433/x", "egress.url"),
     get("numeral", "loopback in hexadecimal", "https://0x7f.1/x", "egress.url"),
     get("numeral", "loopback in octal", "https://0177.0.0.1/x", "egress.url"),
+    get("numeral", "loopback as one octal number", "https://017700000001/x", "egress.url"),
+    get("numeral", "loopback as one hexadecimal number", "https://0x7f000001/x", "egress.url"),
     get("numeral", "loopback shortened", "https://127.1/x", "egress.url"),
     get("numeral", "zero", "https://0/x", "egress.url"),
+    get("numeral", "an address with a dot at the end", "https://127.0.0.1./x", "egress.url"),
+    get("numeral", "an IPv4 address within IPv6", "https://[::ffff:127.0.0.1]/x", "egress.url"),
+    get("numeral", "an IPv6 address with a zone", "https://[fe80::1%25lo]/x", "no request"),
     get("numeral", "IPv6 loopback written out", "https://[0:0:0:0:0:0:0:1]/x", "egress.url"),
     get(
         "path",
@@ -170,7 +180,15 @@ const CASES: &[Case] = &[
     named("an address by Teredo", &["2001:0:7f00:1::1"], "egress.address"),
     named("the platform's own public address", &["93.184.216.99"], "egress.address"),
     named("one bad address among good ones", &["93.184.216.34", "10.0.0.1"], "egress.address"),
+    named("one bad address before good ones, in IPv6", &["::1", "2606:4700::1", "93.184.216.34"], "egress.address"),
+    named("the cloud's own metadata address (100.100.100.200)", &["100.100.100.200"], "egress.address"),
+    named("documentation in IPv6", &["2001:db8::1"], "egress.address"),
+    named("the discard prefix", &["100::1"], "egress.address"),
+    named("segment routing", &["5f00::1"], "egress.address"),
+    named("a private address by NAT64", &["64:ff9b::10.0.0.1"], "egress.address"),
     named("no address at all", &[], "egress.unresolved"),
+    get("name", "the platform's own name", "https://console.example/x", "egress.address"),
+    get("name", "an app of the platform by its name", "https://poll.apps.example/x", "egress.address"),
     get("name", "a certificate of another name", "https://wrong-name.example/x", "egress.untrusted"),
     get("name", "a name of the platform that nobody answers", "http://admin.bailiwick/x", "egress.inside"),
     get("name", "a name of the platform on another port", "http://data.bailiwick:81/x", "egress.inside"),
@@ -178,6 +196,16 @@ const CASES: &[Case] = &[
     with(
         "a placeholder in a header of a host that it is not bound to",
         &[("x-token", "bw-ph-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")],
+        "secret.wrong_place",
+    ),
+    with(
+        "a placeholder as the password of `Basic` credentials",
+        &[("authorization", "Basic dXNlcjpidy1waC1hYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh")],
+        "secret.wrong_place",
+    ),
+    with(
+        "a placeholder in a header, in base64",
+        &[("x-token", "YnctcGgtYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYQ")],
         "secret.wrong_place",
     ),
     get(
@@ -201,8 +229,13 @@ const CASES: &[Case] = &[
 ];
 
 fn extra() -> String {
-    ["rebind", "wrong-name"]
-        .map(|name| format!("\n[connect.{name}]\nhost = \"{name}.example\"\nmethods = [\"GET\"]\npaths = [\"/**\"]\nwhy = \"A test\"\n"))
+    ["rebind", "wrong-name", "console", "poll.apps"]
+        .map(|name| {
+            format!(
+                "\n[connect.{}]\nhost = \"{name}.example\"\nmethods = [\"GET\"]\npaths = [\"/**\"]\nwhy = \"A test\"\n",
+                name.replace('.', "-")
+            )
+        })
         .concat()
 }
 

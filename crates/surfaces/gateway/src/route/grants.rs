@@ -30,6 +30,8 @@ pub(crate) struct Grants {
     /// Job name → schedule and zone.
     pub(crate) jobs: BTreeMap<String, (String, String)>,
     pub(crate) hosts: Vec<String>,
+    #[serde(default)]
+    addresses: Vec<ipnet::IpNet>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +103,7 @@ impl Grants {
                 .map(|(name, job)| (name.clone(), (job.schedule.clone(), job.zone.clone())))
                 .collect(),
             hosts: manifest.browser.hosts.clone(),
+            addresses: access.addresses.clone(),
         }
     }
 
@@ -114,6 +117,7 @@ impl Grants {
             roles: self.roles.clone(),
             mfa: patterns(&self.mfa)?,
             public: patterns(&self.public)?,
+            addresses: self.addresses.clone(),
         })
     }
 

@@ -215,3 +215,28 @@ async fn an_app_that_does_not_serve_says_why() {
     house.clock.advance(Duration::from_secs(365 * 86_400));
     assert!(ask(house.address, "GET /echo", &[ANA, PAGE], "").await.body.contains("is past its date"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_answers_only_the_networks_that_its_manifest_names() {
+    let with = |networks: &str| {
+        let manifest = crate::house::MANIFEST.replace("mfa = ", &format!("addresses = {networks}\nmfa = "));
+        House::with(Setting { manifest, ..Setting::default() })
+    };
+    let house = with("[\"10.0.0.0/8\", \"192.0.2.7\"]").await;
+    // Signed in, signed out, on a public path, on the way to sign in: from nowhere else.
+    for (path, headers) in [
+        ("/echo", &[PAGE, ANA][..]),
+        ("/echo", &[PAGE]),
+        ("/open/x", &[PAGE]),
+        ("/.bailiwick/signed-in?code=c1", &[PAGE]),
+    ] {
+        let answer = ask(house.address, &format!("GET {path}"), headers, "").await;
+        assert_eq!(answer.status, 403, "{path}");
+        assert!(answer.body.contains("cannot be used from here"), "{}", answer.body);
+    }
+    // What a stranger says of themselves does not count.
+    let forged = ask(house.address, "GET /echo", &[ANA, "x-forwarded-for: 10.1.1.1"], "").await;
+    assert_eq!((forged.status, forged.json()["code"].as_str()), (403, Some("address.not_allowed")));
+    let house = with("[\"127.0.0.0/8\"]").await;
+    assert_eq!(ask(house.address, "GET /echo", &[ANA], "").await.status, 200);
+}

@@ -266,6 +266,7 @@ fn facts(epoch: u64) -> Facts {
                 roles: BTreeMap::new(),
                 mfa: vec![],
                 public: vec![],
+                addresses: vec![],
             }),
             expires_at: "2028-12-02T00:00:00Z".parse::<Timestamp>().unwrap(),
             credential_epoch: 1,

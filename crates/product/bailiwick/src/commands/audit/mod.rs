@@ -43,6 +43,14 @@ pub(crate) async fn run(command: AuditCommand, invocation: &Invocation) -> Resul
     }
 }
 
+/// Verifies the record of a running server, as `audit verify` does.
+///
+/// # Errors
+/// When it cannot be fetched.
+pub(crate) async fn verify_live(client: &crate::client::Client, invocation: &Invocation) -> Result<Verdict, Problem> {
+    live::verify(client, Against::new(None, None, invocation)?).await
+}
+
 /// What a log is held against besides itself.
 #[derive(Debug, Clone, Default)]
 struct Against {

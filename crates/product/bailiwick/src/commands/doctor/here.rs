@@ -1,7 +1,6 @@
-//! The data folder of this machine: whose it is, its keys, its configuration, its policy, and the room that is left.
+//! The data folder of this machine: whose it is, its credential, its policy. What else can be wrong, `server` examines.
 
 use super::{Line, State};
-use server::{Config, Overrides, place};
 use std::{
     fs, io,
     os::unix::fs::MetadataExt as _,
@@ -9,13 +8,7 @@ use std::{
 };
 
 const OTHERS: u32 = 0o077;
-const ROOT_KEY_FILE: &str = "root.key";
 const POLICIES: &str = "policies";
-const MIB: u64 = 1 << 20;
-/// Below it nothing is written any more.
-const RESERVE_MIB: u64 = 16;
-/// A day's work of a busy server fits; less should be looked at.
-const ROOM_MIB: u64 = 512;
 
 pub(super) fn look(data: &Path, lines: &mut Vec<Line>) {
     let name = format!("`{}`", data.display());
@@ -43,12 +36,7 @@ pub(super) fn look(data: &Path, lines: &mut Vec<Line>) {
         return lines.push(closed(&name));
     }
     lines.push(key(data, "local credential", identity::CREDENTIAL_FILE));
-    if data.join(ROOT_KEY_FILE).exists() {
-        lines.push(key(data, "root key", ROOT_KEY_FILE));
-    }
-    lines.push(configuration(data));
     lines.extend(policy(&data.join(POLICIES)));
-    lines.extend(room(data));
 }
 
 fn closed(name: &str) -> Line {
@@ -71,20 +59,6 @@ fn key(data: &Path, check: &'static str, file: &str) -> Line {
     }
 }
 
-/// As the next start would read it.
-fn configuration(data: &Path) -> Line {
-    let file = data.join(place::CONFIG);
-    match Config::read(&file, &Overrides::default()) {
-        Ok(_) if file.exists() => Line::ok("configuration", format!("`{}` has no mistakes", file.display())),
-        Ok(_) => Line::ok("configuration", "none: everything is as it comes"),
-        Err(problems) => {
-            let all: Vec<String> = problems.iter().map(|problem| problem.what.clone()).collect();
-            let fixes: Vec<String> = problems.into_iter().map(|problem| problem.fix).collect();
-            Line::bad("configuration", State::Fail, all.join("; "), fixes.join("; "))
-        }
-    }
-}
-
 /// The operator's own policy: a server whose bundle does not compile does not start.
 fn policy(folder: &Path) -> Option<Line> {
     let entries = fs::read_dir(folder).ok()?;
@@ -100,26 +74,6 @@ fn policy(folder: &Path) -> Option<Line> {
             let fix = "mend the file that is named: a server does not start with it";
             Line::bad("policy", State::Fail, error.to_string(), fix)
         }
-    })
-}
-
-/// Room on the disk of the data folder.
-fn room(data: &Path) -> Option<Line> {
-    let about = rustix::fs::statvfs(data).ok()?;
-    let free = about.f_bavail.saturating_mul(about.f_frsize) / MIB;
-    Some(match free {
-        0..RESERVE_MIB => Line::bad(
-            "room",
-            State::Fail,
-            format!(
-                "{free} MiB are free, and below {RESERVE_MIB} nothing is written: changes are refused, cutting works"
-            ),
-            "make room on that disk",
-        ),
-        RESERVE_MIB..ROOM_MIB => {
-            Line::bad("room", State::Warn, format!("{free} MiB are free"), "make room on that disk before it is full")
-        }
-        _ => Line::ok("room", format!("{} GiB are free", free / 1024).replace("0 GiB", "less than one GiB")),
     })
 }
 
@@ -152,14 +106,11 @@ mod tests {
             let line = lines.into_iter().find(|line| line.check == check).unwrap();
             (matches!(line.state, State::Ok), line.what)
         };
-        assert!(state("configuration").0 && state("policy").0);
-        fs::write(folder.path().join("config.toml"), "[server]\nlisten = 5\nport = 1\n").unwrap();
+        assert!(state("policy").0);
         fs::write(folder.path().join("policies/own.rego"), "package bailiwick\ndeny {").unwrap();
-        let (fine, what) = state("configuration");
-        assert!(!fine && what.contains("`server.port`") && what.contains("`server.listen`"), "{what}");
         let (fine, what) = state("policy");
         assert!(!fine && what.contains("own.rego"), "{what}");
-        let file = folder.path().join("config.toml");
+        let file = folder.path().join("policies/own.rego");
         let mut lines = Vec::new();
         look(&file, &mut lines);
         assert!(matches!(lines[..], [Line { state: State::Fail, .. }]), "{lines:?}");

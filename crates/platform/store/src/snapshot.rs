@@ -1,0 +1,232 @@
+//! Every row of every table, as it was at one moment, while acts go on: what a backup is made of. And the way back: into
+//! an empty database of either engine.
+//!
+//! Rows go as lines of JSON that both engines fill alike. Refuses to fill a database that holds anything, a backup of
+//! migrations that this version does not know or that were altered, and names that no migration makes.
+
+mod sql;
+
+use crate::{
+    Database, Migration, Row, STORE, Store, StoreError, Value, differences,
+    engine::{Engine, EngineTx, GroupEnd},
+    params,
+    postgres::{self, Postgres},
+    sqlite::Sqlite,
+};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use std::{collections::HashMap, sync::Arc};
+use tokio::sync::mpsc;
+
+/// Rows handed over at once.
+const ROWS: usize = 256;
+
+/// One step that a database was made by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    pub room: String,
+    pub number: i64,
+    pub digest: String,
+}
+
+/// A piece of a snapshot, in this order: the steps, then each table with its rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    Steps(Vec<Applied>),
+    Table {
+        name: String,
+        columns: Vec<String>,
+    },
+    /// A line of JSON for each row, without line ends.
+    Rows(Vec<String>),
+}
+
+/// Where pieces go; whoever takes them may be slow.
+pub type Pieces = mpsc::Sender<Piece>;
+
+pub(crate) fn line(row: &Row) -> String {
+    let json = |value: &Value| match value {
+        Value::Null => Json::Null,
+        Value::Int(number) => Json::from(*number),
+        Value::Text(text) => Json::from(text.as_str()),
+        Value::Bytes(bytes) => Json::from(vec![BASE64_STANDARD.encode(bytes)]),
+    };
+    Json::Array(row.values().iter().map(json).collect()).to_string()
+}
+
+fn values(line: &str) -> Option<Vec<Value>> {
+    let value = |json: Json| match json {
+        Json::Null => Some(Value::Null),
+        Json::Number(number) => number.as_i64().map(Value::Int),
+        Json::String(text) => Some(Value::Text(text)),
+        Json::Array(one) => match one.as_slice() {
+            [Json::String(bytes)] => BASE64_STANDARD.decode(bytes).ok().map(Value::Bytes),
+            _ => None,
+        },
+        Json::Bool(_) | Json::Object(_) => None,
+    };
+    let Ok(Json::Array(row)) = serde_json::from_str(line) else { return None };
+    row.into_iter().map(value).collect()
+}
+
+/// Whether a name is one that migrations give: nothing else is ever put into a statement.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() < 64
+        && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_')
+}
+
+impl Store {
+    /// Reads everything as it is at one moment.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or nobody takes the pieces.
+    pub async fn snapshot(&self, to: Pieces) -> Result<(), StoreError> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => {
+                let sqlite = Arc::clone(sqlite);
+                let work = move || sqlite.snapshot(&to, ROWS);
+                tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
+            }
+            Engine::Postgres(postgres) => postgres.snapshot(&to, ROWS).await,
+        }
+    }
+}
+
+pub(crate) fn steps(rows: &[Row]) -> Result<Piece, StoreError> {
+    let step =
+        |row: &Row| Ok(Applied { room: row.text(0)?.to_owned(), number: row.int(1)?, digest: row.text(3)?.to_owned() });
+    rows.iter().map(step).collect::<Result<_, StoreError>>().map(Piece::Steps)
+}
+
+pub(crate) use sql::{BEGIN_SNAPSHOT_POSTGRES, BEGIN_SNAPSHOT_SQLITE, TABLES_POSTGRES, TABLES_SQLITE, whole};
+
+/// An empty database that is being filled; dropped before `commit`, nothing of it stays.
+#[derive(Debug)]
+pub struct Refill {
+    // Dropped before the engine: its rollback needs the connection.
+    tx: EngineTx,
+    engine: Engine,
+    /// Of the table that is being filled.
+    insert: Option<(&'static str, usize)>,
+    /// One text for each table: statements live as long as the process, which ends with the restore.
+    inserts: HashMap<String, &'static str>,
+}
+
+impl Refill {
+    /// Opens a database that must be new. `None`: it holds something.
+    ///
+    /// # Errors
+    /// When it cannot be reached or written.
+    pub async fn begin(database: &Database) -> Result<Option<Self>, StoreError> {
+        let engine = match database {
+            Database::Sqlite { path } if path.exists() => return Ok(None),
+            Database::Sqlite { path } => Engine::Sqlite(Arc::new(Sqlite::open(path, 0)?)),
+            Database::Postgres { url } => {
+                if postgres::peek(url, &[crate::sql::HAS_MIGRATIONS]).await?.iter().flatten().next().is_some() {
+                    return Ok(None);
+                }
+                Engine::Postgres(Arc::new(Postgres::open(url).await?))
+            }
+        };
+        let tx = engine.begin().await?;
+        Ok(Some(Self { tx, engine, insert: None, inserts: HashMap::new() }))
+    }
+
+    /// Makes the tables as they were when the backup was made.
+    ///
+    /// # Errors
+    /// `StoreError::Newer` and `StoreError::Altered` for steps that this version does not know as they are.
+    pub async fn steps(&mut self, applied: &[Applied], rooms: &[&'static [Migration]]) -> Result<(), StoreError> {
+        let mut applied: HashMap<(&str, i64), &str> =
+            applied.iter().map(|step| ((step.room.as_str(), step.number), step.digest.as_str())).collect();
+        self.tx.script(crate::sql::CREATE_MIGRATIONS).await?;
+        for step in STORE.iter().chain(rooms.iter().copied().flatten()) {
+            let Some(digest) = applied.remove(&(step.room, step.number)) else { continue };
+            if digest != seal::Digest::of(step.sql.as_bytes()).to_string() {
+                return Err(StoreError::Altered { room: step.room.to_owned(), number: step.number });
+            }
+            let script = differences::migration(&self.tx, step.sql);
+            self.tx.script(&script).await?;
+        }
+        match applied.into_keys().min() {
+            None => Ok(()),
+            Some((room, number)) => {
+                Err(StoreError::Newer { room: room.to_owned(), number, name: "a later step".to_owned() })
+            }
+        }
+    }
+
+    /// The rows that follow are this table's.
+    ///
+    /// # Errors
+    /// For a name that no migration gives.
+    pub fn table(&mut self, name: &str, columns: &[String]) -> Result<(), StoreError> {
+        if !is_plain(name) || columns.is_empty() || !columns.iter().all(|column| is_plain(column)) {
+            return Err(StoreError::row(0, "the name of a table and its columns"));
+        }
+        let insert = *self
+            .inserts
+            .entry(name.to_owned())
+            .or_insert_with(|| Box::leak(sql::insert(name, columns).into_boxed_str()));
+        self.insert = Some((insert, columns.len()));
+        Ok(())
+    }
+
+    /// # Errors
+    /// For a line that is no row of the table.
+    pub async fn row(&mut self, line: &str) -> Result<(), StoreError> {
+        let malformed = || StoreError::row(0, "a row of the table");
+        let (insert, columns) = self.insert.ok_or_else(malformed)?;
+        let values = values(line).filter(|values| values.len() == columns).ok_or_else(malformed)?;
+        self.tx.execute(insert, &values).await.map(drop)
+    }
+
+    /// Everything, durable; or nothing.
+    ///
+    /// # Errors
+    /// As a write.
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        if self.tx.is_postgres() {
+            self.tx.query(sql::RESET_SEQUENCE, params![]).await?;
+        }
+        self.tx.commit(GroupEnd::Close).await?;
+        if let Engine::Sqlite(sqlite) = self.engine {
+            // Whoever closes the group lets go of the file's lock a moment later; then it can be opened anew.
+            while Arc::strong_count(&sqlite) > 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_comes_back_as_it_was() {
+        let row = vec![
+            Value::Null,
+            Value::Int(i64::MIN),
+            Value::Text("a\n\"ü\u{2028}".to_owned()),
+            Value::Bytes(vec![0, 255]),
+        ];
+        let text = line(&Row::new(row.clone()));
+        assert!(!text.contains('\n'));
+        assert_eq!(values(&text), Some(row));
+        for bad in ["", "{}", "[true]", "[1.5]", "[[1]]", "[[\"!\"]]", "[1] x"] {
+            assert_eq!(values(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_names_of_migrations_go_into_a_statement() {
+        assert!(is_plain("log_heads") && is_plain("a1"));
+        for bad in ["", "a b", "a\"", "A", "é", "a;", &"a".repeat(64)] {
+            assert!(!is_plain(bad), "{bad}");
+        }
+    }
+}

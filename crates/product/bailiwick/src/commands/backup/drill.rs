@@ -1,0 +1,75 @@
+//! `backup drill`: a restore into a scratch folder, checked row by row and entry by entry, timed, and recorded at the
+//! running server: a backup that nobody ever restored is a hope.
+
+use super::{file_problem, recovery_key};
+use crate::{exit::Exit, invocation::Invocation, views::backup::RestoredView};
+use model::{Problem, ProblemKind};
+use seal::{DigestWriter, RootKey};
+use serde_json::{Value, json};
+use server::Drill;
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The backup
+    file: PathBuf,
+    /// The recovery key
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The recovery copy of the root key: rehearse with the one that you would use
+    #[arg(long, value_name = "FILE")]
+    root_key: PathBuf,
+    /// Where the scratch folder is made, and deleted again [default: beside the backup]
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+}
+
+pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
+    let key = recovery_key(&args.key)?;
+    let root = RootKey::load_file(&args.root_key)
+        .map_err(|error| file_problem(&args.root_key, error, "give the recovery copy of the root key, mode 0600"))?;
+    // Before the work: a drill that cannot be recorded is not one.
+    let client = invocation.client()?;
+    client.credential()?;
+    let digest = digest(&args.file)
+        .map_err(|error| file_problem(&args.file, error, "give a file that `backup create` wrote"))?;
+    let beside = args.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let scratch = args.scratch.unwrap_or_else(|| beside.to_owned());
+    let drill = Drill { file: args.file.clone(), key, root, scratch };
+    let drilled = invocation.during("rehearsing", drill.run()).await;
+    let told = match &drilled {
+        Ok(restored) => json!({ "ok": true, "file": digest, "restored": restored, "code": null }),
+        Err(problem) => json!({ "ok": false, "file": digest, "restored": null, "code": problem.code }),
+    };
+    let recorded = client.post(client.api(&["backup", "drills"])?, told).await;
+    let restored = drilled?;
+    let recorded = recorded.map_err(unrecorded)?;
+    let mut document = json!(restored);
+    if let Some(fields) = document.as_object_mut() {
+        fields.insert("drill".to_owned(), Value::Bool(true));
+        fields.insert("event".to_owned(), recorded.get("event").cloned().unwrap_or(Value::Null));
+    }
+    invocation.output.show::<RestoredView>(&document)?;
+    Ok(Exit::Done)
+}
+
+fn digest(path: &Path) -> io::Result<String> {
+    let (mut file, mut digest) = (File::open(path)?, DigestWriter::new());
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        let read = file.read(&mut piece)?;
+        if read == 0 {
+            return Ok(digest.finish().to_string());
+        }
+        digest.update(piece.get(..read).unwrap_or_default());
+    }
+}
+
+fn unrecorded(problem: Problem) -> Problem {
+    let what = "the rehearsal went well, and could not be recorded";
+    Problem::new(ProblemKind::Upstream, "backup.unrecorded", what, problem.what, problem.fix)
+}

@@ -1,0 +1,293 @@
+//! The way back: an empty database is filled, its sums and its log are checked, and the record says that it happened.
+//!
+//! Refuses a database that holds anything, a root key that is not the backup's, a backup that was altered or cut.
+
+use super::{
+    archive::{self, Head, Sums, Unpacked},
+    failed,
+};
+use crate::{Config, Settings, assembly::ROOMS, policy, record::Record, settings};
+use authority::{Act, Authority, Caller, Facts, Rule, Target, Who, rules};
+use model::{Clock, Problem, SystemClock, TenantId};
+use seal::RecoveryKey;
+use serde::Serialize;
+use serde_json::json;
+use std::{
+    fs::File,
+    io::{self, BufReader},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
+use store::{Database, Piece, Refill, Store, StoreConfig};
+use tokio::sync::mpsc;
+
+/// Whoever was signed in when the backup was made is not signed in by it: these stay empty after a restore.
+const VOID: &[&str] = &["sessions", "codes", "links"];
+/// Parts that wait for the database.
+const WAITING: usize = 4;
+
+/// From what, and where to.
+#[derive(Debug)]
+pub struct Restore {
+    pub file: PathBuf,
+    pub key: RecoveryKey,
+    pub settings: Settings,
+    /// The system's user who asked.
+    pub system_user: String,
+}
+
+/// A rehearsal.
+#[derive(Debug)]
+pub struct Drill {
+    pub file: PathBuf,
+    pub key: RecoveryKey,
+    pub root: seal::RootKey,
+    /// Where the scratch folder is made; it is deleted again.
+    pub scratch: PathBuf,
+}
+
+/// What was restored, and how it was checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Restored {
+    pub made_at: model::Timestamp,
+    /// Of the server that made the backup.
+    pub version: String,
+    pub tables: u64,
+    pub rows: u64,
+    /// Entries of the log, all of which fit the signed head.
+    pub log_size: u64,
+    pub log_root: Option<String>,
+    pub ms: u64,
+}
+
+#[derive(Debug, Clone)]
+struct RestoreBackup;
+
+impl Act for RestoreBackup {
+    const RULE: &'static Rule = &rules::BACKUP_RESTORE;
+    fn target(&self) -> Target {
+        Target::new(TenantId::main(), "platform")
+    }
+}
+
+const FIX: &str = "take another backup, and find out what happened to this one";
+
+impl Restore {
+    /// Fills, checks, and writes the event.
+    ///
+    /// # Errors
+    /// What is wrong with backup, key or database; then nothing stays of it, but on PostgreSQL an empty database.
+    pub async fn run(self) -> Result<Restored, Problem> {
+        let Self { file, key, settings, system_user } = self;
+        let begun = Instant::now();
+        let (head, sums) = fill(&file, &key, &settings.database, VOID).await?;
+        let place = Place { data: settings.data.clone(), database: settings.database, root: settings.root };
+        let (store, authority) = place.open(&settings.config).await?;
+        let restored = checked(&store, &head, &sums, begun).await?;
+        let tenant = TenantId::main();
+        let caller = Caller::new(tenant.clone(), Who::Machine { system_user: system_user.into() });
+        let permit = authority.permit(&caller, RestoreBackup).await?;
+        let say = |error: store::StoreError| error.problem();
+        store.record(permit, store::Outcome::Allowed, json!(restored)).await.map_err(say)?;
+        store.sequence_now().await.map_err(say)?;
+        Ok(restored)
+    }
+}
+
+impl Drill {
+    /// Restores into a scratch folder, checks, and deletes it.
+    ///
+    /// # Errors
+    /// What a real restore would have failed with.
+    pub async fn run(self) -> Result<Restored, Problem> {
+        let begun = Instant::now();
+        let folder = tempfile::Builder::new().prefix("bailiwick-drill-").tempdir_in(&self.scratch);
+        let folder = folder.map_err(|error| {
+            failed("there is no room for a rehearsal", error, "name a folder that can be written with `--scratch`")
+        })?;
+        let database = Database::Sqlite { path: folder.path().join("bailiwick.db") };
+        let (head, sums) = fill(&self.file, &self.key, &database, &[]).await?;
+        let place = Place { data: folder.path().to_owned(), database, root: self.root };
+        let config = Config::plain(([127, 0, 0, 1], 7070).into())
+            .map_err(|problems| problems.into_iter().next().unwrap_or_else(Problem::internal))?;
+        let (store, _) = place.open(&config).await?;
+        let restored = checked(&store, &head, &sums, begun).await?;
+        compare(&store, &sums).await?;
+        Ok(restored)
+    }
+}
+
+/// Where a restored database is opened.
+struct Place {
+    data: PathBuf,
+    database: Database,
+    root: seal::RootKey,
+}
+
+impl Place {
+    /// As the server opens it, migrations and root key included; nothing else of the server runs.
+    async fn open(self, config: &Config) -> Result<(Arc<Store>, Arc<Authority>), Problem> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let bundle = policy::files(&self.data).ok().and_then(|files| policy::compile(&files).ok());
+        let authority = Arc::new(Authority::new(Arc::clone(&clock), bundle));
+        let store_config = StoreConfig {
+            database: self.database,
+            clock,
+            root: self.root,
+            node: "restore".to_owned(),
+            data_dir: self.data,
+            log_host: config.control_host().to_owned(),
+            reserve_bytes: store::RESERVE_BYTES,
+        };
+        let say = |error: store::StoreError| error.problem();
+        let store = Store::open(store_config, Arc::clone(&authority) as _, &ROOMS).await.map_err(say)?;
+        let tenant = TenantId::main();
+        let epoch = store.epoch(&tenant).await.map_err(say)?;
+        authority.replace(&tenant, Facts { epoch, ..Facts::default() });
+        Ok((store, authority))
+    }
+}
+
+/// Fills an empty database; nothing stays of one whose backup turns out wrong.
+async fn fill(file: &Path, key: &RecoveryKey, database: &Database, void: &[&str]) -> Result<(Head, Sums), Problem> {
+    let opened = File::open(file).map_err(|error| {
+        failed("the backup cannot be opened", format!("`{}`: {error}", file.display()), "check the path")
+    })?;
+    let made_file = matches!(database, Database::Sqlite { path } if !path.exists());
+    let filled = pour(opened, key.clone(), database, void).await;
+    if filled.is_err()
+        && made_file
+        && let Database::Sqlite { path } = database
+    {
+        for ending in ["db", "db-wal", "db-shm", "lock"] {
+            // Whatever was not made is not there.
+            drop(std::fs::remove_file(path.with_extension(ending)));
+        }
+    }
+    filled
+}
+
+async fn pour(file: File, key: RecoveryKey, database: &Database, void: &[&str]) -> Result<(Head, Sums), Problem> {
+    let bad = |why: &dyn std::fmt::Display| failed("the backup cannot be restored", why, FIX);
+    let say = |error: store::StoreError| error.problem();
+    let mut refill = Refill::begin(database).await.map_err(say)?.ok_or_else(|| {
+        let fix = "name an empty data folder or database";
+        failed("a backup is restored into an empty place", "there is a database already", fix)
+    })?;
+    let (to, mut parts) = mpsc::channel(WAITING);
+    let reading = tokio::task::spawn_blocking(move || {
+        archive::read(BufReader::new(file), &key, |part| {
+            to.blocking_send(part).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+        })
+    });
+    let (mut made, mut sums, mut skips) = (None, None, false);
+    while let Some(part) = parts.recv().await {
+        match part {
+            Unpacked::Head(head) => {
+                refill.steps(&head.steps, &ROOMS).await.map_err(say)?;
+                made = Some(head);
+            }
+            Unpacked::Table { name, columns } => {
+                skips = void.contains(&name.as_str());
+                refill.table(&name, &columns).map_err(|error| bad(&error))?;
+            }
+            Unpacked::Rows(_) if skips => {}
+            Unpacked::Rows(text) => {
+                for line in text.lines() {
+                    refill.row(line).await.map_err(|error| bad(&error))?;
+                }
+            }
+            Unpacked::Sums { promised, found } if promised == found => sums = Some(found),
+            Unpacked::Sums { .. } => return Err(bad(&"its rows are not those that were backed up")),
+        }
+    }
+    reading.await.map_err(|_| Problem::internal())?.map_err(|error| bad(&error))?;
+    let (Some(made), Some(sums)) = (made, sums) else { return Err(bad(&"it is not whole")) };
+    refill.commit().await.map_err(say)?;
+    Ok((made, sums))
+}
+
+/// The log of what was restored, from its first entry to its signed head.
+async fn checked(store: &Arc<Store>, head: &Head, sums: &Sums, begun: Instant) -> Result<Restored, Problem> {
+    let tenant = TenantId::main();
+    let say = |error: store::StoreError| error.problem();
+    let signed = store.checkpoint(&tenant).await.map_err(say)?;
+    let key = store.log_verifier(&tenant).map_err(say)?;
+    let (mut log_size, mut log_root) = (0, None);
+    if let Some(signed) = signed {
+        let record = Record::new(Arc::clone(store), tenant);
+        let work = move || ledger::verify_log(signed.note(), &key, &record, &ledger::Options::default());
+        let verdict = tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal())?;
+        let verdict = verdict.map_err(|error| failed("the restored log cannot be read", error, FIX))?;
+        if !verdict.ok {
+            return Err(failed("the restored log does not fit its head", verdict.what, FIX));
+        }
+        (log_size, log_root) = (verdict.size, verdict.root.map(|root| root.to_string()));
+    }
+    Ok(Restored {
+        made_at: head.made_at,
+        version: head.version.clone(),
+        tables: sums.len() as u64,
+        rows: sums.values().map(|sum| sum.rows).sum(),
+        log_size,
+        log_root,
+        ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+/// What was restored, read out again: the same rows as in the backup.
+async fn compare(store: &Arc<Store>, wanted: &Sums) -> Result<(), Problem> {
+    let (to, mut pieces) = mpsc::channel(WAITING);
+    let reading = store.snapshot(to);
+    let summing = async {
+        let (mut found, mut table) = (Sums::new(), String::new());
+        while let Some(piece) = pieces.recv().await {
+            match piece {
+                Piece::Steps(_) => {}
+                Piece::Table { name, .. } => {
+                    table = name;
+                    found.entry(table.clone()).or_default();
+                }
+                Piece::Rows(lines) => {
+                    let sum = found.entry(table.clone()).or_default();
+                    lines.iter().for_each(|line| sum.add(line));
+                }
+            }
+        }
+        found
+    };
+    let (read, found) = tokio::join!(reading, summing);
+    read.map_err(|error| error.problem())?;
+    // Opening it migrates it, which may add tables and steps, and changes no row that was there.
+    for (table, sum) in wanted.iter().filter(|(table, _)| *table != "migrations") {
+        if found.get(table) != Some(sum) {
+            return Err(failed("the restored rows are not those of the backup", format!("`{table}` differs"), FIX));
+        }
+    }
+    Ok(())
+}
+
+impl Settings {
+    /// For a restore: everything as for a start, but a root key is never made.
+    ///
+    /// # Errors
+    /// As `Settings::read`; when there is no root key.
+    pub fn for_restore(
+        data: PathBuf,
+        config: Option<&Path>,
+        overrides: &crate::Overrides,
+    ) -> Result<Self, Vec<Problem>> {
+        let file = config.map_or_else(|| data.join(settings::place::CONFIG), Path::to_path_buf);
+        let read = Config::read(&file, overrides)?;
+        let (path, _) = settings::root_path(&data, &read);
+        if !path.exists() {
+            return Err(vec![failed(
+                "there is no root key to restore with",
+                "backups never hold it, and no other key opens what is in them",
+                &format!("put the recovery copy of the root key at `{}` first (mode 0600)", path.display()),
+            )]);
+        }
+        Self::read(data, config, overrides)
+    }
+}

@@ -1,0 +1,74 @@
+//! The edges of the server: TLS by certificate files, plain HTTP sent on, and who may collect metrics.
+//!
+//! Refuses TLS for a console that is opened without it, and a token that could be guessed.
+
+use super::Reader;
+use gateway::{Certificates, Scheme, TlsFiles};
+use seal::TokenHash;
+use serde::Deserialize;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+const TLS_FORM: &str = "`{ cert = \"tls.pem\", key = \"tls.key\" }`";
+/// A token shorter than this can be guessed.
+const TOKEN_MIN_CHARS: usize = 24;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Files {
+    cert: PathBuf,
+    key: PathBuf,
+}
+
+pub(super) fn tls(reader: &mut Reader, folder: &Path, scheme: Scheme) -> Option<Arc<Certificates>> {
+    let files: Files = reader.take("server.tls", TLS_FORM)?;
+    if scheme == Scheme::Http {
+        let why = "the listener would speak TLS, and `server.public_url` says `http://`";
+        reader.wrong("server.tls", why, "write `public_url = \"https://…\"` with the name in the certificate");
+    }
+    let files = TlsFiles { cert: folder.join(files.cert), key: folder.join(files.key) };
+    match Certificates::load(files) {
+        Ok(certificates) => Some(certificates),
+        Err(error) => {
+            let fix = "name PEM files: the whole chain with the leaf first, and its key, for the server's user alone";
+            reader.wrong("server.tls", error.to_string(), fix);
+            None
+        }
+    }
+}
+
+pub(super) fn redirect(reader: &mut Reader, scheme: Scheme, listen: SocketAddr) -> Option<SocketAddr> {
+    let redirect: SocketAddr = reader.take("server.redirect", "`\"0.0.0.0:80\"`")?;
+    if scheme == Scheme::Http {
+        let why = "there is nothing to send on to: `server.public_url` says `http://`";
+        reader.wrong("server.redirect", why, "leave it out");
+    }
+    if redirect == listen {
+        reader.wrong("server.redirect", "it is the address of the listener itself", "use the port for plain HTTP, 80");
+    }
+    Some(redirect)
+}
+
+/// `file:PATH`: the token itself never stands in the configuration.
+pub(super) fn metrics(reader: &mut Reader, folder: &Path) -> Option<TokenHash> {
+    let text: String = reader.take("metrics.token", "`\"file:metrics.token\"`")?;
+    let Some(path) = text.strip_prefix("file:") else {
+        let why = "a token does not stand in the configuration";
+        reader.wrong("metrics.token", why, "put it into a file for the server's user, and write `\"file:PATH\"`");
+        return None;
+    };
+    let Ok(token) = std::fs::read_to_string(folder.join(path)) else {
+        reader.wrong("metrics.token", format!("`{path}` cannot be read"), "check its path and permissions");
+        return None;
+    };
+    let token = token.trim();
+    if token.len() < TOKEN_MIN_CHARS {
+        let why = format!("a token of fewer than {TOKEN_MIN_CHARS} characters could be guessed");
+        reader.wrong("metrics.token", why, "make one with `openssl rand -hex 24`");
+        return None;
+    }
+    Some(TokenHash::of(token))
+}

@@ -1,0 +1,237 @@
+//! TLS by certificate files: read at start, and again when they change, without a restart. TLS 1.2 and 1.3 alone;
+//! HTTP/2 where the client offers it (ALPN).
+//!
+//! Refuses a key that does not belong to the certificate. While the files on disk are wrong, what was read before them
+//! goes on serving.
+
+use arc_swap::ArcSwap;
+use rustls::{
+    ServerConfig,
+    crypto::{CryptoProvider, aws_lc_rs},
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use std::{
+    fmt, fs, io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+/// Between looks at the files.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+const HTTP_2: &[u8] = b"h2";
+const HTTP_1: &[u8] = b"http/1.1";
+
+/// Where certificate and key are: PEM, the whole chain, the leaf first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    #[error("`{}` cannot be read: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("there is no PEM certificate in `{}`", .0.display())]
+    NoCertificate(PathBuf),
+    #[error("there is no PEM private key in `{}`", .0.display())]
+    NoKey(PathBuf),
+    #[error("others can read the private key `{}`", .0.display())]
+    OpenKey(PathBuf),
+    #[error("certificate and key do not fit: {0}")]
+    Unfit(rustls::Error),
+}
+
+/// Whether the files were read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reloaded {
+    Yes,
+    No,
+}
+
+/// The certificate in use, and where it came from.
+pub struct Certificates {
+    files: TlsFiles,
+    current: ArcSwap<CertifiedKey>,
+    /// The digest of both files, as they were when they were last looked at.
+    seen: Mutex<Option<seal::Digest>>,
+}
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificates").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+impl Certificates {
+    /// # Errors
+    /// Files that are missing, not PEM, or do not fit each other; a key that others can read.
+    pub fn load(files: TlsFiles) -> Result<Arc<Self>, TlsError> {
+        let seen = Mutex::new(digest(&files));
+        let current = ArcSwap::from(read(&files)?);
+        Ok(Arc::new(Self { files, current, seen }))
+    }
+
+    /// Reads the files again if they are others than last time.
+    ///
+    /// # Errors
+    /// As `load`; what was read before stays in use.
+    pub fn reload_if_changed(&self) -> Result<Reloaded, TlsError> {
+        let now = digest(&self.files);
+        {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if *seen == now {
+                return Ok(Reloaded::No);
+            }
+            // Also when they cannot be used: it is said once, and tried again when they change again.
+            *seen = now;
+        }
+        self.current.store(read(&self.files)?);
+        Ok(Reloaded::Yes)
+    }
+
+    /// Looks at the files until it is dropped.
+    pub async fn follow(&self) {
+        let mut every = tokio::time::interval(LOOK_EVERY);
+        loop {
+            every.tick().await;
+            match self.reload_if_changed() {
+                Ok(Reloaded::No) => {}
+                Ok(Reloaded::Yes) => tracing::info!("the certificate was read again"),
+                Err(error) => tracing::error!(%error, "the new certificate cannot be used; the old one stays"),
+            }
+        }
+    }
+
+    /// # Errors
+    /// When the library supports no version of TLS that is wanted, which it does.
+    pub fn tls(self: &Arc<Self>) -> Result<Tls, TlsError> {
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .map_err(TlsError::Unfit)?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(self) as _);
+        config.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1.to_vec()];
+        Ok(Tls(TlsAcceptor::from(Arc::new(config))))
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.load_full())
+    }
+}
+
+/// Takes connections as TLS.
+#[derive(Clone)]
+pub struct Tls(TlsAcceptor);
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
+/// Which HTTP the client and we agreed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spoken {
+    One,
+    Two,
+}
+
+impl Tls {
+    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<(TlsStream<TcpStream>, Spoken)> {
+        let stream = self.0.accept(stream).await?;
+        let spoken = if stream.get_ref().1.alpn_protocol() == Some(HTTP_2) { Spoken::Two } else { Spoken::One };
+        Ok((stream, spoken))
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+/// Times of files are too coarse to tell two writes apart; the files are small.
+fn digest(files: &TlsFiles) -> Option<seal::Digest> {
+    let both = [fs::read(&files.cert).ok()?, fs::read(&files.key).ok()?].concat();
+    Some(seal::Digest::of(&both))
+}
+
+fn read(files: &TlsFiles) -> Result<Arc<CertifiedKey>, TlsError> {
+    let open = |path: &Path| fs::read(path).map_err(|source| TlsError::File { path: path.to_owned(), source });
+    let (cert, key) = (open(&files.cert)?, open(&files.key)?);
+    let others = fs::metadata(&files.key).map(|about| about.mode() & 0o007);
+    if others.is_ok_and(|others| others != 0) {
+        return Err(TlsError::OpenKey(files.key.clone()));
+    }
+    let chain: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_slice_iter(&cert).collect::<Result<_, _>>().unwrap_or_default();
+    if chain.is_empty() {
+        return Err(TlsError::NoCertificate(files.cert.clone()));
+    }
+    let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| TlsError::NoKey(files.key.clone()))?;
+    CertifiedKey::from_der(chain, key, &provider()).map(Arc::new).map_err(TlsError::Unfit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn write(files: &TlsFiles, name: &str) -> Vec<u8> {
+        let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+        fs::write(&files.cert, made.cert.pem()).unwrap();
+        fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+        fs::set_permissions(&files.key, fs::Permissions::from_mode(0o600)).unwrap();
+        made.cert.der().to_vec()
+    }
+
+    fn in_use(certificates: &Certificates) -> Vec<u8> {
+        certificates.current.load().cert[0].to_vec()
+    }
+
+    #[test]
+    fn what_changes_on_disk_is_read_again_and_what_is_wrong_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = TlsFiles { cert: folder.path().join("a.pem"), key: folder.path().join("a.key") };
+        assert!(matches!(Certificates::load(files.clone()), Err(TlsError::File { .. })));
+        let first = write(&files, "one.example");
+        let certificates = Certificates::load(files.clone()).unwrap();
+        assert_eq!(in_use(&certificates), first);
+        assert_eq!(certificates.reload_if_changed().unwrap(), Reloaded::No);
+
+        let second = write(&files, "two.example");
+        assert_eq!(certificates.reload_if_changed().unwrap(), Reloaded::Yes);
+        assert_eq!(in_use(&certificates), second);
+
+        let other = rcgen::generate_simple_self_signed(vec!["three.example".to_owned()]).unwrap();
+        fs::write(&files.cert, other.cert.pem()).unwrap();
+        assert!(matches!(certificates.reload_if_changed(), Err(TlsError::Unfit(_))), "of another key");
+        assert_eq!(in_use(&certificates), second);
+        assert_eq!(certificates.reload_if_changed().unwrap(), Reloaded::No, "it is said once");
+
+        fs::write(&files.cert, "no pem").unwrap();
+        assert!(matches!(certificates.reload_if_changed(), Err(TlsError::NoCertificate(_))));
+        let third = write(&files, "three.example");
+        assert_eq!(certificates.reload_if_changed().unwrap(), Reloaded::Yes);
+        assert_eq!(in_use(&certificates), third);
+    }
+
+    #[test]
+    fn a_key_for_everyone_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = TlsFiles { cert: folder.path().join("a.pem"), key: folder.path().join("a.key") };
+        write(&files, "one.example");
+        fs::set_permissions(&files.key, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(Certificates::load(files.clone()), Err(TlsError::OpenKey(_))));
+        // A group of its own is how certificate tools share a key with servers.
+        fs::set_permissions(&files.key, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(Certificates::load(files).is_ok());
+    }
+}

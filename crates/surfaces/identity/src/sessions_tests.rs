@@ -1,0 +1,168 @@
+//! A sign-in that races a revoke: whatever of it is left in memory stays dead once the app is restored.
+
+use crate::{
+    AddPerson, Config, Identity, MIGRATIONS, NewSession, Place,
+    sessions::{Method, Opening},
+};
+use authority::{Act, AppRef, Ask, Authority, Caller, Factor, Facts, Policy, Rule, Surface, Target, Who, rules};
+use model::{AppId, Clock, Env, Group, Manifest, ManualClock, PersonId, ReleaseNumber, TenantId};
+use std::{sync::Arc, time::Duration};
+use store::{Database, Store, StoreConfig, Tx};
+
+const MANIFEST: &str = "[app]\nname = \"poll\"\nteam = \"people-ops\"\npurpose = \"Polls\"\nexpires = \"2026-12-01\"\nclass = \"internal\"\n[runtime]\nprofile = \"wasm\"\nmain = \"app.js\"\n[access]\nuse = [\"everyone\"]\n";
+
+#[derive(Debug)]
+struct Opened(AppRef);
+
+impl Act for Opened {
+    const RULE: &'static Rule = &rules::JOB_RUN;
+    fn target(&self) -> Target {
+        Target::within(TenantId::main(), &self.0, "app/1")
+    }
+}
+
+struct House {
+    identity: Identity,
+    clock: Arc<ManualClock>,
+    app: AppRef,
+    person: PersonId,
+    _folder: tempfile::TempDir,
+}
+
+impl House {
+    async fn new() -> Self {
+        let manual = Arc::new(ManualClock::at("2026-11-23T12:00:00Z".parse().unwrap()));
+        let clock: Arc<dyn Clock> = Arc::clone(&manual) as _;
+        let rego = "package bailiwick\nimport rego.v1\ndeny contains x if { false; x := {\"code\": \"no\", \"why\": \"no\", \"fix\": \"no\"} }";
+        let policy = Policy::compile(&[("t.rego".to_owned(), rego.to_owned())]).unwrap();
+        let authority = Arc::new(Authority::new(Arc::clone(&clock), Some(policy)));
+        authority.replace(&TenantId::main(), Facts::default());
+        let folder = tempfile::tempdir().unwrap();
+        let root = seal::RootKey::generate();
+        let config = Config {
+            tenant: TenantId::main(),
+            keys: root.tenant(&TenantId::main()),
+            public_url: "http://localhost:7070".to_owned(),
+            node: "n1".to_owned(),
+            provider: None,
+        };
+        let database = Database::Sqlite { path: folder.path().join("bailiwick.db") };
+        let store_config = StoreConfig {
+            database,
+            clock: Arc::clone(&clock),
+            root,
+            node: "n1".to_owned(),
+            data_dir: folder.path().to_owned(),
+            log_host: "localhost:7070".to_owned(),
+            reserve_bytes: 0,
+        };
+        let store = Store::open(store_config, Arc::clone(&authority) as _, &[MIGRATIONS]).await.unwrap();
+        let identity = Identity::new(store, authority, clock, config);
+        let machine = Caller::new(TenantId::main(), Who::Machine { system_user: "t".into() });
+        let add = AddPerson {
+            tenant: TenantId::main(),
+            email: "ana@example.test".to_owned(),
+            groups: [Group::new("staff")].into(),
+        };
+        let permit = identity.authority.permit(&machine, add).await.unwrap();
+        let person = identity.add(permit).await.unwrap().person.id;
+        identity.authority.replace(&TenantId::main(), Facts { epoch: 1, ..Facts::default() });
+        identity.load_all().await.unwrap();
+        Self {
+            identity,
+            clock: manual,
+            app: AppRef { id: AppId::new("0190poll"), env: Env::Prod },
+            person,
+            _folder: folder,
+        }
+    }
+
+    async fn tx(&self) -> Tx {
+        let permit = self.identity.authority.permit(&Caller::system("test"), Opened(self.app.clone())).await.unwrap();
+        self.identity.store.write(permit).await.unwrap().1
+    }
+
+    async fn open(&self, credential_epoch: u64) {
+        let manifest = Manifest::parse(MANIFEST.as_bytes(), "2026-11-23".parse().unwrap()).unwrap().manifest;
+        let ask = Ask {
+            app: &self.app,
+            name: "poll",
+            release: ReleaseNumber(1),
+            manifest: &manifest,
+            image: None,
+            assets: None,
+            credential_epoch,
+            at: self.identity.clock.now(),
+        };
+        let mut tx = self.tx().await;
+        self.identity.open(&mut tx, &ask).await.unwrap();
+        tx.commit(serde_json::json!({}), None).await.unwrap();
+        self.identity.refresh(&self.app).await.unwrap();
+    }
+
+    async fn cut(&self) {
+        self.identity.cut(&self.app).await;
+        let mut tx = self.tx().await;
+        self.identity.cut_rows(&mut tx, &self.app).await.unwrap();
+        tx.commit(serde_json::json!({}), None).await.unwrap();
+    }
+
+    fn place(&self) -> Place {
+        Place::App(self.app.clone())
+    }
+
+    /// A sign-in as far as its commit.
+    async fn signs_in(&self) -> NewSession {
+        let credential_epoch = self.identity.credential_epoch_of(&self.place());
+        let mut tx = self.tx().await;
+        let opening = Opening {
+            person: &self.person,
+            place: self.place(),
+            parent: None,
+            factor: Factor::Link,
+            method: Method::Link,
+            vouched_by: None,
+        };
+        let mut new = self.identity.open_session(&mut tx, opening, None, self.identity.clock.now()).await.unwrap();
+        new.session.credential_epoch = credential_epoch;
+        tx.commit(serde_json::json!({}), None).await.unwrap();
+        new
+    }
+
+    async fn lives(&self, session: &NewSession) -> bool {
+        self.identity.session(session.token.expose(), &self.place()).await.unwrap().is_some()
+    }
+}
+
+#[tokio::test]
+async fn what_raced_a_revoke_stays_dead_after_a_restore() {
+    let house = House::new().await;
+    house.open(1).await;
+    let before = house.signs_in().await;
+    house.identity.sessions.insert(&before);
+    assert!(house.lives(&before).await);
+    let late = house.signs_in().await;
+    house.cut().await;
+    house.clock.advance(Duration::from_secs(1));
+    // The revoke is over when the sign-in gets to memory; by the clock of another node it may even have begun after it.
+    let mut late = late;
+    late.session.created_at = house.clock.now();
+    house.identity.sessions.insert(&late);
+    house.open(2).await;
+    assert!(!house.lives(&before).await && !house.lives(&late).await);
+    let after = house.signs_in().await;
+    house.identity.sessions.insert(&after);
+    assert!(house.lives(&after).await);
+}
+
+#[tokio::test]
+async fn a_session_of_newer_credentials_than_memory_knows_is_found_once_memory_has_caught_up() {
+    let house = House::new().await;
+    house.open(1).await;
+    let session = house.signs_in().await;
+    // Another node read the row while it still took the credentials for older ones.
+    let mut stale = NewSession { session: session.session.clone(), token: session.token };
+    stale.session.credential_epoch = Some(0);
+    house.identity.sessions.insert(&stale);
+    assert!(house.lives(&stale).await);
+}

@@ -1,0 +1,148 @@
+//! A backup while the server runs, restored on another engine, rehearsed, and bent.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use model::SystemClock;
+use seal::{RecoveryKey, RootKey};
+use server::{Bailiwick, Drill, Overrides, Restore, Settings};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use testkit::{Engine, Postgres, Town};
+
+/// Something worth keeping: an app with votes, people, a revoke.
+async fn lived(engine: Engine) -> Town {
+    let town = Town::start(engine).await;
+    assert_eq!(town.deploy_template("tinypoll", "tinypoll").await.status, 200);
+    let ana = town.person("ana@example.test", &["staff", "people-ops", "builders"]).await;
+    let url = town.app("tinypoll");
+    let page = ana.open(&format!("{url}/")).await.text();
+    let choice = page.split("name=\"choice\"").nth(1).unwrap().split("value=\"").nth(1).unwrap();
+    let choice = choice.split('"').next().unwrap().to_owned();
+    assert_eq!(ana.post(&format!("{url}/vote"), &[("choice", &choice)]).await.status, 303);
+    town
+}
+
+async fn backup(town: &Town, key: &RecoveryKey, to: &Path) -> PathBuf {
+    let answer = town.get(&format!("/api/v1/backup?recipient={}", key.recipient())).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let file = to.join("one.backup");
+    std::fs::write(&file, &answer.body).unwrap();
+    file
+}
+
+/// The root key's own copy, where a restore expects it.
+fn place_root(data: &Path) -> PathBuf {
+    std::fs::create_dir_all(data).unwrap();
+    let path = data.join("root.key");
+    testkit::root_key().create_file(&path).unwrap();
+    path
+}
+
+fn settings(data: &Path, text: &str) -> Settings {
+    let file = data.join("config.toml");
+    std::fs::write(&file, text).unwrap();
+    Settings::for_restore(data.to_owned(), Some(&file), &Overrides::default()).unwrap()
+}
+
+async fn comes_back(from: Engine, to: Engine) {
+    let folder = tempfile::tempdir().unwrap();
+    let key = RecoveryKey::generate();
+    let town = lived(from).await;
+    let file = backup(&town, &key, folder.path()).await;
+    let before = town.get("/api/v1/events?limit=500").await.json();
+    let before = before["events"].as_array().unwrap().len() as u64;
+    town.stop().await;
+
+    let data = folder.path().join("restored");
+    let root = place_root(&data);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let database = match to {
+        Engine::Sqlite => String::new(),
+        Engine::Postgres => format!("database = \"{}\"\n", Postgres::create().await.url),
+    };
+    let text =
+        format!("[server]\nlisten = \"127.0.0.1:{port}\"\n{database}[seal]\nroot = \"file:{}\"\n", root.display());
+    let restore = Restore {
+        file: file.clone(),
+        key: key.clone(),
+        settings: settings(&data, &text),
+        system_user: "tester".to_owned(),
+    };
+    let restored = restore.run().await.unwrap();
+    assert!(restored.log_size + 3 >= before && restored.rows > 50, "{restored:?} {before}");
+
+    // It serves what was there, and the record goes on and says that it was restored.
+    // Whoever wrote last lets go of the file's lock a moment later.
+    let (server, running) = loop {
+        match Bailiwick::start(settings(&data, &text), Arc::new(SystemClock)).await {
+            Ok(started) => break started,
+            Err(problem) if problem.code.contains("in_use") => tokio::task::yield_now().await,
+            Err(problem) => panic!("{problem}"),
+        }
+    };
+    running.stop().await;
+    drop(server);
+    let again = Restore { file, key, settings: settings(&data, &text), system_user: "tester".to_owned() };
+    let refused = again.run().await.unwrap_err();
+    assert!(refused.what.contains("empty place"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_comes_back_as_sqlite() {
+    comes_back(Engine::Sqlite, Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_comes_back_as_postgres() {
+    comes_back(Engine::Sqlite, Engine::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_comes_back_as_sqlite() {
+    comes_back(Engine::Postgres, Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_checks_everything_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = RecoveryKey::generate();
+    let town = lived(Engine::Postgres).await;
+    let file = backup(&town, &key, folder.path()).await;
+    let drill = |file: &Path, key: &RecoveryKey, root: RootKey| {
+        Drill { file: file.to_owned(), key: key.clone(), root, scratch: folder.path().to_owned() }.run()
+    };
+    let restored = drill(&file, &key, testkit::root_key()).await.unwrap();
+    assert!(restored.log_size > 5 && restored.tables > 15, "{restored:?}");
+
+    // Another recovery key, another root key, one changed byte, the end cut off.
+    let other = drill(&file, &RecoveryKey::generate(), testkit::root_key()).await.unwrap_err();
+    assert!(other.why.contains("recovery key"), "{other}");
+    let other = drill(&file, &key, RootKey::generate()).await.unwrap_err();
+    assert!(other.code.contains("key"), "{other}");
+    let whole = std::fs::read(&file).unwrap();
+    let bent = folder.path().join("bent.backup");
+    for at in [whole.len() / 3, whole.len() - 5] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        std::fs::write(&bent, &bytes).unwrap();
+        assert_eq!(drill(&bent, &key, testkit::root_key()).await.unwrap_err().code, "backup.failed", "byte {at}");
+        std::fs::write(&bent, &whole[..at]).unwrap();
+        assert_eq!(drill(&bent, &key, testkit::root_key()).await.unwrap_err().code, "backup.failed", "cut at {at}");
+    }
+    let mut left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["bent.backup", "one.backup"]);
+
+    // How it went is on the record.
+    let told = serde_json::json!({ "ok": true, "file": "sha256:x", "restored": restored, "code": null });
+    let answer = town.post("/api/v1/backup/drills", told).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let events = town.get("/api/v1/events?action=backup.drill").await.json();
+    assert_eq!(events["events"][0]["detail"]["restored"]["rows"], restored.rows, "{events}");
+    let made = town.get("/api/v1/events?action=backup.create").await.json();
+    assert_eq!(made["events"][0]["detail"]["recipient"], key.recipient().to_string());
+    let refused = town.get("/api/v1/backup?recipient=age1nobody").await;
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (400, Some("backup.recipient")), "{refused:?}");
+    town.stop().await;
+}
