@@ -228,7 +228,7 @@ impl Tx {
         if before != self.spent.epoch() && !cut {
             return Err(StoreError::Moved { tenant, current: before });
         }
-        let Self { store, engine, event, forgotten, changes, spent, also } = self;
+        let Self { store, engine, event, forgotten, changes, spent, also, at: _ } = self;
         engine.commit(if raises { GroupEnd::Close } else { GroupEnd::Join }).await?;
         store.subjects.remember(&tenant, subject, key);
         store.tallies.add(spent.rule().name, spent.target(), outcome, &counted);
