@@ -57,13 +57,16 @@ const fn abuse(path: &'static str, status: &'static [u16], stopped: &'static [&'
 }
 
 const FINE: &[&str] = &[""];
+/// On a machine that is busy with other things the clock may come first.
+const ENDLESS: &[&str] = &["cpu", "time"];
+const GROWING: &[&str] = &["memory", "cpu", "time"];
 
 const ABUSES: &[Abuse] = &[
-    abuse("/loop", &[503], &["cpu"]),
-    abuse("/regex", &[503], &["cpu"]),
-    abuse("/microtasks", &[503], &["cpu", "memory"]),
-    abuse("/bytes", &[503], &["memory", "cpu"]),
-    abuse("/promises", &[503], &["memory", "cpu"]),
+    abuse("/loop", &[503, 504], ENDLESS),
+    abuse("/regex", &[503, 504], ENDLESS),
+    abuse("/microtasks", &[503, 504], GROWING),
+    abuse("/bytes", &[503, 504], GROWING),
+    abuse("/promises", &[503, 504], GROWING),
     abuse("/stack", &[500], &["uncaught"]),
     abuse("/headers", &[503, 500], &["output", "uncaught", "trap", "cpu"]),
     abuse("/huge", &[200], &["output", "cpu", "time"]),
@@ -74,7 +77,7 @@ const ABUSES: &[Abuse] = &[
     abuse("/left", &[200], &["time", ""]),
     abuse("/wait", &[200], &["time"]),
     abuse("/wait-never", &[200], &["uncaught", "trap", "time", ""]),
-    abuse("/wait-loop", &[200], &["cpu"]),
+    abuse("/wait-loop", &[200], ENDLESS),
     abuse("/log", &[200], FINE),
     abuse("/throw", &[500], &["uncaught"]),
     abuse("/exit", &[500], &["uncaught"]),
@@ -197,7 +200,7 @@ async fn its_team_reads_where(town: &Town) {
         match abuse.path {
             "/throw" => assert!(said.contains(&format!("app.js:{number}")) && said.contains("inside-words"), "{said}"),
             "/stack" => assert!(said.contains(&format!("app.js:{number}")), "{said}"),
-            "/loop" => assert!(said.contains("300 ms of CPU"), "{said}"),
+            "/loop" => assert!(said.contains("300 ms of CPU") || said.contains("3000 ms"), "{said}"),
             "/slow" | "/timers" | "/wait" => assert!(said.contains("3000 ms"), "{}: {said}", abuse.path),
             _ => {}
         }
