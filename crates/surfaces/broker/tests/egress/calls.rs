@@ -261,6 +261,7 @@ async fn a_stand_in_answers_for_everything_and_opens_nothing() {
         ..EgressConfig::default()
     };
     let rooms = Rooms {
+        tenant: TenantId::main(),
         authority: Arc::clone(&house.authority),
         store: Arc::clone(&house.store),
         secrets: Arc::new(NoSecrets),
