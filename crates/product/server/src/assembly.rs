@@ -154,6 +154,13 @@ impl Bailiwick {
         Ok(Running { tasks, jobs })
     }
 
+    /// Every surface, for the suite that each of them must pass.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn surfaces(&self) -> &Surfaces {
+        self.catalog.surfaces()
+    }
+
     /// Where the console is.
     #[must_use]
     pub fn url(&self) -> &str {

@@ -27,6 +27,8 @@ mod error;
 mod grants;
 mod headers;
 mod hop;
+#[doc(hidden)]
+pub mod hostile;
 mod inside;
 mod live;
 mod migrations;

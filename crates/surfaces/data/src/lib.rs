@@ -15,6 +15,8 @@ mod call;
 mod collections;
 mod cursor;
 mod error;
+#[doc(hidden)]
+pub mod hostile;
 mod json;
 mod migrations;
 mod query;

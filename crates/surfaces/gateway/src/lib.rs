@@ -21,6 +21,8 @@ mod csp;
 mod door;
 mod gateway;
 mod headers;
+#[doc(hidden)]
+pub mod hostile;
 mod jobs;
 mod journey;
 mod lease;

@@ -129,8 +129,13 @@ where
 }
 
 /// One connection, from the first byte to the last.
-async fn one<S, F, Fut>(stream: S, peer: SocketAddr, listening: Listening, stop: CancellationToken, answer: F)
-where
+pub(crate) async fn one<S, F, Fut>(
+    stream: S,
+    peer: SocketAddr,
+    listening: Listening,
+    stop: CancellationToken,
+    answer: F,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Fn(Request<Body>, SocketAddr) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Response<Body>> + Send + 'static,

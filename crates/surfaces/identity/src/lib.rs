@@ -9,6 +9,8 @@ mod ceremony;
 mod codes;
 mod cuts;
 mod error;
+#[doc(hidden)]
+pub mod hostile;
 mod links;
 mod logins;
 mod machine;

@@ -124,14 +124,19 @@ impl Tokens {
         ] })
     }
 
-    fn sign<C: Serialize>(&self, kind: &str, claims: &C) -> Result<String, Error> {
+    pub(crate) fn sign<C: Serialize>(&self, kind: &str, claims: &C) -> Result<String, Error> {
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(self.kid.clone());
         header.typ = Some(kind.to_owned());
         jsonwebtoken::encode(&header, claims, &self.encoding).map_err(Error::Token)
     }
 
-    fn open<C: for<'de> Deserialize<'de> + Clone>(&self, token: &str, kind: &str, audience: &str) -> Result<C, Error> {
+    pub(crate) fn open<C: for<'de> Deserialize<'de> + Clone>(
+        &self,
+        token: &str,
+        kind: &str,
+        audience: &str,
+    ) -> Result<C, Error> {
         let mut rules = Validation::new(Algorithm::EdDSA);
         rules.set_issuer(&[&self.issuer]);
         rules.set_audience(&[audience]);
@@ -146,8 +151,8 @@ impl Tokens {
     }
 }
 
-const PERSON_TYPE: &str = "bailiwick-person+jwt";
-const APP_TYPE: &str = "bailiwick-app+jwt";
+pub(crate) const PERSON_TYPE: &str = "bailiwick-person+jwt";
+pub(crate) const APP_TYPE: &str = "bailiwick-app+jwt";
 
 impl Identity {
     fn life(&self, asked: Option<Duration>, now: Timestamp) -> Result<Timestamp, Error> {

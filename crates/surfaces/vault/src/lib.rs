@@ -14,6 +14,8 @@ mod bindings;
 mod entry;
 mod error;
 mod host;
+#[doc(hidden)]
+pub mod hostile;
 mod migrations;
 mod needle;
 mod place;

@@ -44,6 +44,7 @@ pub struct Browser {
 
 impl Browser {
     pub(crate) fn new(port: u16) -> Self {
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
         Self { client, port, cookies: Mutex::default() }
     }
@@ -98,7 +99,26 @@ impl Browser {
         panic!("too many redirects, last to {url}");
     }
 
+    /// What arrived, a body that broke off as far as it is.
     pub async fn send(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut response = self.request(method, url, headers, body).send().await.unwrap();
+        let (status, headers) = self.head(url, &response);
+        let mut body = Vec::new();
+        while let Ok(Some(piece)) = response.chunk().await {
+            body.extend_from_slice(&piece);
+        }
+        Answer { status, headers, body }
+    }
+
+    /// The same, where the server may be gone: `None` unless the whole answer arrived.
+    pub async fn attempt(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Answer> {
+        let response = self.request(method, url, headers, body).send().await.ok()?;
+        let (status, headers) = self.head(url, &response);
+        let body = response.bytes().await.ok()?.to_vec();
+        Some(Answer { status, headers, body })
+    }
+
+    fn request(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> reqwest::RequestBuilder {
         let (host, path) = split(url);
         let mut request = self
             .client
@@ -108,12 +128,15 @@ impl Browser {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let name = host.split(':').next().unwrap_or_default().to_owned();
-        let sent = self.cookies(&name);
+        let sent = self.cookies(&name_of(url));
         if !sent.is_empty() {
             request = request.header("cookie", sent);
         }
-        let response = request.send().await.unwrap();
+        request
+    }
+
+    fn head(&self, url: &str, response: &reqwest::Response) -> (u16, Vec<(String, String)>) {
+        let name = name_of(url);
         let status = response.status().as_u16();
         let headers: Vec<(String, String)> = response
             .headers()
@@ -123,8 +146,7 @@ impl Browser {
         for (_, value) in headers.iter().filter(|(key, _)| key == "set-cookie") {
             self.keep(&name, value);
         }
-        let body = response.bytes().await.map(|bytes| bytes.to_vec()).unwrap_or_default();
-        Answer { status, headers, body }
+        (status, headers)
     }
 
     /// The cookies that would be sent to a host, as one line.
@@ -155,6 +177,11 @@ fn split(url: &str) -> (String, String) {
         Some(at) => (rest[..at].to_owned(), rest[at..].to_owned()),
         None => (rest.to_owned(), "/".to_owned()),
     }
+}
+
+/// The host without its port.
+fn name_of(url: &str) -> String {
+    split(url).0.split(':').next().unwrap_or_default().to_owned()
 }
 
 fn joined(from: &str, to: &str) -> String {

@@ -12,18 +12,31 @@
 
 mod browser;
 mod cable;
+mod canary;
 mod chrome;
+mod machine;
+mod memory;
+mod neighbours;
 mod passkey;
 mod postgres;
+mod process;
 mod provider;
+mod rounds;
+mod sql;
 mod town;
 mod upstream;
 
 pub use browser::{Answer, Browser};
 pub use cable::Cable;
+pub use canary::Canary;
 pub use chrome::Chrome;
+pub use machine::{Machine, archive, manifest};
+pub use memory::Memory;
+pub use neighbours::Neighbours;
 pub use passkey::{Form, Passkey};
-pub use postgres::Postgres;
+pub use postgres::{Postgres, dump};
+pub use process::Process;
 pub use provider::{Provider, Signed};
+pub use rounds::{Dice, rounds};
 pub use town::{Disk, Engine, Town, bundle, root_key, template};
 pub use upstream::{Arrived, Upstream};

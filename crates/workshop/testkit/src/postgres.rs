@@ -1,5 +1,6 @@
 //! A database of its own for each test, in the cluster that `cargo xtask test` starts.
 
+use crate::sql;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio_postgres::NoTls;
 
@@ -27,4 +28,32 @@ impl Postgres {
         let (base, _) = cluster.rsplit_once('/').expect("the address names a database");
         Self { url: format!("{base}/{name}") }
     }
+}
+
+/// Every row of every table, as text, with bytes as they are.
+///
+/// # Panics
+/// When the database cannot be read.
+pub async fn dump(url: &str) -> Vec<(String, Vec<u8>)> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("the database answers");
+    let driver = tokio::spawn(connection);
+    let mut dumped = Vec::new();
+    for row in client.query(sql::POSTGRES_TABLES, &[]).await.expect("tables are listed") {
+        let table: String = row.get(0);
+        let mut bytes = Vec::new();
+        for row in client.query(&sql::whole(&table), &[]).await.expect("rows are read") {
+            let text: String = row.get(0);
+            bytes.extend_from_slice(text.as_bytes());
+            // Columns of bytes are shown as `\\x…`.
+            for piece in text.split("\\x").skip(1) {
+                let digits = piece.bytes().take_while(u8::is_ascii_hexdigit).count();
+                bytes.extend(hex::decode(&piece[..digits & !1]).expect("pairs of digits"));
+            }
+            bytes.push(b'\n');
+        }
+        dumped.push((table, bytes));
+    }
+    drop(client);
+    driver.await.expect("the driver ends").expect("cleanly");
+    dumped
 }

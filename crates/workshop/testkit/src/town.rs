@@ -1,12 +1,12 @@
-//! A running server, and the local credential to call it with.
+//! A running server in this process, and the sample apps.
 
-use crate::{Answer, Browser, Cable, Form, Passkey, Postgres};
-use identity::{MachineKey, Signing};
+use crate::{Browser, Cable, Form, Machine, Passkey, Postgres};
 use model::{Clock, SystemClock};
 use server::{Bailiwick, Overrides, Settings};
 use std::{
+    ops::Deref,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Weak},
     time::Duration,
 };
 use tempfile::TempDir;
@@ -33,12 +33,12 @@ pub enum Disk {
 
 /// A Bailiwick that serves on loopback until it is dropped.
 pub struct Town {
-    pub port: u16,
     pub data: PathBuf,
     /// Between it and its PostgreSQL, if it was wired so.
     pub cable: Option<Cable>,
-    audience: String,
-    key: MachineKey,
+    machine: Machine,
+    /// It lives as long as it serves: a crash leaves nothing of it.
+    server: Weak<Bailiwick>,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<()>>,
     place: Option<Place>,
@@ -66,6 +66,14 @@ impl Place {
 
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+}
+
+impl Deref for Town {
+    type Target = Machine;
+
+    fn deref(&self) -> &Machine {
+        &self.machine
     }
 }
 
@@ -134,18 +142,18 @@ impl Town {
                 }
             };
             let listener = TcpListener::from_std(listener).unwrap();
-            let audience = server.url().to_owned();
+            let (audience, weak) = (server.url().to_owned(), Arc::downgrade(&server));
             let serving = tokio::spawn(async move {
                 server.listen(listener, async { drop(stopped.await) }).await;
                 running.stop().await;
             });
-            (audience, serving)
+            (audience, weak, serving)
         });
-        let (audience, serving) = started.await.unwrap();
+        let (audience, server, serving) = started.await.unwrap();
         let data = place.data();
-        let key = MachineKey::load(&data).unwrap();
+        let machine = Machine::of(&data, port, audience);
         let (stop, serving) = (Some(stop), Some(serving));
-        Self { port, data, cable: None, audience, key, stop, serving, place: Some(place), runtime: Some(runtime) }
+        Self { data, cable: None, machine, server, stop, serving, place: Some(place), runtime: Some(runtime) }
     }
 
     /// Stops as it should, and starts again in the same place.
@@ -207,58 +215,10 @@ impl Town {
         Ok(())
     }
 
+    /// What apps touch, and are touched through, as this server assembled it.
     #[must_use]
-    pub fn url(&self) -> String {
-        format!("http://localhost:{}", self.port)
-    }
-
-    /// A browser that nobody has used.
-    #[must_use]
-    pub fn browser(&self) -> Browser {
-        Browser::new(self.port)
-    }
-
-    /// Calls the API with the local credential.
-    pub async fn machine(&self, method: &str, path: &str, body: &[u8]) -> Answer {
-        let token = self.proof(method, path, body);
-        self.browser()
-            .send(method, &format!("{}{path}", self.url()), &[("authorization", &format!("Bearer {token}"))], body)
-            .await
-    }
-
-    /// The proof that `machine` sends, for tests that bend it.
-    #[must_use]
-    pub fn proof(&self, method: &str, path: &str, body: &[u8]) -> String {
-        let signing = Signing { system_user: "tester", audience: &self.audience, method, path, body };
-        self.key.sign(&signing, SystemClock.now()).unwrap()
-    }
-
-    pub async fn post(&self, path: &str, body: serde_json::Value) -> Answer {
-        self.machine("POST", path, body.to_string().as_bytes()).await
-    }
-
-    pub async fn get(&self, path: &str) -> Answer {
-        self.machine("GET", path, b"").await
-    }
-
-    /// Deploys the files as `machine`.
-    pub async fn deploy(&self, files: &[(&str, &str)]) -> Answer {
-        let files =
-            files.iter().map(|(name, text)| ((*name).to_owned(), bytes::Bytes::copy_from_slice(text.as_bytes())));
-        let archive = catalog::Unpacked::of(files).unwrap().pack().unwrap();
-        self.machine("POST", "/api/v1/deploy?env=prod", &archive).await
-    }
-
-    /// Adds a person, and signs a browser in as them.
-    pub async fn person(&self, email: &str, groups: &[&str]) -> Browser {
-        let added = self.post("/api/v1/people", serde_json::json!({ "email": email, "groups": groups })).await;
-        let link = added.json()["link"].as_str().unwrap_or_else(|| panic!("{added:?}")).to_owned();
-        let browser = self.browser();
-        let page = browser.get(&link).await;
-        assert_eq!(page.status, 200, "{page:?}");
-        let signed = browser.post(&link, &[]).await;
-        assert_eq!(signed.status, 303, "{signed:?}");
-        browser
+    pub fn surfaces(&self) -> catalog::Surfaces {
+        self.server.upgrade().expect("it serves").surfaces().clone()
     }
 
     /// Makes a passkey in a browser that is signed in by a link.
@@ -289,7 +249,7 @@ impl Town {
 }
 
 /// What is kept between runs: compiled code, and the key that vouches for it.
-fn kept() -> PathBuf {
+pub(crate) fn kept() -> PathBuf {
     let folder = std::env::temp_dir().join("bailiwick-testkit");
     std::fs::create_dir_all(folder.join("cache")).unwrap();
     let root = folder.join("root.key");
@@ -333,22 +293,4 @@ pub fn template(name: &str, template: &str) -> Vec<(String, bytes::Bytes)> {
 #[must_use]
 pub fn bundle(name: &str, from: &str) -> bytes::Bytes {
     catalog::Unpacked::of(template(name, from)).unwrap().pack().unwrap()
-}
-
-impl Town {
-    /// Deploys a template as `machine`.
-    pub async fn deploy_template(&self, name: &str, from: &str) -> Answer {
-        let archive = bundle(name, from);
-        self.machine("POST", "/api/v1/deploy?env=prod", &archive).await
-    }
-
-    /// The whole record as an export.
-    pub async fn export(&self) -> Vec<u8> {
-        self.get("/api/v1/export").await.body
-    }
-
-    #[must_use]
-    pub fn app(&self, name: &str) -> String {
-        format!("http://{name}.localhost:{}", self.port)
-    }
 }

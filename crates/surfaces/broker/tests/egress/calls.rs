@@ -8,6 +8,7 @@ use authority::{AppState, Instance};
 use broker::{Body, EgressConfig, Inside, Limits, NoSecrets, Rooms, full};
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
+use model::TenantId;
 use std::{sync::Arc, time::Duration};
 
 #[tokio::test]
@@ -137,6 +138,7 @@ async fn answered_by(answer: &'static [u8]) -> (House, Arc<broker::Broker>) {
         ..EgressConfig::default()
     };
     let rooms = Rooms {
+        tenant: TenantId::main(),
         authority: Arc::clone(&house.authority),
         store: Arc::clone(&house.store),
         secrets: Arc::new(NoSecrets),
@@ -213,6 +215,7 @@ async fn a_host_that_is_down_is_unreachable() {
             ..EgressConfig::default()
         };
         let rooms = Rooms {
+            tenant: TenantId::main(),
             authority: Arc::clone(&house.authority),
             store: Arc::clone(&house.store),
             secrets: Arc::new(NoSecrets),
@@ -258,6 +261,7 @@ async fn a_stand_in_answers_for_everything_and_opens_nothing() {
         ..EgressConfig::default()
     };
     let rooms = Rooms {
+        tenant: TenantId::main(),
         authority: Arc::clone(&house.authority),
         store: Arc::clone(&house.store),
         secrets: Arc::new(NoSecrets),

@@ -12,3 +12,4 @@ mod house;
 mod machine;
 mod neighbours;
 mod sql;
+mod wire;

@@ -1,0 +1,284 @@
+//! `kill -9` while it works, on both databases: what was acknowledged is there with its event, nothing is half done,
+//! what was switched off stays off, and the record verifies against the checkpoint that was seen before.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use testkit::{Browser, Dice, Engine, Process, archive, manifest, rounds};
+use tokio::sync::Notify;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
+/// Clients that ask at the same time.
+const WORKERS: usize = 4;
+/// Acts that are acknowledged before a kill, at most.
+const ACTS: usize = 24;
+
+const NOTES: &str = r#"export default {
+  async fetch(request, env) {
+    if (request.method !== "POST") return Response.json({ count: await env.data.notes.count({}) });
+    const kept = await env.data.notes.insert({ text: await request.text() });
+    return Response.json({ id: kept.id });
+  },
+};"#;
+
+/// What the server said yes to.
+#[derive(Debug, Default)]
+struct Acknowledged {
+    people: BTreeSet<String>,
+    secrets: BTreeSet<String>,
+    deployed: BTreeMap<String, String>,
+    revoked: BTreeMap<String, String>,
+    notes: BTreeSet<String>,
+}
+
+/// What clients share while they ask.
+struct Load {
+    kept: Mutex<Acknowledged>,
+    /// Names are used once, over all rounds.
+    next: AtomicUsize,
+    left: AtomicUsize,
+    enough: Notify,
+    over: AtomicBool,
+}
+
+fn deployable(name: &str) -> Vec<u8> {
+    let text = manifest(name, "assets = \"public\"").replace("\"wasm\"", "\"static\"").replace("app.js", "index.html");
+    archive(&[("bailiwick.toml", &text), ("public/index.html", "<!doctype html><title>x</title>")]).to_vec()
+}
+
+/// One act, and whether it was acknowledged.
+async fn act(town: &Process, asking: (&Browser, &Browser), load: &Load, dice: &mut Dice) -> bool {
+    let (api, ana) = asking;
+    let n = load.next.fetch_add(1, Ordering::Relaxed);
+    let kept = |change: &mut dyn FnMut(&mut Acknowledged)| change(&mut load.kept.lock().unwrap());
+    match dice.roll(6) {
+        0 => {
+            let email = format!("p{n}@example.test");
+            let body = json!({ "email": email, "groups": ["staff"] }).to_string();
+            let done = town.attempt(api, "POST", "/api/v1/people", body.as_bytes()).await;
+            let done = done.filter(|answer| answer.status == 200).is_some();
+            kept(&mut |kept| kept.people.extend(done.then(|| email.clone())));
+            done
+        }
+        1 => {
+            let id = format!("people-ops/s{n}");
+            let body = json!({ "app": format!("later{n}"), "owner": "people-ops", "purpose": "kept", "expires": "2027-01-01", "hosts": ["a.example"], "value": "0123456789abcdef" });
+            let path = format!("/api/v1/secrets/{id}");
+            let done = town.attempt(api, "PUT", &path, body.to_string().as_bytes()).await;
+            let done = done.inspect(|answer| assert_eq!(answer.status, 200, "{answer:?}")).is_some();
+            kept(&mut |kept| kept.secrets.extend(done.then(|| id.clone())));
+            done
+        }
+        2 => {
+            let name = format!("app{n}");
+            let done = town.attempt(api, "POST", "/api/v1/deploy?env=prod", &deployable(&name)).await;
+            let event = done.filter(|answer| answer.status == 200).map(|answer| text(&answer.json()["event"]));
+            kept(&mut |kept| kept.deployed.extend(event.clone().map(|event| (name.clone(), event))));
+            event.is_some()
+        }
+        3 => {
+            let candidates: Vec<String> = {
+                let kept = load.kept.lock().unwrap();
+                kept.deployed.keys().filter(|name| !kept.revoked.contains_key(*name)).cloned().collect()
+            };
+            if candidates.is_empty() {
+                return false;
+            }
+            let name = &candidates[dice.roll(candidates.len())];
+            let path = format!("/api/v1/apps/{name}/revoke");
+            let done = town.attempt(api, "POST", &path, br#"{"why":"enough"}"#).await;
+            let event = done.filter(|answer| answer.status == 200 && answer.json()["recorded"] == true);
+            let event = event.map(|answer| text(&answer.json()["event"]));
+            kept(&mut |kept| kept.revoked.extend(event.clone().map(|event| (name.clone(), event))));
+            event.is_some()
+        }
+        _ => {
+            let url = format!("{}/", town.app("notes"));
+            let done = ana.attempt("POST", &url, &[("sec-fetch-site", "same-origin")], b"a note").await;
+            let id = done.filter(|answer| answer.status == 200).map(|answer| text(&answer.json()["id"]));
+            kept(&mut |kept| kept.notes.extend(id.clone()));
+            id.is_some()
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value}")).to_owned()
+}
+
+/// Asks until the server is killed, which happens after a number of acts that the dice choose.
+async fn work_until_killed(town: &mut Process, load: &Arc<Load>, ana: &Arc<Browser>, dice: &mut Dice) {
+    load.left.store(2 + dice.roll(ACTS), Ordering::SeqCst);
+    load.over.store(false, Ordering::SeqCst);
+    let seeds: Vec<u64> = (0..WORKERS).map(|_| dice.roll(usize::MAX) as u64).collect();
+    let shared: &Process = town;
+    let working = futures(seeds, |seed| {
+        let (load, ana, api) = (Arc::clone(load), Arc::clone(ana), shared.browser());
+        async move {
+            let mut dice = Dice::new(seed);
+            while !load.over.load(Ordering::SeqCst) {
+                let done = act(shared, (&api, &ana), &load, &mut dice).await;
+                if done
+                    && load.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) == Ok(1)
+                {
+                    load.enough.notify_one();
+                }
+            }
+        }
+    });
+    let kill = async {
+        load.enough.notified().await;
+        // From outside, as the machine's own killer would: the others are in the middle of something.
+        let killed =
+            tokio::process::Command::new("kill").args(["-9", &shared.id().to_string()]).status().await.unwrap();
+        assert!(killed.success());
+        load.over.store(true, Ordering::SeqCst);
+    };
+    tokio::join!(working, kill);
+    town.kill().await;
+}
+
+/// Runs one future for each seed, all at once.
+async fn futures<F: Future<Output = ()>>(seeds: Vec<u64>, make: impl Fn(u64) -> F) {
+    let [a, b, c, d] = <[u64; WORKERS]>::try_from(seeds).unwrap();
+    tokio::join!(make(a), make(b), make(c), make(d));
+}
+
+/// Every act that was acknowledged is there with its event, and every event with what it says.
+async fn holds(town: &Process, load: &Load, ana: &Browser) {
+    let people = town.get("/api/v1/people").await.json()["people"].as_array().unwrap().clone();
+    let secrets = town.get("/api/v1/secrets").await.json()["secrets"].as_array().unwrap().clone();
+    let apps = town.get("/api/v1/apps").await.json()["apps"].as_array().unwrap().clone();
+    let count = ana.open(&format!("{}/", town.app("notes"))).await.json()["count"].as_u64().unwrap();
+    let named = |all: &[Value], field: &str| all.iter().map(|one| text(&one[field])).collect::<BTreeSet<_>>();
+    let state = |name: &str| {
+        let app = apps.iter().find(|app| app["app"] == name).unwrap_or_else(|| panic!("`{name}` is gone"));
+        text(&app["environments"][0]["state"])
+    };
+    let (deployed, revoked) = {
+        let kept = load.kept.lock().unwrap();
+        assert!(named(&people, "email").is_superset(&kept.people), "{people:?}\n{kept:?}");
+        assert!(named(&secrets, "id").is_superset(&kept.secrets), "{secrets:?}\n{kept:?}");
+        assert!(count >= kept.notes.len() as u64, "{count}\n{kept:?}");
+        (kept.deployed.clone(), kept.revoked.clone())
+    };
+    for (name, event) in &deployed {
+        assert_eq!(state(name) == "revoked", state(name) != "live", "{name} is {}", state(name));
+        assert_eq!(town.get(&format!("/api/v1/events/{event}")).await.json()["action"], "app.deploy", "{name}");
+    }
+    for (name, event) in &revoked {
+        assert_eq!(state(name), "revoked", "{name}");
+        let page = ana.open(&format!("{}/", town.app(name))).await;
+        assert!(matches!(page.status, 403 | 410), "{name}: {page:?}");
+        assert_eq!(town.get(&format!("/api/v1/events/{event}")).await.json()["action"], "app.revoke", "{name}");
+    }
+    let happened = happened(&town.export().await);
+    let of = |action: &str| happened.get(action).map_or(&[][..], Vec::as_slice);
+    let off = apps.iter().filter(|app| app["environments"][0]["state"] == "revoked");
+    let off: BTreeSet<String> = off.map(|app| text(&app["app_id"])).collect();
+    let revoked: BTreeSet<String> = of("app.revoke").iter().map(|event| text(&event["app_id"])).collect();
+    // One app may have been switched off by two clients; each has its receipt.
+    assert_eq!(off, revoked, "what is off, and what the record says is off");
+    let all = [
+        ("person.add", people.len()),
+        ("secret.put", secrets.len()),
+        ("app.deploy", apps.len()),
+        ("app.revoke.done", of("app.revoke").len()),
+        ("data.write", usize::try_from(count).unwrap()),
+    ];
+    for (action, there) in all {
+        assert_eq!(of(action).len(), there, "`{action}`: events and state differ: {:#?}", of(action));
+    }
+}
+
+/// The acts that were allowed, by name, from an export that verifies.
+fn happened(export: &[u8]) -> BTreeMap<String, Vec<Value>> {
+    let verdict = ledger::verify_export(std::io::Cursor::new(export), &ledger::Options::default()).unwrap();
+    assert!(verdict.ok, "{verdict:?}");
+    let mut happened: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for line in export.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{")) {
+        let event: Value = serde_json::from_slice(line).unwrap();
+        if event["outcome"] == "allowed" {
+            happened.entry(text(&event["action"])).or_default().push(event);
+        }
+    }
+    happened
+}
+
+/// The record of the running server, with the key and the checkpoint that this client remembers.
+async fn verifies(town: &Process, before: &mut u64) {
+    let output = town.run(&["audit", "verify", "--json"]).await;
+    let verdict: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    let size = verdict["size"].as_u64().unwrap();
+    assert_eq!((output.status.code(), verdict["ok"].as_bool()), (Some(0), Some(true)), "{verdict}");
+    assert!(*before == 0 || verdict["key"] == "remembered", "{verdict}");
+    assert!(size > *before, "the log was {before} long: {verdict}");
+    *before = size;
+}
+
+async fn killed_at_work(engine: Engine) {
+    let mut town = Process::start(BINARY, engine, "", "warn").await;
+    let more = "[data.notes]\nretain = \"30d\"\nfields.text = { class = \"internal\" }";
+    let app = [("bailiwick.toml", &*manifest("notes", more)), ("app.js", NOTES)];
+    assert_eq!(town.deploy(&app).await.status, 200);
+    let ana = Arc::new(town.person("ana@example.test", &["staff"]).await);
+    let url = format!("{}/", town.app("notes"));
+    assert_eq!(ana.open(&url).await.status, 200);
+    let load = Arc::new(Load {
+        kept: Mutex::default(),
+        next: AtomicUsize::new(0),
+        left: AtomicUsize::new(0),
+        enough: Notify::new(),
+        over: AtomicBool::new(false),
+    });
+    let (mut dice, mut size, mut kills) = (Dice::new(7), 0, 0);
+    verifies(&town, &mut size).await;
+    for _ in 0..rounds(3) {
+        work_until_killed(&mut town, &load, &ana, &mut dice).await;
+        kills += 1;
+        // While it starts it may be killed again.
+        while dice.roll(2) == 0 {
+            if town.again_unless(Duration::from_millis(dice.roll(800) as u64)).await {
+                town.kill().await;
+            }
+        }
+        town.again().await;
+        holds(&town, &load, &ana).await;
+        verifies(&town, &mut size).await;
+    }
+    let kept = load.kept.lock().unwrap();
+    assert!(kept.notes.len() + kept.people.len() + kept.secrets.len() + kept.deployed.len() >= kills, "{kept:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_survives_on_sqlite() {
+    killed_at_work(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_survives_on_postgres() {
+    killed_at_work(Engine::Postgres).await;
+}
+
+/// A folder whose first start never came to its end is a first start again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_that_was_killed_is_begun_again() {
+    let mut dice = Dice::new(11);
+    for _ in 0..rounds(2) {
+        let kills: Vec<_> = (0..6).map(|_| Duration::from_millis(dice.roll(400) as u64)).collect();
+        let mut town = Process::start_after_kills(BINARY, Engine::Sqlite, "", "warn", &kills).await;
+        let added = town.post("/api/v1/people", json!({ "email": "ana@example.test", "groups": ["staff"] })).await;
+        assert_eq!(added.status, 200, "{added:?}");
+        let people = town.get("/api/v1/people").await.json();
+        assert_eq!(people["people"].as_array().unwrap().len(), 2, "{people}");
+        verifies(&town, &mut 0).await;
+        town.stop().await;
+    }
+}

@@ -1,0 +1,119 @@
+//! The caller `machine`: a running Bailiwick's API, called with the local credential of its data folder.
+
+use crate::{Answer, Browser, bundle};
+use identity::{MachineKey, Signing};
+use model::{Clock, SystemClock};
+use std::path::Path;
+
+/// Where a Bailiwick serves on loopback, and the key to call it with.
+pub struct Machine {
+    pub port: u16,
+    audience: String,
+    key: MachineKey,
+}
+
+impl Machine {
+    pub(crate) fn of(data: &Path, port: u16, audience: String) -> Self {
+        Self { port, audience, key: MachineKey::load(data).unwrap() }
+    }
+
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+
+    #[must_use]
+    pub fn app(&self, name: &str) -> String {
+        format!("http://{name}.localhost:{}", self.port)
+    }
+
+    /// A browser that nobody has used.
+    #[must_use]
+    pub fn browser(&self) -> Browser {
+        Browser::new(self.port)
+    }
+
+    /// The proof that `machine` sends, for tests that bend it.
+    #[must_use]
+    pub fn proof(&self, method: &str, path: &str, body: &[u8]) -> String {
+        let signing = Signing { system_user: "tester", audience: &self.audience, method, path, body };
+        self.key.sign(&signing, SystemClock.now()).unwrap()
+    }
+
+    /// Calls the API with the local credential.
+    pub async fn machine(&self, method: &str, path: &str, body: &[u8]) -> Answer {
+        let bearer = format!("Bearer {}", self.proof(method, path, body));
+        self.browser().send(method, &format!("{}{path}", self.url()), &[("authorization", &bearer)], body).await
+    }
+
+    /// The same, where the server may be gone: `None` unless the whole answer arrived.
+    pub async fn attempt(&self, browser: &Browser, method: &str, path: &str, body: &[u8]) -> Option<Answer> {
+        let bearer = format!("Bearer {}", self.proof(method, path, body));
+        browser.attempt(method, &format!("{}{path}", self.url()), &[("authorization", &bearer)], body).await
+    }
+
+    pub async fn post(&self, path: &str, body: serde_json::Value) -> Answer {
+        self.machine("POST", path, body.to_string().as_bytes()).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.machine("GET", path, b"").await
+    }
+
+    /// Deploys the files as `machine`.
+    pub async fn deploy(&self, files: &[(&str, &str)]) -> Answer {
+        self.machine("POST", "/api/v1/deploy?env=prod", &archive(files)).await
+    }
+
+    /// Deploys a template as `machine`.
+    pub async fn deploy_template(&self, name: &str, from: &str) -> Answer {
+        let archive = bundle(name, from);
+        self.machine("POST", "/api/v1/deploy?env=prod", &archive).await
+    }
+
+    /// Adds a person, and signs a browser in as them.
+    pub async fn person(&self, email: &str, groups: &[&str]) -> Browser {
+        let added = self.post("/api/v1/people", serde_json::json!({ "email": email, "groups": groups })).await;
+        let link = added.json()["link"].as_str().unwrap_or_else(|| panic!("{added:?}")).to_owned();
+        let browser = self.browser();
+        let page = browser.get(&link).await;
+        assert_eq!(page.status, 200, "{page:?}");
+        let signed = browser.post(&link, &[]).await;
+        assert_eq!(signed.status, 303, "{signed:?}");
+        browser
+    }
+
+    /// The whole record as an export.
+    pub async fn export(&self) -> Vec<u8> {
+        self.get("/api/v1/export").await.body
+    }
+}
+
+/// The archive of these files.
+#[must_use]
+pub fn archive(files: &[(&str, &str)]) -> bytes::Bytes {
+    let files = files.iter().map(|(name, text)| ((*name).to_owned(), bytes::Bytes::copy_from_slice(text.as_bytes())));
+    catalog::Unpacked::of(files).unwrap().pack().unwrap()
+}
+
+/// A manifest of the lowest tier for an app of one file, with more lines after the required ones.
+#[must_use]
+pub fn manifest(name: &str, more: &str) -> String {
+    let expires = SystemClock.now().plus(std::time::Duration::from_secs(80 * 86_400)).to_string();
+    format!(
+        r#"[app]
+name = "{name}"
+team = "people-ops"
+purpose = "Stands in for an app in tests"
+expires = "{}"
+class = "internal"
+[runtime]
+profile = "wasm"
+main = "app.js"
+{more}
+[access]
+use = ["everyone"]
+"#,
+        &expires[..10]
+    )
+}

@@ -1,0 +1,4 @@
+//! Strangers' bytes for `archive`; what is promised stands in `strangers`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| strangers::target("archive")(bytes));

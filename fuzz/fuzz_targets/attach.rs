@@ -1,0 +1,4 @@
+//! Strangers' bytes for `attach`; what is promised stands in `strangers`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| strangers::target("attach")(bytes));
