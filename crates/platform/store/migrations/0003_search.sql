@@ -19,4 +19,4 @@ CREATE INDEX events_by_resource ON events (tenant, resource, at, seq) WHERE dura
 
 -- How often an app used what it holds, and when last.
 CREATE INDEX events_secret_uses ON events (tenant, app_id, resource, at) WHERE action = 'secret.use' AND outcome = 'allowed';
-CREATE INDEX events_calls ON events (tenant, app_id, resource, at) WHERE action = 'egress.call' AND outcome = 'allowed';
+CREATE INDEX events_calls ON events (tenant, app_id, resource, at, outcome) WHERE action = 'egress.call';
