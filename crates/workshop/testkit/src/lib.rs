@@ -13,6 +13,7 @@
 mod browser;
 mod cable;
 mod chrome;
+mod chromium;
 mod passkey;
 mod postgres;
 mod provider;
@@ -22,6 +23,7 @@ mod upstream;
 pub use browser::{Answer, Browser};
 pub use cable::Cable;
 pub use chrome::Chrome;
+pub use chromium::{Chromium, Light, Screen};
 pub use passkey::{Form, Passkey};
 pub use postgres::Postgres;
 pub use provider::{Provider, Signed};
