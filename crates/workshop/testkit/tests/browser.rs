@@ -158,6 +158,8 @@ async fn every_page_on_every_screen() {
         ("record-search", at("/record?outcome=denied&secret=x%2Fy")),
         ("event", at(&format!("/record/{}", scene.event))),
         ("new", at("/new")),
+        ("me", at("/me")),
+        ("roles", at("/roles")),
         ("gateway-waiting", format!("{}/", town.app("poll-notify"))),
     ];
     wrong.extend(walk(&browser, &axe, "operator", &pages).await);
