@@ -33,7 +33,7 @@ pub use approve::{ApproveRequest, RejectRequest};
 pub use apps::{AppView, Deployment, ListApps, SeeApp};
 pub use decide::{Approved, Decided};
 pub use deploy::DeployApp;
-pub use document::{Approval, Deployed, Kept, Receipt, Restored, Retired, Status};
+pub use document::{Approval, Deployed, Kept, Receipt, Restored, RestoredEnv, Retired, Status};
 pub use error::Error;
 pub use gates::{CheckDocument, Checked, Verdict, check};
 pub use independence::{From as VouchedFrom, Voucher, Vouchers};

@@ -4,7 +4,7 @@ pub(crate) mod sql;
 
 use crate::{Catalog, Checked, Error, apps::tier_of};
 use authority::AppRef;
-use model::{AppId, Env, Finding, Manifest, PersonId, ReleaseNumber, Tier, Timestamp};
+use model::{AppId, Env, Finding, Manifest, PersonId, ReleaseNumber, Tier, Timestamp, manifest::Change};
 use sandbox::Image;
 use serde::Serialize;
 use std::sync::Arc;
@@ -19,6 +19,13 @@ pub struct ReleaseView {
     pub tier: Tier,
     pub created_at: Timestamp,
     pub live: bool,
+    /// Who deployed it; nobody when the local credential did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<PersonId>,
+    /// The release of the same environment before it.
+    pub compared_with: Option<ReleaseNumber>,
+    /// What it may do that the one before might not, and the other way round.
+    pub changes: Vec<Change>,
 }
 
 /// A release as it is stored.
@@ -34,6 +41,7 @@ pub(crate) struct Release {
     pub(crate) findings: Vec<Finding>,
     pub(crate) image: Option<String>,
     pub(crate) assets: Option<String>,
+    pub(crate) by: Option<PersonId>,
     pub(crate) created_at: Timestamp,
 }
 
@@ -83,6 +91,7 @@ pub(crate) async fn insert(tx: &mut Tx, app: &AppRef, checked: &Checked) -> Resu
         findings: checked.findings().to_vec(),
         image,
         assets,
+        by: person,
         created_at: tx.now(),
     };
     let text = String::from_utf8(checked.manifest_text().to_vec()).map_err(|_| Error::Manifest)?;
@@ -101,7 +110,7 @@ pub(crate) async fn insert(tx: &mut Tx, app: &AppRef, checked: &Checked) -> Resu
         release.image.as_deref(),
         release.assets.as_deref(),
         actor,
-        person.as_ref().map(PersonId::as_str),
+        release.by.as_ref().map(PersonId::as_str),
         release.created_at,
         checked.image().map(engine_of).unwrap_or_default(),
     ];
@@ -133,15 +142,21 @@ impl Catalog {
             let env = apps.get(app).and_then(|app| app.envs.get(&release.env));
             env.and_then(|env| env.live.as_ref()).is_some_and(|live| live.release == release.number)
         };
-        let view = |release: Release| ReleaseView {
-            live: live(&release),
-            release: release.number,
-            env: release.env,
-            digest: release.digest,
-            tier: release.tier,
-            created_at: release.created_at,
+        let view = |(at, release): (usize, &Release)| {
+            let before = known.iter().skip(at + 1).find(|older| older.env == release.env);
+            ReleaseView {
+                release: release.number,
+                env: release.env,
+                digest: release.digest.clone(),
+                tier: release.tier,
+                created_at: release.created_at,
+                live: live(release),
+                by: release.by.clone(),
+                compared_with: before.map(|before| before.number),
+                changes: before.map(|before| release.manifest.changes_from(&before.manifest)).unwrap_or_default(),
+            }
         };
-        Ok(known.into_iter().map(view).collect())
+        Ok(known.iter().enumerate().map(view).collect())
     }
 
     pub(crate) async fn known_release(&self, app: &AppId, number: ReleaseNumber) -> Result<Option<Release>, Error> {
@@ -165,6 +180,7 @@ fn release(row: &Row) -> Result<Release, Error> {
         findings: serde_json::from_str(row.text(6)?).map_err(|_| Error::Manifest)?,
         image: row.opt_text(7)?.map(str::to_owned),
         assets: row.opt_text(8)?.map(str::to_owned),
+        by: row.opt_text(9)?.map(PersonId::new),
         created_at: row.time(10)?,
     })
 }

@@ -8,11 +8,12 @@ pub(crate) mod sql;
 use crate::{Catalog, Error, apps::tier_of, secrets::Versions};
 use authority::{Act, AppRef, Permit, Rule, Target, rules};
 use model::{
-    AppId, Env, Finding, Group, Manifest, PersonId, Problem, ProblemKind, ReleaseNumber, RequestId, TenantId, Tier,
-    Timestamp,
+    AppId, Env, Finding, Group, Manifest, PersonId, Problem, ProblemKind, ReleaseNumber, RequestId, SecretId, TenantId,
+    Tier, Timestamp,
     manifest::{Change, Sentence, TierReason},
 };
 use serde::Serialize;
+use std::collections::BTreeMap;
 use store::{Outcome, Row, params};
 
 const LIST_MAX: u32 = 1_000;
@@ -124,6 +125,39 @@ impl Catalog {
         self.store.access(permit, Outcome::Allowed, serde_json::Value::Null)?;
         let rows = self.store.read(sql::LIST, params![&self.tenant, state, limit.min(LIST_MAX)]).await?;
         rows.iter().filter_map(|row| self.request_view(row).transpose()).collect()
+    }
+
+    /// One request, with the manifest that it asks for.
+    ///
+    /// # Errors
+    /// No such request.
+    pub async fn look_at_request(
+        &self,
+        permit: Permit<ListRequests>,
+        id: &RequestId,
+    ) -> Result<(RequestView, Manifest), Error> {
+        self.store.access(permit, Outcome::Allowed, serde_json::json!({ "request": id }))?;
+        let row = self.store.read_one(sql::ONE, params![&self.tenant, id]).await?;
+        let row = row.ok_or_else(|| Error::Refused(unknown(id)))?;
+        let view = self.request_view(&row)?.ok_or_else(|| Error::Refused(unknown(id)))?;
+        Ok((view, reread(row.text(13)?)?))
+    }
+
+    /// The request of an app that waits now, the newest.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn waiting_request(&self, app: &AppId) -> Result<Option<RequestId>, Error> {
+        let row = self.store.read_one(sql::WAITING_OF_APP, params![&self.tenant, app]).await?;
+        Ok(row.map(|row| row.text(0).map(RequestId::new)).transpose()?)
+    }
+
+    /// The versions that a manifest's secrets have now; 0 where nobody has put one yet.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn secrets_of(&self, manifest: &Manifest, env: Env) -> Result<BTreeMap<SecretId, u64>, Error> {
+        Ok(self.secret_versions(manifest, env).await?.0)
     }
 
     pub(crate) async fn request(&self, id: &RequestId) -> Result<(Request, RequestView), Error> {

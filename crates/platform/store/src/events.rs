@@ -2,7 +2,13 @@
 //!
 //! Who may is the caller's question (`audit.read` is an act with a permit); what a deleted key sealed opens for nobody.
 
-use crate::{Store, StoreError, event::context, params, row::Row, sql};
+use crate::{
+    Store, StoreError,
+    event::{Outcome, context},
+    params,
+    row::Row,
+    sql,
+};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use model::{AppId, EventId, PersonId, TenantId, Timestamp, TraceId};
 use seal::SubjectKey;
@@ -43,6 +49,11 @@ pub struct EventFilter {
     pub trace: Option<TraceId>,
     /// `allowed`, `denied` or `failed`.
     pub outcome: Option<String>,
+    /// What it was on, exactly: `secret/people-ops/slack-bot/prod`. Changes and uses; requests, calls and reads are found
+    /// by app, person or trace.
+    pub resource: Option<String>,
+    /// Another form of the same thing, such as its other environment.
+    pub or_resource: Option<String>,
     pub since: Option<Timestamp>,
     pub until: Option<Timestamp>,
     /// The cursor of the last event of the page before.
@@ -99,26 +110,45 @@ impl Store {
     /// # Errors
     /// As `read`.
     pub async fn events(&self, tenant: &TenantId, filter: &EventFilter) -> Result<Vec<Event>, StoreError> {
+        // The rarest leads: what is refused is rarer than what an app or a person did, most acts are rarer than both.
         let statement = match filter {
+            EventFilter { resource: Some(_), .. } => sql::EVENTS_BY_RESOURCE,
             EventFilter { trace: Some(_), .. } => sql::EVENTS_BY_TRACE,
+            EventFilter { outcome: Some(outcome), .. } if outcome != Outcome::Allowed.as_str() => sql::EVENTS_REFUSED,
             EventFilter { person: Some(_), .. } => sql::EVENTS_BY_PERSON,
             EventFilter { app: Some(_), .. } => sql::EVENTS_BY_APP,
             EventFilter { action: Some(_), .. } => sql::EVENTS_BY_ACTION,
             EventFilter { .. } => sql::EVENTS,
         };
-        let params = params![
+        let mut until = filter.until.map_or(i64::MAX, Timestamp::as_ms);
+        let mut below = i64::MAX;
+        if let Some(after) = filter.after {
+            let Some(row) = self.read_one(sql::EVENT_AT, params![tenant, after]).await? else { return Ok(vec![]) };
+            below = row.int(0)?;
+            until = until.min(below);
+        }
+        let mut values = params![
             tenant,
             filter.person.as_ref(),
             filter.app.as_ref(),
             filter.action.as_deref(),
             filter.trace.as_ref(),
             filter.since.map_or(i64::MIN, Timestamp::as_ms),
-            filter.until.map_or(i64::MAX, Timestamp::as_ms),
+            until,
             filter.after.unwrap_or(u64::MAX),
             filter.limit.unwrap_or(100).min(LIST_MAX),
             filter.outcome.as_deref(),
-        ];
-        self.read(statement, params).await?.iter().map(Event::read).collect()
+            below,
+        ]
+        .to_vec();
+        if filter.trace.is_none()
+            && let Some(resource) = &filter.resource
+        {
+            // A second form that nothing has, when there is none.
+            let other = filter.or_resource.as_deref().unwrap_or_default();
+            values.extend([resource.as_str().into(), other.into()]);
+        }
+        self.read(statement, &values).await?.iter().map(Event::read).collect()
     }
 
     /// # Errors

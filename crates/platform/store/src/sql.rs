@@ -24,9 +24,8 @@ pub(crate) const INSERT_EVENT: &str = "INSERT INTO events
   (id, tenant, at, action, app_id, person_id, resource, outcome, trace_id, durability, subject, salt, body)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 
-/// Which events: `$1` tenant, then person, app, action, trace (each may be NULL), since, until, after, limit,
-/// outcome. One
-/// statement for each leading filter, so that its index serves it.
+/// Which events: `$1` tenant, then person, app, action, trace (each may be NULL), since, until, the last one's `seq` and
+/// (`$11`) time, limit, outcome. One statement for each leading filter, so that its index serves it.
 macro_rules! events {
     ($leading:literal) => {
         concat!(
@@ -38,8 +37,8 @@ macro_rules! events {
               AND (CAST($4 AS TEXT) IS NULL OR action = CAST($4 AS TEXT))
               AND (CAST($5 AS TEXT) IS NULL OR trace_id = CAST($5 AS TEXT))
               AND (CAST($10 AS TEXT) IS NULL OR outcome = CAST($10 AS TEXT))
-              AND at >= $6 AND at <= $7 AND seq < $8
-             ORDER BY seq DESC LIMIT CAST($9 AS BIGINT)"
+              AND at >= $6 AND at <= $7 AND (at < $11 OR seq < $8)
+             ORDER BY at DESC, seq DESC LIMIT CAST($9 AS BIGINT)"
         )
     };
 }
@@ -48,6 +47,16 @@ pub(crate) const EVENTS_BY_PERSON: &str = events!(" AND person_id = CAST($2 AS T
 pub(crate) const EVENTS_BY_APP: &str = events!(" AND app_id = CAST($3 AS TEXT)");
 pub(crate) const EVENTS_BY_ACTION: &str = events!(" AND action = CAST($4 AS TEXT)");
 pub(crate) const EVENTS_BY_TRACE: &str = events!(" AND trace_id = CAST($5 AS TEXT)");
+pub(crate) const EVENTS_REFUSED: &str = events!(" AND outcome <> 'allowed' AND outcome = CAST($10 AS TEXT)");
+/// By the thing that they are on, in either of its two forms (`$12`, `$13`); each form is a span of the index.
+pub(crate) const EVENTS_BY_RESOURCE: &str = concat!(
+    "SELECT * FROM (",
+    events!(" AND durability <> 'access' AND resource = CAST($12 AS TEXT)"),
+    ") AS one UNION ALL SELECT * FROM (",
+    events!(" AND durability <> 'access' AND resource = CAST($13 AS TEXT)"),
+    ") AS other ORDER BY at DESC, seq DESC LIMIT CAST($9 AS BIGINT)"
+);
+pub(crate) const EVENT_AT: &str = "SELECT at FROM events WHERE tenant = $1 AND seq = $2";
 pub(crate) const EVENT: &str = "SELECT seq, id, tenant, idx, at, action, app_id, person_id, resource, outcome,
   trace_id, subject, salt, body FROM events WHERE tenant = $1 AND id = $2";
 pub(crate) const EVENTS_BY_INDEX: &str = "SELECT seq, id, tenant, idx, at, action, app_id, person_id, resource,

@@ -19,7 +19,6 @@ mod place;
 mod progress;
 mod prompt;
 mod sarif;
-mod template;
 mod usage;
 mod views;
 mod when;

@@ -28,6 +28,7 @@ mod settings;
 mod sign_in;
 mod sign_ins;
 mod stand_in;
+pub mod template;
 mod up;
 mod vaulted;
 mod who;

@@ -1,13 +1,14 @@
 //! How a page is sent: HTML under a strict policy, no outside request, not framed, not cached; no script but the one
 //! that asks the browser for a passkey, on the pages that do.
 
-use crate::{reply::Refusal, sign_in::NeedsFactor};
+use crate::{pages::Said, reply::Refusal, sign_in::NeedsFactor};
 use askama::Template;
 use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use model::{Problem, Timestamp};
+use std::sync::LazyLock;
 
 const CSP: &str =
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
@@ -17,6 +18,18 @@ const CSP_SCRIPTED: &str = "default-src 'none'; script-src 'self'; style-src 'se
 
 /// The one style sheet.
 pub(crate) const STYLE: &str = include_str!("../templates/style.css");
+/// What browsers show beside the title.
+pub(crate) const ICON: &str = include_str!("../templates/icon.svg");
+
+/// The style sheet's address: another one when it changes, so that browsers may keep it for ever.
+pub(crate) fn style_href() -> &'static str {
+    static HREF: LazyLock<String> = LazyLock::new(|| {
+        let hash = seal::sha256(STYLE.as_bytes());
+        let short: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        format!("/style.css?v={short}")
+    });
+    &HREF
+}
 
 /// A page, or a problem shown as one.
 pub(crate) type Page = Result<Response, Trouble>;
@@ -38,17 +51,23 @@ where
 #[derive(Template)]
 #[template(path = "problem.html")]
 struct ProblemPage<'a> {
-    what: String,
-    why: &'a str,
-    fix: &'a str,
+    what: Said,
+    why: Said,
+    fix: Said,
+    at: Option<&'a str>,
     code: &'a str,
 }
 
 impl IntoResponse for Trouble {
     fn into_response(self) -> Response {
         let problem = self.0;
-        let what = sentence(&problem.what);
-        let page = ProblemPage { what, why: &problem.why, fix: &problem.fix, code: &problem.code };
+        let page = ProblemPage {
+            what: Said::sentence(&problem.what),
+            why: Said::sentence(&problem.why),
+            fix: Said::sentence(&problem.fix),
+            at: problem.at.as_deref(),
+            code: &problem.code,
+        };
         let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = html(status, &page);
         if problem.code == "second_factor.needed" {

@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use store::Outcome;
 
-/// A bundle, with room for what surrounds it: for callers who are known, on the one route that takes it.
+/// A bundle, with room for what surrounds it: for callers who are known, on the routes that take it.
 const BUNDLE_MAX_BYTES: usize = catalog::UPLOAD_MAX_BYTES + (1 << 20);
 /// A document or a form of somebody known.
 const BODY_MAX_BYTES: usize = 1 << 20;
@@ -178,7 +178,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// How much somebody known may send to this address.
 fn most(parts: &Parts) -> usize {
-    if parts.uri.path() == "/api/v1/deploy" { BUNDLE_MAX_BYTES } else { BODY_MAX_BYTES }
+    if matches!(parts.uri.path(), "/api/v1/deploy" | "/new") { BUNDLE_MAX_BYTES } else { BODY_MAX_BYTES }
 }
 
 async fn whole(body: Body, most: usize) -> Result<Bytes, Refusal> {

@@ -8,7 +8,7 @@ use authority::{AppRef, Authority};
 use axum::body::Body;
 use http::{Response, StatusCode};
 use model::{
-    Clock,
+    Clock, Timestamp,
     manifest::{LimitBy, RateLimit, normalise_path},
 };
 use sandbox::Sandbox;
@@ -100,6 +100,12 @@ impl Gateway {
     #[must_use]
     pub fn client(&self, peer: std::net::IpAddr, headers: &http::HeaderMap) -> std::net::IpAddr {
         self.config.client(peer, headers.get_all("x-forwarded-for").iter())
+    }
+
+    /// When a person or a script last used the app, on this node or, before it started, by the record.
+    #[must_use]
+    pub fn last_used(&self, app: &AppRef) -> Option<Timestamp> {
+        self.routes.of(app)?.live.used().1
     }
 
     /// The lease under which this node serves; the assembly renews it.

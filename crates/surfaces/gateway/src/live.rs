@@ -120,6 +120,11 @@ impl Live {
         self.last_at.fetch_max(at.as_ms(), Ordering::Relaxed);
     }
 
+    /// A use that the record knows, from before this node started.
+    pub(crate) fn seen(&self, at: Timestamp) {
+        self.last_at.fetch_max(at.as_ms(), Ordering::Relaxed);
+    }
+
     /// How many requests were let in since this node started, and when the last.
     pub(crate) fn used(&self) -> (u64, Option<Timestamp>) {
         let last = self.last_at.load(Ordering::Relaxed);

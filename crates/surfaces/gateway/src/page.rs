@@ -95,8 +95,10 @@ impl Page {
             "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <title>{title}</title>\n<style>{STYLE}</style>\n\
-             <main>\n<h1>{what}</h1>\n<p class=\"why\">{why}</p>\n<p>{fix}</p>\n{link}\
-             <footer>{status} · trace <code>{trace}</code></footer>\n</main>\n</html>\n",
+             <header><svg viewBox=\"0 0 32 32\" aria-hidden=\"true\"><path d=\"M16 2 28 9v14L16 30 4 23V9z\"/>\
+             <circle cx=\"16\" cy=\"16\" r=\"5\"/></svg>Bailiwick</header>\n\
+             <main>\n<h1>{what}</h1>\n<p>{why}.</p>\n<p class=\"fix\"><b>What to do</b>{fix}.</p>\n{link}</main>\n\
+             <footer>{status} · if you ask someone, give them this: <code>{trace}</code></footer>\n</html>\n",
             title = escaped(&sentence(what)).replace('`', ""),
             what = shown(&sentence(what)),
             why = shown(&sentence(why)),

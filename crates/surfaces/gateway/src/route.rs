@@ -95,6 +95,16 @@ impl Stored {
         row.as_ref().map(Self::read).transpose()
     }
 
+    /// When each app was last used, by the record.
+    pub(crate) async fn last_uses(store: &Store, config: &Config) -> Result<Vec<(AppRef, Timestamp)>, StoreError> {
+        let mut uses = Vec::new();
+        for row in store.read(sql::LAST_USES, params![&config.tenant]).await? {
+            let app = AppRef { id: AppId::new(row.text(0)?), env: row.parse::<Env>(1, "an environment")? };
+            uses.extend(row.opt_time(2)?.map(|at| (app, at)));
+        }
+        Ok(uses)
+    }
+
     fn read(row: &Row) -> Result<Self, StoreError> {
         let digest = |column: usize| {
             let parse = |text: &str| text.parse().map_err(|_| StoreError::Row { column, expected: "a digest" });

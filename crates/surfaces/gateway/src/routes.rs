@@ -59,6 +59,11 @@ impl Routes {
                 by_app.insert(route.app.clone(), Arc::new(route));
             }
         }
+        for (app, at) in Stored::last_uses(store, config).await? {
+            if let Some(route) = by_app.get(&app) {
+                route.live.seen(at);
+            }
+        }
         // Rows that are gone take what runs with them.
         for (app, route) in &before.by_app {
             if !by_app.contains_key(app) {

@@ -6,7 +6,6 @@ mod sql;
 
 use crate::{
     Error, ListSecrets, PutSecret, RevokeSecret, Revoked, RotateSecret, SecretState, SecretString, SecretView, Vault,
-    act,
     entry::{self, Entry},
     refusal, value,
 };
@@ -15,7 +14,7 @@ use authority::{AppRef, Permit, change};
 use model::{AppId, Env, Group, SecretId, TenantId, Timestamp};
 use secrecy::ExposeSecret;
 use serde_json::json;
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use store::{CutNote, CutOf, CutRows, Outcome, Row, Store, StoreError, Tx, params};
 
 /// How long a revoke waits for what the database says of an entry; it is dead in memory before that.
@@ -178,15 +177,10 @@ impl Vault {
     }
 
     async fn views(&self, id: Option<&SecretId>) -> Result<Vec<SecretView>, Error> {
-        let mut used = HashMap::new();
-        for row in self.store.read(sql::LAST_USES, params![&self.tenant]).await? {
-            used.insert(row.text(0)?.to_owned(), row.time(1)?);
-        }
         let rows = self.store.read(sql::ALL, params![&self.tenant, id]).await?;
         let view = |row: &Row| {
             let entry = Entry::read(row, 0)?;
-            let last_used = used.get(&act::resource(entry.id.as_str(), entry.env)).copied();
-            Ok(self.view(entry, row.opt_text(14)?.map(str::to_owned), last_used))
+            Ok(self.view(entry, row.opt_text(14)?.map(str::to_owned), row.opt_time(15)?))
         };
         rows.iter().map(view).collect()
     }

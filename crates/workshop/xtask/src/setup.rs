@@ -22,11 +22,15 @@ const PACKAGES: &[Package] = &[
     Package {
         name: "chromium",
         proves: &["chromium"],
-        why: "signing in is tested in a real browser, with an authenticator of its own",
+        why: "pages and signing in are tested in a real browser, with an authenticator of its own",
     },
     Package { name: "chromium-driver", proves: &["chromedriver"], why: "the tests drive the browser through it" },
     Package { name: "nodejs", proves: &["node"], why: "single sign-on is tested against a real provider" },
-    Package { name: "npm", proves: &["npm"], why: "the tests install that provider with it" },
+    Package {
+        name: "npm",
+        proves: &["npm"],
+        why: "the tests install that provider with it, and what judges accessibility",
+    },
 ];
 
 pub(crate) fn run() -> Result<()> {

@@ -12,3 +12,5 @@ pub(crate) const VOID_WAITING: &str =
     "UPDATE requests SET state = 'void', decided_at = $3 WHERE tenant = $1 AND app_id = $2 AND state = 'waiting'";
 pub(crate) const VOID_ALL: &str =
     "UPDATE requests SET state = 'void', decided_at = $2 WHERE tenant = $1 AND state IN ('waiting', 'approved')";
+pub(crate) const WAITING_OF_APP: &str =
+    "SELECT id FROM requests WHERE tenant = $1 AND app_id = $2 AND state = 'waiting' ORDER BY created_at DESC LIMIT 1";

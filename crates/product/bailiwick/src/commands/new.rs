@@ -2,15 +2,11 @@
 //!
 //! Refuses to write into a folder that has anything in it.
 
-use crate::{
-    exit::Exit,
-    invocation::Invocation,
-    template::{self, Filling, NewFile},
-    views::made::MadeView,
-};
+use crate::{exit::Exit, invocation::Invocation, views::made::MadeView};
 use jiff::{ToSpan as _, tz::TimeZone};
 use model::{Problem, ProblemKind, manifest::EXPIRES_AHEAD_DAYS_MAX};
 use serde_json::json;
+use server::template::{self, Filling, NewFile};
 use std::{
     fs::{self, File},
     io::{self, Write as _},

@@ -1,9 +1,10 @@
 //! `templates`: what `new` can begin from.
 
-use crate::{exit::Exit, invocation::Invocation, template, views::templates::TemplatesView};
+use crate::{exit::Exit, invocation::Invocation, views::templates::TemplatesView};
 use jiff::tz::TimeZone;
 use model::Problem;
 use serde_json::{Value, json};
+use server::template;
 
 pub(crate) fn run(invocation: &Invocation) -> Result<Exit, Problem> {
     let today = invocation.now().to_jiff().to_zoned(TimeZone::UTC).date();

@@ -94,6 +94,42 @@ impl Bailiwick {
         let permit = self.permit(&asked.caller, act).await?;
         self.catalog.revoke(permit).await
     }
+
+    pub(crate) async fn restore(&self, asked: &Asked, name: &str, why: &str) -> Result<catalog::Restored, Error> {
+        let act = self.catalog.plan_restore(name, why)?;
+        self.store
+            .again(|| async {
+                let permit = self.permit(&asked.caller, act.clone()).await?;
+                self.catalog.restore(permit).await
+            })
+            .await
+    }
+
+    pub(crate) async fn retire(&self, asked: &Asked, name: &str) -> Result<catalog::Retired, Error> {
+        let act = self.catalog.plan_retire(name)?;
+        self.store
+            .again(|| async {
+                let permit = self.permit(&asked.caller, act.clone()).await?;
+                self.catalog.retire(permit).await
+            })
+            .await
+    }
+
+    pub(crate) async fn roll_back(
+        &self,
+        asked: &Asked,
+        name: &str,
+        env: Env,
+        to: Option<ReleaseNumber>,
+    ) -> Result<catalog::Deployed, Error> {
+        let act = self.catalog.plan_rollback(name, env, to).await?;
+        self.store
+            .again(|| async {
+                let permit = self.permit(&asked.caller, act.clone()).await?;
+                self.catalog.rollback(permit).await
+            })
+            .await
+    }
 }
 
 /// One app: what it may touch, what it holds, what it used
@@ -113,44 +149,20 @@ pub(crate) async fn revoke(State(server): State<Arc<Bailiwick>>, Path(name): Pat
 #[utoipa::path(post, path = "/api/v1/apps/{name}/restore", request_body = Why, responses((status = 200, description = "what serves again", body = Object)))]
 pub(crate) async fn restore(State(server): State<Arc<Bailiwick>>, Path(name): Path<String>, asked: Asked) -> Reply {
     let Why { why } = asked.json()?;
-    let act = server.catalog.plan_restore(&name, &why)?;
-    let restored = server
-        .store
-        .again(|| async {
-            let permit = server.permit(&asked.caller, act.clone()).await?;
-            server.catalog.restore(permit).await
-        })
-        .await?;
-    ok(restored)
+    ok(server.restore(&asked, &name, &why).await?)
 }
 
 /// End an app for good
 #[utoipa::path(post, path = "/api/v1/apps/{name}/retire", responses((status = 200, description = "the certificate", body = Object)))]
 pub(crate) async fn retire(State(server): State<Arc<Bailiwick>>, Path(name): Path<String>, asked: Asked) -> Reply {
-    let act = server.catalog.plan_retire(&name)?;
-    let retired = server
-        .store
-        .again(|| async {
-            let permit = server.permit(&asked.caller, act.clone()).await?;
-            server.catalog.retire(permit).await
-        })
-        .await?;
-    ok(retired)
+    ok(server.retire(&asked, &name).await?)
 }
 
 /// Serve an earlier release again
 #[utoipa::path(post, path = "/api/v1/apps/{name}/rollback", request_body = RollbackTo, responses((status = 200, description = "as deploy", body = Object)))]
 pub(crate) async fn rollback(State(server): State<Arc<Bailiwick>>, Path(name): Path<String>, asked: Asked) -> Reply {
     let RollbackTo { to, env } = asked.json()?;
-    let act = server.catalog.plan_rollback(&name, env.unwrap_or(Env::Prod), to.map(ReleaseNumber)).await?;
-    let deployed = server
-        .store
-        .again(|| async {
-            let permit = server.permit(&asked.caller, act.clone()).await?;
-            server.catalog.rollback(permit).await
-        })
-        .await?;
-    super::deploy::document(deployed)
+    super::deploy::document(server.roll_back(&asked, &name, env.unwrap_or(Env::Prod), to.map(ReleaseNumber)).await?)
 }
 
 /// A short-lived token with which the caller may call the app

@@ -55,20 +55,31 @@ impl Act for ExportAudit {
     }
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 pub(crate) struct Which {
     /// Name of an app.
-    app: Option<String>,
+    pub(crate) app: Option<String>,
     /// E-mail of a person.
-    person: Option<String>,
-    action: Option<String>,
+    pub(crate) person: Option<String>,
+    pub(crate) action: Option<String>,
     /// `allowed`, `denied` or `failed`.
-    outcome: Option<String>,
-    trace: Option<String>,
-    since: Option<String>,
-    until: Option<String>,
-    limit: Option<u32>,
-    after: Option<u64>,
+    pub(crate) outcome: Option<String>,
+    pub(crate) trace: Option<String>,
+    /// Id of a secret.
+    pub(crate) secret: Option<String>,
+    /// What it was on, exactly, as events have it: `request/ID`. Changes and uses alone.
+    pub(crate) resource: Option<String>,
+    pub(crate) since: Option<String>,
+    pub(crate) until: Option<String>,
+    pub(crate) limit: Option<u32>,
+    pub(crate) after: Option<u64>,
+}
+
+/// A page of the record, as it is shown.
+pub(crate) struct Found {
+    pub(crate) events: Vec<Value>,
+    /// Pass as `after` for the next one.
+    pub(crate) next: Option<u64>,
 }
 
 impl Which {
@@ -84,7 +95,13 @@ impl Which {
             Some(name) => Some(server.catalog.find(name)?.0),
             None => None,
         };
+        let (resource, or_resource) = match &self.secret {
+            Some(id) => (Some(format!("secret/{id}/prod")), Some(format!("secret/{id}/staging"))),
+            None => (self.resource, None),
+        };
         Ok(EventFilter {
+            resource,
+            or_resource,
             person,
             app,
             action: self.action,
@@ -158,51 +175,70 @@ impl Bailiwick {
     }
 }
 
+impl Bailiwick {
+    /// Searches the record; that it was read is on it first.
+    pub(crate) async fn search(&self, asked: &Asked, which: Which) -> Result<Found, Refusal> {
+        let say = |error: store::StoreError| Refusal(error.problem());
+        self.reading(asked, "audit".to_owned()).await?;
+        self.store.flush_access().await.map_err(say)?;
+        let filter = which.filter(self)?;
+        let limit = filter.limit.unwrap_or(100);
+        let events = self.store.events(&self.tenant, &filter).await.map_err(say)?;
+        let full = u32::try_from(events.len()).is_ok_and(|count| count >= limit);
+        let next = events.last().filter(|_| full).map(|event| event.cursor);
+        let mut shown = Vec::with_capacity(events.len());
+        for event in &events {
+            shown.push(self.shown(event).await?);
+        }
+        Ok(Found { events: shown, next })
+    }
+
+    /// One event.
+    pub(crate) async fn read_event(&self, asked: &Asked, id: &str) -> Result<Value, Refusal> {
+        self.reading(asked, format!("event/{id}")).await?;
+        let event = self.one(&EventId::new(id)).await?;
+        self.shown(&event).await
+    }
+
+    /// One event with its proof.
+    pub(crate) async fn prove(&self, asked: &Asked, id: &str) -> Result<EventProof, Refusal> {
+        self.reading(asked, format!("event/{id}")).await?;
+        let say = |error: store::StoreError| Refusal(error.problem());
+        self.store.sequence_now().await.map_err(say)?;
+        let event = self.one(&EventId::new(id)).await?;
+        let head = self.store.checkpoint(&self.tenant).await.map_err(say)?;
+        let key = self.store.log_verifier(&self.tenant).map_err(say)?;
+        let (Some(head), Some(index)) = (head, event.index) else { return Err(Refusal(Problem::internal())) };
+        let record = Record::new(Arc::clone(&self.store), self.tenant.clone());
+        let made = tokio::task::spawn_blocking(move || EventProof::new(&key, &head, index, &entry(event), &record));
+        match made.await {
+            Ok(Ok(proof)) => Ok(proof),
+            Ok(Err(error)) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a proof could not be made");
+                Err(Refusal(Problem::internal()))
+            }
+            Err(_) => Err(Refusal(Problem::internal())),
+        }
+    }
+}
+
 /// Events, newest first
 #[utoipa::path(get, path = "/api/v1/events", params(Which), responses((status = 200, description = "events", body = Object)))]
 pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Params(which): Params<Which>, asked: Asked) -> Reply {
-    server.reading(&asked, "audit".to_owned()).await?;
-    server.store.flush_access().await.map_err(|error| Refusal(error.problem()))?;
-    let filter = which.filter(&server)?;
-    let limit = filter.limit.unwrap_or(100);
-    let events = server.store.events(&server.tenant, &filter).await.map_err(|error| Refusal(error.problem()))?;
-    let full = u32::try_from(events.len()).is_ok_and(|count| count >= limit);
-    let next = events.last().filter(|_| full).map(|event| event.cursor);
-    let mut shown = Vec::with_capacity(events.len());
-    for event in &events {
-        shown.push(server.shown(event).await?);
-    }
-    ok(json!({ "events": shown, "next": next }))
+    let Found { events, next } = server.search(&asked, which).await?;
+    ok(json!({ "events": events, "next": next }))
 }
 
 /// One event
 #[utoipa::path(get, path = "/api/v1/events/{id}", responses((status = 200, description = "the event", body = Object)))]
 pub(crate) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, asked: Asked) -> Reply {
-    server.reading(&asked, format!("event/{id}")).await?;
-    let event = server.one(&EventId::new(id)).await?;
-    ok(server.shown(&event).await?)
+    ok(server.read_event(&asked, &id).await?)
 }
 
 /// One event with its proof
 #[utoipa::path(get, path = "/api/v1/events/{id}/proof", responses((status = 200, description = "the stored bytes, and the proof that the log holds them", body = Object)))]
 pub(crate) async fn proof(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, asked: Asked) -> Reply {
-    server.reading(&asked, format!("event/{id}")).await?;
-    let say = |error: store::StoreError| Refusal(error.problem());
-    server.store.sequence_now().await.map_err(say)?;
-    let event = server.one(&EventId::new(id)).await?;
-    let head = server.store.checkpoint(&server.tenant).await.map_err(say)?;
-    let key = server.store.log_verifier(&server.tenant).map_err(say)?;
-    let (Some(head), Some(index)) = (head, event.index) else { return Err(Refusal(Problem::internal())) };
-    let record = Record::new(Arc::clone(&server.store), server.tenant.clone());
-    let made = tokio::task::spawn_blocking(move || EventProof::new(&key, &head, index, &entry(event), &record)).await;
-    match made {
-        Ok(Ok(proof)) => ok(proof),
-        Ok(Err(error)) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "a proof could not be made");
-            Err(Refusal(Problem::internal()))
-        }
-        Err(_) => Err(Refusal(Problem::internal())),
-    }
+    ok(server.prove(&asked, &id).await?)
 }
 
 /// Writes to whoever reads an answer, piece by piece. Off the async threads.
@@ -256,5 +292,9 @@ pub(crate) async fn export(State(server): State<Arc<Bailiwick>>, asked: Asked) -
         }
     });
     let body = Body::from_stream(ReceiverStream::new(pieces));
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body).into_response())
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"record.txt\""),
+    ];
+    Ok((headers, body).into_response())
 }

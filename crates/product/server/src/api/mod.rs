@@ -13,9 +13,10 @@ mod secrets;
 mod tiles;
 mod whoami;
 
-pub(crate) use apps::{OneApp, Why};
+pub(crate) use apps::Why;
+pub(crate) use events::{Found, Which as WhichEvents};
 pub(crate) use secrets::NewValue;
-pub(crate) use whoami::{login_over, sign_in_first};
+pub(crate) use whoami::{ReadPolicy, login_over, sign_in_first};
 
 use crate::Bailiwick;
 use axum::{Router, extract::State, response::Response};

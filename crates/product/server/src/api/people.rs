@@ -6,7 +6,7 @@ use crate::{
     who::Asked,
 };
 use axum::extract::State;
-use identity::{AddPerson, ChangeGroups, DisablePerson, ListPeople};
+use identity::{AddPerson, Added, ChangeGroups, DisablePerson, Disabled, Error, ListPeople, Person};
 use model::{Group, PersonId, Problem, ProblemKind};
 use serde::Deserialize;
 use serde_json::json;
@@ -53,33 +53,14 @@ pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Params(part): Par
 #[utoipa::path(post, path = "/api/v1/people", request_body = NewPerson, responses((status = 200, description = "the person and the link", body = Object)))]
 pub(crate) async fn add(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
     let NewPerson { email, groups } = asked.json()?;
-    if server.config.links == Links::Off {
-        return Err(Refusal(links_off()));
-    }
-    let act = AddPerson { tenant: server.tenant.clone(), email, groups };
-    let added = server
-        .store
-        .again(|| async {
-            let permit = server.permit(&asked.caller, act.clone()).await?;
-            server.identity.add(permit).await
-        })
-        .await?;
-    ok(added)
+    ok(server.add_person(&asked, email, groups).await?)
 }
 
 /// Join and leave groups
 #[utoipa::path(post, path = "/api/v1/people/groups", request_body = Moves, responses((status = 200, description = "the person", body = Object)))]
 pub(crate) async fn groups(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
     let Moves { email, join, leave } = asked.json()?;
-    let person = id(&server, &email)?;
-    let act = ChangeGroups { tenant: server.tenant.clone(), person, join, leave };
-    let person = server
-        .store
-        .again(|| async {
-            let permit = server.permit(&asked.caller, act.clone()).await?;
-            server.identity.change_groups(permit).await
-        })
-        .await?;
+    let person = server.change_groups(&asked, id(&server, &email)?, join, leave).await?;
     ok(json!({ "person": person }))
 }
 
@@ -87,10 +68,51 @@ pub(crate) async fn groups(State(server): State<Arc<Bailiwick>>, asked: Asked) -
 #[utoipa::path(post, path = "/api/v1/people/disable", request_body = Named, responses((status = 200, description = "the person", body = Object)))]
 pub(crate) async fn disable(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
     let Named { email } = asked.json()?;
-    let act = DisablePerson { tenant: server.tenant.clone(), person: id(&server, &email)? };
-    let permit = server.allowed(&asked, act).await?;
-    let done = server.identity.disable(permit).await?;
+    let done = server.disable_person(&asked, id(&server, &email)?).await?;
     ok(json!({ "person": done.person, "event": done.event, "recorded": done.recorded == Recorded::InDatabase }))
+}
+
+impl Bailiwick {
+    pub(crate) async fn add_person(
+        &self,
+        asked: &Asked,
+        email: String,
+        groups: BTreeSet<Group>,
+    ) -> Result<Added, Refusal> {
+        if self.config.links == Links::Off {
+            return Err(Refusal(links_off()));
+        }
+        let act = AddPerson { tenant: self.tenant.clone(), email, groups };
+        let added = self
+            .store
+            .again(|| async {
+                let permit = self.permit(&asked.caller, act.clone()).await?;
+                self.identity.add(permit).await
+            })
+            .await;
+        added.map_err(|error: Error| Refusal((&error).into()))
+    }
+
+    pub(crate) async fn change_groups(
+        &self,
+        asked: &Asked,
+        person: PersonId,
+        join: BTreeSet<Group>,
+        leave: BTreeSet<Group>,
+    ) -> Result<Person, Error> {
+        let act = ChangeGroups { tenant: self.tenant.clone(), person, join, leave };
+        self.store
+            .again(|| async {
+                let permit = self.permit(&asked.caller, act.clone()).await?;
+                self.identity.change_groups(permit).await
+            })
+            .await
+    }
+
+    pub(crate) async fn disable_person(&self, asked: &Asked, person: PersonId) -> Result<Disabled, Refusal> {
+        let permit = self.allowed(asked, DisablePerson { tenant: self.tenant.clone(), person }).await?;
+        Ok(self.identity.disable(permit).await?)
+    }
 }
 
 fn id(server: &Bailiwick, email: &str) -> Result<PersonId, Refusal> {

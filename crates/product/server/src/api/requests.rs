@@ -8,7 +8,7 @@ use crate::{
 };
 use authority::BreakGlass;
 use axum::extract::{Path, State};
-use catalog::ListRequests;
+use catalog::{Deployed, Error, ListRequests};
 use model::RequestId;
 use serde::Deserialize;
 use serde_json::json;
@@ -47,15 +47,7 @@ pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Params(which): Pa
 pub(crate) async fn approve(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, asked: Asked) -> Reply {
     let Yes { why, break_glass } = asked.json()?;
     let break_glass = if break_glass { BreakGlass::Yes } else { BreakGlass::No };
-    let act = server.catalog.plan_approve(&RequestId::new(id), break_glass, &why).await?;
-    let deployed = server
-        .store
-        .again(|| async {
-            let permit = server.permit(&asked.caller, act.clone()).await?;
-            server.catalog.approve(permit).await
-        })
-        .await?;
-    super::deploy::document(deployed)
+    super::deploy::document(server.approve(&asked, &RequestId::new(id), break_glass, &why).await?)
 }
 
 /// Send it back, with words
@@ -63,13 +55,34 @@ pub(crate) async fn approve(State(server): State<Arc<Bailiwick>>, Path(id): Path
 pub(crate) async fn reject(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, asked: Asked) -> Reply {
     let Why { why } = asked.json()?;
     let id = RequestId::new(id);
-    let act = server.catalog.plan_reject(&id, &why).await?;
-    server
-        .store
-        .again(|| async {
-            let permit = server.permit(&asked.caller, act.clone()).await?;
-            server.catalog.reject(permit).await
-        })
-        .await?;
+    server.reject(&asked, &id, &why).await?;
     ok(json!({ "request": id, "state": "rejected" }))
+}
+
+impl Bailiwick {
+    pub(crate) async fn approve(
+        &self,
+        asked: &Asked,
+        id: &RequestId,
+        break_glass: BreakGlass,
+        why: &str,
+    ) -> Result<Deployed, Error> {
+        let act = self.catalog.plan_approve(id, break_glass, why).await?;
+        self.store
+            .again(|| async {
+                let permit = self.permit(&asked.caller, act.clone()).await?;
+                self.catalog.approve(permit).await
+            })
+            .await
+    }
+
+    pub(crate) async fn reject(&self, asked: &Asked, id: &RequestId, why: &str) -> Result<(), Error> {
+        let act = self.catalog.plan_reject(id, why).await?;
+        self.store
+            .again(|| async {
+                let permit = self.permit(&asked.caller, act.clone()).await?;
+                self.catalog.reject(permit).await
+            })
+            .await
+    }
 }

@@ -12,22 +12,24 @@ use serde_json::json;
 use std::sync::Arc;
 use store::Recorded;
 use utoipa::ToSchema;
-use vault::{ListSecrets, Owner, PutSecret, RevokeSecret, RotateSecret, SecretState, SecretString};
+use vault::{
+    ListSecrets, Owner, PutSecret, RevokeSecret, Revoked, RotateSecret, SecretState, SecretString, SecretView,
+};
 
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct NewValue {
-    app: Option<String>,
+    pub(crate) app: Option<String>,
     #[schema(value_type = Option<String>)]
-    env: Option<Env>,
-    owner: String,
-    purpose: String,
+    pub(crate) env: Option<Env>,
+    pub(crate) owner: String,
+    pub(crate) purpose: String,
     /// `YYYY-MM-DD`
-    expires: String,
-    hosts: Vec<String>,
-    attach: Option<String>,
+    pub(crate) expires: String,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) attach: Option<String>,
     #[schema(value_type = Option<String>)]
-    sensitivity: Option<vault::Sensitivity>,
-    value: String,
+    pub(crate) sensitivity: Option<vault::Sensitivity>,
+    pub(crate) value: String,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -91,20 +93,7 @@ pub(crate) async fn rotate(
     asked: Asked,
 ) -> Reply {
     let Rotate { env, value } = asked.json()?;
-    let act = RotateSecret {
-        tenant: server.tenant.clone(),
-        id: id(&team, &name),
-        env: env.unwrap_or(Env::Prod),
-        value: SecretString::from(value),
-    };
-    let view = server
-        .store
-        .again(|| async {
-            let permit = server.permit(&asked.caller, act.clone()).await?;
-            server.vault.rotate(permit).await
-        })
-        .await?;
-    ok(view)
+    ok(server.rotate_secret(&asked, id(&team, &name), env.unwrap_or(Env::Prod), value).await?)
 }
 
 /// Make it unusable, at once
@@ -115,29 +104,58 @@ pub(crate) async fn revoke(
     asked: Asked,
 ) -> Reply {
     let Revoke { env, why } = asked.json()?;
-    let envs = env.map_or_else(|| Env::ALL.to_vec(), |env| vec![env]);
     let (mut revoked, mut events, mut recorded) = (Vec::new(), Vec::new(), true);
-    for env in envs {
-        let act = RevokeSecret { tenant: server.tenant.clone(), id: id(&team, &name), env, why: why.clone() };
-        let permit = server.allowed(&asked, act).await?;
-        match server.vault.revoke(permit).await {
-            Ok(done) => {
-                recorded &= done.recorded == Recorded::InDatabase;
-                events.push(done.event);
-                revoked.push(match done.secret {
-                    Some(view) => json!(view),
-                    None => json!({ "id": done.id, "env": done.env, "state": SecretState::Revoked }),
-                });
-            }
-            // An id that has no value in this environment has nothing to revoke in it.
-            Err(error) if Problem::from(&error).kind == ProblemKind::NotFound => {}
-            Err(error) => return Err(error.into()),
-        }
+    for done in server.revoke_secret(&asked, id(&team, &name), env, why).await? {
+        recorded &= done.recorded == Recorded::InDatabase;
+        events.push(done.event);
+        revoked.push(match done.secret {
+            Some(view) => json!(view),
+            None => json!({ "id": done.id, "env": done.env, "state": SecretState::Revoked }),
+        });
     }
     ok(json!({ "revoked": revoked, "events": events, "recorded": recorded }))
 }
 
 impl Bailiwick {
+    pub(crate) async fn rotate_secret(
+        &self,
+        asked: &Asked,
+        id: SecretId,
+        env: Env,
+        value: String,
+    ) -> Result<SecretView, vault::Error> {
+        let act = RotateSecret { tenant: self.tenant.clone(), id, env, value: SecretString::from(value) };
+        self.store
+            .again(|| async {
+                let permit = self.permit(&asked.caller, act.clone()).await?;
+                self.vault.rotate(permit).await
+            })
+            .await
+    }
+
+    /// In one environment, or in each that has a value.
+    pub(crate) async fn revoke_secret(
+        &self,
+        asked: &Asked,
+        id: SecretId,
+        env: Option<Env>,
+        why: String,
+    ) -> Result<Vec<Revoked>, Refusal> {
+        let envs = env.map_or_else(|| Env::ALL.to_vec(), |env| vec![env]);
+        let mut revoked = Vec::new();
+        for env in envs {
+            let act = RevokeSecret { tenant: self.tenant.clone(), id: id.clone(), env, why: why.clone() };
+            let permit = self.allowed(asked, act).await?;
+            match self.vault.revoke(permit).await {
+                Ok(done) => revoked.push(done),
+                // An id that has no value in this environment has nothing to revoke in it.
+                Err(error) if Problem::from(&error).kind == ProblemKind::NotFound => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(revoked)
+    }
+
     pub(crate) async fn put_secret(
         &self,
         caller: &authority::Caller,

@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 /// Read the policy bundle.
 #[derive(Debug)]
-struct ReadPolicy {
-    tenant: TenantId,
+pub(crate) struct ReadPolicy {
+    pub(crate) tenant: TenantId,
 }
 
 impl Act for ReadPolicy {

@@ -4,6 +4,7 @@ use super::to_app::signed_out;
 use crate::{
     Bailiwick,
     page::{Page, html},
+    pages::{Here, Shell},
     who::Asked,
 };
 use askama::Template;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 #[derive(Template)]
 #[template(path = "sign_in/me.html")]
 struct Me {
+    shell: Shell,
     email: String,
     roles: String,
     second: bool,
@@ -61,7 +63,9 @@ pub(super) async fn page(State(server): State<Arc<Bailiwick>>, asked: Asked) -> 
         Some(until) => format!("{} until {}", held.role, minute(until)),
         None => held.role.to_string(),
     });
+    let Some(viewer) = server.viewer(&asked) else { return Ok(signed_out(None)) };
     let page = Me {
+        shell: viewer.shell(Here::Elsewhere),
         provider: server.identity.provider_host().map(str::to_owned),
         email: person.as_ref().map(|person| person.email.clone()).unwrap_or_default(),
         roles: roles.collect::<Vec<_>>().join(", "),

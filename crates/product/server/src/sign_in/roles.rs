@@ -4,6 +4,7 @@ use super::to_app::signed_out;
 use crate::{
     Bailiwick,
     page::{Page, html, last_day},
+    pages::{Here, Shell},
     who::Asked,
 };
 use askama::Template;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 #[derive(Template)]
 #[template(path = "sign_in/roles.html")]
 struct Roles {
-    email: String,
+    shell: Shell,
     own: Vec<Line>,
     waiting: Option<Vec<Line>>,
     held: Vec<HeldLine>,
@@ -59,6 +60,7 @@ impl Bailiwick {
 
 pub(super) async fn page(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Page {
     let Some(session) = asked.session.clone() else { return Ok(signed_out(None)) };
+    let Some(viewer) = server.viewer(&asked) else { return Ok(signed_out(None)) };
     let facts = server.authority.facts(&server.tenant);
     let operator = facts.people.get(&session.person).is_some_and(|person| person.has(Role::Operator));
     let own = server.identity.roles_asked_by(&session.person).await?;
@@ -84,7 +86,7 @@ pub(super) async fn page(State(server): State<Arc<Bailiwick>>, asked: Asked) -> 
     };
     let line = |request: RoleRequest| server.role_line(request, &session.person);
     let page = Roles {
-        email: server.identity.person(&session.person).map(|person| person.email.clone()).unwrap_or_default(),
+        shell: viewer.shell(Here::Elsewhere),
         own: own.into_iter().map(line).collect(),
         waiting: waiting.map(|waiting| waiting.into_iter().map(line).collect()),
         held,

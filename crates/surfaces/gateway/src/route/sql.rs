@@ -1,4 +1,4 @@
-//! The rows of routes.
+//! The rows of routes, and of the record when each app was last used.
 
 pub(super) const PUT: &str = "INSERT INTO gateway_routes (tenant, app_id, env, label, name, release, grants, image, assets,
   credential_epoch, opened_at, cut_at)
@@ -13,3 +13,10 @@ pub(super) const ALL: &str = "SELECT app_id, env, name, release, grants, image, 
 
 pub(super) const OF_APP: &str = "SELECT app_id, env, name, release, grants, image, assets, credential_epoch, cut_at
   FROM gateway_routes WHERE tenant = $1 AND app_id = $2 AND env = $3";
+
+/// One step into the index of each app's events; `|| ''` keeps SQLite from the index of acts, where every app's uses
+/// stand together.
+pub(super) const LAST_USES: &str = "SELECT r.app_id, r.env,
+  (SELECT e.at FROM events e WHERE e.tenant = r.tenant AND e.app_id = r.app_id AND e.action || '' = 'app.use'
+   AND e.outcome = 'allowed' ORDER BY e.at DESC, e.seq DESC LIMIT 1)
+  FROM gateway_routes r WHERE r.tenant = $1";

@@ -6,7 +6,9 @@ pub(super) const ENTRY: &str =
 
 pub(super) const ALL: &str =
     "SELECT s.id, s.env, s.owner, s.purpose, s.expires_at, s.hosts, s.attach, s.sensitivity, s.version,
-  s.value_number, s.sealed, s.created_at, s.put_at, s.revoked_at, i.app_name
+  s.value_number, s.sealed, s.created_at, s.put_at, s.revoked_at, i.app_name,
+  (SELECT MAX(e.at) FROM events e WHERE e.tenant = s.tenant AND e.app_id = i.app_id AND e.action = 'secret.use'
+   AND e.outcome = 'allowed' AND e.resource = 'secret/' || s.id || '/' || s.env)
   FROM vault_secrets s JOIN vault_ids i ON i.tenant = s.tenant AND i.id = s.id
   WHERE s.tenant = $1 AND (CAST($2 AS TEXT) IS NULL OR s.id = CAST($2 AS TEXT)) ORDER BY s.id, s.env";
 
@@ -37,9 +39,6 @@ pub(super) const DELETE_OF_APP: &str = "DELETE FROM vault_secrets WHERE tenant =
 pub(super) const FREE_IDS: &str = "DELETE FROM vault_ids WHERE tenant = $1 AND app_id = $2
   AND id NOT IN (SELECT id FROM vault_secrets WHERE tenant = $1)
   AND id NOT IN (SELECT secret_id FROM vault_bindings WHERE tenant = $1)";
-
-pub(super) const LAST_USES: &str = "SELECT resource, MAX(at) FROM events
-  WHERE tenant = $1 AND action = 'secret.use' AND outcome = 'allowed' GROUP BY resource";
 
 pub(super) const USES: &str = "SELECT resource, CAST(COUNT(*) AS BIGINT), MAX(at) FROM events
   WHERE tenant = $1 AND app_id = $2 AND action = 'secret.use' AND outcome = 'allowed' GROUP BY resource ORDER BY resource";

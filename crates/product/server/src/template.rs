@@ -2,10 +2,9 @@
 //!
 //! Refuses a name, team or template that would not pass the gates.
 
-use crate::clean;
 use jiff::civil::Date;
 use model::{Manifest, Problem, ProblemKind, Tier};
-use rust_embed::RustEmbed;
+use rust_embed::Embed;
 use std::{borrow::Cow, collections::BTreeSet};
 
 /// Files that every new app gets, beside those of its template.
@@ -15,28 +14,29 @@ const MANIFEST: &str = "bailiwick.toml";
 /// Where `{{name}}` is replaced; `{{team}}` and `{{expires}}` are, in the manifest alone (`templates/shared/README.md`).
 const NAMED: [&str; 3] = [MANIFEST, "README.md", "AGENTS.md"];
 
-#[derive(RustEmbed)]
+#[derive(Embed)]
 #[folder = "../../../templates"]
 struct Embedded;
 
 /// What a new app is called, and whose it is.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Filling<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) team: &'a str,
-    pub(crate) expires: Date,
+pub struct Filling<'a> {
+    pub name: &'a str,
+    pub team: &'a str,
+    pub expires: Date,
 }
 
 /// One file of a new app.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NewFile {
+pub struct NewFile {
     /// With `/`, below the app's folder.
-    pub(crate) path: String,
-    pub(crate) bytes: Vec<u8>,
+    pub path: String,
+    pub bytes: Vec<u8>,
 }
 
 /// The templates' names, in order.
-pub(crate) fn names() -> BTreeSet<String> {
+#[must_use]
+pub fn names() -> BTreeSet<String> {
     Embedded::iter()
         .filter_map(|path| path.split_once('/').map(|(folder, _)| folder.to_owned()))
         .filter(|folder| folder != SHARED_FOLDER)
@@ -44,7 +44,8 @@ pub(crate) fn names() -> BTreeSet<String> {
 }
 
 /// What a template makes, in a sentence of its README.
-pub(crate) fn says(template: &str) -> String {
+#[must_use]
+pub fn says(template: &str) -> String {
     let readme = Embedded::get(&format!("{template}/README.md"));
     let readme = readme.map(|file| String::from_utf8_lossy(&file.data).into_owned()).unwrap_or_default();
     let mut lines = readme.lines().skip_while(|line| line.is_empty() || line.starts_with('#'));
@@ -53,7 +54,8 @@ pub(crate) fn says(template: &str) -> String {
 }
 
 /// Which tier an app is of as the template makes it.
-pub(crate) fn tier(template: &str, today: Date) -> Option<Tier> {
+#[must_use]
+pub fn tier(template: &str, today: Date) -> Option<Tier> {
     let filling = Filling { name: "sample", team: "people-ops", expires: today };
     let files = files(template, &filling, today).ok()?;
     let manifest = files.iter().find(|file| file.path == MANIFEST)?;
@@ -64,7 +66,7 @@ pub(crate) fn tier(template: &str, today: Date) -> Option<Tier> {
 ///
 /// # Errors
 /// No such template; or a name or team that a manifest may not have.
-pub(crate) fn files(template: &str, filling: &Filling<'_>, today: Date) -> Result<Vec<NewFile>, Problem> {
+pub fn files(template: &str, filling: &Filling<'_>, today: Date) -> Result<Vec<NewFile>, Problem> {
     let names = names();
     if !names.contains(template) {
         return Err(unknown(template, &names));
@@ -115,12 +117,17 @@ fn bad_name(why: &str, fix: &str) -> Problem {
     Problem::new(ProblemKind::Invalid, "manifest.bad_name", "that cannot be a name", why, fix)
 }
 
+/// A name that somebody typed, without what a terminal would act on.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() && *c != '`').collect()
+}
+
 fn unknown(template: &str, names: &BTreeSet<String>) -> Problem {
     let all: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     Problem::new(
         ProblemKind::NotFound,
         "template.unknown",
-        format!("there is no template `{}`", clean::text(template)),
+        format!("there is no template `{}`", plain(template)),
         format!("there are {}", all.join(", ")),
         "`bailiwick templates` says what each is",
     )

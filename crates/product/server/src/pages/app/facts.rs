@@ -1,0 +1,211 @@
+//! What an app's page says of it: what needs attention, what was used and never used, who answers for it, what it keeps.
+
+use super::Seen;
+use crate::{
+    Bailiwick,
+    page::last_day,
+    pages::{
+        parts::{Moment, Said, counted},
+        shell::Viewer,
+    },
+};
+use authority::{AppState, Held, Used, rules};
+use catalog::{AppView, Error};
+use model::{Manifest, PersonId, Timestamp, manifest::SurfaceName};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(30 * 86_400);
+/// More names than that are a group, not people who answer.
+const NAMES_MAX: usize = 8;
+
+/// A sentence that someone should read first.
+pub(super) struct Notice {
+    /// `good`, `warn`, `bad`, or nothing.
+    pub(super) kind: &'static str,
+    pub(super) shape: &'static str,
+    pub(super) text: Said,
+    pub(super) link: Option<(String, &'static str)>,
+}
+
+impl Notice {
+    fn new(kind: &'static str, shape: &'static str, text: impl Into<String>) -> Self {
+        Self { kind, shape, text: Said::new(text), link: None }
+    }
+
+    fn to(self, href: String, label: &'static str) -> Self {
+        Self { link: Some((href, label)), ..self }
+    }
+}
+
+/// The lines of one surface.
+pub(super) struct May {
+    pub(super) title: &'static str,
+    pub(super) lines: Vec<Said>,
+}
+
+/// One thing that it holds, and what it did with it.
+pub(in crate::pages) struct Use {
+    pub(in crate::pages) what: String,
+    pub(in crate::pages) why: Option<Said>,
+    pub(in crate::pages) until: Option<Moment>,
+    /// `12 times`, `3 records`; nothing for what is not counted.
+    pub(in crate::pages) count: String,
+    pub(in crate::pages) last: Option<Moment>,
+    pub(in crate::pages) never: bool,
+}
+
+impl Use {
+    pub(super) fn new(held: Held, used: Option<&Used>, last_request: Option<Timestamp>, now: Timestamp) -> Self {
+        let number = used.map_or(0, |used| used.count);
+        let is_route = held.surface == SurfaceName::Gateway && used.is_some();
+        let last = if is_route { last_request } else { used.and_then(|used| used.last) };
+        let (count, counts) = match held.surface {
+            SurfaceName::Gateway => (String::new(), is_route),
+            SurfaceName::Identity => (format!("{} now", counted(number, "session")), false),
+            SurfaceName::Data => (counted(number, "record"), true),
+            SurfaceName::Vault | SurfaceName::Broker => (counted(number, "time"), true),
+        };
+        let never = counts && number == 0 && last.is_none();
+        Self {
+            count: if never { String::new() } else { count },
+            what: held.item,
+            why: held.why.map(Said::new),
+            until: Moment::opt(held.until, now),
+            last: Moment::opt(last, now),
+            never,
+        }
+    }
+}
+
+/// One field of a collection.
+pub(super) struct Kept {
+    pub(super) collection: String,
+    pub(super) field: String,
+    pub(super) class: &'static str,
+    pub(super) encrypted: bool,
+    pub(super) retain: String,
+}
+
+impl Kept {
+    pub(super) fn of(manifest: &Manifest) -> Vec<Self> {
+        let fields = manifest.data.iter().flat_map(|(collection, kept)| {
+            kept.fields.iter().map(move |(field, declared)| Self {
+                collection: collection.clone(),
+                field: field.clone(),
+                class: declared.class.as_str(),
+                encrypted: declared.class.encrypted(),
+                retain: span(kept.retain),
+            })
+        });
+        let mut fields: Vec<Self> = fields.collect();
+        // The most sensitive first: that is what a reviewer looks for.
+        fields.sort_by_key(|field| !field.encrypted);
+        fields
+    }
+}
+
+fn span(retain: Duration) -> String {
+    let secs = retain.as_secs();
+    match secs {
+        _ if secs >= 86_400 && secs.is_multiple_of(86_400) => counted(secs / 86_400, "day"),
+        _ if secs >= 3_600 && secs.is_multiple_of(3_600) => counted(secs / 3_600, "hour"),
+        _ => counted(secs / 60, "minute"),
+    }
+}
+
+/// Who is asked when something is wrong.
+pub(super) struct Answers {
+    pub(super) team: String,
+    pub(super) people: Vec<String>,
+    pub(super) more: usize,
+    pub(super) deployed_by: String,
+    pub(super) deployed: Option<Moment>,
+}
+
+impl Bailiwick {
+    pub(crate) fn name_of(&self, person: Option<&PersonId>) -> String {
+        match person {
+            None => "machine".to_owned(),
+            Some(id) => self.identity.person(id).map_or_else(|| id.to_string(), |person| person.email.clone()),
+        }
+    }
+
+    pub(super) async fn answers(&self, app: &AppView, now: Timestamp) -> Result<Answers, Error> {
+        let releases = self.catalog.releases(&app.app_id).await?;
+        let live = releases.iter().find(|release| release.live).or_else(|| releases.first());
+        let facts = self.authority.facts(&self.tenant);
+        let team = facts.people.values().filter(|person| person.enabled && person.is_in(&app.team));
+        let mut people: Vec<String> = team.map(|person| person.email.to_string()).collect();
+        people.sort();
+        let more = people.len().saturating_sub(NAMES_MAX);
+        people.truncate(NAMES_MAX);
+        Ok(Answers {
+            team: app.team.to_string(),
+            people,
+            more,
+            deployed_by: live.map(|release| self.name_of(release.by.as_ref())).unwrap_or_default(),
+            deployed: live.map(|release| Moment::new(release.created_at, now)),
+        })
+    }
+
+    /// What needs attention, the worst first.
+    pub(super) async fn notices(&self, viewer: &Viewer, seen: &Seen) -> Result<Vec<Notice>, Error> {
+        let (app, now) = (&seen.app, self.clock.now());
+        let mut notices = Vec::new();
+        let Some(env) = app.environments.last() else { return Ok(notices) };
+        match env.state {
+            AppState::Revoked => {
+                let receipts = format!("/apps/{}/receipts/latest", app.app);
+                let text = "It is switched off. Nothing of it runs, and nothing that was issued to it works.";
+                notices.push(Notice::new("bad", "off", text).to(receipts, "The receipt"));
+            }
+            AppState::Expired => {
+                let text = format!(
+                    "It is past its last day, {}, and does not serve. Its team can deploy it again with a later `expires`.",
+                    last_day(env.expires_at)
+                );
+                notices.push(Notice::new("bad", "expired", text));
+            }
+            AppState::Retired => {
+                notices.push(Notice::new(
+                    "",
+                    "retired",
+                    "It was ended for good. Its data is deleted; its name stays taken.",
+                ));
+            }
+            AppState::Waiting | AppState::Live => {}
+        }
+        if viewer.may(&rules::REQUEST_LIST, None)
+            && let Some(request) = self.catalog.waiting_request(&app.app_id).await?
+        {
+            let text = "A release of it waits for a person's yes.";
+            notices
+                .push(Notice::new("warn", "waiting", text).to(format!("/requests/{request}"), "Look at the request"));
+        }
+        if env.state == AppState::Live {
+            if env.expires_at <= now.plus(SOON) {
+                let text = format!(
+                    "Its last day is {}: {}.",
+                    last_day(env.expires_at),
+                    Moment::new(env.expires_at, now).relative
+                );
+                notices.push(Notice::new("warn", "waiting", text));
+            }
+            if let Some(manifest) = &seen.manifest {
+                for (secret, version) in self.catalog.secrets_of(manifest, env.env).await? {
+                    if version == 0 {
+                        let text = format!("Nobody has put the secret `{secret}` yet: calls that need it are refused.");
+                        notices.push(Notice::new("warn", "failed", text));
+                    }
+                }
+            }
+        }
+        if env.state != AppState::Retired
+            && self.identity.group_sizes().get(&app.team).copied().unwrap_or_default() == 0
+        {
+            let text = format!("Nobody is in its team, `{}`: nobody answers for it.", app.team);
+            notices.push(Notice::new("warn", "failed", text));
+        }
+        Ok(notices)
+    }
+}

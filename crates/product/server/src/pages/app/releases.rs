@@ -1,0 +1,73 @@
+//! The releases of an app: what each changed, and the way back to an earlier one.
+
+use super::{Head, Side};
+use crate::{
+    Bailiwick,
+    page::{Page, html},
+    pages::{
+        parts::{DiffLine, Moment},
+        shell::{Here, Shell, Visit},
+    },
+};
+use askama::Template;
+use authority::rules;
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+};
+use std::sync::Arc;
+
+#[derive(Template)]
+#[template(path = "app_releases.html")]
+struct Releases {
+    shell: Shell,
+    head: Head,
+    releases: Vec<Line>,
+    command: String,
+}
+
+struct Line {
+    number: u32,
+    env: String,
+    live: bool,
+    tier: &'static str,
+    at: Moment,
+    by: String,
+    digest: String,
+    compared_with: Option<u32>,
+    changes: Vec<DiffLine>,
+    /// Whether it may serve again by a button.
+    back: bool,
+}
+
+pub(in crate::pages) async fn releases(
+    State(server): State<Arc<Bailiwick>>,
+    Path(name): Path<String>,
+    visit: Visit,
+) -> Page {
+    let seen = server.look_at(&visit, &name).await?;
+    let (app, now) = (&seen.app, server.clock.now());
+    let serves =
+        |env| app.environments.iter().any(|known| known.env == env && known.state == authority::AppState::Live);
+    let may = visit.viewer.may(&rules::RELEASE_ROLLBACK, Some(&app.team));
+    let releases = server.catalog.releases(&app.app_id).await?;
+    let line = |release: &catalog::ReleaseView| Line {
+        number: release.release.0,
+        env: release.env.to_string(),
+        live: release.live,
+        tier: release.tier.as_str(),
+        at: Moment::new(release.created_at, now),
+        by: server.name_of(release.by.as_ref()),
+        digest: release.digest.clone(),
+        compared_with: release.compared_with.map(|number| number.0),
+        changes: release.changes.iter().map(DiffLine::from).collect(),
+        back: may && !release.live && serves(release.env),
+    };
+    let page = Releases {
+        shell: visit.viewer.shell_about(Here::Apps, Some(&app.app)),
+        head: Head::new(&visit.viewer, app, Side::Releases),
+        releases: releases.iter().map(line).collect(),
+        command: format!("bailiwick rollback {name} --to RELEASE"),
+    };
+    Ok(html(StatusCode::OK, &page))
+}

@@ -1,0 +1,272 @@
+//! All apps: who owns each, whether it is all right, and which should worry whoever looks after them.
+//!
+//! Made from memory alone, so that five thousand apps are one quick page.
+
+use super::{
+    parts::{Choice, Moment, Pager, choices, query, thousands},
+    shell::{Here, Read, Shell, Viewer, Visit},
+    word,
+};
+use crate::{
+    Bailiwick,
+    page::{Page, html, last_day},
+};
+use askama::Template;
+use authority::{AppRef, rules};
+use axum::{extract::State, http::StatusCode};
+use catalog::AppView;
+use model::{Class, Env, Group, Tier, Timestamp};
+use serde::Deserialize;
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
+
+const PAGE: usize = 50;
+const SOON: Duration = Duration::from_secs(30 * 86_400);
+/// An app that nobody used for so long is idle.
+const IDLE: Duration = Duration::from_secs(30 * 86_400);
+
+const STATES: [(&str, &str); 6] = [
+    ("", "any state"),
+    ("live", "live"),
+    ("waiting", "waiting"),
+    ("expired", "expired"),
+    ("revoked", "revoked"),
+    ("retired", "retired"),
+];
+const TIERS: [(&str, &str); 4] = [("", "any tier"), ("low", "low"), ("medium", "medium"), ("high", "high")];
+const CLASSES: [(&str, &str); 6] = [
+    ("", "any class"),
+    ("public", "public"),
+    ("internal", "internal"),
+    ("personal", "personal"),
+    ("confidential", "confidential"),
+    ("restricted", "restricted"),
+];
+const SORTS: [(&str, &str); 4] =
+    [("", "newest first"), ("name", "by name"), ("expires", "what expires first"), ("used", "least used first")];
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Which {
+    q: String,
+    state: String,
+    tier: String,
+    class: String,
+    worry: String,
+    sort: String,
+    page: String,
+}
+
+/// What should worry someone; each is a filter and a count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Worry {
+    Waiting,
+    Soon,
+    Expired,
+    Unused,
+    Idle,
+    Ownerless,
+    High,
+    Off,
+}
+
+impl Worry {
+    const ALL: [(Self, &'static str, &'static str); 8] = [
+        (Self::Waiting, "waiting", "wait for a yes"),
+        (Self::Soon, "soon", "expire within 30 days"),
+        (Self::Expired, "expired", "expired"),
+        (Self::Unused, "unused", "live, never used"),
+        (Self::Idle, "idle", "idle for 30 days"),
+        (Self::Ownerless, "ownerless", "nobody in the team"),
+        (Self::High, "high", "high tier"),
+        (Self::Off, "off", "switched off"),
+    ];
+
+    fn holds(self, row: &Row, now: Timestamp) -> bool {
+        let live = row.state == "live";
+        match self {
+            Self::Waiting => row.state == "waiting",
+            Self::Soon => live && row.expires_at <= now.plus(SOON),
+            Self::Expired => row.state == "expired",
+            Self::Unused => live && row.last_used.is_none(),
+            Self::Idle => live && row.last_used.is_some_and(|at| now.since(at) >= IDLE),
+            Self::Ownerless => row.state != "retired" && row.team_size == 0,
+            Self::High => row.state != "retired" && row.tier == Some(Tier::High),
+            Self::Off => row.state == "revoked",
+        }
+    }
+}
+
+/// One app, as the list judges and shows it.
+struct Row {
+    app: AppView,
+    state: &'static str,
+    tier: Option<Tier>,
+    class: Option<Class>,
+    expires_at: Timestamp,
+    last_used: Option<Timestamp>,
+    team_size: usize,
+}
+
+struct Line {
+    name: String,
+    says: String,
+    team: String,
+    ownerless: bool,
+    state: &'static str,
+    tier: &'static str,
+    class: &'static str,
+    used: Option<Moment>,
+    expires: Option<(String, Moment, bool)>,
+}
+
+struct Count {
+    href: String,
+    number: String,
+    says: &'static str,
+    zero: bool,
+    here: bool,
+}
+
+#[derive(Template)]
+#[template(path = "apps.html")]
+struct Apps {
+    shell: Shell,
+    lead: String,
+    q: String,
+    worry: String,
+    states: Vec<Choice>,
+    tiers: Vec<Choice>,
+    classes: Vec<Choice>,
+    sorts: Vec<Choice>,
+    counts: Vec<Count>,
+    any: bool,
+    may_see: bool,
+    filtered: bool,
+    lines: Vec<Line>,
+    pager: Pager,
+}
+
+pub(super) async fn list(State(server): State<Arc<Bailiwick>>, Read(which): Read<Which>, visit: Visit) -> Page {
+    let now = server.clock.now();
+    let sizes = server.identity.group_sizes();
+    let rows: Vec<Row> = server
+        .apps(&visit.asked)
+        .await?
+        .into_iter()
+        .filter_map(|app| row(&server, &visit.viewer, &sizes, app))
+        .collect();
+    let (counts, lead) = (counts(&rows, &which, now), lead(&rows));
+    let any = !rows.is_empty();
+    let mut rows: Vec<Row> = rows.into_iter().filter(|row| which.takes(row, now)).collect();
+    sort(&mut rows, &which.sort);
+    let total = rows.len();
+    let page = which.page.parse().unwrap_or(1).clamp(1, 1 + total.saturating_sub(1) / PAGE);
+    let pager = Pager::of(total, page, PAGE, |page| which.href(&[("page", &page.to_string())]));
+    let lines = rows.into_iter().skip((page - 1) * PAGE).take(PAGE).map(|row| line(row, now)).collect();
+    let page = Apps {
+        shell: visit.viewer.shell(Here::Apps),
+        lead,
+        states: choices(&STATES, &which.state),
+        tiers: choices(&TIERS, &which.tier),
+        classes: choices(&CLASSES, &which.class),
+        sorts: choices(&SORTS, &which.sort),
+        filtered: !which.href(&[]).ends_with('?'),
+        q: which.q,
+        worry: which.worry,
+        counts,
+        any,
+        may_see: visit.viewer.may(&rules::APP_SEE, None),
+        lines,
+        pager,
+    };
+    Ok(html(StatusCode::OK, &page))
+}
+
+fn row(server: &Bailiwick, viewer: &Viewer, sizes: &BTreeMap<Group, usize>, app: AppView) -> Option<Row> {
+    if !viewer.may(&rules::APP_SEE, Some(&app.team)) {
+        return None;
+    }
+    let env = app.environments.last();
+    let last = |env: Env| server.gateway.last_used(&AppRef { id: app.app_id.clone(), env });
+    Some(Row {
+        state: word(&app),
+        tier: env.and_then(|env| env.tier),
+        class: env.and_then(|env| env.class),
+        expires_at: env.map_or(app.created_at, |env| env.expires_at),
+        last_used: app.environments.iter().filter_map(|env| last(env.env)).max(),
+        team_size: sizes.get(&app.team).copied().unwrap_or_default(),
+        app,
+    })
+}
+
+fn sort(rows: &mut [Row], by: &str) {
+    match by {
+        "name" => rows.sort_by(|one, other| one.app.app.cmp(&other.app.app)),
+        // What serves comes before what does not any more.
+        "expires" => rows.sort_by_key(|row| (row.state != "live", row.expires_at)),
+        "used" => rows.sort_by_key(|row| (row.state != "live", row.last_used)),
+        _ => rows.sort_by_key(|row| Reverse(row.app.created_at)),
+    }
+}
+
+impl Which {
+    fn takes(&self, row: &Row, now: Timestamp) -> bool {
+        let q = self.q.trim().to_lowercase();
+        let said = [row.app.app.as_str(), row.app.team.as_str(), row.app.purpose.as_deref().unwrap_or_default()];
+        let worry = Worry::ALL.iter().find(|(_, name, _)| *name == self.worry);
+        (q.is_empty() || said.iter().any(|text| text.to_lowercase().contains(&q)))
+            && (self.state.is_empty() || self.state == row.state)
+            && (self.tier.is_empty() || row.tier.is_some_and(|tier| tier.as_str() == self.tier))
+            && (self.class.is_empty() || row.class.is_some_and(|class| class.as_str() == self.class))
+            && worry.is_none_or(|(worry, ..)| worry.holds(row, now))
+    }
+
+    /// The same list, with something else besides.
+    fn href(&self, more: &[(&str, &str)]) -> String {
+        let mine = [
+            ("q", self.q.as_str()),
+            ("state", &self.state),
+            ("tier", &self.tier),
+            ("class", &self.class),
+            ("worry", &self.worry),
+            ("sort", &self.sort),
+        ];
+        let pairs: Vec<(&str, &str)> = mine
+            .into_iter()
+            .filter(|(key, _)| more.iter().all(|(other, _)| other != key))
+            .chain(more.iter().copied())
+            .collect();
+        format!("/apps?{}", query(&pairs))
+    }
+}
+
+fn counts(rows: &[Row], which: &Which, now: Timestamp) -> Vec<Count> {
+    let count = |(worry, name, says): &(Worry, &'static str, &'static str)| {
+        let number = rows.iter().filter(|row| worry.holds(row, now)).count();
+        let here = which.worry == *name;
+        let to = if here { "" } else { *name };
+        Count { href: which.href(&[("worry", to)]), number: thousands(number), says: *says, zero: number == 0, here }
+    };
+    Worry::ALL.iter().map(count).collect()
+}
+
+fn lead(rows: &[Row]) -> String {
+    let live = rows.iter().filter(|row| row.state == "live").count();
+    format!("{} of {} serve now.", thousands(live), thousands(rows.len()))
+}
+
+fn line(row: Row, now: Timestamp) -> Line {
+    let ends = matches!(row.state, "live" | "expired" | "waiting");
+    let soon = row.state == "live" && row.expires_at <= now.plus(SOON);
+    Line {
+        says: row.app.purpose.unwrap_or_else(|| "Nothing of it was live yet.".to_owned()),
+        team: row.app.team.to_string(),
+        ownerless: row.team_size == 0,
+        state: row.state,
+        tier: row.tier.map_or("—", Tier::as_str),
+        class: row.class.map_or("—", Class::as_str),
+        used: Moment::opt(row.last_used, now),
+        expires: ends.then(|| (last_day(row.expires_at), Moment::new(row.expires_at, now), soon)),
+        name: row.app.app,
+    }
+}

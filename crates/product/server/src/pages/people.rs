@@ -1,0 +1,266 @@
+//! People: who is here, in which groups, and whether their account is on. A link is shown once.
+
+use super::{
+    done::Done,
+    parts::{Moment, Pager, Said, query, quoted},
+    shell::{Here, Read, Shell, Visit},
+};
+use crate::{
+    Bailiwick,
+    page::{Page, Trouble, html},
+};
+use askama::Template;
+use authority::{Role, rules};
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+};
+use identity::{ListPeople, Person};
+use model::{Group, PersonId, Problem, ProblemKind};
+use serde::Deserialize;
+use std::{collections::BTreeSet, sync::Arc};
+
+const PAGE: usize = 100;
+/// More groups than that are named, not ticked.
+const TICKS_MAX: usize = 24;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Which {
+    q: String,
+    group: String,
+    page: String,
+}
+
+#[derive(Template)]
+#[template(path = "people.html")]
+struct People {
+    shell: Shell,
+    which: Which,
+    lead: String,
+    ticks: Vec<Tick>,
+    may_add: bool,
+    lines: Vec<Line>,
+    pager: Pager,
+}
+
+struct Line {
+    id: String,
+    email: String,
+    roles: String,
+    groups: String,
+    state: &'static str,
+    since: Moment,
+}
+
+/// A group that can be ticked.
+struct Tick {
+    name: String,
+    /// What it lets one do, if it carries a role.
+    says: &'static str,
+    size: usize,
+    on: bool,
+}
+
+const fn carries(role: Role) -> &'static str {
+    match role {
+        Role::Builder => "deploys for their teams",
+        Role::Reviewer => "approves, revokes",
+        Role::Operator => "people, secrets, restore",
+        Role::Auditor => "reads the record",
+    }
+}
+
+fn role_of(group: &Group) -> Option<Role> {
+    Role::ALL.into_iter().find(|role| role.group() == group.as_str())
+}
+
+fn ticks(server: &Bailiwick, on: &[Group]) -> Vec<Tick> {
+    let sizes = server.identity.group_sizes();
+    let size = |group: &str| sizes.iter().find(|(known, _)| known.as_str() == group).map_or(0, |(_, size)| *size);
+    let carrying = Role::ALL.into_iter().map(|role| (role.group().to_owned(), carries(role)));
+    let own = sizes.keys().chain(on).filter(|group| role_of(group).is_none()).collect::<BTreeSet<_>>();
+    let own = own.into_iter().take(TICKS_MAX).map(|group| (group.to_string(), ""));
+    let tick = |(name, says): (String, &'static str)| Tick {
+        size: size(&name),
+        on: on.iter().any(|group| group.as_str() == name),
+        name,
+        says,
+    };
+    carrying.chain(own).map(tick).collect()
+}
+
+pub(super) async fn list(State(server): State<Arc<Bailiwick>>, Read(which): Read<Which>, visit: Visit) -> Page {
+    let now = server.clock.now();
+    let permit = server.allowed(&visit.asked, ListPeople { tenant: server.tenant.clone() }).await?;
+    let all = server.identity.list(permit)?;
+    let (count, on) = (all.len(), all.iter().filter(|person| person.enabled).count());
+    let q = which.q.trim().to_lowercase();
+    let wanted: Vec<Person> = all
+        .into_iter()
+        .filter(|person| {
+            q.is_empty()
+                || person.email.contains(&q)
+                || person.name.as_deref().is_some_and(|name| name.to_lowercase().contains(&q))
+        })
+        .filter(|person| which.group.is_empty() || person.groups.iter().any(|group| group.as_str() == which.group))
+        .collect();
+    let total = wanted.len();
+    let page = which.page.parse().unwrap_or(1).clamp(1, 1 + total.saturating_sub(1) / PAGE);
+    let pager = Pager::of(total, page, PAGE, |page| {
+        format!("/people?{}", query(&[("q", &which.q), ("group", &which.group), ("page", &page.to_string())]))
+    });
+    let line = |person: &Person| Line {
+        id: person.id.to_string(),
+        email: person.email.clone(),
+        roles: names(person.groups.iter().filter(|group| role_of(group).is_some())),
+        groups: names(person.groups.iter().filter(|group| role_of(group).is_none())),
+        state: if person.enabled { "active" } else { "disabled" },
+        since: Moment::new(person.created_at, now),
+    };
+    let shown = People {
+        shell: visit.viewer.shell(Here::People),
+        lead: format!("{on} of {count} can sign in."),
+        ticks: ticks(&server, &[]),
+        may_add: visit.viewer.may(&rules::PERSON_ADD, None),
+        lines: wanted.iter().skip((page - 1) * PAGE).take(PAGE).map(line).collect(),
+        pager,
+        which,
+    };
+    Ok(html(StatusCode::OK, &shown))
+}
+
+fn names<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
+    groups.map(AsRef::as_ref).collect::<Vec<&str>>().join(", ")
+}
+
+#[derive(Template)]
+#[template(path = "person.html")]
+struct PersonPage {
+    shell: Shell,
+    id: String,
+    email: String,
+    state: &'static str,
+    roles: String,
+    groups: String,
+    since: Moment,
+    ticks: Vec<Tick>,
+    may_change: bool,
+    may_disable: bool,
+    own: bool,
+    command: String,
+}
+
+pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, visit: Visit) -> Page {
+    let (viewer, now) = (&visit.viewer, server.clock.now());
+    let permit = server.allowed(&visit.asked, ListPeople { tenant: server.tenant.clone() }).await?;
+    let all = server.identity.list(permit)?;
+    let person = all.into_iter().find(|person| person.id.as_str() == id).ok_or_else(|| Trouble(unknown()))?;
+    let page = PersonPage {
+        shell: viewer.shell(Here::People),
+        state: if person.enabled { "active" } else { "disabled" },
+        roles: names(person.groups.iter().filter(|group| role_of(group).is_some())),
+        groups: names(person.groups.iter().filter(|group| role_of(group).is_none())),
+        since: Moment::new(person.created_at, now),
+        ticks: ticks(&server, &person.groups),
+        may_change: person.enabled && viewer.may(&rules::PERSON_GROUPS, None),
+        may_disable: person.enabled && viewer.may(&rules::PERSON_DISABLE, None),
+        own: person.id == viewer.id,
+        command: format!("bailiwick people groups {} --join GROUP --leave GROUP", quoted(&person.email)),
+        email: person.email,
+        id,
+    };
+    Ok(html(StatusCode::OK, &page))
+}
+
+fn unknown() -> Problem {
+    let what = "there is nobody of that id";
+    Problem::new(
+        ProblemKind::NotFound,
+        "person.unknown",
+        what,
+        "nobody of it was added here",
+        "look at the list of people",
+    )
+}
+
+/// Ticked groups, and those that were typed.
+fn wanted_groups(visit: &Visit) -> BTreeSet<Group> {
+    let form = visit.asked.form();
+    let ticked = form.iter().filter(|(key, _)| key == "group").map(|(_, value)| value.as_str());
+    let typed = form.iter().filter(|(key, _)| key == "other").flat_map(|(_, value)| value.split([',', ' ']));
+    ticked.chain(typed).map(str::trim).filter(|name| !name.is_empty()).map(Group::new).collect()
+}
+
+pub(super) async fn add(State(server): State<Arc<Bailiwick>>, visit: Visit) -> Page {
+    let email = visit.asked.field("email");
+    let groups = wanted_groups(&visit);
+    let flags: Vec<String> = groups.iter().map(|group| format!(" --group {group}")).collect();
+    let added = server.add_person(&visit.asked, email, groups).await?;
+    let person = &added.person;
+    let lead =
+        format!("`{}` is in {}. Give them the link by a way that only they read.", person.email, said(&person.groups));
+    let hint = format!(
+        "It works once, until {}, and is never shown again. It opens a page that says who they will become.",
+        Moment::new(added.expires_at, server.clock.now()).exact
+    );
+    let done = Done::new(&visit.viewer, Here::People, "a link to sign in with", lead)
+        .below("/people", "People")
+        .once("The link", added.link.clone(), hint)
+        .link(format!("/people/{}", person.id), person.email.clone())
+        .link("/people", "People")
+        .command(format!("bailiwick people add {}{}", quoted(&person.email), flags.concat()));
+    Ok(done.page())
+}
+
+fn said(groups: &[Group]) -> String {
+    match groups {
+        [] => "no group".to_owned(),
+        groups => groups.iter().map(|group| format!("`{group}`")).collect::<Vec<_>>().join(", "),
+    }
+}
+
+pub(super) async fn groups(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, visit: Visit) -> Page {
+    let person = PersonId::new(id.as_str());
+    let before: BTreeSet<Group> =
+        server.identity.person(&person).map(|person| person.groups.iter().cloned().collect()).unwrap_or_default();
+    let wanted = wanted_groups(&visit);
+    // Groups that the form did not show are left alone.
+    let shown: BTreeSet<Group> = ticks(&server, &before.iter().cloned().collect::<Vec<_>>())
+        .into_iter()
+        .map(|tick| Group::new(tick.name))
+        .collect();
+    let join: BTreeSet<Group> = wanted.difference(&before).cloned().collect();
+    let leave: BTreeSet<Group> = before.difference(&wanted).filter(|group| shown.contains(*group)).cloned().collect();
+    let lines: Vec<Said> = join
+        .iter()
+        .map(|group| Said::new(format!("joined `{group}`")))
+        .chain(leave.iter().map(|group| Said::new(format!("left `{group}`"))))
+        .collect();
+    let changed = server.change_groups(&visit.asked, person, join, leave).await?;
+    let lead = format!(
+        "`{}` is in {} now. What follows from it holds from this moment on.",
+        changed.email,
+        said(&changed.groups)
+    );
+    let done = Done::new(&visit.viewer, Here::People, "groups changed", lead)
+        .below("/people", "People")
+        .lines(lines)
+        .link(format!("/people/{id}"), changed.email.clone())
+        .link("/people", "People")
+        .command(format!("bailiwick people groups {} --join GROUP --leave GROUP", quoted(&changed.email)));
+    Ok(done.page())
+}
+
+pub(super) async fn disable(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, visit: Visit) -> Page {
+    let done = server.disable_person(&visit.asked, PersonId::new(id)).await?;
+    let (person, event) = (done.person, done.event);
+    let lead = format!("Every session, token and link of `{}` ended, everywhere. The account stays off.", person.email);
+    let done = Done::new(&visit.viewer, Here::People, "the account is off", lead)
+        .state("disabled")
+        .event(Some(&event))
+        .below("/people", "People")
+        .link("/people", "People")
+        .command(format!("bailiwick people disable {}", quoted(&person.email)));
+    Ok(done.page())
+}

@@ -1,0 +1,311 @@
+//! The record: what was done, by whom, on what. Search, one event with its proof, the export.
+
+use super::{
+    parts::{Choice, Moment, Pager, Said, Tab, choices, query, quoted},
+    shell::{Here, Read, Shell, Visit},
+};
+use crate::{
+    Bailiwick,
+    api::{Found, WhichEvents},
+    page::{Page, Trouble, html},
+};
+use askama::Template;
+use authority::{ACTS, Rule};
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+};
+use model::{Problem, ProblemKind, Timestamp};
+use serde::Deserialize;
+use serde_json::Value;
+use std::{sync::Arc, time::Duration};
+
+/// The check that `docs/auditors.md` gives, for whoever has Python and nothing else.
+const PROVE: &str = include_str!("../../templates/prove.py");
+const PAGE: u32 = 50;
+const OUTCOMES: [(&str, &str); 4] =
+    [("", "any outcome"), ("allowed", "allowed"), ("denied", "denied"), ("failed", "failed")];
+const DAY: Duration = Duration::from_secs(86_400);
+/// Questions that are asked again and again; each is an address, and so is any other search.
+const SAVED: [(&str, &str, &str); 6] = [
+    ("Refused", "outcome", "denied"),
+    ("Switched off", "action", "app.revoke"),
+    ("Approved", "action", "release.approve"),
+    ("Deployed", "action", "app.deploy"),
+    ("Secrets stored", "action", "secret.put"),
+    ("Groups changed", "action", "person.groups"),
+];
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Which {
+    person: String,
+    app: String,
+    action: String,
+    outcome: String,
+    secret: String,
+    resource: String,
+    trace: String,
+    since: String,
+    until: String,
+    after: String,
+}
+
+#[derive(Template)]
+#[template(path = "record.html")]
+struct Record {
+    shell: Shell,
+    which: Which,
+    more: bool,
+    acts: Vec<Choice>,
+    outcomes: Vec<Choice>,
+    saved: Vec<Tab>,
+    filtered: bool,
+    lines: Vec<Line>,
+    pager: Pager,
+    command: String,
+}
+
+struct Line {
+    id: String,
+    at: Moment,
+    who: String,
+    what: &'static str,
+    action: String,
+    on: String,
+    outcome: String,
+    exception: bool,
+    why: String,
+}
+
+pub(super) async fn search(State(server): State<Arc<Bailiwick>>, Read(which): Read<Which>, visit: Visit) -> Page {
+    let now = server.clock.now();
+    let Found { events, next } = server.search(&visit.asked, which.wanted()?).await?;
+    let next = next.map(|next| which.href(&[("after", &next.to_string())]));
+    let before = (!which.after.is_empty()).then(|| which.href(&[("after", "")]));
+    let href = which.href(&[("after", "")]);
+    let page = Record {
+        shell: visit.viewer.shell(Here::Record),
+        more: [&which.secret, &which.resource, &which.trace, &which.since, &which.until]
+            .iter()
+            .any(|text| !text.is_empty()),
+        acts: acts(&which.action),
+        outcomes: choices(&OUTCOMES, &which.outcome),
+        saved: saved(&which, now),
+        filtered: !href.ends_with('?'),
+        lines: events.iter().map(|event| line(event, now)).collect(),
+        pager: Pager { range: String::new(), before, next },
+        command: command(&which),
+        which,
+    };
+    Ok(html(StatusCode::OK, &page))
+}
+
+impl Which {
+    fn wanted(&self) -> Result<WhichEvents, Trouble> {
+        let given = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
+        Ok(WhichEvents {
+            app: given(&self.app),
+            person: given(&self.person),
+            action: given(&self.action),
+            outcome: given(&self.outcome),
+            trace: given(&self.trace),
+            secret: given(&self.secret),
+            resource: given(&self.resource),
+            since: given(&self.since).map(|text| utc(&text, ":00Z")),
+            until: given(&self.until).map(|text| utc(&text, ":59.999Z")),
+            limit: Some(PAGE),
+            after: given(&self.after).map(|text| text.parse().map_err(|_| Trouble(no_place()))).transpose()?,
+        })
+    }
+
+    fn href(&self, more: &[(&str, &str)]) -> String {
+        let mine = [
+            ("person", self.person.as_str()),
+            ("app", &self.app),
+            ("action", &self.action),
+            ("outcome", &self.outcome),
+            ("secret", &self.secret),
+            ("resource", &self.resource),
+            ("trace", &self.trace),
+            ("since", &self.since),
+            ("until", &self.until),
+            ("after", &self.after),
+        ];
+        let kept = mine.into_iter().filter(|(key, _)| more.iter().all(|(other, _)| other != key));
+        let pairs: Vec<(&str, &str)> = kept.chain(more.iter().copied()).collect();
+        format!("/record?{}", query(&pairs))
+    }
+}
+
+/// What a browser's date field says, as a time: `2026-11-23T08:00` is UTC.
+fn utc(text: &str, rest: &str) -> String {
+    if text.len() == "2026-11-23T08:00".len() { format!("{text}{rest}") } else { text.to_owned() }
+}
+
+fn no_place() -> Problem {
+    let what = "that is no place in the record";
+    Problem::new(ProblemKind::Invalid, "request.after", what, "the address was changed", "search anew")
+}
+
+fn acts(chosen: &str) -> Vec<Choice> {
+    let any = Choice { value: "", label: "any act", chosen: chosen.is_empty() };
+    let act = |rule: &&'static Rule| Choice { value: rule.name, label: rule.says, chosen: rule.name == chosen };
+    std::iter::once(any).chain(ACTS.iter().map(act)).collect()
+}
+
+fn saved(which: &Which, now: Timestamp) -> Vec<Tab> {
+    let week = now.minus(DAY * 7).to_string().chars().take(16).collect::<String>();
+    let recent = Tab::new(format!("/record?{}", query(&[("since", &week)])), "The last 7 days", which.since == week);
+    let tab = |(label, key, value): &(&str, &str, &str)| {
+        let here = match *key {
+            "outcome" => which.outcome == *value,
+            _ => which.action == *value,
+        };
+        Tab::new(format!("/record?{}", query(&[(*key, *value)])), *label, here)
+    };
+    SAVED.iter().map(tab).chain([recent]).collect()
+}
+
+fn text<'a>(event: &'a Value, field: &str) -> &'a str {
+    event.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn when(event: &Value, now: Timestamp) -> Moment {
+    Moment::new(text(event, "timestamp").parse().unwrap_or(now), now)
+}
+
+/// Outermost first: an app for a person reads 'app/poll (prod) for ana@example.test'.
+fn who(event: &Value) -> String {
+    let chain = event.get("actor").and_then(Value::as_array);
+    let actors: Vec<&str> = chain.into_iter().flatten().filter_map(Value::as_str).collect();
+    let actors: Vec<&str> = actors.iter().map(|actor| actor.strip_prefix("person:").unwrap_or(actor)).collect();
+    if actors.is_empty() { "(erased)".to_owned() } else { actors.join(" for ") }
+}
+
+fn says(action: &str) -> &'static str {
+    ACTS.iter().find(|rule| rule.name == action).map_or("", |rule| rule.says)
+}
+
+fn line(event: &Value, now: Timestamp) -> Line {
+    let action = text(event, "action");
+    Line {
+        id: text(event, "id").to_owned(),
+        at: when(event, now),
+        who: who(event),
+        what: says(action),
+        action: action.to_owned(),
+        on: text(event, "resource").to_owned(),
+        outcome: text(event, "outcome").to_owned(),
+        exception: event.get("exception").is_some_and(|exception| !exception.is_null()),
+        why: text(event, "why").to_owned(),
+    }
+}
+
+fn command(which: &Which) -> String {
+    let mut command = "bailiwick audit list".to_owned();
+    for (flag, value) in [
+        ("--person", &which.person),
+        ("--app", &which.app),
+        ("--action", &which.action),
+        ("--outcome", &which.outcome),
+        ("--trace", &which.trace),
+        ("--since", &which.since),
+        ("--until", &which.until),
+    ] {
+        if !value.is_empty() {
+            command.push_str(&format!(" {flag} {}", quoted(value)));
+        }
+    }
+    command
+}
+
+#[derive(Template)]
+#[template(path = "event.html")]
+struct EventPage {
+    shell: Shell,
+    title: Said,
+    outcome: String,
+    lead: String,
+    exception: bool,
+    at: Moment,
+    facts: Vec<(&'static str, String)>,
+    links: Vec<Tab>,
+    id: String,
+    trace: String,
+    detail: String,
+    proof: Option<Proof>,
+    command: String,
+}
+
+/// That the log holds exactly these bytes.
+struct Proof {
+    index: u64,
+    size: String,
+    hashes: usize,
+    leaf: String,
+    body: String,
+    checkpoint: String,
+    key: String,
+}
+
+/// One event, and its proof.
+pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, visit: Visit) -> Page {
+    let now = server.clock.now();
+    let event = server.read_event(&visit.asked, &id).await?;
+    let proof = server.prove(&visit.asked, &id).await?;
+    let action = text(&event, "action").to_owned();
+    let from = event.get("from");
+    let origin =
+        |field: &str| from.and_then(|from| from.get(field)).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let facts = [
+        ("Who", who(&event)),
+        ("On", text(&event, "resource").to_owned()),
+        ("Why", text(&event, "why").to_owned()),
+        ("Environment", text(&event, "env").to_owned()),
+        ("From", origin("ip")),
+        ("Device", origin("device")),
+        ("Durability", text(&event, "durability").to_owned()),
+    ];
+    let mut links = Vec::new();
+    for (field, label) in [
+        ("app", "Everything of this app"),
+        ("user", "Everything of this person"),
+        ("trace_id", "Everything of this request"),
+    ] {
+        let key = match field {
+            "user" => "person",
+            "trace_id" => "trace",
+            other => other,
+        };
+        let value = text(&event, field);
+        if !value.is_empty() {
+            links.push(Tab::new(format!("/record?{}", query(&[(key, value)])), label, false));
+        }
+    }
+    let detail = event.get("detail").filter(|detail| !detail.is_null());
+    let page = EventPage {
+        shell: visit.viewer.shell(Here::Record),
+        title: Said::sentence(if says(&action).is_empty() { &action } else { says(&action) }),
+        outcome: text(&event, "outcome").to_owned(),
+        lead: format!("{action}, by {}", who(&event)),
+        exception: event.get("exception").is_some_and(|exception| !exception.is_null()),
+        at: when(&event, now),
+        facts: facts.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
+        links,
+        trace: text(&event, "trace_id").to_owned(),
+        detail: detail.and_then(|detail| serde_json::to_string_pretty(detail).ok()).unwrap_or_default(),
+        proof: Some(Proof {
+            index: proof.index,
+            size: proof.checkpoint.lines().nth(1).unwrap_or_default().to_owned(),
+            hashes: proof.hashes.len(),
+            leaf: proof.leaf.to_string(),
+            body: proof.body.clone().unwrap_or_default(),
+            checkpoint: proof.checkpoint.clone(),
+            key: proof.key.to_string(),
+        }),
+        command: format!("bailiwick audit show {id}"),
+        id,
+    };
+    Ok(html(StatusCode::OK, &page))
+}

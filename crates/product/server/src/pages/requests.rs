@@ -1,0 +1,272 @@
+//! Requests: what waits for a person, and one request with what it takes to decide it within a minute.
+
+mod checklist;
+
+use super::{
+    done::Done,
+    parts::{DiffLine, Moment, Said, Tab, counted, query},
+    shell::{Here, Read, Shell, Visit},
+    switch::came_out,
+};
+use crate::{
+    Bailiwick,
+    page::{Page, html},
+};
+use askama::Template;
+use authority::{BreakGlass, rules};
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+};
+use catalog::{ListRequests, RequestState, RequestView};
+pub(super) use checklist::{Item, seven};
+use model::{Finding, RequestId, Severity, manifest::ChangeKind};
+use serde::Deserialize;
+use std::sync::Arc;
+
+const STATES: [(&str, &str); 5] =
+    [("waiting", "Waiting"), ("approved", "Approved"), ("rejected", "Sent back"), ("void", "Void"), ("all", "All")];
+const SHOWN: u32 = 200;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Which {
+    state: String,
+}
+
+#[derive(Template)]
+#[template(path = "requests.html")]
+struct Requests {
+    shell: Shell,
+    state: String,
+    tabs: Vec<Tab>,
+    lines: Vec<Line>,
+    full: bool,
+    command: &'static str,
+}
+
+struct Line {
+    id: String,
+    app: String,
+    release: u32,
+    env: String,
+    purpose: String,
+    tier: &'static str,
+    state: &'static str,
+    by: String,
+    at: Moment,
+    change: String,
+    exception: bool,
+    dependent: bool,
+}
+
+pub(super) async fn list(State(server): State<Arc<Bailiwick>>, Read(which): Read<Which>, visit: Visit) -> Page {
+    let now = server.clock.now();
+    let state = if which.state.is_empty() { "waiting".to_owned() } else { which.state };
+    let permit = server.allowed(&visit.asked, ListRequests { tenant: server.tenant.clone() }).await?;
+    let requests = server.catalog.requests(permit, &state, SHOWN).await?;
+    let line = |request: &RequestView| Line {
+        id: request.request.to_string(),
+        app: request.app.clone(),
+        release: request.release.0,
+        env: request.env.to_string(),
+        purpose: request.purpose.clone(),
+        tier: request.tier.as_str(),
+        state: word(request.state),
+        by: server.name_of(request.requester.as_ref()),
+        at: Moment::new(request.created_at, now),
+        change: change(request),
+        exception: request.exception.is_some(),
+        dependent: request.independent == Some(false),
+    };
+    let page = Requests {
+        shell: visit.viewer.shell(Here::Requests),
+        tabs: STATES
+            .iter()
+            .map(|(word, label)| Tab::new(format!("/requests?{}", query(&[("state", word)])), *label, *word == state))
+            .collect(),
+        full: requests.len() >= SHOWN as usize,
+        lines: requests.iter().map(line).collect(),
+        state,
+        command: "bailiwick requests",
+    };
+    Ok(html(StatusCode::OK, &page))
+}
+
+const fn word(state: RequestState) -> &'static str {
+    match state {
+        RequestState::Waiting => "waiting",
+        RequestState::Approved => "approved",
+        RequestState::Rejected => "rejected",
+        RequestState::Void => "void",
+    }
+}
+
+/// What it changes, in a few words.
+fn change(request: &RequestView) -> String {
+    if request.compared_with.is_none() {
+        return "its first release".to_owned();
+    }
+    let more = request.changes.iter().filter(|change| change.kind.gives_more()).count();
+    let less = request
+        .changes
+        .iter()
+        .filter(|change| !change.kind.gives_more() && change.kind != ChangeKind::Reworded)
+        .count();
+    match (more, less) {
+        (0, 0) => "the same authority, other code".to_owned(),
+        (more, 0) => format!("may do {} more", counted(more as u64, "thing")),
+        (0, less) => format!("may do {} less", counted(less as u64, "thing")),
+        (more, less) => format!("{more} more, {less} less"),
+    }
+}
+
+/// A finding, as pages show it.
+pub(super) struct Seen {
+    pub(super) severity: &'static str,
+    pub(super) word: &'static str,
+    pub(super) what: Said,
+    pub(super) at: String,
+    pub(super) why: Said,
+    pub(super) fix: Said,
+    /// Lines around it: number, text, whether it is the one.
+    pub(super) source: Vec<(u32, String, bool)>,
+}
+
+impl Seen {
+    pub(super) fn new(finding: &Finding) -> Self {
+        let (severity, word) = match finding.severity {
+            Severity::Note => ("note", "note"),
+            Severity::Warn => ("warn", "look"),
+            Severity::Block => ("block", "blocks"),
+        };
+        let at = match (&finding.file, finding.line) {
+            (Some(file), Some(line)) => format!("{file}:{line}"),
+            (Some(file), None) => file.clone(),
+            (None, _) => String::new(),
+        };
+        Self {
+            severity,
+            word,
+            what: Said::sentence(&finding.what),
+            at,
+            why: Said::sentence(&finding.why),
+            fix: Said::sentence(&finding.fix),
+            source: vec![],
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "request.html")]
+struct RequestPage {
+    shell: Shell,
+    id: String,
+    app: String,
+    env: String,
+    release: u32,
+    state: &'static str,
+    exception: bool,
+    purpose: String,
+    by: String,
+    team: String,
+    at: Moment,
+    decided: Option<(String, Moment)>,
+    /// What the approver has from whoever asked; nothing when they are independent.
+    dependence: String,
+    tier: &'static str,
+    reasons: Vec<Said>,
+    class: &'static str,
+    until: String,
+    digest: String,
+    compared_with: Option<u32>,
+    more: Vec<DiffLine>,
+    less: Vec<DiffLine>,
+    may: Vec<Said>,
+    findings: Vec<Seen>,
+    items: Vec<Item>,
+    used: Vec<super::app::Use>,
+    /// Why this person may not decide, if they may not.
+    cannot: Option<&'static str>,
+    command: String,
+}
+
+pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, visit: Visit) -> Page {
+    let (viewer, now) = (&visit.viewer, server.clock.now());
+    let permit = server.allowed(&visit.asked, ListRequests { tenant: server.tenant.clone() }).await?;
+    let (request, manifest) = server.catalog.look_at_request(permit, &RequestId::new(id.as_str())).await?;
+    let waiting = request.state == RequestState::Waiting;
+    let cannot = if !waiting {
+        Some("It is decided, or something newer took its place.")
+    } else if !viewer.may(&rules::RELEASE_APPROVE, Some(&request.team)) {
+        Some("A reviewer or an operator decides it.")
+    } else if request.requester.as_ref() == Some(&viewer.id) {
+        Some("You asked for it, so someone else decides. You may still send it back.")
+    } else {
+        None
+    };
+    let by = request.decided_by.as_deref().map(|by| server.actor(by));
+    let (more, less) = request.changes.iter().partition::<Vec<_>, _>(|change| change.kind.gives_more());
+    let env = super::app::live_uses(&server, &request.app_id, request.env).await?;
+    let page = RequestPage {
+        shell: viewer.shell_about(Here::Requests, Some(&request.app)),
+        items: checklist::of(&server, &request, &manifest).await?,
+        used: env,
+        id: request.request.to_string(),
+        env: request.env.to_string(),
+        release: request.release.0,
+        state: word(request.state),
+        exception: request.exception.is_some(),
+        by: server.name_of(request.requester.as_ref()),
+        team: request.team.to_string(),
+        at: Moment::new(request.created_at, now),
+        dependence: request.dependence.join(", "),
+        decided: by.zip(Moment::opt(request.decided_at, now)),
+        tier: request.tier.as_str(),
+        reasons: request.reasons.iter().map(|reason| Said::new(reason.why.as_str())).collect(),
+        class: manifest.app.class.as_str(),
+        until: manifest.app.expires.to_string(),
+        digest: request.digest.clone(),
+        compared_with: request.compared_with.map(|number| number.0),
+        more: more.into_iter().map(DiffLine::from).collect(),
+        less: less.into_iter().map(DiffLine::from).collect(),
+        may: request.may.iter().map(|line| Said::sentence(&line.text)).collect(),
+        findings: request.findings.iter().map(Seen::new).collect(),
+        cannot,
+        command: format!("bailiwick approve {id} --why '…'"),
+        purpose: request.purpose,
+        app: request.app,
+    };
+    Ok(html(StatusCode::OK, &page))
+}
+
+pub(super) async fn approve(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, visit: Visit) -> Page {
+    let why = visit.asked.field("why");
+    let deployed = server.approve(&visit.asked, &RequestId::new(id), BreakGlass::No, &why).await?;
+    let name = deployed.app.clone().unwrap_or_default();
+    Ok(came_out(&visit.viewer, &name, &deployed))
+}
+
+pub(super) async fn reject(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, visit: Visit) -> Page {
+    let why = visit.asked.field("why");
+    server.reject(&visit.asked, &RequestId::new(id.as_str()), &why).await?;
+    let lead = "Whoever asked sees your words, mends it and deploys again. What serves now goes on serving.";
+    let done = Done::new(&visit.viewer, Here::Requests, "it is sent back", lead)
+        .state("rejected")
+        .below(format!("/requests/{id}"), "The request")
+        .lines([Said::new(format!("“{why}”"))])
+        .link("/requests", "What else waits")
+        .command(format!("bailiwick reject {id} --why '…'"));
+    Ok(done.page())
+}
+
+impl Bailiwick {
+    /// `person:ID` or `machine:USER` by the name that people know.
+    fn actor(&self, chain: &str) -> String {
+        match chain.split_once(':') {
+            Some(("person", id)) => self.name_of(Some(&model::PersonId::new(id))),
+            Some(("machine", user)) => format!("machine ({user})"),
+            _ => chain.to_owned(),
+        }
+    }
+}

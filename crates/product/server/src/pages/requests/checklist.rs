@@ -1,0 +1,200 @@
+//! The seven questions that a small app is judged by, each answered from evidence: what the gates found, what the manifest
+//! asks, what is stored. Nobody ticks them.
+
+use crate::{
+    Bailiwick,
+    pages::parts::{Said, counted},
+};
+use catalog::{Error, RequestView};
+use model::{Class, Manifest, Severity, manifest::Profile};
+use std::collections::BTreeMap;
+
+/// One question with its answer.
+pub(in crate::pages) struct Item {
+    pub(in crate::pages) name: &'static str,
+    /// `ok`, `look` or `bad`, with the shape that says the same.
+    pub(in crate::pages) kind: &'static str,
+    pub(in crate::pages) shape: &'static str,
+    pub(in crate::pages) lines: Vec<Said>,
+}
+
+/// Lines of one answer; the worst decides how it looks.
+#[derive(Default)]
+struct Answer {
+    worst: u8,
+    lines: Vec<Said>,
+}
+
+impl Answer {
+    fn ok(&mut self, text: impl Into<String>) {
+        self.lines.push(Said::new(text));
+    }
+
+    fn look(&mut self, text: impl Into<String>) {
+        self.worst = self.worst.max(1);
+        self.lines.push(Said::new(text));
+    }
+
+    fn bad(&mut self, text: impl Into<String>) {
+        self.worst = 2;
+        self.lines.push(Said::new(text));
+    }
+
+    fn item(self, name: &'static str) -> Item {
+        let (kind, shape) = match self.worst {
+            0 => ("ok", "approved"),
+            1 => ("look", "failed"),
+            _ => ("bad", "block"),
+        };
+        Item { name, kind, shape, lines: self.lines }
+    }
+}
+
+/// The seven, for a request.
+pub(super) async fn of(server: &Bailiwick, request: &RequestView, manifest: &Manifest) -> Result<Vec<Item>, Error> {
+    let versions = server.catalog.secrets_of(manifest, request.env).await?;
+    let found = request.findings.iter().map(|finding| (finding.code.as_str(), finding.severity));
+    Ok(seven(server, manifest, &versions, &found.collect::<Vec<_>>()))
+}
+
+/// The seven, for files that were not asked for yet.
+pub(in crate::pages) fn seven(
+    server: &Bailiwick,
+    manifest: &Manifest,
+    versions: &BTreeMap<model::SecretId, u64>,
+    found: &[(&str, Severity)],
+) -> Vec<Item> {
+    vec![
+        secrets(manifest, versions, found).item("Secrets"),
+        authentication(manifest).item("Authentication"),
+        least_privilege(manifest).item("Least privilege"),
+        data(manifest).item("Data"),
+        integrations(manifest).item("Integrations"),
+        monitoring(manifest).item("Monitoring"),
+        compliance(server, manifest).item("Compliance"),
+    ]
+}
+
+fn secrets(manifest: &Manifest, versions: &BTreeMap<model::SecretId, u64>, found: &[(&str, Severity)]) -> Answer {
+    let mut answer = Answer::default();
+    match found.iter().filter(|(code, _)| code.starts_with("secret.")).count() {
+        0 => answer.ok("no credential stands in its files"),
+        some => answer.bad(format!("{} in its files look like credentials", counted(some as u64, "place"))),
+    }
+    if manifest.secrets.is_empty() {
+        answer.ok("it uses no secret");
+    }
+    for used in manifest.secrets.values() {
+        match versions.get(&used.id) {
+            Some(0) | None => answer.look(format!("nobody has put `{}` yet", used.id)),
+            Some(_) => answer.ok(format!(
+                "`{}` is in the vault, with an owner and a last day; its code sees a placeholder",
+                used.id
+            )),
+        }
+    }
+    answer
+}
+
+fn authentication(manifest: &Manifest) -> Answer {
+    let (mut answer, access) = (Answer::default(), &manifest.access);
+    if access.everyone {
+        answer.ok("everyone who is signed in may use it");
+    }
+    if !access.groups.is_empty() {
+        let groups: Vec<String> = access.groups.iter().map(|group| format!("`{group}`")).collect();
+        answer.ok(format!("people in {} may use it, signed in", groups.join(", ")));
+    }
+    for path in &access.public {
+        answer.look(format!("strangers may reach `{}`", path.as_str()));
+    }
+    match access.mfa.len() {
+        0 => answer.ok("no path asks for a second factor"),
+        some => answer.ok(format!("{} need a second factor", counted(some as u64, "path pattern"))),
+    }
+    answer
+}
+
+fn least_privilege(manifest: &Manifest) -> Answer {
+    let mut answer = Answer::default();
+    answer.ok(format!("it has an account of its own, `app-{}-{}`", manifest.app.team, manifest.app.name));
+    if manifest.connect.is_empty() {
+        answer.ok("it reaches nothing outside");
+    }
+    for connect in manifest.connect.values() {
+        let wide = connect.paths.iter().any(|path| matches!(path.as_str(), "/**" | "/*"));
+        let methods = connect.methods.join(", ");
+        if wide {
+            answer.look(format!("`{}`: {methods} on every path", connect.endpoint()));
+        } else {
+            answer.ok(format!(
+                "`{}`: {methods} on {}",
+                connect.endpoint(),
+                counted(connect.paths.len() as u64, "path pattern")
+            ));
+        }
+    }
+    if manifest.runtime.profile == Profile::External {
+        answer.look("it runs outside the platform: governed, not contained");
+    }
+    answer
+}
+
+fn data(manifest: &Manifest) -> Answer {
+    let mut answer = Answer::default();
+    if manifest.data.is_empty() {
+        answer.ok("it keeps nothing");
+    }
+    for (name, kept) in &manifest.data {
+        let sealed = kept.fields.values().filter(|field| field.class.encrypted()).count();
+        let days = kept.retain.as_secs() / 86_400;
+        let span = if days == 0 { "less than a day".to_owned() } else { counted(days, "day") };
+        let says = format!(
+            "`{name}`: deleted after {span}; {sealed} of {} encrypted",
+            counted(kept.fields.len() as u64, "field")
+        );
+        let high = kept.fields.values().any(|field| field.class >= Class::Confidential);
+        if high || (sealed > 0 && days > 365) { answer.look(says) } else { answer.ok(says) }
+    }
+    answer
+}
+
+fn integrations(manifest: &Manifest) -> Answer {
+    let mut answer = Answer::default();
+    if manifest.connect.is_empty() && manifest.browser.hosts.is_empty() {
+        answer.ok("none");
+    }
+    for connect in manifest.connect.values() {
+        let with =
+            connect.secret.as_ref().map_or_else(String::new, |secret| format!(", with `{secret}` towards it alone"));
+        let says = format!("`{}`: {}{with}", connect.endpoint(), connect.why);
+        if connect.tls { answer.ok(says) } else { answer.look(format!("{says}; without TLS")) }
+    }
+    for host in &manifest.browser.hosts {
+        answer.look(format!("its pages reach `{host}` from the user's browser"));
+    }
+    answer
+}
+
+fn monitoring(manifest: &Manifest) -> Answer {
+    let mut answer = Answer::default();
+    answer.ok("every request, call, refusal and use of a secret is an event; its log is kept 30 days");
+    answer.ok(format!("`bailiwick revoke {}` takes everything back at once, with a receipt", manifest.app.name));
+    answer
+}
+
+fn compliance(server: &Bailiwick, manifest: &Manifest) -> Answer {
+    let mut answer = Answer::default();
+    let fields: usize = manifest.data.values().map(|kept| kept.fields.len()).sum();
+    answer.ok(format!("each of its {} has a class, each collection a time to live", counted(fields as u64, "field")));
+    match server.identity.group_sizes().get(&manifest.app.team).copied().unwrap_or_default() {
+        0 => answer.look(format!("nobody is in its team, `{}`", manifest.app.team)),
+        people => answer.ok(format!(
+            "`{}` answers for it: {}",
+            manifest.app.team,
+            if people == 1 { "1 person".to_owned() } else { format!("{people} people") }
+        )),
+    }
+    answer.ok(format!("it ends on {} unless it is deployed again", manifest.app.expires));
+    answer
+}

@@ -1,0 +1,198 @@
+//! The switch: two clicks from anywhere, and what else ends or begins an app's service.
+
+use super::{
+    app::title,
+    done::Done,
+    parts::{Said, quoted},
+    receipt,
+    shell::{Here, Read, Shell, Viewer, Visit},
+    word,
+};
+use crate::{
+    Bailiwick,
+    page::{Page, Trouble, html},
+};
+use askama::Template;
+use authority::{AppRef, rules};
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+use catalog::{AppView, Deployed, Error, Status};
+use model::{Env, Problem, ProblemKind, ReleaseNumber};
+use serde::Deserialize;
+use std::{cmp::Reverse, sync::Arc};
+
+/// Names that are offered while one types; the field takes any.
+const OFFERED: usize = 200;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Which {
+    app: String,
+}
+
+#[derive(Template)]
+#[template(path = "switch.html")]
+struct Switch {
+    shell: Shell,
+    app: String,
+    about: Option<About>,
+    problem: Option<Said>,
+    names: Vec<String>,
+    may_restore: bool,
+    command: String,
+}
+
+struct About {
+    name: String,
+    cuts: Vec<Said>,
+}
+
+/// What it will do, before it is done.
+pub(super) async fn ask(State(server): State<Arc<Bailiwick>>, Read(which): Read<Which>, visit: Visit) -> Page {
+    let mut apps = server.apps(&visit.asked).await?;
+    apps.retain(|app| may_switch(&visit.viewer, app));
+    let last = |app: &AppView| {
+        let used = app.environments.iter().map(|env| AppRef { id: app.app_id.clone(), env: env.env });
+        used.filter_map(|app| server.gateway.last_used(&app)).max()
+    };
+    apps.sort_by_cached_key(|app| Reverse(last(app)));
+    let found = apps.iter().find(|app| app.app == which.app);
+    let about = match found {
+        Some(app) => Some(About { name: app.app.clone(), cuts: cuts(&server, app).await? }),
+        None => None,
+    };
+    let unknown = !which.app.is_empty() && about.is_none();
+    let page = Switch {
+        shell: visit.viewer.shell_about(Here::Elsewhere, None),
+        problem: unknown
+            .then(|| Said::new(format!("`{}` is no app that you can switch off now.", which.app.replace('`', "")))),
+        command: format!(
+            "bailiwick revoke {} --why '…'",
+            if which.app.is_empty() { "NAME".to_owned() } else { quoted(&which.app) }
+        ),
+        app: which.app,
+        about,
+        names: apps.iter().take(OFFERED).map(|app| app.app.clone()).collect(),
+        may_restore: visit.viewer.may(&rules::APP_RESTORE, None),
+    };
+    Ok(html(StatusCode::OK, &page))
+}
+
+fn may_switch(viewer: &Viewer, app: &AppView) -> bool {
+    matches!(word(app), "live" | "waiting" | "expired") && viewer.may(&rules::APP_REVOKE, Some(&app.team))
+}
+
+/// What the app holds now, by surface: each line of it dies.
+async fn cuts(server: &Bailiwick, app: &AppView) -> Result<Vec<Said>, Error> {
+    let mut lines = Vec::new();
+    for surface in server.catalog.surfaces() {
+        let mut items = Vec::new();
+        for env in &app.environments {
+            let held = surface.held(&AppRef { id: app.app_id.clone(), env: env.env }).await?;
+            items.extend(held.into_iter().map(|held| format!("`{}`", held.item)));
+        }
+        if !items.is_empty() {
+            lines.push(Said::new(format!("{}: {}", title(surface.name()), items.join(", "))));
+        }
+    }
+    Ok(lines)
+}
+
+pub(super) async fn revoke_named(State(server): State<Arc<Bailiwick>>, visit: Visit) -> Page {
+    let name = visit.asked.field("app").trim().to_owned();
+    cut(&server, &visit, &name).await
+}
+
+pub(super) async fn revoke(State(server): State<Arc<Bailiwick>>, Path(name): Path<String>, visit: Visit) -> Page {
+    cut(&server, &visit, &name).await
+}
+
+async fn cut(server: &Bailiwick, visit: &Visit, name: &str) -> Page {
+    let why = visit.asked.field("why");
+    let receipt = server.switch_off(&visit.asked, name, &why).await?;
+    if receipt.recorded {
+        // The receipt has an address of its own: it can be opened again, and sent on.
+        return Ok(Redirect::to(&format!("/apps/{name}/receipts/{}", receipt.event)).into_response());
+    }
+    Ok(receipt::unrecorded(&visit.viewer, &receipt, server.clock.now()))
+}
+
+pub(super) async fn restore(State(server): State<Arc<Bailiwick>>, Path(name): Path<String>, visit: Visit) -> Page {
+    let restored = server.restore(&visit.asked, &name, &visit.asked.field("why")).await?;
+    let line = |env: &catalog::RestoredEnv| {
+        Said::new(format!("`{}`: release {} serves again at `{}`", env.env, env.release.0, env.url))
+    };
+    let done = Done::new(
+        &visit.viewer,
+        Here::Apps,
+        &format!("`{name}` serves again"),
+        "It has new credentials. Every session and token of before stays dead.",
+    )
+    .state("live")
+    .below(format!("/apps/{name}"), &*name)
+    .lines(restored.environments.iter().map(line))
+    .event(Some(&restored.event))
+    .link(format!("/apps/{name}"), format!("Back to {name}"))
+    .command(format!("bailiwick restore {name} --why '…'"));
+    Ok(done.page())
+}
+
+pub(super) async fn retire(State(server): State<Arc<Bailiwick>>, Path(name): Path<String>, visit: Visit) -> Page {
+    if visit.asked.field("name") != name {
+        return Err(Trouble(not_typed(&name)));
+    }
+    let retired = server.retire(&visit.asked, &name).await?;
+    let lead = "Its data is deleted, its name stays taken. This is the certificate.";
+    let done = Done::new(&visit.viewer, Here::Apps, &format!("`{name}` is ended for good"), lead)
+        .state("retired")
+        .below(format!("/apps/{name}"), &*name)
+        .lines(retired.deleted.iter().map(Said::new))
+        .event(Some(&retired.event))
+        .link("/apps", "All apps")
+        .command(format!("bailiwick retire {name}"));
+    Ok(done.page())
+}
+
+pub(super) async fn rollback(State(server): State<Arc<Bailiwick>>, Path(name): Path<String>, visit: Visit) -> Page {
+    let to = visit.asked.field("to").parse().ok().map(ReleaseNumber);
+    let env = visit.asked.field("env").parse().unwrap_or(Env::Prod);
+    let deployed = server.roll_back(&visit.asked, &name, env, to).await?;
+    Ok(came_out(&visit.viewer, &name, &deployed))
+}
+
+/// How a deploy, an approval or a way back ended.
+pub(super) fn came_out(viewer: &Viewer, name: &str, deployed: &Deployed) -> Response {
+    let release = deployed.release.map_or(0, |release| release.0);
+    let app = format!("/apps/{name}");
+    let done = match (&deployed.status, &deployed.request) {
+        (Status::Waiting, Some(request)) => {
+            let lead = "It needs a person's yes. What serves now goes on serving until then.";
+            Done::new(viewer, Here::Requests, &format!("release {release} of `{name}` waits"), lead)
+                .state("waiting")
+                .link(format!("/requests/{request}"), "Look at the request")
+                .link(app.clone(), format!("Back to {name}"))
+        }
+        _ => {
+            let url = deployed.url.clone().unwrap_or_default();
+            let lead = format!("It serves at `{url}` from this moment on.");
+            Done::new(viewer, Here::Apps, &format!("release {release} of `{name}` is live"), lead)
+                .state("live")
+                .link(url, "Open it")
+                .link(app.clone(), "What it may do")
+        }
+    };
+    done.below(app, name).event(deployed.event.as_ref()).command(format!("bailiwick app {name}")).page()
+}
+
+fn not_typed(name: &str) -> Problem {
+    Problem::new(
+        ProblemKind::Invalid,
+        "retire.name",
+        "the name was not typed as it is",
+        "retiring deletes data and cannot be taken back, so it asks for the name",
+        format!("go back and type `{name}`"),
+    )
+}

@@ -1,0 +1,242 @@
+//! The console's pages and the gateway's plain ones in a real browser: on a phone and a desk, by day and by night, each
+//! photographed; judged by axe; by keyboard alone; and nothing is asked of any other host.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use serde_json::{Value, json};
+use std::{path::PathBuf, process::Command};
+use testkit::{Chromium, Engine, Light, Screen, Town};
+
+/// Pictures stay here after the run: `screens/` in the folder that cargo gives tests.
+fn screens() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("screens")
+}
+
+/// axe-core, installed once by its lock file.
+fn axe() -> String {
+    let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("axe");
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("axe");
+    let file = folder.join("node_modules/axe-core/axe.min.js");
+    if !file.exists() {
+        std::fs::create_dir_all(&folder).unwrap();
+        for name in ["package.json", "package-lock.json"] {
+            std::fs::copy(source.join(name), folder.join(name)).unwrap();
+        }
+        let npm = ["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"];
+        let done = Command::new("npm").args(npm).current_dir(&folder).output().expect("`npm` is there");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+    std::fs::read_to_string(file).unwrap()
+}
+
+/// A town where something of everything happened.
+struct Scene {
+    town: Town,
+    request: String,
+    receipt: String,
+    event: String,
+    person: String,
+}
+
+async fn scene() -> Scene {
+    let town = Town::start(Engine::Sqlite).await;
+    let ana = town.person("ana@example.test", &["staff", "people-ops", "builders"]).await;
+    town.person("bo@example.test", &["staff"]).await;
+    town.deploy_template("tinypoll", "tinypoll").await;
+    town.deploy_template("tinypoll", "blank").await;
+    town.deploy_template("lunch", "tinypoll").await;
+    let waiting = town.deploy_template("poll-notify", "poll-notify").await.json();
+    let secret = json!({ "app": "poll-notify", "owner": "people-ops", "purpose": "Posts to the team's channel",
+        "expires": day(20), "hosts": ["slack.com"], "value": "xoxb-0123456789abcdef" });
+    town.machine("PUT", "/api/v1/secrets/people-ops/slack-bot", secret.to_string().as_bytes()).await;
+    ana.open(&format!("{}/", town.app("lunch"))).await;
+    let revoked = town.post("/api/v1/apps/tinypoll/revoke", json!({ "why": "the poll is over" })).await.json();
+    let people = town.get("/api/v1/people").await.json();
+    let person =
+        people["people"].as_array().unwrap().iter().find(|person| person["email"] == "bo@example.test").unwrap();
+    Scene {
+        request: waiting["request"].as_str().unwrap_or_else(|| panic!("{waiting}")).to_owned(),
+        event: revoked["event"].as_str().unwrap().to_owned(),
+        receipt: revoked["event"].as_str().unwrap().to_owned(),
+        person: person["id"].as_str().unwrap().to_owned(),
+        town,
+    }
+}
+
+fn day(ahead: u64) -> String {
+    use model::Clock;
+    let at = model::SystemClock.now().plus(std::time::Duration::from_secs(ahead * 86_400));
+    at.to_string()[..10].to_owned()
+}
+
+/// Signs the browser in by a one-time link, as a person does.
+async fn sign_in(browser: &Chromium, town: &Town, email: &str, groups: &[&str]) {
+    let added = town.post("/api/v1/people", json!({ "email": email, "groups": groups })).await.json();
+    browser.go(added["link"].as_str().unwrap()).await;
+    browser.click("main button").await;
+}
+
+/// What is wrong with the page, in a line each.
+async fn judged(browser: &Chromium, axe: &str) -> Vec<String> {
+    browser.run(axe).await;
+    let found = browser
+        .run_async(
+            "const done = arguments[arguments.length - 1]; \
+             axe.run(document, { resultTypes: ['violations'] }).then(r => done(r.violations.map(v => \
+             v.id + ': ' + v.help + ' at ' + v.nodes.map(n => n.target.join(' ') + ' ' + (n.failureSummary || '').replace(/\\n/g, ' ')).join(' | '))), e => done(['axe: ' + e]))",
+        )
+        .await;
+    let mut wrong: Vec<String> =
+        found.as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect();
+    let wide = browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
+    if wide.as_i64().unwrap_or(1) > 0 {
+        wrong.push(format!("the page is {wide} pixels wider than the screen"));
+    }
+    // 44 pixels, for what is pressed; links inside a sentence are exempt (WCAG 2.5.8).
+    let small = browser
+        .run(
+            "return [...document.querySelectorAll('button, select, input:not([type=hidden]), summary, a.button, .places a, .tabs a, .worries a')] \
+             .filter(e => e.checkVisibility() && !e.closest('.sheet') && !['checkbox','radio'].includes(e.type)) \
+             .filter(e => e.getBoundingClientRect().height < 43.5).map(e => e.outerHTML.slice(0, 80))",
+        )
+        .await;
+    wrong.extend(small.as_array().unwrap().iter().map(|html| format!("smaller than 44 pixels: {html}")));
+    wrong
+}
+
+async fn walk(browser: &Chromium, axe: &str, who: &str, pages: &[(&str, String)]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (name, url) in pages {
+        for screen in Screen::ALL {
+            for light in Light::ALL {
+                browser.look(screen, light).await;
+                browser.go(url).await;
+                let file = format!("{who}-{name}-{screen:?}-{light:?}.png").to_lowercase();
+                browser.photograph(&screens().join(file)).await;
+                let found = judged(browser, axe).await;
+                wrong.extend(found.into_iter().map(|line| format!("{who} {name} {screen:?} {light:?}: {line}")));
+            }
+        }
+    }
+    wrong
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_on_every_screen() {
+    let (scene, axe) = (scene().await, axe());
+    let (town, url) = (&scene.town, scene.town.url());
+    let at = |path: &str| format!("{url}{path}");
+    let browser = Chromium::start().await;
+    let signed_out = [
+        ("sign-in", at("/")),
+        ("nothing", at("/nothing")),
+        ("gateway-unknown", town.app("nothing")),
+        ("gateway-off", format!("{}/", town.app("tinypoll"))),
+    ];
+    let mut wrong = walk(&browser, &axe, "stranger", &signed_out).await;
+    sign_in(&browser, town, "ola@example.test", &["operators", "builders", "people-ops", "staff"]).await;
+    let pages = [
+        ("gallery", at("/gallery")),
+        ("mine", at("/")),
+        ("apps", at("/apps")),
+        ("apps-worry", at("/apps?worry=waiting&tier=medium")),
+        ("app", at("/apps/lunch")),
+        ("app-waiting", at("/apps/poll-notify")),
+        ("app-revoked", at("/apps/tinypoll")),
+        ("releases", at("/apps/tinypoll/releases")),
+        ("log", at("/apps/lunch/log")),
+        ("receipt", at(&format!("/apps/tinypoll/receipts/{}", scene.receipt))),
+        ("switch", at("/switch")),
+        ("switch-app", at("/switch?app=lunch")),
+        ("requests", at("/requests")),
+        ("request", at(&format!("/requests/{}", scene.request))),
+        ("people", at("/people")),
+        ("person", at(&format!("/people/{}", scene.person))),
+        ("secrets", at("/secrets")),
+        ("secret", at("/secrets/people-ops/slack-bot")),
+        ("policy", at("/policy")),
+        ("record", at("/record")),
+        ("record-search", at("/record?outcome=denied&secret=x%2Fy")),
+        ("event", at(&format!("/record/{}", scene.event))),
+        ("new", at("/new")),
+        ("me", at("/me")),
+        ("roles", at("/roles")),
+        ("gateway-waiting", format!("{}/", town.app("poll-notify"))),
+    ];
+    wrong.extend(walk(&browser, &axe, "operator", &pages).await);
+    let (addresses, said) = browser.traffic().await;
+    let ours = |address: &&String| {
+        let host = address.split('/').nth(2).unwrap_or_default();
+        let name = host.split(':').next().unwrap_or_default();
+        name == "localhost"
+            || name.ends_with(".localhost")
+            || address.starts_with("data:")
+            || address.starts_with("chrome")
+    };
+    wrong.extend(
+        addresses.iter().filter(|address| !ours(address)).map(|address| format!("asked of another host: {address}")),
+    );
+    assert!(addresses.len() > 20, "nothing was seen: {addresses:?}");
+    let policy = said.iter().filter(|line| line.contains("Content Security Policy"));
+    wrong.extend(policy.map(|line| format!("against our own policy: {line}")));
+    assert!(wrong.is_empty(), "{} things are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    town_stops(scene.town).await;
+}
+
+async fn town_stops(town: Town) {
+    drop(town.stop().await);
+}
+
+/// By keyboard alone, from any page: the switch is the second stop, and the receipt says what died.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_switch_by_keyboard_alone() {
+    let town = Town::start(Engine::Sqlite).await;
+    town.deploy_template("lunch", "tinypoll").await;
+    let browser = Chromium::start().await;
+    sign_in(&browser, &town, "ola@example.test", &["operators", "builders", "people-ops"]).await;
+    browser.go(&format!("{}/policy", town.url())).await;
+    let focused = || async {
+        browser.run("const e = document.activeElement; const s = getComputedStyle(e); return [e.textContent.trim(), s.outlineStyle, e.getBoundingClientRect().left >= 0]").await
+    };
+    browser.keys("\u{e004}").await;
+    assert_eq!(focused().await[0], "Skip to content");
+    browser.keys("\u{e004}").await;
+    let second = focused().await;
+    assert_eq!(second, json!(["Switch an app off", "solid", true]), "it is seen while it has the focus");
+    browser.keys("\u{e007}").await;
+    assert_eq!(browser.run("return location.pathname").await, "/switch");
+    assert_eq!(browser.run("return document.activeElement.name").await, "app", "the field has the focus");
+    browser.keys("lunch\u{e004}the test is over\u{e007}").await;
+    let path = browser.run("return location.pathname").await;
+    assert!(path.as_str().unwrap_or_default().starts_with("/apps/lunch/receipts/"), "{path}");
+    let text = browser.run("return document.body.innerText").await;
+    let text = text.as_str().unwrap_or_default();
+    assert!(text.contains("lunch is switched off") && text.contains("the test is over"), "{text}");
+    assert_eq!(town.browser().get(&format!("{}/", town.app("lunch"))).await.status, 410);
+    // From an app's own page it is two presses of a mouse: the link knows the app.
+    let link = browser.run("return document.querySelectorAll('.skip').length").await;
+    assert_eq!(link, Value::from(2));
+    town_stops(town).await;
+}
+
+/// A folder chosen in the page becomes a live app, without script.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_goes_live_in_two_clicks() {
+    let town = Town::start(Engine::Sqlite).await;
+    let browser = Chromium::start().await;
+    sign_in(&browser, &town, "ana@example.test", &["builders", "people-ops", "staff"]).await;
+    browser.look(Screen::Desk, Light::Day).await;
+    browser.go(&format!("{}/new", town.url())).await;
+    browser.click("#t-name").await;
+    browser.keys("lunch\u{e007}").await;
+    let text = browser.run("return document.body.innerText").await.as_str().unwrap_or_default().to_owned();
+    assert!(text.contains("lunch is ready") && text.contains("Seven questions"), "{text}");
+    browser.photograph(&screens().join("builder-judged-desk-day.png")).await;
+    browser.click(".acts button").await;
+    let text = browser.run("return document.body.innerText").await.as_str().unwrap_or_default().to_owned();
+    assert!(text.contains("is live"), "{text}");
+    browser.photograph(&screens().join("builder-live-desk-day.png")).await;
+    browser.go(&format!("{}/", town.app("lunch"))).await;
+    let title = browser.run("return document.body.innerText").await;
+    assert!(title.as_str().unwrap_or_default().len() > 20, "{title}");
+    town_stops(town).await;
+}
