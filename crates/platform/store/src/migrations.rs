@@ -29,6 +29,12 @@ pub struct Migration {
 pub const STORE: &[Migration] = &[
     Migration { room: "store", number: 1, name: "store", sql: include_str!("../migrations/0001_store.sql") },
     Migration { room: "store", number: 2, name: "recoveries", sql: include_str!("../migrations/0002_recoveries.sql") },
+    Migration {
+        room: "store",
+        number: 3,
+        name: "node leases",
+        sql: include_str!("../migrations/0003_node_leases.sql"),
+    },
 ];
 
 pub(crate) async fn migrate(

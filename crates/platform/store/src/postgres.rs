@@ -7,7 +7,7 @@ mod listen;
 mod tx;
 mod values;
 
-pub(crate) use listen::{SessionLock, listen};
+pub(crate) use listen::{Direct, SessionLock, listen};
 pub(crate) use tx::PostgresTx;
 
 use crate::{CommitCounts, Row, StoreError, Value, sql};

@@ -1,7 +1,7 @@
 //! The store itself: opening, reading, asking again.
 
 use crate::{
-    EpochWatch, HoldsStoreError, Migration, Row, StoreError, Value,
+    EpochWatch, HoldsStoreError, Migration, OtherNode, Row, StoreError, Value,
     access::AccessBuffer,
     counted::Counted,
     cuts::Cuts,
@@ -20,7 +20,7 @@ use std::{
     fmt,
     future::Future,
     path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -76,6 +76,8 @@ pub struct Store {
     pub(crate) cuts: Cuts,
     /// The database does not continue what this node has seen of the record.
     pub(crate) recovering: AtomicBool,
+    /// The other nodes, as they were seen last.
+    pub(crate) others: Mutex<Vec<OtherNode>>,
     pub(crate) edges: Edges,
     pub(crate) log_host: String,
 }
@@ -116,6 +118,7 @@ impl Store {
             counted: Counted::default(),
             cuts: Cuts::new(journal, found),
             recovering: AtomicBool::new(false),
+            others: Mutex::default(),
             edges: Edges::default(),
             log_host,
         }))

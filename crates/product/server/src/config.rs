@@ -22,6 +22,7 @@ const KEYS: &[&str] = &[
     "server.apps_domain",
     "server.trusted_proxies",
     "server.database",
+    "server.node",
     "broker.private",
     "broker.resolve",
     "broker.ca",
@@ -39,6 +40,8 @@ pub struct Config {
     pub apps_domain: String,
     pub trusted_proxies: Vec<IpNet>,
     pub database: Option<String>,
+    /// This node's name among those of one database; the machine's when nothing is said.
+    pub node: Option<String>,
     pub egress: EgressConfig,
     /// `file:PATH`; a file in the data folder when nothing is said.
     pub root: Option<PathBuf>,
@@ -152,6 +155,7 @@ impl Config {
             text.parse::<IpNet>().map_err(|_| proxy(text))
         });
         let database: Option<String> = reader.take("server.database", "`\"postgres://…\"`");
+        let node: Option<String> = reader.take("server.node", "`\"bailiwick-1\"`");
         let root = root(&mut reader, database.as_deref());
         let links: bool = reader.take("sign_in.links", "`true` or `false`").unwrap_or(true);
         let forget_passkeys: Option<String> = reader.take("sign_in.forget_passkeys", "`\"old.corp.example\"`");
@@ -167,6 +171,7 @@ impl Config {
             apps_domain,
             trusted_proxies,
             database,
+            node,
             egress,
             root,
             links,

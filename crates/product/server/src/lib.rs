@@ -14,6 +14,7 @@ mod feed;
 mod jobs;
 mod listen;
 mod logs;
+mod nodes;
 mod page;
 mod pages;
 mod policy;
