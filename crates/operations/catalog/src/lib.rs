@@ -17,6 +17,7 @@ mod independence;
 mod jobs;
 mod live;
 mod migrations;
+mod nodes;
 mod rebuild;
 mod releases;
 mod requests;

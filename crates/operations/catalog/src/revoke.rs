@@ -69,16 +69,45 @@ impl Catalog {
         let note = cutting.note();
         note.why = Some(receipt.why.clone());
         note.detail = serde_json::json!({ "environments": envs.iter().map(|app| app.env).collect::<Vec<_>>() });
-        note.also.push(Also {
+        let done = |receipt: &Receipt| Also {
             id: receipt.done_event.clone(),
             action: rules::APP_REVOKE_DONE.name,
             outcome: Outcome::Allowed,
-            detail: stored(&receipt),
+            detail: stored(receipt),
             why: Some(receipt.why.clone()),
-        });
+        };
+        // With other nodes, the receipt is whole only when they have said so; or it is told of what they do not know.
+        let shared = self.store.is_shared();
+        let untold = self.untold(&envs);
+        if shared {
+            let mut late = receipt.clone();
+            late.surfaces.extend(untold.clone());
+            note.also_late.push(done(&late));
+        } else {
+            note.also.push(done(&receipt));
+        }
         receipt.kept = cutting.record(self).await.into();
+        if shared {
+            self.tell(&mut receipt, &envs, untold).await;
+        }
         receipt.recorded = receipt.kept == Kept::Record;
         Ok(receipt)
+    }
+
+    async fn tell(&self, receipt: &mut Receipt, envs: &[AppRef], untold: Vec<Cut>) {
+        if receipt.kept != Kept::Record {
+            receipt.surfaces.extend(untold);
+            return;
+        }
+        receipt.surfaces.extend(self.everywhere(envs).await);
+        receipt.done_at = self.clock.now();
+        match self.record_done(receipt).await {
+            Ok(recorded) => receipt.kept = recorded.into(),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a receipt could not be recorded");
+                receipt.kept = Kept::Memory;
+            }
+        }
     }
 
     /// A cut that was made before this process began, or on the way to its record: memory shows it again. At start,
@@ -168,7 +197,7 @@ impl CutRows for Catalog {
 }
 
 /// The receipt as it is stored: without the free text, which stands sealed beside it, and with ids for names.
-fn stored(receipt: &Receipt) -> serde_json::Value {
+pub(crate) fn stored(receipt: &Receipt) -> serde_json::Value {
     serde_json::json!({
         "app_id": receipt.app_id,
         "asked_at": receipt.asked_at,

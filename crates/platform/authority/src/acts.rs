@@ -133,7 +133,7 @@ rules! {
     RELEASE_REJECT = "release.reject" "send a request back", Act Keeps, [REVIEWER, OPERATOR] No, Yes, Nobody;
     RELEASE_ROLLBACK = "release.rollback" "serve an earlier release again", Act Raises, [May::BuilderInTeam, OPERATOR] No, Yes, Nobody;
     APP_REVOKE = "app.revoke" "switch an app off everywhere", Cut Raises, [May::BuilderInTeam, REVIEWER, OPERATOR] No, Yes, System;
-    APP_REVOKE_DONE = "app.revoke.done" "record what a revoke cut", Act Keeps, [] No, No, System;
+    APP_REVOKE_DONE = "app.revoke.done" "record what a revoke cut", Cut Keeps, [] No, No, System;
     APP_RESTORE = "app.restore" "let a switched-off app serve again, with new credentials", Act Raises, [OPERATOR] Fresh, Yes, Nobody;
     APP_RETIRE = "app.retire" "end an app for good and delete its data", Act Raises, [May::BuilderInTeam, OPERATOR] No, Yes, Nobody;
     APP_EXPIRE = "app.expire" "suspend an app on its date", Cut Raises, [] No, No, System;

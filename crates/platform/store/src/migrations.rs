@@ -30,6 +30,12 @@ pub const STORE: &[Migration] = &[
     Migration { room: "store", number: 1, name: "store", sql: include_str!("../migrations/0001_store.sql") },
     Migration { room: "store", number: 2, name: "recoveries", sql: include_str!("../migrations/0002_recoveries.sql") },
     Migration { room: "store", number: 3, name: "search", sql: include_str!("../migrations/0003_search.sql") },
+    Migration {
+        room: "store",
+        number: 4,
+        name: "node leases",
+        sql: include_str!("../migrations/0004_node_leases.sql"),
+    },
 ];
 
 pub(crate) async fn migrate(

@@ -8,7 +8,7 @@ mod tls;
 mod tx;
 mod values;
 
-pub(crate) use listen::{SessionLock, listen};
+pub(crate) use listen::{Direct, SessionLock, listen};
 pub use tls::check_url;
 pub(crate) use tx::PostgresTx;
 

@@ -134,6 +134,17 @@ pub(crate) const LOCK_SHARED: &str = "SELECT pg_advisory_xact_lock_shared(hashte
 pub(crate) const LOCK_EXCLUSIVE: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))";
 pub(crate) const LOCK_MIGRATIONS: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 3))";
 pub(crate) const TRY_LEAD: &str = "SELECT pg_try_advisory_lock(hashtextextended($1, 2))";
+/// PostgreSQL only: on SQLite there is one node. Takes or renews a lease for `$4` ms by the server's clock, unless another
+/// process of this name has one.
+pub(crate) const RENEW_NODE: &str = "INSERT INTO node_leases (node, run, until, position)
+  VALUES ($1, $2, CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) + $4, $3)
+  ON CONFLICT (node) DO UPDATE SET run = $2, position = $3,
+    until = CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) + $4
+  WHERE node_leases.run = $2 OR node_leases.until <= CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+pub(crate) const LEAVE_NODE: &str = "DELETE FROM node_leases WHERE node = $1 AND run = $2";
+pub(crate) const OTHER_NODES: &str = "SELECT node, position,
+  CAST(until <= CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS INT)::BIGINT, until
+  FROM node_leases WHERE node <> $1 ORDER BY node";
 /// PostgreSQL only: SQLite's feed is in the process.
 pub(crate) const LISTEN: &str = "LISTEN bailiwick_feed";
 pub(crate) const NOTIFY: &str = "SELECT pg_notify('bailiwick_feed', $1)";

@@ -1,7 +1,7 @@
 //! The store itself: opening, reading, asking again.
 
 use crate::{
-    EpochWatch, HoldsStoreError, Migration, Row, StoreError, Value,
+    EpochWatch, HoldsStoreError, Migration, OtherNode, Row, StoreError, Value,
     access::AccessBuffer,
     counted::Counted,
     cuts::Cuts,
@@ -21,7 +21,7 @@ use std::{
     fmt,
     future::Future,
     path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -78,6 +78,8 @@ pub struct Store {
     /// The database does not continue what this node has seen of the record.
     pub(crate) recovering: AtomicBool,
     pub(crate) tallies: Tallies,
+    /// The other nodes, as they were seen last.
+    pub(crate) others: Mutex<Vec<OtherNode>>,
     pub(crate) edges: Edges,
     pub(crate) log_host: String,
 }
@@ -119,6 +121,7 @@ impl Store {
             cuts: Cuts::new(journal, found),
             recovering: AtomicBool::new(false),
             tallies: Tallies::default(),
+            others: Mutex::default(),
             edges: Edges::default(),
             log_host,
         }))

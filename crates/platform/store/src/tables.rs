@@ -73,6 +73,10 @@ impl FreeWrite {
         );
         Self { sql }
     }
+
+    pub(crate) const fn sql(self) -> &'static str {
+        self.sql
+    }
 }
 
 const fn begins(sql: &str, verb: &str, table: &str) -> bool {

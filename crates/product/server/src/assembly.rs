@@ -4,6 +4,7 @@ use crate::{
     Config, Settings,
     app_log::AppLog,
     doors::{AssetsInside, DataInside, SelfInside, WaysOut},
+    nodes::Nodes,
     policy,
     ready::Followed,
     recover::Doubt,
@@ -15,7 +16,7 @@ use authority::{Authority, Surface};
 use broker::Broker;
 use catalog::{Addresses, Catalog, Surfaces};
 use data::Data;
-use gateway::Gateway;
+use gateway::{Gateway, Lease};
 use identity::{Identity, MachineKey, MachineProof};
 use model::{Clock, Problem, ProblemKind, TenantId};
 use sandbox::Sandbox;
@@ -46,6 +47,7 @@ pub struct Bailiwick {
     pub(crate) instance: String,
     pub(crate) doubt: Doubt,
     pub(crate) followed: Followed,
+    pub(crate) nodes: Nodes,
 }
 
 impl std::fmt::Debug for Bailiwick {
@@ -59,6 +61,9 @@ impl std::fmt::Debug for Bailiwick {
 pub struct Running {
     pub(crate) tasks: Tasks,
     pub(crate) jobs: JoinSet<()>,
+    /// What this node's lease is given back with.
+    pub(crate) store: Arc<Store>,
+    pub(crate) run: String,
 }
 
 /// Authenticates precompiled code, so that nothing else is ever mapped as code.
@@ -135,6 +140,7 @@ impl Bailiwick {
             instance,
             doubt: Doubt::default(),
             followed: Followed::default(),
+            nodes: Nodes::default(),
         });
         let running = server.run_beside(writer).await?;
         Ok((server, running))
@@ -149,9 +155,10 @@ impl Bailiwick {
         let tasks = self.store.start_tasks().await.map_err(|error| error.problem())?;
         let mut jobs = JoinSet::new();
         jobs.spawn(self.follow(position));
+        self.take_lease(position, &mut jobs).await?;
         jobs.spawn(writer.run());
         crate::jobs::start(self, &mut jobs);
-        Ok(Running { tasks, jobs })
+        Ok(Running { tasks, jobs, store: Arc::clone(&self.store), run: self.nodes.run().to_owned() })
     }
 
     /// Every surface, for the suite that each of them must pass.
@@ -172,6 +179,10 @@ impl Running {
     /// Stops what runs beside the requests, and writes what is still held.
     pub async fn stop(mut self) {
         self.jobs.shutdown().await;
+        if let Err(error) = self.store.leave(&self.run).await {
+            tracing::warn!(error = &error as &dyn Error, "this node's lease was not given back; it runs out");
+        }
+        drop(self.store);
         if let Err(error) = self.tasks.stop().await {
             tracing::error!(error = &error as &dyn Error, "the store did not stop cleanly");
         }
@@ -191,6 +202,7 @@ struct Ground {
     policy_files: policy::Files,
     node: String,
     instance: String,
+    lease: Arc<Lease>,
 }
 
 impl Ground {
@@ -203,7 +215,7 @@ impl Ground {
         let policy_files = policy::files(&folder).map_err(|error| cannot("the policy", &error))?;
         let bundle = policy::compile(&policy_files).map_err(|error| cannot("the policy", &error))?;
         let authority = Arc::new(Authority::new(Arc::clone(&clock), Some(bundle)));
-        let node = node_name();
+        let node = config.node.clone().unwrap_or_else(node_name);
         let store_config = StoreConfig {
             database,
             clock: Arc::clone(&clock),
@@ -221,7 +233,8 @@ impl Ground {
             maxima: sandbox::Maxima::default(),
         })
         .map_err(|error| cannot("the sandbox", &error))?;
-        Ok(Self { config, folder, tenant, keys, clock, store, authority, sandbox, policy_files, node, instance })
+        let lease = Arc::default();
+        Ok(Self { config, folder, tenant, keys, clock, store, authority, sandbox, policy_files, node, instance, lease })
     }
 
     fn identity(&self) -> Result<Arc<Identity>, Problem> {
@@ -253,13 +266,17 @@ impl Ground {
         Arc::new(Data::new(Arc::clone(&self.store), Arc::clone(&self.authority), Arc::clone(&self.clock), config))
     }
 
+    fn by_vault(&self, vault: &Arc<Vault>) -> Arc<ByVault> {
+        Arc::new(ByVault { vault: Arc::clone(vault), lease: Arc::clone(&self.lease) })
+    }
+
     fn broker(&self, vault: &Arc<Vault>) -> Result<Arc<Broker>, Problem> {
         let dns = broker::Dns::from_system().map_err(|error| cannot("name resolution", &error))?;
         let rooms = broker::Rooms {
             tenant: self.tenant.clone(),
             authority: Arc::clone(&self.authority),
             store: Arc::clone(&self.store),
-            secrets: Arc::new(ByVault(Arc::clone(vault))),
+            secrets: self.by_vault(vault),
             dns: Arc::new(dns),
         };
         Broker::new(self.config.egress.clone(), rooms).map_err(|error| cannot("the broker", &error))
@@ -300,6 +317,7 @@ impl Ground {
                 clock: Arc::clone(&self.clock),
             }),
             log: Arc::clone(log) as _,
+            lease: Arc::clone(&self.lease),
         };
         Arc::new(Gateway::new(config, rooms))
     }
@@ -310,7 +328,7 @@ impl Ground {
             authority: Arc::clone(&self.authority),
             clock: Arc::clone(&self.clock),
             surfaces,
-            secrets: Arc::new(ByVault(Arc::clone(vault))),
+            secrets: self.by_vault(vault),
             vouchers: Arc::new(Vouching(Arc::clone(identity))),
         };
         let scheme = self.config.scheme().as_str().to_owned();

@@ -28,6 +28,7 @@ const KEYS: &[&str] = &[
     "server.database",
     "server.tls",
     "server.redirect",
+    "server.node",
     "broker.private",
     "broker.resolve",
     "broker.ca",
@@ -46,6 +47,8 @@ pub struct Config {
     pub apps_domain: String,
     pub trusted_proxies: Vec<IpNet>,
     pub database: Option<String>,
+    /// This node's name among those of one database; the machine's when nothing is said.
+    pub node: Option<String>,
     pub egress: EgressConfig,
     pub root: Root,
     pub links: Links,
@@ -168,6 +171,7 @@ impl Config {
         let addresses = Addresses::read(&mut reader, listen);
         let trusted_proxies = reader.listed("server.trusted_proxies", "`[\"10.0.0.0/8\"]`", addresses::proxy);
         let database = addresses::database(&mut reader);
+        let node: Option<String> = reader.take("server.node", "`\"bailiwick-1\"`");
         let root = root::root(&mut reader, database.as_deref());
         let links: bool = reader.take("sign_in.links", "`true` or `false`").unwrap_or(true);
         let forget_passkeys: Option<String> = reader.take("sign_in.forget_passkeys", "`\"old.corp.example\"`");
@@ -187,6 +191,7 @@ impl Config {
             apps_domain,
             trusted_proxies,
             database,
+            node,
             egress,
             root,
             links,

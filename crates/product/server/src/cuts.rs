@@ -17,6 +17,7 @@ impl Bailiwick {
                 CutOf::Apps(_) => self.catalog.stand(&note).await,
                 CutOf::Person(_) | CutOf::Session(_) => self.identity.stand(&note),
                 CutOf::Secret { .. } => self.vault.stand(&note),
+                CutOf::Done(_) => {}
             }
         }
         let this: Weak<Self> = Arc::downgrade(self);
@@ -25,7 +26,7 @@ impl Bailiwick {
 
     fn room(&self, note: &CutNote) -> &dyn CutRows {
         match &note.of {
-            CutOf::Apps(_) => &*self.catalog,
+            CutOf::Apps(_) | CutOf::Done(_) => &*self.catalog,
             CutOf::Person(_) | CutOf::Session(_) => &*self.identity,
             CutOf::Secret { .. } => &*self.vault,
         }

@@ -51,13 +51,10 @@ impl Bailiwick {
                     self.identity.sessions_of_ended(&PersonId::new(key));
                     Ok(())
                 }
-                change::APP | change::SECRET => {
-                    self.catalog.load_apps().await.map_err(|error| Problem::from(&error))?;
-                    match change::app_of(&key) {
-                        Some(app) => self.catalog.refresh_surfaces(&app).await.map_err(|error| Problem::from(&error)),
-                        None => Ok(()),
-                    }
-                }
+                change::APP | change::SECRET => match change::app_of(&key) {
+                    Some(app) => self.catalog.follow(&app).await.map_err(|error| Problem::from(&error)),
+                    None => self.catalog.load_apps().await.map_err(|error| Problem::from(&error)),
+                },
                 _ => Ok(()),
             },
         }
@@ -76,10 +73,12 @@ impl Bailiwick {
                     tracing::error!(%problem, "memory could not be brought up to date; everything is read again");
                     if let Err(problem) = server.load_all().await {
                         tracing::error!(%problem, "memory is behind the database");
+                        // What was not done is not confirmed; the next change tries everything again.
                         continue;
                     }
                 }
                 server.followed.reached(position);
+                server.nodes.confirm(position);
             }
         }
     }

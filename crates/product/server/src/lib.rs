@@ -17,6 +17,7 @@ mod jobs;
 mod listen;
 mod logs;
 mod metrics;
+mod nodes;
 mod page;
 mod pages;
 mod policy;

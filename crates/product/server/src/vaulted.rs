@@ -1,17 +1,23 @@
 //! What broker and catalog ask of the vault: values in the place of placeholders, their traces out of answers, and the
 //! versions that an approval names.
 
+use crate::nodes;
 use async_trait::async_trait;
 use authority::Instance;
 use broker::{Grant, Scrub, Secrets};
 use bytes::Bytes;
 use catalog::SecretVersions;
+use gateway::Lease;
 use http::{HeaderValue, request};
 use model::{Env, Manifest, Problem, SecretId};
 use std::{collections::BTreeMap, sync::Arc};
 use vault::{Destination, Scrubber, Vault};
 
-pub(crate) struct ByVault(pub(crate) Arc<Vault>);
+pub(crate) struct ByVault {
+    pub(crate) vault: Arc<Vault>,
+    /// Without it, no secret is released.
+    pub(crate) lease: Arc<Lease>,
+}
 
 struct Scrubbing(Scrubber);
 
@@ -24,7 +30,8 @@ impl Secrets for ByVault {
         parts: &mut request::Parts,
     ) -> Result<Option<Box<dyn Scrub>>, Problem> {
         let to = Destination { host: &grant.host, port: grant.port, tls: grant.tls, secret: grant.secret.as_deref() };
-        let attached = self.0.attach(instance, &to, parts).await?;
+        nodes::released(&self.lease)?;
+        let attached = self.vault.attach(instance, &to, parts).await?;
         Ok(attached.map(|attached| Box::new(Scrubbing(attached.scrubber)) as Box<dyn Scrub>))
     }
 }
@@ -32,7 +39,7 @@ impl Secrets for ByVault {
 #[async_trait]
 impl SecretVersions for ByVault {
     async fn versions(&self, manifest: &Manifest, env: Env) -> Result<BTreeMap<SecretId, u64>, Problem> {
-        self.0.versions_now(manifest, env).await.map_err(|error| Problem::from(&error))
+        self.vault.versions_now(manifest, env).await.map_err(|error| Problem::from(&error))
     }
 }
 

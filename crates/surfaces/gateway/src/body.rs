@@ -87,7 +87,7 @@ pub(crate) struct Judged<A> {
 impl<A: Act + Clone> Judged<A> {
     pub(crate) fn still_may(&mut self) -> bool {
         let now = self.clock.now();
-        if !self.lease.holds(now) || now >= self.until {
+        if !self.lease.holds() || now >= self.until {
             return false;
         }
         let epoch = self.authority.epoch(&self.caller.tenant);

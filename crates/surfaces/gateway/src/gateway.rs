@@ -38,6 +38,8 @@ pub struct Rooms {
     pub sign_ins: Arc<dyn SignIns>,
     pub doors: Arc<dyn Doors>,
     pub log: Arc<dyn Log>,
+    /// Under which this node serves; the assembly renews it.
+    pub lease: Arc<Lease>,
 }
 
 /// Every byte that enters an app passes here.
@@ -68,7 +70,7 @@ impl std::fmt::Debug for Gateway {
 impl Gateway {
     #[must_use]
     pub fn new(config: Config, rooms: Rooms) -> Self {
-        let Rooms { store, authority, clock, sandbox, sign_ins, doors, log } = rooms;
+        let Rooms { store, authority, clock, sandbox, sign_ins, doors, log, lease } = rooms;
         let strangers =
             RateLimit { count: config.limits.strangers_per_minute, per: Duration::from_secs(60), by: LimitBy::Address };
         let tenant = config.tenant.clone();
@@ -79,7 +81,7 @@ impl Gateway {
             recorder: Arc::new(Recorder::new(Arc::clone(&store), Arc::clone(&clock))),
             cookies: Names::new(config.scheme, &config.instance),
             strangers: Rate::new(strangers),
-            lease: Arc::default(),
+            lease,
             config,
             store,
             authority,
@@ -112,6 +114,12 @@ impl Gateway {
     #[must_use]
     pub const fn lease(&self) -> &Arc<Lease> {
         &self.lease
+    }
+
+    /// This node may not serve any more: what runs is stopped, and its connections are closed. Nothing is cut: what
+    /// comes once the lease runs again is served.
+    pub fn stop_running(&self) -> usize {
+        self.routes.all().iter().map(|route| route.live.interrupt()).sum()
     }
 
     /// Brings every route into memory: at start, and when the change feed was lost.

@@ -84,7 +84,7 @@ impl Gateway {
     }
 
     async fn enter(&self, arrival: &Arrival, request: Request<Body>) -> Result<Response<Body>, Turned> {
-        if !self.lease.holds(self.clock.now()) {
+        if !self.lease.holds() {
             return Err(pages::cut_off().into());
         }
         let Some(route) = arrival.label.as_deref().and_then(|label| self.routes.at(label)) else {

@@ -21,7 +21,7 @@ const NEVER: i64 = i64::MIN;
 /// One opening of an app: from its first release under these credentials to the cut.
 #[derive(Debug)]
 pub(crate) struct Live {
-    switch: Switch,
+    switch: Mutex<Switch>,
     cut_at: AtomicI64,
     running: Mutex<Runs>,
     left: Notify,
@@ -41,12 +41,13 @@ struct Runs {
 pub(crate) struct Running {
     live: Arc<Live>,
     id: u64,
+    stop: Stop,
 }
 
 impl Live {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
-            switch: Switch::new(),
+            switch: Mutex::default(),
             cut_at: AtomicI64::new(NEVER),
             running: Mutex::default(),
             left: Notify::new(),
@@ -68,7 +69,9 @@ impl Live {
         let id = runs.next;
         runs.next += 1;
         runs.all.insert(id, None);
-        Some(Running { live: Arc::clone(self), id })
+        // Within the lock: whoever is in hears of what stops those who are in.
+        let stop = self.switch().signal();
+        Some(Running { live: Arc::clone(self), id, stop })
     }
 
     pub(crate) fn is_cut(&self) -> bool {
@@ -89,8 +92,23 @@ impl Live {
         self.cut_at.store(at.as_ms(), Ordering::Release);
         let count = runs.all.len();
         drop(runs);
-        self.switch.stop();
+        self.switch().stop();
         Some(count)
+    }
+
+    fn switch(&self) -> MutexGuard<'_, Switch> {
+        self.switch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops what runs, and closes what is on its way; lets in what comes next. How many ran.
+    pub(crate) fn interrupt(&self) -> usize {
+        let runs = self.runs();
+        if self.is_cut() {
+            return 0;
+        }
+        std::mem::take(&mut *self.switch()).stop();
+        runs.all.values().flatten().for_each(CancellationToken::cancel);
+        runs.all.len()
     }
 
     fn under_way(&self) -> usize {
@@ -134,7 +152,7 @@ impl Live {
 
 impl Running {
     pub(crate) fn stop(&self) -> Stop {
-        self.live.switch.signal()
+        self.stop.clone()
     }
 
     pub(crate) fn is_cut(&self) -> bool {
@@ -164,6 +182,21 @@ impl Drop for Running {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn an_interruption_ends_what_runs_and_lets_the_next_in() {
+        let live = Live::new();
+        let one = live.enter().unwrap();
+        let connection = CancellationToken::new();
+        one.streams_over(Some(connection.clone()));
+        assert_eq!(live.interrupt(), 1);
+        one.stop().stopped().await;
+        assert!(connection.is_cancelled() && !one.is_cut());
+        let two = live.enter().unwrap();
+        let waits = tokio::time::timeout(Duration::from_millis(5), async { two.stop().stopped().await });
+        assert!(waits.await.is_err());
+        assert_eq!(live.cut(Timestamp::from_ms(5)), Some(2));
+    }
 
     #[tokio::test]
     async fn a_cut_ends_what_runs_and_lets_nothing_in() {

@@ -47,6 +47,10 @@ impl Routes {
         self.table.load().by_app.get(app).cloned()
     }
 
+    pub(crate) fn all(&self) -> Vec<Arc<Route>> {
+        self.table.load().by_app.values().cloned().collect()
+    }
+
     /// Every route there is.
     pub(crate) async fn load_all(&self, store: &Store, config: &Config) -> Result<(), StoreError> {
         let _reading = self.reading.lock().await;

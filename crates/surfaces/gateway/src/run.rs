@@ -59,7 +59,7 @@ impl Gateway {
             _ if over.load(Ordering::Acquire) => pages::too_large(self.config.limits.body_bytes),
             // The app was cut, or this node was, while the answer was made.
             Ok(_) if running.is_cut() => self.stopped(&route, &running, &Stopped::Cancelled),
-            Ok(_) if !self.lease.holds(self.clock.now()) => pages::cut_off(),
+            Ok(_) if !self.lease.holds() => pages::cut_off(),
             Ok(response) => {
                 answering.0.answered(Some(response.status().as_u16()));
                 running.streams_over(arrival.connection.as_ref().map(|connection| connection.closing().clone()));
@@ -67,6 +67,7 @@ impl Gateway {
                 headers::outward(response.headers_mut(), &route, came.openness);
                 return Ok(response);
             }
+            Err(Some(Stopped::Cancelled)) if !running.is_cut() && !self.lease.holds() => pages::cut_off(),
             Err(Some(stopped)) => self.stopped(&route, &running, &stopped),
             Err(None) => pages::not_ready(),
         };

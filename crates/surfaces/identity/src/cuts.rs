@@ -15,7 +15,7 @@ impl Identity {
                 self.disable_until_written(&note.event, id);
             }
             CutOf::Session(_) => self.end_what_stands(),
-            CutOf::Apps(_) | CutOf::Secret { .. } => {}
+            CutOf::Apps(_) | CutOf::Secret { .. } | CutOf::Done(_) => {}
         }
     }
 }
@@ -46,7 +46,7 @@ impl CutRows for Identity {
         match &note.of {
             CutOf::Person(id) => self.disable_rows(tx, id, note.at).await?,
             CutOf::Session(id) => self.end_rows(tx, id, note.at).await?,
-            CutOf::Apps(_) | CutOf::Secret { .. } => {}
+            CutOf::Apps(_) | CutOf::Secret { .. } | CutOf::Done(_) => {}
         }
         Ok(())
     }

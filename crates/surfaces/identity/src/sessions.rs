@@ -347,7 +347,7 @@ impl Identity {
                 CutOf::Session(id) => session.id == *id || session.parent.as_ref() == Some(id),
                 CutOf::Person(id) => session.person == *id,
                 CutOf::Apps(apps) => matches!(&session.place, Place::App(app) if apps.contains(app)),
-                CutOf::Secret { .. } => false,
+                CutOf::Secret { .. } | CutOf::Done(_) => false,
             });
         }
     }

@@ -87,13 +87,10 @@ impl Vault {
         let (id, env) = (permit.act().id.clone(), permit.act().env);
         let (act, mut cutting) = self.store.cut(permit, CutOf::Secret { id: id.clone(), env });
         self.memory.kill(&id, env);
-        match tokio::time::timeout(SEEN_WITHIN, self.entry(&id, env)).await {
-            Ok(Ok(None)) => {
-                cutting.forget();
-                return Err(refusal::unknown(&id, env).into());
-            }
-            // Without an answer of the database, what it may hold is dead all the same.
-            Ok(_) | Err(_) => {}
+        // Without an answer of the database, what it may hold is dead all the same.
+        if let Ok(Ok(None)) = tokio::time::timeout(SEEN_WITHIN, self.entry(&id, env)).await {
+            cutting.forget();
+            return Err(refusal::unknown(&id, env).into());
         }
         let event = cutting.event().clone();
         let note = cutting.note();

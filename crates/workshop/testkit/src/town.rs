@@ -98,7 +98,12 @@ impl Town {
 
     /// On PostgreSQL, over a cable that the test can cut.
     pub async fn wired() -> Self {
-        let (url, cable) = Cable::to_postgres(&Postgres::create().await.url).await;
+        Self::wired_to(&Postgres::create().await.url).await
+    }
+
+    /// The same, to a database that may have others.
+    pub async fn wired_to(url: &str) -> Self {
+        let (url, cable) = Cable::to_postgres(url).await;
         let mut town = Self::at(Some(&url), "", "", Arc::new(SystemClock)).await;
         town.cable = Some(cable);
         town
@@ -113,13 +118,30 @@ impl Town {
         let database = database.map(|url| format!("database = \"{url}\"\n")).unwrap_or_default();
         let root = kept().join("root.key");
         let text = format!(
-            "[server]\nlisten = \"127.0.0.1:{port}\"\n{server}{database}[seal]\nroot = \"file:{}\"\n{more}",
+            "[server]\nlisten = \"127.0.0.1:{port}\"\nnode = \"town-{port}\"\n{server}{database}[seal]\nroot = \"file:{}\"\n{more}",
             root.display()
         );
         std::fs::write(place.config(), text).unwrap();
         std::fs::create_dir_all(place.data()).unwrap();
         std::os::unix::fs::symlink(kept().join("cache"), place.data().join("cache")).unwrap();
         Self::serve(place, listener, Disk::Room).await
+    }
+
+    /// Why a second process with this name does not start.
+    pub async fn refused(database: &str, node: &str) -> model::Problem {
+        let folder = TempDir::new().unwrap();
+        let (file, data) = (folder.path().join("config.toml"), folder.path().join("data"));
+        let root = kept().join("root.key");
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:7999\"\nnode = \"{node}\"\ndatabase = \"{database}\"\n[seal]\nroot = \"file:{}\"\n",
+            root.display()
+        );
+        std::fs::write(&file, text).unwrap();
+        let settings = Settings::read(data, Some(&file), &Overrides::default()).unwrap();
+        match Bailiwick::start(settings, Arc::new(SystemClock)).await {
+            Ok(_) => panic!("it started"),
+            Err(problem) => problem,
+        }
     }
 
     async fn serve(place: Place, listener: TcpListener, disk: Disk) -> Self {
@@ -141,15 +163,14 @@ impl Town {
                     started => break started.unwrap(),
                 }
             };
-            let listener = TcpListener::from_std(listener).unwrap();
-            let (audience, weak) = (server.url().to_owned(), Arc::downgrade(&server));
-            let serving = tokio::spawn(async move {
-                server.listen(listener, async { drop(stopped.await) }).await;
-                running.stop().await;
-            });
-            (audience, weak, serving)
+            (server, running, TcpListener::from_std(listener).unwrap())
         });
-        let (audience, server, serving) = started.await.unwrap();
+        let (running_server, running, listener) = started.await.unwrap();
+        let (audience, server) = (running_server.url().to_owned(), Arc::downgrade(&running_server));
+        let serving = runtime.spawn(async move {
+            running_server.listen(listener, async { drop(stopped.await) }).await;
+            running.stop().await;
+        });
         let data = place.data();
         let machine = Machine::of(&data, port, audience);
         let (stop, serving) = (Some(stop), Some(serving));

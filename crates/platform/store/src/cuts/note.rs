@@ -2,7 +2,7 @@
 
 use crate::{Also, Outcome, StoreError};
 use authority::{ACTS, AppRef, Kept, Rule, Spent, Target, rules};
-use model::{Env, EventId, PersonId, SecretId, SessionId, TenantId, Timestamp};
+use model::{AppId, Env, EventId, PersonId, SecretId, SessionId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
@@ -13,8 +13,13 @@ use std::sync::Arc;
 pub enum CutOf {
     Apps(Vec<AppRef>),
     Person(PersonId),
-    Secret { id: SecretId, env: Env },
+    Secret {
+        id: SecretId,
+        env: Env,
+    },
     Session(SessionId),
+    /// Nothing more: what a cut came to, when every node has said so.
+    Done(AppId),
 }
 
 /// One cut, with all that its events will say.
@@ -29,13 +34,15 @@ pub struct CutNote {
     /// Free text of the caller; sealed wherever it is kept.
     pub why: Option<String>,
     pub also: Vec<Also>,
+    /// Further events of a cut that is written late: what would have come after it by itself.
+    pub also_late: Vec<Also>,
     pub(crate) spent: Arc<Spent>,
 }
 
 impl CutNote {
     pub(crate) fn new(spent: Spent, of: CutOf, at: Timestamp) -> Self {
         let (event, detail) = (EventId::generate(), json!({}));
-        Self { event, at, of, detail, why: None, also: Vec::new(), spent: Arc::new(spent) }
+        Self { event, at, of, detail, why: None, also: Vec::new(), also_late: Vec::new(), spent: Arc::new(spent) }
     }
 
     #[must_use]
@@ -64,7 +71,7 @@ impl CutNote {
     pub fn apps(&self) -> &[AppRef] {
         match &self.of {
             CutOf::Apps(apps) => apps,
-            CutOf::Person(_) | CutOf::Secret { .. } | CutOf::Session(_) => &[],
+            CutOf::Person(_) | CutOf::Secret { .. } | CutOf::Session(_) | CutOf::Done(_) => &[],
         }
     }
 
@@ -114,7 +121,7 @@ impl CutNote {
             of: self.of.clone(),
             detail: self.detail.clone(),
             why: self.why.clone(),
-            also: self.also.iter().map(also).collect(),
+            also: self.also.iter().chain(&self.also_late).map(also).collect(),
         };
         serde_json::to_vec(&written).map_err(StoreError::json)
     }
@@ -134,6 +141,7 @@ impl CutNote {
             detail: written.detail,
             why: written.why,
             also: written.also.into_iter().map(also).collect::<Option<_>>()?,
+            also_late: Vec::new(),
             spent: Arc::new(Spent::again(written.kept)?),
         })
     }

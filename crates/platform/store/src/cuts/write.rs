@@ -1,7 +1,7 @@
 //! Writing a cut: at once, by whoever made it; else from the journal, as soon as it can be.
 
 use super::{CutNote, CutOf, note::late};
-use crate::{Outcome, Store, StoreError, Tx, event::Draft};
+use crate::{Also, Outcome, Store, StoreError, Tx, event::Draft};
 use async_trait::async_trait;
 use authority::{Act, Caller, Permit, Target};
 use model::{EventId, TenantId};
@@ -54,8 +54,13 @@ pub struct Cutting {
 impl Store {
     /// Begins a cut: from now on it stands. Take it away in memory next, then `record`.
     pub fn cut<A: Act>(self: &Arc<Self>, permit: Permit<A>, of: CutOf) -> (A, Cutting) {
+        self.cut_as(permit, of, EventId::generate())
+    }
+
+    /// The same, under an id that was promised for its event.
+    pub fn cut_as<A: Act>(self: &Arc<Self>, permit: Permit<A>, of: CutOf, event: EventId) -> (A, Cutting) {
         let (act, spent) = permit.spend();
-        let note = CutNote::new(spent, of, self.clock.now());
+        let note = CutNote { event, ..CutNote::new(spent, of, self.clock.now()) };
         let same = self.cuts.begin(&Arc::new(note.clone()));
         (act, Cutting { store: Arc::clone(self), note, same, done: false })
     }
@@ -143,15 +148,15 @@ impl Store {
         let mut tx = self.begin_cut(note).await?;
         rows.rows(note, &mut tx).await?;
         let mut detail = note.detail.clone();
-        for also in &note.also {
-            let mut also = also.clone();
-            if when == When::Late {
-                also.detail = late(also.detail, self.clock.now());
+        match when {
+            When::Now => note.also.iter().for_each(|also| tx.also(also.clone())),
+            When::Late => {
+                let now = self.clock.now();
+                for also in note.also.iter().chain(&note.also_late) {
+                    tx.also(Also { detail: late(also.detail.clone(), now), ..also.clone() });
+                }
+                detail = late(detail, now);
             }
-            tx.also(also);
-        }
-        if when == When::Late {
-            detail = late(detail, self.clock.now());
         }
         Ok(tx.commit(detail, note.why.as_deref()).await?.epoch)
     }

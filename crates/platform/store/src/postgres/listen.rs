@@ -1,11 +1,11 @@
 //! Direct connections: one that listens for the feed's notices, one for each session lock.
 
 use super::{Postgres, errors::write_error, tls::MakeTls};
-use crate::{StoreError, sql};
+use crate::{StoreError, Value, sql};
 use futures_util::{StreamExt, stream};
 use std::{sync::Weak, time::Duration};
 use tokio::task::JoinHandle;
-use tokio_postgres::{AsyncMessage, Client};
+use tokio_postgres::{AsyncMessage, Client, types::ToSql};
 
 /// How long after a lost connection the next is tried; readers poll meanwhile.
 const RECONNECT: Duration = Duration::from_millis(500);
@@ -85,6 +85,38 @@ impl SessionLock {
 }
 
 impl Drop for SessionLock {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
+/// A connection for one purpose, outside the pools.
+#[derive(Debug)]
+pub(crate) struct Direct {
+    client: Client,
+    connection: JoinHandle<()>,
+}
+
+impl Direct {
+    pub(crate) async fn open(postgres: &Postgres) -> Result<Self, StoreError> {
+        let (client, connection) = postgres.config.connect(postgres.tls.clone()).await.map_err(write_error)?;
+        let connection = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::warn!(%error, "a direct connection ended");
+            }
+        });
+        Ok(Self { client, connection })
+    }
+
+    /// One statement, committed by itself; how many rows it changed. Whoever calls bounds the wait.
+    pub(crate) async fn execute(&self, sql: &'static str, params: &[Value]) -> Result<u64, StoreError> {
+        Value::check(params)?;
+        let params = params.iter().map(|value| value as &(dyn ToSql + Sync)).collect::<Vec<_>>();
+        self.client.execute(sql, &params).await.map_err(write_error)
+    }
+}
+
+impl Drop for Direct {
     fn drop(&mut self) {
         self.connection.abort();
     }

@@ -147,6 +147,7 @@ impl House {
             sign_ins: Arc::clone(&sign_ins) as _,
             doors: Arc::clone(&doors) as _,
             log: Arc::clone(&lines) as _,
+            lease: Arc::default(),
         };
         let gateway = Arc::new(Gateway::new(config_of(setting.limits), rooms));
         doors.gateway.set(Arc::downgrade(&gateway)).unwrap();

@@ -1,0 +1,108 @@
+//! Nodes of one database: each renews a lease, and confirms with it how far it has done what the feed says.
+//!
+//! The lease is renewed on a connection of its own, which no pool hands round. Who renews counts from before it asked,
+//! on its monotonic clock; the database counts from when it answered, on its own: a node stops before the others may
+//! believe that it has. On SQLite the one node holds the file's lock, and there is no lease.
+
+use crate::{FreeWrite, Store, StoreError, Table, engine::Engine, params, postgres::Direct, sql};
+use model::Timestamp;
+use std::{sync::PoisonError, time::Duration};
+
+/// How long a lease runs: four renewals may fail.
+pub const LEASE: Duration = Duration::from_millis(2_000);
+
+const RENEW: FreeWrite = FreeWrite::new(Table::NodeLeases, sql::RENEW_NODE);
+const LEAVE: FreeWrite = FreeWrite::new(Table::NodeLeases, sql::LEAVE_NODE);
+
+/// This process's lease, over its own connection.
+#[derive(Debug)]
+pub struct NodeLease {
+    direct: Direct,
+    node: String,
+    run: String,
+}
+
+/// Another node, as its lease says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherNode {
+    pub node: String,
+    /// It has done all that the feed says up to here.
+    pub position: u64,
+    /// By the database's clock.
+    pub ran_out: bool,
+    pub until: Timestamp,
+}
+
+impl Store {
+    /// Whether other nodes may stand on the same database.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        matches!(self.engine, Engine::Postgres(_))
+    }
+
+    /// Opens the connection on which this node's lease is renewed; `None` on SQLite. `run` names this process.
+    ///
+    /// # Errors
+    /// `StoreError::Unwritable` when the database does not answer.
+    pub async fn node_lease(&self, run: &str) -> Result<Option<NodeLease>, StoreError> {
+        match &self.engine {
+            Engine::Sqlite(_) => Ok(None),
+            Engine::Postgres(postgres) => {
+                let direct = Direct::open(postgres).await?;
+                Ok(Some(NodeLease { direct, node: self.node.clone(), run: run.to_owned() }))
+            }
+        }
+    }
+
+    /// Gives this node's lease back, so that nobody has to wait for it to run out: when it serves nothing any more.
+    ///
+    /// # Errors
+    /// As a write.
+    pub async fn leave(&self, run: &str) -> Result<(), StoreError> {
+        if self.is_shared() {
+            self.housekeeping().execute(LEAVE, params![self.node.as_str(), run]).await?;
+        }
+        Ok(())
+    }
+
+    /// Every other node that has, or had, a lease.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub async fn other_nodes(&self) -> Result<Vec<OtherNode>, StoreError> {
+        if !self.is_shared() {
+            return Ok(Vec::new());
+        }
+        let rows = self.read(sql::OTHER_NODES, params![self.node.as_str()]).await?;
+        let other = |row: &crate::Row| {
+            Ok(OtherNode {
+                node: row.text(0)?.to_owned(),
+                position: row.uint(1)?,
+                ran_out: row.int(2)? != 0,
+                until: row.time(3)?,
+            })
+        };
+        let others: Vec<OtherNode> = rows.iter().map(other).collect::<Result<_, StoreError>>()?;
+        self.others.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&others);
+        Ok(others)
+    }
+
+    /// The other nodes as they were when the database was asked last: for when it cannot be asked.
+    #[must_use]
+    pub fn others_seen(&self) -> Vec<OtherNode> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl NodeLease {
+    /// Renews it for `LEASE`, and confirms the feed up to `position`. Whether it is ours: not while another process of
+    /// this name has it.
+    ///
+    /// # Errors
+    /// `StoreError::Unwritable` when the database does not answer: open another.
+    pub async fn renew(&self, position: u64) -> Result<bool, StoreError> {
+        let lasts = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
+        let params = params![self.node.as_str(), self.run.as_str(), position, lasts];
+        Ok(self.direct.execute(RENEW.sql(), params).await? == 1)
+    }
+}
