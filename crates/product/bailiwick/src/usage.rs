@@ -40,11 +40,21 @@ fn meant(arguments: &[OsString]) -> String {
     path
 }
 
+/// What the standard library says of values, and what people say.
+const WORDS: [(&str, &str); 5] = [
+    ("invalid digit found in string", "it is not a whole number"),
+    ("cannot parse integer from empty string", "it is not a whole number"),
+    ("number too large to fit in target type", "the number is too large"),
+    ("invalid socket address syntax", "it is not an address with a port"),
+    ("invalid UTF-8 was detected in one or more arguments", "an argument is not text (UTF-8)"),
+];
+
 /// clap's words, in the form of every other refusal.
 fn problem(words: &str, meant: &str) -> Problem {
     let mut parts = words.split("\n\n");
     let first = parts.next().unwrap_or_default().trim_start_matches("error: ");
     let what = first.split_whitespace().collect::<Vec<_>>().join(" ").replace('\'', "`");
+    let what = WORDS.iter().fold(what, |what, (theirs, ours)| what.replace(theirs, ours));
     let mut why = "the command cannot be read as it stands".to_owned();
     let mut usage = None;
     for part in parts {
@@ -98,6 +108,11 @@ mod tests {
         error[command.usage]: invalid value `production` for `--env <ENV>`: `production` is not one of staging, prod
           why: the command cannot be read as it stands
           fix: `bailiwick deploy --help` says how it is written
+        ");
+        insta::assert_snapshot!(said(&["apps", "--limit", "ten"]), @"
+        error[command.usage]: invalid value `ten` for `--limit <N>`: it is not a whole number
+          why: the command cannot be read as it stands
+          fix: `bailiwick apps --help` says how it is written
         ");
         insta::assert_snapshot!(said(&["secret", "show", "slack"]), @"
         error[command.usage]: invalid value `slack` for `<ID>`: an id is written `team/name`

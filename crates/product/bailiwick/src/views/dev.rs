@@ -255,7 +255,7 @@ mod tests {
                 "at": null, "why": "it is a link", "fix": "copy the file" } }),
         ];
         let lines = happened.iter().map(shown::<HappenedView>).collect::<Vec<_>>().join("\n");
-        insta::assert_snapshot!(lines, @r#"
+        insta::assert_snapshot!(lines, @r##"
         ● live release 2 serves  140 ms
         POST  /vote  303  12 ms
             log    voted  app.js:12:5
@@ -269,6 +269,6 @@ mod tests {
           why: it is a link
           fix: copy the file
         ✕ refused this save; what served before goes on
-        "#);
+        "##);
     }
 }
