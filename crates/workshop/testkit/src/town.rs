@@ -207,6 +207,14 @@ impl Town {
         Ok(())
     }
 
+    /// One that another process serves from a folder of its own, and that goes on when this value is dropped.
+    #[must_use]
+    pub fn of_another_process(port: u16, data: PathBuf) -> Self {
+        let key = MachineKey::load(&data).unwrap();
+        let audience = format!("http://localhost:{port}");
+        Self { port, data, cable: None, audience, key, stop: None, serving: None, place: None, runtime: None }
+    }
+
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://localhost:{}", self.port)
