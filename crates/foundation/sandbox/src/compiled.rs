@@ -75,7 +75,17 @@ impl Cache {
             CodeKind::Module => self.engine.precompile_module(wasm),
             CodeKind::Component => self.engine.precompile_component(wasm),
         };
-        self.keep(name, &compiled.map_err(Error::compile)?)?;
+        self.adopt(name, kind, &compiled.map_err(Error::compile)?)
+    }
+
+    /// Whether something of this name is kept; whether it is ours, `load` tells.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.code_path(name).exists()
+    }
+
+    /// Keeps and loads what was compiled for this machine, by this program.
+    pub(crate) fn adopt(&self, name: &str, kind: CodeKind, compiled: &[u8]) -> Result<Code, Error> {
+        self.keep(name, compiled)?;
         let verified = self.verify(name, kind).map_err(|source| self.failed(name, source))?;
         let gone = || self.failed(name, io::ErrorKind::NotFound.into());
         self.deserialize(verified.ok_or_else(gone)?).map_err(Error::compile)

@@ -225,6 +225,8 @@ impl Exchange {
     }
 
     async fn follow(&mut self) -> Result<(), Stopped> {
+        // One timer for all turns of the loop.
+        let mut deadline = std::pin::pin!(tokio::time::sleep_until(self.deadline));
         while self.guest.is_some() || self.answer.is_some() || self.body.is_some() {
             tokio::select! {
                 biased;
@@ -248,7 +250,7 @@ impl Exchange {
                     }
                     judged?;
                 }
-                () = tokio::time::sleep_until(self.deadline) => {
+                () = deadline.as_mut() => {
                     return Err(Stopped::Time { limit: self.limits.time });
                 }
             }

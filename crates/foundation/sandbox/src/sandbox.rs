@@ -7,6 +7,7 @@ use crate::{
     component,
     config::{Config, Maxima},
     data_module::{self, Unfit},
+    elsewhere::Compiler,
     guest::{Guest, linker},
     image::{Image, ImageKind},
     machine::{self, PREPARING},
@@ -48,6 +49,11 @@ pub struct Sandbox {
 impl Sandbox {
     /// Starts at once; the engine is compiled in the background unless the cache has it.
     pub fn start(config: Config) -> Result<Arc<Self>, Error> {
+        Self::start_with(config, Compiler::Here)
+    }
+
+    /// The same, with somebody else to compile the engine.
+    pub fn start_with(config: Config, compiler: Compiler) -> Result<Arc<Self>, Error> {
         let Config { cache_dir, authenticator, maxima } = config;
         let machine = machine::engine(&maxima)?;
         let cache = Arc::new(Cache::open(&cache_dir, authenticator, machine.clone())?);
@@ -59,7 +65,8 @@ impl Sandbox {
             .build()
             .map_err(start_failed)?;
         let (done, template) = watch::channel(None);
-        compile(machine.clone(), Arc::clone(&cache), linker.clone(), runtime.handle().clone(), done)?;
+        let making = Making { machine: machine.clone(), cache: Arc::clone(&cache), linker: linker.clone(), compiler };
+        compile(making, runtime.handle().clone(), done)?;
         Ok(Arc::new(Self {
             ticker: Ticker::start(machine.clone()).map_err(start_failed)?,
             admission: Admission::new(maxima.instances, maxima.queue),
@@ -193,14 +200,19 @@ impl Drop for Sandbox {
     }
 }
 
-fn compile(
+/// What the engine's template is made with.
+struct Making {
     machine: Engine,
     cache: Arc<Cache>,
     linker: Linker<Guest>,
-    runtime: Handle,
-    done: watch::Sender<Compiled>,
-) -> Result<(), Error> {
+    compiler: Compiler,
+}
+
+fn compile(making: Making, runtime: Handle, done: watch::Sender<Compiled>) -> Result<(), Error> {
     let work = move || {
+        let Making { machine, cache, linker, compiler } = making;
+        // Before this thread steps back: whoever deploys first waits for it.
+        Template::fetch(&cache, &compiler);
         // Only a courtesy to requests; without it the engine is ready no later.
         let _ = rustix::process::setpriority_process(None, COMPILING_NICENESS);
         let template = runtime.block_on(Template::open(&machine, &cache, linker));

@@ -4,6 +4,7 @@ use crate::{
     Error, artefacts,
     compiled::{Cache, Code, CodeKind},
     data_module,
+    elsewhere::Compiler,
     guest::Guest,
     init::Loader,
 };
@@ -21,10 +22,25 @@ pub(crate) struct Template {
     pub(crate) loader: Loader,
 }
 
+const NAME: &str = "template";
+
 impl Template {
+    /// Has the engine compiled by somebody else, unless the cache has it. What comes of that, `open` sees.
+    pub(crate) fn fetch(cache: &Cache, compiler: &Compiler) {
+        if cache.has(NAME) {
+            return;
+        }
+        if let Some(compiled) = compiler.ask()
+            && let Err(error) = cache.adopt(NAME, CodeKind::Component, &compiled)
+        {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "the engine that another process compiled does not fit");
+        }
+    }
+
     /// Compiles the engine, or takes it from the cache.
     pub(crate) async fn open(machine: &Engine, cache: &Cache, linker: Linker<Guest>) -> Result<Self, Error> {
-        let component = match code(cache, "template", CodeKind::Component, artefacts::TEMPLATE)? {
+        let component = match code(cache, NAME, CodeKind::Component, artefacts::TEMPLATE)? {
             Code::Component(component) => component,
             Code::Module(_) => return Err(Error::Engine("the template is not a component".into())),
         };

@@ -2,10 +2,12 @@
 
 use crate::{
     Act, AppFacts, AppState, BreakGlass, Caller, Denied, EpochEffect, Factor, Facts, MachineMay, May, Others, Permit,
-    PersonFacts, Policy, Role, Rule, SecondFactor, Target, Who, holds::Hold,
+    PersonFacts, Policy, Role, Rule, SecondFactor, Target, Who,
+    holds::Hold,
+    policy::{list, object, text, value},
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
-use model::{Clock, Env, ProblemKind, TenantId, Timestamp};
+use model::{AppId, Clock, Env, Group, PersonId, ProblemKind, TenantId, Timestamp};
 use std::{
     collections::HashMap,
     sync::{
@@ -183,7 +185,7 @@ impl Authority {
         let policy = self.policy.load();
         let input = case.input(act);
         let refusals = match policy.as_ref() {
-            Some(policy) => policy.refusals(&input, case.now),
+            Some(policy) => policy.refusals(&input),
             None => Ok(vec![]),
         };
         match refusals {
@@ -419,32 +421,34 @@ impl Case<'_> {
         app.min(person).min(midnight)
     }
 
-    /// What Rego sees: the published input schema.
-    fn input<A: Act>(&self, act: &A) -> serde_json::Value {
+    /// What Rego sees: the published input schema. Made as the engine has it, without a turn through JSON.
+    fn input<A: Act>(&self, act: &A) -> regorus::Value {
         let person = self.person();
         let app = self.target_app();
-        serde_json::json!({
-            "act": self.rule.name,
-            "caller": {
-                "kind": self.caller.kind(),
-                "person": self.caller.person(),
-                "groups": person.map(|person| person.groups.iter().collect::<Vec<_>>()).unwrap_or_default(),
-                "roles": person.map(|person| person.roles().map(Role::group).collect::<Vec<_>>()).unwrap_or_default(),
-                "second_factor": matches!(self.caller.who, Who::Person { factor: Factor::Second { .. }, .. }),
-                "app": self.caller.app().map(|app| &app.id),
-            },
-            "target": {
-                "tenant": self.target.tenant,
-                "app": self.target.app,
-                "env": self.target.env,
-                "resource": self.target.resource,
-                "name": app.map(|app| &app.name),
-                "team": app.map(|app| &app.team),
-                "class": app.map(|app| app.class),
-            },
-            "facts": act.facts(),
-            "today": self.now.to_string().get(..10),
-        })
+        let caller = object([
+            ("kind", self.caller.kind().into()),
+            ("person", text(self.caller.person().map(PersonId::as_str))),
+            ("groups", list(person.into_iter().flat_map(|person| person.groups.iter().map(Group::as_str)))),
+            ("roles", list(person.into_iter().flat_map(|person| person.roles().map(Role::group)))),
+            ("second_factor", matches!(self.caller.who, Who::Person { factor: Factor::Second { .. }, .. }).into()),
+            ("app", text(self.caller.app().map(|app| app.id.as_str()))),
+        ]);
+        let target = object([
+            ("tenant", self.target.tenant.as_str().into()),
+            ("app", text(self.target.app.as_ref().map(AppId::as_str))),
+            ("env", text(self.target.env.map(Env::as_str))),
+            ("resource", self.target.resource.as_str().into()),
+            ("name", text(app.map(|app| &*app.name))),
+            ("team", text(app.map(|app| app.team.as_str()))),
+            ("class", text(app.map(|app| app.class.as_str()))),
+        ]);
+        object([
+            ("act", self.rule.name.into()),
+            ("caller", caller),
+            ("target", target),
+            ("facts", value(act.facts())),
+            ("today", text(self.now.to_string().get(..10))),
+        ])
     }
 }
 

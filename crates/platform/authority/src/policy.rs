@@ -1,8 +1,16 @@
 //! Policy in Rego: narrows what the table of acts allows. Version 1 and version 0 syntax, bounded work.
 
-use model::Timestamp;
-use regorus::{Engine, Value, languages::rego::compiler::Compiler, rvm::program::Program, rvm::vm::RegoVM};
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use regorus::{
+    Engine, Value, languages::rego::compiler::Compiler, rvm::program::Program, rvm::vm::RegoVM,
+    utils::limits::ExecutionTimerConfig,
+};
+use serde::Deserialize;
+use std::{
+    collections::BTreeMap,
+    num::NonZeroU32,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 /// Instructions that one decision may take; a shipped decision takes about 300.
 const INSTRUCTIONS_MAX: usize = 100_000;
@@ -10,6 +18,8 @@ const INSTRUCTIONS_MAX: usize = 100_000;
 const TIME_MAX: Duration = Duration::from_millis(50);
 /// Work units between looks at the clock.
 const CLOCK_EVERY: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
+/// Machines that wait for the next decision: more than decide at once on the largest servers.
+const IDLE_MAX: usize = 64;
 /// The set of refusals that a bundle computes.
 const ENTRY: &str = "data.bailiwick.deny";
 
@@ -35,13 +45,71 @@ pub(crate) struct Refusal {
 /// A compiled bundle.
 #[derive(Clone)]
 pub struct Policy {
-    programs: Vec<Arc<Program>>,
+    programs: Arc<[Compiled]>,
 }
 
 impl std::fmt::Debug for Policy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Policy").field("programs", &self.programs.len()).finish()
     }
+}
+
+/// One program, and the machines that have it loaded: making one costs more than a decision of the shipped bundle.
+struct Compiled {
+    program: Arc<Program>,
+    idle: Mutex<Vec<RegoVM>>,
+}
+
+impl Compiled {
+    fn machines(&self) -> MutexGuard<'_, Vec<RegoVM>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn machine(&self) -> RegoVM {
+        if let Some(machine) = self.machines().pop() {
+            return machine;
+        }
+        let mut machine = RegoVM::new();
+        machine.set_max_instructions(INSTRUCTIONS_MAX);
+        machine.set_execution_timer_config(Some(ExecutionTimerConfig { limit: TIME_MAX, check_interval: CLOCK_EVERY }));
+        machine.load_program(Arc::clone(&self.program));
+        machine
+    }
+
+    /// Runs the rules. Each run begins anew: the machine forgets registers, caches and counts of the one before.
+    fn decide(&self, input: Value) -> Result<Value, PolicyError> {
+        let mut machine = self.machine();
+        machine.set_input(input);
+        // One that failed is not used again.
+        let answer = machine.execute().map_err(|error| PolicyError::Undecided { reason: error.to_string() })?;
+        machine.set_input(Value::Null);
+        let mut idle = self.machines();
+        if idle.len() < IDLE_MAX {
+            idle.push(machine);
+        }
+        Ok(answer)
+    }
+}
+
+/// Some JSON as the policy engine has it.
+pub(crate) fn value(json: serde_json::Value) -> Value {
+    // What JSON can say, the engine can hold.
+    Value::deserialize(json).unwrap_or(Value::Undefined)
+}
+
+/// An object of the input.
+pub(crate) fn object<const N: usize>(fields: [(&'static str, Value); N]) -> Value {
+    fields.into_iter().map(|(name, value)| (Value::from(name), value)).collect::<BTreeMap<_, _>>().into()
+}
+
+/// A list of the input.
+pub(crate) fn list<'a>(texts: impl Iterator<Item = &'a str>) -> Value {
+    texts.map(Value::from).collect::<Vec<_>>().into()
+}
+
+/// A text that may not be there.
+pub(crate) fn text(text: Option<&str>) -> Value {
+    text.map_or(Value::Null, Value::from)
 }
 
 impl Policy {
@@ -67,30 +135,20 @@ impl Policy {
         let mut programs = Vec::new();
         for (engine, count) in [(&mut v1, v1_count), (&mut v0, v0_count)] {
             if count > 0 {
-                programs.push(program(engine)?);
+                programs.push(Compiled { program: program(engine)?, idle: Mutex::default() });
             }
         }
-        Ok(Self { programs })
+        Ok(Self { programs: programs.into() })
     }
 
     /// Every refusal for this input, sorted by code; none means that policy does not object.
-    pub(crate) fn refusals(&self, input: &serde_json::Value, _now: Timestamp) -> Result<Vec<Refusal>, PolicyError> {
-        let undecided = |error: &dyn std::fmt::Display| PolicyError::Undecided { reason: error.to_string() };
+    pub(crate) fn refusals(&self, input: &Value) -> Result<Vec<Refusal>, PolicyError> {
         if self.programs.is_empty() {
             return Err(PolicyError::Undecided { reason: "there is no policy bundle".to_owned() });
         }
-        let input: Value = serde_json::from_value(input.clone()).map_err(|error| undecided(&error))?;
         let mut refusals = Vec::new();
-        for program in &self.programs {
-            let mut vm = RegoVM::new();
-            vm.set_max_instructions(INSTRUCTIONS_MAX);
-            vm.set_execution_timer_config(Some(regorus::utils::limits::ExecutionTimerConfig {
-                limit: TIME_MAX,
-                check_interval: CLOCK_EVERY,
-            }));
-            vm.load_program(Arc::clone(program));
-            vm.set_input(input.clone());
-            let answer = vm.execute().map_err(|error| undecided(&error))?;
+        for program in &*self.programs {
+            let answer = program.decide(input.clone())?;
             if answer == Value::Undefined {
                 continue;
             }

@@ -7,6 +7,7 @@ use authority::{Caller, Target};
 use model::{EventId, Timestamp};
 use serde_json::json;
 use std::{
+    borrow::Cow,
     collections::HashMap,
     net::IpAddr,
     sync::{Mutex, PoisonError},
@@ -76,7 +77,7 @@ impl Line {
             durability: "counted",
             exception: None,
             outcome: self.outcome,
-            detail: json!({ "count": count, "minute": Timestamp::from_ms(self.minute * MINUTE_MS) }),
+            detail: Cow::Owned(json!({ "count": count, "minute": Timestamp::from_ms(self.minute * MINUTE_MS) })),
             why: None,
         }
     }

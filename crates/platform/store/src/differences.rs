@@ -3,7 +3,9 @@
 use crate::{
     engine::{EngineTx, Statement},
     params,
-    sql::{IDENTITY, IDENTITY_POSTGRES, IDENTITY_SQLITE, LOCK_EXCLUSIVE, LOCK_MIGRATIONS, LOCK_SHARED, NOTIFY},
+    sql::{
+        EPOCH_HELD, IDENTITY, IDENTITY_POSTGRES, IDENTITY_SQLITE, LOCK_EXCLUSIVE, LOCK_MIGRATIONS, LOCK_SHARED, NOTIFY,
+    },
 };
 use model::TenantId;
 
@@ -20,6 +22,12 @@ pub(crate) fn lock(tx: &EngineTx, tenant: &TenantId, lock: TenantLock) -> Option
         TenantLock::Exclusive => LOCK_EXCLUSIVE,
     };
     tx.is_postgres().then(|| Statement::new(sql, params![tenant]))
+}
+
+/// The question whether the epoch stands, for `EngineTx::run_and_commit`. SQLite answers without a round trip: there the
+/// epoch is read, and compared here.
+pub(crate) fn held(tx: &EngineTx, tenant: &TenantId, epoch: u64) -> Option<Statement> {
+    tx.is_postgres().then(|| Statement::new(EPOCH_HELD, params![tenant, epoch]))
 }
 
 pub(crate) fn lock_migrations(tx: &EngineTx) -> Option<Statement> {

@@ -37,6 +37,13 @@ pub(crate) enum GroupEnd {
     Close,
 }
 
+/// Whether authority's epoch stood until the commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Held {
+    Yes,
+    Moved,
+}
+
 /// How many acts were committed, in how many groups (one fsync each on SQLite).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CommitCounts {
@@ -133,6 +140,18 @@ impl EngineTx {
         match self {
             Self::Sqlite(tx) => tx.commit(end).await,
             Self::Postgres(tx) => tx.commit().await,
+        }
+    }
+
+    /// Runs a last batch that holds `differences::held`, and commits, in one round trip.
+    pub(crate) async fn run_and_commit(self, batch: &[Statement]) -> Result<Held, StoreError> {
+        for statement in batch {
+            Value::check(&statement.params)?;
+        }
+        match self {
+            // There is no such question there.
+            Self::Sqlite(_) => Err(StoreError::Ended),
+            Self::Postgres(tx) => tx.run_and_commit(batch).await,
         }
     }
 

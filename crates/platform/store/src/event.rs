@@ -3,12 +3,14 @@
 //! Refuses names, addresses and free text in the open: the body holds opaque ids, and what a person wrote (`why`) or
 //! came from (`from`) only under their subject's key.
 
-use crate::{StoreError, engine::Statement, params, sql};
+use crate::{StoreError, engine::Statement, sql};
 use authority::{Caller, Denied, Durability, Origin, Spent, Target};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use model::{EventId, Timestamp};
+use model::{AppId, Env, EventId, PersonId, TenantId, Timestamp, TraceId};
 use seal::{Context, SubjectKey};
-use serde_json::{Map, Value as Json, json};
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+use std::borrow::Cow;
 
 /// Length of the salt that keeps a leaf from being guessed, in bytes.
 const SALT_BYTES: usize = 32;
@@ -56,12 +58,37 @@ pub(crate) struct Draft<'a> {
     pub(crate) durability: &'static str,
     pub(crate) exception: Option<&'static str>,
     pub(crate) outcome: Outcome,
-    pub(crate) detail: Json,
+    pub(crate) detail: Cow<'a, Json>,
     pub(crate) why: Option<&'a str>,
 }
 
+/// The stored bytes, in this order: written straight from what is at hand, since there is one for each request.
+#[derive(Serialize)]
+struct Body<'a> {
+    id: &'a EventId,
+    timestamp: Timestamp,
+    tenant_id: &'a TenantId,
+    app_id: Option<&'a AppId>,
+    env: Option<Env>,
+    user_id: Option<&'a PersonId>,
+    actor: Vec<String>,
+    action: &'a str,
+    resource: &'a str,
+    outcome: &'static str,
+    request_id: (),
+    trace_id: Option<&'a TraceId>,
+    durability: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exception: Option<&'static str>,
+    detail: &'a Json,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why_sealed: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from_sealed: Option<String>,
+}
+
 impl<'a> Draft<'a> {
-    pub(crate) fn of(spent: &'a Spent, id: EventId, at: Timestamp, outcome: Outcome, detail: Json) -> Self {
+    pub(crate) fn of(spent: &'a Spent, id: EventId, at: Timestamp, outcome: Outcome, detail: Cow<'a, Json>) -> Self {
         Self {
             id,
             at,
@@ -81,7 +108,7 @@ impl<'a> Draft<'a> {
         Self {
             action: also.action,
             why: also.why.as_deref(),
-            ..Self::of(spent, also.id.clone(), at, also.outcome, also.detail.clone())
+            ..Self::of(spent, also.id.clone(), at, also.outcome, Cow::Borrowed(&also.detail))
         }
     }
 
@@ -95,7 +122,7 @@ impl<'a> Draft<'a> {
             durability: word(Durability::Use),
             exception: None,
             outcome: Outcome::Denied,
-            detail: json!({ "code": denied.code }),
+            detail: Cow::Owned(json!({ "code": denied.code })),
             why: None,
         }
     }
@@ -107,58 +134,57 @@ impl<'a> Draft<'a> {
     /// The statement that stores it.
     pub(crate) fn statement(&self, key: &SubjectKey) -> Result<Statement, StoreError> {
         let body = serde_json::to_vec(&self.body(key)?).map_err(StoreError::json)?;
-        let app = self.target.app.as_ref().or_else(|| self.caller.app().map(|app| &app.id));
         let salt = seal::random_bytes::<SALT_BYTES>();
-        Ok(Statement::new(
-            sql::INSERT_EVENT,
-            params![
-                &self.id,
-                &self.target.tenant,
-                self.at,
-                self.action,
-                app,
-                self.caller.person(),
-                self.target.resource.as_str(),
-                self.outcome.as_str(),
-                self.caller.trace.as_ref(),
-                self.durability,
-                self.caller.subject(),
-                salt,
-                body,
-            ],
-        ))
+        let params = vec![
+            (&self.id).into(),
+            (&self.target.tenant).into(),
+            self.at.into(),
+            self.action.into(),
+            self.app().into(),
+            self.caller.person().into(),
+            self.target.resource.as_str().into(),
+            self.outcome.as_str().into(),
+            self.caller.trace.as_ref().into(),
+            self.durability.into(),
+            self.caller.subject().into(),
+            salt.into(),
+            body.into(),
+        ];
+        Ok(Statement { sql: sql::INSERT_EVENT, params })
     }
 
-    fn body(&self, key: &SubjectKey) -> Result<Json, StoreError> {
-        let app = self.target.app.as_ref().or_else(|| self.caller.app().map(|app| &app.id));
-        let mut body = Map::new();
-        let mut put = |name: &str, value: Json| body.insert(name.to_owned(), value);
-        put("id", json!(self.id));
-        put("timestamp", json!(self.at));
-        put("tenant_id", json!(self.target.tenant));
-        put("app_id", json!(app));
-        put("env", json!(self.target.env.or_else(|| self.caller.app().map(|app| app.env))));
-        put("user_id", json!(self.caller.person()));
-        put("actor", json!(self.caller.chain()));
-        put("action", json!(self.action));
-        put("resource", json!(self.target.resource));
-        put("outcome", json!(self.outcome.as_str()));
-        put("request_id", Json::Null);
-        put("trace_id", json!(self.caller.trace));
-        put("durability", json!(self.durability));
-        if let Some(exception) = self.exception {
-            put("exception", json!(exception));
-        }
-        put("detail", self.detail.clone());
-        if let Some(why) = self.why {
-            put("why_sealed", json!(BASE64_STANDARD.encode(key.seal(&context(&self.id, "why"), why.as_bytes()))));
-        }
-        if self.caller.origin != Origin::default() {
-            let from = json!({ "ip": self.caller.origin.ip, "device": self.caller.origin.device });
-            let plain = serde_json::to_vec(&from).map_err(StoreError::json)?;
-            put("from_sealed", json!(BASE64_STANDARD.encode(key.seal(&context(&self.id, "from"), &plain))));
-        }
-        Ok(Json::Object(body))
+    fn app(&self) -> Option<&AppId> {
+        self.target.app.as_ref().or_else(|| self.caller.app().map(|app| &app.id))
+    }
+
+    fn body(&self, key: &SubjectKey) -> Result<Body<'_>, StoreError> {
+        let sealed = |column: &str, plain: &[u8]| BASE64_STANDARD.encode(key.seal(&context(&self.id, column), plain));
+        let origin = &self.caller.origin;
+        let from_sealed = if *origin == Origin::default() {
+            None
+        } else {
+            let from = json!({ "ip": origin.ip, "device": origin.device });
+            Some(sealed("from", &serde_json::to_vec(&from).map_err(StoreError::json)?))
+        };
+        Ok(Body {
+            id: &self.id,
+            timestamp: self.at,
+            tenant_id: &self.target.tenant,
+            app_id: self.app(),
+            env: self.target.env.or_else(|| self.caller.app().map(|app| app.env)),
+            user_id: self.caller.person(),
+            actor: self.caller.chain(),
+            action: self.action,
+            resource: &self.target.resource,
+            outcome: self.outcome.as_str(),
+            request_id: (),
+            trace_id: self.caller.trace.as_ref(),
+            durability: self.durability,
+            exception: self.exception,
+            detail: &self.detail,
+            why_sealed: self.why.map(|why| sealed("why", why.as_bytes())),
+            from_sealed,
+        })
     }
 }
 

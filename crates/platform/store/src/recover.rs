@@ -10,7 +10,7 @@ use ledger::Checkpoint;
 use model::{EventId, TenantId};
 use serde::Serialize;
 use serde_json::json;
-use std::{fs, sync::atomic::Ordering};
+use std::{borrow::Cow, fs, sync::atomic::Ordering};
 
 /// How far a log went, and its root in hex.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -111,7 +111,7 @@ impl Store {
                 durability: "use",
                 exception: None,
                 outcome: Outcome::Failed,
-                detail: json!({ "node": self.node, "kept": behind.kept, "found": behind.found }),
+                detail: Cow::Owned(json!({ "node": self.node, "kept": behind.kept, "found": behind.found })),
                 why: None,
             };
             if let Err(error) = self.write_events(&[draft]).await {

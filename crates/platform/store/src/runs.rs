@@ -6,6 +6,7 @@ use crate::{FreeWrite, Outcome, Store, StoreError, Table, event::Draft, params, 
 use authority::{Caller, Target};
 use model::{EventId, TenantId};
 use serde_json::json;
+use std::borrow::Cow;
 
 const START: FreeWrite = FreeWrite::new(Table::Runs, sql::START_RUN);
 const END: FreeWrite = FreeWrite::new(Table::Runs, sql::END_RUN);
@@ -27,7 +28,7 @@ impl Store {
                 durability: "use",
                 exception: None,
                 outcome: Outcome::Failed,
-                detail: json!({ "class": "access", "from": row.time(0)?, "until": now }),
+                detail: Cow::Owned(json!({ "class": "access", "from": row.time(0)?, "until": now })),
                 why: None,
             };
             self.write_events(&[gap]).await?;

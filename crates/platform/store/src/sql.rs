@@ -145,6 +145,10 @@ pub(crate) const LEAVE_NODE: &str = "DELETE FROM node_leases WHERE node = $1 AND
 pub(crate) const OTHER_NODES: &str = "SELECT node, position,
   CAST(until <= CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS INT)::BIGINT, until
   FROM node_leases WHERE node <> $1 ORDER BY node";
+/// PostgreSQL only: fails (22012, division by zero) unless the tenant's epoch is `$2`, so that the COMMIT sent right behind
+/// it rolls back.
+pub(crate) const EPOCH_HELD: &str = "SELECT CAST(1 / (CASE WHEN COALESCE(
+  (SELECT epoch FROM epochs WHERE tenant = $1), 0) = CAST($2 AS BIGINT) THEN 1 ELSE 0 END) AS BIGINT)";
 /// PostgreSQL only: SQLite's feed is in the process.
 pub(crate) const LISTEN: &str = "LISTEN bailiwick_feed";
 pub(crate) const NOTIFY: &str = "SELECT pg_notify('bailiwick_feed', $1)";
@@ -162,9 +166,11 @@ pub(crate) const SETTINGS: &str = "SELECT name, setting FROM pg_settings
 pub(crate) const STANDBYS: &str =
     "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'async' AND application_name <> 'pg_basebackup'";
 
-/// SQLite only. FULL, so that an acknowledged act survives power loss.
+/// SQLite only. FULL, so that an acknowledged act survives power loss. The cache (in KiB) holds the pages at which events
+/// and their indexes grow, so that an insert reads no file; it is taken up only as it is used.
 pub(crate) const WRITER_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-  PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON;";
+  PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON;
+  PRAGMA cache_size = -8192;";
 pub(crate) const READER_PRAGMAS: &str =
     "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;";
 /// SQLite only: an act is a savepoint in the group's transaction.

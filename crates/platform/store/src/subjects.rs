@@ -56,10 +56,14 @@ impl Subjects {
 
     pub(crate) fn remember(&self, tenant: &TenantId, subject: String, key: SubjectKey) {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = (tenant.clone(), subject);
+        if remembered.contains_key(&name) {
+            return;
+        }
         if remembered.len() >= REMEMBERED_MAX {
             remembered.clear();
         }
-        remembered.insert((tenant.clone(), subject), key);
+        remembered.insert(name, key);
     }
 
     pub(crate) fn forget(&self, tenant: &TenantId, subject: &str) {

@@ -7,8 +7,9 @@ use tokio::{task::JoinSet, time::Instant};
 
 /// The longest that a committed event waits for the sequencer.
 const SEQUENCE_EVERY: Duration = Duration::from_millis(200);
-/// How long a wake-up gathers further commits: one batch costs an fsync.
-const GATHER: Duration = Duration::from_millis(50);
+/// How long a wake-up gathers further commits: one batch costs an fsync, and writes every page that it touched. With what
+/// requests wait for their flush, an event has its place in well under a second.
+const GATHER: Duration = Duration::from_millis(200);
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 /// A record that cannot be written does not keep the process from stopping: the next start notes the gap.

@@ -6,7 +6,7 @@
 use crate::{
     Also, CutNote, Digest, Outcome, Row, Store, StoreError, Value,
     differences::{self, TenantLock},
-    engine::{EngineTx, GroupEnd, Statement},
+    engine::{EngineTx, GroupEnd, Held, Statement},
     event::Draft,
     params, sql,
 };
@@ -14,7 +14,7 @@ use authority::{Act, Durability, EpochEffect, Permit, Spent};
 use model::{EventId, TenantId, Timestamp};
 use seal::SubjectKey;
 use serde_json::Value as Json;
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 /// How long a commit that raised the epoch waits for this node's memory. Past that it is committed all the same,
 /// and the next permit may still be of the old epoch: such a commit is refused.
@@ -216,22 +216,34 @@ impl Tx {
         }
         // INVARIANT: the subject's row is locked before the tenant, the tenant before the feed's row: no deadlock.
         let key = self.store.subjects.sealing(&mut self.engine, &tenant, &subject).await?;
-        let counted = detail.clone();
-        let main = Draft::of(&self.spent, self.event.clone(), at, outcome, detail).why(why).statement(&key)?;
-        let (batch, epoch_at) = self.last_batch(main, &key, at)?;
-        let answers = self.engine.run(&batch).await?;
-        let row = answers.get(epoch_at).and_then(|answer| answer.rows.first());
-        let after = row.map(|row| row.uint(0)).transpose()?.unwrap_or(0);
-        let before = if raises { after.saturating_sub(1) } else { after };
+        let main =
+            Draft::of(&self.spent, self.event.clone(), at, outcome, Cow::Borrowed(&detail)).why(why).statement(&key)?;
         // Taking authority away is right under any epoch, and must not wait for memory.
         let cut = self.spent.rule().durability == Durability::Cut;
-        if before != self.spent.epoch() && !cut {
-            return Err(StoreError::Moved { tenant, current: before });
-        }
-        let Self { store, engine, event, forgotten, changes, spent, also, at: _ } = self;
-        engine.commit(if raises { GroupEnd::Close } else { GroupEnd::Join }).await?;
+        let seen = self.spent.epoch();
+        let held = if raises || cut { None } else { differences::held(&self.engine, &tenant, seen) };
+        let in_one_trip = held.is_some();
+        let (batch, epoch_at) = self.last_batch(main, &key, at, held)?;
+        let Self { store, mut engine, event, forgotten, changes, spent, also, at: _ } = self;
+        let after = if in_one_trip {
+            if engine.run_and_commit(&batch).await? == Held::Moved {
+                let current = store.epoch(&tenant).await?;
+                return Err(StoreError::Moved { tenant, current });
+            }
+            seen
+        } else {
+            let answers = engine.run(&batch).await?;
+            let row = answers.get(epoch_at).and_then(|answer| answer.rows.first());
+            let after = row.map(|row| row.uint(0)).transpose()?.unwrap_or(0);
+            let before = if raises { after.saturating_sub(1) } else { after };
+            if before != seen && !cut {
+                return Err(StoreError::Moved { tenant, current: before });
+            }
+            engine.commit(if raises { GroupEnd::Close } else { GroupEnd::Join }).await?;
+            after
+        };
         store.subjects.remember(&tenant, subject, key);
-        store.tallies.add(spent.rule().name, spent.target(), outcome, &counted);
+        store.tallies.add(spent.rule().name, spent.target(), outcome, &detail);
         for also in &also {
             store.tallies.add(also.action, spent.target(), also.outcome, &also.detail);
         }
@@ -253,6 +265,7 @@ impl Tx {
         main: Statement,
         key: &SubjectKey,
         at: Timestamp,
+        held: Option<Statement>,
     ) -> Result<(Vec<Statement>, usize), StoreError> {
         let tenant = self.tenant();
         let (lock, epoch) = match self.spent.rule().epoch {
@@ -261,7 +274,7 @@ impl Tx {
         };
         let mut batch: Vec<Statement> = differences::lock(&self.engine, tenant, lock).into_iter().collect();
         let epoch_at = batch.len();
-        batch.push(Statement::new(epoch, params![tenant]));
+        batch.push(held.unwrap_or_else(|| Statement::new(epoch, params![tenant])));
         for (kind, key) in &self.changes {
             batch.push(Statement::new(sql::ADVANCE_FEED, params![tenant]));
             batch.push(Statement::new(sql::INSERT_CHANGE, params![tenant, *kind, key, at]));

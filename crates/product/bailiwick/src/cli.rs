@@ -96,6 +96,9 @@ pub(crate) enum Command {
     Recover(c::recover::Args),
     /// Look for what is wrong on this machine
     Doctor(c::doctor::Args),
+    /// What `up` starts to have the engine compiled; prints code, for nobody to read
+    #[command(hide = true)]
+    CompileEngine,
 }
 
 #[cfg(test)]

@@ -208,7 +208,7 @@ struct Ground {
 impl Ground {
     /// Opens policy, database and sandbox.
     async fn lay(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
-        let Settings { data: folder, config, database, root, reserve_bytes } = settings;
+        let Settings { data: folder, config, database, root, reserve_bytes, compiler } = settings;
         let tenant = TenantId::main();
         let keys = root.tenant(&tenant);
         let instance: String = root.id().chars().filter(char::is_ascii_alphanumeric).take(8).collect();
@@ -227,12 +227,12 @@ impl Ground {
         };
         let store =
             Store::open(store_config, Arc::clone(&authority) as _, &ROOMS).await.map_err(|error| error.problem())?;
-        let sandbox = Sandbox::start(sandbox::Config {
+        let code = sandbox::Config {
             cache_dir: folder.join("cache"),
             authenticator: Arc::new(CodeTags(keys.purpose(Purpose::CodeCache))),
             maxima: sandbox::Maxima::default(),
-        })
-        .map_err(|error| cannot("the sandbox", &error))?;
+        };
+        let sandbox = Sandbox::start_with(code, compiler).map_err(|error| cannot("the sandbox", &error))?;
         let lease = Arc::default();
         Ok(Self { config, folder, tenant, keys, clock, store, authority, sandbox, policy_files, node, instance, lease })
     }

@@ -5,6 +5,7 @@ use crate::{
     config::{AskPassphrase, Asked},
 };
 use model::{Problem, ProblemKind};
+use sandbox::Compiler;
 use seal::{RootKey, Zeroizing};
 use std::path::{Path, PathBuf};
 use store::Database;
@@ -22,6 +23,8 @@ pub struct Settings {
     pub root: RootKey,
     /// Free space below which nothing is written.
     pub reserve_bytes: u64,
+    /// Who compiles the engine after an update.
+    pub compiler: Compiler,
 }
 
 /// Whether a root key may be made: only together with the database in the same folder.
@@ -65,7 +68,7 @@ impl Settings {
             Database::Sqlite { .. } | Database::Postgres { .. } => FirstStart::No,
         };
         let root = root_key(&data, &config, first_start, passphrase.unwrap_or(no_passphrase))?;
-        Ok(Self { data, config, database, root, reserve_bytes: store::RESERVE_BYTES })
+        Ok(Self { data, config, database, root, reserve_bytes: store::RESERVE_BYTES, compiler: Compiler::Here })
     }
 }
 

@@ -4,6 +4,7 @@ use crate::{Bailiwick, Overrides, Settings, assembly::Running, demo, recover, se
 use authority::{Caller, Who};
 use identity::AddPerson;
 use model::{Clock, Group, Problem, ProblemKind, SystemClock};
+use sandbox::Compiler;
 use std::{
     collections::BTreeSet,
     net::SocketAddr,
@@ -22,6 +23,7 @@ pub struct UpOptions {
     pub config: Option<PathBuf>,
     pub overrides: Overrides,
     pub demo: Demo,
+    pub compiler: Compiler,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +53,7 @@ pub async fn run(options: UpOptions, say: &(dyn Fn(Said) + Send + Sync)) -> Resu
         Demo::Yes => Some(demo::Chat::start().await.map_err(|problem| vec![problem])?),
         Demo::No => None,
     };
+    settings.compiler = options.compiler;
     if let Some(chat) = &chat {
         chat.allow(&mut settings.config).map_err(|problem| vec![problem])?;
     }

@@ -236,6 +236,13 @@ impl Town {
         Ok(())
     }
 
+    /// One that another process serves from a folder of its own, and that goes on when this value is dropped.
+    #[must_use]
+    pub fn of_another_process(port: u16, data: PathBuf) -> Self {
+        let machine = Machine::of(&data, port, format!("http://localhost:{port}"));
+        Self { data, cable: None, machine, server: Weak::new(), stop: None, serving: None, place: None, runtime: None }
+    }
+
     /// What apps touch, and are touched through, as this server assembled it.
     #[must_use]
     pub fn surfaces(&self) -> catalog::Surfaces {

@@ -7,6 +7,7 @@ use authority::{Act, Caller, Permit, Target};
 use model::{EventId, TenantId};
 use serde_json::json;
 use std::{
+    borrow::Cow,
     error::Error,
     sync::{Arc, Weak},
     time::Duration,
@@ -278,7 +279,7 @@ impl Store {
             durability: "use",
             exception: None,
             outcome: Outcome::Failed,
-            detail: json!({ "class": "cut", "blocks": damaged }),
+            detail: Cow::Owned(json!({ "class": "cut", "blocks": damaged })),
             why: None,
         };
         self.write_events(&[gap]).await?;

@@ -34,6 +34,13 @@ pub(crate) fn write_error(error: Error) -> StoreError {
     StoreError::Unwritable { reason, source: Some(Arc::new(error)) }
 }
 
+/// Whether it is the answer of `sql::EPOCH_HELD` to an epoch that moved. Nothing else of the house divides.
+pub(crate) fn is_epoch_moved(error: &StoreError) -> bool {
+    let StoreError::Database(cause) = error else { return false };
+    let cause: &(dyn std::error::Error + 'static) = &**cause;
+    cause.downcast_ref::<Error>().and_then(Error::code) == Some(&SqlState::DIVISION_BY_ZERO)
+}
+
 fn is_io(error: &Error) -> bool {
     std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
 }

@@ -1,12 +1,17 @@
 //! One transaction on PostgreSQL.
 //!
-//! Statements of a batch are sent together and answered together: an act costs two round trips, not six. A
-//! transaction that is dropped sends its ROLLBACK before the connection returns to the pool.
+//! Statements of a batch are sent together and answered together, and the last batch together with its COMMIT: an act
+//! costs two round trips, not six. A transaction that is dropped sends its ROLLBACK before the connection returns to the
+//! pool.
 
-use super::{ANSWER, errors::write_error, values};
+use super::{
+    ANSWER,
+    errors::{is_epoch_moved, write_error},
+    values,
+};
 use crate::{
     StoreError,
-    engine::{Answer, Statement},
+    engine::{Answer, Held, Statement},
     sql,
 };
 use deadpool_postgres::Object;
@@ -29,6 +34,13 @@ enum State {
     Ended,
 }
 
+/// What follows a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    GoOn,
+    Commit,
+}
+
 #[derive(Debug)]
 pub(crate) struct PostgresTx {
     /// Gone when nothing is heard of it any more: it does not go back to the others.
@@ -47,7 +59,7 @@ impl PostgresTx {
         if self.state == State::Failed {
             return Err(StoreError::Ended);
         }
-        let result = match tokio::time::timeout(ANSWER, self.pipeline(batch)).await {
+        let result = match tokio::time::timeout(ANSWER, self.pipeline(batch, Then::GoOn)).await {
             Ok(result) => result,
             Err(_) => self.unheard(),
         };
@@ -63,7 +75,32 @@ impl PostgresTx {
         Err(StoreError::unwritable("the database does not answer"))
     }
 
-    async fn pipeline(&mut self, batch: &[Statement]) -> Result<Vec<Answer>, StoreError> {
+    /// The last batch, which holds the question whether the epoch still stands, and the COMMIT, in one round trip.
+    ///
+    /// INVARIANT: where a statement fails, the transaction is aborted, and the COMMIT behind it rolls back.
+    pub(crate) async fn run_and_commit(mut self, batch: &[Statement]) -> Result<Held, StoreError> {
+        if matches!(self.state, State::Failed | State::Ended) {
+            return Err(StoreError::Ended);
+        }
+        let result = match tokio::time::timeout(ANSWER, self.pipeline(batch, Then::Commit)).await {
+            Ok(result) => result,
+            Err(_) => self.unheard(),
+        };
+        match result {
+            Ok(_) => {
+                self.state = State::Ended;
+                self.acts.fetch_add(1, Ordering::Relaxed);
+                self.committed.send_modify(|count| *count += 1);
+                Ok(Held::Yes)
+            }
+            Err(error) => {
+                self.state = State::Failed;
+                if is_epoch_moved(&error) { Ok(Held::Moved) } else { Err(error) }
+            }
+        }
+    }
+
+    async fn pipeline(&mut self, batch: &[Statement], then: Then) -> Result<Vec<Answer>, StoreError> {
         let client = self.client.as_ref().ok_or(StoreError::Ended)?;
         let mut prepared = Vec::with_capacity(batch.len());
         for one in batch {
@@ -87,6 +124,9 @@ impl PostgresTx {
                 Poll::Pending => Either::Right(answer),
             });
         }
+        let commit = async { if then == Then::Commit { client.batch_execute(sql::COMMIT).await } else { Ok(()) } };
+        pin_mut!(commit);
+        let committed = poll!(&mut commit);
         match begun {
             Poll::Ready(done) => done,
             Poll::Pending => begin.await,
@@ -99,6 +139,11 @@ impl PostgresTx {
                 Either::Right(answer) => answer.await,
             }?);
         }
+        match committed {
+            Poll::Ready(done) => done,
+            Poll::Pending => commit.await,
+        }
+        .map_err(write_error)?;
         Ok(answers)
     }
 

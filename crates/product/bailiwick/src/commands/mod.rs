@@ -6,6 +6,7 @@ pub(crate) mod apps;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod check;
+pub(crate) mod compile_engine;
 pub(crate) mod deploy;
 pub(crate) mod dev;
 pub(crate) mod doctor;
@@ -84,6 +85,7 @@ pub(crate) async fn run(command: Command, invocation: &Invocation) -> Result<Exi
         Command::Scan(args) => scan::run(args, invocation).await,
         Command::Backup(command) => backup::run(command, invocation).await,
         Command::Doctor(args) => doctor::run(args, invocation).await,
+        Command::CompileEngine => Ok(compile_engine::run()),
     }
 }
 

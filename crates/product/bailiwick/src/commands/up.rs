@@ -41,6 +41,7 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
         config: args.config,
         overrides: Overrides { listen: args.listen, database: args.database, passphrase: Some(prompt::passphrase) },
         demo,
+        compiler: super::compile_engine::compiler(),
     };
     server::log_to_stderr();
     let output = invocation.output;

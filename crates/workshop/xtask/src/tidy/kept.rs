@@ -15,7 +15,12 @@ struct Kept {
 }
 
 const KEPT: &[Kept] = &[
-    Kept { library: "wasmtime*", by: &["sandbox"], why: "`sandbox` is the one crate that knows what runs the apps" },
+    Kept {
+        library: "wasmtime*",
+        // The benchmarks need it bare, to measure against.
+        by: &["sandbox", "testkit"],
+        why: "`sandbox` is the one crate that knows what runs the apps",
+    },
     Kept { library: "aws-lc-rs", by: &["seal", "testkit"], why: "`seal` holds the only cryptography" },
     Kept { library: "webauthn-rs", by: &["identity"], why: "who a person is, is proven to `identity` alone" },
     Kept { library: "openidconnect", by: &["identity"], why: "who a person is, is proven to `identity` alone" },
