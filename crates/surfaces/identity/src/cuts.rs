@@ -14,7 +14,8 @@ impl Identity {
             CutOf::Person(id) => {
                 self.disable_until_written(&note.event, id);
             }
-            CutOf::Session(_) => self.end_what_stands(),
+            CutOf::Role { person, role } => self.lapse_until_written(&note.event, person, role),
+            CutOf::Session(_) | CutOf::Others { .. } => self.end_what_stands(),
             CutOf::Apps(_) | CutOf::Secret { .. } | CutOf::Done(_) => {}
         }
     }
@@ -46,13 +47,15 @@ impl CutRows for Identity {
         match &note.of {
             CutOf::Person(id) => self.disable_rows(tx, id, note.at).await?,
             CutOf::Session(id) => self.end_rows(tx, id, note.at).await?,
+            CutOf::Others { person, here } => self.end_other_rows(tx, person, here, note.at).await?,
+            CutOf::Role { person, role } => self.lapse_rows(tx, person, role, note.at).await?,
             CutOf::Apps(_) | CutOf::Secret { .. } | CutOf::Done(_) => {}
         }
         Ok(())
     }
 
     async fn settled(&self, note: &CutNote, epoch: u64) -> Result<(), Box<dyn Error + Send + Sync>> {
-        if let CutOf::Person(_) = &note.of {
+        if let CutOf::Person(_) | CutOf::Role { .. } = &note.of {
             self.load_people().await?;
             self.authority.release(&note.event, epoch);
         }

@@ -171,7 +171,7 @@ impl Directory {
         self.all().get(id).cloned()
     }
 
-    fn edit(&self, edit: impl FnOnce(&mut HashMap<PersonId, Arc<Person>>)) {
+    pub(crate) fn edit(&self, edit: impl FnOnce(&mut HashMap<PersonId, Arc<Person>>)) {
         let mut people = self.people.write().unwrap_or_else(PoisonError::into_inner);
         edit(Arc::make_mut(&mut people));
     }
@@ -240,8 +240,14 @@ impl Identity {
         // Within the lock: a cut that begins meanwhile stands already, or edits what is put in here.
         self.people.edit(|known| {
             for note in self.store.standing() {
-                if let CutOf::Person(id) = &note.of {
-                    disable(&mut people, id);
+                match &note.of {
+                    CutOf::Person(id) => disable(&mut people, id),
+                    CutOf::Role { person, role } => lapse(&mut people, person, role),
+                    CutOf::Apps(_)
+                    | CutOf::Secret { .. }
+                    | CutOf::Session(_)
+                    | CutOf::Others { .. }
+                    | CutOf::Done(_) => {}
                 }
             }
             *known = people;
@@ -427,6 +433,12 @@ impl Identity {
 fn disable(people: &mut HashMap<PersonId, Arc<Person>>, id: &PersonId) {
     if let Some(person) = people.get_mut(id) {
         Arc::make_mut(person).enabled = false;
+    }
+}
+
+pub(crate) fn lapse(people: &mut HashMap<PersonId, Arc<Person>>, id: &PersonId, role: &Group) {
+    if let Some(person) = people.get_mut(id) {
+        Arc::make_mut(person).groups.retain(|group| group != role);
     }
 }
 

@@ -7,11 +7,11 @@ mod sql;
 
 use crate::{Error, Identity, people::ListPeople};
 use authority::{Act, Caller, Permit, Role, Rule, Target, change, rules};
-use model::{Group, PersonId, ProblemKind, RequestId, TenantId, Timestamp};
+use model::{EventId, Group, PersonId, ProblemKind, RequestId, TenantId, Timestamp};
 use seal::{Context, Purpose};
 use serde::Serialize;
-use std::time::Duration;
-use store::{Outcome, Row};
+use std::{sync::Arc, time::Duration};
+use store::{CutOf, Outcome, Row, Tx};
 
 /// Longer than that is no exception any more: an operator changes the groups.
 const LONGEST: Duration = Duration::from_secs(90 * 86_400);
@@ -227,7 +227,7 @@ impl Identity {
     /// Ends the roles whose date has come.
     ///
     /// # Errors
-    /// When the record cannot be written.
+    /// When it may not, or the database cannot be read.
     pub async fn lapse_due(&self, caller: &Caller) -> Result<usize, Error> {
         let (tenant, now) = (&self.config.tenant, self.clock.now());
         let due = self.store.read(sql::DUE, &[tenant.into(), now.into()]).await?;
@@ -238,16 +238,39 @@ impl Identity {
                 role: Group::new(row.text(1)?),
             };
             let permit = self.authority.permit(caller, act).await?;
-            let (act, mut tx) = self.store.write(permit).await?;
-            let row = [tenant.into(), (&act.person).into(), (&act.role).into(), now.into()];
-            tx.execute(sql::LAPSE, &row).await?;
-            tx.feed(change::PEOPLE, "");
-            tx.commit(serde_json::json!({ "role": act.role }), None).await?;
-        }
-        if !due.is_empty() {
-            self.load_people().await?;
+            let act = permit.act();
+            let of = CutOf::Role { person: act.person.clone(), role: act.role.clone() };
+            let (act, mut cutting) = self.store.cut(permit, of);
+            self.lapse_until_written(&cutting.event().clone(), &act.person, &act.role);
+            cutting.note().detail = serde_json::json!({ "role": act.role });
+            cutting.record(self).await;
         }
         Ok(due.len())
+    }
+}
+
+impl Identity {
+    /// In memory, whatever is read, until the rows say it.
+    pub(crate) fn lapse_until_written(&self, event: &EventId, person: &PersonId, role: &Group) {
+        self.people.edit(|people| crate::people::lapse(people, person, role));
+        let (person, role) = (person.clone(), role.clone());
+        self.authority.hold(&self.config.tenant, event, move |facts| {
+            if let Some(person) = facts.people.get_mut(&person) {
+                Arc::make_mut(person).groups.remove(&role);
+            }
+        });
+    }
+
+    pub(crate) async fn lapse_rows(
+        &self,
+        tx: &mut Tx,
+        person: &PersonId,
+        role: &Group,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        tx.execute(sql::LAPSE, &[(&self.config.tenant).into(), person.into(), role.into(), at.into()]).await?;
+        tx.feed(change::PEOPLE, "");
+        Ok(())
     }
 }
 

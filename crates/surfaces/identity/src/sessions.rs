@@ -85,6 +85,13 @@ pub struct Session {
     pub expires_at: Timestamp,
 }
 
+impl Session {
+    /// Of this person, and neither this session nor one that came from it.
+    pub(crate) fn is_other(&self, person: &PersonId, here: &SessionId) -> bool {
+        self.person == *person && self.id != *here && self.parent.as_ref() != Some(here)
+    }
+}
+
 /// A session that was just made, with the cookie's value: the one moment at which it is known.
 #[derive(Debug)]
 pub struct NewSession {
@@ -347,7 +354,8 @@ impl Identity {
                 CutOf::Session(id) => session.id == *id || session.parent.as_ref() == Some(id),
                 CutOf::Person(id) => session.person == *id,
                 CutOf::Apps(apps) => matches!(&session.place, Place::App(app) if apps.contains(app)),
-                CutOf::Secret { .. } | CutOf::Done(_) => false,
+                CutOf::Others { person, here } => session.created_at <= note.at && session.is_other(person, here),
+                CutOf::Secret { .. } | CutOf::Role { .. } | CutOf::Done(_) => false,
             });
         }
     }

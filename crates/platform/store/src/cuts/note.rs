@@ -2,7 +2,7 @@
 
 use crate::{Also, Outcome, StoreError};
 use authority::{ACTS, AppRef, Kept, Rule, Spent, Target, rules};
-use model::{AppId, Env, EventId, PersonId, SecretId, SessionId, TenantId, Timestamp};
+use model::{AppId, Env, EventId, Group, PersonId, SecretId, SessionId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
@@ -18,6 +18,16 @@ pub enum CutOf {
         env: Env,
     },
     Session(SessionId),
+    /// Every session of a person that began before, but this one and what came from it.
+    Others {
+        person: PersonId,
+        here: SessionId,
+    },
+    /// A role that somebody had until its date.
+    Role {
+        person: PersonId,
+        role: Group,
+    },
     /// Nothing more: what a cut came to, when every node has said so.
     Done(AppId),
 }
@@ -71,7 +81,12 @@ impl CutNote {
     pub fn apps(&self) -> &[AppRef] {
         match &self.of {
             CutOf::Apps(apps) => apps,
-            CutOf::Person(_) | CutOf::Secret { .. } | CutOf::Session(_) | CutOf::Done(_) => &[],
+            CutOf::Person(_)
+            | CutOf::Secret { .. }
+            | CutOf::Session(_)
+            | CutOf::Others { .. }
+            | CutOf::Role { .. }
+            | CutOf::Done(_) => &[],
         }
     }
 
@@ -82,7 +97,7 @@ impl CutNote {
 
     /// Whether such cuts come by themselves or in great numbers.
     pub(crate) fn is_common(&self) -> bool {
-        self.rule() == &rules::SESSION_END || self.rule() == &rules::APP_EXPIRE
+        [&rules::SESSION_END, &rules::SESSIONS_END, &rules::APP_EXPIRE, &rules::ROLE_LAPSE].contains(&self.rule())
     }
 }
 

@@ -165,12 +165,7 @@ pub(super) async fn end(State(server): State<Arc<Bailiwick>>, Path(id): Path<Str
 pub(super) async fn end_others(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Page {
     let Some(session) = &asked.session else { return Ok(signed_out(None)) };
     let act = EndOthers { tenant: server.tenant.clone(), here: session.id.clone() };
-    server
-        .store
-        .again(|| async {
-            let permit = server.permit(&asked.caller, act.clone()).await?;
-            server.identity.end_others(permit).await
-        })
-        .await?;
+    let permit = server.allowed(&asked, act).await?;
+    server.identity.end_others(permit).await;
     Ok(Redirect::to("/me").into_response())
 }

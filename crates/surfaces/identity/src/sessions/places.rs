@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, PoisonError},
     time::Duration,
 };
-use store::{Outcome, Row};
+use store::{CutOf, Outcome, Row, Tx};
 
 /// A session's last use is written down this often, not at each request.
 const SEEN_EVERY: Duration = Duration::from_secs(60);
@@ -124,25 +124,29 @@ impl Identity {
         })
     }
 
-    /// Ends every session of the caller but this one and the app sessions that came from it.
-    ///
-    /// # Errors
-    /// When the record cannot be written; they are over on this node all the same.
-    pub async fn end_others(&self, permit: Permit<EndOthers>) -> Result<usize, Error> {
+    /// Ends every session of the caller but this one and the app sessions that came from it. How many of this node's.
+    pub async fn end_others(&self, permit: Permit<EndOthers>) -> usize {
         let here = permit.act().here.clone();
-        let Some(person) = permit.caller().person().cloned() else { return Ok(0) };
-        let other = |session: &Session| {
-            session.person == person && session.id != here && session.parent.as_ref() != Some(&here)
-        };
-        self.sessions.end_where(other);
-        let now = self.clock.now();
-        let (act, mut tx) = self.store.write(permit).await?;
-        let row = [(&act.tenant).into(), (&person).into(), (&here).into(), now.into()];
-        let ended = tx.query(sql::END_OTHERS, &row).await?;
-        for row in &ended {
+        let Some(person) = permit.caller().person().cloned() else { return 0 };
+        let of = CutOf::Others { person: person.clone(), here: here.clone() };
+        let (_, mut cutting) = self.store.cut(permit, of);
+        let ended = self.sessions.end_where(|session| session.is_other(&person, &here));
+        cutting.note().detail = serde_json::json!({ "ended": ended });
+        cutting.record(self).await;
+        ended
+    }
+
+    pub(crate) async fn end_other_rows(
+        &self,
+        tx: &mut Tx,
+        person: &PersonId,
+        here: &SessionId,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let row = [(&self.config.tenant).into(), person.into(), here.into(), at.into()];
+        for row in tx.query(sql::END_OTHERS, &row).await? {
             tx.feed(change::SESSION, row.text(0)?);
         }
-        tx.commit(serde_json::json!({ "ended": ended.len() }), None).await?;
-        Ok(ended.len())
+        Ok(())
     }
 }

@@ -24,7 +24,7 @@ pub(crate) const DROP_OLD_CODES: &str = "DELETE FROM codes WHERE tenant = $1 AND
 pub(crate) const CODE_SESSION: &str = "SELECT session FROM codes WHERE tenant = $1 AND hash = $2";
 
 pub(crate) const WHERE_SIGNED_IN: &str = "SELECT s.id, s.place, s.app_id, s.env, s.method, s.device, s.ip, s.created_at, s.expires_at, v.seen_at, s.parent FROM sessions s LEFT JOIN session_seen v ON v.tenant = s.tenant AND v.session = s.id WHERE s.tenant = $1 AND s.person = $2 AND s.ended_at IS NULL AND s.expires_at > $3 ORDER BY s.created_at DESC LIMIT 200";
-pub(crate) const END_OTHERS: &str = "UPDATE sessions SET ended_at = $4 WHERE tenant = $1 AND person = $2 AND id <> $3 AND (parent IS NULL OR parent <> $3) AND ended_at IS NULL RETURNING id";
+pub(crate) const END_OTHERS: &str = "UPDATE sessions SET ended_at = $4 WHERE tenant = $1 AND person = $2 AND id <> $3 AND (parent IS NULL OR parent <> $3) AND created_at <= $4 AND ended_at IS NULL RETURNING id";
 pub(crate) const SEEN: FreeWrite = FreeWrite::new(
     Table::SessionSeen,
     "INSERT INTO session_seen (tenant, session, seen_at) VALUES ($1, $2, $3) ON CONFLICT (tenant, session) DO UPDATE SET seen_at = excluded.seen_at WHERE session_seen.seen_at < excluded.seen_at",
