@@ -8,9 +8,6 @@ use testkit::{Engine, Neighbours, Process, manifest};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
 
-/// Tables whose rows live for a moment, or for a schedule: nothing stands in them when the server is down.
-const PASSING: &[&str] = &["codes", "job_runs"];
-
 const APP: &str = r#"export default {
   async fetch(request, env) {
     console.log("a line");
@@ -80,8 +77,7 @@ async fn keeps_to_its_own(engine: Engine) {
 
     let neighbours = Neighbours::move_in(&town).await;
     let theirs = neighbours.rows().await;
-    let empty: Vec<_> = theirs.iter().filter(|(_, rows)| rows.is_empty()).map(|(table, _)| table.as_str()).collect();
-    assert_eq!(empty, PASSING, "tables that nothing was put into");
+    assert!(theirs.len() >= 25 && theirs.values().all(|rows| !rows.is_empty()), "{theirs:?}");
     town.again().await;
     assert_eq!(seen(&town).await, before, "what the neighbours have is seen");
     assert_eq!(ana.open(&url).await.json(), json!({ "count": 1, "items": 1 }));

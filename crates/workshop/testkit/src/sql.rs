@@ -4,9 +4,8 @@
 
 pub(crate) const POSTGRES_TABLES: &str =
     "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'";
-pub(crate) const POSTGRES_COLUMNS: &str =
-    "SELECT table_name::text, column_name::text FROM information_schema.columns WHERE table_schema = 'public'";
-pub(crate) const SQLITE_COLUMNS: &str = "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'";
+pub(crate) const POSTGRES_COLUMNS: &str = "SELECT table_name::text, column_name::text, upper(data_type::text) FROM information_schema.columns WHERE table_schema = 'public'";
+pub(crate) const SQLITE_COLUMNS: &str = "SELECT m.name, c.name, upper(c.type) FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'";
 
 /// Every row, as text.
 pub(crate) fn whole(table: &str) -> String {
@@ -28,4 +27,9 @@ pub(crate) fn sqlite_rows(table: &str, columns: &[&str], tenant: &str) -> String
 pub(crate) fn copy(table: &str, columns: &[&str], values: &[String]) -> String {
     let (columns, values) = (columns.join(", "), values.join(", "));
     format!("INSERT INTO {table} ({columns}) SELECT {values} FROM {table} WHERE tenant = 'main'")
+}
+
+/// A row of our own making.
+pub(crate) fn insert(table: &str, columns: &[&str], values: &[String]) -> String {
+    format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), values.join(", "))
 }
