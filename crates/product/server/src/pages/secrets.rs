@@ -279,6 +279,7 @@ pub(super) async fn revoke(
     .state("revoked")
     .below("/secrets", "Secrets")
     .lines(revoked.iter().map(|view| Said::new(format!("{}: value deleted", view.env))))
+    .event(revoked.first().map(|done| &done.event))
     .link("/secrets", "Secrets")
     .command(format!("bailiwick secret revoke {} --why '…'", quoted(&id)));
     Ok(done.page())
