@@ -12,6 +12,9 @@ use serde::Serialize;
 use serde_json::json;
 use std::{borrow::Cow, fs, sync::atomic::Ordering};
 
+/// What stands in the place of a checkpoint after a restore.
+const RESTORED: &[u8] = b"filled from a backup\n";
+
 /// How far a log went, and its root in hex.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Head {
@@ -89,6 +92,15 @@ impl Store {
         let Some(kept) = &behind.kept else { return Ok(false) };
         let found = self.read(sql::ACCEPTED, params![&behind.tenant, kept.size, kept.root.as_str()]).await?;
         Ok(!found.is_empty())
+    }
+
+    /// Puts a word where the newest checkpoint is kept, which no database continues: the next start is recovering, and
+    /// asks a person. For a database that was filled from a backup, on a machine that has seen nothing of it before.
+    ///
+    /// # Errors
+    /// `StoreError::File`.
+    pub fn doubt(&self, tenant: &TenantId) -> Result<(), StoreError> {
+        self.keep_checkpoint(tenant, RESTORED).map_err(StoreError::file)
     }
 
     #[must_use]

@@ -81,7 +81,9 @@ impl Doubt {
 }
 
 impl Bailiwick {
-    pub(crate) fn is_recovering(&self) -> bool {
+    /// Whether the database is in doubt: nothing serves until a person has accepted it.
+    #[must_use]
+    pub fn is_recovering(&self) -> bool {
         self.doubt.now().is_some()
     }
 

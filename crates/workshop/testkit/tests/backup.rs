@@ -81,6 +81,8 @@ async fn comes_back(from: Engine, to: Engine) {
             Err(problem) => panic!("{problem}"),
         }
     };
+    // Nothing serves until a person has said why: the backup knows of no revoke that came after it.
+    assert!(server.is_recovering());
     running.stop().await;
     drop(server);
     let again = Restore { file, key, settings: settings(&data, &text), system_user: "tester".to_owned() };

@@ -239,7 +239,7 @@ async fn ready_says_what_is_missing() {
     assert_eq!(answer["ready"], true, "{answer}");
     let names: Vec<_> =
         answer["checks"].as_array().unwrap().iter().map(|check| check["check"].as_str().unwrap()).collect();
-    assert_eq!(names, ["record", "feed", "engine", "lease"]);
+    assert_eq!(names, ["record", "feed", "engine", "lease", "cuts", "continuity"]);
     town.stop().await;
 }
 

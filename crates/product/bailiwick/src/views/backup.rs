@@ -91,13 +91,25 @@ mod tests {
     #[test]
     fn what_was_made() {
         let document = json!({ "file": "b/bailiwick-1.backup", "bytes": 5000, "configuration": null, "recipient": "age1x", "deleted": [] });
-        insta::assert_snapshot!(shown::<CreatedView>(&document), @"");
+        insta::assert_snapshot!(shown::<CreatedView>(&document), @"
+        made  b/bailiwick-1.backup  5 KiB
+          configuration   none on this machine
+          root key        not in it: keep its own copy
+          deleted         none
+        next: bailiwick backup drill b/bailiwick-1.backup --key FILE --root-key FILE
+        ");
     }
 
     #[test]
     fn what_came_back() {
         let document = json!({ "made_at": "2026-11-03T11:00:00.000Z", "version": "0.1.0", "tables": 24, "rows": 1234, "log_size": 99,
             "log_root": "x", "ms": 1250, "drill": true, "event": "e" });
-        insta::assert_snapshot!(shown::<RestoredView>(&document), @"");
+        insta::assert_snapshot!(shown::<RestoredView>(&document), @"
+        ✓ ok  the backup can be restored
+          made     2026-11-03T11:00:00.000Z by version 0.1.0
+          rows     1234 in 24 tables, each with the sum that the backup promises
+          record   99 entries, whole and in order
+          took     1.2 s
+        ");
     }
 }

@@ -1,4 +1,5 @@
 //! The way back: an empty database is filled, its sums and its log are checked, and the record says that it happened.
+//! The first start after it is *recovering*: nothing serves until a person has said why.
 //!
 //! Refuses a database that holds anything, a root key that is not the backup's, a backup that was altered or cut.
 
@@ -91,6 +92,8 @@ impl Restore {
         let say = |error: store::StoreError| error.problem();
         store.record(permit, store::Outcome::Allowed, json!(restored)).await.map_err(say)?;
         store.sequence_now().await.map_err(say)?;
+        // What a backup does not know of may have been switched off since: its first start asks.
+        store.doubt(&tenant).map_err(say)?;
         Ok(restored)
     }
 }
