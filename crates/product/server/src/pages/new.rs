@@ -91,7 +91,6 @@ fn not_a_builder() -> Problem {
 #[template(path = "judged.html")]
 struct Judged {
     shell: Shell,
-    name: String,
     title: String,
     state: &'static str,
     lead: String,
@@ -221,7 +220,6 @@ impl Bailiwick {
             carried: None,
             files: vec![],
             command: format!("bailiwick deploy {}", quoted(&name)),
-            name,
         })
     }
 }

@@ -58,7 +58,6 @@ struct Tick {
     name: String,
     /// What it lets one do, if it carries a role.
     says: &'static str,
-    size: usize,
     on: bool,
 }
 
@@ -77,12 +76,10 @@ fn role_of(group: &Group) -> Option<Role> {
 
 fn ticks(server: &Bailiwick, on: &[Group]) -> Vec<Tick> {
     let sizes = server.identity.group_sizes();
-    let size = |group: &str| sizes.iter().find(|(known, _)| known.as_str() == group).map_or(0, |(_, size)| *size);
     let carrying = Role::ALL.into_iter().map(|role| (role.group().to_owned(), carries(role)));
     let own = sizes.keys().chain(on).filter(|group| role_of(group).is_none()).collect::<BTreeSet<_>>();
     let own = own.into_iter().take(TICKS_MAX).map(|group| (group.to_string(), ""));
     let tick = |(name, says): (String, &'static str)| Tick {
-        size: size(&name),
         on: on.iter().any(|group| group.as_str() == name),
         name,
         says,
