@@ -86,7 +86,7 @@ impl Bailiwick {
     }
 
     fn lease_problem(&self) -> Option<Problem> {
-        (!self.gateway.lease().holds(self.clock.now())).then(|| {
+        (!self.gateway.lease().holds()).then(|| {
             let what = "this node may not serve";
             not_ready(what, "its lease in the database ran out", "look whether the database can be reached")
         })
