@@ -50,7 +50,7 @@ impl Catalog {
         let (act, mut cutting) = self.store.cut(permit, CutOf::Apps(envs.clone()));
         self.deny_until_written(cutting.event(), &envs, AppState::Revoked);
         let surfaces = self.cut(&envs).await;
-        let done_event = match cutting.same().and_then(|same| same.also.first()) {
+        let done_event = match cutting.same().and_then(|same| same.also.iter().chain(&same.also_late).next()) {
             Some(done) => done.id.clone(),
             None => EventId::generate(),
         };

@@ -1,9 +1,10 @@
 //! Cuts of identity: people who were disabled, sessions that were ended. In memory first, then in the rows.
 
-use crate::{Identity, links, sessions};
+use crate::{Identity, links, people::Person, sessions};
 use async_trait::async_trait;
 use authority::change;
-use std::error::Error;
+use model::{EventId, Group, PersonId};
+use std::{collections::HashMap, error::Error, sync::Arc};
 use store::{CutNote, CutOf, CutRows, Tx, params};
 
 impl Identity {
@@ -60,5 +61,33 @@ impl CutRows for Identity {
             self.authority.release(&note.event, epoch);
         }
         Ok(())
+    }
+}
+
+impl Identity {
+    /// In memory, whatever is read, until the rows say it. How many sessions ended.
+    pub(crate) fn disable_until_written(&self, event: &EventId, id: &PersonId) -> usize {
+        self.people.edit(|people| disable(people, id));
+        let ended = self.sessions.end_of_person(id);
+        let (tenant, id) = (self.config.tenant.clone(), id.clone());
+        self.authority.hold(&tenant, event, move |facts| {
+            if let Some(person) = facts.people.get_mut(&id) {
+                Arc::make_mut(person).enabled = false;
+            }
+        });
+        ended
+    }
+}
+
+/// A cut that the rows may not show yet.
+pub(crate) fn disable(people: &mut HashMap<PersonId, Arc<Person>>, id: &PersonId) {
+    if let Some(person) = people.get_mut(id) {
+        Arc::make_mut(person).enabled = false;
+    }
+}
+
+pub(crate) fn lapse(people: &mut HashMap<PersonId, Arc<Person>>, id: &PersonId, role: &Group) {
+    if let Some(person) = people.get_mut(id) {
+        Arc::make_mut(person).groups.retain(|group| group != role);
     }
 }

@@ -2,7 +2,7 @@
 
 pub(crate) mod sql;
 
-use crate::{Error, Identity, links};
+use crate::{Error, Identity, cuts, links};
 use authority::{Act, Permit, PersonFacts, Rule, Target, change, rules};
 use model::{EventId, Group, PersonId, ProblemKind, TenantId, Timestamp};
 use seal::{Context, Purpose, PurposeKey, TenantKey};
@@ -241,8 +241,8 @@ impl Identity {
         self.people.edit(|known| {
             for note in self.store.standing() {
                 match &note.of {
-                    CutOf::Person(id) => disable(&mut people, id),
-                    CutOf::Role { person, role } => lapse(&mut people, person, role),
+                    CutOf::Person(id) => cuts::disable(&mut people, id),
+                    CutOf::Role { person, role } => cuts::lapse(&mut people, person, role),
                     CutOf::Apps(_)
                     | CutOf::Secret { .. }
                     | CutOf::Session(_)
@@ -404,19 +404,6 @@ impl Identity {
         Ok(Disabled { person, event, recorded })
     }
 
-    /// In memory, whatever is read, until the rows say it. How many sessions ended.
-    pub(crate) fn disable_until_written(&self, event: &EventId, id: &PersonId) -> usize {
-        self.people.edit(|people| disable(people, id));
-        let ended = self.sessions.end_of_person(id);
-        let (tenant, id) = (self.config.tenant.clone(), id.clone());
-        self.authority.hold(&tenant, event, move |facts| {
-            if let Some(person) = facts.people.get_mut(&id) {
-                Arc::make_mut(person).enabled = false;
-            }
-        });
-        ended
-    }
-
     pub(crate) async fn disable_rows(&self, tx: &mut Tx, id: &PersonId, at: Timestamp) -> Result<(), Error> {
         tx.execute(sql::SET_ENABLED, &[(&self.config.tenant).into(), id.into(), 0_i64.into()]).await?;
         self.end_rows_of_person(tx, id, at).await?;
@@ -427,18 +414,6 @@ impl Identity {
     async fn end_rows_of_person(&self, tx: &mut Tx, id: &PersonId, now: Timestamp) -> Result<(), Error> {
         crate::sessions::end_rows_of_person(tx, &self.config.tenant, id, now).await?;
         links::void(tx, &self.config.tenant, id, now).await
-    }
-}
-
-fn disable(people: &mut HashMap<PersonId, Arc<Person>>, id: &PersonId) {
-    if let Some(person) = people.get_mut(id) {
-        Arc::make_mut(person).enabled = false;
-    }
-}
-
-pub(crate) fn lapse(people: &mut HashMap<PersonId, Arc<Person>>, id: &PersonId, role: &Group) {
-    if let Some(person) = people.get_mut(id) {
-        Arc::make_mut(person).groups.retain(|group| group != role);
     }
 }
 

@@ -252,7 +252,7 @@ impl Identity {
 impl Identity {
     /// In memory, whatever is read, until the rows say it.
     pub(crate) fn lapse_until_written(&self, event: &EventId, person: &PersonId, role: &Group) {
-        self.people.edit(|people| crate::people::lapse(people, person, role));
+        self.people.edit(|people| crate::cuts::lapse(people, person, role));
         let (person, role) = (person.clone(), role.clone());
         self.authority.hold(&self.config.tenant, event, move |facts| {
             if let Some(person) = facts.people.get_mut(&person) {

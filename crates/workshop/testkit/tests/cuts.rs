@@ -69,7 +69,8 @@ async fn a_full_disk_stops_no_revoke_and_a_restart_brings_nothing_back() {
     is_off(&ana.get(&format!("{url}/")).await);
     assert_eq!(town.get("/api/v1/apps/tinypoll").await.json()["app"]["environments"][0]["state"], "revoked");
     let ready = town.get("/readyz").await;
-    assert_eq!((ready.status, ready.json()["code"].as_str()), (503, Some("cuts.waiting")), "{ready:?}");
+    let waits = |check: &Value| check["problem"]["code"] == "cuts.waiting";
+    assert!(ready.status == 503 && ready.json()["checks"].as_array().unwrap().iter().any(waits), "{ready:?}");
 
     let town = town.crash(Disk::Full).await;
     is_off(&ana.get(&format!("{url}/")).await);
@@ -95,12 +96,9 @@ async fn a_lost_database_stops_no_cut(lose: fn(&testkit::Cable)) {
     deployed(&town).await;
     let ana = town.person("ana@example.test", &["staff"]).await;
     let ben = town.person("ben@example.test", &["staff"]).await;
-    let cleo = town.person("cleo@example.test", &["staff"]).await;
-    let elsewhere = town.person("cleo@example.test", &["staff"]).await;
     let url = town.app("tinypoll");
     assert_eq!(ana.open(&format!("{url}/")).await.status, 200);
     assert_eq!(ana.get(&town.url()).await.status, 200);
-    assert_eq!((cleo.get(&town.url()).await.status, elsewhere.get(&town.url()).await.status), (200, 200));
 
     lose(town.cable.as_ref().unwrap());
     let before = Instant::now();
@@ -114,16 +112,11 @@ async fn a_lost_database_stops_no_cut(lose: fn(&testkit::Cable)) {
     let left = ben.post(&format!("{}/sign-out", town.url()), &[]).await;
     assert_eq!(left.status, 200, "{left:?}");
 
-    let ended = cleo.post(&format!("{}/me/sessions/end", town.url()), &[]).await;
-    assert_eq!(ended.status, 303, "{ended:?}");
-    assert_ne!(elsewhere.get(&town.url()).await.status, 200);
-
     // A crash in between, and a start that finds the database again.
     town.cable.as_ref().unwrap().mend();
     let town = town.crash(Disk::Room).await;
     is_off(&ana.get(&format!("{url}/")).await);
     assert_eq!(ana.get(&town.url()).await.status, 401);
-    assert_eq!((cleo.get(&town.url()).await.status, elsewhere.get(&town.url()).await.status), (200, 401));
     until_ready(&town).await;
     promised(&town, &receipt).await;
     let disabled = disabled.json();
@@ -131,7 +124,6 @@ async fn a_lost_database_stops_no_cut(lose: fn(&testkit::Cable)) {
     assert_eq!(event["action"], "person.disable", "{event}");
     let ended = town.get("/api/v1/events?action=session.end").await.json();
     assert_eq!(ended["events"].as_array().unwrap().len(), 1, "{ended}");
-    assert_eq!((cleo.get(&town.url()).await.status, elsewhere.get(&town.url()).await.status), (200, 401));
     let person = town.get("/api/v1/people").await.json();
     assert!(person["people"].as_array().unwrap().iter().any(|person| person["enabled"] == false), "{person}");
     town.stop().await;

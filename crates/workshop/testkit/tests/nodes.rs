@@ -60,7 +60,7 @@ async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> 
 /// The app is deployed on the first, and served by the second, over a cable.
 async fn two() -> (Town, Town, Browser) {
     let database = Postgres::create().await;
-    let one = Town::at(Some(&database.url), "", Arc::new(SystemClock)).await;
+    let one = Town::at(Some(&database.url), "", "", Arc::new(SystemClock)).await;
     let two = Town::wired_to(&database.url).await;
     let expires = SystemClock.now().plus(Duration::from_secs(80 * 86_400)).to_string();
     let manifest = MANIFEST.replace("EXPIRES", &expires[..10]);
@@ -174,7 +174,7 @@ async fn a_cut_that_only_one_node_knows_is_not_told_as_dead_on_the_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_of_one_name_are_refused() {
     let database = Postgres::create().await;
-    let one = Town::at(Some(&database.url), "", Arc::new(SystemClock)).await;
+    let one = Town::at(Some(&database.url), "", "", Arc::new(SystemClock)).await;
     let refused = Town::refused(&database.url, &format!("town-{}", one.port)).await;
     assert_eq!(refused.code, "node.name_taken", "{refused}");
     one.stop().await;
