@@ -61,7 +61,7 @@ pub(in crate::pages) async fn log(
     let act =
         ReadLog { tenant: server.tenant.clone(), app: AppRef { id: app.app_id.clone(), env }, team: app.team.clone() };
     let permit = server.allowed(&visit.asked, act).await?;
-    let lines = server.app_log.read(permit, 0, LINES).await.map_err(|error| Refusal(error.problem()))?;
+    let lines = server.app_log.read(permit, None, LINES).await.map_err(|error| Refusal(error.problem()))?;
     let line = |line: crate::app_log::LogLine| Line {
         clock: line.at.to_string().chars().skip(5).take(14).collect::<String>().replace('T', " "),
         at: Moment::new(line.at, now),
