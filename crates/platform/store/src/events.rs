@@ -146,7 +146,8 @@ impl Store {
         {
             // A second form that nothing has, when there is none.
             let other = filter.or_resource.as_deref().unwrap_or_default();
-            values.extend([resource.as_str().into(), other.into()]);
+            values.push(resource.as_str().into());
+            values.push(other.into());
         }
         self.read(statement, &values).await?.iter().map(Event::read).collect()
     }

@@ -52,6 +52,7 @@ async fn a_person_signs_in_confirms_and_goes_on() {
     keep(&chrome, "me").await;
 
     // Signed out, and in again by the passkey alone, on the way to an app.
+    chrome.script("document.querySelector('details.menu').open = true").await;
     chrome.press("Sign out").await;
     chrome.sees("You are not signed in").await;
     keep(&chrome, "signed-out").await;
