@@ -222,10 +222,7 @@ fn a_value_comes_from_stdin_and_an_end_is_asked_for() {
 #[test]
 fn what_comes_later_says_so() {
     let person = Person::new();
-    for (arguments, code) in [
-        (&["logout"][..], "login.none"),
-        (&["backup", "create"], "backup.later"),
-    ] {
+    for (arguments, code) in [(&["logout"][..], "login.none"), (&["backup", "create"], "backup.later")] {
         let (exit, document) = person.json(arguments);
         assert_eq!((exit, document["problem"]["code"].as_str()), (1, Some(code)), "{arguments:?}");
     }

@@ -41,8 +41,7 @@ enum Job {
 }
 
 impl Job {
-    const ALL: [Self; 6] =
-        [Self::AppJobs, Self::Expiry, Self::Roles, Self::Retention, Self::Logs, Self::Rebuild];
+    const ALL: [Self; 6] = [Self::AppJobs, Self::Expiry, Self::Roles, Self::Retention, Self::Logs, Self::Rebuild];
 
     const fn name(self) -> &'static str {
         match self {
