@@ -224,7 +224,13 @@ fn authority(app: &AppRef, person: &PersonId) -> Arc<Authority> {
         expires_at: SystemClock.now().plus(Duration::from_secs(80 * 86_400)),
         credential_epoch: 1,
     };
-    let ana = PersonFacts { email: "ana@example.test".into(), name: None, groups: [].into(), enabled: true };
+    let ana = PersonFacts {
+        email: "ana@example.test".into(),
+        name: None,
+        groups: [].into(),
+        lapses: [].into(),
+        enabled: true,
+    };
     let facts = Facts {
         epoch: 0,
         people: [(person.clone(), Arc::new(ana))].into(),

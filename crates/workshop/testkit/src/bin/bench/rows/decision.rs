@@ -145,7 +145,13 @@ fn house(app: &AppRef, policy: &str) -> (Authority, Caller) {
     let policy = Policy::compile(&[("bundle.rego".to_owned(), policy.to_owned())]).unwrap();
     let authority = Authority::new(Arc::new(SystemClock), Some(policy));
     let groups: BTreeSet<Group> = ["builders", "people-ops", "staff"].into_iter().map(Group::new).collect();
-    let ana = PersonFacts { email: "ana@example.test".into(), name: Some("Ana".into()), groups, enabled: true };
+    let ana = PersonFacts {
+        email: "ana@example.test".into(),
+        name: Some("Ana".into()),
+        groups,
+        lapses: [].into(),
+        enabled: true,
+    };
     let live = AppFacts {
         name: "poll-notify".into(),
         team: Group::new("people-ops"),
