@@ -79,11 +79,8 @@ fn ticks(server: &Bailiwick, on: &[Group]) -> Vec<Tick> {
     let carrying = Role::ALL.into_iter().map(|role| (role.group().to_owned(), carries(role)));
     let own = sizes.keys().chain(on).filter(|group| role_of(group).is_none()).collect::<BTreeSet<_>>();
     let own = own.into_iter().take(TICKS_MAX).map(|group| (group.to_string(), ""));
-    let tick = |(name, says): (String, &'static str)| Tick {
-        on: on.iter().any(|group| group.as_str() == name),
-        name,
-        says,
-    };
+    let tick =
+        |(name, says): (String, &'static str)| Tick { on: on.iter().any(|group| group.as_str() == name), name, says };
     carrying.chain(own).map(tick).collect()
 }
 
