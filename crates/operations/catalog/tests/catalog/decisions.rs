@@ -49,7 +49,9 @@ async fn one_changed_byte_or_scope_voids_a_yes(house: House) {
 }
 
 async fn a_request_is_for_what_it_was_compared_with(house: House) {
-    let version = |version| drop(house.secrets.0.lock().unwrap().insert(SecretId::new("staff/bot"), version));
+    let version = |version| {
+        house.secrets.0.lock().unwrap().insert(SecretId::new("staff/bot"), version);
+    };
     let text = manifest("poll", CONNECT);
     let first = house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap();
     // Nothing was put when it was asked for: the first value is what was meant.

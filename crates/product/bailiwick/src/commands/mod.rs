@@ -30,7 +30,7 @@ pub(crate) mod up;
 pub(crate) mod whoami;
 
 use crate::{cli::Command, client::Route, exit::Exit, invocation::Invocation};
-use model::{Problem, ProblemKind};
+use model::Problem;
 
 /// Lists give this many unless `--limit` says otherwise.
 pub(crate) const LIST_DEFAULT: u32 = 100;
@@ -93,9 +93,4 @@ pub(crate) async fn run(command: Command, invocation: &Invocation) -> Result<Exi
 pub(crate) fn reason(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() { Err("say why in a few words: the record keeps it".to_owned()) } else { Ok(text.to_owned()) }
-}
-
-/// What a later version does.
-pub(crate) fn later(code: &str, what: &str, fix: &str) -> Problem {
-    Problem::new(ProblemKind::Unavailable, code, what, "it comes with a later version", fix)
 }
