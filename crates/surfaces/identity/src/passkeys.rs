@@ -244,14 +244,14 @@ impl Identity {
         let (options, state) = party
             .start_passkey_registration(user, &person.email, name, Some(known))
             .map_err(|error| answers::broken(&error))?;
-        let mut options = serde_json::to_value(options).map_err(Error::State)?;
+        let mut options = answers::public_key(&options)?;
         // Signing in asks for no name, so the passkey itself must know whose it is.
-        if let Some(selection) = options.pointer_mut("/publicKey/authenticatorSelection") {
-            selection["residentKey"] = "required".into();
-            selection["requireResidentKey"] = true.into();
+        if let Some(selection) = options.get_mut("authenticatorSelection").and_then(serde_json::Value::as_object_mut) {
+            selection.insert("residentKey".to_owned(), "required".into());
+            selection.insert("requireResidentKey".to_owned(), true.into());
         }
         let ceremony = self.begin(Step::Register, Bound::Session(&session.id), &state)?;
-        Ok(Begun { options: options["publicKey"].take(), ceremony })
+        Ok(Begun { options, ceremony })
     }
 
     /// Keeps a new passkey. The session counts as confirmed by it.

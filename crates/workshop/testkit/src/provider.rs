@@ -28,10 +28,10 @@ pub enum Signed {
 
 /// What the provider will say next.
 #[derive(Debug, Clone)]
-pub struct Says {
+struct Says {
     /// Put over the honest claims.
-    pub claims: Value,
-    pub signed: Signed,
+    claims: Value,
+    signed: Signed,
 }
 
 struct Inner {

@@ -72,7 +72,7 @@ async fn taken(client: &Client, secret: &Token) -> Result<Taken, Problem> {
             let route = client.route(&["login", "take"])?;
             let sent = Sent::Json(json!({ "secret": secret.expose() }));
             let document = client.send_openly(Method::POST, route, sent).await?.accepted()?;
-            if document["waiting"] == false {
+            if document.get("waiting") == Some(&serde_json::Value::Bool(false)) {
                 return serde_json::from_value(document).map_err(|_| unread());
             }
         }

@@ -53,9 +53,8 @@ impl Identity {
     /// Where passkeys do not work.
     pub fn begin_sign_in(&self, browser: &str) -> Result<Begun, Error> {
         let (options, state) = self.passkeys.party()?.start_discoverable_authentication().map_err(|e| broken(&e))?;
-        let mut options = serde_json::to_value(options).map_err(Error::State)?;
         let ceremony = self.begin(Step::SignIn, Bound::Browser(browser), &state)?;
-        Ok(Begun { options: options["publicKey"].take(), ceremony })
+        Ok(Begun { options: public_key(&options)?, ceremony })
     }
 
     /// Begins confirming a session: one of its person's passkeys.
@@ -68,14 +67,16 @@ impl Identity {
             return Err(none_yet());
         }
         let (options, state) = self.passkeys.party()?.start_discoverable_authentication().map_err(|e| broken(&e))?;
-        let mut options = serde_json::to_value(options).map_err(Error::State)?;
         let allowed = kept.iter().map(|kept| {
             let id = BASE64_URL_SAFE_NO_PAD.encode(kept.credential.cred_id());
             serde_json::json!({ "type": "public-key", "id": id })
         });
-        options["publicKey"]["allowCredentials"] = allowed.collect();
+        let mut options = public_key(&options)?;
+        if let Some(options) = options.as_object_mut() {
+            options.insert("allowCredentials".to_owned(), allowed.collect());
+        }
         let ceremony = self.begin(Step::Confirm, Bound::Session(&session.id), &state)?;
-        Ok(Begun { options: options["publicKey"].take(), ceremony })
+        Ok(Begun { options, ceremony })
     }
 
     /// Verifies an answer of somebody who signs in.
@@ -175,6 +176,12 @@ impl Identity {
             _ => Err(crate::ceremony::void()),
         }
     }
+}
+
+/// The part of the options that a browser's own call takes.
+pub(super) fn public_key(options: &impl serde::Serialize) -> Result<serde_json::Value, Error> {
+    let mut whole = serde_json::to_value(options).map_err(Error::State)?;
+    Ok(whole.get_mut("publicKey").map(serde_json::Value::take).unwrap_or_default())
 }
 
 /// Our own part of the ceremony could not be made: a fault of configuration.
