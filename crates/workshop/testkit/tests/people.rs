@@ -1,5 +1,7 @@
 //! People: passkeys made, used, lied about and lost; acts that go on once they are confirmed; yeses that say whose
 //! they are; every way in, on the record.
+//!
+//! size: one story of people, whose steps share their helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use model::{Clock, ManualClock, SystemClock};
