@@ -93,7 +93,7 @@ const CASES: &[Case] = &[
     get("numeral", "zero", "https://0/x", "egress.url"),
     get("numeral", "an address with a dot at the end", "https://127.0.0.1./x", "egress.url"),
     get("numeral", "an IPv4 address within IPv6", "https://[::ffff:127.0.0.1]/x", "egress.url"),
-    get("numeral", "an IPv6 address with a zone", "https://[fe80::1%25lo]/x", "no request"),
+    get("numeral", "an IPv6 address with a zone", "https://[fe80::1%25lo]/x", "egress.url"),
     get("numeral", "IPv6 loopback written out", "https://[0:0:0:0:0:0:0:1]/x", "egress.url"),
     get(
         "path",

@@ -11,6 +11,8 @@ use std::{path::Path, time::Duration};
 use tempfile::NamedTempFile;
 
 const CHECKPOINT_WITHIN: Duration = Duration::from_secs(10);
+/// A server that has just begun signs its first head within a second.
+const FIRST_HEAD: (u32, Duration) = (8, Duration::from_millis(250));
 
 pub(super) async fn verify(client: &Client, against: Against) -> Result<Verdict, Problem> {
     client.credential()?;
@@ -32,10 +34,19 @@ pub(super) async fn download(client: &Client, file: &mut std::fs::File) -> Resul
 }
 
 async fn published(client: &Client) -> Result<String, Problem> {
-    let route = client.route(&["log", "main", "checkpoint"])?;
-    let response = client.open(route, CHECKPOINT_WITHIN).await?;
-    let answered = response.status().is_success();
-    let note = String::from_utf8(client.whole(response).await?).ok().filter(|_| answered);
+    let (tries, pause) = FIRST_HEAD;
+    let mut note = None;
+    for again in 0..tries {
+        if again > 0 {
+            tokio::time::sleep(pause).await;
+        }
+        let response = client.open(client.route(&["log", "main", "checkpoint"])?, CHECKPOINT_WITHIN).await?;
+        let answered = response.status().is_success();
+        note = String::from_utf8(client.whole(response).await?).ok().filter(|_| answered);
+        if note.is_some() {
+            break;
+        }
+    }
     note.ok_or_else(|| {
         Problem::new(
             ProblemKind::Upstream,
