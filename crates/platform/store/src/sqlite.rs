@@ -108,7 +108,7 @@ impl Sqlite {
         for table in answer(snapshot::TABLES_SQLITE)? {
             let name = table.text(0)?.to_owned();
             let mut reading = conn.prepare(&snapshot::whole(&name)).map_err(read_error)?;
-            let columns: Vec<String> = reading.column_names().into_iter().map(str::to_owned).collect();
+            let columns: Vec<String> = reading.column_names().map(str::to_owned).collect();
             let count = columns.len();
             send(Piece::Table { name, columns })?;
             let mut lines = Vec::with_capacity(rows_at_once);

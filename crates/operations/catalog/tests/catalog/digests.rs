@@ -66,7 +66,8 @@ fn one_byte_one_name_one_line_end_is_another() {
     let digest = |files: &[(String, Bytes)]| Unpacked::of(files.to_vec()).unwrap().digest();
     let before = digest(&whole);
     let mut seen = vec![before];
-    let mut also = |change: &dyn Fn(&mut Vec<(String, Bytes)>)| {
+    type Files = Vec<(String, Bytes)>;
+    let mut also = |change: &dyn Fn(&mut Files)| {
         let mut files = whole.clone();
         change(&mut files);
         let after = digest(&files);

@@ -44,11 +44,13 @@ macro_rules! both {
     };
 }
 
+/// App, release, credential epoch and image.
+type Opening = (AppRef, u32, u64, Option<String>);
+
 /// A surface that remembers.
 #[derive(Debug, Default)]
 pub(crate) struct Remembers {
-    /// App, release, credential epoch and image of each opening.
-    pub(crate) opened: Mutex<Vec<(AppRef, u32, u64, Option<String>)>>,
+    pub(crate) opened: Mutex<Vec<Opening>>,
     pub(crate) cut: Mutex<Vec<AppRef>>,
 }
 

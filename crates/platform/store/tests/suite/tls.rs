@@ -61,8 +61,12 @@ async fn postgres_by_tls_is_verified_whole() {
     let ca = house.dir.path().join("ca.pem");
     std::fs::write(&ca, pem).unwrap();
     let (ca, secured) = (ca.display(), url.replace(&host, &format!("localhost:{port}")));
+    // What a node keeps beside the database is its own.
+    let folder = house.dir.path().join("another");
+    std::fs::create_dir(&folder).unwrap();
     let open = |url: String| {
         let mut config = house.config.clone();
+        config.data_dir.clone_from(&folder);
         config.database = Database::Postgres { url };
         Store::open(config, house.authority.clone(), &[crate::support::NOTES])
     };

@@ -47,23 +47,24 @@ impl Act for RecordDrill {
 #[derive(Debug, Deserialize, IntoParams)]
 pub(crate) struct For {
     /// Whose recovery key opens it: `age1…`
-    recipient: String,
+    recipient: Option<String>,
 }
 
 /// A backup of everything but the root key, as it is at this moment, encrypted (age) to the recipient
 #[utoipa::path(get, path = "/api/v1/backup", params(For), responses((status = 200, description = "the backup", body = Vec<u8>), (status = 400, description = "not a recipient", body = Object)))]
 pub(crate) async fn create(State(server): State<Arc<Bailiwick>>, Params(wanted): Params<For>, asked: Asked) -> Reply {
-    let recipient: Recipient = wanted.recipient.parse().map_err(|error: seal::BackupKeyError| {
-        Refusal(Problem::new(
-            ProblemKind::Invalid,
-            "backup.recipient",
-            "there is nobody to encrypt the backup for",
-            error.to_string(),
-            "make a recovery key with `bailiwick backup key --out FILE`, and give the recipient that it prints",
-        ))
-    })?;
-    let say = |error: store::StoreError| Refusal(error.problem());
     let permit = server.allowed(&asked, CreateBackup { tenant: server.tenant.clone() }).await?;
+    let recipient: Recipient =
+        wanted.recipient.unwrap_or_default().parse().map_err(|error: seal::BackupKeyError| {
+            Refusal(Problem::new(
+                ProblemKind::Invalid,
+                "backup.recipient",
+                "there is nobody to encrypt the backup for",
+                error.to_string(),
+                "make a recovery key with `bailiwick backup key --out FILE`, and give the recipient that it prints",
+            ))
+        })?;
+    let say = |error: store::StoreError| Refusal(error.problem());
     server.store.flush_access().await.map_err(say)?;
     let detail = json!({ "recipient": recipient.to_string() });
     server.store.record(permit, store::Outcome::Allowed, detail).await.map_err(say)?;

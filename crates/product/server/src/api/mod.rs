@@ -33,7 +33,7 @@ struct Document;
 
 /// Every route of the API, with its document.
 pub(crate) fn router() -> (Router<Arc<Bailiwick>>, utoipa::openapi::OpenApi) {
-    OpenApiRouter::with_openapi(Document::openapi())
+    let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(whoami::whoami))
         .routes(routes!(whoami::logout))
         .routes(routes!(whoami::policy))
@@ -74,7 +74,27 @@ pub(crate) fn router() -> (Router<Arc<Bailiwick>>, utoipa::openapi::OpenApi) {
         .routes(routes!(health::metrics))
         .routes(routes!(backups::create))
         .routes(routes!(backups::drilled))
-        .split_for_parts()
+        .split_for_parts();
+    name_operations(&mut document);
+    (router, document)
+}
+
+/// Each operation by its method and address, so that no two have one name.
+fn name_operations(document: &mut utoipa::openapi::OpenApi) {
+    for (path, item) in &mut document.paths.paths {
+        let place: Vec<&str> = path
+            .trim_start_matches("/api/v1")
+            .split(['/', '{', '}', '*', '.', '-'])
+            .filter(|part| !part.is_empty())
+            .collect();
+        let methods =
+            [("get", &mut item.get), ("put", &mut item.put), ("post", &mut item.post), ("delete", &mut item.delete)];
+        for (method, operation) in methods {
+            if let Some(operation) = operation {
+                operation.operation_id = Some(format!("{method}_{}", place.join("_")));
+            }
+        }
+    }
 }
 
 /// The document itself.

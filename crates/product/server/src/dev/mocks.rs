@@ -240,7 +240,7 @@ impl Reader<'_> {
                 self.shape(&file, what, "they are inserted at each start", "keep what the app needs to show");
                 None
             }
-            _ => {
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
                 let what = format!("`{file}` is not a list of records");
                 self.shape(
                     &file,
@@ -326,7 +326,9 @@ fn entry(key: &str, value: Value) -> Result<Entry, String> {
     let (kind, body) = match written.body {
         Value::Null => (None, Bytes::new()),
         Value::String(text) => (Some("text/plain; charset=utf-8"), Bytes::from(text)),
-        json => (Some("application/json"), Bytes::from(json.to_string())),
+        json @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            (Some("application/json"), Bytes::from(json.to_string()))
+        }
     };
     if let Some(kind) = kind {
         headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static(kind));

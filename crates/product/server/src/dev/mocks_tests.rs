@@ -62,7 +62,7 @@ fn what_is_written_out_goes_before_what_is_left_open() {
     assert_eq!(answered(&mocks, Method::GET, "/v1/rooms/7"), (404, String::new(), true));
     assert_eq!(answered(&mocks, Method::GET, "/v1/rooms/8"), (200, "a room".into(), true));
     assert_eq!(answered(&mocks, Method::POST, "/v1/rooms"), (201, String::new(), true));
-    let unwritten = (200, r#"{"mock":true,"ok":true}"#.into(), false);
+    let unwritten = (200, r#"{"ok":true,"mock":true}"#.into(), false);
     assert_eq!(answered(&mocks, Method::POST, "/v1/other"), unwritten);
     let elsewhere = mocks.answer("rooms.corp.example", &Method::GET, "/v1/other");
     assert_eq!(elsewhere.file, None, "another port is another host");

@@ -245,7 +245,7 @@ fn counts(rows: &[Row], which: &Which, now: Timestamp) -> Vec<Count> {
         let number = rows.iter().filter(|row| worry.holds(row, now)).count();
         let here = which.worry == *name;
         let to = if here { "" } else { *name };
-        Count { href: which.href(&[("worry", to)]), number: thousands(number), says: *says, zero: number == 0, here }
+        Count { href: which.href(&[("worry", to)]), number: thousands(number), says, zero: number == 0, here }
     };
     Worry::ALL.iter().map(count).collect()
 }

@@ -83,7 +83,7 @@ fn card(server: &Bailiwick, viewer: &Viewer, app: AppView) -> Option<Card> {
     let state = word(&app);
     let usable = server.may_use(viewer, &app.app_id);
     let ours = viewer.facts.is_in(&app.team);
-    if (!usable && !ours) || (state == "retired" && !ours) {
+    if !ours && (!usable || state == "retired") {
         return None;
     }
     let env = app.environments.last();

@@ -107,7 +107,7 @@ mod tests {
             said("surfaces/gateway", &uses("wasmtime-wasi")),
             ["crates/surfaces/gateway/Cargo.toml:2: `gateway` may not use `wasmtime-wasi`"]
         );
-        assert_eq!(said("product/server", &uses("reqwest")).len(), 1);
+        assert_eq!(said("operations/catalog", &uses("reqwest")).len(), 1);
     }
 
     #[test]
