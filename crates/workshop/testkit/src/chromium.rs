@@ -110,6 +110,14 @@ impl Chromium {
         self.call("execute/sync", &json!({ "script": script, "args": [] })).await
     }
 
+    /// The same, or nothing while the page gives way to another.
+    pub async fn ask(&self, script: &str) -> Value {
+        let asked = json!({ "script": script, "args": [] });
+        let response = self.client.post(format!("{}/execute/sync", self.session)).json(&asked).send().await.unwrap();
+        let value: Value = response.json().await.unwrap();
+        if value["value"]["error"].is_null() { value["value"].clone() } else { Value::Null }
+    }
+
     /// The same, when its last argument, a function, is called.
     pub async fn run_async(&self, script: &str) -> Value {
         self.call("execute/async", &json!({ "script": script, "args": [] })).await

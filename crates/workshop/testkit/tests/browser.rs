@@ -203,11 +203,10 @@ async fn the_switch_by_keyboard_alone() {
     let second = focused().await;
     assert_eq!(second, json!(["Switch an app off", "solid", true]), "it is seen while it has the focus");
     browser.keys("\u{e007}").await;
-    assert_eq!(browser.run("return location.pathname").await, "/switch");
+    arrives(&browser, "/switch").await;
     assert_eq!(browser.run("return document.activeElement.name").await, "app", "the field has the focus");
     browser.keys("lunch\u{e004}the test is over\u{e007}").await;
-    let path = browser.run("return location.pathname").await;
-    assert!(path.as_str().unwrap_or_default().starts_with("/apps/lunch/receipts/"), "{path}");
+    arrives(&browser, "/apps/lunch/receipts/").await;
     let text = browser.run("return document.body.innerText").await;
     let text = text.as_str().unwrap_or_default();
     assert!(text.contains("lunch is switched off") && text.contains("the test is over"), "{text}");
@@ -216,6 +215,19 @@ async fn the_switch_by_keyboard_alone() {
     let link = browser.run("return document.querySelectorAll('.skip').length").await;
     assert_eq!(link, Value::from(2));
     town_stops(town).await;
+}
+
+/// A key that leads elsewhere is answered before the page is there.
+async fn arrives(browser: &Chromium, at: &str) {
+    const WHERE: &str = "return document.readyState === 'complete' ? location.pathname : ''";
+    let arriving = async {
+        while !browser.ask(WHERE).await.as_str().is_some_and(|path| path.starts_with(at)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), arriving)
+        .await
+        .unwrap_or_else(|_| panic!("never at {at}"));
 }
 
 /// A folder chosen in the page becomes a live app, without script.

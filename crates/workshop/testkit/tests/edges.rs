@@ -152,7 +152,7 @@ async fn what_is_counted_is_what_is_on_the_record() {
     }
     assert_eq!(vote(&ana, &url, &[]).await.status, 303);
     town.browser().get(&format!("{url}/")).await;
-    let app = town.get("/api/v1/apps/poll-notify").await.json()["app_id"].as_str().unwrap().to_owned();
+    let app = town.get("/api/v1/apps/poll-notify").await.json()["app"]["app_id"].as_str().unwrap().to_owned();
 
     let text = metrics(&town).await;
     for email in ["ana@", "127.0.0.1"] {

@@ -79,8 +79,11 @@ pub(crate) fn router() -> (Router<Arc<Bailiwick>>, utoipa::openapi::OpenApi) {
     (router, document)
 }
 
-/// Each operation by its method and address, so that no two have one name.
+/// Each operation by its method and address, so that no two have one name; the rest of a path as any other part of it,
+/// since OpenAPI knows no such thing.
 fn name_operations(document: &mut utoipa::openapi::OpenApi) {
+    let paths = std::mem::take(&mut document.paths.paths);
+    document.paths.paths = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
     for (path, item) in &mut document.paths.paths {
         let place: Vec<&str> = path
             .trim_start_matches("/api/v1")
@@ -92,6 +95,9 @@ fn name_operations(document: &mut utoipa::openapi::OpenApi) {
         for (method, operation) in methods {
             if let Some(operation) = operation {
                 operation.operation_id = Some(format!("{method}_{}", place.join("_")));
+                for parameter in operation.parameters.iter_mut().flatten() {
+                    parameter.name = parameter.name.trim_start_matches('*').to_owned();
+                }
             }
         }
     }
