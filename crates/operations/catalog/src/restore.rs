@@ -106,7 +106,7 @@ fn no_yes(name: &str) -> Problem {
         "approval.missing",
         format!("what `{name}` served has no yes that holds today"),
         "a secret that it names was given another host or position since, or its approval is void",
-        "retire it and deploy it anew, so that someone looks at what it asks now",
+        "there is no way back yet that keeps its data: `retire` would delete it, and its name stays taken",
     )
 }
 

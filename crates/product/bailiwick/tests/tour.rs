@@ -93,7 +93,7 @@ fn every_command_of_the_tour_works() {
         let (out, talk) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
         assert!(done.status.success(), "{line}\n{out}\n{talk}");
     }
-    // "Change one byte of `record.txt`, and the last command names the first entry that is wrong."
+    // "Change one byte of an entry in `record.txt`, and the last command names the first one that is wrong."
     let record = folder.path().join("record.txt");
     let mut bytes = std::fs::read(&record).unwrap();
     let at = bytes.windows(10).position(|window| window == b"app.deploy").unwrap();

@@ -140,7 +140,8 @@ impl Config {
                 ProblemKind::Invalid,
                 "config.syntax",
                 what,
-                error.to_string(),
+                // Never the line itself: it may hold a secret.
+                error.to_string().lines().filter(|line| !line.contains('|')).collect::<Vec<_>>().join(" "),
                 "mend the line that is named",
             )]
         })?;

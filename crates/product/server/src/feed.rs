@@ -7,6 +7,9 @@ use model::{PersonId, Problem, SessionId};
 use std::sync::{Arc, Weak};
 use store::{Change, EPOCH_CHANGED};
 
+/// Between two tries to follow a change.
+const AGAIN: std::time::Duration = std::time::Duration::from_millis(250);
+
 impl Bailiwick {
     /// Reads everything, at start and whenever the feed was lost.
     pub(crate) async fn load_all(&self) -> Result<(), Problem> {
@@ -67,18 +70,21 @@ impl Bailiwick {
         let server: Weak<Self> = Arc::downgrade(self);
         async move {
             while let Some(change) = changes.next().await {
-                let Some(server) = server.upgrade() else { return };
                 let (Change::Changed { position, .. } | Change::ReloadEverything { position }) = change;
-                if let Err(problem) = server.apply(change).await {
-                    tracing::error!(%problem, "memory could not be brought up to date; everything is read again");
-                    if let Err(problem) = server.load_all().await {
-                        tracing::error!(%problem, "memory is behind the database");
-                        // What was not done is not confirmed; the next change tries everything again.
-                        continue;
+                // INVARIANT: what was not done is not confirmed, and nothing later overtakes it.
+                loop {
+                    let Some(server) = server.upgrade() else { return };
+                    match server.apply(change.clone()).await {
+                        Ok(()) => {
+                            server.followed.reached(position);
+                            server.nodes.confirm(position);
+                            break;
+                        }
+                        Err(problem) => tracing::error!(%problem, "memory is behind the database; it is tried again"),
                     }
+                    drop(server);
+                    tokio::time::sleep(AGAIN).await;
                 }
-                server.followed.reached(position);
-                server.nodes.confirm(position);
             }
         }
     }

@@ -138,6 +138,11 @@ impl Asked {
             server.came_in(&with(Caller::new(server.tenant.clone(), Who::Stranger)), "login", Outcome::Denied);
             return Err(Refusal(api::login_over()));
         };
+        // INVARIANT: a command line makes no passkey, confirms no other command line and connects no account: pages are
+        // for browsers.
+        if !parts.uri.path().starts_with("/api/") {
+            return Err(Refusal(api::login_over()));
+        }
         let body = whole(body, most(parts)).await?;
         let caller = with(sign_ins::caller(&server.tenant, &session));
         Ok(Self { caller, session: Some(session), body })

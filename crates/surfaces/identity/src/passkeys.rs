@@ -292,6 +292,8 @@ impl Identity {
             if session.method != sessions::Method::Link || session.factor != Factor::Link {
                 return Err(crate::ceremony::void());
             }
+            // Who begins anew begins without what the one before connected.
+            tx.execute(sql::DISCONNECT, &row).await?;
             return Ok(tx.execute(sql::REMOVE_ALL, &row).await?);
         }
         if count >= PASSKEYS_MAX {

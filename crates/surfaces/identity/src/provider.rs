@@ -113,7 +113,8 @@ pub struct CameBack<'a> {
 #[derive(Debug)]
 pub struct Vouch {
     pub to: String,
-    pub(crate) connect: Option<SessionId>,
+    /// The session that wanted to be connected: only what comes back in it may be.
+    pub connect: Option<SessionId>,
     pub(crate) ceremony: Opened<()>,
     pub(crate) issuer: String,
     pub(crate) subject: String,
@@ -269,7 +270,8 @@ impl Provider {
             issuer: self.config.issuer.clone(),
             subject: text("sub").ok_or_else(refused)?,
             sid: text("sid"),
-            email: text("email"),
+            // An address that the provider itself does not vouch for is anybody's.
+            email: text("email").filter(|_| claims["email_verified"] != Value::Bool(false)),
             groups,
             second_at: at.filter(|_| second),
         })

@@ -189,6 +189,9 @@ impl Sessions {
 
     /// Puts a session under its newest cookie; the one before works no more.
     pub(crate) fn replace(&self, hash: TokenHash, session: Session) {
+        if session.created_at.as_ms() < self.void_before.load(Ordering::Acquire) {
+            return;
+        }
         let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
         live.retain(|_, known| known.id != session.id);
         live.insert(hash, Arc::new(session));
@@ -381,6 +384,7 @@ impl Identity {
             Some((hash, session)) => self.sessions.replace(hash, session),
             None => self.sessions.forget(id),
         }
+        self.end_what_stands();
         Ok(())
     }
 

@@ -92,7 +92,9 @@ impl CutNote {
 
     /// Whether it is the same act on the same thing.
     pub(crate) fn is_as(&self, other: &Self) -> bool {
-        self.rule() == other.rule() && self.target() == other.target() && self.of == other.of
+        // What is ended beside one session depends on when it is asked: a later asking is another.
+        let timed = matches!(self.of, CutOf::Others { .. });
+        !timed && self.rule() == other.rule() && self.target() == other.target() && self.of == other.of
     }
 
     /// Whether such cuts come by themselves or in great numbers.

@@ -96,7 +96,9 @@ fn name_operations(document: &mut utoipa::openapi::OpenApi) {
             if let Some(operation) = operation {
                 operation.operation_id = Some(format!("{method}_{}", place.join("_")));
                 for parameter in operation.parameters.iter_mut().flatten() {
-                    parameter.name = parameter.name.trim_start_matches('*').to_owned();
+                    if let utoipa::openapi::RefOr::T(parameter) = parameter {
+                        parameter.name = parameter.name.trim_start_matches('*').to_owned();
+                    }
                 }
             }
         }

@@ -207,11 +207,17 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<St
     };
     let by = request.decided_by.as_deref().map(|by| server.actor(by));
     let (more, less) = request.changes.iter().partition::<Vec<_>, _>(|change| change.kind.gives_more());
-    let env = super::app::live_uses(&server, &request.app_id, request.env).await?;
+    // What it used is for those who may see the app.
+    let used = if viewer.may(&rules::APP_SEE, Some(&request.team)) {
+        server.look_at(&visit, &request.app).await?;
+        super::app::live_uses(&server, &request.app_id, request.env).await?
+    } else {
+        Vec::new()
+    };
     let page = RequestPage {
         shell: viewer.shell_about(Here::Requests, Some(&request.app)),
         items: checklist::of(&server, &request, &manifest).await?,
-        used: env,
+        used,
         id: request.request.to_string(),
         env: request.env.to_string(),
         release: request.release.0,

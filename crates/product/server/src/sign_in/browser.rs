@@ -25,7 +25,8 @@ impl Bailiwick {
 
     /// What ties this browser to what it began, when it has it.
     pub(crate) fn begun_in(&self, headers: &HeaderMap) -> Option<String> {
-        one_cookie(headers, &self.begin_cookie_name()).map(str::to_owned)
+        // INVARIANT: an empty one ties nothing, and what has none must never equal it.
+        one_cookie(headers, &self.begin_cookie_name()).filter(|tie| !tie.is_empty()).map(str::to_owned)
     }
 
     /// A new tie, for the page that begins.

@@ -84,6 +84,12 @@ pub(super) async fn back(
             return Err(Trouble::from(error));
         }
     };
+    if let Some(wanted) = &vouch.connect
+        && asked.session.as_ref().map(|session| &session.id) != Some(wanted)
+    {
+        server.provider_refused(&asked);
+        return Err(Trouble(not_given(None)));
+    }
     let signed = server
         .store
         .again(|| async {

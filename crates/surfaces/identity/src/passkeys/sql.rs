@@ -16,3 +16,4 @@ pub(crate) const DROP_SPENT: &str = "DELETE FROM spent_ceremonies WHERE tenant =
 pub(crate) const HOSTS: &str =
     "SELECT host, COUNT(*) FROM passkeys WHERE tenant = $1 AND host <> $2 GROUP BY host ORDER BY host";
 pub(crate) const FORGET_HOST: &str = "DELETE FROM passkeys WHERE tenant = $1 AND host = $2";
+pub(crate) const DISCONNECT: &str = "DELETE FROM provider_people WHERE tenant = $1 AND person = $2";
