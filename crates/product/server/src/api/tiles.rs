@@ -45,7 +45,7 @@ pub(crate) async fn key(State(server): State<Arc<Bailiwick>>, Path(name): Path<S
 }
 
 /// A tile of the log
-#[utoipa::path(get, path = "/log/{tenant}/tile/{*path}", responses((status = 200, description = "a C2SP tile", body = Vec<u8>)))]
+#[utoipa::path(get, path = "/log/{tenant}/tile/{*path}", params(("tenant" = String, Path, description = "whose log"), ("path" = String, Path, description = "as C2SP tlog-tiles names it")), responses((status = 200, description = "a C2SP tile", body = Vec<u8>)))]
 pub(crate) async fn tile(State(server): State<Arc<Bailiwick>>, Path((name, path)): Path<(String, String)>) -> Reply {
     let tenant = tenant(&server, &name)?;
     // Entry bundles hold bodies of events, which only readers of the record may see.

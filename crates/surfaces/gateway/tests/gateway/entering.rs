@@ -166,9 +166,10 @@ async fn some_paths_are_open_and_some_need_a_second_factor() {
     let second = ask(house.address, "GET /export/echo", &["cookie: bailiwick-app-i1=ana-second"], "").await;
     assert_eq!(second.status, 200);
     let accesses = house.accesses().await;
-    let outcomes: Vec<_> = accesses.iter().map(|event| event["outcome"].as_str().unwrap()).collect();
-    assert_eq!(outcomes, ["allowed", "denied", "denied", "denied", "allowed"]);
-    assert_eq!(accesses[0]["action"], "app.use_public");
+    // A run is written down when it has ended, which may be after the refusal that followed it.
+    let count = |outcome: &str| accesses.iter().filter(|event| event["outcome"] == outcome).count();
+    assert_eq!((count("allowed"), count("denied"), accesses.len()), (2, 3, 5), "{accesses:?}");
+    assert!(accesses.iter().any(|event| event["action"] == "app.use_public" && event["outcome"] == "allowed"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
