@@ -157,7 +157,7 @@ impl StoreError {
             Self::Moved { .. } => (
                 "authority.moved",
                 "what may be done changed meanwhile",
-                "policy, roles or grants changed several times while this was decided; nothing was written",
+                "policy, roles or grants kept changing while this was decided; nothing was written",
                 "try again",
             ),
             Self::Newer { .. }

@@ -27,8 +27,9 @@ use std::{
 
 /// Free space below which nothing is written (16 MiB): enough for the engine to finish what it began.
 pub const RESERVE_BYTES: u64 = 16 << 20;
-/// How often an act is asked again when authority moved meanwhile; each time needs a change of authority.
-const AGAIN_MAX: u32 = 5;
+/// For how long an act is asked again while authority moves. Each time needs a change of authority that another act
+/// won, so a count would refuse whoever is unlucky among many; time refuses whoever waited long enough.
+const AGAIN_FOR: Duration = Duration::from_secs(10);
 /// How long asking again waits for memory to catch up.
 const MEMORY_WAIT: Duration = Duration::from_secs(2);
 
@@ -152,7 +153,7 @@ impl Store {
     }
 
     /// Runs `work` (ask for the permit, act, commit) again when authority moved meanwhile, after waiting until
-    /// memory has caught up; at most five times in all.
+    /// memory has caught up; for at most ten seconds.
     ///
     /// # Errors
     /// What the last run ended in.
@@ -162,17 +163,16 @@ impl Store {
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let mut left = AGAIN_MAX;
+        let until = tokio::time::Instant::now() + AGAIN_FOR;
         loop {
             let error = match work().await {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
-            left -= 1;
             let Some(StoreError::Moved { tenant, current }) = error.store_error() else {
                 return Err(error);
             };
-            if left == 0 {
+            if tokio::time::Instant::now() >= until {
                 return Err(error);
             }
             // Out of time: memory may have caught up partly; the next commit tells.
