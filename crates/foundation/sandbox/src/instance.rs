@@ -2,6 +2,7 @@
 
 use crate::{
     admission::Place,
+    ahead::read_ahead,
     body::Body,
     cpu::{CpuSpent, Meter, Metered},
     door::Door,
@@ -138,6 +139,7 @@ pub(crate) async fn run(job: Job) {
         guest: Some(Box::pin(Metered::new(meter, call))),
         failed: None,
         answer: Some(answer),
+        answered: None,
         head: Some(head),
         cut: None,
         body: None,
@@ -201,6 +203,8 @@ struct Exchange {
     failed: Option<Store<Guest>>,
     /// Until the guest has answered.
     answer: Option<oneshot::Receiver<Answered>>,
+    /// An answer that waits for the guest's next pause, so that what the guest has ready goes with it.
+    answered: Option<http::Response<Body>>,
     /// Until the caller has its answer.
     head: Option<oneshot::Sender<Result<http::Response<Body>, Stopped>>>,
     cut: Option<oneshot::Sender<Stopped>>,
@@ -250,6 +254,7 @@ impl Exchange {
                     }
                     judged?;
                 }
+                () = std::future::ready(()), if self.answered.is_some() => self.hand_over(),
                 () = deadline.as_mut() => {
                     return Err(Stopped::Time { limit: self.limits.time });
                 }
@@ -275,9 +280,15 @@ impl Exchange {
         let response = respond(head, body, &self.method, Wires { ended, cut: was_cut, counted, most_bytes });
         self.cut = Some(cut);
         self.body = Some(body_end);
-        // A caller that is gone drops the body, which ends the instance.
-        let _ = self.head.take().map(|head| head.send(Ok(response)));
+        self.answered = Some(response);
         Ok(())
+    }
+
+    /// The guest has returned, or waits for something.
+    fn hand_over(&mut self) {
+        let Some(response) = self.answered.take() else { return };
+        // A caller that is gone drops the body, which ends the instance.
+        let _ = self.head.take().map(|head| head.send(Ok(response.map(read_ahead))));
     }
 
     fn body_ended(&self, end: BodyEnd) -> Result<(), Stopped> {

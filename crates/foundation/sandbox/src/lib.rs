@@ -11,6 +11,7 @@
 #![allow(clippy::result_large_err, reason = "refusals carry their words; none is on a hot path")]
 
 mod admission;
+mod ahead;
 mod app;
 mod artefacts;
 mod body;

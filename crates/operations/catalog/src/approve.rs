@@ -7,7 +7,7 @@ use crate::{
     releases,
     requests::{self, Request, RequestState},
 };
-use authority::{Act, AppRef, BreakGlass, Permit, Rule, Target, change, rules};
+use authority::{Act, AppRef, BreakGlass, Judged, Permit, Rule, Target, change, rules};
 use model::{Group, PersonId, Problem, ProblemKind, RequestId, TenantId};
 use std::sync::Arc;
 use store::{Tx, params};
@@ -21,7 +21,7 @@ pub struct ApproveRequest {
     pub team: Group,
     pub requester: Option<PersonId>,
     /// What policy judges: manifest, tier, digest, as for the deploy.
-    pub facts: serde_json::Value,
+    pub facts: Judged,
     pub break_glass: BreakGlass,
     pub why: String,
 }
@@ -40,7 +40,7 @@ impl Act for ApproveRequest {
     fn break_glass(&self) -> BreakGlass {
         self.break_glass
     }
-    fn facts(&self) -> serde_json::Value {
+    fn facts(&self) -> Judged {
         self.facts.clone()
     }
 }
@@ -79,7 +79,7 @@ impl Catalog {
             app: request.app,
             team: view.team,
             requester: request.requester,
-            facts: facts(&request.manifest, &request.digest, view.env),
+            facts: facts(&request.manifest, &request.digest, view.env).into(),
             break_glass,
             why: reason(why)?,
         })

@@ -6,7 +6,7 @@ use crate::{
     releases,
     secrets::Versions,
 };
-use authority::{Act, AppRef, AppState, Permit, Rule, Target, rules};
+use authority::{Act, AppRef, AppState, Judged, Permit, Rule, Target, rules};
 use model::{AppId, Env, Group, Manifest, Problem, ProblemKind, TenantId};
 use std::sync::Arc;
 use store::params;
@@ -21,7 +21,7 @@ pub struct DeployApp {
     /// The app is new: this deploy puts it into the catalog.
     pub first: First,
     /// What policy judges: manifest, tier, digest.
-    pub facts: serde_json::Value,
+    pub facts: Judged,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Act for DeployApp {
     fn team(&self) -> Option<Group> {
         Some(self.team.clone())
     }
-    fn facts(&self) -> serde_json::Value {
+    fn facts(&self) -> Judged {
         self.facts.clone()
     }
 }
@@ -61,7 +61,7 @@ impl Catalog {
         }
         let first = if known.is_some() { First::No } else { First::Yes };
         let id = known.map_or_else(AppId::generate, |app| app.id.clone());
-        let facts = facts(manifest, digest, env);
+        let facts = facts(manifest, digest, env).into();
         Ok(DeployApp {
             tenant: self.tenant.clone(),
             app: AppRef { id, env },

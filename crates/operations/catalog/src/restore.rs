@@ -1,7 +1,7 @@
 //! Restore: an app that was switched off serves again, with new credentials; what was issued before stays dead.
 
 use crate::{Catalog, Decided, Error, Restored, approve::reason, apps, decide::facts, document::RestoredEnv, releases};
-use authority::{Act, AppRef, AppState, Permit, Rule, Target, rules};
+use authority::{Act, AppRef, AppState, Judged, Permit, Rule, Target, rules};
 use model::{AppId, Group, Problem, ProblemKind, ReleaseNumber, TenantId};
 use store::params;
 
@@ -12,7 +12,7 @@ pub struct RestoreApp {
     pub app: AppId,
     pub team: Group,
     /// What policy judges, by today's rules: the `releases` that would serve again, each as for a deploy.
-    pub facts: serde_json::Value,
+    pub facts: Judged,
     pub why: String,
 }
 
@@ -24,7 +24,7 @@ impl Act for RestoreApp {
     fn team(&self) -> Option<Group> {
         Some(self.team.clone())
     }
-    fn facts(&self) -> serde_json::Value {
+    fn facts(&self) -> Judged {
         self.facts.clone()
     }
 }
@@ -40,7 +40,7 @@ impl Catalog {
         let envs =
             known.iter().flat_map(|app| &app.envs).filter_map(|(env, record)| Some((*env, record.live.as_ref()?)));
         let releases: Vec<_> = envs.map(|(env, live)| facts(&live.manifest, &live.digest, env)).collect();
-        let facts = serde_json::json!({ "releases": releases });
+        let facts = serde_json::json!({ "releases": releases }).into();
         Ok(RestoreApp { tenant: self.tenant.clone(), app, team, facts, why: reason(why)? })
     }
 

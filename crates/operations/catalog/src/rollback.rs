@@ -1,7 +1,7 @@
 //! Roll back: an earlier release serves again, if today's rules still let it.
 
 use crate::{Catalog, Decided, Deployed, Error, apps, decide::facts, releases};
-use authority::{Act, AppRef, Permit, Rule, Target, rules};
+use authority::{Act, AppRef, Judged, Permit, Rule, Target, rules};
 use model::{Env, Group, Problem, ProblemKind, ReleaseNumber, TenantId};
 
 /// Serve an earlier release.
@@ -12,7 +12,7 @@ pub struct RollBack {
     pub team: Group,
     pub to: ReleaseNumber,
     /// What policy judges, by today's rules: the manifest of that release, its tier and digest.
-    pub facts: serde_json::Value,
+    pub facts: Judged,
 }
 
 impl Act for RollBack {
@@ -23,7 +23,7 @@ impl Act for RollBack {
     fn team(&self) -> Option<Group> {
         Some(self.team.clone())
     }
-    fn facts(&self) -> serde_json::Value {
+    fn facts(&self) -> Judged {
         self.facts.clone()
     }
 }
@@ -45,7 +45,7 @@ impl Catalog {
                 .max_by_key(|release| release.number),
         };
         let release = release.ok_or_else(|| Error::Refused(nothing_earlier(name)))?;
-        let facts = facts(&release.manifest, &release.digest, env);
+        let facts = facts(&release.manifest, &release.digest, env).into();
         Ok(RollBack { tenant: self.tenant.clone(), app: AppRef { id, env }, team, to: release.number, facts })
     }
 

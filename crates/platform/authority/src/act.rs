@@ -1,6 +1,6 @@
 //! What is asked for: an act, its rule and its target.
 
-use crate::{AppRef, Rule};
+use crate::{AppRef, Judged, Rule};
 use model::{AppId, Env, Group, TenantId};
 use std::fmt;
 
@@ -76,9 +76,9 @@ pub trait Act: fmt::Debug + Send + Sync + 'static {
         BreakGlass::No
     }
 
-    /// What policy may judge besides caller and target. The same facts give the same decision.
-    fn facts(&self) -> serde_json::Value {
-        serde_json::Value::Null
+    /// What policy may judge besides caller and target.
+    fn facts(&self) -> Judged {
+        Judged::default()
     }
 }
 

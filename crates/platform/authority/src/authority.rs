@@ -4,7 +4,7 @@ use crate::{
     Act, AppFacts, AppState, BreakGlass, Caller, Denied, EpochEffect, Factor, Facts, MachineMay, May, Others, Permit,
     PersonFacts, Policy, Role, Rule, SecondFactor, Target, Who,
     holds::Hold,
-    policy::{list, object, text, value},
+    policy::{list, object, text},
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
 use model::{AppId, Clock, Env, Group, PersonId, ProblemKind, TenantId, Timestamp};
@@ -446,7 +446,7 @@ impl Case<'_> {
             ("act", self.rule.name.into()),
             ("caller", caller),
             ("target", target),
-            ("facts", value(act.facts())),
+            ("facts", act.facts().value()),
             ("today", text(self.now.to_string().get(..10))),
         ])
     }

@@ -16,6 +16,7 @@ mod explanation;
 mod facts;
 mod holds;
 mod instance;
+mod judged;
 #[cfg(test)]
 mod matrix;
 mod permit;
@@ -31,6 +32,7 @@ pub use denied::Denied;
 pub use explanation::{Explanation, Question, Step};
 pub use facts::{AppFacts, AppState, Facts, PersonFacts};
 pub use instance::Instance;
+pub use judged::Judged;
 pub use permit::{Kept, Permit, Spent};
 pub use policy::{Policy, PolicyError};
 pub use rehearsal::{RehearsalOutcome, Rehearsed, rehearse};

@@ -4,7 +4,6 @@ use regorus::{
     Engine, Value, languages::rego::compiler::Compiler, rvm::program::Program, rvm::vm::RegoVM,
     utils::limits::ExecutionTimerConfig,
 };
-use serde::Deserialize;
 use std::{
     collections::BTreeMap,
     num::NonZeroU32,
@@ -89,12 +88,6 @@ impl Compiled {
         }
         Ok(answer)
     }
-}
-
-/// Some JSON as the policy engine has it.
-pub(crate) fn value(json: serde_json::Value) -> Value {
-    // What JSON can say, the engine can hold.
-    Value::deserialize(json).unwrap_or(Value::Undefined)
 }
 
 /// An object of the input.

@@ -1,7 +1,7 @@
 //! The act of calling a destination: what authority and policy judge, and what the event is about.
 
 use crate::grants::Covered;
-use authority::{Act, AppRef, Instance, Rule, Target, rules};
+use authority::{Act, AppRef, Instance, Judged, Rule, Target, rules};
 use http::Method;
 use model::TenantId;
 
@@ -64,12 +64,13 @@ impl Act for EgressCall {
         Target::within(self.tenant.clone(), &self.app, Self::resource(&self.app, item))
     }
 
-    fn facts(&self) -> serde_json::Value {
+    fn facts(&self) -> Judged {
         match &self.call {
             Call::Granted { host, port, method, grant, pattern, attaches, item: _ } => serde_json::json!({
                 "host": host, "port": port, "method": method, "grant": grant, "path": pattern, "secret": attaches,
-            }),
-            Call::Refused => serde_json::Value::Null,
+            })
+            .into(),
+            Call::Refused => Judged::default(),
         }
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! A target is always within the app and environment of the running instance.
 
-use authority::{Act, AppRef, Rule, Target, rules};
+use authority::{Act, AppRef, Judged, Rule, Target, rules};
 use model::TenantId;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// What app code calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +46,8 @@ impl Scope {
         Target::within(self.tenant.clone(), &self.app, format!("collection/{}", self.collection))
     }
 
-    fn facts(&self, verb: &str) -> Value {
-        json!({ "collection": self.collection, "verb": verb })
+    fn facts(&self, verb: &str) -> Judged {
+        json!({ "collection": self.collection, "verb": verb }).into()
     }
 }
 
@@ -67,7 +67,7 @@ macro_rules! acts {
                 self.scope.target()
             }
 
-            fn facts(&self) -> Value {
+            fn facts(&self) -> Judged {
                 self.scope.facts(self.verb.as_str())
             }
         }
@@ -96,7 +96,7 @@ impl Act for ExpireData {
         self.scope.target()
     }
 
-    fn facts(&self) -> Value {
+    fn facts(&self) -> Judged {
         self.scope.facts("expire")
     }
 }

@@ -72,8 +72,8 @@ impl Act for AddPerson {
     fn target(&self) -> Target {
         Target::new(self.tenant.clone(), "person/new")
     }
-    fn facts(&self) -> serde_json::Value {
-        serde_json::json!({ "groups": self.groups })
+    fn facts(&self) -> authority::Judged {
+        serde_json::json!({ "groups": self.groups }).into()
     }
 }
 
@@ -112,8 +112,8 @@ impl Act for ChangeGroups {
     fn requester(&self) -> Option<PersonId> {
         self.join.iter().any(carries_role).then(|| self.person.clone())
     }
-    fn facts(&self) -> serde_json::Value {
-        serde_json::json!({ "join": self.join, "leave": self.leave })
+    fn facts(&self) -> authority::Judged {
+        serde_json::json!({ "join": self.join, "leave": self.leave }).into()
     }
 }
 

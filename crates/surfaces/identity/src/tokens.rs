@@ -41,8 +41,8 @@ impl Act for IssueAppToken {
     fn target(&self) -> Target {
         Target::within(self.tenant.clone(), &self.app, format!("app/{}", self.app.id))
     }
-    fn facts(&self) -> serde_json::Value {
-        serde_json::json!({ "audience": self.audience })
+    fn facts(&self) -> authority::Judged {
+        serde_json::json!({ "audience": self.audience }).into()
     }
 }
 

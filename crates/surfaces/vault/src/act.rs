@@ -3,10 +3,10 @@
 //! Those that carry a value can be printed without showing it.
 
 use crate::{Owner, SecretString, Sensitivity};
-use authority::{Act, AppRef, Rule, Target, rules};
+use authority::{Act, AppRef, Judged, Rule, Target, rules};
 use jiff::civil::Date;
 use model::{Env, SecretId, TenantId};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// What an event of a secret is about.
 pub(crate) fn resource(id: &str, env: Env) -> String {
@@ -46,8 +46,8 @@ impl Act for PutSecret {
         target(&self.tenant, &self.id, self.env)
     }
 
-    fn facts(&self) -> Value {
-        json!({ "hosts": self.hosts, "attach": self.attach, "sensitivity": self.sensitivity, "expires": self.expires.to_string() })
+    fn facts(&self) -> Judged {
+        json!({ "hosts": self.hosts, "attach": self.attach, "sensitivity": self.sensitivity, "expires": self.expires.to_string() }).into()
     }
 }
 
@@ -120,7 +120,7 @@ impl Act for UseSecret {
         Target::within(self.tenant.clone(), &self.app, resource(id, self.app.env))
     }
 
-    fn facts(&self) -> Value {
-        json!({ "secret": self.id, "host": self.host, "port": self.port })
+    fn facts(&self) -> Judged {
+        json!({ "secret": self.id, "host": self.host, "port": self.port }).into()
     }
 }

@@ -46,8 +46,8 @@ impl Act for WriteNote {
     fn target(&self) -> Target {
         Target::within(TenantId::main(), &self.0, "collection/notes")
     }
-    fn facts(&self) -> serde_json::Value {
-        json!({ "collection": "notes", "verb": "insert" })
+    fn facts(&self) -> authority::Judged {
+        json!({ "collection": "notes", "verb": "insert" }).into()
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     report::{Line, Target, median},
 };
 use authority::{
-    Act, AppFacts, AppRef, AppState, Authority, Caller, Factor, Facts, PersonFacts, Policy, Rule, Target as On, Who,
+    Act, AppFacts, AppRef, AppState, Authority, Caller, Factor, Facts, Judged, PersonFacts, Policy, Rule, Target as On, Who,
     rules,
 };
 use model::{AppId, Class, Clock, Env, Group, Manifest, PersonId, SessionId, SystemClock, TenantId};
@@ -24,14 +24,14 @@ const SHIPPED: &str = include_str!("../../../../../../../policies/limits.rego");
 /// As an organisation adds its own.
 const TWELVE: &str = include_str!("../twelve.rego");
 
-const FLOOR: &str = "regorus alone: a VM that is kept, the same bundle of twelve rules about a deploy, the same input made beforehand; per decision the input is set and the rules run. What authority adds is walls, the table of acts, making the input out of manifest and facts, and the permit";
+const FLOOR: &str = "regorus alone: a VM that is kept, the same bundle of twelve rules about a deploy, the same input made beforehand; per decision the input is set and the rules run. What authority adds is walls, the table of acts, making the input out of caller, target and what the act carries, and the permit";
 const KEPT_FLOOR: &str = "none: CPU time of the thread that asks";
 
 /// A deploy of a real manifest, as `catalog` asks for it: the act with the largest input. Never kept.
 #[derive(Debug, Clone)]
 struct Deploy {
     app: AppRef,
-    facts: serde_json::Value,
+    facts: Judged,
 }
 
 impl Act for Deploy {
@@ -42,7 +42,7 @@ impl Act for Deploy {
     fn team(&self) -> Option<Group> {
         Some(Group::new("people-ops"))
     }
-    fn facts(&self) -> serde_json::Value {
+    fn facts(&self) -> Judged {
         self.facts.clone()
     }
 }
@@ -63,12 +63,12 @@ pub(super) async fn measure(effort: Effort) -> Vec<Line> {
     let manifest = manifest();
     let facts =
         json!({ "manifest": manifest, "tier": manifest.tier(), "digest": "sha256:0123456789abcdef", "env": "prod" });
-    let deploy = Deploy { app: app.clone(), facts };
+    let deploy = Deploy { app: app.clone(), facts: facts.clone().into() };
     let count = effort.times(DECISIONS);
     let (authority, ana) = house(&app, TWELVE);
-    let (mut bare_twelve, input) = bare(&ana, &deploy, TWELVE);
+    let (mut bare_twelve, input) = bare(&ana, (&app, &facts), TWELVE);
     let (shipped, bo) = house(&app, SHIPPED);
-    let (mut bare_shipped, _) = bare(&bo, &deploy, SHIPPED);
+    let (mut bare_shipped, _) = bare(&bo, (&app, &facts), SHIPPED);
     let used = Use(On::within(TenantId::main(), &app, format!("app/{}", app.id)));
     let decide = |authority: &Authority, caller: &Caller| {
         // An act is made beside the clock: making it is the room's work, not authority's.
@@ -179,7 +179,7 @@ fn manifest() -> Manifest {
 }
 
 /// The policy engine as its own documentation uses it, with the input that authority makes.
-fn bare(ana: &Caller, deploy: &Deploy, policy: &str) -> (RegoVM, Value) {
+fn bare(ana: &Caller, (app, facts): (&AppRef, &serde_json::Value), policy: &str) -> (RegoVM, Value) {
     let mut engine = Engine::new();
     engine.add_policy("bundle.rego".to_owned(), policy.to_owned()).unwrap();
     let compiled = engine.compile_with_entrypoint(&ENTRY.into()).unwrap();
@@ -192,10 +192,10 @@ fn bare(ana: &Caller, deploy: &Deploy, policy: &str) -> (RegoVM, Value) {
             "second_factor": false, "app": null,
         },
         "target": {
-            "tenant": "main", "app": deploy.app.id, "env": "prod", "resource": format!("app/{}", deploy.app.id),
+            "tenant": "main", "app": app.id, "env": "prod", "resource": format!("app/{}", app.id),
             "name": "poll-notify", "team": "people-ops", "class": "personal",
         },
-        "facts": deploy.facts,
+        "facts": facts,
         "today": "2026-11-28",
     });
     (vm, serde_json::from_value(input).unwrap())
