@@ -91,8 +91,12 @@ mod tests {
     use futures_util::stream::{self, StreamExt as _};
     use http_body_util::StreamBody;
 
-    fn pieces(pieces: &[&'static str]) -> impl futures_util::Stream<Item = Result<Frame<Bytes>, BoxError>> + Send + 'static {
-        stream::iter(pieces.iter().map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes())))).collect::<Vec<_>>())
+    fn pieces(
+        pieces: &[&'static str],
+    ) -> impl futures_util::Stream<Item = Result<Frame<Bytes>, BoxError>> + Send + 'static {
+        stream::iter(
+            pieces.iter().map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes())))).collect::<Vec<_>>(),
+        )
     }
 
     #[tokio::test]

@@ -288,6 +288,12 @@ pub(crate) fn kept() -> PathBuf {
     folder
 }
 
+/// Where the root key is that all towns share.
+#[must_use]
+pub fn root_key_file() -> PathBuf {
+    kept().join("root.key")
+}
+
 /// The root key that all towns share.
 #[must_use]
 pub fn root_key() -> seal::RootKey {

@@ -53,6 +53,17 @@ pub(crate) fn json(name: &str) -> Bytes {
     archive([("bailiwick.toml", manifest(name, runtime)), ("app.js", JSON_CODE.to_owned())])
 }
 
+pub(crate) fn name(number: usize) -> String {
+    format!("app-{number}")
+}
+
+/// One of many such apps, each with code of its own.
+pub(crate) fn numbered(number: usize) -> Bytes {
+    let runtime = "profile = \"wasm\"\nmain = \"app.js\"\nlimits = { parallel = 64 }";
+    let code = format!("const NUMBER = {number};\n{JSON_CODE}");
+    archive([("bailiwick.toml", manifest(&name(number), runtime)), ("app.js", code)])
+}
+
 /// The archive of the app that is files alone.
 pub(crate) fn files(name: &str) -> Bytes {
     let runtime = "profile = \"static\"\nmain = \"public/index.html\"\nassets = \"public\"";

@@ -60,6 +60,73 @@ impl Connection {
     }
 }
 
+/// One answer of a load.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    /// From when it was due, so that waiting for a free connection counts.
+    pub(crate) took: Duration,
+}
+
+/// Asks for a while over `connections`, `per_second` times a second in all whatever the answers take, or, without a rate,
+/// as fast as the answers come. Any status counts; `asks` are taken in turn. An ask that no connection was free for in
+/// time is sent late, and its answer is the later for it.
+pub(crate) async fn press(
+    asks: &[Ask],
+    connections: usize,
+    per_second: Option<f64>,
+    lasting: Duration,
+) -> Vec<Answered> {
+    let (asks, next) = (Arc::new(asks.to_vec()), Arc::new(AtomicU64::new(0)));
+    let started = Instant::now();
+    let mut running = JoinSet::new();
+    for _ in 0..connections {
+        let (asks, next) = (Arc::clone(&asks), Arc::clone(&next));
+        running.spawn(async move {
+            let mut answered = Vec::new();
+            let mut connection = Connection::open(asks[0].address).await;
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let due = per_second
+                    .map_or_else(Instant::now, |rate| started + Duration::from_secs_f64(number as f64 / rate));
+                if due.duration_since(started) >= lasting || started.elapsed() >= lasting {
+                    return answered;
+                }
+                tokio::time::sleep_until(due.into()).await;
+                let ask = &asks[usize::try_from(number).unwrap() % asks.len()];
+                let status = match connection.send(ask).await {
+                    Ok(response) => {
+                        let status = response.status().as_u16();
+                        let whole = response.into_body().collect().await;
+                        if whole.is_err() {
+                            connection = Connection::open(ask.address).await;
+                        }
+                        status
+                    }
+                    // Refused by closing the connection.
+                    Err(_) => {
+                        connection = Connection::open(ask.address).await;
+                        0
+                    }
+                };
+                answered.push(Answered { status, took: due.elapsed() });
+            }
+        });
+    }
+    let mut all = Vec::new();
+    while let Some(ended) = running.join_next().await {
+        all.extend(ended.unwrap());
+    }
+    all
+}
+
+/// Milliseconds below which 99 of 100 of those that were served came.
+pub(crate) fn p99(answered: &[Answered]) -> f64 {
+    let mut took: Vec<_> = answered.iter().filter(|one| one.status == 200).map(|one| one.took).collect();
+    took.sort_unstable();
+    took.get(took.len() * 99 / 100).map_or(f64::INFINITY, |took| took.as_secs_f64() * 1e3)
+}
+
 /// Asks `count` times over `connections`; how long it took.
 pub(crate) async fn run(ask: &Ask, connections: usize, count: u64) -> Duration {
     let mut all = Vec::new();

@@ -37,6 +37,26 @@ pub(crate) fn resident_mib(pid: u32) -> (f64, f64) {
     (kib("VmRSS:") / 1024.0, kib("RssAnon:") / 1024.0)
 }
 
+/// Memory of a process that it wrote and shares with nobody.
+pub(crate) fn private_dirty_bytes(pid: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("the process runs");
+    let line = text.lines().find(|line| line.starts_with("Private_Dirty:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+/// What the files under a folder take on the disk; links are not followed.
+pub(crate) fn disk_bytes(folder: &std::path::Path) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let bytes = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(found) if found.is_dir() => disk_bytes(&entry.path()),
+        Ok(found) => found.blocks() * 512,
+        // Gone meanwhile.
+        Err(_) => 0,
+    };
+    entries.map(bytes).sum()
+}
+
 /// `4 × Some CPU, Linux 6.1`
 pub(crate) fn named() -> String {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

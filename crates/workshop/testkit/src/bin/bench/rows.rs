@@ -4,9 +4,14 @@ mod acts;
 mod decision;
 mod deploy;
 mod entrance;
+mod fleet;
+mod growth;
 mod idle;
+mod nodes;
+mod overload;
 mod request;
 mod revoke;
+mod verify;
 
 use crate::{arguments::Effort, report::Line};
 use futures_util::future::BoxFuture;
@@ -29,5 +34,10 @@ pub(crate) const ALL: &[Row] = &[
     Row { name: "decision", work: "a decision, and a kept one", measure: |e| Box::pin(decision::measure(e)) },
     Row { name: "deploy", work: "start, first deploy, next deploys", measure: |e| Box::pin(deploy::measure(e)) },
     Row { name: "revoke", work: "revoke, from asked to last byte", measure: |e| Box::pin(revoke::measure(e)) },
+    Row { name: "verify", work: "an export, verified with no server", measure: |e| Box::pin(verify::measure(e)) },
+    Row { name: "growth", work: "a record of millions of events", measure: |e| Box::pin(growth::measure(e)) },
+    Row { name: "nodes", work: "two nodes on one database", measure: |e| Box::pin(nodes::measure(e)) },
+    Row { name: "overload", work: "twice the load", measure: |e| Box::pin(overload::measure(e)) },
+    Row { name: "fleet", work: "thousands of apps", measure: |e| Box::pin(fleet::measure(e)) },
     Row { name: "idle", work: "a server at rest", measure: |e| Box::pin(idle::measure(e)) },
 ];

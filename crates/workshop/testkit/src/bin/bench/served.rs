@@ -26,17 +26,44 @@ pub(crate) struct Served {
     pub(crate) town: Town,
     /// From the start of the process until it said that it serves.
     pub(crate) ready_after: Duration,
-    _folder: TempDir,
+    folder: Option<TempDir>,
 }
 
 impl Served {
     /// Starts in an empty folder, without any compiled code.
     pub(crate) fn start(demo: Demo) -> Self {
+        Self::start_in(TempDir::new().unwrap(), demo, None)
+    }
+
+    /// Starts a node of its own data folder at a database.
+    pub(crate) fn node(database: &str) -> Self {
         let folder = TempDir::new().unwrap();
+        let config = folder.path().join("config.toml");
+        let (root, name) =
+            (testkit::root_key_file(), folder.path().file_name().unwrap().to_string_lossy().into_owned());
+        let text = format!(
+            "[server]\nnode = \"{name}\"\ndatabase = \"{database}\"\n[seal]\nroot = \"file:{}\"\n",
+            root.display()
+        );
+        std::fs::write(&config, text).unwrap();
+        Self::start_in(folder, Demo::No, Some(&config))
+    }
+
+    /// Stops it as its operator does, and starts it again in the same folder.
+    pub(crate) fn again(mut self) -> Self {
+        let asked = Command::new("kill").arg(self.pid().to_string()).status().unwrap();
+        assert!(asked.success() && self.child.wait().unwrap().success());
+        Self::start_in(self.folder.take().unwrap(), Demo::No, None)
+    }
+
+    fn start_in(folder: TempDir, demo: Demo, config: Option<&Path>) -> Self {
         let data = folder.path().join("data");
         let listen = free_address();
         let mut command = Command::new(binary());
         command.args(["up", "--data", data.to_str().unwrap(), "--listen", &listen.to_string()]);
+        if let Some(config) = config {
+            command.arg("--config").arg(config);
+        }
         if demo == Demo::Yes {
             command.arg("--demo");
         }
@@ -52,7 +79,7 @@ impl Served {
         // Read on, so that what it says never waits for us.
         std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
         let town = Town::of_another_process(listen.port(), data.clone());
-        Self { child, data, town, ready_after, _folder: folder }
+        Self { child, data, town, ready_after, folder: Some(folder) }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -73,6 +100,16 @@ impl Served {
         let mut command = Command::new(binary());
         command.args(arguments).env("BAILIWICK_DATA", &self.data).stdout(Stdio::null()).stderr(Stdio::null());
         command
+    }
+
+    /// What of its memory belongs to it alone and was written, in bytes.
+    pub(crate) fn private_dirty_bytes(&self) -> u64 {
+        machine::private_dirty_bytes(self.pid())
+    }
+
+    /// What its data folder takes, in bytes on the disk.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        machine::disk_bytes(&self.data)
     }
 
     pub(crate) async fn deploy(&self, archive: &Bytes) -> Answer {

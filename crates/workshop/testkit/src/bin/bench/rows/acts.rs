@@ -125,7 +125,7 @@ async fn measured(count: u64, work: impl Future<Output = ()>) -> Ran {
 }
 
 /// Store and authority, as the server has them.
-struct House {
+pub(super) struct House {
     store: Arc<Store>,
     authority: Arc<Authority>,
     caller: Caller,
@@ -134,7 +134,7 @@ struct House {
 }
 
 impl House {
-    async fn open(engine: Engine, folder: &Path) -> Self {
+    pub(super) async fn open(engine: Engine, folder: &Path) -> Self {
         let app = AppRef { id: AppId::generate(), env: Env::Prod };
         let person = PersonId::generate();
         let authority = authority(&app, &person);
@@ -147,7 +147,7 @@ impl House {
     }
 
     /// Acts until they are `count`, and until all of them stand in the log.
-    async fn round(&self, count: u64) {
+    pub(super) async fn round(&self, count: u64) {
         let left = Arc::new(AtomicU64::new(count));
         let mut writers = JoinSet::new();
         for _ in 0..WRITERS {
@@ -169,6 +169,10 @@ impl House {
             ended.unwrap();
         }
         self.store.sequence_now().await.unwrap();
+    }
+
+    pub(super) fn store(&self) -> &Arc<Store> {
+        &self.store
     }
 
     async fn event_bytes(&self) -> usize {

@@ -6,8 +6,8 @@ use crate::{
     report::{Line, Target, median},
 };
 use authority::{
-    Act, AppFacts, AppRef, AppState, Authority, Caller, Factor, Facts, Judged, PersonFacts, Policy, Rule, Target as On, Who,
-    rules,
+    Act, AppFacts, AppRef, AppState, Authority, Caller, Factor, Facts, Judged, PersonFacts, Policy, Rule, Target as On,
+    Who, rules,
 };
 use model::{AppId, Class, Clock, Env, Group, Manifest, PersonId, SessionId, SystemClock, TenantId};
 use regorus::{Engine, Value, languages::rego::compiler::Compiler, rvm::vm::RegoVM};

@@ -1,0 +1,103 @@
+//! Thousands of apps on one machine: what one that nobody uses costs, and whether those in use notice the others.
+
+use crate::{
+    apps,
+    arguments::Effort,
+    load::{self, Ask},
+    report::{Line, Target, median},
+    served::{Demo, Served},
+};
+use http::Method;
+use serde_json::json;
+use std::time::Duration;
+
+const APPS: usize = 5_000;
+const ACTIVE: usize = 200;
+const CONNECTIONS: usize = 8;
+const ROUNDS: usize = 5;
+const LASTING: Duration = Duration::from_secs(4);
+/// What starting leaves to do has been done by then.
+const REST: Duration = Duration::from_secs(12);
+
+const START: &str =
+    "none: wall-clock time from the start of the process to `ready`, with all apps live; the machine is shared";
+const MEMORY: &str = "the same server with one app: private dirty memory as the kernel counts it, both after a restart and at rest, the difference shared out among the others";
+const DISK: &str = "the same server with one app: what the data folder takes on the disk, the difference shared out among the others; each app's code is its own";
+const LATENCY: &str = "the 99th percentile of one app alone on the same server, as many connections, in turns";
+
+pub(super) async fn measure(effort: Effort) -> Vec<Line> {
+    let (count, active) = match effort {
+        Effort::Full => (APPS, ACTIVE),
+        Effort::Quick => (APPS / 10, ACTIVE / 10),
+    };
+    let served = Served::start(Demo::No);
+    served.deploy(&apps::numbered(0)).await;
+    let disk_of_one = served.disk_bytes();
+    let served = served.again();
+    tokio::time::sleep(REST).await;
+    let memory_of_one = served.private_dirty_bytes();
+    for number in 1..count {
+        served.deploy(&apps::numbered(number)).await;
+    }
+    let served = served.again();
+    let ready = served.ready_after.as_secs_f64();
+    tokio::time::sleep(REST).await;
+    let others = (count - 1) as f64;
+    let memory = served.private_dirty_bytes().saturating_sub(memory_of_one) as f64 / others / 1024.0;
+    let disk = served.disk_bytes().saturating_sub(disk_of_one) as f64 / others / 1e6;
+    let (ratios, alone, together) = active_ones(&served, active, effort).await;
+    let line = |work, floor, value, unit, target, figures: String| Line {
+        row: "fleet",
+        work,
+        floor,
+        value,
+        unit,
+        target: Target::AtMost(target),
+        figures,
+        detail: json!({ "apps": count, "active": active, "value": value }),
+    };
+    vec![
+        line("start with 5,000 apps", START, ready, "s", 3.0, format!("{count} apps")),
+        line("an app that nobody uses, memory", MEMORY, memory, "kB", 100.0, format!("{count} apps")),
+        line("a release, on the disk", DISK, disk, "MB", 1.5, format!("{count} apps")),
+        line(
+            "200 apps in use among 5,000, p99",
+            LATENCY,
+            median(&ratios),
+            "×",
+            2.0,
+            format!("{:.1} ms against {:.1} ms; {active} of {count} apps", median(&together), median(&alone)),
+        ),
+    ]
+}
+
+async fn active_ones(served: &Served, active: usize, effort: Effort) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+    let ana = served.town.person("ana@example.test", &["staff"]).await;
+    let mut asks = Vec::new();
+    for number in 0..active {
+        let name = apps::name(number);
+        let cookie = served.signed_in(&ana, &name).await;
+        asks.push(Ask {
+            address: served.address(),
+            method: Method::POST,
+            path: "/",
+            headers: vec![
+                ("host", format!("{name}.localhost:{}", served.town.port)),
+                ("content-type", "application/json".to_owned()),
+                ("sec-fetch-site", "same-origin".to_owned()),
+                ("cookie", cookie),
+            ],
+            body: apps::JSON_BODY,
+            expected: apps::JSON_ANSWER,
+        });
+    }
+    // Each has served before it is measured.
+    load::press(&asks, CONNECTIONS, None, LASTING).await;
+    let (mut ratios, mut alone, mut together) = (vec![], vec![], vec![]);
+    for _ in 0..effort.rounds(ROUNDS) {
+        alone.push(load::p99(&load::press(&asks[..1], CONNECTIONS, None, LASTING).await));
+        together.push(load::p99(&load::press(&asks, CONNECTIONS, None, LASTING).await));
+        ratios.push(together.last().unwrap() / alone.last().unwrap());
+    }
+    (ratios, alone, together)
+}

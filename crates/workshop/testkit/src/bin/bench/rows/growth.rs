@@ -1,0 +1,135 @@
+//! A record of millions of events: how fast it is searched, and whether acts still cost what they cost at the start.
+
+use super::acts::House;
+use crate::{
+    arguments::Effort,
+    report::{Line, Target, median},
+    sql,
+};
+use model::{AppId, PersonId, TenantId, Timestamp, TraceId};
+use rusqlite::Connection;
+use serde_json::json;
+use std::{path::Path, time::Instant};
+use store::{EventFilter, Store};
+use tempfile::TempDir;
+use testkit::Engine;
+
+/// What is asked for, spread by a number.
+type Kind = fn(u64) -> EventFilter;
+
+/// Of an organisation's first years.
+const EVENTS: u64 = 10_000_000;
+/// So that a statement never holds more than it must.
+const AT_A_TIME: u64 = 250_000;
+const SEARCHES: usize = 45;
+const ACTS: u64 = 6_400;
+const ROUNDS: usize = 5;
+
+const SEARCH: &str = "none: wall-clock time of the slowest kind of search for its newest hundred events (by person, app, trace, act, secret, or what was refused; each also within a day), SQLite, no search repeated; bodies are shorter than real ones";
+const GROWTH: &str = "the same house with a thousand events: acts of 64 writers in turns, each into its own database";
+
+pub(super) async fn measure(effort: Effort) -> Vec<Line> {
+    let folder = TempDir::new().unwrap();
+    let (young, old) = (folder.path().join("young"), folder.path().join("old"));
+    let young = House::open(Engine::Sqlite, &young).await;
+    young.round(1_000).await;
+    let large = House::open(Engine::Sqlite, &old).await;
+    let count = match effort {
+        Effort::Full => EVENTS,
+        Effort::Quick => EVENTS / 10,
+    };
+    fill(&old.join("bailiwick.db"), count);
+    let search = searches(large.store(), count).await;
+    let tasks = [young.store().start_tasks().await.unwrap(), large.store().start_tasks().await.unwrap()];
+    let (mut ratios, mut fast) = (vec![], vec![]);
+    let acts = effort.times(ACTS);
+    young.round(acts / 4).await;
+    large.round(acts / 4).await;
+    for _ in 0..effort.rounds(ROUNDS) {
+        let at_first = per_second(acts, &young).await;
+        let later = per_second(acts, &large).await;
+        fast.push(later);
+        ratios.push(later / at_first);
+    }
+    for tasks in tasks {
+        tasks.stop().await.unwrap();
+    }
+    let work =
+        if effort == Effort::Full { "acts a second at 10 million events" } else { "acts a second at a million events" };
+    let growth = Line {
+        row: "growth",
+        work,
+        floor: GROWTH,
+        value: median(&ratios),
+        unit: "×",
+        target: Target::AtLeast(0.9),
+        figures: format!("{:.0} acts a second there", median(&fast)),
+        detail: json!({ "events": count, "per_second": fast, "ratios": ratios }),
+    };
+    vec![search, growth]
+}
+
+async fn per_second(acts: u64, house: &House) -> f64 {
+    let started = Instant::now();
+    house.round(acts).await;
+    acts as f64 / started.elapsed().as_secs_f64()
+}
+
+async fn searches(store: &Store, count: u64) -> Line {
+    let tenant = TenantId::main();
+    let kinds: [(&str, Kind); 6] = [
+        ("person", |n| EventFilter { person: Some(PersonId::new(format!("person{}", n % 20_000))), ..<_>::default() }),
+        ("app", |n| EventFilter { app: Some(AppId::new(format!("app{}", n % 5_000))), ..<_>::default() }),
+        ("trace", |n| EventFilter { trace: Some(TraceId::new(format!("{n:032x}"))), ..<_>::default() }),
+        ("act", |_| EventFilter { action: Some("secret.put".to_owned()), ..<_>::default() }),
+        ("secret", |n| EventFilter { resource: Some(format!("secret/team/s{}", n % 500)), ..<_>::default() }),
+        ("refused", |_| EventFilter { outcome: Some("denied".to_owned()), ..<_>::default() }),
+    ];
+    let (mut slowest, mut told) = (0.0_f64, vec![]);
+    for (kind, filter) in kinds {
+        let mut took = vec![];
+        for number in 0..SEARCHES as u64 {
+            // Spread over the whole record, each once.
+            let at = number * (count / SEARCHES as u64) + 7;
+            let mut filter = filter(at);
+            if number % 2 == 1 {
+                filter.since = Some(Timestamp::from_ms(i64::try_from(at).unwrap() * 1_000));
+                filter.until = Some(Timestamp::from_ms(i64::try_from(at).unwrap() * 1_000 + 86_400_000));
+            }
+            let started = Instant::now();
+            let found = store.events(&tenant, &filter).await.unwrap();
+            took.push(started.elapsed().as_secs_f64() * 1e3);
+            assert!(number % 2 == 1 || !found.is_empty(), "{kind}: {filter:?}");
+        }
+        let middle = median(&took);
+        let worst = took.iter().copied().fold(0.0, f64::max);
+        slowest = slowest.max(worst);
+        told.push((kind, middle, worst));
+    }
+    let figures = told.iter().map(|(kind, middle, _)| format!("{kind} {middle:.1}")).collect::<Vec<_>>().join(", ");
+    let work =
+        if count == EVENTS { "search in 10 million events, slowest" } else { "search in a million events, slowest" };
+    Line {
+        row: "growth",
+        work,
+        floor: SEARCH,
+        value: slowest,
+        unit: "ms",
+        target: Target::AtMost(100.0),
+        figures: format!("medians in ms: {figures}"),
+        detail: json!({ "events": count, "kinds": told.iter().map(|(kind, middle, worst)| json!({ "kind": kind, "median_ms": middle, "slowest_ms": worst })).collect::<Vec<_>>() }),
+    }
+}
+
+/// Events that were there before, spread over people, apps, acts and years.
+fn fill(path: &Path, count: u64) {
+    let conn = Connection::open(path).unwrap();
+    conn.execute_batch(sql::PRAGMAS).unwrap();
+    let mut done = 0;
+    while done < count {
+        let next = (done + AT_A_TIME).min(count);
+        conn.execute(sql::FILL_EVENTS, [i64::try_from(done).unwrap(), i64::try_from(next).unwrap()]).unwrap();
+        done = next;
+    }
+    conn.execute_batch(sql::SETTLE).unwrap();
+}
