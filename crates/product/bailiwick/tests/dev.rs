@@ -308,6 +308,13 @@ async fn a_browser_is_signed_in_without_a_page_and_other_sites_start_nothing() {
     };
     assert_eq!((me["email"].as_str(), &me["roles"]), (Some("bo@example.test"), &serde_json::json!([])), "{me}");
 
+    let sign_in = seen.iter().map(|line| &line[4..]).find(|url| !url.starts_with(&dev.url)).unwrap();
+    let picture = [("sec-fetch-dest", "image"), ("sec-fetch-site", "cross-site")];
+    let (status, _, answered) = send("GET", sign_in, &picture).await;
+    // What ties a sign-in to this browser may come; a session may not.
+    let signed_in = |(name, value): &(String, String)| name == "set-cookie" && !value.starts_with("bailiwick-begin");
+    assert!(status == 401 && !answered.iter().any(signed_in), "{status} {answered:?}");
+
     let run = ready["jobs"][0]["run"].as_str().unwrap();
     let (status, text, _) = send("POST", run, &[("sec-fetch-site", "cross-site")]).await;
     assert!(status == 403 && text.contains("request.cross_site"), "{status} {text}");

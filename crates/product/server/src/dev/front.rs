@@ -43,8 +43,9 @@ impl Bench {
             let answered = self.own(&method, rest, request.headers()).await;
             return answered.unwrap_or_else(|problem| Refusal(problem).into_response());
         }
+        let opens = opens_a_page(request.headers());
         let response = self.pass(request, peer).await;
-        let asks = response.status() == StatusCode::UNAUTHORIZED && method == Method::GET;
+        let asks = response.status() == StatusCode::UNAUTHORIZED && method == Method::GET && opens;
         if asks && !uri.path().starts_with("/api/") {
             return self.signed_in(&uri).await.unwrap_or_else(|problem| Refusal(problem).into_response());
         }
@@ -92,6 +93,11 @@ impl Bench {
         let document = self.send(Method::POST, &path, &headers, body).await?.accepted()?;
         Ok(document.get("token").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned())
     }
+}
+
+/// A page in a window of its own: no picture, script or frame of another page signs anyone in.
+fn opens_a_page(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-dest").is_none_or(|to| to == "document")
 }
 
 /// Browsers say when another site sends; programs on this machine say nothing.
