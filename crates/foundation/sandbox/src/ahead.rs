@@ -1,18 +1,23 @@
-//! What of a response's body is there already goes with its head: a small answer crosses between the two runtimes once,
-//! whole, instead of once for its head, once for each piece and once for its end.
+//! Small bodies cross between the two runtimes whole: what of a response's body is there already goes with its head, and
+//! a request's small body is waited for a moment before an instance is made for it. Else each piece wakes both sides.
 
 use crate::body::{Body, BoxError, full};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
-use http_body_util::BodyExt as _;
+use http_body_util::BodyExt;
 use std::{
     collections::VecDeque,
     pin::Pin,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 /// Taken ahead at most: more is a download, which streams.
 const AHEAD_BYTES: usize = 64 << 10;
+/// A request's body that is waited for: forms and JSON documents.
+const SMALL_BYTES: u64 = 16 << 10;
+/// Who takes longer to send it is not waited for; the instance reads it as it comes.
+const MOMENT: Duration = Duration::from_millis(50);
 
 /// Reads what can be read without waiting.
 pub(crate) fn read_ahead(mut body: Body) -> Body {
@@ -38,6 +43,36 @@ pub(crate) fn read_ahead(mut body: Body) -> Body {
         }
     }
     Ahead { ready, then: Ok(body) }.boxed_unsync()
+}
+
+/// Waits a moment for a body whose length is known to be small.
+pub(crate) async fn gather(mut body: Body) -> Body {
+    if !body.size_hint().exact().is_some_and(|bytes| (1..=SMALL_BYTES).contains(&bytes)) {
+        return body;
+    }
+    let (mut ready, mut bytes, mut broken) = (VecDeque::new(), 0, None);
+    let reading = async {
+        while !body.is_end_stream() {
+            match body.frame().await {
+                Some(Ok(frame)) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    bytes += data.len();
+                    ready.push_back(data);
+                }
+                Some(Err(error)) => {
+                    broken = Some(error);
+                    break;
+                }
+                None => break,
+            }
+        }
+    };
+    let came = tokio::time::timeout(MOMENT, reading).await.is_ok();
+    match broken {
+        Some(error) => Ahead { ready, then: Err(Some(error)) }.boxed_unsync(),
+        None if came => whole(ready, bytes),
+        None => Ahead { ready, then: Ok(body) }.boxed_unsync(),
+    }
 }
 
 fn whole(mut ready: VecDeque<Bytes>, bytes: usize) -> Body {
@@ -133,5 +168,47 @@ mod tests {
         let endless = stream::repeat_with(|| Ok::<_, BoxError>(Frame::data(Bytes::from(vec![0; 4096]))));
         let body = read_ahead(BodyExt::boxed_unsync(StreamBody::new(endless)));
         assert!(!body.is_end_stream() && body.size_hint().lower() == AHEAD_BYTES as u64);
+    }
+
+    /// A body that says how long it is.
+    struct Announced<B>(B, u64);
+
+    impl<B: http_body::Body<Data = Bytes, Error = BoxError> + Unpin> http_body::Body for Announced<B> {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+            Pin::new(&mut self.0).poll_frame(context)
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::with_exact(self.1)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_small_request_is_waited_for_and_a_slow_one_is_not() {
+        let (send, receive) = tokio::sync::mpsc::unbounded_channel::<Result<Frame<Bytes>, BoxError>>();
+        let later = || stream::unfold((), |()| async { std::future::pending::<Option<_>>().await });
+        let coming = stream::unfold(receive, |mut receive| async { Some((receive.recv().await?, receive)) }).boxed();
+        let sending = async {
+            tokio::task::yield_now().await;
+            send.send(Ok(Frame::data(Bytes::from_static(b"abc")))).unwrap();
+            drop(send);
+        };
+        let (body, ()) = tokio::join!(gather(BodyExt::boxed_unsync(Announced(StreamBody::new(coming), 3))), sending);
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "abc");
+
+        let slow = Announced(StreamBody::new(pieces(&["ab"]).chain(later()).boxed()), 3);
+        let mut body = gather(BodyExt::boxed_unsync(slow)).await;
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "ab");
+        assert!(tokio::time::timeout(MOMENT, body.frame()).await.is_err(), "the rest has not come");
+
+        let broken = stream::iter([Err::<Frame<Bytes>, BoxError>("broken".into())]);
+        let broken = Announced(StreamBody::new(pieces(&["ab"]).chain(broken)), 3);
+        assert!(gather(BodyExt::boxed_unsync(broken)).await.collect().await.is_err());
     }
 }

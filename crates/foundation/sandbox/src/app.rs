@@ -5,6 +5,7 @@
 use crate::{
     Error, Sandbox,
     admission::{Admission, Place},
+    ahead::gather,
     body::Body,
     door::Door,
     image::{Image, ImageKind},
@@ -118,6 +119,8 @@ impl App {
         if request.uri().authority().is_none() && !request.headers().contains_key(http::header::HOST) {
             request.headers_mut().insert(http::header::HOST, HeaderValue::from_static("app.bailiwick"));
         }
+        let (head, body) = request.into_parts();
+        let request = http::Request::from_parts(head, gather(body).await);
         let own = self.0.admission.enter().await?;
         let shared = self.0.sandbox.admission().enter().await?;
         let loaded = self.0.sandbox.resident(&self.0.name, self.0.kind).await?;
