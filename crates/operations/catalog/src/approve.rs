@@ -116,7 +116,7 @@ impl Catalog {
         let release = release.ok_or_else(|| Error::Refused(stale(&request.id)))?;
         let name: Arc<str> = view.app.as_str().into();
         let secrets = self.secret_versions(&release.manifest, request.app.env).await?;
-        let decided = Decided::of(&mut tx, request.app.clone(), name, release, secrets).await?;
+        let decided = Decided::of_request(&mut tx, request.app.clone(), name, release, secrets).await?;
         if decided.compared_with != request.compared_with || !request.secrets.hold_for(&decided.secrets) {
             return Err(Error::Refused(stale(&request.id)));
         }

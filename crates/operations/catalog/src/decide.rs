@@ -48,15 +48,51 @@ impl Decided {
         release: Release,
         secrets: Versions,
     ) -> Result<Self, Error> {
-        let tenant = tx.tenant().clone();
         // An app is switched off or ended as a whole: no other environment is a way back.
+        Self::serves(tx, &app, &name).await?;
+        Self::compared(tx, app, name, release, secrets).await
+    }
+
+    /// The same for a request that waits, whose environment may be switched off: then `restore` asked for it.
+    ///
+    /// INVARIANT: a revoke voids what waits, and nothing but `restore` asks while an app is off. So what waits for an
+    /// environment that is off is for the very release that it served, under the credentials that the revoke began.
+    pub(crate) async fn of_request(
+        tx: &mut Tx,
+        app: AppRef,
+        name: Arc<str>,
+        release: Release,
+        secrets: Versions,
+    ) -> Result<Self, Error> {
+        let row = tx.query_one(apps::sql::DEPLOYMENT, params![tx.tenant(), &app.id, app.env.as_str()]).await?;
+        let off = row.as_ref().map(|row| row.text(0).map(apps::state)).transpose()? == Some(AppState::Revoked);
+        let served = row.as_ref().map(|row| row.opt_int(1)).transpose()?.flatten();
+        if !off || served != Some(i64::from(release.number.0)) {
+            Self::serves(tx, &app, &name).await?;
+        }
+        Self::compared(tx, app, name, release, secrets).await
+    }
+
+    async fn serves(tx: &mut Tx, app: &AppRef, name: &str) -> Result<(), Error> {
+        let tenant = tx.tenant().clone();
         for row in tx.query(apps::sql::STATES, params![&tenant, &app.id]).await? {
             match apps::state(row.text(0)?) {
-                AppState::Revoked => return Err(Error::Refused(switched_off(&name))),
-                AppState::Retired => return Err(Error::Refused(ended(&name))),
+                AppState::Revoked => return Err(Error::Refused(switched_off(name))),
+                AppState::Retired => return Err(Error::Refused(ended(name))),
                 AppState::Waiting | AppState::Live | AppState::Expired => {}
             }
         }
+        Ok(())
+    }
+
+    async fn compared(
+        tx: &mut Tx,
+        app: AppRef,
+        name: Arc<str>,
+        release: Release,
+        secrets: Versions,
+    ) -> Result<Self, Error> {
+        let tenant = tx.tenant().clone();
         let row = tx.query_one(apps::sql::DEPLOYMENT, params![&tenant, &app.id, app.env.as_str()]).await?;
         let (mut compared_with, mut credential_epoch) = (None, 1);
         if let Some(row) = row {

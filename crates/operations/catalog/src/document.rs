@@ -90,7 +90,13 @@ pub struct Receipt {
 pub struct Restored {
     pub app: String,
     pub app_id: AppId,
+    /// `live`, or `waiting` when something still needs a person's yes.
+    pub status: Status,
+    /// What serves again.
     pub environments: Vec<RestoredEnv>,
+    /// What serves again once somebody has said yes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<RestoreWaits>,
     pub event: EventId,
 }
 
@@ -101,6 +107,14 @@ pub struct RestoredEnv {
     pub url: String,
     /// What was issued under a lower one stays dead.
     pub credential_epoch: u64,
+}
+
+/// A release whose yes does not hold any more: approving the request lets it serve again, with its data.
+#[derive(Debug, Clone, Serialize)]
+pub struct RestoreWaits {
+    pub env: Env,
+    pub release: ReleaseNumber,
+    pub request: RequestId,
 }
 
 /// The certificate that stays when an app is gone.

@@ -6,7 +6,7 @@
 pub(crate) mod sql;
 
 use crate::{Catalog, Error, apps::tier_of, secrets::Versions};
-use authority::{Act, AppRef, Permit, Rule, Target, rules};
+use authority::{Act, AppRef, AppState, Permit, Rule, Target, rules};
 use model::{
     AppId, Env, Finding, Group, Manifest, PersonId, Problem, ProblemKind, ReleaseNumber, RequestId, SecretId, TenantId,
     Tier, Timestamp,
@@ -83,6 +83,9 @@ pub struct RequestView {
     pub dependence: Vec<String>,
     pub may: Vec<Sentence>,
     pub compared_with: Option<ReleaseNumber>,
+    /// It waits, and is the very release that served before the app was switched off: a yes lets it serve again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub restores: bool,
     pub changes: Vec<Change>,
     pub findings: Vec<Finding>,
 }
@@ -195,6 +198,9 @@ impl Catalog {
             dependence: dependence.unwrap_or_default(),
             may: manifest.sentences(),
             compared_with: request.compared_with,
+            restores: request.state == RequestState::Waiting
+                && request.compared_with == Some(request.release)
+                && app.envs.get(&request.app.env).is_some_and(|env| env.state == AppState::Revoked),
             changes: old.map(|old| manifest.changes_from(&old)).unwrap_or_default(),
             findings: serde_json::from_str(row.text(15)?).map_err(|_| Error::Manifest)?,
             request: request.id,

@@ -1,8 +1,12 @@
-//! Restore: an app that was switched off serves again, with new credentials; what was issued before stays dead.
+//! Restore: an app that was switched off serves again, with new credentials; what was issued before stays dead. Where the
+//! yes to what served holds no more, it asks for another: until then that environment stays off, and keeps its data.
 
-use crate::{Catalog, Decided, Error, Restored, approve::reason, apps, decide::facts, document::RestoredEnv, releases};
-use authority::{Act, AppRef, AppState, Judged, Permit, Rule, Target, rules};
-use model::{AppId, Group, Problem, ProblemKind, ReleaseNumber, TenantId};
+use crate::{
+    Catalog, Decided, Error, RestoreWaits, Restored, Status, approve::reason, apps, decide::facts,
+    document::RestoredEnv, releases,
+};
+use authority::{Act, AppRef, AppState, Judged, Permit, Rule, Target, change, rules};
+use model::{AppId, Group, Problem, ProblemKind, ReleaseNumber, RequestId, TenantId};
 use store::params;
 
 /// Let a switched-off app serve again.
@@ -53,7 +57,7 @@ impl Catalog {
         let name = self.name_of(&id).ok_or_else(|| Error::Refused(apps::unknown(id.as_str())))?;
         let (act, mut tx) = self.store.write(permit).await?;
         let tenant = tx.tenant().clone();
-        let mut restored = Vec::new();
+        let (mut restored, mut waiting) = (Vec::new(), Vec::new());
         for app in self.environments(&id) {
             let row = tx.query_one(apps::sql::DEPLOYMENT, params![&tenant, &app.id, app.env.as_str()]).await?;
             let Some(row) = row.filter(|row| row.text(0).is_ok_and(|state| apps::state(state) == AppState::Revoked))
@@ -65,12 +69,21 @@ impl Catalog {
                 return Err(Error::Refused(past_its_date(&name)));
             }
             let epoch = row.uint(2)?;
-            restored.push((self.reopen(&mut tx, app, &name, ReleaseNumber(number), epoch).await?, epoch));
+            let env = app.env;
+            match self.reopen(&mut tx, app, &name, ReleaseNumber(number), epoch).await? {
+                Ok(live) => restored.push((live, epoch)),
+                Err(request) => waiting.push(RestoreWaits { env, release: ReleaseNumber(number), request }),
+            }
         }
-        if restored.is_empty() {
+        if restored.is_empty() && waiting.is_empty() {
             return Err(Error::Refused(not_revoked(&name)));
         }
-        let event = tx.commit(serde_json::json!({ "environments": restored.len() }), Some(&act.why)).await?.event;
+        let requests: Vec<_> = waiting.iter().map(|waits| &waits.request).collect();
+        let detail = serde_json::json!({ "environments": restored.len(), "requests": requests });
+        let event = tx.commit(detail, Some(&act.why)).await?.event;
+        if restored.is_empty() {
+            self.load_apps().await?;
+        }
         let mut environments = Vec::new();
         for (live, credential_epoch) in restored {
             let env = live.app.env;
@@ -78,7 +91,8 @@ impl Catalog {
             let (Some(release), Some(url)) = (document.release, document.url) else { continue };
             environments.push(RestoredEnv { env, release, url, credential_epoch });
         }
-        Ok(Restored { app: name.to_string(), app_id: id, environments, event })
+        let status = if waiting.is_empty() { Status::Live } else { Status::Waiting };
+        Ok(Restored { app: name.to_string(), app_id: id, status, environments, waiting, event })
     }
 
     async fn reopen(
@@ -88,26 +102,19 @@ impl Catalog {
         name: &std::sync::Arc<str>,
         number: ReleaseNumber,
         credential_epoch: u64,
-    ) -> Result<crate::live::Live, Error> {
+    ) -> Result<Result<crate::live::Live, RequestId>, Error> {
         let release = releases::one(tx, &app.id, number).await?.ok_or(Error::Manifest)?;
         let secrets = self.secret_versions(&release.manifest, app.env).await?;
         let decided =
             Decided { app, name: name.clone(), release, secrets, compared_with: Some(number), credential_epoch };
         match decided.approved(tx).await? {
-            Ok(approved) => self.go_live(tx, approved).await,
-            Err(_) => Err(Error::Refused(no_yes(name))),
+            Ok(approved) => Ok(Ok(self.go_live(tx, approved).await?)),
+            Err(decided) => {
+                tx.feed(change::APP, change::app_key(&decided.app));
+                Ok(Err(decided.ask(tx).await?))
+            }
         }
     }
-}
-
-fn no_yes(name: &str) -> Problem {
-    Problem::new(
-        ProblemKind::Conflict,
-        "approval.missing",
-        format!("what `{name}` served has no yes that holds today"),
-        "a secret that it names was given another host or position since, or its approval is void",
-        "there is no way back yet that keeps its data: `retire` would delete it, and its name stays taken",
-    )
 }
 
 fn not_revoked(name: &str) -> Problem {

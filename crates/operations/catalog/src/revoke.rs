@@ -2,7 +2,7 @@
 //!
 //! Cut first, record after: taking authority away never waits for the record.
 
-use crate::{Catalog, Error, Kept, Receipt, approve::reason, apps, jobs, requests};
+use crate::{Catalog, Error, Kept, Receipt, approve::reason, apps, jobs, receipts::together, requests};
 use async_trait::async_trait;
 use authority::{Act, AppRef, AppState, Cut, Permit, Rule, Target, change, rules};
 use model::{AppId, Env, EventId, Group, TenantId};
@@ -47,9 +47,13 @@ impl Catalog {
         let id = permit.act().app.clone();
         let name = self.name_of(&id).ok_or_else(|| Error::Refused(apps::unknown(id.as_str())))?;
         let envs = self.environments(&id);
+        let was_off = self.is_off(&id);
         let (act, mut cutting) = self.store.cut(permit, CutOf::Apps(envs.clone()));
         self.deny_until_written(cutting.event(), &envs, AppState::Revoked);
-        let surfaces = self.cut(&envs).await;
+        let mut surfaces = self.cut(&envs).await;
+        if was_off {
+            surfaces = together(self.cut_before(&id).await, surfaces);
+        }
         let done_event = match cutting.same().and_then(|same| same.also.iter().chain(&same.also_late).next()) {
             Some(done) => done.id.clone(),
             None => EventId::generate(),
@@ -115,6 +119,12 @@ impl Catalog {
     pub async fn stand(&self, note: &CutNote) {
         self.deny_until_written(&note.event, note.apps(), taken(note));
         self.cut(note.apps()).await;
+    }
+
+    /// Whether nothing of it serves.
+    fn is_off(&self, app: &AppId) -> bool {
+        let apps = self.apps.all();
+        apps.get(app).is_some_and(|record| record.envs.values().all(|env| env.state == AppState::Revoked))
     }
 
     pub(crate) fn environments(&self, app: &AppId) -> Vec<AppRef> {

@@ -112,7 +112,8 @@ rules! {
     PASSKEY_SIGN_IN = "passkey.sign_in" "sign in with a passkey", Act Keeps, [] No, No, Strangers;
     PASSKEY_CONFIRM = "passkey.confirm" "confirm with a passkey", Act Keeps, [May::Everyone] No, No, Nobody;
     PASSKEY_FORGET = "passkey.forget" "forget the passkeys of another host name", Act Keeps, [] No, No, System;
-    LOGIN_CONFIRM = "login.confirm" "let a command line sign in as oneself", Act Keeps, [May::Everyone] No, No, Nobody;
+    LOGIN_CONFIRM = "login.confirm" "let a command line sign in as oneself", Act Keeps, [May::Everyone] Fresh, No, Nobody;
+    LOGIN_CONFIRM_WEAK = "login.confirm_weak" "the same, while one has no second factor and gives none", Act Keeps, [May::Everyone] No, No, Nobody;
     LOGIN_TAKE = "login.take" "sign a command line in with a confirmed code", Act Keeps, [] No, No, Strangers;
     ROLE_ASK = "role.ask" "ask for a role until a date", Act Keeps, [May::Everyone] No, No, Nobody;
     ROLE_GRANT = "role.grant" "give a role that was asked for, until its date", Act Raises, [OPERATOR] Fresh, No, Nobody;
@@ -139,6 +140,7 @@ rules! {
     APP_EXPIRE = "app.expire" "suspend an app on its date", Cut Raises, [] No, No, System;
     APP_LIST = "app.list" "list the apps", Access Keeps, [May::Everyone] No, Yes, Nobody;
     APP_SEE = "app.see" "see what an app may touch, holds and used", Access Keeps, [May::BuilderInTeam, REVIEWER, OPERATOR, AUDITOR] No, Yes, Nobody;
+    RECEIPT_READ = "receipt.read" "read what a revoke cut", Access Keeps, [May::BuilderInTeam, REVIEWER, OPERATOR, AUDITOR] No, Yes, Nobody;
     APP_LOGS = "app.logs" "read an app's log", Use Keeps, [May::BuilderInTeam, OPERATOR] No, Yes, Nobody;
     REQUEST_LIST = "request.list" "see what waits for a person", Access Keeps, [May::Has(Role::Builder), REVIEWER, OPERATOR, AUDITOR] No, Yes, Nobody;
     JOB_RUN = "job.run" "run a scheduled job of an app", Act Keeps, [] No, No, System;

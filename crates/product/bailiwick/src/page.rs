@@ -81,6 +81,11 @@ impl Page {
         when::relative(at, self.now)
     }
 
+    /// The same for an end that is counted on: to the next hour, not to a whole day that has begun.
+    pub(crate) fn soon(&self, at: Timestamp) -> String {
+        when::soon(at, self.now)
+    }
+
     pub(crate) fn line(&mut self, text: impl AsRef<str>) {
         self.text.push_str(text.as_ref().trim_end());
         self.text.push('\n');

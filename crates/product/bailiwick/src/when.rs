@@ -27,6 +27,13 @@ pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
     if ms < 0 { format!("{words} ago") } else { format!("in {words}") }
 }
 
+/// `in 48 hours`: the nearest hour, up to three days; then as `relative`.
+pub(crate) fn soon(at: Timestamp, now: Timestamp) -> String {
+    let ms = at.as_ms() - now.as_ms();
+    let hours = (ms + HOUR_MS / 2) / HOUR_MS;
+    if (1..=72).contains(&hours) { format!("in {}", counted(hours, "hour")) } else { relative(at, now) }
+}
+
 /// `1 day`, `2 days`.
 pub(crate) fn counted(count: i64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
@@ -54,6 +61,19 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_end_is_told_by_the_hour() {
+        let now = at("2026-11-03T12:00:00Z");
+        for (end, words) in [
+            ("2026-11-05T11:59:58Z", "in 48 hours"),
+            ("2026-11-03T13:10:00Z", "in 1 hour"),
+            ("2026-11-03T12:20:00Z", "in 20 minutes"),
+            ("2026-11-09T12:00:00Z", "in 6 days"),
+        ] {
+            assert_eq!(soon(at(end), now), words);
+        }
     }
 
     #[test]

@@ -150,6 +150,7 @@ impl Bailiwick {
         let position = self.store.feed_position(&self.tenant).await.map_err(|error| error.problem())?;
         self.load_all().await?;
         self.check_passkey_hosts().await?;
+        self.check_ways_in().await?;
         self.doubt().await?;
         self.keep_cut().await;
         let tasks = self.store.start_tasks().await.map_err(|error| error.problem())?;

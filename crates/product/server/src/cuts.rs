@@ -15,9 +15,11 @@ impl Bailiwick {
             tracing::warn!(act = note.rule().name, event = %note.event, "cut before this start, and not in the record yet");
             match &note.of {
                 CutOf::Apps(_) => self.catalog.stand(&note).await,
-                CutOf::Person(_) | CutOf::Session(_) | CutOf::Others { .. } | CutOf::Role { .. } => {
-                    self.identity.stand(&note);
-                }
+                CutOf::Person(_)
+                | CutOf::Session(_)
+                | CutOf::Others { .. }
+                | CutOf::AtProvider { .. }
+                | CutOf::Role { .. } => self.identity.stand(&note),
                 CutOf::Secret { .. } => self.vault.stand(&note),
                 CutOf::Done(_) => {}
             }
@@ -29,7 +31,11 @@ impl Bailiwick {
     fn room(&self, note: &CutNote) -> &dyn CutRows {
         match &note.of {
             CutOf::Apps(_) | CutOf::Done(_) => &*self.catalog,
-            CutOf::Person(_) | CutOf::Session(_) | CutOf::Others { .. } | CutOf::Role { .. } => &*self.identity,
+            CutOf::Person(_)
+            | CutOf::Session(_)
+            | CutOf::Others { .. }
+            | CutOf::AtProvider { .. }
+            | CutOf::Role { .. } => &*self.identity,
             CutOf::Secret { .. } => &*self.vault,
         }
     }

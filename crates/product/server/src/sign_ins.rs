@@ -35,8 +35,8 @@ impl Vouchers for Vouching {
         let of = |what: VouchedFrom| move |by: String| Voucher { what, by };
         let account = vouched.account.into_iter().map(of(VouchedFrom::Account));
         let roles = vouched.roles.into_iter().map(of(VouchedFrom::Role));
-        let link = vouched.link.into_iter().map(of(VouchedFrom::Link));
-        account.chain(roles).chain(link).collect()
+        let links = vouched.links.into_iter().map(of(VouchedFrom::Link));
+        account.chain(roles).chain(links).collect()
     }
 }
 

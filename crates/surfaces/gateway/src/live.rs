@@ -56,6 +56,14 @@ impl Live {
         })
     }
 
+    /// One that opens again what was cut: what was used before stays used.
+    pub(crate) fn after(cut: &Self) -> Arc<Self> {
+        let new = Self::new();
+        new.served.store(cut.served.load(Ordering::Relaxed), Ordering::Relaxed);
+        new.last_at.store(cut.last_at.load(Ordering::Relaxed), Ordering::Relaxed);
+        new
+    }
+
     fn runs(&self) -> MutexGuard<'_, Runs> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }

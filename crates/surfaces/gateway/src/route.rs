@@ -134,7 +134,11 @@ impl Route {
         let rates = before.map(|before| &before.rates).filter(|rates| rates.limits().eq(limits.iter().copied()));
         // INVARIANT: what was cut comes back only with newer credentials, however late its row is read.
         let live = before.filter(|before| !before.live.is_cut() || credential_epoch <= before.credential_epoch);
-        let live = live.map_or_else(Live::new, |before| Arc::clone(&before.live));
+        let live = match (live, before) {
+            (Some(before), _) => Arc::clone(&before.live),
+            (None, Some(cut)) => Live::after(&cut.live),
+            (None, None) => Live::new(),
+        };
         if let Some(at) = cut_at {
             live.cut(at);
         }

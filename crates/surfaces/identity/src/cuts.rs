@@ -1,6 +1,6 @@
 //! Cuts of identity: people who were disabled, sessions that were ended. In memory first, then in the rows.
 
-use crate::{Identity, links, people::Person, sessions};
+use crate::{Identity, links, people::Person, provider::AtIssuer, sessions};
 use async_trait::async_trait;
 use authority::change;
 use model::{EventId, Group, PersonId};
@@ -16,7 +16,7 @@ impl Identity {
                 self.disable_until_written(&note.event, id);
             }
             CutOf::Role { person, role } => self.lapse_until_written(&note.event, person, role),
-            CutOf::Session(_) | CutOf::Others { .. } => self.end_what_stands(),
+            CutOf::Session(_) | CutOf::Others { .. } | CutOf::AtProvider { .. } => self.end_what_stands(),
             CutOf::Apps(_) | CutOf::Secret { .. } | CutOf::Done(_) => {}
         }
     }
@@ -49,6 +49,10 @@ impl CutRows for Identity {
             CutOf::Person(id) => self.disable_rows(tx, id, note.at).await?,
             CutOf::Session(id) => self.end_rows(tx, id, note.at).await?,
             CutOf::Others { person, here } => self.end_other_rows(tx, person, here, note.at).await?,
+            CutOf::AtProvider { issuer, sid, subject, before, token, .. } => {
+                let of = AtIssuer { issuer, sid: sid.as_deref(), subject: subject.as_deref() };
+                self.logout_rows(tx, of, *before, token, note.at).await?;
+            }
             CutOf::Role { person, role } => self.lapse_rows(tx, person, role, note.at).await?,
             CutOf::Apps(_) | CutOf::Secret { .. } | CutOf::Done(_) => {}
         }

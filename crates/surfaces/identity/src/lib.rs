@@ -31,7 +31,7 @@ pub use ceremony::Bound;
 pub use codes::{Code, Redeemed, SignIn};
 pub use error::Error;
 pub use links::{LinkFor, LinkMade, SpendLink, Spent};
-pub use logins::{ConfirmLogin, TakeLogin, login_code};
+pub use logins::{ConfirmLogin, ConfirmWeakLogin, LoginBegun, TakeLogin, login_code};
 pub use machine::{CREDENTIAL_FILE, MachineClaims, MachineKey, MachineProof, Signing};
 pub use migrations::MIGRATIONS;
 pub use openidconnect::{HttpRequest, HttpResponse};

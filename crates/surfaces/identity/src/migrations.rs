@@ -21,4 +21,10 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "command lines, roles asked for, people of a provider",
         sql: include_str!("migrations/0003_logins.sql"),
     },
+    Migration {
+        room: "identity",
+        number: 4,
+        name: "who vouched for an account at the provider",
+        sql: include_str!("migrations/0004_connections.sql"),
+    },
 ];

@@ -276,7 +276,7 @@ impl Identity {
         let replaced = self.make_room(&mut tx, session, first).await?;
         let id = model::RequestId::generate().to_string();
         self.insert_passkey(&mut tx, &id, session, &credential, made.name, now).await?;
-        let new = self.strengthen(&mut tx, session, now).await?;
+        let new = self.strengthen(&mut tx, session, now, None).await?;
         let detail = serde_json::json!({ "passkey": id, "session": session.id, "replaced": replaced });
         tx.commit(detail, None).await?;
         self.sessions.replace(new.token.hash(), new.session.clone());
@@ -380,6 +380,14 @@ impl Identity {
         rows.iter().map(|row| Ok((row.text(0)?.to_owned(), row.int(1)?))).collect()
     }
 
+    /// Whether somebody who may sign in has a passkey.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn anyone_has_a_passkey(&self) -> Result<bool, Error> {
+        Ok(self.store.read_one(sql::ANY, &[(&self.config.tenant).into()]).await?.is_some())
+    }
+
     /// Forgets the passkeys of another host name.
     ///
     /// # Errors
@@ -432,7 +440,7 @@ impl Identity {
         let now = self.clock.now();
         let (_, mut tx) = self.store.write(permit).await?;
         self.use_proven(&mut tx, proven, now).await?;
-        let new = self.strengthen(&mut tx, session, now).await?;
+        let new = self.strengthen(&mut tx, session, now, proven.vouched_by.as_ref()).await?;
         tx.commit(serde_json::json!({ "passkey": proven.passkey, "method": "passkey" }), None).await?;
         self.sessions.replace(new.token.hash(), new.session.clone());
         Ok(new)

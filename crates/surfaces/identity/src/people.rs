@@ -247,6 +247,7 @@ impl Identity {
                     | CutOf::Secret { .. }
                     | CutOf::Session(_)
                     | CutOf::Others { .. }
+                    | CutOf::AtProvider { .. }
                     | CutOf::Done(_) => {}
                 }
             }

@@ -4,10 +4,12 @@
 //! A person is issuer and subject. Refuses: to match anybody by e-mail; a token of another issuer, audience, nonce or
 //! key, or without a signature; a code that comes back in another browser, or from another provider (RFC 9207).
 
+mod keys;
 mod logout;
 mod people;
 pub(crate) mod sql;
 
+pub(crate) use logout::AtIssuer;
 pub use logout::ProviderLogout;
 pub use people::{AtProvider, ConnectProvider, SignInAtProvider};
 
@@ -16,18 +18,21 @@ use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use model::{Clock, Group, PersonId, ProblemKind, SessionId, Timestamp};
 use openidconnect::{
-    AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse, IssuerUrl, Nonce,
-    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, TokenResponse,
+    AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse, Nonce, PkceCodeChallenge,
+    PkceCodeVerifier, RedirectUrl, Scope, TokenResponse,
     core::{CoreAuthPrompt, CoreAuthenticationFlow, CoreClient, CoreJwsSigningAlgorithm, CoreProviderMetadata},
 };
 use seal::Token;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::Mutex;
 
-/// Providers change keys rarely; a new one is looked for at once when a token shows it.
-const METADATA_LIFE: Duration = Duration::from_secs(300);
 /// A claim that a person can be in more groups than this is nobody's.
 const GROUPS_MAX: usize = 500;
 
@@ -73,7 +78,9 @@ pub(crate) struct Provider {
     reach: Arc<dyn Reach>,
     redirect: String,
     clock: Arc<dyn Clock>,
-    known: Mutex<Option<(Timestamp, CoreProviderMetadata)>>,
+    known: Mutex<keys::Known>,
+    /// Logout tokens that came, until they are too old to come again.
+    logouts: std::sync::Mutex<HashMap<String, Timestamp>>,
 }
 
 /// What travels, sealed, to the provider and back.
@@ -84,6 +91,7 @@ struct OnTheWay {
     to: String,
     /// The session that wants to be connected with an account there.
     connect: Option<SessionId>,
+    began_at: Timestamp,
 }
 
 /// What a person wants at the provider.
@@ -123,32 +131,14 @@ pub struct Vouch {
     pub(crate) groups: Vec<Group>,
     /// When there was a second factor, and the provider says so.
     pub(crate) second_at: Option<Timestamp>,
+    /// Whether they proved themself there since the way began, and did not only have a session there already.
+    pub(crate) anew: bool,
 }
 
 impl Provider {
     pub(crate) fn new(config: ProviderConfig, reach: Arc<dyn Reach>, public_url: &str, clock: Arc<dyn Clock>) -> Self {
         let redirect = format!("{public_url}/sign-in/provider/back");
-        Self { config, reach, redirect, clock, known: Mutex::new(None) }
-    }
-
-    /// What the provider says of itself: endpoints and keys.
-    async fn metadata(&self, newer_than: Option<Timestamp>) -> Result<CoreProviderMetadata, Error> {
-        let mut known = self.known.lock().await;
-        let now = self.clock.now();
-        if let Some((at, metadata)) = known.as_ref()
-            && now.since(*at) < METADATA_LIFE
-            && newer_than.is_none_or(|moment| *at >= moment)
-        {
-            return Ok(metadata.clone());
-        }
-        let issuer = IssuerUrl::new(self.config.issuer.clone()).map_err(|_| unreached())?;
-        let http = self.outward();
-        let metadata = CoreProviderMetadata::discover_async(issuer, &http).await.map_err(|error| {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the provider's discovery failed");
-            unreached()
-        })?;
-        *known = Some((now, metadata.clone()));
-        Ok(metadata)
+        Self { config, reach, redirect, clock, known: Mutex::default(), logouts: std::sync::Mutex::default() }
     }
 
     /// How the library goes out.
@@ -161,7 +151,7 @@ impl Provider {
     }
 
     async fn begin(&self, wanted: Wanted<'_>) -> Result<(Started, OnTheWay), Error> {
-        let metadata = self.metadata(None).await?;
+        let metadata = self.metadata().await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let nonce = Token::generate().expose().to_owned();
         let on_the_way = OnTheWay {
@@ -169,6 +159,7 @@ impl Provider {
             verifier: verifier.secret().clone(),
             to: wanted.to.to_owned(),
             connect: wanted.connect.cloned(),
+            began_at: self.clock.now(),
         };
         Ok((Started { metadata, challenge, nonce, fresh: wanted.fresh }, on_the_way))
     }
@@ -197,14 +188,11 @@ impl Provider {
 
     /// The verified claims of whoever came back with this code.
     async fn claims(&self, code: &str, on_the_way: &OnTheWay) -> Result<Value, Error> {
-        let asked_at = self.clock.now();
-        let metadata = self.metadata(None).await?;
+        let metadata = self.metadata().await?;
         let token = self.exchange(metadata.clone(), code, &on_the_way.verifier).await?;
-        match self.verified(metadata, &token, &on_the_way.nonce) {
-            Ok(claims) => Ok(claims),
-            // A key that is not known yet may be new; one that is too old is in no newer set.
-            Err(_) => self.verified(self.metadata(Some(asked_at)).await?, &token, &on_the_way.nonce),
-        }
+        // A key that is not known yet may be new; one that is too old is in no newer set.
+        let metadata = if keys::knows(&metadata, &token) { metadata } else { self.newer_metadata().await? };
+        self.verified(metadata, &token, &on_the_way.nonce)
     }
 
     async fn exchange(&self, metadata: CoreProviderMetadata, code: &str, verifier: &str) -> Result<String, Error> {
@@ -274,6 +262,7 @@ impl Provider {
             email: text("email").filter(|_| claims["email_verified"] != Value::Bool(false)),
             groups,
             second_at: at.filter(|_| second),
+            anew: at.is_some_and(|at| at.plus(Duration::from_secs(SKEW_SECS.unsigned_abs())) >= way.began_at),
         })
     }
 }
@@ -347,14 +336,6 @@ impl Identity {
         }
         let claims = provider.claims(back.code, &on_the_way).await?;
         provider.vouch(&claims, on_the_way, ceremony)
-    }
-
-    /// Asks a provider what it says of itself, before it is switched on.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub async fn try_provider(&self) -> Result<(), Error> {
-        self.the_provider()?.metadata(Some(self.clock.now())).await.map(drop)
     }
 
     pub(crate) fn person_key(&self, what: &str, text: &str) -> Vec<u8> {

@@ -1,14 +1,17 @@
 //! Sessions: a signed-in browser or command line. In the database and in memory; ended everywhere at once.
 
 mod places;
+mod rows;
 mod sql;
 
 pub use places::{EndOthers, ListSessions, Whereabouts};
+pub(crate) use rows::{SessionSeal, end_rows_of_app, end_rows_of_person};
+use rows::{factor_at, session};
 
-use crate::{Error, Identity};
+use crate::{Error, Identity, provider::AtIssuer, vouching};
 use authority::{Act, AppRef, Factor, Permit, Rule, Target, change, rules};
-use model::{AppId, Env, PersonId, ProblemKind, SessionId, TenantId, Timestamp};
-use seal::{Context, Purpose, PurposeKey, Token, TokenHash};
+use model::{PersonId, ProblemKind, SessionId, TenantId, Timestamp};
+use seal::{Context, Purpose, Token, TokenHash};
 use std::{
     collections::HashMap,
     sync::{
@@ -17,7 +20,7 @@ use std::{
     },
     time::Duration,
 };
-use store::{CutOf, Recorded, Row, Tx, Value};
+use store::{CutOf, Recorded, Tx, Value};
 
 pub(crate) use sql::{CODE_SESSION, DROP_ALL_CODES, DROP_OLD_CODES, END, END_ALL, INSERT_CODE, TAKE_CODE};
 
@@ -79,6 +82,8 @@ pub struct Session {
     pub method: Method,
     /// Who made the link that this began with, or the passkey's: `person:ID`, `machine:USER`.
     pub vouched_by: Option<Arc<str>>,
+    /// Of one that began at the provider: by what it is known there.
+    pub(crate) at_provider: Option<Arc<KnownAt>>,
     /// With an app: its account's when the session was made. What was made under a lower one is dead.
     pub credential_epoch: Option<u64>,
     pub created_at: Timestamp,
@@ -111,6 +116,14 @@ impl Act for EndSession {
     fn target(&self) -> Target {
         Target::new(self.tenant.clone(), format!("session/{}", self.session))
     }
+}
+
+/// By what a provider knows a session: keyed indexes, as in its row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KnownAt {
+    pub(crate) issuer: String,
+    pub(crate) sid: Vec<u8>,
+    pub(crate) subject: Vec<u8>,
 }
 
 pub(crate) struct Opening<'a> {
@@ -172,15 +185,15 @@ impl Sessions {
         before - live.len()
     }
 
-    pub(crate) fn end_of_person(&self, person: &PersonId) -> usize {
-        self.end_where(|session| session.person == *person)
+    /// Those that a provider speaks of, of those that began before.
+    pub(crate) fn at_provider(&self, of: AtIssuer<'_>, before: Timestamp) -> Vec<SessionId> {
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        let ends = |session: &&Arc<Session>| session.created_at <= before && of.fits(session);
+        live.values().filter(ends).map(|session| session.id.clone()).collect()
     }
 
-    /// How many an app has, and when the last of them began.
-    pub(crate) fn of_app(&self, app: &AppRef) -> (usize, Option<Timestamp>) {
-        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        let of_app = live.values().filter(|session| matches!(&session.place, Place::App(of) if of == app));
-        of_app.fold((0, None), |(count, last), session| (count + 1, last.max(Some(session.created_at))))
+    pub(crate) fn end_of_person(&self, person: &PersonId) -> usize {
+        self.end_where(|session| session.person == *person)
     }
 
     pub(crate) fn end_of_app(&self, app: &AppRef) -> usize {
@@ -201,7 +214,7 @@ impl Sessions {
         self.end_where(|session| session.id == *id);
     }
 
-    fn end(&self, id: &SessionId) -> usize {
+    pub(crate) fn end(&self, id: &SessionId) -> usize {
         self.end_where(|session| session.id == *id || session.parent.as_ref() == Some(id))
     }
 }
@@ -253,6 +266,14 @@ impl Identity {
         Ok(self.sessions.get(&hash).filter(fits))
     }
 
+    /// How many people's sessions an app ever had, and when the last of them began: by their rows, which outlive this
+    /// process.
+    pub(crate) async fn sessions_made_with(&self, app: &AppRef) -> Result<(u64, Option<Timestamp>), Error> {
+        let key = [(&self.config.tenant).into(), (&app.id).into(), app.env.as_str().into()];
+        let Some(row) = self.store.read_one(sql::MADE_WITH_APP, &key).await? else { return Ok((0, None)) };
+        Ok((row.uint(0)?, row.opt_time(1)?))
+    }
+
     /// The credentials that a session at this place belongs to.
     pub(crate) fn credential_epoch_of(&self, place: &Place) -> Option<u64> {
         match place {
@@ -286,6 +307,7 @@ impl Identity {
             factor: opening.factor,
             method: opening.method,
             vouched_by: opening.vouched_by,
+            at_provider: None,
             credential_epoch: None,
             created_at: now,
             expires_at: now.plus(SESSION_LIFE),
@@ -357,6 +379,11 @@ impl Identity {
                 CutOf::Session(id) => session.id == *id || session.parent.as_ref() == Some(id),
                 CutOf::Person(id) => session.person == *id,
                 CutOf::Apps(apps) => matches!(&session.place, Place::App(app) if apps.contains(app)),
+                CutOf::AtProvider { issuer, sid, subject, before, sessions, .. } => {
+                    let of = AtIssuer { issuer, sid: sid.as_deref(), subject: subject.as_deref() };
+                    let came = session.parent.as_ref().is_some_and(|parent| sessions.contains(parent));
+                    came || sessions.contains(&session.id) || (session.created_at <= *before && of.fits(session))
+                }
                 CutOf::Others { person, here } => session.created_at <= note.at && session.is_other(person, here),
                 CutOf::Secret { .. } | CutOf::Role { .. } | CutOf::Done(_) => false,
             });
@@ -388,12 +415,21 @@ impl Identity {
         Ok(())
     }
 
-    /// What proves more than before gets another cookie, so that one that was taken earlier is worth nothing now.
-    pub(crate) async fn strengthen(&self, tx: &mut Tx, session: &Session, at: Timestamp) -> Result<NewSession, Error> {
+    /// What proves more than before gets another cookie, so that one that was taken earlier is worth nothing now. Who
+    /// vouches for the proof vouches for what is done with it, beside whoever did before.
+    pub(crate) async fn strengthen(
+        &self,
+        tx: &mut Tx,
+        session: &Session,
+        at: Timestamp,
+        vouched_by: Option<&Arc<str>>,
+    ) -> Result<NewSession, Error> {
         let token = Token::generate();
-        let session = Session { factor: Factor::Second { at }, ..session.clone() };
+        let vouched_by = vouching::both(session.vouched_by.as_ref(), vouched_by);
+        let session = Session { factor: Factor::Second { at }, vouched_by, ..session.clone() };
         let hash = token.hash().as_bytes().to_vec();
-        let row = [(&self.config.tenant).into(), (&session.id).into(), hash.into(), at.into()];
+        let vouched_by = session.vouched_by.as_deref();
+        let row = [(&self.config.tenant).into(), (&session.id).into(), hash.into(), at.into(), vouched_by.into()];
         if tx.execute(sql::STRENGTHEN, &row).await? != 1 {
             return Err(over());
         }
@@ -409,29 +445,6 @@ impl Identity {
     }
 }
 
-/// Device and address of a session: personal, so sealed.
-pub(crate) struct SessionSeal {
-    key: PurposeKey,
-    context: Context,
-}
-
-impl SessionSeal {
-    fn seal_text(&self, text: &str) -> Vec<u8> {
-        self.key.seal(&self.context, text.as_bytes())
-    }
-
-    pub(crate) fn open_text(&self, sealed: &[u8]) -> Result<String, Error> {
-        Ok(String::from_utf8_lossy(&self.key.open(&self.context, sealed)?).into_owned())
-    }
-}
-
-const fn factor_at(factor: Factor) -> Option<i64> {
-    match factor {
-        Factor::Link => None,
-        Factor::Second { at } => Some(at.as_ms()),
-    }
-}
-
 fn over() -> Error {
     Error::refused(
         ProblemKind::Unauthenticated,
@@ -440,42 +453,4 @@ fn over() -> Error {
         "it ended meanwhile, here or elsewhere",
         "sign in again",
     )
-}
-
-pub(crate) async fn end_rows_of_person(
-    tx: &mut Tx,
-    tenant: &TenantId,
-    id: &PersonId,
-    now: Timestamp,
-) -> Result<(), Error> {
-    tx.execute(sql::END_OF_PERSON, &[tenant.into(), id.into(), now.into()]).await?;
-    Ok(())
-}
-
-pub(crate) async fn end_rows_of_app(tx: &mut Tx, tenant: &TenantId, app: &AppRef, now: Timestamp) -> Result<(), Error> {
-    tx.execute(sql::END_OF_APP, &[tenant.into(), (&app.id).into(), app.env.as_str().into(), now.into()]).await?;
-    Ok(())
-}
-
-fn session(row: &Row) -> Result<Option<(TokenHash, Session)>, Error> {
-    let Ok(hash) = <[u8; 32]>::try_from(row.bytes(1)?) else { return Ok(None) };
-    let place = match (row.text(4)?, row.opt_text(5)?, row.opt_text(6)?.map(str::parse::<Env>)) {
-        ("console", ..) => Place::Console,
-        ("terminal", ..) => Place::Terminal,
-        ("app", Some(id), Some(Ok(env))) => Place::App(AppRef { id: AppId::new(id), env }),
-        _ => return Ok(None),
-    };
-    let session = Session {
-        id: SessionId::new(row.text(0)?),
-        person: PersonId::new(row.text(2)?),
-        parent: row.opt_text(3)?.map(SessionId::new),
-        place,
-        factor: row.opt_int(7)?.map_or(Factor::Link, |at| Factor::Second { at: Timestamp::from_ms(at) }),
-        credential_epoch: None,
-        created_at: Timestamp::from_ms(row.int(8)?),
-        expires_at: Timestamp::from_ms(row.int(9)?),
-        method: Method::read(row.opt_text(10)?),
-        vouched_by: row.opt_text(11)?.map(Into::into),
-    };
-    Ok(Some((TokenHash::from_bytes(hash), session)))
 }

@@ -36,8 +36,7 @@ impl Surface<Tx> for Identity {
 
     async fn used(&self, app: &AppRef) -> Result<Vec<Used>, SurfaceError> {
         let Some(account) = self.account(app) else { return Ok(vec![]) };
-        let (count, last) = self.sessions.of_app(app);
-        let count = u64::try_from(count).unwrap_or_default();
+        let (count, last) = self.sessions_made_with(app).await.map_err(failed)?;
         Ok(vec![Used { surface: NAME, item: account.name.clone(), count, last }])
     }
 
@@ -59,7 +58,7 @@ impl Surface<Tx> for Identity {
                 account.name.clone(),
                 format!("account off; tokens of credential epoch {} refused", account.credential_epoch),
             ),
-            line("sessions".to_owned(), format!("{sessions} sessions of people with the app ended")),
+            line("sessions".to_owned(), ended(sessions)),
         ]
     }
 
@@ -77,6 +76,14 @@ impl Surface<Tx> for Identity {
         self.cut_rows(tx, app).await?;
         let name = self.account(app).map(|account| account.name.clone());
         Ok(name.map(|name| format!("account `{name}` closed; its name stays taken")).into_iter().collect())
+    }
+}
+
+fn ended(sessions: usize) -> String {
+    match sessions {
+        0 => "nobody was signed in to the app".to_owned(),
+        1 => "1 session of a person with the app ended".to_owned(),
+        many => format!("{many} sessions of people with the app ended"),
     }
 }
 

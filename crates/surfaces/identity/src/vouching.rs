@@ -2,6 +2,7 @@
 
 use crate::Identity;
 use authority::{Caller, Role, Who};
+use std::sync::Arc;
 
 /// What a person has from somebody: `person:ID`, `machine:USER`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,7 +10,18 @@ pub struct Vouched {
     pub account: Option<String>,
     /// Of the roles that decide.
     pub roles: Vec<String>,
-    pub link: Option<String>,
+    /// Whose links the session rests on: the one that it began with, that of the passkey which confirmed it, that of
+    /// the session in which the account at the provider was connected.
+    pub links: Vec<String>,
+}
+
+/// Two who vouch for one thing, one a line; one of them, when they are the same.
+pub(crate) fn both(one: Option<&Arc<str>>, other: Option<&Arc<str>>) -> Option<Arc<str>> {
+    match (one, other) {
+        (Some(one), Some(other)) if one.lines().any(|known| known == &**other) => Some(Arc::clone(one)),
+        (Some(one), Some(other)) => Some(format!("{one}\n{other}").into()),
+        (one, other) => one.or(other).cloned(),
+    }
 }
 
 impl Identity {
@@ -24,7 +36,27 @@ impl Identity {
         Some(Vouched {
             account: person.added_by.clone(),
             roles: roles.filter_map(|held| held.given_by.clone()).collect(),
-            link: session.and_then(|session| session.vouched_by.as_deref().map(str::to_owned)),
+            links: session.iter().filter_map(|session| session.vouched_by.as_deref()).flat_map(each).collect(),
         })
+    }
+}
+
+fn each(vouched_by: &str) -> impl Iterator<Item = String> + use<'_> {
+    vouched_by.lines().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_vouched_once_is_never_forgotten() {
+        let (a, b): (Arc<str>, Arc<str>) = ("person:a".into(), "person:b".into());
+        let lines = |one, other| both(one, other).map(|both| each(&both).collect::<Vec<_>>()).unwrap_or_default();
+        assert_eq!(lines(Some(&a), None), ["person:a"]);
+        assert_eq!(lines(None, Some(&b)), ["person:b"]);
+        assert_eq!(lines(Some(&a), Some(&b)), ["person:a", "person:b"]);
+        assert_eq!(lines(both(Some(&a), Some(&b)).as_ref(), Some(&b)), ["person:a", "person:b"]);
+        assert!(lines(None, None).is_empty());
     }
 }

@@ -111,6 +111,9 @@ pub struct SecretView {
     pub put_at: Timestamp,
     pub last_used: Option<Timestamp>,
     pub state: SecretState,
+    /// Told by what stores a value: whether there was one before, which is gone now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<bool>,
 }
 
 /// What one row says; the value is sealed.

@@ -40,14 +40,15 @@ impl Vault {
         if let Some(app) = &app {
             tx.feed(change::SECRET, change::app_key(app));
         }
-        let widened = before.is_some_and(|before| before.version != entry.version);
+        let widened = before.as_ref().is_some_and(|before| before.version != entry.version);
         let detail = json!({
             "secret": act.id, "env": act.env, "version": entry.version, "value": entry.value_number, "attach": entry.place.to_string(),
             "hosts": hosts(&entry), "expires_at": entry.expires_at, "sensitivity": entry.sensitivity, "owner": entry.owner,
             "void": widened,
         });
         tx.commit(detail, None).await?;
-        self.seen(app.as_ref(), &act.id, act.env).await
+        let replaced = before.is_some_and(|before| before.revoked_at.is_none());
+        Ok(SecretView { replaced: Some(replaced), ..self.seen(app.as_ref(), &act.id, act.env).await? })
     }
 
     /// Replaces a value; the old one is gone. What was approved stays approved.
@@ -207,6 +208,7 @@ impl Vault {
             put_at: entry.put_at,
             last_used,
             state,
+            replaced: None,
         }
     }
 }

@@ -23,6 +23,18 @@ pub enum CutOf {
         person: PersonId,
         here: SessionId,
     },
+    /// What a provider says has ended there: sessions that began with one of its sessions, or with one of its people,
+    /// by the keyed indexes of their rows, up to a moment.
+    AtProvider {
+        issuer: String,
+        sid: Option<Vec<u8>>,
+        subject: Option<Vec<u8>>,
+        before: Timestamp,
+        /// Those that memory knew: what came from them ends with them.
+        sessions: Vec<SessionId>,
+        /// The token that said so, which says it once.
+        token: String,
+    },
     /// A role that somebody had until its date.
     Role {
         person: PersonId,
@@ -85,21 +97,28 @@ impl CutNote {
             | CutOf::Secret { .. }
             | CutOf::Session(_)
             | CutOf::Others { .. }
+            | CutOf::AtProvider { .. }
             | CutOf::Role { .. }
             | CutOf::Done(_) => &[],
         }
     }
 
-    /// Whether it is the same act on the same thing.
+    /// Whether it is the same act on the same thing, asked for by the same caller: what another asks is theirs on the
+    /// record, whoever was first.
     pub(crate) fn is_as(&self, other: &Self) -> bool {
         // What is ended beside one session depends on when it is asked: a later asking is another.
         let timed = matches!(self.of, CutOf::Others { .. });
-        !timed && self.rule() == other.rule() && self.target() == other.target() && self.of == other.of
+        !timed
+            && self.rule() == other.rule()
+            && self.target() == other.target()
+            && self.of == other.of
+            && self.spent.caller().chain() == other.spent.caller().chain()
     }
 
     /// Whether such cuts come by themselves or in great numbers.
     pub(crate) fn is_common(&self) -> bool {
-        [&rules::SESSION_END, &rules::SESSIONS_END, &rules::APP_EXPIRE, &rules::ROLE_LAPSE].contains(&self.rule())
+        [&rules::SESSION_END, &rules::SESSIONS_END, &rules::OIDC_LOGOUT, &rules::APP_EXPIRE, &rules::ROLE_LAPSE]
+            .contains(&self.rule())
     }
 }
 

@@ -29,6 +29,11 @@ pub(crate) struct LoginArgs {
 }
 
 #[derive(Deserialize)]
+struct Begun {
+    address: String,
+}
+
+#[derive(Deserialize)]
 struct Taken {
     token: String,
     session: String,
@@ -42,7 +47,7 @@ pub(crate) async fn login(invocation: &Invocation, args: &LoginArgs) -> Result<E
     let client = Client::new(place, &invocation.environment)?;
     let secret = Token::generate();
     let code = login_code(&secret.hash());
-    let address = format!("{server}/login?to={}", secret.hash());
+    let Begun { address } = begun(&client, &secret).await?;
     invocation.output.say("Open this in a browser where you are signed in, and compare the code:");
     invocation.output.say(&format!("\n  {address}\n\n  {code}\n"));
     let taken = invocation.during("waiting for your yes", taken(&client, &secret)).await?;
@@ -61,6 +66,14 @@ pub(crate) async fn login(invocation: &Invocation, args: &LoginArgs) -> Result<E
         "expires_at": login.expires_at,
     }))?;
     Ok(Exit::Done)
+}
+
+/// The address to open, which the server makes out, so that it is good for ten minutes alone. It learns the secret's
+/// hash. The code is this side's own: both sides show the same, or something is wrong.
+async fn begun(client: &Client, secret: &Token) -> Result<Begun, Problem> {
+    let sent = Sent::Json(json!({ "login": secret.hash() }));
+    let document = client.send_openly(Method::POST, client.route(&["login", "begin"])?, sent).await?.accepted()?;
+    serde_json::from_value(document).map_err(|_| unread())
 }
 
 /// Asks until somebody confirmed, or nobody did.

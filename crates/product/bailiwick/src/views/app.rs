@@ -174,6 +174,15 @@ pub(crate) struct RestoredView {
     app: String,
     #[serde(default)]
     environments: Vec<RestoredEnv>,
+    #[serde(default)]
+    waiting: Vec<RestoreWaits>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RestoreWaits {
+    env: String,
+    release: u32,
+    request: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -185,12 +194,24 @@ struct RestoredEnv {
 
 impl View for RestoredView {
     fn show(&self, page: &mut Page) {
-        let (state, app) = (page.state("live"), page.paint(Tone::Strong, &self.app));
-        page.line(format!("{state}  {app}  with new credentials; what was issued before stays dead"));
+        let state = if self.environments.is_empty() { "waiting" } else { "live" };
+        let (state, app) = (page.state(state), page.paint(Tone::Strong, &self.app));
+        let how = match self.environments.is_empty() {
+            true => "needs a person's yes once more; its data is kept",
+            false => "with new credentials; what was issued before stays dead",
+        };
+        page.line(format!("{state}  {app}  {how}"));
         let row = |env: &RestoredEnv| {
             vec![env.env.as_str().into(), format!("release {}", env.release).into(), env.url.as_str().into()]
         };
-        page.rows(self.environments.iter().map(row).collect());
+        let waits = |waits: &RestoreWaits| {
+            let release = format!("release {}", waits.release);
+            vec![waits.env.as_str().into(), release.into(), format!("waits: request {}", waits.request).into()]
+        };
+        page.rows(self.environments.iter().map(row).chain(self.waiting.iter().map(waits)).collect());
+        if let Some(waits) = self.waiting.first() {
+            page.next(format!("bailiwick approve {} --why \"…\", by somebody else", waits.request));
+        }
     }
 }
 
@@ -288,6 +309,8 @@ mod tests {
         ● live  tinypoll  with new credentials; what was issued before stays dead
           prod   release 3   http://tinypoll.localhost:7070
         ");
+        let waits = json!({ "app": "tinypoll", "app_id": "a", "status": "waiting", "environments": [], "waiting": [{ "env": "prod", "release": 3, "request": "r1" }], "event": "e" });
+        insta::assert_snapshot!(shown::<RestoredView>(&waits), @"");
         let retired = json!({ "app": "tinypoll", "app_id": "a", "retired_at": "2026-11-03T12:00:00.000Z", "deleted": ["collection `votes` in prod: 12 records"], "event": "0192" });
         insta::assert_snapshot!(shown::<RetiredView>(&retired), @"
         ○ retired  tinypoll  for good; its record is kept

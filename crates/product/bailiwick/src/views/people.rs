@@ -95,7 +95,7 @@ impl View for AddedView {
         page.under(format!(
             "for {} alone: it signs in once, and ends {} ({})",
             self.person.email,
-            page.ago(self.expires_at),
+            page.soon(self.expires_at),
             when::day(self.expires_at)
         ));
     }

@@ -37,6 +37,8 @@ pub(crate) struct SecretView {
     sensitivity: Option<String>,
     state: Option<String>,
     last_used: Option<Timestamp>,
+    #[serde(default)]
+    replaced: bool,
 }
 
 /// Who answers for it.
@@ -123,6 +125,9 @@ impl View for SecretView {
         let texts = texts.into_iter().filter_map(|(label, text)| Some((label, Cell::from(text.as_deref()?))));
         let facts: Vec<_> = state.map(|state| ("state", state)).into_iter().chain(texts).collect();
         page.facts(facts);
+        if self.replaced {
+            page.under("it replaced the value that was kept before, which is gone");
+        }
         page.under("the value is kept, and never shown again");
     }
 }

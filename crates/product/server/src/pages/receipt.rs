@@ -7,7 +7,6 @@ use super::{
 use crate::{
     Bailiwick,
     page::{Page, Trouble, html},
-    reply::Refusal,
 };
 use askama::Template;
 use authority::{Cut, CutState, rules};
@@ -16,15 +15,10 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode},
     response::Response,
 };
-use catalog::Receipt;
-use model::{Problem, ProblemKind, Timestamp};
+use catalog::{Receipt, ReceiptRead};
+use model::{EventId, Problem, ProblemKind, Timestamp};
 use serde::Deserialize;
-use serde_json::Value;
 use std::sync::Arc;
-use store::EventFilter;
-
-/// Old revokes of one app that are looked through for the one that is asked for.
-const REVOKES_MAX: u32 = 1_000;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -62,15 +56,6 @@ pub(super) struct Line {
     pub(super) how: String,
 }
 
-/// What the event `app.revoke.done` keeps of a receipt.
-#[derive(Debug, Deserialize)]
-struct Kept {
-    asked_at: Timestamp,
-    done_at: Timestamp,
-    event: model::EventId,
-    surfaces: Vec<Cut>,
-}
-
 /// One receipt, from the record; `latest` is the newest of the app.
 pub(super) async fn show(
     State(server): State<Arc<Bailiwick>>,
@@ -78,37 +63,13 @@ pub(super) async fn show(
     Read(how): Read<How>,
     visit: Visit,
 ) -> Page {
-    let seen = server.look_at(&visit, &name).await?;
-    let filter = EventFilter {
-        app: Some(seen.app.app_id.clone()),
-        action: Some(rules::APP_REVOKE_DONE.name.to_owned()),
-        limit: Some(REVOKES_MAX),
-        ..EventFilter::default()
+    let permit = server.allowed(&visit.asked, server.catalog.plan_receipt(&name)?).await?;
+    let which = (event != "latest").then(|| EventId::new(event));
+    let Some(ReceiptRead { receipt, by }) = server.catalog.receipt(permit, which.as_ref()).await? else {
+        return Err(Trouble(no_receipt(&name)));
     };
-    let say = |error: store::StoreError| Refusal(error.problem());
-    for found in server.store.events(&server.tenant, &filter).await.map_err(say)? {
-        let shown = server.store.show(&found).await.map_err(say)?;
-        let kept = shown.get("detail").cloned().map(serde_json::from_value::<Kept>);
-        let Some(Ok(kept)) = kept else { continue };
-        if event != "latest" && kept.event.as_str() != event {
-            continue;
-        }
-        let receipt = Receipt {
-            app: name,
-            app_id: seen.app.app_id,
-            why: shown.get("why").and_then(Value::as_str).unwrap_or_default().to_owned(),
-            asked_at: kept.asked_at,
-            done_at: kept.done_at,
-            event: kept.event,
-            done_event: found.id.clone(),
-            recorded: true,
-            kept: catalog::Kept::Record,
-            surfaces: kept.surfaces,
-        };
-        let by = server.name_of(found.person.as_ref());
-        return Ok(page(&visit.viewer, &receipt, by, server.clock.now(), how.still.is_empty()));
-    }
-    Err(Trouble(no_receipt(&name)))
+    let by = server.name_of(by.as_ref());
+    Ok(page(&visit.viewer, &receipt, by, server.clock.now(), how.still.is_empty()))
 }
 
 /// The receipt of a revoke that the record could not take yet.

@@ -104,6 +104,9 @@ const fn word(state: RequestState) -> &'static str {
 
 /// What it changes, in a few words.
 fn change(request: &RequestView) -> String {
+    if request.restores {
+        return "serves again what was switched off".to_owned();
+    }
     if request.compared_with.is_none() {
         return "its first release".to_owned();
     }
@@ -180,6 +183,7 @@ struct RequestPage {
     until: String,
     digest: String,
     compared_with: Option<u32>,
+    restores: bool,
     more: Vec<DiffLine>,
     less: Vec<DiffLine>,
     may: Vec<Said>,
@@ -234,6 +238,7 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<St
         until: manifest.app.expires.to_string(),
         digest: request.digest.clone(),
         compared_with: request.compared_with.map(|number| number.0),
+        restores: request.restores,
         more: more.into_iter().map(DiffLine::from).collect(),
         less: less.into_iter().map(DiffLine::from).collect(),
         may: request.may.iter().map(|line| Said::sentence(&line.text)).collect(),

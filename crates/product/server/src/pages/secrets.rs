@@ -212,16 +212,23 @@ pub(super) async fn put(State(server): State<Arc<Bailiwick>>, visit: Visit) -> P
         view.env,
         last_day(view.expires_at)
     );
-    let done = Done::new(&visit.viewer, Here::Secrets, "the secret is stored", lead)
+    let replaced = view.replaced == Some(true);
+    let title = if replaced { "the secret is replaced" } else { "the secret is stored" };
+    let gone = replaced.then(|| Said::new("the value that was kept before is gone"));
+    let done = Done::new(&visit.viewer, Here::Secrets, title, lead)
         .below("/secrets", "Secrets")
-        .lines([
-            Said::new(format!(
-                "it goes to {} alone, as `{}`",
-                view.hosts.iter().map(|host| format!("`{host}`")).collect::<Vec<_>>().join(", "),
-                view.attach
-            )),
-            Said::new(word(view.state).1),
-        ])
+        .lines(
+            [
+                Said::new(format!(
+                    "it goes to {} alone, as `{}`",
+                    view.hosts.iter().map(|host| format!("`{host}`")).collect::<Vec<_>>().join(", "),
+                    view.attach
+                )),
+                Said::new(word(view.state).1),
+            ]
+            .into_iter()
+            .chain(gone),
+        )
         .link(format!("/secrets/{id}"), id.clone())
         .link("/secrets", "Secrets")
         .command(format!(

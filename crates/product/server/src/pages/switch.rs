@@ -24,6 +24,8 @@ use model::{Env, Problem, ProblemKind, ReleaseNumber};
 use serde::Deserialize;
 use std::{cmp::Reverse, sync::Arc};
 
+/// What a restore that needs another yes says.
+const WAITS: &str = "The yes to what served holds no more: its secret was given another host, or the database was in doubt. Somebody else than you says yes again, and it serves, with its data.";
 /// Names that are offered while one types; the field takes any.
 const OFFERED: usize = 200;
 
@@ -61,7 +63,11 @@ pub(super) async fn ask(State(server): State<Arc<Bailiwick>>, Read(which): Read<
     apps.sort_by_cached_key(|app| Reverse(last(app)));
     let found = apps.iter().find(|app| app.app == which.app);
     let about = match found {
-        Some(app) => Some(About { name: app.app.clone(), cuts: cuts(&server, app).await? }),
+        Some(app) => {
+            // What it holds is shown: that is looking at it.
+            let seen = server.look_at(&visit, &app.app).await?;
+            Some(About { name: seen.app.app.clone(), cuts: cuts(&server, &seen.app).await? })
+        }
         None => None,
     };
     let unknown = !which.app.is_empty() && about.is_none();
@@ -125,18 +131,25 @@ pub(super) async fn restore(State(server): State<Arc<Bailiwick>>, Path(name): Pa
     let line = |env: &catalog::RestoredEnv| {
         Said::new(format!("`{}`: release {} serves again at `{}`", env.env, env.release.0, env.url))
     };
-    let done = Done::new(
-        &visit.viewer,
-        Here::Apps,
-        &format!("`{name}` serves again"),
-        "It has new credentials. Every session and token of before stays dead.",
-    )
-    .state("live")
-    .below(format!("/apps/{name}"), &*name)
-    .lines(restored.environments.iter().map(line))
-    .event(Some(&restored.event))
-    .link(format!("/apps/{name}"), format!("Back to {name}"))
-    .command(format!("bailiwick restore {name} --why '…'"));
+    let waits = |waits: &catalog::RestoreWaits| {
+        Said::new(format!("`{}`: release {} waits for a yes, and its data is kept", waits.env, waits.release.0))
+    };
+    let (title, lead) = match (restored.environments.is_empty(), restored.waiting.is_empty()) {
+        (_, true) => ("serves again", "It has new credentials. Every session and token of before stays dead."),
+        (true, false) => ("waits for a yes", WAITS),
+        (false, false) => ("serves again in part", WAITS),
+    };
+    let state = if restored.waiting.is_empty() { "live" } else { "waiting" };
+    let requests = restored.waiting.iter().map(|waits| waits.request.to_string());
+    let done = Done::new(&visit.viewer, Here::Apps, &format!("`{name}` {title}"), lead)
+        .state(state)
+        .below(format!("/apps/{name}"), &*name)
+        .lines(restored.environments.iter().map(line).chain(restored.waiting.iter().map(waits)))
+        .event(Some(&restored.event));
+    let done = requests.fold(done, |done, id| done.link(format!("/requests/{id}"), "Look at the request"));
+    let done = done
+        .link(format!("/apps/{name}"), format!("Back to {name}"))
+        .command(format!("bailiwick restore {name} --why '…'"));
     Ok(done.page())
 }
 

@@ -1,7 +1,7 @@
-//! Passkeys are bound to the console's host name for good: a server whose name changed would lock everyone out without
-//! a word. It refuses to start instead, until an operator says which.
+//! What would lock everyone out without a word, so that the server refuses to start instead: another host name, to which
+//! no passkey belongs, until an operator says which; and no way in at all.
 
-use crate::Bailiwick;
+use crate::{Bailiwick, Links};
 use authority::Caller;
 use identity::ForgetPasskeys;
 use model::{Problem, ProblemKind};
@@ -27,6 +27,23 @@ impl Bailiwick {
             None => Ok(()),
             Some((host, count)) => Err(self.moved(host, *count)),
         }
+    }
+
+    /// Whether anybody could sign in: with one-time links switched off, by single sign-on or with a passkey that somebody
+    /// has. Else it would lock everyone out, without a word.
+    pub(crate) async fn check_ways_in(&self) -> Result<(), Problem> {
+        let closed = self.config.links == Links::Off && self.identity.provider_host().is_none();
+        if !closed || self.identity.anyone_has_a_passkey().await.map_err(|error| Problem::from(&error))? {
+            return Ok(());
+        }
+        Err(Problem::new(
+            ProblemKind::Unavailable,
+            "links.only_way",
+            "with one-time links switched off, nobody could sign in",
+            "no single sign-on is configured, and nobody who may sign in has a passkey",
+            "name your provider: `oidc` under `[sign_in]`; or let people make passkeys first, and switch links off then",
+        )
+        .at("sign_in.links"))
     }
 
     fn moved(&self, host: &str, count: i64) -> Problem {

@@ -4,18 +4,17 @@
 use super::to_app::signed_out;
 use crate::{
     Bailiwick,
-    page::{Page, Trouble, html},
+    page::{Page, html},
     reply::{Refusal, Reply, with},
     who::Asked,
 };
 use askama::Template;
-use authority::{Act, Target};
+use authority::{Act, Factor, Target};
 use axum::{
     extract::{Query, State},
     http::StatusCode,
 };
-use identity::{ConfirmLogin, TakeLogin, login_code};
-use model::{Problem, ProblemKind};
+use identity::{ConfirmLogin, ConfirmWeakLogin, TakeLogin, login_code};
 use seal::TokenHash;
 use serde::Deserialize;
 use serde_json::json;
@@ -28,6 +27,8 @@ struct LoginPage {
     email: String,
     code: String,
     login: String,
+    /// Without a second factor of its own.
+    weak: bool,
     done: bool,
 }
 
@@ -41,16 +42,31 @@ struct Secret {
     secret: String,
 }
 
+/// What a command line begins with: the hash of its secret alone.
+#[derive(Deserialize)]
+struct Begins {
+    login: TokenHash,
+}
+
 impl Bailiwick {
-    fn login_page(&self, asked: &Asked, login: &TokenHash, done: bool) -> LoginPage {
+    fn login_page(&self, asked: &Asked, login: &TokenHash, to: String, done: bool) -> LoginPage {
         let person = asked.session.as_ref().and_then(|session| self.identity.person(&session.person));
         LoginPage {
             email: person.map(|person| person.email.clone()).unwrap_or_default(),
             code: login_code(login),
-            login: login.to_string(),
+            login: to,
+            weak: asked.session.as_ref().is_some_and(|session| session.factor == Factor::Link),
             done,
         }
     }
+}
+
+/// A command line begins: it learns the address to show, which is good for ten minutes. Nothing is kept.
+pub(super) async fn begin(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
+    let Begins { login } = asked.json()?;
+    let begun = server.identity.begin_login(&login);
+    let address = format!("{}/login?to={}", server.config.public_url, begun.to);
+    with(StatusCode::OK, json!({ "address": address, "code": login_code(&login), "expires_at": begun.expires_at }))
 }
 
 /// Shows the code. Looking confirms nothing.
@@ -58,23 +74,32 @@ pub(super) async fn page(State(server): State<Arc<Bailiwick>>, Query(which): Que
     if asked.session.is_none() {
         return Ok(signed_out(None));
     }
-    let login: TokenHash = which.to.parse().map_err(|_| Trouble(not_a_login()))?;
-    Ok(html(StatusCode::OK, &server.login_page(&asked, &login, false)))
+    let login = server.identity.login_of(&which.to)?;
+    Ok(html(StatusCode::OK, &server.login_page(&asked, &login, which.to, false)))
 }
 
-/// Confirms: the terminal that shows the same code becomes signed in.
+/// Confirms: the terminal that shows the same code becomes signed in. With a fresh second factor, or as somebody who
+/// has none.
 pub(super) async fn confirm(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Page {
     let Some(session) = &asked.session else { return Ok(signed_out(None)) };
-    let login: TokenHash = asked.field("login").parse().map_err(|_| Trouble(not_a_login()))?;
+    let to = asked.field("login");
+    let login = server.identity.login_of(&to)?;
+    let (tenant, weak) = (server.tenant.clone(), server.identity.confirms_weakly(session).await?);
     server
         .store
         .again(|| async {
-            let act = ConfirmLogin { tenant: server.tenant.clone(), secret: login };
-            let permit = server.permit(&asked.caller, act).await?;
-            server.identity.confirm_login(permit, session).await
+            if weak {
+                let act = ConfirmWeakLogin { tenant: tenant.clone(), secret: login };
+                let permit = server.permit(&asked.caller, act).await?;
+                server.identity.confirm_login(permit, &login, session).await
+            } else {
+                let act = ConfirmLogin { tenant: tenant.clone(), secret: login };
+                let permit = server.permit(&asked.caller, act).await?;
+                server.identity.confirm_login(permit, &login, session).await
+            }
         })
         .await?;
-    Ok(html(StatusCode::OK, &server.login_page(&asked, &login, true)))
+    Ok(html(StatusCode::OK, &server.login_page(&asked, &login, to, true)))
 }
 
 /// The terminal asks until its login was confirmed: 202 while it was not.
@@ -106,15 +131,5 @@ pub(super) async fn take(State(server): State<Arc<Bailiwick>>, asked: Asked) -> 
             "person": person.map(|person| person.email.clone()),
             "expires_at": new.session.expires_at,
         }),
-    )
-}
-
-fn not_a_login() -> Problem {
-    Problem::new(
-        ProblemKind::Invalid,
-        "login.address",
-        "this is not the address of a login",
-        "the command line prints a long address, and a part of it is missing here",
-        "copy the whole address that `bailiwick login` printed",
     )
 }

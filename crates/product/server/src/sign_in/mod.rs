@@ -40,6 +40,7 @@ pub(crate) fn router() -> Router<Arc<Bailiwick>> {
         .route("/sign-in/provider/logout", post(provider::logout))
         .route("/sign-out", post(links::sign_out))
         .route("/login", get(login::page).post(login::confirm))
+        .route("/login/begin", post(login::begin))
         .route("/login/take", post(login::take))
         .route("/roles", get(roles::page).post(roles::ask))
         .route("/roles/{id}/grant", post(roles::grant))

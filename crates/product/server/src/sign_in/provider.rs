@@ -17,7 +17,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Redirect, Response},
 };
-use identity::{CameBack, ConnectProvider, Fresh, ProviderLogout, SignInAtProvider, Wanted};
+use identity::{CameBack, ConnectProvider, Fresh, ProviderLogout, SignInAtProvider, Vouch, Wanted};
 use model::{Problem, ProblemKind};
 use seal::Token;
 use serde::Deserialize;
@@ -56,12 +56,13 @@ pub(super) async fn begin(
 pub(super) async fn connect(State(server): State<Arc<Bailiwick>>, headers: HeaderMap, asked: Asked) -> Page {
     let Some(session) = &asked.session else { return Ok(signed_out(None)) };
     let act = ConnectProvider { tenant: server.tenant.clone(), person: session.person.clone() };
+    // Asked for now, so that nobody goes there in vain; the act itself asks again.
     server.allowed(&asked, act).await.map(drop)?;
-    let wanted = Wanted { to: "/me", fresh: Fresh::No, connect: Some(&session.id) };
+    let wanted = Wanted { to: "/me", fresh: Fresh::Yes, connect: Some(&session.id) };
     server.off(&headers, wanted, off_from_a_form).await
 }
 
-/// Back from the provider: a new session, whatever session was there before.
+/// Back from the provider: a new session, whatever session was there before; or the account connected.
 pub(super) async fn back(
     State(server): State<Arc<Bailiwick>>,
     Query(back): Query<Back>,
@@ -84,11 +85,8 @@ pub(super) async fn back(
             return Err(Trouble::from(error));
         }
     };
-    if let Some(wanted) = &vouch.connect
-        && asked.session.as_ref().map(|session| &session.id) != Some(wanted)
-    {
-        server.provider_refused(&asked);
-        return Err(Trouble(not_given(None)));
+    if vouch.connect.is_some() {
+        return connected(&server, &asked, &vouch).await;
     }
     let signed = server
         .store
@@ -103,17 +101,33 @@ pub(super) async fn back(
     Ok(response)
 }
 
+/// Back in the session that wanted to be connected: its own act, with its own fresh second factor and event.
+async fn connected(server: &Arc<Bailiwick>, asked: &Asked, vouch: &Vouch) -> Page {
+    let wanted = asked.session.as_ref().filter(|session| vouch.connect.as_ref() == Some(&session.id));
+    let Some(session) = wanted else {
+        server.provider_refused(asked);
+        return Err(Trouble(not_given(None)));
+    };
+    let act = ConnectProvider { tenant: server.tenant.clone(), person: session.person.clone() };
+    let to = server
+        .store
+        .again(|| async {
+            let permit = server.permit(&asked.caller, act.clone()).await?;
+            server.identity.connect_at_provider(permit, vouch, session).await
+        })
+        .await;
+    let to = to.inspect_err(|_: &identity::Error| server.provider_refused(asked))?;
+    Ok(go_on(&to))
+}
+
 /// What has ended at the provider ends here. The token is the proof: there is no cookie and no session.
 pub(super) async fn logout(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
     let caller = as_stranger(&asked);
     let token = asked.field("logout_token");
-    let ended = server
-        .store
-        .again(|| async {
-            let permit = server.permit(&caller, ProviderLogout { tenant: server.tenant.clone() }).await?;
-            server.identity.provider_logout(permit, &token).await
-        })
-        .await;
+    let ended = match server.permit(&caller, ProviderLogout { tenant: server.tenant.clone() }).await {
+        Ok(permit) => server.identity.provider_logout(permit, &token).await,
+        Err(denied) => Err(denied.into()),
+    };
     match ended {
         Ok(_) => Ok(StatusCode::OK.into_response()),
         Err(error) => {

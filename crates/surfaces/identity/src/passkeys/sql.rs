@@ -15,5 +15,6 @@ pub(crate) const SPENT: &str = "SELECT id FROM spent_ceremonies WHERE tenant = $
 pub(crate) const DROP_SPENT: &str = "DELETE FROM spent_ceremonies WHERE tenant = $1 AND expires_at < $2";
 pub(crate) const HOSTS: &str =
     "SELECT host, COUNT(*) FROM passkeys WHERE tenant = $1 AND host <> $2 GROUP BY host ORDER BY host";
+pub(crate) const ANY: &str = "SELECT k.id FROM passkeys k JOIN people p ON p.tenant = k.tenant AND p.id = k.person WHERE k.tenant = $1 AND p.enabled = 1 LIMIT 1";
 pub(crate) const FORGET_HOST: &str = "DELETE FROM passkeys WHERE tenant = $1 AND host = $2";
 pub(crate) const DISCONNECT: &str = "DELETE FROM provider_people WHERE tenant = $1 AND person = $2";

@@ -1,19 +1,22 @@
-//! Logging out at the provider ends sessions here (OpenID Connect Back-Channel Logout 1.0).
+//! Logging out at the provider ends sessions here (OpenID Connect Back-Channel Logout 1.0): a cut, in memory first.
 //!
 //! Refuses a token that is not a logout, is not for us, has a nonce, was signed by nobody, or came before.
 
-use super::{Provider, refused, sql};
-use crate::{Error, Identity, passkeys};
+use super::{Provider, SKEW_SECS, refused, sql};
+use crate::{Error, Identity, Session, passkeys, sessions};
 use authority::{Act, Permit, Rule, Target, change, rules};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use model::{SessionId, TenantId, Timestamp};
 use serde::Deserialize;
-use serde_json::Value;
-use std::time::Duration;
+use serde_json::{Value, json};
+use std::{sync::PoisonError, time::Duration};
+use store::{CutOf, Recorded, Tx};
 
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 /// A logout is about now.
 const LIFE: Duration = Duration::from_secs(300);
+/// How long the database may take to say whether a token came before: ending sessions does not wait for it.
+const ASK_WITHIN: Duration = Duration::from_millis(500);
 /// Signatures with a public key alone: a shared secret could be anyone's, and `none` is nobody's.
 const ALGORITHMS: [Algorithm; 7] = [
     Algorithm::RS256,
@@ -48,32 +51,57 @@ impl Act for ProviderLogout {
     }
 }
 
+/// Sessions that a provider speaks of: those of one of its sessions, else those of one of its people.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AtIssuer<'a> {
+    pub(crate) issuer: &'a str,
+    pub(crate) sid: Option<&'a [u8]>,
+    pub(crate) subject: Option<&'a [u8]>,
+}
+
+impl AtIssuer<'_> {
+    pub(crate) fn fits(self, session: &Session) -> bool {
+        session.at_provider.as_ref().is_some_and(|known| {
+            known.issuer == self.issuer
+                && match (self.sid, self.subject) {
+                    (Some(sid), _) => known.sid == sid,
+                    (None, Some(subject)) => known.subject == subject,
+                    (None, None) => false,
+                }
+        })
+    }
+}
+
 impl Provider {
     async fn logout_claims(&self, token: &str) -> Result<Claims, Error> {
         let header = decode_header(token).map_err(|_| refused())?;
         if !ALGORITHMS.contains(&header.alg) {
             return Err(refused());
         }
-        let now = self.clock.now();
-        let mut newer = None;
-        for _ in 0..2 {
-            let keys = serde_json::to_value(self.metadata(newer).await?.jwks()).map_err(Error::State)?;
-            let keys: JwkSet = serde_json::from_value(keys).map_err(Error::State)?;
-            let fits = |kid: &Option<String>| header.kid.is_none() || *kid == header.kid;
-            for key in keys.keys.iter().filter(|key| fits(&key.common.key_id)) {
-                let Ok(key) = DecodingKey::from_jwk(key) else { continue };
-                let mut rules = Validation::new(header.alg);
-                rules.set_issuer(&[&self.config.issuer]);
-                rules.set_audience(&[&self.config.client_id]);
-                rules.set_required_spec_claims(&["iss", "aud"]);
-                rules.validate_exp = false; // `iat` by our own clock, below
-                if let Ok(data) = decode::<Claims>(token, &key, &rules) {
-                    return data.claims.fitting(now);
-                }
+        let mut metadata = self.metadata().await?;
+        if !super::keys::knows(&metadata, token) {
+            metadata = self.newer_metadata().await?;
+        }
+        let fits = |kid: &Option<String>| header.kid.is_none() || *kid == header.kid;
+        for key in super::keys::of(&metadata)?.keys.iter().filter(|key| fits(&key.common.key_id)) {
+            let Ok(key) = DecodingKey::from_jwk(key) else { continue };
+            let mut rules = Validation::new(header.alg);
+            rules.set_issuer(&[&self.config.issuer]);
+            rules.set_audience(&[&self.config.client_id]);
+            rules.set_required_spec_claims(&["iss", "aud"]);
+            rules.validate_exp = false; // `iat` by our own clock, below
+            if let Ok(data) = decode::<Claims>(token, &key, &rules) {
+                return data.claims.fitting(self.clock.now());
             }
-            newer = Some(now);
         }
         Err(refused())
+    }
+
+    /// Whether this node has not seen the token before.
+    fn first_seen(&self, token: &str, now: Timestamp) -> bool {
+        let mut seen = self.logouts.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.retain(|_, until| now < *until);
+        seen.insert(token.to_owned(), now.plus(LIFE + LIFE)).is_none()
     }
 }
 
@@ -82,47 +110,82 @@ impl Claims {
         let at = Timestamp::from_ms(self.iat.saturating_mul(1_000));
         let timely = now.since(at) < LIFE && at.since(now) < LIFE;
         let says_so = self.events.get(EVENT).is_some_and(Value::is_object);
-        let of_somebody = self.sub.is_some() || self.sid.is_some();
+        let named = |name: &Option<String>| name.as_ref().is_some_and(|name| !name.is_empty());
+        let of_somebody = named(&self.sub) || named(&self.sid);
         if timely && says_so && of_somebody && self.nonce.is_none() { Ok(self) } else { Err(refused()) }
     }
 }
 
 impl Identity {
-    /// Ends the sessions that a logout token names; how many.
+    /// Ends the sessions that a logout token names: in memory at once, whatever the record can take. How many of this
+    /// node's, and where it is recorded.
     ///
     /// # Errors
     /// A token that does not fit, or came before.
-    pub async fn provider_logout(&self, permit: Permit<ProviderLogout>, token: &str) -> Result<usize, Error> {
+    pub async fn provider_logout(
+        &self,
+        permit: Permit<ProviderLogout>,
+        token: &str,
+    ) -> Result<(usize, Recorded), Error> {
         let provider = self.the_provider()?;
         let claims = provider.logout_claims(token).await?;
         let now = self.clock.now();
-        let issuer = provider.config.issuer.clone();
-        let (act, mut tx) = self.store.write(permit).await?;
-        let spent = [(&act.tenant).into(), format!("logout:{}", claims.jti).into(), now.plus(LIFE + LIFE).into()];
-        if tx.execute(passkeys::sql::SPEND, &spent).await? != 1 {
+        let once = format!("logout:{}", claims.jti);
+        if !provider.first_seen(&once, now) || self.came_before(&once).await {
             return Err(refused());
         }
-        let rows = match (&claims.sid, &claims.sub) {
-            (Some(sid), _) => {
-                let row = [(&act.tenant).into(), issuer.into(), self.person_key("sid", sid).into()];
-                tx.query(sql::SESSIONS_BY_SID, &row).await?
-            }
-            (None, subject) => {
-                let subject = self.person_key("subject", subject.as_deref().unwrap_or_default());
-                tx.query(sql::SESSIONS_BY_SUBJECT, &[(&act.tenant).into(), issuer.into(), subject.into()]).await?
-            }
+        let key = |what: &str, text: Option<&String>| {
+            text.filter(|text| !text.is_empty()).map(|text| self.person_key(what, text))
         };
-        let mut ended = Vec::new();
-        for row in &rows {
+        let (sid, subject) = (key("sid", claims.sid.as_ref()), key("subject", claims.sub.as_ref()));
+        let issuer = provider.config.issuer.clone();
+        let of = AtIssuer { issuer: &issuer, sid: sid.as_deref(), subject: subject.as_deref() };
+        // What began after the token was made is not what it ends, however late or often the token is sent.
+        let before = Timestamp::from_ms((claims.iat + SKEW_SECS).saturating_mul(1_000)).min(now);
+        let sessions = self.sessions.at_provider(of, before);
+        let cut = CutOf::AtProvider {
+            issuer: issuer.clone(),
+            sid: sid.clone(),
+            subject: subject.clone(),
+            before,
+            sessions: sessions.clone(),
+            token: once,
+        };
+        let (_, mut cutting) = self.store.cut(permit, cut);
+        for id in &sessions {
+            self.sessions.end(id);
+        }
+        cutting.note().detail = json!({ "method": "oidc", "sessions": sessions });
+        Ok((sessions.len(), cutting.record(self).await))
+    }
+
+    /// Whether another node, or this one before it began, took the token. What does not answer does not say so.
+    async fn came_before(&self, token: &str) -> bool {
+        let key = [(&self.config.tenant).into(), token.into()];
+        let asked = tokio::time::timeout(ASK_WITHIN, self.store.read_one(passkeys::sql::SPENT, &key)).await;
+        matches!(asked, Ok(Ok(Some(_))))
+    }
+
+    /// The rows of it: sessions that other nodes know are among them.
+    pub(crate) async fn logout_rows(
+        &self,
+        tx: &mut Tx,
+        of: AtIssuer<'_>,
+        before: Timestamp,
+        token: &str,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let tenant = &self.config.tenant;
+        tx.execute(passkeys::sql::SPEND, &[tenant.into(), token.into(), at.plus(LIFE + LIFE).into()]).await?;
+        let (over, key) = match (of.sid, of.subject) {
+            (Some(sid), _) => (sql::OVER_BY_SID, sid.to_vec()),
+            (None, subject) => (sql::OVER_BY_SUBJECT, subject.unwrap_or_default().to_vec()),
+        };
+        for row in tx.query(over, &[tenant.into(), of.issuer.into(), key.into(), before.into()]).await? {
             let id = SessionId::new(row.text(0)?);
-            tx.execute(crate::sessions::END, &[(&act.tenant).into(), (&id).into(), now.into()]).await?;
+            tx.execute(sessions::END, &[tenant.into(), (&id).into(), at.into()]).await?;
             tx.feed(change::SESSION, id.as_str());
-            ended.push(id);
         }
-        tx.commit(serde_json::json!({ "method": "oidc", "sessions": ended }), None).await?;
-        for id in &ended {
-            self.session_ended(id);
-        }
-        Ok(ended.len())
+        Ok(())
     }
 }

@@ -1,10 +1,10 @@
 //! From whom the provider vouches for to a person here: by issuer and subject, and by nothing else.
 
 use super::{Vouch, sql};
-use crate::{Error, Identity, Method, NewSession, Place, people, sessions};
+use crate::{Error, Identity, Method, NewSession, Place, Session, people, sessions, sessions::KnownAt};
 use authority::{Act, Factor, Permit, Rule, Target, change, rules};
 use model::{Group, PersonId, ProblemKind, TenantId, Timestamp};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 use store::{Tx, Value};
 
 /// Whom memberships come from that the provider gives, and takes away.
@@ -45,7 +45,7 @@ pub struct AtProvider {
 }
 
 impl Identity {
-    /// Signs in: the person of this issuer and subject, a new one, or the one whose session asked to be connected.
+    /// Signs in: the person of this issuer and subject, or a new one.
     ///
     /// # Errors
     /// An address that is another account's; an account that is switched off; an answer that was used before.
@@ -55,17 +55,14 @@ impl Identity {
         vouch: &Vouch,
         device: Option<&str>,
     ) -> Result<AtProvider, Error> {
+        // What was begun to connect an account signs nobody in.
+        if vouch.connect.is_some() {
+            return Err(crate::ceremony::void());
+        }
         let now = self.clock.now();
-        let connecting = match &vouch.connect {
-            Some(session) => {
-                let session = self.sessions.by_id(session, now).ok_or_else(crate::ceremony::void)?;
-                Some(session.person.clone())
-            }
-            None => None,
-        };
         let (_, mut tx) = self.store.write(permit).await?;
         vouch.ceremony.spend(&mut tx, now).await?;
-        let person = self.whose(&mut tx, vouch, connecting, now).await?;
+        let (person, vouched_by) = self.whose(&mut tx, vouch, now).await?;
         let groups = self.follow_groups(&mut tx, &person, &vouch.groups, now).await?;
         let open = sessions::Opening {
             person: &person,
@@ -73,62 +70,109 @@ impl Identity {
             parent: None,
             factor: vouch.second_at.map_or(Factor::Link, |at| Factor::Second { at }),
             method: Method::Oidc,
-            vouched_by: None,
+            vouched_by,
         };
-        let session = self.open_session(&mut tx, open, device, now).await?;
+        let mut new = self.open_session(&mut tx, open, device, now).await?;
+        let known = KnownAt {
+            issuer: vouch.issuer.clone(),
+            sid: self.person_key("sid", vouch.sid.as_deref().unwrap_or_default()),
+            subject: self.person_key("subject", &vouch.subject),
+        };
         let row: [Value; 5] = [
             (&self.config.tenant).into(),
-            vouch.issuer.as_str().into(),
-            self.person_key("sid", vouch.sid.as_deref().unwrap_or_default()).into(),
-            self.person_key("subject", &vouch.subject).into(),
-            (&session.session.id).into(),
+            known.issuer.as_str().into(),
+            known.sid.clone().into(),
+            known.subject.clone().into(),
+            (&new.session.id).into(),
         ];
         tx.execute(sql::SESSION, &row).await?;
+        new.session.at_provider = Some(Arc::new(known));
         tx.feed(change::PEOPLE, "");
         let detail = serde_json::json!({
             "person": person,
-            "session": session.session.id,
+            "session": new.session.id,
             "method": "oidc",
             "second_factor": vouch.second_at.is_some(),
-            "connected": vouch.connect.is_some(),
             "groups": groups,
         });
         tx.commit(detail, None).await?;
         self.load_people().await?;
-        self.sessions.insert(&session);
-        Ok(AtProvider { session, to: vouch.to.clone() })
+        self.sessions.insert(&new);
+        // The provider may have ended it meanwhile.
+        self.end_what_stands();
+        Ok(AtProvider { session: new, to: vouch.to.clone() })
     }
 
-    async fn whose(
+    /// Connects the account that the provider vouches for with the person of the session that asked for it. Whoever
+    /// vouches for that session vouches for what is signed in by the account from now on. Where they go on to.
+    ///
+    /// # Errors
+    /// An account that is somebody else's here; one that was not proven anew; another session than the one that asked.
+    pub async fn connect_at_provider(
         &self,
-        tx: &mut Tx,
+        permit: Permit<ConnectProvider>,
         vouch: &Vouch,
-        connecting: Option<PersonId>,
-        now: Timestamp,
-    ) -> Result<PersonId, Error> {
+        session: &Session,
+    ) -> Result<String, Error> {
+        if vouch.connect.as_ref() != Some(&session.id) || permit.act().person != session.person {
+            return Err(crate::ceremony::void());
+        }
+        if !vouch.anew {
+            return Err(not_anew());
+        }
+        let now = self.clock.now();
+        let (act, mut tx) = self.store.write(permit).await?;
+        vouch.ceremony.spend(&mut tx, now).await?;
+        let before = self.known_there(&mut tx, vouch).await?;
+        if before.as_ref().is_some_and(|(person, _)| *person != act.person) {
+            return Err(connected_elsewhere());
+        }
+        if before.is_none() {
+            self.connect(&mut tx, vouch, &act.person, session.vouched_by.as_ref(), now).await?;
+        }
+        let detail = serde_json::json!({ "method": "oidc", "session": session.id, "before": before.is_some() });
+        tx.commit(detail, None).await?;
+        Ok(vouch.to.clone())
+    }
+
+    async fn whose(&self, tx: &mut Tx, vouch: &Vouch, now: Timestamp) -> Result<(PersonId, Option<Arc<str>>), Error> {
+        if let Some((person, vouched_by)) = self.known_there(tx, vouch).await? {
+            return if self.known_person(&person) { Ok((person, vouched_by)) } else { Err(super::refused()) };
+        }
+        let person = self.newcomer(tx, vouch).await?;
+        self.connect(tx, vouch, &person, None, now).await?;
+        Ok((person, None))
+    }
+
+    /// Who this issuer and subject is here, and who vouched for that.
+    async fn known_there(&self, tx: &mut Tx, vouch: &Vouch) -> Result<Option<(PersonId, Option<Arc<str>>)>, Error> {
         let key: [Value; 3] = [
             (&self.config.tenant).into(),
             vouch.issuer.as_str().into(),
             self.person_key("subject", &vouch.subject).into(),
         ];
-        let known = tx.query_one(sql::PERSON, &key).await?.map(|row| row.text(0).map(PersonId::new)).transpose()?;
-        let person = match (known, connecting) {
-            (Some(known), Some(connecting)) if known != connecting => return Err(connected_elsewhere()),
-            (Some(known), _) => known,
-            (None, Some(connecting)) => self.connect(tx, key, connecting, now).await?,
-            (None, None) => {
-                let person = self.newcomer(tx, vouch).await?;
-                return self.connect(tx, key, person, now).await;
-            }
-        };
-        if self.known_person(&person) { Ok(person) } else { Err(super::refused()) }
+        let Some(row) = tx.query_one(sql::PERSON, &key).await? else { return Ok(None) };
+        Ok(Some((PersonId::new(row.text(0)?), row.opt_text(1)?.map(Into::into))))
     }
 
-    async fn connect(&self, tx: &mut Tx, key: [Value; 3], person: PersonId, now: Timestamp) -> Result<PersonId, Error> {
-        let [tenant, issuer, subject] = key;
-        let row = [tenant, issuer, subject, (&person).into(), now.into()];
+    async fn connect(
+        &self,
+        tx: &mut Tx,
+        vouch: &Vouch,
+        person: &PersonId,
+        vouched_by: Option<&Arc<str>>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let row: [Value; 6] = [
+            (&self.config.tenant).into(),
+            vouch.issuer.as_str().into(),
+            self.person_key("subject", &vouch.subject).into(),
+            person.into(),
+            now.into(),
+            vouched_by.map(|by| &**by).into(),
+        ];
         match tx.execute(sql::CONNECT, &row).await? {
-            1 => Ok(person),
+            1 => Ok(()),
             _ => Err(super::refused()),
         }
     }
@@ -183,6 +227,16 @@ fn email_taken(email: &str) -> Error {
         format!("`{email}` is the address of another account here"),
         "an address proves nothing: whoever may choose theirs at the provider could become someone else",
         "sign in to that account with its link or passkey, and connect single sign-on on your own page",
+    )
+}
+
+fn not_anew() -> Error {
+    Error::refused(
+        ProblemKind::Denied,
+        "provider.not_anew",
+        "you did not sign in at the provider anew",
+        "an account is connected by whoever proves that it is theirs, not by whoever was signed in there before",
+        "connect it again, and sign in there when you are asked; if it does not ask, sign out there first",
     )
 }
 

@@ -2,12 +2,21 @@
 
 use store::{FreeWrite, Table};
 
-pub(crate) const LIVE: &str = "SELECT id, hash, person, parent, place, app_id, env, factor_at, created_at, expires_at, method, vouched_by FROM sessions WHERE tenant = $1 AND ended_at IS NULL AND expires_at > $2";
-pub(crate) const BY_HASH: &str = "SELECT id, hash, person, parent, place, app_id, env, factor_at, created_at, expires_at, method, vouched_by FROM sessions WHERE tenant = $1 AND hash = $2 AND ended_at IS NULL AND expires_at > $3";
-pub(crate) const BY_ID: &str = "SELECT id, hash, person, parent, place, app_id, env, factor_at, created_at, expires_at, method, vouched_by FROM sessions WHERE tenant = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $3";
+macro_rules! sessions {
+    ($which:literal) => {
+        concat!(
+            "SELECT s.id, s.hash, s.person, s.parent, s.place, s.app_id, s.env, s.factor_at, s.created_at, s.expires_at, s.method, s.vouched_by, p.issuer, p.sid_key, p.subject_key FROM sessions s LEFT JOIN provider_sessions p ON p.tenant = s.tenant AND p.session = s.id WHERE s.tenant = $1 AND s.ended_at IS NULL AND ",
+            $which
+        )
+    };
+}
+
+pub(crate) const LIVE: &str = sessions!("s.expires_at > $2");
+pub(crate) const BY_HASH: &str = sessions!("s.hash = $2 AND s.expires_at > $3");
+pub(crate) const BY_ID: &str = sessions!("s.id = $2 AND s.expires_at > $3");
 pub(crate) const OWNER: &str = "SELECT person FROM sessions WHERE tenant = $1 AND id = $2";
 pub(crate) const STRENGTHEN: &str =
-    "UPDATE sessions SET hash = $3, factor_at = $4 WHERE tenant = $1 AND id = $2 AND ended_at IS NULL";
+    "UPDATE sessions SET hash = $3, factor_at = $4, vouched_by = $5 WHERE tenant = $1 AND id = $2 AND ended_at IS NULL";
 pub(crate) const INSERT: &str = "INSERT INTO sessions (tenant, id, hash, person, parent, place, app_id, env, factor_at, device, created_at, expires_at, method, vouched_by, ip, ended_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, NULL)";
 pub(crate) const END: &str =
     "UPDATE sessions SET ended_at = $3 WHERE tenant = $1 AND (id = $2 OR parent = $2) AND ended_at IS NULL";
@@ -32,3 +41,5 @@ pub(crate) const SEEN: FreeWrite = FreeWrite::new(
 pub(crate) const UNSEEN: FreeWrite =
     FreeWrite::new(Table::SessionSeen, "DELETE FROM session_seen WHERE tenant = $1 AND seen_at < $2");
 pub(crate) const DROP_ALL_CODES: &str = "DELETE FROM codes WHERE tenant = $1";
+pub(crate) const MADE_WITH_APP: &str =
+    "SELECT COUNT(*), MAX(created_at) FROM sessions WHERE tenant = $1 AND app_id = $2 AND env = $3";

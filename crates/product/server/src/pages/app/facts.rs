@@ -61,7 +61,7 @@ impl Use {
         let last = if is_route { last_request } else { used.and_then(|used| used.last) };
         let (count, counts) = match held.surface {
             SurfaceName::Gateway => (String::new(), is_route),
-            SurfaceName::Identity => (format!("{} now", counted(number, "session")), false),
+            SurfaceName::Identity => (format!("{} so far", counted(number, "session")), false),
             SurfaceName::Data => (counted(number, "record"), true),
             SurfaceName::Vault | SurfaceName::Broker => (counted(number, "time"), true),
         };

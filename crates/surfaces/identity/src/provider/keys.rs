@@ -1,0 +1,66 @@
+//! What a provider says of itself, and how often it is asked: a stranger who makes keys up makes us ask no oftener.
+
+use super::{Provider, unreached};
+use crate::Error;
+use jsonwebtoken::{decode_header, jwk::JwkSet};
+use model::Timestamp;
+use openidconnect::{IssuerUrl, core::CoreProviderMetadata};
+use std::time::Duration;
+
+/// Providers change keys rarely; a new one is looked for at once when a token names it.
+const METADATA_LIFE: Duration = Duration::from_secs(300);
+/// Whatever anybody sends, the provider is not asked again within this.
+const REFETCH_MIN: Duration = Duration::from_secs(10);
+
+/// What it said last, and when it was last asked.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    asked_at: Option<Timestamp>,
+    said: Option<(Timestamp, CoreProviderMetadata)>,
+}
+
+impl Provider {
+    /// What the provider says of itself: endpoints and keys.
+    pub(super) async fn metadata(&self) -> Result<CoreProviderMetadata, Error> {
+        self.said_within(METADATA_LIFE).await
+    }
+
+    /// The same, for a key that it has not named yet; what is known, when it was asked a moment ago.
+    pub(super) async fn newer_metadata(&self) -> Result<CoreProviderMetadata, Error> {
+        self.said_within(REFETCH_MIN).await
+    }
+
+    async fn said_within(&self, young: Duration) -> Result<CoreProviderMetadata, Error> {
+        let mut known = self.known.lock().await;
+        let now = self.clock.now();
+        if let Some((at, metadata)) = &known.said
+            && now.since(*at) < young
+        {
+            return Ok(metadata.clone());
+        }
+        // One that did not answer is left alone for as long.
+        if known.asked_at.is_some_and(|at| now.since(at) < REFETCH_MIN) {
+            return Err(unreached());
+        }
+        known.asked_at = Some(now);
+        let issuer = IssuerUrl::new(self.config.issuer.clone()).map_err(|_| unreached())?;
+        let metadata = CoreProviderMetadata::discover_async(issuer, &self.outward()).await.map_err(|error| {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the provider's discovery failed");
+            unreached()
+        })?;
+        known.said = Some((now, metadata.clone()));
+        Ok(metadata)
+    }
+}
+
+/// Its keys, for a library that reads more kinds of tokens.
+pub(super) fn of(metadata: &CoreProviderMetadata) -> Result<JwkSet, Error> {
+    let keys = serde_json::to_value(metadata.jwks()).map_err(Error::State)?;
+    serde_json::from_value(keys).map_err(Error::State)
+}
+
+/// Whether asking again could not help: the token names a key that is known, or none, or is no token.
+pub(super) fn knows(metadata: &CoreProviderMetadata, token: &str) -> bool {
+    let Some(kid) = decode_header(token).ok().and_then(|header| header.kid) else { return true };
+    of(metadata).is_ok_and(|keys| keys.find(&kid).is_some())
+}
