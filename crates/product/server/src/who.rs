@@ -6,7 +6,7 @@
 use crate::{
     Bailiwick, api,
     reply::Refusal,
-    sign_in::{Carried, Sent},
+    sign_in::{Carried, Sent, one_cookie},
     sign_ins,
 };
 use authority::{Act, Caller, Denied, Origin, Permit, Target, Who};
@@ -170,10 +170,7 @@ impl Bailiwick {
     }
 
     fn cookie<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
-        let name = self.cookie_name();
-        let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-        let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+        one_cookie(headers, &self.cookie_name())
     }
 }
 

@@ -23,8 +23,11 @@ use axum::body::Body;
 use http::{Request, Response, header};
 use model::{Problem, ProblemKind, Timestamp};
 use serde_json::json;
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use store::Outcome;
+
+/// How long a second factor is fresh on an app's `mfa` paths: as long as for the acts of the console.
+const FACTOR_FRESH: Duration = Duration::from_secs(600);
 
 /// How a request ends before it reaches an app.
 pub(crate) enum Turned {
@@ -220,10 +223,13 @@ impl Gateway {
         }
     }
 
-    /// Whether the path asks for a second factor that this session does not have.
+    /// Whether the path asks for a second factor, and this session has none that is fresh.
     fn lacks_factor(&self, visit: &Visit<'_>) -> bool {
-        let has_second = matches!(visit.came.caller.who, Who::Person { factor: Factor::Second { .. }, .. });
-        visit.route.needs_second_factor(&visit.arrival.path) && !has_second
+        let fresh = match visit.came.caller.who {
+            Who::Person { factor: Factor::Second { at }, .. } => self.clock.now().since(at) < FACTOR_FRESH,
+            _ => false,
+        };
+        visit.route.needs_second_factor(&visit.arrival.path) && !fresh
     }
 
     /// What a permit does not judge: how often.

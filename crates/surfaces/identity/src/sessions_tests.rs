@@ -122,7 +122,6 @@ impl House {
             factor: Factor::Link,
             method: Method::Link,
             vouched_by: None,
-            at_provider: None,
         };
         let mut new = self.identity.open_session(&mut tx, opening, None, self.identity.clock.now()).await.unwrap();
         new.session.credential_epoch = credential_epoch;

@@ -13,6 +13,9 @@ const APPEARS_WITHIN_MS: u64 = 15_000;
 /// The key by which `WebDriver` names elements.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
+/// On every machine that tests run on: no window, no sandbox of its own within ours.
+const ALWAYS: [&str; 4] = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"];
+
 /// A browser with one window; it and its driver end when this is dropped.
 pub struct Chrome {
     driver: Child,
@@ -23,6 +26,22 @@ pub struct Chrome {
 impl Chrome {
     /// Starts it, with a fresh profile, in a window of this size.
     pub async fn start(width: u32, height: u32) -> Self {
+        Self::start_with(width, height, &[]).await
+    }
+
+    /// The same, with more words of its command line.
+    pub async fn start_with(width: u32, height: u32, more: &[String]) -> Self {
+        let mut arguments = vec!["--no-proxy-server".to_owned(), format!("--window-size={width},{height}")];
+        arguments.extend_from_slice(more);
+        let timeouts = json!({ "implicit": APPEARS_WITHIN_MS, "pageLoad": 30_000, "script": 30_000 });
+        Self::begin(&arguments, json!({ "browserName": "chrome", "timeouts": timeouts })).await
+    }
+
+    /// Starts driver and browser with an empty profile; `wanted` are capabilities of the session.
+    ///
+    /// # Panics
+    /// When `chromedriver` or `chromium` is not installed: `cargo xtask setup` does that.
+    pub(crate) async fn begin(more: &[String], mut wanted: Value) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -36,30 +55,20 @@ impl Chrome {
             .expect("chromedriver says its port");
         let base = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let arguments = [
-            "--headless=new".to_owned(),
-            "--no-sandbox".to_owned(),
-            "--disable-dev-shm-usage".to_owned(),
-            "--disable-gpu".to_owned(),
-            "--no-proxy-server".to_owned(),
-            format!("--window-size={width},{height}"),
-        ];
-        let wanted = json!({ "capabilities": { "alwaysMatch": {
-            "browserName": "chrome",
-            "goog:chromeOptions": { "args": arguments },
-            "timeouts": { "implicit": APPEARS_WITHIN_MS, "pageLoad": 30_000 },
-        } } });
+        let arguments: Vec<&str> = ALWAYS.into_iter().chain(more.iter().map(String::as_str)).collect();
+        wanted["goog:chromeOptions"] = json!({ "args": arguments });
+        let wanted = json!({ "capabilities": { "alwaysMatch": wanted } });
         let made: Value =
             http.post(format!("{base}/session")).json(&wanted).send().await.unwrap().json().await.unwrap();
         let id = made["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("no session: {made}"));
         Self { driver, http, session: format!("{base}/session/{id}") }
     }
 
-    async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Value {
         self.asked(method, path, body).await.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
-    async fn asked(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value, String> {
+    pub(crate) async fn asked(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value, String> {
         let mut request = self.http.request(method.parse().unwrap(), format!("{}{path}", self.session));
         if let Some(body) = body {
             request = request.json(&body);
@@ -127,6 +136,19 @@ impl Chrome {
     /// What the page's own console said; a policy that was broken stands there.
     pub async fn script(&self, script: &str) -> Value {
         self.ask("POST", "/execute/sync", Some(json!({ "script": script, "args": [] }))).await
+    }
+
+    /// The same, when its last argument, a function, is called.
+    pub async fn script_async(&self, script: &str) -> Value {
+        self.ask("POST", "/execute/async", Some(json!({ "script": script, "args": [] }))).await
+    }
+
+    /// What the first frame of the page shows; the page again afterwards.
+    pub async fn frame_text(&self) -> String {
+        self.ask("POST", "/frame", Some(json!({ "id": 0 }))).await;
+        let text = self.script("return document.body ? document.body.innerText : \"\"").await;
+        self.ask("POST", "/frame/parent", Some(json!({}))).await;
+        text.as_str().unwrap_or_default().to_owned()
     }
 
     /// A picture of the page, as PNG.

@@ -1,15 +1,10 @@
-//! A real browser: Debian's Chromium, without a window, driven over WebDriver (W3C) by plain HTTP.
+//! The real browser of `chrome.rs`, as a photographer and an auditor of pages use it: screens, themes, traffic.
 //!
 //! It sees what a person sees: styles, focus, content security policy. It also tells every address that it asked for.
 
+use crate::Chrome;
 use serde_json::{Value, json};
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-};
-
-const DRIVER: &str = "chromedriver";
+use std::path::Path;
 
 /// How wide and how bright.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,65 +34,25 @@ impl Light {
     pub const ALL: [Self; 2] = [Self::Day, Self::Night];
 }
 
-/// One browser with one window; gone when dropped.
-pub struct Chromium {
-    driver: Child,
-    client: reqwest::Client,
-    session: String,
-}
-
-impl Drop for Chromium {
-    fn drop(&mut self) {
-        // The browser is the driver's child, and goes with it.
-        drop(self.driver.kill());
-        drop(self.driver.wait());
-    }
-}
+/// One browser with one window, and with what the developer tools tell; gone when dropped.
+pub struct Chromium(Chrome);
 
 impl Chromium {
-    /// Starts a driver and a browser with an empty profile.
-    ///
-    /// # Panics
-    /// When `chromedriver` or `chromium` is not installed: `cargo xtask setup` does that.
+    /// Starts a browser with an empty profile.
     pub async fn start() -> Self {
-        let mut driver = Command::new(DRIVER)
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("`chromedriver` is there: run `cargo xtask setup`");
-        let said = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let mut port = said.filter_map(|line| line.split("successfully on port ").nth(1).map(str::to_owned));
-        let port = port.next().expect("chromedriver says its port");
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let at = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
         let arguments = [
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
             "--hide-scrollbars",
             "--force-prefers-reduced-motion",
             "--no-first-run",
             "--disable-background-networking",
             "--disable-component-update",
         ];
-        let wanted = json!({ "capabilities": { "alwaysMatch": {
-            "goog:chromeOptions": { "args": arguments },
-            "goog:loggingPrefs": { "performance": "ALL", "browser": "ALL" },
-        } } });
-        let made: Value =
-            client.post(format!("{at}/session")).json(&wanted).send().await.unwrap().json().await.unwrap();
-        let id = made["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("no session: {made}"));
-        let session = format!("{at}/session/{id}");
-        Self { driver, client, session }
+        let wanted = json!({ "goog:loggingPrefs": { "performance": "ALL", "browser": "ALL" } });
+        Self(Chrome::begin(&arguments.map(str::to_owned), wanted).await)
     }
 
     async fn call(&self, path: &str, body: &Value) -> Value {
-        let response = self.client.post(format!("{}/{path}", self.session)).json(body).send().await.unwrap();
-        let value: Value = response.json().await.unwrap();
-        assert!(value["value"]["error"].is_null(), "{path}: {value}");
-        value["value"].clone()
+        self.0.ask("POST", &format!("/{path}"), Some(body.clone())).await
     }
 
     /// Opens an address, and waits until it is loaded.
@@ -113,9 +68,7 @@ impl Chromium {
     /// The same, or nothing while the page gives way to another.
     pub async fn ask(&self, script: &str) -> Value {
         let asked = json!({ "script": script, "args": [] });
-        let response = self.client.post(format!("{}/execute/sync", self.session)).json(&asked).send().await.unwrap();
-        let value: Value = response.json().await.unwrap();
-        if value["value"]["error"].is_null() { value["value"].clone() } else { Value::Null }
+        self.0.asked("POST", "/execute/sync", Some(asked)).await.unwrap_or_default()
     }
 
     /// The same, when its last argument, a function, is called.

@@ -14,7 +14,10 @@ use serde_json::{Value, json};
 use std::{
     collections::HashMap,
     convert::Infallible,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 use tokio::net::TcpListener;
 
@@ -23,6 +26,8 @@ use tokio::net::TcpListener;
 pub enum Signed {
     ByPublishedKey,
     ByUnknownKey,
+    /// A key that is not published until `publish`, under a name of its own.
+    ByNewKey,
     ByNothing,
 }
 
@@ -39,6 +44,12 @@ struct Inner {
     key: EcdsaKeyPair,
     unknown: EcdsaKeyPair,
     says: Mutex<Says>,
+    /// Whether the new key is published beside the old one.
+    published: AtomicBool,
+    /// Whether the old key is published no more.
+    withdrawn: AtomicBool,
+    /// How often it was asked what it is.
+    asked: AtomicUsize,
     /// Codes that were given and not redeemed, with the nonce and challenge that they were asked with.
     codes: Mutex<HashMap<String, (String, String)>>,
 }
@@ -59,6 +70,9 @@ impl Provider {
             issuer: format!("http://{}", listener.local_addr().unwrap()),
             key: key(),
             unknown: key(),
+            published: AtomicBool::new(false),
+            withdrawn: AtomicBool::new(false),
+            asked: AtomicUsize::new(0),
             says: Mutex::new(Says { claims: json!({}), signed: Signed::ByPublishedKey }),
             codes: Mutex::default(),
         };
@@ -93,6 +107,22 @@ impl Provider {
         &self.0.issuer
     }
 
+    /// From now on the new key is one of its keys.
+    pub fn publish(&self) {
+        self.0.published.store(true, Ordering::Release);
+    }
+
+    /// From now on the old key is none of its keys.
+    pub fn withdraw(&self) {
+        self.0.withdrawn.store(true, Ordering::Release);
+    }
+
+    /// How often it was asked what it is.
+    #[must_use]
+    pub fn asked(&self) -> usize {
+        self.0.asked.load(Ordering::Acquire)
+    }
+
     /// What the next token says.
     pub fn says(&self, claims: Value, signed: Signed) {
         *self.0.says.lock().unwrap_or_else(PoisonError::into_inner) = Says { claims, signed };
@@ -117,12 +147,13 @@ impl Provider {
     #[must_use]
     pub fn sign(&self, claims: &Value, signed: Signed) -> String {
         let algorithm = if signed == Signed::ByNothing { "none" } else { "ES256" };
-        let header = text(json!({ "alg": algorithm, "kid": "one" }).to_string().as_bytes());
+        let kid = if signed == Signed::ByNewKey { "two" } else { "one" };
+        let header = text(json!({ "alg": algorithm, "kid": kid }).to_string().as_bytes());
         let body = format!("{header}.{}", text(claims.to_string().as_bytes()));
         let by = |key: &EcdsaKeyPair| text(key.sign(&SystemRandom::new(), body.as_bytes()).unwrap().as_ref());
         match signed {
             Signed::ByPublishedKey => format!("{body}.{}", by(&self.0.key)),
-            Signed::ByUnknownKey => format!("{body}.{}", by(&self.0.unknown)),
+            Signed::ByUnknownKey | Signed::ByNewKey => format!("{body}.{}", by(&self.0.unknown)),
             Signed::ByNothing => format!("{body}."),
         }
     }
@@ -131,7 +162,10 @@ impl Provider {
         let path = request.uri().path().to_owned();
         let body = request.into_body().collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
         let (status, document) = match path.as_str() {
-            "/.well-known/openid-configuration" => (200, self.discovery()),
+            "/.well-known/openid-configuration" => {
+                self.0.asked.fetch_add(1, Ordering::AcqRel);
+                (200, self.discovery())
+            }
             "/keys" => (200, self.keys()),
             "/token" => self.token(&String::from_utf8_lossy(&body)),
             _ => (404, json!({})),
@@ -154,11 +188,21 @@ impl Provider {
     }
 
     fn keys(&self) -> Value {
-        let point = self.0.key.public_key().as_ref();
-        json!({ "keys": [{
-            "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": "one",
-            "x": text(&point[1..33]), "y": text(&point[33..65]),
-        }] })
+        let key = |kid: &str, key: &EcdsaKeyPair| {
+            let point = key.public_key().as_ref();
+            json!({
+                "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": kid,
+                "x": text(&point[1..33]), "y": text(&point[33..65]),
+            })
+        };
+        let mut keys = vec![];
+        if !self.0.withdrawn.load(Ordering::Acquire) {
+            keys.push(key("one", &self.0.key));
+        }
+        if self.0.published.load(Ordering::Acquire) {
+            keys.push(key("two", &self.0.unknown));
+        }
+        json!({ "keys": keys })
     }
 
     /// One code is worth one token, to whoever holds the verifier.

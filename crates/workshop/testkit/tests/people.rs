@@ -402,12 +402,71 @@ async fn sessions_are_seen_and_ended() {
     town.stop().await;
 }
 
+/// What a command line prints, once it has asked for it.
+async fn begun(town: &Town, secret: &seal::Token) -> String {
+    let body = json!({ "login": secret.hash() }).to_string();
+    let begun = town.browser().send("POST", &format!("{}/login/begin", town.url()), &[], body.as_bytes()).await;
+    begun.json()["address"].as_str().unwrap_or_else(|| panic!("{begun:?}")).to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_logins_address_runs_out_and_asks_for_what_its_person_can_show() {
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
+    let town = Town::with(Engine::Sqlite, "", clock.clone()).await;
+    let (login, take) = (format!("{}/login", town.url()), format!("{}/login/take", town.url()));
+    let secret = seal::Token::generate();
+    let address = begun(&town, &secret).await;
+    let to = address.split("to=").nth(1).unwrap().to_owned();
+    let (ana, mut key) = town.person_with_passkey("ana@example.test", &["auditors"]).await;
+    let bo = town.person("bo@example.test", &["operators"]).await;
+    // Made elsewhere, bent, or too old: nothing is confirmed.
+    let later = to.replacen('.', ".9", 1);
+    for bent in [secret.hash().to_string(), later, to[..to.len() - 1].to_owned()] {
+        let sent = ana.submit(&login, &[("login".to_owned(), bent)]).await;
+        assert!(sent.status == 400 && sent.text().contains("login.address"), "{sent:?}");
+    }
+    clock.advance(Duration::from_secs(601));
+    for sent in [ana.get(&address).await, ana.submit(&login, &[("login".to_owned(), to)]).await] {
+        assert!(sent.status == 410 && sent.text().contains("login.expired"), "{sent:?}");
+    }
+    let body = json!({ "secret": secret.expose() }).to_string();
+    assert_eq!(town.browser().send("POST", &take, &[], body.as_bytes()).await.status, 202, "nobody confirmed it");
+
+    // Whoever has a passkey shows it, in place; her factor is older than ten minutes by now.
+    let secret = seal::Token::generate();
+    let to = begun(&town, &secret).await.split("to=").nth(1).unwrap().to_owned();
+    let asked = ana.submit(&login, &[("login".to_owned(), to)]).await;
+    assert_eq!(asked.status, 403, "{asked:?}");
+    let form = Form::of(&asked.text());
+    let answer = key.answer(&form.options);
+    let done = ana.submit(&format!("{}{}", town.url(), form.action), &form.filled(&answer)).await;
+    assert!(done.text().contains("The terminal is signed in"), "{done:?}");
+
+    // Who has none signs a terminal in that has none either, by an act of its own.
+    let secret = seal::Token::generate();
+    let to = begun(&town, &secret).await.split("to=").nth(1).unwrap().to_owned();
+    assert!(bo.submit(&login, &[("login".to_owned(), to)]).await.text().contains("The terminal is signed in"));
+    let body = json!({ "secret": secret.expose() }).to_string();
+    let taken = town.browser().send("POST", &take, &[], body.as_bytes()).await.json();
+    let token = format!("Bearer {}", taken["token"].as_str().unwrap_or_else(|| panic!("{taken}")));
+    let people = format!("{}/api/v1/people", town.url());
+    let add = br#"{"email":"cy@example.test","groups":[]}"#;
+    let weak = town.browser().send("POST", &people, &[("authorization", &token)], add).await;
+    assert_eq!((weak.status, weak.json()["code"].as_str()), (403, Some("second_factor.needed")), "{weak:?}");
+    for (action, times) in [("login.confirm", 1), ("login.confirm_weak", 1), ("login.take", 1)] {
+        let listed = ana.get(&format!("{}/api/v1/events?action={action}&outcome=allowed", town.url())).await.json();
+        assert_eq!(listed["events"].as_array().map(Vec::len), Some(times), "{action}: {listed}");
+    }
+    town.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_signs_in_with_a_code_that_both_sides_show() {
     let town = Town::start(Engine::Sqlite).await;
     let (ana, _key) = town.person_with_passkey("ana@example.test", &["staff", "builders"]).await;
     let secret = seal::Token::generate();
-    let address = format!("{}/login?to={}", town.url(), secret.hash());
+    let address = begun(&town, &secret).await;
+    let to = address.split("to=").nth(1).unwrap().to_owned();
     let take = format!("{}/login/take", town.url());
     let body = json!({ "secret": secret.expose() }).to_string();
     let terminal = town.browser();
@@ -417,10 +476,10 @@ async fn a_terminal_signs_in_with_a_code_that_both_sides_show() {
 
     // Looking confirms nothing, and another site confirms nothing.
     assert!(ana.get(&address).await.text().contains(&code));
-    let fields = [("login".to_owned(), secret.hash().to_string())];
+    let fields = [("login".to_owned(), to.clone())];
     let login = format!("{}/login", town.url());
     let foreign = [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "cross-site")];
-    let sent = ana.send("POST", &login, &foreign, format!("login={}", secret.hash()).as_bytes()).await;
+    let sent = ana.send("POST", &login, &foreign, format!("login={to}").as_bytes()).await;
     assert_eq!(sent.status, 403, "{sent:?}");
     assert_eq!(terminal.send("POST", &take, &[], body.as_bytes()).await.status, 202);
     assert!(ana.submit(&login, &fields).await.text().contains("The terminal is signed in"));

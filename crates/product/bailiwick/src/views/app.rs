@@ -210,7 +210,8 @@ impl View for RestoredView {
         };
         page.rows(self.environments.iter().map(row).chain(self.waiting.iter().map(waits)).collect());
         if let Some(waits) = self.waiting.first() {
-            page.next(format!("bailiwick approve {} --why \"…\", by somebody else", waits.request));
+            page.under("somebody else than you says yes");
+            page.next(format!("bailiwick approve {} --why \"…\"", waits.request));
         }
     }
 }
@@ -310,7 +311,12 @@ mod tests {
           prod   release 3   http://tinypoll.localhost:7070
         ");
         let waits = json!({ "app": "tinypoll", "app_id": "a", "status": "waiting", "environments": [], "waiting": [{ "env": "prod", "release": 3, "request": "r1" }], "event": "e" });
-        insta::assert_snapshot!(shown::<RestoredView>(&waits), @"");
+        insta::assert_snapshot!(shown::<RestoredView>(&waits), @r#"
+        ◌ waiting  tinypoll  needs a person's yes once more; its data is kept
+          prod   release 3   waits: request r1
+          somebody else than you says yes
+        next: bailiwick approve r1 --why "…"
+        "#);
         let retired = json!({ "app": "tinypoll", "app_id": "a", "retired_at": "2026-11-03T12:00:00.000Z", "deleted": ["collection `votes` in prod: 12 records"], "event": "0192" });
         insta::assert_snapshot!(shown::<RetiredView>(&retired), @"
         ○ retired  tinypoll  for good; its record is kept

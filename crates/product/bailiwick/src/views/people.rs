@@ -152,7 +152,7 @@ mod tests {
         ana@example.test   –   builders, staff
 
         http://localhost:7070/welcome/abc
-        for ana@example.test alone: it signs in once, and ends in 1 day (2026-11-04)
+        for ana@example.test alone: it signs in once, and ends in 24 hours (2026-11-04)
         ");
     }
 

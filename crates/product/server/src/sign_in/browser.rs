@@ -50,7 +50,7 @@ impl Bailiwick {
 }
 
 /// A cookie of ours stands once: of two, one was planted.
-fn one_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(crate) fn one_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let mut found = lines
         .flat_map(|line| line.split(';'))

@@ -165,10 +165,14 @@ async fn some_paths_are_open_and_some_need_a_second_factor() {
     assert_eq!((program.status, &program.json()["code"]), (403, &"second_factor.needed".into()));
     let second = ask(house.address, "GET /export/echo", &["cookie: bailiwick-app-i1=ana-second"], "").await;
     assert_eq!(second.status, 200);
+    // It is fresh for ten minutes, as for what one does in the console.
+    house.clock.advance(std::time::Duration::from_secs(600));
+    let stale = ask(house.address, "GET /export/echo", &["cookie: bailiwick-app-i1=ana-second"], "").await;
+    assert_eq!((stale.status, &stale.json()["code"]), (403, &"second_factor.needed".into()));
     let accesses = house.accesses().await;
     // A run is written down when it has ended, which may be after the refusal that followed it.
     let count = |outcome: &str| accesses.iter().filter(|event| event["outcome"] == outcome).count();
-    assert_eq!((count("allowed"), count("denied"), accesses.len()), (2, 3, 5), "{accesses:?}");
+    assert_eq!((count("allowed"), count("denied"), accesses.len()), (2, 4, 6), "{accesses:?}");
     assert!(accesses.iter().any(|event| event["action"] == "app.use_public" && event["outcome"] == "allowed"));
 }
 
