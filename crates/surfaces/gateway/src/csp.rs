@@ -3,7 +3,7 @@
 //! An app's own policy is sent beside ours; browsers enforce both, so it may tighten and never loosen. Refuses the ways
 //! by which a policy itself would reach out (reports).
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// Headers of an app that would make a browser send reports, or its next requests, somewhere else, or hold it to
 /// promises that are not the app's to make.
@@ -16,6 +16,11 @@ const REACHING: &[&str] = &[
     "strict-transport-security",
     "content-security-policy-report-only",
 ];
+
+/// What an app may have cleared: what belongs to its own origin. Cookies are cleared for the whole registrable domain,
+/// which may be the console's too; `*` is those as well.
+const CLEARS: [&str; 3] = ["\"cache\"", "\"storage\"", "\"executionContexts\""];
+const CLEAR: HeaderName = HeaderName::from_static("clear-site-data");
 
 /// Ours. Inline script and style are the app's own affair within its own origin.
 pub(crate) fn policy(hosts: &[String]) -> Option<HeaderValue> {
@@ -44,6 +49,18 @@ pub(crate) fn policy(hosts: &[String]) -> Option<HeaderValue> {
 pub(crate) fn apply(headers: &mut HeaderMap, ours: &HeaderValue) {
     for name in REACHING {
         headers.remove(*name);
+    }
+    let clears: Vec<&str> = headers
+        .get_all(CLEAR)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|one| CLEARS.into_iter().find(|own| *own == one.trim()))
+        .collect();
+    let clears = HeaderValue::from_str(&clears.join(", ")).ok().filter(|value| !value.is_empty());
+    headers.remove(CLEAR);
+    if let Some(clears) = clears {
+        headers.insert(CLEAR, clears);
     }
     let theirs: Vec<HeaderValue> =
         headers.get_all(header::CONTENT_SECURITY_POLICY).iter().filter_map(without_reports).collect();
@@ -98,6 +115,23 @@ mod tests {
         assert!(all[0].to_str().unwrap().starts_with("default-src 'self';"));
         assert_eq!(all[1], "script-src 'none'; img-src *");
         assert_eq!(headers.len(), 2);
+    }
+
+    #[test]
+    fn an_app_clears_its_own_origin_alone() {
+        for (theirs, left) in [
+            ("\"cookies\"", None),
+            ("\"*\"", None),
+            ("\"cache\", \"cookies\",\"storage\"", Some("\"cache\", \"storage\"")),
+            ("\"executionContexts\"", Some("\"executionContexts\"")),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append(CLEAR, HeaderValue::from_static(theirs));
+            headers.append(CLEAR, HeaderValue::from_static("\"cookies\""));
+            apply(&mut headers, &policy(&[]).unwrap());
+            let all: Vec<_> = headers.get_all(CLEAR).iter().map(|value| value.to_str().unwrap()).collect();
+            assert_eq!(all, left.into_iter().collect::<Vec<_>>(), "{theirs}");
+        }
     }
 
     #[test]

@@ -23,7 +23,8 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Leaves {
     Everything,
-    /// Pages, cookies and storage of the app go, service workers with them.
+    /// Pages and storage of the app go, service workers with them. Its cookies stay, which nobody reads any more:
+    /// browsers clear those of the whole registrable domain, and the console may share it.
     Nothing,
 }
 
@@ -63,7 +64,7 @@ impl Page {
         put(header::REFERRER_POLICY, "no-referrer");
         put(header::X_FRAME_OPTIONS, "DENY");
         if self.leaves == Leaves::Nothing {
-            put(HeaderName::from_static("clear-site-data"), r#""cache", "cookies", "storage""#);
+            put(HeaderName::from_static("clear-site-data"), r#""cache", "storage""#);
         }
         if self.closes {
             put(header::CONNECTION, "close");

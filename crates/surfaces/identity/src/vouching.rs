@@ -56,7 +56,8 @@ mod tests {
         assert_eq!(lines(Some(&a), None), ["person:a"]);
         assert_eq!(lines(None, Some(&b)), ["person:b"]);
         assert_eq!(lines(Some(&a), Some(&b)), ["person:a", "person:b"]);
-        assert_eq!(lines(both(Some(&a), Some(&b)).as_ref(), Some(&b)), ["person:a", "person:b"]);
+        let known = both(Some(&a), Some(&b));
+        assert_eq!(lines(known.as_ref(), Some(&b)), ["person:a", "person:b"]);
         assert!(lines(None, None).is_empty());
     }
 }
