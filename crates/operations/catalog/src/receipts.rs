@@ -1,7 +1,7 @@
 //! Receipts of revokes, read from the record: what was cut, where, when. Reading one is an act, and an event.
 
 use crate::{Catalog, Error, Kept, Receipt, apps};
-use authority::{Act, Cut, Permit, Rule, Target, rules};
+use authority::{Act, Cut, CutState, Permit, Rule, Target, rules};
 use model::{AppId, EventId, Group, PersonId, TenantId, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -126,16 +126,51 @@ impl Catalog {
     }
 }
 
-/// The lines of before, and of now those that are about something else.
+/// The lines of before, and of now those that are about something else, or know better of what was not dead then.
 pub(crate) fn together(before: Vec<Cut>, now: Vec<Cut>) -> Vec<Cut> {
     let same =
         |one: &Cut, other: &Cut| one.surface == other.surface && one.item == other.item && one.node == other.node;
     let mut lines = before;
     for line in now {
-        if !lines.iter().any(|known| same(known, &line)) {
-            lines.push(line);
+        match lines.iter_mut().find(|known| same(known, &line)) {
+            Some(known) if known.state == CutState::Dead => {}
+            Some(known) => *known = line,
+            None => lines.push(line),
         }
     }
     lines.sort_by_key(|line| line.surface);
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use authority::SurfaceName;
+
+    #[test]
+    fn what_was_dead_stays_dead_and_what_was_not_is_told_anew() {
+        let line = |item: &str, node: &str, state: CutState, how: &str| Cut {
+            surface: SurfaceName::Gateway,
+            item: item.to_owned(),
+            state,
+            dead_at: None,
+            dead_by: None,
+            node: node.to_owned(),
+            how: how.to_owned(),
+        };
+        let before = vec![
+            line("a", "one", CutState::Dead, "first"),
+            line("a", "two", CutState::Expiring, "first"),
+            line("b", "one", CutState::Dead, "first"),
+        ];
+        let now = vec![
+            line("a", "one", CutState::Dead, "again"),
+            line("a", "two", CutState::Dead, "again"),
+            line("c", "one", CutState::Dead, "again"),
+        ];
+        let told: Vec<_> = together(before, now).into_iter().map(|line| (line.item, line.node, line.how)).collect();
+        let of = |item: &str, node: &str, how: &str| (item.to_owned(), node.to_owned(), how.to_owned());
+        let all = [of("a", "one", "first"), of("a", "two", "again"), of("b", "one", "first"), of("c", "one", "again")];
+        assert_eq!(told, all);
+    }
 }

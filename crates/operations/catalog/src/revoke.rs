@@ -85,7 +85,7 @@ impl Catalog {
         let untold = self.untold(&envs);
         if shared {
             let mut late = receipt.clone();
-            late.surfaces.extend(untold.clone());
+            late.surfaces = together(late.surfaces, untold.clone());
             note.also_late.push(done(&late));
         } else {
             note.also.push(done(&receipt));
@@ -100,10 +100,11 @@ impl Catalog {
 
     async fn tell(&self, receipt: &mut Receipt, envs: &[AppRef], untold: Vec<Cut>) {
         if receipt.kept != Kept::Record {
-            receipt.surfaces.extend(untold);
+            receipt.surfaces = together(std::mem::take(&mut receipt.surfaces), untold);
             return;
         }
-        receipt.surfaces.extend(self.everywhere(envs).await);
+        let told = self.everywhere(envs).await;
+        receipt.surfaces = together(std::mem::take(&mut receipt.surfaces), told);
         receipt.done_at = self.clock.now();
         match self.record_done(receipt).await {
             Ok(recorded) => receipt.kept = recorded.into(),

@@ -49,8 +49,8 @@ async fn events(town: &Town, action: &str) -> Vec<Value> {
 }
 
 /// `poll-notify`, live by the yes of somebody, with one vote in it; a reviewer and an operator with passkeys.
-async fn voted() -> (Town, Browser, Browser) {
-    let town = Town::start(Engine::Sqlite).await;
+async fn voted(engine: Engine) -> (Town, Browser, Browser) {
+    let town = Town::start(engine).await;
     assert_eq!(put(&town, &["slack.com"]).await["replaced"], false);
     let (rita, _key) = town.person_with_passkey("rita@example.test", &["reviewers"]).await;
     let (olga, _key) = town.person_with_passkey("olga@example.test", &["operators", "reviewers"]).await;
@@ -99,8 +99,17 @@ async fn asked_again(town: &Town, olga: &Browser, rita: &Browser) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_lost_its_yes_while_it_was_off_is_restored_by_another() {
-    let (town, rita, olga) = voted().await;
+async fn what_lost_its_yes_while_it_was_off_is_restored_by_another_on_sqlite() {
+    what_lost_its_yes_while_it_was_off_is_restored_by_another(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lost_its_yes_while_it_was_off_is_restored_by_another_on_postgres() {
+    what_lost_its_yes_while_it_was_off_is_restored_by_another(Engine::Postgres).await;
+}
+
+async fn what_lost_its_yes_while_it_was_off_is_restored_by_another(engine: Engine) {
+    let (town, rita, olga) = voted(engine).await;
     let before = (used(&town, "gateway").await, used(&town, "identity").await);
     assert_eq!(town.post("/api/v1/apps/poll-notify/revoke", json!({ "why": "leaks" })).await.status, 200);
     assert_eq!(put(&town, &["slack.com", "hooks.slack.com"]).await["replaced"], true);
@@ -136,7 +145,7 @@ fn copy(from: &Path, to: &Path) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_cut_with_a_database_in_doubt_is_restored_by_another_yes() {
     let kept = tempfile::tempdir().unwrap();
-    let (town, ..) = voted().await;
+    let (town, ..) = voted(Engine::Sqlite).await;
     let town = town.changed(|data| copy(data, kept.path())).await;
     town.person("cleo@example.test", &["staff"]).await;
     let town = town.changed(|data| copy(kept.path(), data)).await;
@@ -158,7 +167,7 @@ fn lines(receipt: &Value) -> BTreeSet<(String, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_revoke_tells_as_much_and_is_on_the_record_as_its_own() {
-    let (town, rita, olga) = voted().await;
+    let (town, rita, olga) = voted(Engine::Sqlite).await;
     let town = town.restart(Disk::Full).await;
     let path = "/api/v1/apps/poll-notify/revoke";
     let first = post(&town, &rita, path, "it leaks").await.json();
@@ -188,7 +197,7 @@ async fn a_second_revoke_tells_as_much_and_is_on_the_record_as_its_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_what_was_cut_and_what_would_be_is_on_the_record() {
-    let (town, rita, _olga) = voted().await;
+    let (town, rita, _olga) = voted(Engine::Sqlite).await;
     let open = |path: String| {
         let (browser, url) = (&rita, format!("{}{path}", town.url()));
         async move { browser.get(&url).await }

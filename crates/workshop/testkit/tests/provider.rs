@@ -161,9 +161,18 @@ async fn an_address_proves_nothing_and_an_account_is_connected_by_its_owner() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logging_out_there_ends_sessions_here() {
+async fn logging_out_there_ends_sessions_here_on_sqlite() {
+    logging_out_there_ends_sessions_here(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logging_out_there_ends_sessions_here_on_postgres() {
+    logging_out_there_ends_sessions_here(Engine::Postgres).await;
+}
+
+async fn logging_out_there_ends_sessions_here(engine: Engine) {
     let provider = Provider::start().await;
-    let town = town(&provider).await;
+    let town = Town::with(engine, &provider.config(""), Arc::new(SystemClock)).await;
     let (ana, other) = (town.browser(), town.browser());
     signed_in(&town, &provider, &ana, json!({ "sid": "s1" })).await;
     signed_in(&town, &provider, &other, json!({ "sid": "s2" })).await;
