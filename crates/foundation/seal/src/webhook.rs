@@ -54,7 +54,13 @@ mod tests {
 
     #[test]
     fn what_could_be_guessed_is_no_secret() {
-        for text in ["", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_c2hvcnQ=", "whsec_not base64", &format!("whsec_{}", BASE64_STANDARD.encode([7; 65]))] {
+        for text in [
+            "",
+            "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "whsec_c2hvcnQ=",
+            "whsec_not base64",
+            &format!("whsec_{}", BASE64_STANDARD.encode([7; 65])),
+        ] {
             assert!(WebhookKey::parse(text).is_none(), "{text}");
         }
         assert!(WebhookKey::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").is_some(), "as a file ends");

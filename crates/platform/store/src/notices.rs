@@ -26,8 +26,7 @@ pub enum NoticeKind {
 }
 
 impl NoticeKind {
-    pub const ALL: [Self; 6] =
-        [Self::Waits, Self::Decided, Self::Expires, Self::Revoked, Self::Joined, Self::Alarm];
+    pub const ALL: [Self; 6] = [Self::Waits, Self::Decided, Self::Expires, Self::Revoked, Self::Joined, Self::Alarm];
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -105,9 +104,9 @@ impl When {
 
 /// What the commit of this event writes beside it.
 pub(crate) fn of(draft: &Draft<'_>) -> Vec<Statement> {
-    let told = TELLS.iter().filter(|(action, outcome, when, _)| {
-        *action == draft.action && *outcome == draft.outcome && when.holds(draft)
-    });
+    let told = TELLS
+        .iter()
+        .filter(|(action, outcome, when, _)| *action == draft.action && *outcome == draft.outcome && when.holds(draft));
     told.map(|(.., kind)| {
         let detail = draft.detail.to_string();
         let row = params![

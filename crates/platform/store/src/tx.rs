@@ -216,8 +216,9 @@ impl Tx {
         }
         // INVARIANT: the subject's row is locked before the tenant, the tenant before the feed's row: no deadlock.
         let key = self.store.subjects.sealing(&mut self.engine, &tenant, &subject).await?;
-        let main =
-            Draft::of(&self.spent, self.event.clone(), at, outcome, Cow::Borrowed(&detail)).why(why).statements(&key)?;
+        let main = Draft::of(&self.spent, self.event.clone(), at, outcome, Cow::Borrowed(&detail))
+            .why(why)
+            .statements(&key)?;
         // Taking authority away is right under any epoch, and must not wait for memory.
         let cut = self.spent.rule().durability == Durability::Cut;
         let seen = self.spent.epoch();
