@@ -20,11 +20,11 @@ use std::{
 };
 use store::{FreeWrite, Notice, NoticeKind, Table, params};
 
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// Looks in a row at which something is wrong before it is an alarm: a start, or a moment without the database, is none.
 const LOOKS: u32 = 3;
 /// The engine is compiled after each new version, which takes minutes on a small machine.
-const ENGINE_LOOKS: u32 = 300;
+const ENGINE_LOOKS: u32 = 200;
 /// A second copy of an alarm within this is counted, not sent.
 const QUIET_FOR: Duration = Duration::from_secs(3_600);
 /// Each event has its place in the log within a second.
@@ -32,7 +32,7 @@ const SEQUENCED_WITHIN: Duration = Duration::from_secs(30);
 /// Entries that are proved at each sample, besides the newest.
 const SAMPLES: usize = 8;
 /// Looks between two samples of the log.
-const SAMPLE_EVERY: u64 = 30;
+const SAMPLE_EVERY: u64 = 20;
 const COUNT_COPY: FreeWrite = FreeWrite::new(Table::Alarms, sql::COUNT_COPY);
 
 /// What an alarm says: our own words alone, whatever the cause was.

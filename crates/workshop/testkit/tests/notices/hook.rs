@@ -23,13 +23,13 @@ struct Kept {
 }
 
 /// A running receiver.
-pub struct Hook {
+pub(crate) struct Hook {
     port: u16,
     kept: Arc<Mutex<Kept>>,
 }
 
 impl Hook {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let kept = Arc::<Mutex<Kept>>::default();
@@ -47,14 +47,14 @@ impl Hook {
     }
 
     /// Lines of `[notify]` that name it.
-    pub fn config(&self, folder: &Path) -> String {
+    pub(crate) fn config(&self, folder: &Path) -> String {
         let file = folder.join("webhook.secret");
         std::fs::write(&file, format!("whsec_{SECRET}\n")).unwrap();
         format!("webhook = \"http://127.0.0.1:{}/here\"\nwebhook_secret = \"file:{}\"\n", self.port, file.display())
     }
 
     /// What arrived, signed; each id once.
-    pub fn posted(&self) -> Vec<Value> {
+    pub(crate) fn posted(&self) -> Vec<Value> {
         let kept = self.kept.lock().unwrap();
         assert_eq!(kept.ids.len(), kept.posted.len(), "an id came twice");
         kept.posted.clone()

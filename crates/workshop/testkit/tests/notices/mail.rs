@@ -11,7 +11,7 @@ use std::{
 
 /// How the connection is kept private.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     Plain,
     StartTls,
     Tls,
@@ -34,12 +34,12 @@ struct Said {
 }
 
 /// A running server; ends when this is dropped.
-pub struct MailServer {
+pub(crate) struct MailServer {
     child: Child,
     stdin: Mutex<ChildStdin>,
     said: Arc<(Mutex<Said>, Condvar)>,
     told: Mutex<usize>,
-    pub port: u16,
+    pub(crate) port: u16,
 }
 
 impl Drop for MailServer {
@@ -50,7 +50,7 @@ impl Drop for MailServer {
 }
 
 /// A port that nobody listens at.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -73,7 +73,7 @@ fn installed() -> PathBuf {
 }
 
 impl MailServer {
-    pub fn start(port: u16, mode: Mode, files: Option<(&Path, &Path)>) -> Self {
+    pub(crate) fn start(port: u16, mode: Mode, files: Option<(&Path, &Path)>) -> Self {
         let mut command = Command::new("node");
         command.args(["server.mjs", &port.to_string(), mode.word()]);
         if let Some((cert, key)) = files {
@@ -101,7 +101,7 @@ impl MailServer {
     }
 
     /// What it answers to the next recipient, once.
-    pub fn answers(&self, answer: &str) {
+    pub(crate) fn answers(&self, answer: &str) {
         writeln!(self.stdin.lock().unwrap(), "{answer}").unwrap();
         let mut told = self.told.lock().unwrap();
         *told += 1;
@@ -110,23 +110,23 @@ impl MailServer {
         drop(self.said.1.wait_timeout_while(said, within, |said| said.noted < *told).unwrap());
     }
 
-    pub fn mails(&self) -> Vec<Mail> {
+    pub(crate) fn mails(&self) -> Vec<Mail> {
         self.said.0.lock().unwrap().mails.iter().map(Mail::of).collect()
     }
 
     /// What arrived for one person, as lines `subject`.
-    pub fn subjects(&self, to: &str) -> Vec<String> {
+    pub(crate) fn subjects(&self, to: &str) -> Vec<String> {
         self.mails().into_iter().filter(|mail| mail.to == [to]).map(|mail| mail.subject).collect()
     }
 }
 
 /// One mail as it arrived.
 #[derive(Debug, Clone)]
-pub struct Mail {
-    pub to: Vec<String>,
-    pub secure: bool,
-    pub subject: String,
-    pub text: String,
+pub(crate) struct Mail {
+    pub(crate) to: Vec<String>,
+    pub(crate) secure: bool,
+    pub(crate) subject: String,
+    pub(crate) text: String,
 }
 
 impl Mail {

@@ -13,6 +13,8 @@ use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
 use testkit::{Answer, Browser, Disk, Engine, Town, bundle};
 
+/// Leads to this machine, and is none of the addresses that are known to: TLS is asked for.
+const ANY: &str = "0.0.0.0";
 const DAY: Duration = Duration::from_secs(86_400);
 const ANA: &str = "ana@example.test";
 const BEA: &str = "bea@example.test";
@@ -147,7 +149,7 @@ async fn what_fails(engine: Engine) {
     let (port, clock) = (free_port(), Arc::new(ManualClock::at(SystemClock.now())));
     let town = Town::with(engine, &smtp(port), Arc::clone(&clock) as _).await;
     town.person(OLA, &["operators"]).await;
-    until("nobody takes it", async || log(&town, "state=waiting").await.iter().any(|line| line["attempts"] == 1)).await;
+    until("nobody takes it", async || log(&town, "state=waiting").await.iter().any(|line| line["error"].is_string())).await;
     let line = log(&town, "").await.remove(0);
     assert!(line["error"].as_str().unwrap().contains("onnection"), "{line}");
     assert!(line["next_at"].as_str() > line["made_at"].as_str(), "{line}");
@@ -158,7 +160,7 @@ async fn what_fails(engine: Engine) {
     mail.answers("450");
     clock.advance(Duration::from_secs(60));
     until("it is put off", async || log(&town, "").await[0]["attempts"] == 2).await;
-    until("and says why", async || log(&town, "").await[0]["error"].as_str().unwrap().contains("come back later"))
+    until("and says why", async || log(&town, "").await[0]["error"].as_str().unwrap_or_default().contains("come back later"))
         .await;
     clock.advance(Duration::from_secs(180));
     until("it arrives", async || log(&town, "state=sent").await.len() == 1).await;
@@ -279,7 +281,7 @@ async fn a_warning_is_for_those_whom_it_concerns() {
 #[tokio::test(flavor = "multi_thread")]
 async fn mail_goes_under_tls_or_not_at_all() {
     let folder = TempDir::new().unwrap();
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), ANY.to_owned()]).unwrap();
     let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
     std::fs::write(&cert, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
@@ -288,14 +290,13 @@ async fn mail_goes_under_tls_or_not_at_all() {
     let starttls = MailServer::start(free_port(), Mode::StartTls, files);
     let plain = MailServer::start(free_port(), Mode::Plain, None);
     let ca = format!("[broker]\nca = [\"{}\"]\n", cert.display());
-    // With a dot at its end it is a name like any other: not known to be of this machine.
     let cases = [
         (&tls, "smtps://bailiwick:open%20sesame@localhost", ca.as_str(), None),
         (&tls, "smtps://bailiwick:wrong@localhost", &ca, Some("bad credentials")),
         (&tls, "smtps://bailiwick:open%20sesame@localhost", "", Some("ertificate")),
-        (&starttls, "smtp://bailiwick:open%20sesame@localhost.", &ca, None),
-        (&starttls, "smtp://bailiwick:open%20sesame@localhost.", "", Some("ertificate")),
-        (&plain, "smtp://localhost.", &ca, Some("STARTTLS")),
+        (&starttls, "smtp://bailiwick:open%20sesame@0.0.0.0", &ca, None),
+        (&starttls, "smtp://bailiwick:open%20sesame@0.0.0.0", "", Some("ertificate")),
+        (&plain, "smtp://0.0.0.0", &ca, Some("STARTTLS")),
     ];
     for (server, address, ca, said) in cases {
         let config = format!("{ca}[notify]\nsmtp = \"{address}:{}\"\n", server.port);

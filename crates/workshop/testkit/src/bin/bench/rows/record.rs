@@ -27,7 +27,8 @@ const EVERY_MS: i64 = 30_000;
 const START_MS: i64 = 1_764_000_000_000;
 /// As long as an event of a request is.
 const BODY_BYTES: usize = 480;
-const FLOOR: &str = "none: wall-clock time of a page of 50 through the store, median of several; the slowest search counts";
+const FLOOR: &str =
+    "none: wall-clock time of a page of 50 through the store, median of several; the slowest search counts";
 
 pub(super) async fn measure(effort: Effort) -> Vec<Line> {
     vec![on(Engine::Sqlite, effort).await, on(Engine::Postgres, effort).await]
