@@ -178,9 +178,12 @@ impl Alarms {
         all.get(name).and_then(|known| known.told_at).is_some_and(|told| now.since(told) < QUIET_FOR)
     }
 
-    fn counted(&self, name: &'static str) {
+    /// It was told before, by this node or by whoever wrote the row: the hour begins anew where memory knows of none.
+    fn counted(&self, name: &'static str, now: Timestamp) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry(name).or_default().new = false;
+        let known = all.entry(name).or_default();
+        known.new = false;
+        known.told_at.get_or_insert(now);
     }
 }
 
@@ -217,9 +220,9 @@ impl Bailiwick {
             let raised = if self.is_recovering() { None } else { self.raise(caller, name, now).await.ok() };
             match raised {
                 Some(Raised::Told) => self.alarms.told(name, now),
-                Some(Raised::Counted) => self.alarms.counted(name),
+                Some(Raised::Counted) => self.alarms.counted(name, now),
                 // From memory: at most once an hour, as often as the node was not started anew.
-                None if self.alarms.quiet(name, now) => self.alarms.counted(name),
+                None if self.alarms.quiet(name, now) => self.alarms.counted(name, now),
                 None if self.tell_operators(name).await => self.alarms.told(name, now),
                 None => {}
             }
@@ -362,8 +365,18 @@ mod tests {
         assert_eq!(alarms.seen(&well, at(5)), [""; 0]);
         assert_eq!(three(6), ["feed"], "it came again");
         assert!(alarms.quiet("feed", at(6)));
-        alarms.counted("feed");
+        alarms.counted("feed", at(6));
         assert_eq!(three(7), [""; 0]);
+    }
+
+    #[test]
+    fn what_was_told_before_a_restart_is_counted_once() {
+        let (alarms, ill) = (Alarms::default(), BTreeSet::from(["cuts"]));
+        let three = |minute| (0..3).map(|_| alarms.seen(&ill, at(minute))).next_back().unwrap();
+        assert_eq!(three(0), ["cuts"]);
+        alarms.counted("cuts", at(0));
+        assert_eq!(three(1), [""; 0]);
+        assert_eq!(three(60), ["cuts"]);
     }
 
     #[test]

@@ -120,6 +120,20 @@ mod tests {
     }
 
     #[test]
+    fn words_that_are_chosen_together_stand_in_their_places() {
+        let source = r#"
+            fn f(late: bool) -> Problem {
+                let (what, fix) = if late { ("too late", "hurry") } else { (&*format!("{late} early"), "wait") };
+                Problem::new(K::I, "d.one", what, "so", fix)
+            }
+        "#;
+        assert_eq!(
+            said(&[("crates/f/x/src/lib.rs", source)]),
+            "\n## d.one\n\n- **too late | {late} early**: so. *hurry | wait*\n"
+        );
+    }
+
+    #[test]
     fn tests_and_comments_say_nothing() {
         let source = "// Problem::new(K, \"no\", \"a\", \"b\", \"c\")\n#[cfg(test)]\nmod tests { fn f() { Problem::new(K, \"no\", \"a\", \"b\", \"c\") } }";
         assert_eq!(

@@ -1,6 +1,6 @@
 //! From an argument to the words that it becomes.
 
-use super::tokens::Token;
+use super::tokens::{Token, arguments, closed};
 use std::collections::HashMap;
 
 /// Names are followed this far.
@@ -37,6 +37,9 @@ impl Around<'_> {
         if let Some(value) = self.local(name).filter(|_| deep > 0) {
             return self.follow(value, deep - 1);
         }
+        if let Some(words) = self.one_of_several(name) {
+            return Said::Words(words);
+        }
         if let Some(place) = self.parameters.iter().position(|parameter| parameter == name) {
             return Said::Handed(place);
         }
@@ -53,20 +56,44 @@ impl Around<'_> {
             _ => false,
         })?;
         let rest = self.before.get(at + 2..)?;
-        let equals = rest.iter().position(|token| token.is_mark('='))?;
-        let value = rest.get(equals + 1..)?;
-        let mut depth = 0_usize;
-        let end = value.iter().position(|token| {
-            match token {
-                Token::Mark('(' | '[' | '{') => depth += 1,
-                Token::Mark(')' | ']' | '}') => depth = depth.saturating_sub(1),
-                Token::Mark(';') if depth == 0 => return true,
-                Token::Word(_) | Token::Text(_) | Token::Mark(_) => {}
-            }
-            false
-        });
-        value.get(..end?)
+        assigned(rest)
     }
+
+    /// What `let (…, NAME, …) = …;` gave last: the words at its place in each list of as many.
+    fn one_of_several(&self, name: &str) -> Option<String> {
+        let opens = |at: &usize| self.before.get(*at + 1).is_some_and(|token| token.is_mark('('));
+        let lets = self.before.iter().enumerate().filter(|(_, token)| token.is_word("let"));
+        let (at, names) = lets.map(|(at, _)| at).filter(opens).rev().find_map(|at| {
+            let names = arguments(self.before, at + 1);
+            let known = |one: &&[Token]| matches!(one, [Token::Word(word)] if word == name);
+            names.iter().any(|one| known(&one)).then_some((at, names))
+        })?;
+        let place = names.iter().position(|one| matches!(one, [Token::Word(word)] if word == name))?;
+        let value = assigned(self.before.get(closed(self.before, at + 1)..)?)?;
+        let lists = value.iter().enumerate().filter(|(_, token)| token.is_mark('(')).map(|(open, _)| arguments(value, open));
+        let mut words: Vec<&str> = Vec::new();
+        for list in lists.filter(|list| list.len() == names.len()) {
+            words.extend(list.get(place).into_iter().flat_map(|one| texts(one)));
+        }
+        (!words.is_empty()).then(|| words.join(" | "))
+    }
+}
+
+/// The value of `… = value;`, as far as its semicolon.
+fn assigned(rest: &[Token]) -> Option<&[Token]> {
+    let equals = rest.iter().position(|token| token.is_mark('='))?;
+    let value = rest.get(equals + 1..)?;
+    let mut depth = 0_usize;
+    let end = value.iter().position(|token| {
+        match token {
+            Token::Mark('(' | '[' | '{') => depth += 1,
+            Token::Mark(')' | ']' | '}') => depth = depth.saturating_sub(1),
+            Token::Mark(';') if depth == 0 => return true,
+            Token::Word(_) | Token::Text(_) | Token::Mark(_) => {}
+        }
+        false
+    });
+    value.get(..end?)
 }
 
 /// Every string in it, but those that only join or compare.
