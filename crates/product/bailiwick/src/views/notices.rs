@@ -162,19 +162,37 @@ mod tests {
                   "error": "it answered 503" },
             ],
         });
-        insta::assert_snapshot!(shown::<NoticesView>(&document), @"");
-        insta::assert_snapshot!(shown::<NoticesView>(&json!({ "notices": [], "channels": [] })), @"");
+        insta::assert_snapshot!(shown::<NoticesView>(&document), @"
+        what ends, and nobody has taken on
+          the app poll   in 7 days   asked: its owner   e1
+
+        what was sent
+          what                      to                 by        when            state
+          poll waits for your yes   ola@example.test   mail      1 hour ago      ✓ sent
+          ALARM: record             h.example          webhook   2 minutes ago   ◌ waiting   it answered 503; tried 2 times, next in 10 minutes
+        next: bailiwick notices ack e1
+        ");
+        insta::assert_snapshot!(shown::<NoticesView>(&json!({ "notices": [], "channels": [] })), @"
+        nobody is told of anything: `[notify]` in the configuration names no way
+        nothing was sent yet
+        ");
     }
 
     #[test]
     fn taken_on_and_tested() {
         let mut taken = warning();
         taken["acked_by"] = json!("ana@example.test");
-        insta::assert_snapshot!(shown::<WarningView>(&taken), @"");
+        insta::assert_snapshot!(shown::<WarningView>(&taken), @"
+        the app poll ends in 7 days (2026-11-10)
+          ana@example.test has taken it on: nobody else is asked
+        ");
         let tested = json!({ "tested": [
             { "channel": "mail", "to": "ana@example.test", "ok": true },
             { "channel": "webhook", "to": "h.example", "ok": false, "error": "it answered 500" },
         ] });
-        insta::assert_snapshot!(shown::<TestedView>(&tested), @"");
+        insta::assert_snapshot!(shown::<TestedView>(&tested), @"
+          mail      ana@example.test   ✓ sent
+          webhook   h.example          ✕ failed   it answered 500
+        ");
     }
 }

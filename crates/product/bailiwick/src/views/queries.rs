@@ -56,9 +56,9 @@ mod tests {
             { "id": "q2", "name": "lunch", "shared": true, "own": false, "owner": "bo@example.test", "filter": { "app": "lunch", "action": "app.revoke" } },
         ] });
         insta::assert_snapshot!(shown::<QueriesView>(&document), @"
-        name      asks for                          whose
-        refused   outcome denied                    yours, shared
-        lunch     action app.revoke, app lunch      shared by bo@example.test
+          name      asks for                       whose
+          refused   outcome denied                 yours, shared
+          lunch     action app.revoke, app lunch   shared by bo@example.test
         next: bailiwick audit list --kept 'refused'
         ");
         insta::assert_snapshot!(shown::<QueriesView>(&json!({ "queries": [] })), @"

@@ -149,7 +149,8 @@ async fn what_fails(engine: Engine) {
     let (port, clock) = (free_port(), Arc::new(ManualClock::at(SystemClock.now())));
     let town = Town::with(engine, &smtp(port), Arc::clone(&clock) as _).await;
     town.person(OLA, &["operators"]).await;
-    until("nobody takes it", async || log(&town, "state=waiting").await.iter().any(|line| line["error"].is_string())).await;
+    until("nobody takes it", async || log(&town, "state=waiting").await.iter().any(|line| line["error"].is_string()))
+        .await;
     let line = log(&town, "").await.remove(0);
     assert!(line["error"].as_str().unwrap().contains("onnection"), "{line}");
     assert!(line["next_at"].as_str() > line["made_at"].as_str(), "{line}");

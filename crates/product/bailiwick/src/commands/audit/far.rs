@@ -7,12 +7,15 @@ const HEAD_MAX_BYTES: usize = 4 << 10;
 /// The line of the head that holds the size, from 0.
 const SIZE_LINE: usize = 3;
 const ENTRY: &[u8] = b"\nentry ";
+/// A line that is cut between two pieces begins in these last bytes of the first.
+const CUT_BYTES: usize = 40;
 
 #[derive(Debug, Default)]
 struct Seen {
     head: Vec<u8>,
     total: Option<u64>,
     index: u64,
+    cut: Vec<u8>,
 }
 
 /// Watches the pieces of one export.
@@ -20,7 +23,7 @@ struct Seen {
 pub(super) struct Far(Mutex<Seen>);
 
 impl Far {
-    /// Takes a piece as it arrived. A line that is cut between two pieces is passed over: the next one says more.
+    /// Takes a piece as it arrived.
     pub(super) fn seen(&self, piece: &[u8]) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.total.is_none() && seen.head.len() < HEAD_MAX_BYTES {
@@ -30,14 +33,15 @@ impl Far {
             let line = lines.get(SIZE_LINE).filter(|_| lines.len() > SIZE_LINE + 1);
             seen.total = line.and_then(|line| number(line));
         }
-        let last = piece.windows(ENTRY.len()).rposition(|window| window == ENTRY);
-        let rest = last.and_then(|at| piece.get(at + ENTRY.len()..));
-        if let Some((digits, _)) =
-            rest.and_then(|rest| rest.iter().position(|byte| *byte == b' ').map(|end| rest.split_at(end)))
-            && let Some(index) = number(digits)
-        {
+        let mut joined = std::mem::take(&mut seen.cut);
+        joined.extend_from_slice(piece);
+        let last = joined.windows(ENTRY.len()).rposition(|window| window == ENTRY);
+        let rest = last.and_then(|at| joined.get(at + ENTRY.len()..)).unwrap_or_default();
+        let end = rest.iter().position(|byte| *byte == b' ').unwrap_or_default();
+        if let Some(index) = rest.get(..end).and_then(number) {
             seen.index = seen.index.max(index + 1);
         }
+        seen.cut = joined.split_off(joined.len().saturating_sub(CUT_BYTES));
     }
 
     /// `exporting: 412000 of 1000000 events`.

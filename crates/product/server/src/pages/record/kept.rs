@@ -66,8 +66,10 @@ pub(in crate::pages) async fn save(State(server): State<Arc<Bailiwick>>, visit: 
     let filter: BTreeMap<String, String> =
         which.fields().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let seen_by = if visit.asked.field("shared").is_empty() { For::Oneself } else { For::Auditors };
-    server.save_query(&visit.asked, &visit.asked.field("name"), seen_by, &filter).await?;
-    back_to(&which.href(&[]))
+    let id = server.save_query(&visit.asked, &visit.asked.field("name"), seen_by, &filter).await?;
+    // As it is kept: names are written as the directory has them.
+    let kept = server.queries(&visit.asked).await?.into_iter().find(|query| query.id == id);
+    back_to(&kept.map_or_else(|| which.href(&[]), |kept| Kept::new(kept, "").href))
 }
 
 /// Forgets one's own.

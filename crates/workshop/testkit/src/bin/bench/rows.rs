@@ -7,12 +7,9 @@ mod entrance;
 mod fleet;
 mod growth;
 mod idle;
-<<<<<<< HEAD
 mod nodes;
 mod overload;
-=======
 mod record;
->>>>>>> db248b0 (People are told by mail and webhook, of what ends in time, of trouble once; searches are kept, an export says how far it is)
 mod request;
 mod revoke;
 mod verify;
@@ -38,14 +35,11 @@ pub(crate) const ALL: &[Row] = &[
     Row { name: "decision", work: "a decision, and a kept one", measure: |e| Box::pin(decision::measure(e)) },
     Row { name: "deploy", work: "start, first deploy, next deploys", measure: |e| Box::pin(deploy::measure(e)) },
     Row { name: "revoke", work: "revoke, from asked to last byte", measure: |e| Box::pin(revoke::measure(e)) },
-<<<<<<< HEAD
     Row { name: "verify", work: "an export, verified with no server", measure: |e| Box::pin(verify::measure(e)) },
     Row { name: "growth", work: "a record of millions of events", measure: |e| Box::pin(growth::measure(e)) },
     Row { name: "nodes", work: "two nodes on one database", measure: |e| Box::pin(nodes::measure(e)) },
     Row { name: "overload", work: "twice the load", measure: |e| Box::pin(overload::measure(e)) },
     Row { name: "fleet", work: "thousands of apps", measure: |e| Box::pin(fleet::measure(e)) },
-=======
     Row { name: "record", work: "searches of a million events", measure: |e| Box::pin(record::measure(e)) },
->>>>>>> db248b0 (People are told by mail and webhook, of what ends in time, of trouble once; searches are kept, an export says how far it is)
     Row { name: "idle", work: "a server at rest", measure: |e| Box::pin(idle::measure(e)) },
 ];

@@ -19,7 +19,6 @@ pub(crate) const COMMIT: &str = "COMMIT";
 /// The events' own size, so that the floor's are as large.
 pub(crate) const EVENT_BYTES: &str = "SELECT CAST(AVG(LENGTH(body)) AS BIGINT) FROM events WHERE action = 'data.write'";
 
-<<<<<<< HEAD
 /// Events from `$1` up to `$2`, made by the database itself: 5,000 apps, 20,000 people, one act in fifty a change by hand.
 /// They have their places already, at an end of the log that the house does not reach.
 pub(crate) const FILL_EVENTS: &str = "INSERT INTO events
@@ -34,7 +33,6 @@ pub(crate) const FILL_EVENTS: &str = "INSERT INTO events
     randomblob(32), randomblob(64)
   FROM number";
 pub(crate) const SETTLE: &str = "PRAGMA wal_checkpoint(TRUNCATE);";
-=======
 /// Events as a busy year leaves them: `$1` how many, `$2` when the first was, `$3` how far apart, `$4` salt, `$5` body.
 macro_rules! fill {
     ($numbers:literal, $bytes:literal, $from:literal) => {
@@ -68,4 +66,3 @@ pub(crate) const FILL_POSTGRES: &str = fill!(
     "generate_series(CAST(0 AS BIGINT), CAST($1 AS BIGINT) - 1) AS n"
 );
 pub(crate) const ANALYZE: &str = "ANALYZE events";
->>>>>>> db248b0 (People are told by mail and webhook, of what ends in time, of trouble once; searches are kept, an export says how far it is)

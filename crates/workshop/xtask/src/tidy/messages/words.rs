@@ -66,11 +66,12 @@ impl Around<'_> {
         let (at, names) = lets.map(|(at, _)| at).filter(opens).rev().find_map(|at| {
             let names = arguments(self.before, at + 1);
             let known = |one: &&[Token]| matches!(one, [Token::Word(word)] if word == name);
-            names.iter().any(|one| known(&one)).then_some((at, names))
+            names.iter().any(known).then_some((at, names))
         })?;
         let place = names.iter().position(|one| matches!(one, [Token::Word(word)] if word == name))?;
         let value = assigned(self.before.get(closed(self.before, at + 1)..)?)?;
-        let lists = value.iter().enumerate().filter(|(_, token)| token.is_mark('(')).map(|(open, _)| arguments(value, open));
+        let lists =
+            value.iter().enumerate().filter(|(_, token)| token.is_mark('(')).map(|(open, _)| arguments(value, open));
         let mut words: Vec<&str> = Vec::new();
         for list in lists.filter(|list| list.len() == names.len()) {
             words.extend(list.get(place).into_iter().flat_map(|one| texts(one)));
