@@ -23,6 +23,7 @@ mod signing;
 mod subject;
 mod tenant;
 mod token;
+mod webhook;
 
 pub use backup::{BackupKeyError, Encrypting, Recipient, RecoveryKey};
 pub use context::Context;
@@ -37,5 +38,6 @@ pub use signing::{PUBLIC_KEY_BYTES, PublicKey, SEED_BYTES, SIGNATURE_BYTES, Sign
 pub use subject::SubjectKey;
 pub use tenant::TenantKey;
 pub use token::{Token, TokenHash};
+pub use webhook::WebhookKey;
 /// What opening returns: bytes that are wiped when dropped.
 pub use zeroize::Zeroizing;

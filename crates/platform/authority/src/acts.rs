@@ -168,6 +168,15 @@ rules! {
     // the record and the platform
     AUDIT_READ = "audit.read" "read the record", Use Keeps, [AUDITOR, OPERATOR] No, Yes, Nobody;
     AUDIT_EXPORT = "audit.export" "export the record", Use Keeps, [AUDITOR, OPERATOR] No, Yes, Nobody;
+    QUERY_LIST = "query.list" "see kept searches of the record", Access Keeps, [AUDITOR, OPERATOR] No, Yes, Nobody;
+    QUERY_SAVE = "query.save" "keep a search of the record under a name", Act Keeps, [AUDITOR, OPERATOR] No, Yes, Nobody;
+    QUERY_FORGET = "query.forget" "forget a kept search", Act Keeps, [AUDITOR, OPERATOR] No, Yes, Nobody;
+    NOTICE_LIST = "notice.list" "see what was sent to whom", Access Keeps, [OPERATOR, AUDITOR] No, Yes, Nobody;
+    NOTICE_SEE = "notice.see" "see what one was warned of", Access Keeps, [May::Everyone] No, Yes, Nobody;
+    NOTICE_ACK = "notice.ack" "take on what one was warned of", Act Keeps, [May::Everyone] No, Yes, Nobody;
+    NOTICE_TEST = "notice.test" "send oneself a notice", Use Keeps, [OPERATOR] No, Yes, Nobody;
+    EXPIRY_WARN = "expiry.warn" "warn that something ends", Act Keeps, [] No, No, System;
+    ALARM_RAISE = "alarm.raise" "tell operators that something is wrong", Act Keeps, [] No, No, System;
     BACKUP_CREATE = "backup.create" "make a backup of everything, encrypted to a recovery key", Use Keeps, [OPERATOR] Fresh, Yes, Nobody;
     BACKUP_RESTORE = "backup.restore" "fill an empty database from a backup", Act Keeps, [] No, Yes, Nobody;
     BACKUP_DRILL = "backup.drill" "record how a rehearsed restore went", Act Keeps, [OPERATOR] No, Yes, Nobody;

@@ -162,7 +162,7 @@ impl Store {
         for draft in drafts {
             let name = (draft.target.tenant.clone(), draft.caller.subject());
             let key = keys.get(&name).and_then(Option::as_ref).ok_or(StoreError::Ended)?;
-            batch.push(draft.statement(key)?);
+            batch.extend(draft.statements(key)?);
         }
         batch.push(crate::engine::Statement::new(sql::FLUSH_RUN, params![self.node.as_str(), self.clock.now()]));
         tx.run(&batch).await?;

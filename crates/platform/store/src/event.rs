@@ -3,7 +3,7 @@
 //! Refuses names, addresses and free text in the open: the body holds opaque ids, and what a person wrote (`why`) or
 //! came from (`from`) only under their subject's key.
 
-use crate::{StoreError, engine::Statement, sql};
+use crate::{StoreError, engine::Statement, notices, sql};
 use authority::{Caller, Denied, Durability, Origin, Spent, Target};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use model::{AppId, Env, EventId, PersonId, TenantId, Timestamp, TraceId};
@@ -131,8 +131,14 @@ impl<'a> Draft<'a> {
         Self { why, ..self }
     }
 
-    /// The statement that stores it.
-    pub(crate) fn statement(&self, key: &SubjectKey) -> Result<Statement, StoreError> {
+    /// The statements that store it, and what is to be told of it. The only way an event is written.
+    pub(crate) fn statements(&self, key: &SubjectKey) -> Result<Vec<Statement>, StoreError> {
+        let mut statements = vec![self.statement(key)?];
+        statements.extend(notices::of(self));
+        Ok(statements)
+    }
+
+    fn statement(&self, key: &SubjectKey) -> Result<Statement, StoreError> {
         let body = serde_json::to_vec(&self.body(key)?).map_err(StoreError::json)?;
         let salt = seal::random_bytes::<SALT_BYTES>();
         let params = vec![
@@ -153,8 +159,12 @@ impl<'a> Draft<'a> {
         Ok(Statement { sql: sql::INSERT_EVENT, params })
     }
 
-    fn app(&self) -> Option<&AppId> {
+    pub(crate) fn app(&self) -> Option<&AppId> {
         self.target.app.as_ref().or_else(|| self.caller.app().map(|app| &app.id))
+    }
+
+    pub(crate) fn env(&self) -> Option<Env> {
+        self.target.env.or_else(|| self.caller.app().map(|app| app.env))
     }
 
     fn body(&self, key: &SubjectKey) -> Result<Body<'_>, StoreError> {
@@ -171,7 +181,7 @@ impl<'a> Draft<'a> {
             timestamp: self.at,
             tenant_id: &self.target.tenant,
             app_id: self.app(),
-            env: self.target.env.or_else(|| self.caller.app().map(|app| app.env)),
+            env: self.env(),
             user_id: self.caller.person(),
             actor: self.caller.chain(),
             action: self.action,

@@ -36,6 +36,7 @@ pub const STORE: &[Migration] = &[
         name: "node leases",
         sql: include_str!("../migrations/0004_node_leases.sql"),
     },
+    Migration { room: "notices", number: 1, name: "notices", sql: include_str!("../migrations/0020_notices.sql") },
 ];
 
 pub(crate) async fn migrate(

@@ -24,6 +24,10 @@ pub(crate) const INSERT_EVENT: &str = "INSERT INTO events
   (id, tenant, at, action, app_id, person_id, resource, outcome, trace_id, durability, subject, salt, body)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 
+pub(crate) const INSERT_NOTICE: &str = "INSERT INTO notices
+  (tenant, event, kind, action, app_id, env, resource, person, exception, detail, at, spread_at)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, NULL)";
+
 /// Which events: `$1` tenant, then person, app, action, trace (each may be NULL), since, until, the last one's `seq` and
 /// (`$11`) time, limit, outcome. One statement for each leading filter, so that its index serves it.
 macro_rules! events {

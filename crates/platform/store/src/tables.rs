@@ -43,8 +43,12 @@ tables! {
     NodeLeases = "node_leases",
     /// Which run of a job is due, taken, done.
     JobLeases = "job_leases",
+    /// That deliveries were made of a notice, and its end; only the commit of an act makes one.
+    Notices = "notices",
     /// What was sent to whom: mail, webhooks.
     NoticeDeliveries = "notice_deliveries",
+    /// How often an alarm came again while it was told.
+    Alarms = "alarms",
     /// What apps print.
     AppLogs = "app_logs",
     /// Last use and counts of grants.

@@ -216,8 +216,9 @@ impl Tx {
         }
         // INVARIANT: the subject's row is locked before the tenant, the tenant before the feed's row: no deadlock.
         let key = self.store.subjects.sealing(&mut self.engine, &tenant, &subject).await?;
-        let main =
-            Draft::of(&self.spent, self.event.clone(), at, outcome, Cow::Borrowed(&detail)).why(why).statement(&key)?;
+        let main = Draft::of(&self.spent, self.event.clone(), at, outcome, Cow::Borrowed(&detail))
+            .why(why)
+            .statements(&key)?;
         // Taking authority away is right under any epoch, and must not wait for memory.
         let cut = self.spent.rule().durability == Durability::Cut;
         let seen = self.spent.epoch();
@@ -259,10 +260,11 @@ impl Tx {
         Ok(Committed { event, at, epoch: after })
     }
 
-    /// What goes out last of all, and where the epoch stands in its answers: lock, epoch, feed, events, notice.
+    /// What goes out last of all, and where the epoch stands in its answers: lock, epoch, feed, events with what is told
+    /// of them, the word to other nodes.
     fn last_batch(
         &self,
-        main: Statement,
+        main: Vec<Statement>,
         key: &SubjectKey,
         at: Timestamp,
         held: Option<Statement>,
@@ -279,9 +281,9 @@ impl Tx {
             batch.push(Statement::new(sql::ADVANCE_FEED, params![tenant]));
             batch.push(Statement::new(sql::INSERT_CHANGE, params![tenant, *kind, key, at]));
         }
-        batch.push(main);
+        batch.extend(main);
         for also in &self.also {
-            batch.push(Draft::also(&self.spent, also, at).statement(key)?);
+            batch.extend(Draft::also(&self.spent, also, at).statements(key)?);
         }
         if !self.changes.is_empty() {
             batch.extend(differences::notify(&self.engine, tenant));

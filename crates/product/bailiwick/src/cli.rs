@@ -84,6 +84,9 @@ pub(crate) enum Command {
     /// Read, verify, prove and export the record
     #[command(subcommand)]
     Audit(c::audit::AuditCommand),
+    /// See what was sent to whom, and take on what ends
+    #[command(subcommand)]
+    Notices(c::notices::NoticesCommand),
     /// See the policy in force
     #[command(subcommand)]
     Policy(c::policy::PolicyCommand),

@@ -185,6 +185,19 @@ impl Client {
     /// # Errors
     /// As [`Client::get`]; a file that cannot be written.
     pub(crate) async fn download(&self, route: Route, file: &mut File) -> Result<u64, Problem> {
+        self.download_seen(route, file, &|_| ()).await
+    }
+
+    /// The same; `seen` gets each piece as it arrives, to say how far it is.
+    ///
+    /// # Errors
+    /// As [`Client::download`].
+    pub(crate) async fn download_seen(
+        &self,
+        route: Route,
+        file: &mut File,
+        seen: &(dyn Fn(&[u8]) + Sync),
+    ) -> Result<u64, Problem> {
         let mut response = self.request(Method::GET, route, Sent::Nothing).await?;
         let status = response.status().as_u16();
         if !response.status().is_success() {
@@ -195,6 +208,7 @@ impl Client {
         let mut bytes = 0;
         while let Some(chunk) = self.chunk(&mut response).await? {
             file.write_all(&chunk).map_err(|_| full())?;
+            seen(&chunk);
             bytes += chunk.len() as u64;
         }
         Ok(bytes)

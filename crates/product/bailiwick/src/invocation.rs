@@ -44,6 +44,11 @@ impl Invocation {
         progress::during(&self.output, words, work).await
     }
 
+    /// The same, with words that say how far it is.
+    pub(crate) async fn watching<F: Future>(&self, words: impl Fn() -> String, work: F) -> F::Output {
+        progress::watching(&self.output, words, work).await
+    }
+
     /// Goes on after a yes.
     ///
     /// # Errors

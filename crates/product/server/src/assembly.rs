@@ -2,9 +2,11 @@
 
 use crate::{
     Config, Settings,
+    api::Exports,
     app_log::AppLog,
     doors::{AssetsInside, DataInside, SelfInside, WaysOut},
     nodes::Nodes,
+    notices::{Alarms, Channels, watch_for_alarms},
     policy,
     ready::Followed,
     recover::Doubt,
@@ -48,6 +50,9 @@ pub struct Bailiwick {
     pub(crate) doubt: Doubt,
     pub(crate) followed: Followed,
     pub(crate) nodes: Nodes,
+    pub(crate) channels: Channels,
+    pub(crate) alarms: Alarms,
+    pub(crate) exports: Exports,
 }
 
 impl std::fmt::Debug for Bailiwick {
@@ -120,6 +125,7 @@ impl Bailiwick {
         let machine_key =
             MachineKey::load_or_create(&ground.folder).map_err(|error| cannot("the local credential", &error))?;
         let machine = MachineProof::new(&machine_key, ground.config.public_url.clone(), Arc::clone(&ground.clock));
+        let channels = Channels::new(&ground.config.notify, &ground.config.egress.ca)?;
         let Ground { config, tenant, clock, store, authority, sandbox, policy_files, instance, .. } = ground;
         let server = Arc::new(Self {
             config,
@@ -141,6 +147,9 @@ impl Bailiwick {
             doubt: Doubt::default(),
             followed: Followed::default(),
             nodes: Nodes::default(),
+            channels,
+            alarms: Alarms::default(),
+            exports: Exports::default(),
         });
         let running = server.run_beside(writer).await?;
         Ok((server, running))
@@ -159,6 +168,7 @@ impl Bailiwick {
         self.take_lease(position, &mut jobs).await?;
         jobs.spawn(writer.run());
         crate::jobs::start(self, &mut jobs);
+        jobs.spawn(watch_for_alarms(Arc::downgrade(self)));
         Ok(Running { tasks, jobs, store: Arc::clone(&self.store), run: self.nodes.run().to_owned() })
     }
 
@@ -349,8 +359,10 @@ pub(crate) const ROOMS: [&[store::Migration]; 7] = [
     MIGRATIONS,
 ];
 
-const MIGRATIONS: &[store::Migration] =
-    &[store::Migration { room: "server", number: 1, name: "app logs", sql: include_str!("migrations/0001_start.sql") }];
+const MIGRATIONS: &[store::Migration] = &[
+    store::Migration { room: "server", number: 1, name: "app logs", sql: include_str!("migrations/0001_start.sql") },
+    store::Migration { room: "watch", number: 1, name: "watch", sql: include_str!("migrations/0020_watch.sql") },
+];
 
 /// This machine's name; nodes of one database need different ones.
 fn node_name() -> String {

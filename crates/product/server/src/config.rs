@@ -2,8 +2,11 @@
 
 mod addresses;
 mod edges;
+mod notify;
 mod root;
 
+pub use notify::Notify;
+pub(crate) use notify::{Hook, Smtp, Wrapping};
 pub use root::Root;
 
 use addresses::{Addresses, own_addresses};
@@ -37,6 +40,11 @@ const KEYS: &[&str] = &[
     "sign_in.forget_passkeys",
     "sign_in.oidc",
     "metrics.token",
+    "notify.smtp",
+    "notify.smtp_password",
+    "notify.from",
+    "notify.webhook",
+    "notify.webhook_secret",
 ];
 
 /// Configuration without mistakes.
@@ -62,6 +70,8 @@ pub struct Config {
     pub redirect: Option<SocketAddr>,
     /// What whoever collects metrics from elsewhere shows as a bearer token: its hash.
     pub metrics: Option<seal::TokenHash>,
+    /// How people are told of what they should know.
+    pub notify: Notify,
 }
 
 /// Whether one-time links may be made.
@@ -181,6 +191,7 @@ impl Config {
         let tls = edges::tls(&mut reader, folder, addresses.scheme);
         let redirect = edges::redirect(&mut reader, addresses.scheme, listen);
         let metrics = edges::metrics(&mut reader, folder);
+        let notify = notify::notify(&mut reader, folder, &addresses.public_url);
         if !reader.problems.is_empty() {
             return Err(reader.problems);
         }
@@ -201,6 +212,7 @@ impl Config {
             tls,
             redirect,
             metrics,
+            notify,
         })
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Opens nothing for writing and changes nothing. Each line says what is wrong and how to mend it.
 
+mod ways;
+
 use crate::{
     Config, Overrides, Root,
     assembly::ROOMS,
@@ -78,6 +80,7 @@ pub async fn examine(data: &Path, config: Option<&Path>, overrides: &Overrides, 
     };
     found.push(Examined::well("configuration", "it can be used"));
     found.push(sites(&config));
+    found.push(ways::ways(&config).await);
     found.extend((port == Port::Silent).then(|| free_port(config.listen)));
     let database = settings::database(data, &config);
     match store::inspect(&database, &ROOMS).await {

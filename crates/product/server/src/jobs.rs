@@ -1,4 +1,4 @@
-//! The system's own jobs: expiry, roles that end, retention, old log lines, releases of another engine, and the scheduled
+//! The system's own jobs: expiry, roles that end, retention, notices and warnings, old log lines, releases of another engine, and the scheduled
 //! jobs of apps. Each acts as a named system
 //! caller through the same permits as anyone; each runs on the one node that holds its lease.
 
@@ -17,6 +17,8 @@ use tokio::task::JoinSet;
 const APP_JOBS_EVERY: Duration = Duration::from_secs(1);
 const EXPIRY_EVERY: Duration = Duration::from_secs(5);
 const RETENTION_EVERY: Duration = Duration::from_secs(60);
+const NOTICES_EVERY: Duration = Duration::from_secs(1);
+const WARNINGS_EVERY: Duration = Duration::from_secs(5);
 const LOGS_EVERY: Duration = Duration::from_secs(3_600);
 /// At start, above all; after that for a release that came back with an older copy of the data.
 const REBUILD_EVERY: Duration = Duration::from_secs(3_600);
@@ -36,12 +38,23 @@ enum Job {
     Expiry,
     Roles,
     Retention,
+    Notices,
+    Warnings,
     Logs,
     Rebuild,
 }
 
 impl Job {
-    const ALL: [Self; 6] = [Self::AppJobs, Self::Expiry, Self::Roles, Self::Retention, Self::Logs, Self::Rebuild];
+    const ALL: [Self; 8] = [
+        Self::AppJobs,
+        Self::Expiry,
+        Self::Roles,
+        Self::Retention,
+        Self::Notices,
+        Self::Warnings,
+        Self::Logs,
+        Self::Rebuild,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -49,6 +62,8 @@ impl Job {
             Self::Expiry => "expiry",
             Self::Roles => "roles",
             Self::Retention => "retention",
+            Self::Notices => "notices",
+            Self::Warnings => "warnings",
             Self::Logs => "app-logs",
             Self::Rebuild => "rebuild",
         }
@@ -59,6 +74,8 @@ impl Job {
             Self::AppJobs => APP_JOBS_EVERY,
             Self::Expiry | Self::Roles => EXPIRY_EVERY,
             Self::Retention => RETENTION_EVERY,
+            Self::Notices => NOTICES_EVERY,
+            Self::Warnings => WARNINGS_EVERY,
             Self::Logs => LOGS_EVERY,
             Self::Rebuild => REBUILD_EVERY,
         }
@@ -92,6 +109,8 @@ async fn run(server: Weak<Bailiwick>, app_jobs: Arc<AppJobs>, job: Job) {
             Job::Expiry => server.catalog.expire_due(&caller).await.map(drop).map_err(|error| Problem::from(&error)),
             Job::Roles => server.identity.lapse_due(&caller).await.map(drop).map_err(|error| Problem::from(&error)),
             Job::Retention => server.data.purge_due(&caller).await.map(drop).map_err(|error| Problem::from(&error)),
+            Job::Notices => server.tell().await,
+            Job::Warnings => server.warn_due(&caller).await.map(drop),
             Job::Logs => server.prune().await,
             Job::Rebuild => {
                 server.catalog.rebuild(&caller, &server.sandbox).await.map(drop).map_err(|error| Problem::from(&error))
@@ -107,6 +126,7 @@ impl Bailiwick {
     /// Rows that nobody asks for any more.
     async fn prune(&self) -> Result<(), Problem> {
         self.app_log.prune().await.map(drop).map_err(|error| error.problem())?;
+        self.prune_notices().await?;
         self.identity.prune_seen().await.map_err(|error| Problem::from(&error))
     }
 }

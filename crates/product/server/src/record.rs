@@ -2,7 +2,10 @@
 
 use ledger::{ReadLog, ReadTiles, SourceError, StoredEntry, TileId};
 use model::TenantId;
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 use store::{Event, Store};
 use tokio::runtime::Handle;
 
@@ -11,11 +14,18 @@ pub(crate) struct Record {
     store: Arc<Store>,
     tenant: TenantId,
     runtime: Handle,
+    /// How many entries were read.
+    count: Arc<AtomicU64>,
 }
 
 impl Record {
     pub(crate) fn new(store: Arc<Store>, tenant: TenantId) -> Self {
-        Self { store, tenant, runtime: Handle::current() }
+        Self { store, tenant, runtime: Handle::current(), count: Arc::default() }
+    }
+
+    /// Counts the entries that are read, for whoever watches.
+    pub(crate) fn counted(self, count: Arc<AtomicU64>) -> Self {
+        Self { count, ..self }
     }
 }
 
@@ -38,6 +48,7 @@ impl ReadLog for Record {
                 break;
             }
             from += page.len() as u64;
+            self.count.fetch_add(page.len() as u64, Ordering::Relaxed);
             entries.extend(page.into_iter().map(entry));
         }
         Ok(entries)

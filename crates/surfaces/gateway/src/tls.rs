@@ -96,6 +96,12 @@ impl Certificates {
         Ok(Reloaded::Yes)
     }
 
+    /// The certificate that is served now, as DER: for whoever warns before it ends.
+    #[must_use]
+    pub fn leaf(&self) -> Option<CertificateDer<'static>> {
+        self.current.load().cert.first().cloned()
+    }
+
     /// Looks at the files until it is dropped.
     pub async fn follow(&self) {
         let mut every = tokio::time::interval(LOOK_EVERY);

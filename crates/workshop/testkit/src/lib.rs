@@ -40,5 +40,5 @@ pub use postgres::{Postgres, dump};
 pub use process::Process;
 pub use provider::{Provider, Signed};
 pub use rounds::{Dice, rounds};
-pub use town::{Disk, Engine, Town, bundle, root_key, root_key_file, template};
+pub use town::{Disk, Engine, Town, bundle, damage_events, root_key, root_key_file, template};
 pub use upstream::{Arrived, Upstream};

@@ -33,3 +33,7 @@ pub(crate) fn copy(table: &str, columns: &[&str], values: &[String]) -> String {
 pub(crate) fn insert(table: &str, columns: &[&str], values: &[String]) -> String {
     format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), values.join(", "))
 }
+
+/// SQLite: every stored event says something else.
+pub(crate) const DAMAGE_EVENTS: &str =
+    "UPDATE events SET body = CAST(replace(CAST(body AS TEXT), '\"id\"', '\"di\"') AS BLOB) WHERE body IS NOT NULL";

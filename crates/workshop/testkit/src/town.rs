@@ -172,7 +172,7 @@ impl Town {
             running.stop().await;
         });
         let data = place.data();
-        let machine = Machine::of(&data, port, audience);
+        let machine = Machine::of(&data, port, audience).by(Arc::clone(&place.clock));
         let (stop, serving) = (Some(stop), Some(serving));
         Self { data, cable: None, machine, server, stop, serving, place: Some(place), runtime: Some(runtime) }
     }
@@ -298,6 +298,12 @@ pub fn root_key_file() -> PathBuf {
 #[must_use]
 pub fn root_key() -> seal::RootKey {
     seal::RootKey::load_file(&kept().join("root.key")).unwrap()
+}
+
+/// Changes the bytes of every event that a stopped server has stored in SQLite.
+pub fn damage_events(database: &Path) {
+    let changed = rusqlite::Connection::open(database).unwrap().execute(crate::sql::DAMAGE_EVENTS, []).unwrap();
+    assert!(changed > 0, "there were no events");
 }
 
 /// A sample app of the templates, filled in for `name`.

@@ -153,6 +153,7 @@ async fn every_page_on_every_screen() {
         ("person", at(&format!("/people/{}", scene.person))),
         ("secrets", at("/secrets")),
         ("secret", at("/secrets/people-ops/slack-bot")),
+        ("notices", at("/notices")),
         ("policy", at("/policy")),
         ("record", at("/record")),
         ("record-search", at("/record?outcome=denied&secret=x%2Fy")),

@@ -33,7 +33,7 @@ async fn each_role_finds_its_pages() {
     ];
     let request = format!("/requests/{request}");
     #[rustfmt::skip]
-    let table: [(&str, [u16; 7]); 13] = [
+    let table: [(&str, [u16; 7]); 14] = [
         //                        stranger user builder elsewhere reviewer operator auditor
         ("/",                     [401, 200, 200, 200, 200, 200, 200]),
         ("/apps",                 [401, 200, 200, 200, 200, 200, 200]),
@@ -45,6 +45,7 @@ async fn each_role_finds_its_pages() {
         ("/people",               [401, 403, 403, 403, 200, 200, 200]),
         ("/secrets",              [401, 403, 200, 200, 200, 200, 200]),
         ("/record",               [401, 403, 403, 403, 403, 200, 200]),
+        ("/notices",              [401, 403, 403, 403, 403, 200, 200]),
         ("/policy",               [401, 200, 200, 200, 200, 200, 200]),
         ("/new",                  [401, 403, 200, 200, 403, 403, 403]),
         ("/nothing",              [404, 404, 404, 404, 404, 404, 404]),

@@ -38,6 +38,8 @@ enum Task {
     Long,
     /// Check the rules of the house that no compiler knows
     Tidy,
+    /// Write the catalogue of messages anew
+    Messages,
     /// Build for release and measure
     Bench {
         /// Handed to the benchmarks
@@ -65,6 +67,7 @@ fn run(root: &Path, task: Task) -> Result<ExitCode> {
         Task::Test { packages, filter } => test::run(root, &packages, &filter),
         Task::Long => long::run(root),
         Task::Tidy => tidy::run(root),
+        Task::Messages => tidy::write_messages(root).map(|()| ExitCode::SUCCESS),
         Task::Bench { arguments } => bench::run(root, &arguments),
         Task::Engine => engine::run(root).map(|()| ExitCode::SUCCESS),
     }

@@ -8,6 +8,8 @@ pub const UPSERT_NOTE: &str = "INSERT INTO notes (id, body, n, raw) VALUES ($1, 
 /// Parameters that first appear out of order, and twice.
 pub const OUT_OF_ORDER: &str = "SELECT CAST($3 AS TEXT), CAST($1 AS TEXT), CAST($2 AS BIGINT), CAST($1 AS TEXT)";
 pub const NOTE: &str = "SELECT id, body, n, raw FROM notes WHERE id = $1";
+pub const NOTICES: &str =
+    "SELECT event, kind, action, resource, detail, spread_at FROM notices ORDER BY at, event, kind";
 pub const COUNT_NOTES: &str = "SELECT COUNT(*) FROM notes";
 pub const NOTES_ABOVE: &str =
     "WITH big AS (SELECT id, n FROM notes WHERE n > $1) SELECT id FROM big ORDER BY n LIMIT CAST($2 AS BIGINT)";

@@ -13,6 +13,7 @@ pub(crate) mod doctor;
 pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod new;
+pub(crate) mod notices;
 pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod recover;
@@ -81,6 +82,7 @@ pub(crate) async fn run(command: Command, invocation: &Invocation) -> Result<Exi
         Command::People(command) => people::run(command, invocation).await,
         Command::Token(args) => token::run(args, invocation).await,
         Command::Audit(command) => audit::run(command, invocation).await,
+        Command::Notices(command) => notices::run(command, invocation).await,
         Command::Policy(command) => policy::run(command, invocation).await,
         Command::Scan(args) => scan::run(args, invocation).await,
         Command::Backup(command) => backup::run(command, invocation).await,

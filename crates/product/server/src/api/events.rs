@@ -1,4 +1,4 @@
-//! The record: search, one event, its proof, and the export. Names and addresses are filled in from the directory.
+//! The record: search, one event and its proof. Names and addresses are filled in from the directory.
 
 use crate::{
     Bailiwick,
@@ -7,25 +7,17 @@ use crate::{
     who::Asked,
 };
 use authority::{Act, Rule, Target, rules};
-use axum::{
-    body::Body,
-    extract::{Path, State},
-    http::header,
-    response::IntoResponse,
-};
+use axum::extract::{Path, State};
 use bytes::Bytes;
-use ledger::{EventProof, write_export};
+use ledger::EventProof;
 use model::{AppId, EventId, PersonId, Problem, ProblemKind, TenantId, Timestamp, TraceId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{io::Write, sync::Arc};
 use store::{Event, EventFilter, Outcome};
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use utoipa::IntoParams;
 
-/// Pieces of an export that may wait for a slow reader.
-const EXPORT_PIECES: usize = 16;
 const PIECE_BYTES: usize = 64 << 10;
 
 /// Read the record.
@@ -39,19 +31,6 @@ impl Act for ReadAudit {
     const RULE: &'static Rule = &rules::AUDIT_READ;
     fn target(&self) -> Target {
         Target::new(self.tenant.clone(), self.resource.clone())
-    }
-}
-
-/// Export the record.
-#[derive(Debug, Clone)]
-struct ExportAudit {
-    tenant: TenantId,
-}
-
-impl Act for ExportAudit {
-    const RULE: &'static Rule = &rules::AUDIT_EXPORT;
-    fn target(&self) -> Target {
-        Target::new(self.tenant.clone(), "audit/export")
     }
 }
 
@@ -154,7 +133,7 @@ impl Bailiwick {
     }
 
     /// `person:ID` and `app:ID/ENV` by their names, where they are known.
-    fn named(&self, actor: &str) -> Option<String> {
+    pub(crate) fn named(&self, actor: &str) -> Option<String> {
         match actor.split_once(':')? {
             ("person", id) => Some(self.identity.person(&PersonId::new(id))?.email.clone()),
             ("app", place) => {
@@ -266,35 +245,4 @@ impl Write for Pieces {
         let piece = Bytes::from(std::mem::take(&mut self.held));
         self.to.blocking_send(Ok(piece)).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
     }
-}
-
-/// The whole record, in one file that verifies without this server
-#[utoipa::path(get, path = "/api/v1/export", responses((status = 200, description = "the export", body = Vec<u8>)))]
-pub(crate) async fn export(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
-    let say = |error: store::StoreError| Refusal(error.problem());
-    let act = ExportAudit { tenant: server.tenant.clone() };
-    let permit = server.allowed(&asked, act).await?;
-    server.store.flush_access().await.map_err(say)?;
-    server.store.record(permit, Outcome::Allowed, Value::Null).await.map_err(say)?;
-    server.store.sequence_now().await.map_err(say)?;
-    let head = server.store.checkpoint(&server.tenant).await.map_err(say)?;
-    let head = head.ok_or_else(|| Refusal(Problem::internal()))?;
-    let key = server.store.log_verifier(&server.tenant).map_err(say)?;
-    let record = Record::new(Arc::clone(&server.store), server.tenant.clone());
-    let (to, pieces) = mpsc::channel(EXPORT_PIECES);
-    tokio::task::spawn_blocking(move || {
-        let mut out = Pieces { to: to.clone(), held: Vec::new() };
-        let written = write_export(&mut out, &key, &head, &record).map_err(std::io::Error::other);
-        if let Err(error) = written.and_then(|()| out.flush()) {
-            tracing::error!(error = &error as &dyn std::error::Error, "an export broke off");
-            // The reader must see that it is not whole.
-            drop(to.blocking_send(Err(error)));
-        }
-    });
-    let body = Body::from_stream(ReceiverStream::new(pieces));
-    let headers = [
-        (header::CONTENT_TYPE, "application/octet-stream"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"record.txt\""),
-    ];
-    Ok((headers, body).into_response())
 }

@@ -4,9 +4,12 @@ mod apps;
 mod backups;
 mod deploy;
 mod events;
+mod export;
 mod health;
+mod notices;
 mod people;
 mod policy;
+mod queries;
 mod requests;
 mod roles;
 mod secrets;
@@ -15,6 +18,7 @@ mod whoami;
 
 pub(crate) use apps::Why;
 pub(crate) use events::{Found, Which as WhichEvents};
+pub(crate) use export::{Exports, Progress, Stage};
 pub(crate) use secrets::NewValue;
 pub(crate) use whoami::{ReadPolicy, login_over, sign_in_first};
 
@@ -63,7 +67,12 @@ pub(crate) fn router() -> (Router<Arc<Bailiwick>>, utoipa::openapi::OpenApi) {
         .routes(routes!(events::list))
         .routes(routes!(events::show))
         .routes(routes!(events::proof))
-        .routes(routes!(events::export))
+        .routes(routes!(export::export))
+        .routes(routes!(queries::list, queries::save))
+        .routes(routes!(queries::forget))
+        .routes(routes!(notices::list))
+        .routes(routes!(notices::test))
+        .routes(routes!(notices::ack))
         .routes(routes!(crate::recover::recover))
         .routes(routes!(tiles::checkpoint))
         .routes(routes!(tiles::key))

@@ -7,6 +7,7 @@ mod done;
 mod gallery;
 mod mine;
 mod new;
+mod notices;
 mod parts;
 mod people;
 mod policy;
@@ -66,7 +67,14 @@ pub(crate) fn router() -> Router<Arc<Bailiwick>> {
         .route("/secrets/{team}/{name}/rotate", post(secrets::rotate))
         .route("/secrets/{team}/{name}/revoke", post(secrets::revoke))
         .route("/policy", get(policy::show))
+        .route("/notices", get(notices::list))
+        .route("/notices/test", post(notices::test))
+        .route("/notices/{event}", get(notices::show).post(notices::take_on))
         .route("/record", get(record::search))
+        .route("/record/queries", post(record::save))
+        .route("/record/queries/{id}/forget", post(record::forget))
+        .route("/record/export", post(record::begin))
+        .route("/record/export/{id}", get(record::progress))
         .route("/record/{id}", get(record::show))
         .fallback(nothing)
 }

@@ -1,7 +1,15 @@
-//! The record: what was done, by whom, on what. Search, one event with its proof, the export.
+//! The record: what was done, by whom, on what. Search, and searches that are kept.
+
+mod event;
+mod export;
+mod kept;
+
+pub(super) use event::show;
+pub(super) use export::{begin, progress};
+pub(super) use kept::{forget, save};
 
 use super::{
-    parts::{Choice, Moment, Pager, Said, Tab, choices, query, quoted},
+    parts::{Choice, Moment, Pager, Tab, choices, query, quoted},
     shell::{Here, Read, Shell, Visit},
 };
 use crate::{
@@ -11,17 +19,13 @@ use crate::{
 };
 use askama::Template;
 use authority::{ACTS, Rule};
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
+use kept::Kept;
 use model::{Problem, ProblemKind, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
-/// The check that `docs/auditors.md` gives, for whoever has Python and nothing else.
-const PROVE: &str = include_str!("../../templates/prove.py");
 const PAGE: u32 = 50;
 const OUTCOMES: [(&str, &str); 4] =
     [("", "any outcome"), ("allowed", "allowed"), ("denied", "denied"), ("failed", "failed")];
@@ -60,6 +64,9 @@ struct Record {
     acts: Vec<Choice>,
     outcomes: Vec<Choice>,
     saved: Vec<Tab>,
+    kept: Vec<Kept>,
+    /// What this page searches by, to be kept.
+    fields: Vec<(&'static str, String)>,
     filtered: bool,
     lines: Vec<Line>,
     pager: Pager,
@@ -84,6 +91,7 @@ pub(super) async fn search(State(server): State<Arc<Bailiwick>>, Read(which): Re
     let next = next.map(|next| which.href(&[("after", &next.to_string())]));
     let before = (!which.after.is_empty()).then(|| which.href(&[("after", "")]));
     let href = which.href(&[("after", "")]);
+    let kept = server.queries(&visit.asked).await?.into_iter().map(|query| Kept::new(query, &href)).collect();
     let page = Record {
         shell: visit.viewer.shell(Here::Record),
         more: [&which.secret, &which.resource, &which.trace, &which.since, &which.until]
@@ -92,6 +100,8 @@ pub(super) async fn search(State(server): State<Arc<Bailiwick>>, Read(which): Re
         acts: acts(&which.action),
         outcomes: choices(&OUTCOMES, &which.outcome),
         saved: saved(&which, now),
+        kept,
+        fields: which.fields().into_iter().filter(|(_, value)| !value.is_empty()).collect(),
         filtered: !href.ends_with('?'),
         lines: events.iter().map(|event| line(event, now)).collect(),
         pager: Pager { range: String::new(), before, next },
@@ -119,9 +129,10 @@ impl Which {
         })
     }
 
-    fn href(&self, more: &[(&str, &str)]) -> String {
-        let mine = [
-            ("person", self.person.as_str()),
+    /// What it asks for, in the order of an address.
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        let fields = [
+            ("person", &self.person),
             ("app", &self.app),
             ("action", &self.action),
             ("outcome", &self.outcome),
@@ -130,9 +141,14 @@ impl Which {
             ("trace", &self.trace),
             ("since", &self.since),
             ("until", &self.until),
-            ("after", &self.after),
         ];
-        let kept = mine.into_iter().filter(|(key, _)| more.iter().all(|(other, _)| other != key));
+        fields.into_iter().map(|(name, value)| (name, value.trim().to_owned())).collect()
+    }
+
+    fn href(&self, more: &[(&str, &str)]) -> String {
+        let mine = self.fields();
+        let mine = mine.iter().map(|(key, value)| (*key, value.as_str())).chain([("after", self.after.as_str())]);
+        let kept = mine.filter(|(key, _)| more.iter().all(|(other, _)| other != key));
         let pairs: Vec<(&str, &str)> = kept.chain(more.iter().copied()).collect();
         format!("/record?{}", query(&pairs))
     }
@@ -209,6 +225,7 @@ fn command(which: &Which) -> String {
         ("--app", &which.app),
         ("--action", &which.action),
         ("--outcome", &which.outcome),
+        ("--secret", &which.secret),
         ("--trace", &which.trace),
         ("--since", &which.since),
         ("--until", &which.until),
@@ -218,94 +235,4 @@ fn command(which: &Which) -> String {
         }
     }
     command
-}
-
-#[derive(Template)]
-#[template(path = "event.html")]
-struct EventPage {
-    shell: Shell,
-    title: Said,
-    outcome: String,
-    lead: String,
-    exception: bool,
-    at: Moment,
-    facts: Vec<(&'static str, String)>,
-    links: Vec<Tab>,
-    id: String,
-    trace: String,
-    detail: String,
-    proof: Option<Proof>,
-    command: String,
-}
-
-/// That the log holds exactly these bytes.
-struct Proof {
-    index: u64,
-    size: String,
-    hashes: usize,
-    leaf: String,
-    body: String,
-    checkpoint: String,
-    key: String,
-}
-
-/// One event, and its proof.
-pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, visit: Visit) -> Page {
-    let now = server.clock.now();
-    let event = server.read_event(&visit.asked, &id).await?;
-    let proof = server.prove(&visit.asked, &id).await?;
-    let action = text(&event, "action").to_owned();
-    let from = event.get("from");
-    let origin =
-        |field: &str| from.and_then(|from| from.get(field)).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let facts = [
-        ("Who", who(&event)),
-        ("On", text(&event, "resource").to_owned()),
-        ("Why", text(&event, "why").to_owned()),
-        ("Environment", text(&event, "env").to_owned()),
-        ("From", origin("ip")),
-        ("Device", origin("device")),
-        ("Durability", text(&event, "durability").to_owned()),
-    ];
-    let mut links = Vec::new();
-    for (field, label) in [
-        ("app", "Everything of this app"),
-        ("user", "Everything of this person"),
-        ("trace_id", "Everything of this request"),
-    ] {
-        let key = match field {
-            "user" => "person",
-            "trace_id" => "trace",
-            other => other,
-        };
-        let value = text(&event, field);
-        if !value.is_empty() {
-            links.push(Tab::new(format!("/record?{}", query(&[(key, value)])), label, false));
-        }
-    }
-    let detail = event.get("detail").filter(|detail| !detail.is_null());
-    let page = EventPage {
-        shell: visit.viewer.shell(Here::Record),
-        title: Said::sentence(if says(&action).is_empty() { &action } else { says(&action) }),
-        outcome: text(&event, "outcome").to_owned(),
-        lead: format!("{action}, by {}", who(&event)),
-        exception: event.get("exception").is_some_and(|exception| !exception.is_null()),
-        at: when(&event, now),
-        facts: facts.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
-        links,
-        trace: text(&event, "trace_id").to_owned(),
-        detail: detail.and_then(|detail| serde_json::to_string_pretty(detail).ok()).unwrap_or_default(),
-        proof: Some(Proof {
-            index: proof.index,
-            size: proof.checkpoint.lines().nth(1).unwrap_or_default().to_owned(),
-            hashes: proof.hashes.len(),
-            leaf: proof.leaf.to_string(),
-            body: proof.body.clone().unwrap_or_default(),
-            checkpoint: proof.checkpoint.clone(),
-            key: proof.key.to_string(),
-        }),
-        command: format!("bailiwick audit show {id}"),
-        id,
-    };
-    Ok(html(StatusCode::OK, &page))
 }

@@ -67,6 +67,7 @@ pub(crate) enum Here {
     Secrets,
     People,
     Record,
+    Notices,
     Policy,
     Elsewhere,
 }
@@ -85,7 +86,7 @@ pub(crate) struct Shell {
 }
 
 /// Who finds what in the navigation: anyone who may do the act.
-const PLACES: [(Here, &str, &str, &Rule); 8] = [
+const PLACES: [(Here, &str, &str, &Rule); 9] = [
     (Here::Mine, "/", "My apps", &rules::APP_LIST),
     (Here::Apps, "/apps", "All apps", &rules::APP_SEE),
     (Here::Requests, "/requests", "Requests", &rules::REQUEST_LIST),
@@ -93,6 +94,7 @@ const PLACES: [(Here, &str, &str, &Rule); 8] = [
     (Here::Secrets, "/secrets", "Secrets", &rules::SECRET_LIST),
     (Here::People, "/people", "People", &rules::PERSON_LIST),
     (Here::Record, "/record", "Record", &rules::AUDIT_READ),
+    (Here::Notices, "/notices", "Notices", &rules::NOTICE_LIST),
     (Here::Policy, "/policy", "Policy", &rules::POLICY_READ),
 ];
 

@@ -40,12 +40,14 @@ const KEPT: &[Kept] = &[
         why: "only `store` reaches a database: a permit opens each transaction",
     },
     Kept { library: "hickory-resolver", by: &["broker"], why: "names are resolved once, by what judges the addresses" },
-    // `server` reaches the sign-in provider with it (`sign_in/reach.rs`), and nothing else.
+    // `server` reaches the sign-in provider (`sign_in/reach.rs`) and the operator's webhook (`notices/channels/`) with it,
+    // and nothing else.
     Kept {
         library: "reqwest",
         by: &["bailiwick", "server", "testkit"],
         why: "what leaves the server leaves through `broker`",
     },
+    Kept { library: "lettre", by: &["server"], why: "people are told by notices alone (`server/src/notices/`)" },
 ];
 
 pub(super) fn check(_root: &Path, files: &[File], complaints: &mut Vec<Complaint>) -> Result<()> {

@@ -17,7 +17,36 @@ pub(super) struct Literal<'text> {
     pub(super) text: &'text str,
 }
 
+/// A piece of a source, for whoever reads it as tokens.
+pub(super) enum Piece<'text> {
+    /// One character of code; a blank for a comment.
+    Code(char),
+    /// A string literal, without its quotes.
+    Text(&'text str),
+}
+
 impl<'text> Lexed<'text> {
+    /// Every piece with its line, 1-based.
+    pub(super) fn pieces(source: &'text str) -> Vec<(usize, Piece<'text>)> {
+        let (mut pieces, mut rest, mut line, mut before) = (Vec::new(), source, 1, None);
+        while let Some(next) = rest.chars().next() {
+            let (length, piece) = match token(rest, before) {
+                Token::Code => (next.len_utf8(), Piece::Code(next)),
+                Token::Blank(length) => (length, Piece::Code(' ')),
+                Token::Text { length, text } => (length, Piece::Text(text)),
+            };
+            before = match piece {
+                Piece::Code(character) => Some(character),
+                Piece::Text(_) => Some(' '),
+            };
+            pieces.push((line, piece));
+            let (whole, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
+            line += whole.matches('\n').count();
+            rest = after;
+        }
+        pieces
+    }
+
     pub(super) fn new(source: &'text str) -> Self {
         let mut lexed = Self { code: String::with_capacity(source.len()), literals: Vec::new() };
         let mut rest = source;

@@ -8,7 +8,10 @@ mod left;
 mod lexed;
 mod links;
 mod manifests;
+mod messages;
 mod queries;
+
+pub(crate) use messages::write as write_messages;
 
 use crate::screen;
 use crate::step::Verdict;
@@ -82,7 +85,8 @@ impl File {
 
 type Rule = fn(&Path, &[File], &mut Vec<Complaint>) -> Result<()>;
 
-const RULES: &[Rule] = &[files::check, queries::check, floors::check, kept::check, links::check, left::check];
+const RULES: &[Rule] =
+    &[files::check, queries::check, floors::check, kept::check, links::check, left::check, messages::check];
 
 /// The command.
 pub(crate) fn run(root: &Path) -> Result<ExitCode> {
@@ -103,10 +107,16 @@ pub(crate) fn check(root: &Path) -> Result<Verdict> {
     Ok(if errors.is_empty() { Verdict::Passed } else { Verdict::Failed(errors) })
 }
 
-fn complaints(root: &Path) -> Result<Vec<Complaint>> {
+/// Every file that is read, by its path.
+fn gathered(root: &Path) -> Result<Vec<File>> {
     let mut files = Vec::new();
     gather(root, root, &mut files)?;
     files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+fn complaints(root: &Path) -> Result<Vec<Complaint>> {
+    let files = gathered(root)?;
     let mut complaints = Vec::new();
     for rule in RULES {
         rule(root, &files, &mut complaints)?;

@@ -2,6 +2,7 @@
 
 use super::{
     Against,
+    far::Far,
     live::{download, unwritable},
     verify_file,
 };
@@ -29,7 +30,8 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
     let client = invocation.client()?;
     let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = NamedTempFile::new_in(folder).map_err(|_| unwritable(&args.out))?;
-    let bytes = invocation.during("exporting", download(&client, file.as_file_mut())).await?;
+    let far = Far::default();
+    let bytes = invocation.watching(|| far.words("exporting"), download(&client, file.as_file_mut(), &far)).await?;
     file.as_file().sync_all().map_err(|_| unwritable(&args.out))?;
     let against = Against::new(args.key, None, invocation)?;
     let verdict = invocation.during("verifying", verify_file(file.path().to_owned(), against)).await?;

@@ -1,7 +1,9 @@
 //! `audit list`: events, newest first.
 
+use super::queries::filter_of;
 use crate::{commands::LIST_DEFAULT, exit::Exit, invocation::Invocation, views::events::EventsView};
 use model::Problem;
+use serde_json::{Map, Value, json};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -14,6 +16,9 @@ pub(crate) struct Args {
     /// Of this kind, such as `app.revoke`
     #[arg(long)]
     action: Option<String>,
+    /// On this secret, in any environment
+    #[arg(long, value_name = "TEAM/NAME")]
+    secret: Option<String>,
     /// Of one request, wherever it went
     #[arg(long, value_name = "TRACE_ID")]
     trace: Option<String>,
@@ -26,6 +31,15 @@ pub(crate) struct Args {
     /// How it ended
     #[arg(long, value_parser = ["allowed", "denied", "failed"])]
     outcome: Option<String>,
+    /// What a kept search asks for; what else is given goes before it
+    #[arg(long, value_name = "NAME")]
+    kept: Option<String>,
+    /// Keep this search under a name
+    #[arg(long, value_name = "NAME")]
+    keep: Option<String>,
+    /// Keep it for everyone who reads the record
+    #[arg(long, requires = "keep")]
+    shared: bool,
     #[arg(long, value_name = "N", default_value_t = LIST_DEFAULT)]
     limit: u32,
     /// Where an earlier list ended
@@ -33,19 +47,39 @@ pub(crate) struct Args {
     after: Option<String>,
 }
 
+impl Args {
+    /// What is asked for, by the names of the parameters.
+    fn filter(&self) -> Map<String, Value> {
+        let fields = [
+            ("app", self.app.clone()),
+            ("person", self.person.clone()),
+            ("action", self.action.clone()),
+            ("secret", self.secret.clone()),
+            ("trace", self.trace.clone()),
+            ("since", self.since.map(|at| at.to_string())),
+            ("until", self.until.map(|at| at.to_string())),
+            ("outcome", self.outcome.clone()),
+        ];
+        fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::String(value?)))).collect()
+    }
+}
+
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
     let client = invocation.client()?;
-    let route = client
-        .api(&["events"])?
-        .query("app", args.app)
-        .query("person", args.person)
-        .query("action", args.action)
-        .query("trace", args.trace)
-        .query("since", args.since)
-        .query("until", args.until)
-        .query("outcome", args.outcome)
-        .query("limit", Some(args.limit))
-        .query("after", args.after);
+    let mut filter = match &args.kept {
+        Some(name) => filter_of(&client, name).await?,
+        None => Map::new(),
+    };
+    filter.extend(args.filter());
+    if let Some(name) = &args.keep {
+        let body = json!({ "name": name, "shared": args.shared, "filter": filter });
+        client.post(client.api(&["queries"])?, body).await?;
+    }
+    let mut route = client.api(&["events"])?;
+    for (name, value) in &filter {
+        route = route.query(name, value.as_str());
+    }
+    let route = route.query("limit", Some(args.limit)).query("after", args.after);
     let document = invocation.during("asking", client.get(route)).await?;
     invocation.output.show::<EventsView>(&document)?;
     Ok(Exit::Done)

@@ -3,7 +3,7 @@
 //! Refuses a record that is shorter than what was seen before, and one that differs from the checkpoint that the server
 //! publishes to everyone else.
 
-use super::{Against, failed, verify_file};
+use super::{Against, failed, far::Far, verify_file};
 use crate::client::Client;
 use ledger::{Checked, Checkpoint, SignedCheckpoint, Verdict, VerifierKey};
 use model::{Problem, ProblemKind};
@@ -14,12 +14,12 @@ const CHECKPOINT_WITHIN: Duration = Duration::from_secs(10);
 /// A server that has just begun signs its first head within a second.
 const FIRST_HEAD: (u32, Duration) = (8, Duration::from_millis(250));
 
-pub(super) async fn verify(client: &Client, against: Against) -> Result<Verdict, Problem> {
+pub(super) async fn verify(client: &Client, against: Against, far: &Far) -> Result<Verdict, Problem> {
     client.credential()?;
     // Taken first, so that the export, which only grows, must hold at least as much.
     let published = published(client).await?;
     let mut file = NamedTempFile::new().map_err(|_| unwritable(Path::new("the temporary folder")))?;
-    download(client, file.as_file_mut()).await?;
+    download(client, file.as_file_mut(), far).await?;
     let mut verdict = verify_file(file.path().to_owned(), against.clone()).await?;
     if verdict.ok {
         compare(&mut verdict, &published, file.path(), &against).await?;
@@ -29,8 +29,8 @@ pub(super) async fn verify(client: &Client, against: Against) -> Result<Verdict,
 }
 
 /// Fetches the export; how many bytes.
-pub(super) async fn download(client: &Client, file: &mut std::fs::File) -> Result<u64, Problem> {
-    client.download(client.api(&["export"])?, file).await
+pub(super) async fn download(client: &Client, file: &mut std::fs::File, far: &Far) -> Result<u64, Problem> {
+    client.download_seen(client.api(&["export"])?, file, &|piece| far.seen(piece)).await
 }
 
 async fn published(client: &Client) -> Result<String, Problem> {

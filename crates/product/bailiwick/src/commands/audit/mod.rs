@@ -1,9 +1,11 @@
 //! `audit`: the record, read, verified, proved and exported. Verification happens here, not at the server.
 
 mod export;
+mod far;
 mod list;
 mod live;
 mod prove;
+mod queries;
 mod show;
 mod verify;
 
@@ -23,6 +25,8 @@ const CHECKPOINT_MAX_BYTES: u64 = 64 << 10;
 pub(crate) enum AuditCommand {
     /// List events, newest first
     List(list::Args),
+    /// List the searches that are kept under a name
+    Queries,
     /// Show one event
     Show(show::Args),
     /// Verify the server's record, or an export with no server at all
@@ -36,6 +40,7 @@ pub(crate) enum AuditCommand {
 pub(crate) async fn run(command: AuditCommand, invocation: &Invocation) -> Result<Exit, Problem> {
     match command {
         AuditCommand::List(args) => list::run(args, invocation).await,
+        AuditCommand::Queries => queries::run(invocation).await,
         AuditCommand::Show(args) => show::run(args, invocation).await,
         AuditCommand::Verify(args) => verify::run(args, invocation).await,
         AuditCommand::Prove(args) => prove::run(args, invocation).await,
@@ -48,7 +53,7 @@ pub(crate) async fn run(command: AuditCommand, invocation: &Invocation) -> Resul
 /// # Errors
 /// When it cannot be fetched.
 pub(crate) async fn verify_live(client: &crate::client::Client, invocation: &Invocation) -> Result<Verdict, Problem> {
-    live::verify(client, Against::new(None, None, invocation)?).await
+    live::verify(client, Against::new(None, None, invocation)?, &far::Far::default()).await
 }
 
 /// What a log is held against besides itself.

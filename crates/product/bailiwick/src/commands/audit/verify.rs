@@ -1,6 +1,6 @@
 //! `audit verify`: whether the record is what it claims to be. Always prints its document.
 
-use super::{Against, live, verify_file};
+use super::{Against, far::Far, live, verify_file};
 use crate::{exit::Exit, invocation::Invocation, output::Form, views::verdict::VerdictView};
 use ledger::{Verdict, VerifierKey};
 use model::Problem;
@@ -21,7 +21,8 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
     let checked = if args.file.is_some() { "export" } else { "live" };
-    let verified = invocation.during("verifying", verify(args, invocation)).await;
+    let far = Far::default();
+    let verified = invocation.watching(|| far.words("verifying"), verify(args, invocation, &far)).await;
     let output = &invocation.output;
     match (&verified, output.form()) {
         (Err(problem), Form::Text) => output.problem(problem),
@@ -30,11 +31,11 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
     Ok(if verified.is_ok_and(|verdict| verdict.ok) { Exit::Done } else { Exit::Refused })
 }
 
-async fn verify(args: Args, invocation: &Invocation) -> Result<Verdict, Problem> {
+async fn verify(args: Args, invocation: &Invocation, far: &Far) -> Result<Verdict, Problem> {
     let against = Against::new(args.key, args.since.as_deref(), invocation)?;
     match args.file {
         Some(file) => verify_file(file, against).await,
-        None => live::verify(&invocation.client()?, against).await,
+        None => live::verify(&invocation.client()?, against, far).await,
     }
 }
 

@@ -9,6 +9,7 @@ mod growth;
 mod idle;
 mod nodes;
 mod overload;
+mod record;
 mod request;
 mod revoke;
 mod verify;
@@ -39,5 +40,6 @@ pub(crate) const ALL: &[Row] = &[
     Row { name: "nodes", work: "two nodes on one database", measure: |e| Box::pin(nodes::measure(e)) },
     Row { name: "overload", work: "twice the load", measure: |e| Box::pin(overload::measure(e)) },
     Row { name: "fleet", work: "thousands of apps", measure: |e| Box::pin(fleet::measure(e)) },
+    Row { name: "record", work: "searches of a million events", measure: |e| Box::pin(record::measure(e)) },
     Row { name: "idle", work: "a server at rest", measure: |e| Box::pin(idle::measure(e)) },
 ];

@@ -33,3 +33,36 @@ pub(crate) const FILL_EVENTS: &str = "INSERT INTO events
     randomblob(32), randomblob(64)
   FROM number";
 pub(crate) const SETTLE: &str = "PRAGMA wal_checkpoint(TRUNCATE);";
+/// Events as a busy year leaves them: `$1` how many, `$2` when the first was, `$3` how far apart, `$4` salt, `$5` body.
+macro_rules! fill {
+    ($numbers:literal, $bytes:literal, $from:literal) => {
+        concat!(
+            $numbers,
+            "INSERT INTO events (id, tenant, idx, at, action, app_id, person_id, resource, outcome, trace_id, durability, subject, salt, body)
+             SELECT 'event-' || n, 'main', n, CAST($2 AS BIGINT) + n * CAST($3 AS BIGINT),
+               CASE WHEN n % 997 = 0 THEN 'app.revoke' WHEN n % 53 = 0 THEN 'app.deploy'
+                    WHEN n % 11 = 0 THEN 'secret.use' ELSE 'app.use' END,
+               'app-' || (n * 7919 % 200), 'person-' || (n * 104729 % 5000),
+               CASE WHEN n % 997 = 0 OR n % 53 = 0 OR n % 11 <> 0 THEN 'app/app-' || (n * 7919 % 200)
+                    ELSE 'secret/people-ops/s' || (n / 11 % 300) || '/prod' END,
+               CASE WHEN n % 211 = 0 THEN 'denied' ELSE 'allowed' END,
+               'trace-' || (n / 4),
+               CASE WHEN n % 997 = 0 OR n % 53 = 0 OR n % 11 = 0 THEN 'act' ELSE 'access' END,
+               'person:person-' || (n * 104729 % 5000), ",
+            $bytes,
+            " FROM ",
+            $from
+        )
+    };
+}
+pub(crate) const FILL_SQLITE: &str = fill!(
+    "WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < $1) ",
+    "$4, $5",
+    "numbers"
+);
+pub(crate) const FILL_POSTGRES: &str = fill!(
+    "",
+    "CAST($4 AS BYTEA), CAST($5 AS BYTEA)",
+    "generate_series(CAST(0 AS BIGINT), CAST($1 AS BIGINT) - 1) AS n"
+);
+pub(crate) const ANALYZE: &str = "ANALYZE events";

@@ -1,0 +1,31 @@
+//! Whether people could be told: the mail server is greeted and let in to. The webhook is not asked, since a notice is all
+//! that it understands; `bailiwick notices test` sends one.
+
+use super::{Examined, Health};
+use crate::{Config, notices::Channels};
+
+pub(super) async fn ways(config: &Config) -> Examined {
+    if !config.notify.is_on() {
+        return Examined::well("notices", "nobody is told of anything: `[notify]` names no way");
+    }
+    let channels = match Channels::new(&config.notify, &config.egress.ca) {
+        Ok(channels) => channels,
+        Err(problem) => return Examined::of("notices", &problem),
+    };
+    let webhook = channels.webhook.as_ref().map(|webhook| format!("the webhook at `{}`", webhook.host()));
+    let Some(mail) = &channels.mail else {
+        return Examined::well("notices", format!("they go to {}", webhook.unwrap_or_default()));
+    };
+    match mail.check().await {
+        Ok(()) => {
+            let more = webhook.map(|webhook| format!(", and to {webhook}")).unwrap_or_default();
+            Examined::well("notices", format!("the mail server `{}` takes them{more}", mail.server))
+        }
+        Err(failed) => Examined::wrong(
+            "notices",
+            Health::Ill,
+            format!("the mail server `{}` does not take them: {}", mail.server, failed.why),
+            "check `[notify] smtp`: name, port, user and password; a certificate of your own goes into `[broker] ca`",
+        ),
+    }
+}

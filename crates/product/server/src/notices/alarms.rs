@@ -1,0 +1,394 @@
+//! Alarms: what operators must know at once. Each node looks at itself, and at the log, every few seconds.
+//!
+//! An alarm is an event, and is told as one; while the record cannot be written, or is in doubt, it is sent from memory,
+//! without waiting for a row. A second copy within an hour is counted, not sent.
+
+use super::{acts::RaiseAlarm, channels::Failed, sql, warn::WarnError, words::Words};
+use crate::{
+    Bailiwick,
+    record::{Record, entry},
+};
+use authority::{Caller, Role};
+use futures_util::future::join_all;
+use ledger::EventProof;
+use model::{EventId, Timestamp};
+use serde_json::json;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+use store::{FreeWrite, Notice, NoticeKind, Table, params};
+
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// Looks in a row at which something is wrong before it is an alarm: a start, or a moment without the database, is none.
+const LOOKS: u32 = 3;
+/// The engine is compiled after each new version, which takes minutes on a small machine.
+const ENGINE_LOOKS: u32 = 200;
+/// A second copy of an alarm within this is counted, not sent.
+const QUIET_FOR: Duration = Duration::from_secs(3_600);
+/// Each event has its place in the log within a second.
+const SEQUENCED_WITHIN: Duration = Duration::from_secs(30);
+/// Entries that are proved at each sample, besides the newest.
+const SAMPLES: usize = 8;
+/// Looks between two samples of the log.
+const SAMPLE_EVERY: u64 = 20;
+const COUNT_COPY: FreeWrite = FreeWrite::new(Table::Alarms, sql::COUNT_COPY);
+
+/// What an alarm says: our own words alone, whatever the cause was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Said {
+    name: &'static str,
+    what: &'static str,
+    next: &'static str,
+    node: String,
+}
+
+/// Name, what is wrong, what to do.
+const ALARMS: &[(&str, &str, &str)] = &[
+    (
+        "record",
+        "the record cannot be written: changes and requests are refused.",
+        "make room on the disk, or bring the database back; `bailiwick doctor` says what it found.",
+    ),
+    (
+        "feed",
+        "a node does not follow the changes of the others: it may serve by old rules.",
+        "look at the end of the server's log; start the node again if it does not catch up.",
+    ),
+    (
+        "engine",
+        "the engine is not ready: apps do not run.",
+        "look at the end of the server's log; empty the folder `cache` in the data folder, and start again.",
+    ),
+    ("lease", "a node lost its lease in the database: it serves nothing.", "look whether it can reach the database."),
+    (
+        "cuts",
+        "what was switched off is not in the record yet, or the journal of cuts is damaged.",
+        "make room on the disk, or bring the database back; then look in the record for what was switched off last.",
+    ),
+    (
+        "continuity",
+        "the database does not continue the record that was seen before: everything is off, and *recovering*.",
+        "find out why; then an operator says so with `bailiwick recover --why`.",
+    ),
+    (
+        "log",
+        "the log does not prove what is stored: an event was changed, or is gone.",
+        "keep a copy of everything as it is, and run `bailiwick audit verify`: it names the first bad entry.",
+    ),
+    (
+        "sequencer",
+        "events wait for their place in the log longer than they should.",
+        "look at the end of the server's log, and at the load of the database.",
+    ),
+    (
+        "platform.recover",
+        "a database that did not continue the record was accepted by an operator.",
+        "look in the record for what was lost, and restore apps one by one.",
+    ),
+    (
+        "record.gap",
+        "the record has a gap: a node stopped before everything was written.",
+        "look in the record for `record.gap`: it says from when to when.",
+    ),
+    ("backup.create", "a backup failed.", "make one with `bailiwick backup create`, and see what it says."),
+    (
+        "backup.drill",
+        "a rehearsed restore failed: the newest backup may not help.",
+        "run `bailiwick backup drill` again, and see what it says.",
+    ),
+];
+
+/// The words of an alarm, on a node if it is of one.
+pub(super) fn said(name: &str, node: &str) -> Said {
+    let found = ALARMS.iter().find(|(known, ..)| *known == name);
+    let (name, what, next) = found.copied().unwrap_or((
+        "alarm",
+        "something is wrong with the platform.",
+        "`bailiwick doctor` looks for the cause.",
+    ));
+    Said { name, what, next, node: node.to_owned() }
+}
+
+impl Said {
+    pub(super) fn words(&self, why: &'static str, link: String) -> Words {
+        let place = if self.node.is_empty() { String::new() } else { format!(" (node `{}`)", self.node) };
+        Words {
+            subject: format!("ALARM: {}{place}", self.name),
+            what: format!(
+                "{}{}",
+                self.what,
+                if place.is_empty() { String::new() } else { format!(" It is the node `{}`.", self.node) }
+            ),
+            why,
+            next: self.next.to_owned(),
+            link,
+        }
+    }
+}
+
+/// What is wrong now, on this node.
+#[derive(Debug, Default)]
+pub(crate) struct Alarms(Mutex<BTreeMap<&'static str, Ill>>);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Ill {
+    looks: u32,
+    told_at: Option<Timestamp>,
+    /// It was well since it was told last.
+    new: bool,
+    well: bool,
+}
+
+impl Alarms {
+    /// Takes what was seen; gives what is to be told of: new since the last look, or wrong for another hour.
+    fn seen(&self, ill: &BTreeSet<&'static str>, now: Timestamp) -> Vec<&'static str> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, known) in all.iter_mut().filter(|(name, _)| !ill.contains(*name)) {
+            known.looks = 0;
+            known.well = true;
+        }
+        let mut tell = Vec::new();
+        for name in ill {
+            let known = all.entry(name).or_default();
+            known.looks = known.looks.saturating_add(1);
+            if known.looks < if *name == "engine" { ENGINE_LOOKS } else { LOOKS } {
+                continue;
+            }
+            known.new |= std::mem::take(&mut known.well) || known.told_at.is_none();
+            let again = known.told_at.is_none_or(|told| now.since(told) >= QUIET_FOR);
+            if known.new || again {
+                tell.push(*name);
+            }
+        }
+        tell
+    }
+
+    fn told(&self, name: &'static str, now: Timestamp) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all.entry(name).or_default();
+        known.new = false;
+        known.told_at = Some(now);
+    }
+
+    /// When it was told, from memory alone.
+    fn quiet(&self, name: &'static str, now: Timestamp) -> bool {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(name).and_then(|known| known.told_at).is_some_and(|told| now.since(told) < QUIET_FOR)
+    }
+
+    /// It was told before, by this node or by whoever wrote the row: the hour begins anew where memory knows of none.
+    fn counted(&self, name: &'static str, now: Timestamp) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all.entry(name).or_default();
+        known.new = false;
+        known.told_at.get_or_insert(now);
+    }
+}
+
+/// Looks until the server is gone.
+pub(crate) async fn watch(server: Weak<Bailiwick>) {
+    let caller = Caller::system("alarms");
+    let mut every = tokio::time::interval(LOOK_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut look = 0_u64;
+    let mut broken = false;
+    loop {
+        every.tick().await;
+        let Some(server) = server.upgrade() else { return };
+        if look.is_multiple_of(SAMPLE_EVERY) {
+            broken = server.log_is_broken().await;
+        }
+        look += 1;
+        server.look_for_alarms(&caller, broken).await;
+    }
+}
+
+impl Bailiwick {
+    async fn look_for_alarms(&self, caller: &Caller, broken: bool) {
+        let mut ill: BTreeSet<&'static str> =
+            self.checks().await.into_iter().filter(|check| check.problem.is_some()).map(|check| check.name).collect();
+        if broken {
+            ill.insert("log");
+        }
+        if self.sequencer_lags().await {
+            ill.insert("sequencer");
+        }
+        let now = self.clock.now();
+        for name in self.alarms.seen(&ill, now) {
+            let raised = if self.is_recovering() { None } else { self.raise(caller, name, now).await.ok() };
+            match raised {
+                Some(Raised::Told) => self.alarms.told(name, now),
+                Some(Raised::Counted) => self.alarms.counted(name, now),
+                // From memory: at most once an hour, as often as the node was not started anew.
+                None if self.alarms.quiet(name, now) => self.alarms.counted(name, now),
+                None if self.tell_operators(name).await => self.alarms.told(name, now),
+                None => {}
+            }
+        }
+    }
+
+    /// As an event, which tells by itself.
+    async fn raise(&self, caller: &Caller, name: &'static str, now: Timestamp) -> Result<Raised, WarnError> {
+        let node = if matches!(name, "log" | "sequencer") { "" } else { self.store.node() };
+        let key = if node.is_empty() { name.to_owned() } else { format!("{name}@{node}") };
+        let before = self.store.read_one(sql::ALARM, params![&self.tenant, &key]).await?;
+        let (told_at, copies) = match before {
+            Some(row) => (Some(row.time(0)?), row.uint(1)?),
+            None => (None, 0),
+        };
+        if told_at.is_some_and(|told| now.since(told) < QUIET_FOR) {
+            self.store.housekeeping().execute(COUNT_COPY, params![&self.tenant, &key]).await?;
+            return Ok(Raised::Counted);
+        }
+        let act = RaiseAlarm { tenant: self.tenant.clone(), about: key.clone() };
+        let permit = self.permit(caller, act).await.map_err(|denied| WarnError::Denied(denied.into()))?;
+        let (_, mut tx) = self.store.write(permit).await?;
+        let row = params![&self.tenant, &key, now, now.minus(QUIET_FOR)];
+        if tx.execute(sql::TELL_ALARM, row).await? == 0 {
+            return Ok(Raised::Counted);
+        }
+        tx.commit(json!({ "alarm": name, "node": node, "copies": copies }), None).await?;
+        Ok(Raised::Told)
+    }
+
+    /// Without a row, to whoever memory knows: the record cannot take it. Whether anybody was reached.
+    async fn tell_operators(&self, name: &'static str) -> bool {
+        let notice = Notice {
+            event: EventId::generate(),
+            kind: NoticeKind::Alarm,
+            action: "alarm.raise".to_owned(),
+            app: None,
+            env: None,
+            resource: format!("alarm/{name}@{}", self.store.node()),
+            by: None,
+            exception: None,
+            detail: json!({ "alarm": name, "node": self.store.node(), "copies": 0 }),
+            at: self.clock.now(),
+        };
+        let words = self.words(&notice);
+        let id = format!("{}.alarm", notice.event);
+        let mut reached = false;
+        if let Some(mail) = &self.channels.mail {
+            let operators = self.with_role(Role::Operator);
+            let people = operators.iter().filter_map(|id| self.identity.person(id));
+            let sent = people.map(|person| {
+                let (id, words) = (format!("{id}.{}", person.id), &words);
+                async move { mail.send(&person.email, &id, words).await }
+            });
+            let sent: Vec<Result<(), Failed>> = join_all(sent).await;
+            reached |= sent.iter().any(Result::is_ok);
+        }
+        if let Some(webhook) = &self.channels.webhook {
+            reached |= webhook.send(&id, self.clock.now(), &words.json(&notice)).await.is_ok();
+        }
+        reached
+    }
+
+    async fn sequencer_lags(&self) -> bool {
+        let oldest = self.store.read_one(sql::UNSEQUENCED, params![&self.tenant]).await.ok().flatten();
+        let oldest = oldest.and_then(|row| row.time(0).ok());
+        oldest.is_some_and(|oldest| self.clock.now().since(oldest) >= SEQUENCED_WITHIN)
+    }
+
+    /// Proves the newest entry and some at random: an event that was changed is found sooner or later, without reading a
+    /// million. What cannot be read now says nothing.
+    async fn log_is_broken(&self) -> bool {
+        let Ok(Some(head)) = self.store.checkpoint(&self.tenant).await else { return false };
+        let Ok(key) = self.store.log_verifier(&self.tenant) else { return false };
+        let size = head.checkpoint().size();
+        if size == 0 {
+            return false;
+        }
+        let random = (0..SAMPLES).map(|_| u64::from_le_bytes(seal::random_bytes()) % size);
+        for index in std::iter::once(size - 1).chain(random) {
+            let Ok(found) = self.store.events_by_index(&self.tenant, index, index + 1).await else { continue };
+            let Some(event) = found.into_iter().next() else { return true };
+            let record = Record::new(Arc::clone(&self.store), self.tenant.clone());
+            let (key, head) = (key.clone(), head.clone());
+            let proof = move || EventProof::new(&key, &head, index, &entry(event), &record);
+            let broken = match tokio::task::spawn_blocking(proof).await {
+                Ok(Err(
+                    ledger::Error::ProofFails
+                    | ledger::Error::Entry { .. }
+                    | ledger::Error::TilesDiffer { .. }
+                    | ledger::Error::TileMissing { .. }
+                    | ledger::Error::TileMalformed { .. },
+                )) => true,
+                Ok(Ok(_) | Err(_)) | Err(_) => false,
+            };
+            if broken {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// What became of an alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Raised {
+    Told,
+    /// It was told within the hour.
+    Counted,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minutes: u64) -> Timestamp {
+        "2026-11-28T12:00:00Z".parse::<Timestamp>().unwrap().plus(Duration::from_secs(minutes * 60))
+    }
+
+    #[test]
+    fn it_is_told_when_it_stays_and_again_each_hour() {
+        let (alarms, ill, well) = (Alarms::default(), BTreeSet::from(["record"]), BTreeSet::new());
+        assert_eq!(alarms.seen(&ill, at(0)), [""; 0]);
+        assert_eq!(alarms.seen(&well, at(0)), [""; 0], "a moment is no alarm");
+        assert_eq!(alarms.seen(&ill, at(1)), [""; 0]);
+        assert_eq!(alarms.seen(&ill, at(1)), [""; 0]);
+        assert_eq!(alarms.seen(&ill, at(1)), ["record"]);
+        assert_eq!(alarms.seen(&ill, at(2)), ["record"], "until it was told");
+        alarms.told("record", at(2));
+        assert_eq!(alarms.seen(&ill, at(50)), [""; 0]);
+        assert_eq!(alarms.seen(&ill, at(63)), ["record"], "still");
+    }
+
+    /// What is told at the third of three looks.
+    fn third(alarms: &Alarms, ill: &BTreeSet<&'static str>, minute: u64) -> Vec<&'static str> {
+        alarms.seen(ill, at(minute));
+        alarms.seen(ill, at(minute));
+        alarms.seen(ill, at(minute))
+    }
+
+    #[test]
+    fn a_copy_within_the_hour_comes_once() {
+        let (alarms, ill, well) = (Alarms::default(), BTreeSet::from(["feed"]), BTreeSet::new());
+        assert_eq!(third(&alarms, &ill, 0), ["feed"]);
+        alarms.told("feed", at(0));
+        assert_eq!(alarms.seen(&well, at(5)), [""; 0]);
+        assert_eq!(third(&alarms, &ill, 6), ["feed"], "it came again");
+        assert!(alarms.quiet("feed", at(6)));
+        alarms.counted("feed", at(6));
+        assert_eq!(third(&alarms, &ill, 7), [""; 0]);
+    }
+
+    #[test]
+    fn what_was_told_before_a_restart_is_counted_once() {
+        let (alarms, ill) = (Alarms::default(), BTreeSet::from(["cuts"]));
+        assert_eq!(third(&alarms, &ill, 0), ["cuts"]);
+        alarms.counted("cuts", at(0));
+        assert_eq!(third(&alarms, &ill, 1), [""; 0]);
+        assert_eq!(third(&alarms, &ill, 60), ["cuts"]);
+    }
+
+    #[test]
+    fn every_check_has_words() {
+        for name in ["record", "feed", "engine", "lease", "cuts", "continuity", "log", "sequencer"] {
+            assert_eq!(said(name, "").name, name);
+        }
+        assert_eq!(said("other", "").name, "alarm");
+    }
+}

@@ -1,0 +1,147 @@
+//! The catalogue of messages: every problem that a person can be shown, in one file that is read like any other change.
+//!
+//! It follows each problem from where it is made to its words: through `format!`, local names and constants, and through
+//! functions that only hand words on (found by what they do, not by a list). What cannot be followed stands there as the
+//! code that makes it, so nothing is left out unseen.
+
+mod calls;
+mod tokens;
+mod words;
+
+use super::{Complaint, File, Weight};
+use anyhow::{Context, Result};
+use calls::{Message, messages};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
+
+const CATALOGUE: &str = "docs/messages.md";
+const HEAD: &str = "# Messages
+
+Every problem that somebody can be shown, by its code: what happened, why, what to do. Made from the source by `cargo xtask messages`; `tidy` fails when a message changes without it. `{…}` is filled in when it is shown, or is code that makes the words; ` | ` stands between words of which one is shown.
+";
+
+/// The file as it should be.
+fn catalogue(files: &[File]) -> String {
+    let mut by_code: BTreeMap<String, Vec<Message>> = BTreeMap::new();
+    for message in messages(files) {
+        let known = by_code.entry(message.code.clone()).or_default();
+        if !known.contains(&message) {
+            known.push(message);
+        }
+    }
+    let mut text = HEAD.to_owned();
+    for (code, mut messages) in by_code {
+        messages.sort();
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n## {code}\n\n");
+        for Message { what, why, fix, .. } in messages {
+            let _ = writeln!(text, "- **{what}**: {why}. *{fix}*");
+        }
+    }
+    text
+}
+
+pub(super) fn check(root: &Path, files: &[File], complaints: &mut Vec<Complaint>) -> Result<()> {
+    // Trees of other rules' tests hold no catalogue, and no problem.
+    let wanted = catalogue(files);
+    let found = fs::read_to_string(root.join(CATALOGUE)).unwrap_or_default();
+    if found == wanted || (found.is_empty() && wanted == HEAD) {
+        return Ok(());
+    }
+    let same = wanted.lines().zip(found.lines()).take_while(|(wanted, found)| wanted == found).count();
+    let line = wanted.lines().nth(same).unwrap_or("(nothing more)");
+    complaints.push(Complaint {
+        file: CATALOGUE.to_owned(),
+        line: same + 1,
+        what: format!("the catalogue does not say what the code does: `{line}`"),
+        why: "what a person is shown is read before it is shared",
+        fix: "`cargo xtask messages` writes it anew; read the difference".to_owned(),
+        weight: Weight::Error,
+    });
+    Ok(())
+}
+
+/// Writes the file anew.
+pub(crate) fn write(root: &Path) -> Result<()> {
+    let text = catalogue(&super::gathered(root)?);
+    fs::write(root.join(CATALOGUE), text).with_context(|| format!("writing {CATALOGUE}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(sources: &[(&str, &str)]) -> String {
+        let file = |(path, text): &(&str, &str)| File { path: (*path).to_owned(), text: (*text).to_owned() };
+        catalogue(&sources.iter().map(file).collect::<Vec<_>>()).replacen(HEAD, "", 1)
+    }
+
+    #[test]
+    fn words_are_followed_to_where_they_stand() {
+        let source = r#"
+            const WHY: &str = "it is \"so\"";
+            fn direct() -> Problem { Problem::new(ProblemKind::Invalid, "a.one", "what", WHY, "do it").at("x") }
+            fn named(name: &str) -> Problem {
+                let what = format!("`{name}` is not, and {} is", name.len());
+                let fix = if name.is_empty() { "this" } else { "that" };
+                Problem::new(ProblemKind::Invalid, "a.two", what, error.to_string(), fix)
+            }
+        "#;
+        assert_eq!(
+            said(&[("crates/f/x/src/lib.rs", source)]),
+            "\n## a.one\n\n- **what**: it is \"so\". *do it*\n\n## a.two\n\n- **`{name}` is not, and {} is**: {error.to_string()}. *this | that*\n"
+        );
+    }
+
+    #[test]
+    fn a_function_that_hands_words_on_is_followed_to_its_callers() {
+        let refusal = r#"
+            pub(crate) fn refused(kind: ProblemKind, code: &str, what: impl Into<String>, why: &str, fix: &str) -> Error {
+                Error::Refused(Problem::new(kind, code, what, why, fix))
+            }
+            fn not_ready(what: &str, why: &str) -> Problem { Problem::new(K::U, "b.ready", what, why, "wait") }
+        "#;
+        let user = r#"
+            fn a() { not_ready("the engine is cold", "it is new") }
+            fn b() -> Error { Error::refused(K::I, "b.two", "no", "so", "then") }
+            impl R { fn wrong(&mut self, key: &str, why: &str) { self.0.push(Problem::new(K::I, "b.key", format!("`{key}` is wrong"), why, "mend it")) } }
+            fn c(r: &mut R) { r.wrong("x", "it is five") }
+            fn d(r: &mut R) { let mut bad = |why: &str| { r.wrong("y", why); None }; bad("it is six") }
+        "#;
+        let text = said(&[("crates/f/x/src/a.rs", refusal), ("crates/f/x/src/b.rs", user)]);
+        for line in [
+            "- **the engine is cold**: it is new. *wait*",
+            "- **no**: so. *then*",
+            "- **`{key}` is wrong**: it is five. *mend it*",
+            "- **`{key}` is wrong**: it is six. *mend it*",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        assert!(!text.contains("{what}") && !text.contains("## {"), "who only hands on says nothing: {text}");
+    }
+
+    #[test]
+    fn words_that_are_chosen_together_stand_in_their_places() {
+        let source = r#"
+            fn f(late: bool) -> Problem {
+                let (what, fix) = if late { ("too late", "hurry") } else { (&*format!("{late} early"), "wait") };
+                Problem::new(K::I, "d.one", what, "so", fix)
+            }
+        "#;
+        assert_eq!(
+            said(&[("crates/f/x/src/lib.rs", source)]),
+            "\n## d.one\n\n- **too late | {late} early**: so. *hurry | wait*\n"
+        );
+    }
+
+    #[test]
+    fn tests_and_comments_say_nothing() {
+        let source = "// Problem::new(K, \"no\", \"a\", \"b\", \"c\")\n#[cfg(test)]\nmod tests { fn f() { Problem::new(K, \"no\", \"a\", \"b\", \"c\") } }";
+        assert_eq!(
+            said(&[
+                ("crates/f/x/src/lib.rs", source),
+                ("crates/f/x/tests/t.rs", "fn f() { Problem::new(K, \"no\", \"a\", \"b\", \"c\") }")
+            ]),
+            ""
+        );
+    }
+}
