@@ -17,6 +17,7 @@ mod requests;
 mod secrets;
 mod shell;
 mod switch;
+mod tries;
 
 pub(crate) use parts::Said;
 pub(crate) use shell::{Here, Shell};
@@ -47,6 +48,7 @@ pub(crate) fn router() -> Router<Arc<Bailiwick>> {
         .route("/apps/{name}", get(app::overview))
         .route("/apps/{name}/releases", get(app::releases))
         .route("/apps/{name}/log", get(app::log))
+        .route("/apps/{name}/edit", get(new::edit))
         .route("/apps/{name}/revoke", post(switch::revoke))
         .route("/apps/{name}/restore", post(switch::restore))
         .route("/apps/{name}/retire", post(switch::retire))
@@ -54,6 +56,9 @@ pub(crate) fn router() -> Router<Arc<Bailiwick>> {
         .route("/apps/{name}/receipts/{event}", get(receipt::show))
         .route("/switch", get(switch::ask).post(switch::revoke_named))
         .route("/new", get(new::ask).post(new::send))
+        .route("/tries/{label}", get(tries::show))
+        .route("/tries/{label}/open", get(tries::open))
+        .route("/tries/{label}/end", post(tries::end))
         .route("/requests", get(requests::list))
         .route("/requests/{id}", get(requests::show))
         .route("/requests/{id}/approve", post(requests::approve))
