@@ -43,6 +43,7 @@ mod stopped;
 mod template;
 mod ticker;
 mod typescript;
+mod waited;
 
 pub use app::{App, Run};
 pub use artefacts::engine_id;

@@ -5,8 +5,11 @@
 //! believe that it has. On SQLite the one node holds the file's lock, and there is no lease.
 
 use crate::{FreeWrite, Store, StoreError, Table, engine::Engine, params, postgres::Direct, sql};
-use model::Timestamp;
-use std::{sync::PoisonError, time::Duration};
+use model::{Clock, Timestamp};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 /// How long a lease runs: four renewals may fail.
 pub const LEASE: Duration = Duration::from_millis(2_000);
@@ -20,6 +23,7 @@ pub struct NodeLease {
     direct: Direct,
     node: String,
     run: String,
+    clock: Arc<dyn Clock>,
 }
 
 /// Another node, as its lease says.
@@ -49,7 +53,8 @@ impl Store {
             Engine::Sqlite(_) => Ok(None),
             Engine::Postgres(postgres) => {
                 let direct = Direct::open(postgres).await?;
-                Ok(Some(NodeLease { direct, node: self.node.clone(), run: run.to_owned() }))
+                let (node, run, clock) = (self.node.clone(), run.to_owned(), Arc::clone(&self.clock));
+                Ok(Some(NodeLease { direct, node, run, clock }))
             }
         }
     }
@@ -95,7 +100,7 @@ impl Store {
 }
 
 impl NodeLease {
-    /// Renews it for `LEASE`, and confirms the feed up to `position`. Whether it is ours: not while another process of
+    /// Renews it for `LEASE`, confirms the feed up to `position`, and sets this node's clock by the database's. Whether it is ours: not while another process of
     /// this name has it.
     ///
     /// # Errors
@@ -103,6 +108,8 @@ impl NodeLease {
     pub async fn renew(&self, position: u64) -> Result<bool, StoreError> {
         let lasts = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
         let params = params![self.node.as_str(), self.run.as_str(), position, lasts];
-        Ok(self.direct.execute(RENEW.sql(), params).await? == 1)
+        let Some(answer) = self.direct.query_one(RENEW.sql(), params).await? else { return Ok(false) };
+        self.clock.told(answer.time(0)?);
+        Ok(true)
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     cuts::Cuts,
     engine::{CommitCounts, Engine},
     journal::Journal,
-    migrations, params,
+    migrations, params, rates,
     postgres::Postgres,
     sequencer::Edges,
     sql,
@@ -24,6 +24,7 @@ use std::{
     sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
+use tokio::sync::Semaphore;
 
 /// Free space below which nothing is written (16 MiB): enough for the engine to finish what it began.
 pub const RESERVE_BYTES: u64 = 16 << 20;
@@ -83,6 +84,8 @@ pub struct Store {
     pub(crate) others: Mutex<Vec<OtherNode>>,
     pub(crate) edges: Edges,
     pub(crate) log_host: String,
+    /// Turns at drawing from rate limits.
+    pub(crate) draws: Semaphore,
 }
 
 impl fmt::Debug for Store {
@@ -106,6 +109,9 @@ impl Store {
             Database::Sqlite { path } => Engine::Sqlite(Arc::new(Sqlite::open(path, config.reserve_bytes)?)),
             Database::Postgres { url } => Engine::Postgres(Arc::new(Postgres::open(url).await?)),
         };
+        if let Engine::Postgres(postgres) = &engine {
+            postgres.tell(config.clock.as_ref()).await?;
+        }
         let log_host = migrations::migrate(&engine, &config, rooms).await?;
         let key = config.root.tenant(&TenantId::main()).purpose(Purpose::Journal);
         let (journal, found) = Journal::open(&config.data_dir, key)?;
@@ -125,6 +131,7 @@ impl Store {
             others: Mutex::default(),
             edges: Edges::default(),
             log_host,
+            draws: Semaphore::new(rates::DRAWS),
         }))
     }
 

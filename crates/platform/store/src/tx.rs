@@ -211,9 +211,6 @@ impl Tx {
         let at = self.now();
         let (tenant, subject) = (self.tenant().clone(), self.spent.caller().subject());
         let raises = self.spent.rule().epoch == EpochEffect::Raises;
-        if raises {
-            self.changes.push((EPOCH_CHANGED, tenant.to_string()));
-        }
         // INVARIANT: the subject's row is locked before the tenant, the tenant before the feed's row: no deadlock.
         let key = self.store.subjects.sealing(&mut self.engine, &tenant, &subject).await?;
         let main =
@@ -250,7 +247,7 @@ impl Tx {
         for subject in forgotten {
             store.subjects.forget(&tenant, &subject);
         }
-        if !changes.is_empty() {
+        if raises || !changes.is_empty() {
             store.engine.fed().send_modify(|count| *count += 1);
         }
         if raises {
@@ -279,11 +276,17 @@ impl Tx {
             batch.push(Statement::new(sql::ADVANCE_FEED, params![tenant]));
             batch.push(Statement::new(sql::INSERT_CHANGE, params![tenant, *kind, key, at]));
         }
+        let raises = self.spent.rule().epoch == EpochEffect::Raises;
+        if raises {
+            // INVARIANT: after the act's own changes, so that whoever has followed it has followed them.
+            batch.push(Statement::new(sql::ADVANCE_FEED, params![tenant]));
+            batch.push(Statement::new(sql::INSERT_EPOCH_CHANGE, params![tenant, EPOCH_CHANGED, at]));
+        }
         batch.push(main);
         for also in &self.also {
             batch.push(Draft::also(&self.spent, also, at).statement(key)?);
         }
-        if !self.changes.is_empty() {
+        if raises || !self.changes.is_empty() {
             batch.extend(differences::notify(&self.engine, tenant));
         }
         Ok((batch, epoch_at))

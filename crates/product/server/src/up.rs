@@ -5,6 +5,7 @@ use authority::{Caller, Who};
 use identity::AddPerson;
 use model::{Clock, Group, Problem, ProblemKind, SystemClock};
 use sandbox::Compiler;
+use store::CarriedClock;
 use std::{
     collections::BTreeSet,
     net::SocketAddr,
@@ -62,7 +63,8 @@ pub async fn run(options: UpOptions, say: &(dyn Fn(Said) + Send + Sync)) -> Resu
         Some(address) => Some(bind(address).await.map_err(|problem| vec![problem])?),
         None => None,
     };
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    // What anyone sets the machine's clock to from here on changes nothing.
+    let clock: Arc<dyn Clock> = Arc::new(CarriedClock::from_wall(Arc::new(SystemClock)));
     let (server, running) = Bailiwick::start(settings, clock).await.map_err(|problem| vec![problem])?;
     let link = server.first_link().await.map_err(|problem| vec![problem])?;
     server.announce(&options.data);

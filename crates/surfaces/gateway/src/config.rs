@@ -40,6 +40,8 @@ pub struct Limits {
     /// Headers of a request, by number and by bytes of names and values; the sandbox copies them.
     pub header_count: usize,
     pub header_bytes: usize,
+    /// Requests of all apps together that are on their way at once; some of them wait for others to end.
+    pub requests: usize,
     /// Bytes of assets that are kept in memory, of all apps together.
     pub asset_bytes: u64,
 }
@@ -51,6 +53,7 @@ impl Default for Limits {
             strangers_per_minute: 120,
             header_count: 100,
             header_bytes: 32 << 10,
+            requests: 512,
             asset_bytes: 64 << 20,
         }
     }

@@ -9,6 +9,7 @@
 //! that authority does not let in, uses above the limits, and to serve what cannot be recorded. In plain pages.
 
 mod act;
+mod allowances;
 mod arrival;
 mod assets;
 mod body;
@@ -31,12 +32,14 @@ mod migrations;
 mod outside;
 mod page;
 mod pages;
+mod places;
 mod rates;
 mod record;
 mod route;
 mod routes;
 mod run;
 mod serve;
+mod shares;
 mod sign_in;
 mod surface;
 mod tls;

@@ -122,10 +122,49 @@ pub(crate) struct Opening<'a> {
     pub(crate) vouched_by: Option<Arc<str>>,
 }
 
-/// Live sessions by the hash of their cookie.
+/// Live sessions by the hash of their cookie, and those hashes by the session's id.
+#[derive(Debug, Default)]
+struct Live {
+    by_hash: HashMap<TokenHash, Arc<Session>>,
+    hashes: HashMap<SessionId, TokenHash>,
+}
+
+impl Live {
+    /// A session has one cookie: the newest.
+    fn insert(&mut self, hash: TokenHash, session: Session) {
+        if let Some(before) = self.hashes.insert(session.id.clone(), hash).filter(|before| *before != hash) {
+            self.by_hash.remove(&before);
+        }
+        self.by_hash.insert(hash, Arc::new(session));
+    }
+
+    fn remove(&mut self, hash: &TokenHash) {
+        if let Some(session) = self.by_hash.remove(hash) {
+            self.hashes.remove(&session.id);
+        }
+    }
+
+    fn by_id(&self, id: &SessionId) -> Option<&Arc<Session>> {
+        self.by_hash.get(self.hashes.get(id)?)
+    }
+
+    fn end_where(&mut self, ends: impl Fn(&Session) -> bool) -> usize {
+        let (before, hashes) = (self.by_hash.len(), &mut self.hashes);
+        self.by_hash.retain(|_, session| {
+            let stays = !ends(session);
+            if !stays {
+                hashes.remove(&session.id);
+            }
+            stays
+        });
+        before - self.by_hash.len()
+    }
+}
+
+/// Live sessions of this node.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    live: RwLock<HashMap<TokenHash, Arc<Session>>>,
+    live: RwLock<Live>,
     /// When each was last written down as seen.
     seen: Mutex<HashMap<SessionId, Timestamp>>,
     /// Sessions that began before this moment are void, whatever the rows say.
@@ -152,24 +191,21 @@ impl Sessions {
         if session.created_at.as_ms() < self.void_before.load(Ordering::Acquire) {
             return;
         }
-        self.live.write().unwrap_or_else(PoisonError::into_inner).insert(hash, Arc::new(session));
+        self.live.write().unwrap_or_else(PoisonError::into_inner).insert(hash, session);
     }
 
     fn get(&self, hash: &TokenHash) -> Option<Arc<Session>> {
-        self.live.read().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
+        self.live.read().unwrap_or_else(PoisonError::into_inner).by_hash.get(hash).cloned()
     }
 
     /// A live session by its id: tokens that were issued in it end with it.
     pub(crate) fn by_id(&self, id: &SessionId, now: Timestamp) -> Option<Arc<Session>> {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        live.values().find(|session| session.id == *id && now < session.expires_at).cloned()
+        live.by_id(id).filter(|session| now < session.expires_at).cloned()
     }
 
     fn end_where(&self, ends: impl Fn(&Session) -> bool) -> usize {
-        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
-        let before = live.len();
-        live.retain(|_, session| !ends(session));
-        before - live.len()
+        self.live.write().unwrap_or_else(PoisonError::into_inner).end_where(ends)
     }
 
     pub(crate) fn end_of_person(&self, person: &PersonId) -> usize {
@@ -179,7 +215,7 @@ impl Sessions {
     /// How many an app has, and when the last of them began.
     pub(crate) fn of_app(&self, app: &AppRef) -> (usize, Option<Timestamp>) {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        let of_app = live.values().filter(|session| matches!(&session.place, Place::App(of) if of == app));
+        let of_app = live.by_hash.values().filter(|session| matches!(&session.place, Place::App(of) if of == app));
         of_app.fold((0, None), |(count, last), session| (count + 1, last.max(Some(session.created_at))))
     }
 
@@ -192,13 +228,14 @@ impl Sessions {
         if session.created_at.as_ms() < self.void_before.load(Ordering::Acquire) {
             return;
         }
-        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
-        live.retain(|_, known| known.id != session.id);
-        live.insert(hash, Arc::new(session));
+        self.live.write().unwrap_or_else(PoisonError::into_inner).insert(hash, session);
     }
 
     pub(crate) fn forget(&self, id: &SessionId) {
-        self.end_where(|session| session.id == *id);
+        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(hash) = live.hashes.get(id).copied() {
+            live.remove(&hash);
+        }
     }
 
     fn end(&self, id: &SessionId) -> usize {
@@ -209,13 +246,13 @@ impl Sessions {
 impl Identity {
     pub(crate) async fn load_sessions(&self) -> Result<(), Error> {
         let rows = self.store.read(sql::LIVE, &[(&self.config.tenant).into(), self.clock.now().into()]).await?;
-        let mut live = HashMap::new();
+        let mut live = Live::default();
         for row in rows {
             if let Some((hash, mut session)) = session(&row)?
                 && session.created_at.as_ms() >= self.sessions.void_before.load(Ordering::Acquire)
             {
                 session.credential_epoch = self.credential_epoch_of(&session.place);
-                live.insert(hash, Arc::new(session));
+                live.insert(hash, session);
             }
         }
         *self.sessions.live.write().unwrap_or_else(PoisonError::into_inner) = live;
