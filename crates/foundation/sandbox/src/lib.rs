@@ -35,6 +35,7 @@ mod memory;
 mod outgoing;
 mod positions;
 mod prepare;
+mod pruned;
 mod resident;
 mod response;
 mod sandbox;

@@ -13,7 +13,7 @@ use crate::{
     machine::{self, PREPARING},
     resident::{Loaded, Residents},
     stopped::Stopped,
-    template::Template,
+    template::{self, Template},
     ticker::{Ticker, Ticking},
     waited::Waited,
 };
@@ -179,6 +179,15 @@ impl Sandbox {
 
     pub(crate) fn guests(&self) -> &Handle {
         &self.guests
+    }
+
+    /// Deletes compiled code that no app used for so long, and that of engines of before; how many files. An app that
+    /// is used again is compiled again.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or written.
+    pub fn prune(&self, unused: Duration) -> Result<usize, std::io::Error> {
+        self.cache.prune(unused, &|name| name == template::NAME || self.residents.find(name).is_some())
     }
 
     /// How long instances waited for a thread just now; nothing while there are enough.

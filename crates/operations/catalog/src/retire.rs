@@ -60,6 +60,7 @@ impl Catalog {
         self.deny_in_memory(&id, AppState::Retired);
         self.cut(&envs).await;
         self.load_app(&id).await?;
+        self.everywhere(&envs).await;
         Ok(retired)
     }
 }

@@ -5,14 +5,21 @@
 //! believe that it has. On SQLite the one node holds the file's lock, and there is no lease.
 
 use crate::{FreeWrite, Store, StoreError, Table, engine::Engine, params, postgres::Direct, sql};
-use model::{Clock, Timestamp};
+use model::{Clock, TenantId, Timestamp};
 use std::{
     sync::{Arc, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long a lease runs: four renewals may fail.
 pub const LEASE: Duration = Duration::from_millis(2_000);
+
+/// A lease and half of one: by then each node has confirmed or run out.
+const TOLD_WITHIN: Duration = Duration::from_millis(3_000);
+/// One look at the leases takes no longer.
+const ANSWER: Duration = Duration::from_millis(500);
+/// Between two looks at the leases.
+const LOOK: Duration = Duration::from_millis(10);
 
 const RENEW: FreeWrite = FreeWrite::new(Table::NodeLeases, sql::RENEW_NODE);
 const LEAVE: FreeWrite = FreeWrite::new(Table::NodeLeases, sql::LEAVE_NODE);
@@ -90,6 +97,28 @@ impl Store {
         let others: Vec<OtherNode> = rows.iter().map(other).collect::<Result<_, StoreError>>()?;
         self.others.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&others);
         Ok(others)
+    }
+
+    /// Waits until each node that has a lease has done what is committed now, or its lease has run out: none of them
+    /// serves by what it knew before. Whether it is so; not when the database cannot be asked.
+    pub async fn told_everywhere(&self, tenant: &TenantId) -> bool {
+        if !self.is_shared() {
+            return true;
+        }
+        let (began, mut position) = (Instant::now(), None);
+        while began.elapsed() < TOLD_WITHIN {
+            if position.is_none() {
+                let asked = tokio::time::timeout(ANSWER, self.feed_position(tenant)).await;
+                position = asked.ok().and_then(Result::ok);
+            }
+            if let (Some(position), Ok(Ok(nodes))) = (position, tokio::time::timeout(ANSWER, self.other_nodes()).await)
+                && nodes.iter().all(|node| node.ran_out || node.position >= position)
+            {
+                return true;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        false
     }
 
     /// The other nodes as they were when the database was asked last: for when it cannot be asked.

@@ -2,7 +2,7 @@
 
 use crate::{Bailiwick, api, pages, recover::Place, sign_in, who::Peer};
 use axum::{Router, body::Body, routing::get};
-use gateway::{Certificates, Listening};
+use gateway::Listening;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::net::TcpListener;
@@ -21,7 +21,8 @@ impl Bailiwick {
     pub async fn listen(self: &Arc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) {
         let (control, server) = (self.control(), Arc::clone(self));
         let certificates = self.config.tls.as_ref();
-        let tls = match certificates.map(Certificates::tls).transpose() {
+        let clients = self.config.clients.as_ref();
+        let tls = match certificates.map(|certificates| certificates.tls(clients)).transpose() {
             Ok(tls) => tls,
             // Never plain HTTP in its stead.
             Err(error) => return tracing::error!(%error, "nothing is served: TLS cannot be set up"),

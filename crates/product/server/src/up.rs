@@ -4,6 +4,7 @@ use crate::{Bailiwick, Overrides, Settings, assembly::Running, demo, recover, se
 use authority::{Caller, Who};
 use identity::AddPerson;
 use model::{Clock, Group, Problem, ProblemKind, SystemClock};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sandbox::Compiler;
 use store::CarriedClock;
 use std::{
@@ -47,6 +48,7 @@ pub enum Said {
 /// # Errors
 /// Every mistake of the configuration; whatever keeps the server from starting.
 pub async fn run(options: UpOptions, say: &(dyn Fn(Said) + Send + Sync)) -> Result<(), Vec<Problem>> {
+    open_files();
     // Another provider may have been installed by whoever embeds us; it is as good.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let mut settings = Settings::read(options.data.clone(), options.config.as_deref(), &options.overrides)?;
@@ -92,6 +94,14 @@ pub async fn run(options: UpOptions, say: &(dyn Fn(Said) + Send + Sync)) -> Resu
     }
     server.leave(&options.data, running).await;
     Ok(())
+}
+
+/// Each connection is an open file, and shells give a process a thousand: takes as many as it may.
+pub fn open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, "this process may hold few files open: many connections will be refused");
+    }
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, Problem> {

@@ -1,9 +1,10 @@
 //! What the assembly tells the gateway once: names, limits, whom to believe about addresses.
 
+use crate::Clients;
 use http::HeaderValue;
 use ipnet::IpNet;
 use model::{Env, TenantId};
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 /// How browsers reach the apps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +74,8 @@ pub struct Config {
     pub instance: String,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where client certificates are needed.
+    pub clients: Option<Arc<Clients>>,
     pub limits: Limits,
 }
 
@@ -157,6 +160,7 @@ pub(crate) fn test_config(scheme: Scheme, apps_domain: &str) -> Config {
         node: "n1".to_owned(),
         instance: "i1".to_owned(),
         trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+        clients: None,
         limits: Limits::default(),
     }
 }

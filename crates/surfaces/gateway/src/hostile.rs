@@ -70,7 +70,7 @@ pub fn connection(bytes: &[u8]) -> Outcome {
         }
     };
     {
-        let came = Came { peer, room: Room::Ordinary };
+        let came = Came { peer, room: Room::Ordinary, certified: false };
         let serving = one(wire.clone(), came, Listening::default(), CancellationToken::new(), answer);
         let mut serving = pin!(serving);
         let mut context = Context::from_waker(Waker::noop());
@@ -156,6 +156,7 @@ fn config() -> Config {
         node: "n1".to_owned(),
         instance: "i1".to_owned(),
         trusted_proxies: Vec::new(),
+        clients: None,
         limits: Limits::default(),
     }
 }

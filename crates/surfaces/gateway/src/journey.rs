@@ -116,6 +116,10 @@ impl Gateway {
             self.refused(arrival, &route.target);
             return Err(not_from_here(&route.name).into());
         }
+        if self.lacks_certificate(arrival, &route) {
+            self.refused(arrival, &route.target);
+            return Err(pages::uncertified(&route.name).into());
+        }
         if let Some(rest) = sign_in::reserved(&arrival.path) {
             // Without its body, which cannot be shared between threads.
             let (asked, _body) = request.into_parts();
@@ -129,6 +133,12 @@ impl Gateway {
             Openness::SignedIn => self.admit(UseApp::new(visit.route.target.clone()), visit).await,
             Openness::Public => self.admit(UsePublic::new(visit.route.target.clone()), visit).await,
         }
+    }
+
+    /// Whether the operator asks for a client's certificate here, and this connection showed none.
+    fn lacks_certificate(&self, arrival: &Arrival, route: &Route) -> bool {
+        let needed = self.config.clients.as_ref().is_some_and(|clients| clients.are_needed(&route.label, &arrival.path));
+        needed && !arrival.connection.as_ref().is_some_and(Connection::is_certified)
     }
 
     /// A part of what this node can do at once, before anything is done.

@@ -14,6 +14,7 @@ mod arrival;
 mod assets;
 mod body;
 mod browser;
+mod clients;
 mod code;
 mod config;
 mod context;
@@ -46,6 +47,7 @@ mod tls;
 mod trace;
 
 pub use act::{UseApp, UsePublic};
+pub use clients::Clients;
 pub use config::{Config, Limits, Scheme};
 pub use gateway::{Error, Gateway, Rooms};
 pub use lease::Lease;

@@ -263,6 +263,18 @@ pub(crate) fn over_limit(limit: &str, wait: Duration) -> Refusal {
     )
 }
 
+pub(crate) fn uncertified(name: &str) -> Refusal {
+    let page = page(
+        ProblemKind::Denied,
+        "certificate.needed",
+        format!("`{name}` asks for a certificate here"),
+        "this connection showed none from the authority that counts here",
+        "install the certificate that your organisation gave you, and open this again; a program shows it in its handshake",
+    );
+    // A browser that shares one connection among names opens another for this one.
+    with_status(421, page)
+}
+
 pub(crate) fn crowded(whose: Crowded) -> Refusal {
     let (code, what, why) = match whose {
         Crowded::Node => {
@@ -422,6 +434,7 @@ mod tests {
             expired("tinypoll"),
             not_live("tinypoll"),
             over_limit("60 requests a minute per user", Duration::from_millis(1500)),
+            uncertified("tinypoll"),
             uncounted(),
             busy(),
             crowded(Crowded::Node),

@@ -6,7 +6,7 @@
 
 use crate::{
     places::{Places, Room},
-    tls::{Spoken, Tls},
+    tls::{Agreed, Spoken, Tls},
 };
 use axum::body::Body;
 use bytes::Bytes;
@@ -84,7 +84,7 @@ impl Default for Listening {
 #[derive(Debug, Clone)]
 pub struct Connection {
     closing: CancellationToken,
-    room: Room,
+    came: Came,
 }
 
 impl Connection {
@@ -94,10 +94,16 @@ impl Connection {
         &self.closing
     }
 
+    /// Its client showed a certificate of the operator's authority.
+    #[must_use]
+    pub const fn is_certified(&self) -> bool {
+        self.came.certified
+    }
+
     /// It came when the ordinary places were taken: only what must be reached then is answered.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
-        self.room == Room::Crowded
+        self.came.room == Room::Crowded
     }
 }
 
@@ -132,12 +138,17 @@ where
             (listening.head_time, listening.idle) = (listening.crowded_time, listening.crowded_time);
         }
         running.spawn(async move {
-            let came = Came { peer, room: place.room };
+            let came = Came { peer, room: place.room, certified: false };
             let _place = place;
             let Some(tls) = listening.tls.clone() else { return one(stream, came, listening, stop, answer).await };
             match tokio::time::timeout(listening.head_time, tls.accept(stream)).await {
-                Ok(Ok((stream, Spoken::One))) => one(stream, came, listening, stop, answer).await,
-                Ok(Ok((stream, Spoken::Two))) => two(stream, came, listening, stop, answer).await,
+                Ok(Ok(Agreed { stream, spoken, certified })) => {
+                    let came = Came { certified, ..came };
+                    match spoken {
+                        Spoken::One => one(stream, came, listening, stop, answer).await,
+                        Spoken::Two => two(stream, came, listening, stop, answer).await,
+                    }
+                }
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS came of a connection"),
                 Err(_) => tracing::debug!(%peer, "TLS took too long"),
             }
@@ -154,12 +165,14 @@ where
 pub(crate) struct Came {
     pub(crate) peer: SocketAddr,
     pub(crate) room: Room,
+    /// Its client showed a certificate of the operator's authority.
+    pub(crate) certified: bool,
 }
 
 /// One connection, from the first byte to the last.
 pub(crate) async fn one<S, F, Fut>(
     stream: S,
-    Came { peer, room }: Came,
+    came: Came,
     listening: Listening,
     stop: CancellationToken,
     answer: F,
@@ -170,7 +183,8 @@ pub(crate) async fn one<S, F, Fut>(
 {
     let heard = Heard::default();
     let closing = CancellationToken::new();
-    let connection = Connection { closing: closing.clone(), room };
+    let Came { peer, room, .. } = came;
+    let connection = Connection { closing: closing.clone(), came };
     let service = service_fn({
         let heard = heard.clone();
         move |mut request: Request<Incoming>| {
@@ -224,7 +238,7 @@ pub(crate) async fn one<S, F, Fut>(
 /// One connection of HTTP/2. Its frames leave no doubt where a body ends.
 async fn two<S, F, Fut>(
     stream: S,
-    Came { peer, room }: Came,
+    came: Came,
     listening: Listening,
     stop: CancellationToken,
     answer: F,
@@ -234,13 +248,14 @@ where
     F: Fn(Request<Body>, SocketAddr) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Response<Body>> + Send + 'static,
 {
+    let peer = came.peer;
     let asked = Arc::new(AtomicU64::new(0));
     let streams = Streams::default();
     let service = service_fn({
         let (asked, streams) = (Arc::clone(&asked), streams.clone());
         move |mut request: Request<Incoming>| {
             asked.fetch_add(1, Ordering::Relaxed);
-            request.extensions_mut().insert(Connection { closing: streams.begin(), room });
+            request.extensions_mut().insert(Connection { closing: streams.begin(), came });
             let answering = answer(request.map(Body::new), peer);
             async move { Ok::<_, Infallible>(answering.await) }
         }
