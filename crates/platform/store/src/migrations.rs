@@ -36,12 +36,7 @@ pub const STORE: &[Migration] = &[
         name: "node leases",
         sql: include_str!("../migrations/0004_node_leases.sql"),
     },
-    Migration {
-        room: "store",
-        number: 30,
-        name: "rate draws",
-        sql: include_str!("../migrations/0030_rate_draws.sql"),
-    },
+    Migration { room: "store", number: 30, name: "rate draws", sql: include_str!("../migrations/0030_rate_draws.sql") },
 ];
 
 pub(crate) async fn migrate(

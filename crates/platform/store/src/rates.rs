@@ -59,7 +59,8 @@ impl Store {
         allowance: Allowance,
         wanted: u32,
     ) -> Result<Drawn, StoreError> {
-        let digest = self.root.tenant(tenant).purpose(Purpose::Rate).index(&Context::table("rate_draws"), key.as_bytes());
+        let digest =
+            self.root.tenant(tenant).purpose(Purpose::Rate).index(&Context::table("rate_draws"), key.as_bytes());
         let _turn = self.draws.acquire().await.map_err(|_| StoreError::Closed)?;
         let counted = Allowance { per: allowance.per + hold(allowance.per), ..allowance };
         let mut tx = self.engine.begin().await?;

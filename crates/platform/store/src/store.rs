@@ -7,8 +7,9 @@ use crate::{
     cuts::Cuts,
     engine::{CommitCounts, Engine},
     journal::Journal,
-    migrations, params, rates,
+    migrations, params,
     postgres::Postgres,
+    rates,
     sequencer::Edges,
     sql,
     sqlite::Sqlite,
@@ -31,6 +32,8 @@ pub const RESERVE_BYTES: u64 = 16 << 20;
 /// For how long an act is asked again while authority moves. Each time needs a change of authority that another act
 /// won, so a count would refuse whoever is unlucky among many; time refuses whoever waited long enough.
 const AGAIN_FOR: Duration = Duration::from_secs(10);
+/// Between two times: whoever won gets on with it.
+const AGAIN_AFTER: Duration = Duration::from_millis(1);
 /// How long asking again waits for memory to catch up.
 const MEMORY_WAIT: Duration = Duration::from_secs(2);
 
@@ -184,6 +187,7 @@ impl Store {
             }
             // Out of time: memory may have caught up partly; the next commit tells.
             drop(tokio::time::timeout(MEMORY_WAIT, self.watch.reached(tenant, *current)).await);
+            tokio::time::sleep(AGAIN_AFTER).await;
         }
     }
 

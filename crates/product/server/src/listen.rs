@@ -31,7 +31,12 @@ impl Bailiwick {
             let (server, control) = (Arc::clone(&server), control.clone());
             async move { server.route(control, request, peer).await }
         };
-        let serving = serve_as(listener, Listening { tls, proxies: self.config.trusted_proxies.clone(), ..Listening::default() }, stop, answer);
+        let serving = serve_as(
+            listener,
+            Listening { tls, proxies: self.config.trusted_proxies.clone(), ..Listening::default() },
+            stop,
+            answer,
+        );
         match certificates {
             Some(certificates) => tokio::select! {
                 () = serving => {}

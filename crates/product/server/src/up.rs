@@ -6,13 +6,13 @@ use identity::AddPerson;
 use model::{Clock, Group, Problem, ProblemKind, SystemClock};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sandbox::Compiler;
-use store::CarriedClock;
 use std::{
     collections::BTreeSet,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
+use store::CarriedClock;
 use tokio::net::TcpListener;
 
 /// The first operator; they may be anyone, so the link alone says it.

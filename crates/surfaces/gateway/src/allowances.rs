@@ -4,6 +4,7 @@
 //! may have been drawn then is lost, not used. A block grows while it is used up in time, and begins at one again when it
 //! was not, so that little of an allowance is lost.
 
+use model::TenantId;
 use std::{
     collections::HashMap,
     sync::{
@@ -12,7 +13,6 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use model::TenantId;
 use store::{Allowance, Drawn, Store, hold};
 
 /// Keys that are remembered: those at rest make room.
@@ -49,7 +49,9 @@ struct Block {
 
 impl Block {
     fn take(&mut self, now: Instant) -> Option<Taken> {
-        if let Some(wait) = self.over_until.and_then(|until| until.checked_duration_since(now)).filter(|wait| !wait.is_zero()) {
+        if let Some(wait) =
+            self.over_until.and_then(|until| until.checked_duration_since(now)).filter(|wait| !wait.is_zero())
+        {
             return Some(Taken::Over(wait));
         }
         self.left = if self.good_until.is_some_and(|until| now < until) { self.left } else { 0 };

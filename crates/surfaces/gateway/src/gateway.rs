@@ -1,8 +1,8 @@
 //! The gateway itself: what it is made of, and how its memory is brought up to date.
 
 use crate::{
-    Config, Doors, Lease, Log, SignIns, allowances::Allowances, assets::Files, code::Loader, cookies::Names, rates::Rate, record::Recorder,
-    route::Route, routes::Routes, shares::Shares,
+    Config, Doors, Lease, Log, SignIns, allowances::Allowances, assets::Files, code::Loader, cookies::Names,
+    rates::Rate, record::Recorder, route::Route, routes::Routes, shares::Shares,
 };
 use authority::{AppRef, Authority};
 use axum::body::Body;

@@ -137,7 +137,8 @@ impl Gateway {
 
     /// Whether the operator asks for a client's certificate here, and this connection showed none.
     fn lacks_certificate(&self, arrival: &Arrival, route: &Route) -> bool {
-        let needed = self.config.clients.as_ref().is_some_and(|clients| clients.are_needed(&route.label, &arrival.path));
+        let needed =
+            self.config.clients.as_ref().is_some_and(|clients| clients.are_needed(&route.label, &arrival.path));
         needed && !arrival.connection.as_ref().is_some_and(Connection::is_certified)
     }
 
@@ -262,12 +263,7 @@ impl Gateway {
     }
 
     /// What a permit does not judge: how often.
-    async fn limited(
-        &self,
-        route: &Route,
-        arrival: &Arrival,
-        caller: &Caller,
-    ) -> Option<(Box<Page>, &'static str)> {
+    async fn limited(&self, route: &Route, arrival: &Arrival, caller: &Caller) -> Option<(Box<Page>, &'static str)> {
         let user = caller.person().map_or_else(|| network(arrival.client), |person| person.to_string());
         let shape = record::shape(&arrival.path);
         let counted = Counted { user: &user, address: arrival.client, route: &shape };

@@ -170,13 +170,8 @@ pub(crate) struct Came {
 }
 
 /// One connection, from the first byte to the last.
-pub(crate) async fn one<S, F, Fut>(
-    stream: S,
-    came: Came,
-    listening: Listening,
-    stop: CancellationToken,
-    answer: F,
-) where
+pub(crate) async fn one<S, F, Fut>(stream: S, came: Came, listening: Listening, stop: CancellationToken, answer: F)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Fn(Request<Body>, SocketAddr) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Response<Body>> + Send + 'static,
@@ -236,13 +231,7 @@ pub(crate) async fn one<S, F, Fut>(
 }
 
 /// One connection of HTTP/2. Its frames leave no doubt where a body ends.
-async fn two<S, F, Fut>(
-    stream: S,
-    came: Came,
-    listening: Listening,
-    stop: CancellationToken,
-    answer: F,
-)
+async fn two<S, F, Fut>(stream: S, came: Came, listening: Listening, stop: CancellationToken, answer: F)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Fn(Request<Body>, SocketAddr) -> Fut + Clone + Send + Sync + 'static,

@@ -2,18 +2,22 @@
 //! nobody takes another's share.
 //!
 //! While there is room, anyone has as much as they ask for. The less is left, the less any one app, person or address may
-//! hold: at most what is still free (an app), or a quarter of that (a person, a stranger's address). And when instances
-//! wait too long for a processor, an app that holds more than its part of what runs gets no more, until they do not.
+//! hold: at most what is still free (an app), or a quarter of that (a person, a stranger's address). And while instances
+//! wait too long for a processor, fewer and fewer are let in; of those, an app that holds more than its part gets no more.
 
 use authority::AppRef;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// An instance that waits this long for a processor waits too long: there is more work than the machine can do.
 const TOO_LONG: Duration = Duration::from_millis(100);
+/// How many may always run at once, however slow the machine is.
+const LEAST: usize = 8;
+/// One more may run at once each time so long has passed without a wait.
+const GROW_EVERY: Duration = Duration::from_millis(10);
 /// Of what is free, the part that one person or one address may hold.
 const ONE_OF_MANY: usize = 4;
 
@@ -25,14 +29,28 @@ enum Holder {
     Whom(String),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Held {
     all: usize,
     apps: usize,
     by: HashMap<Holder, usize>,
+    /// How many the machine can do at once, as far as is known.
+    can: usize,
+    /// When that was changed last.
+    changed: Instant,
 }
 
 impl Held {
+    /// Fewer by a fifth while instances wait too long, one more after another while as many as can are there and do not.
+    fn learn(&mut self, most: usize, waited: Duration, now: Instant) {
+        let since = now.saturating_duration_since(self.changed);
+        if waited >= TOO_LONG && since >= TOO_LONG {
+            (self.can, self.changed) = ((self.can.min(self.all) * 4 / 5).max(LEAST), now);
+        } else if waited < TOO_LONG && since >= GROW_EVERY && self.all >= self.can {
+            (self.can, self.changed) = ((self.can + 1).min(most), now);
+        }
+    }
+
     fn of(&self, holder: &Holder) -> usize {
         self.by.get(holder).copied().unwrap_or(0)
     }
@@ -79,7 +97,9 @@ pub(crate) enum Crowded {
 
 impl Shares {
     pub(crate) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most: most.max(ONE_OF_MANY), held: Mutex::default() })
+        let most = most.max(ONE_OF_MANY);
+        let held = Held { all: 0, apps: 0, by: HashMap::new(), can: most, changed: Instant::now() };
+        Arc::new(Self { most, held: Mutex::new(held) })
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -88,8 +108,13 @@ impl Shares {
 
     /// `waited` is how long instances waited for a processor just now.
     pub(crate) fn enter(self: &Arc<Self>, app: &AppRef, whom: &str, waited: Duration) -> Result<Share, Crowded> {
+        self.enter_at(app, whom, waited, Instant::now())
+    }
+
+    fn enter_at(self: &Arc<Self>, app: &AppRef, whom: &str, waited: Duration, now: Instant) -> Result<Share, Crowded> {
         let (app, whom) = (Holder::App(app.clone()), Holder::Whom(whom.to_owned()));
         let mut held = self.held();
+        held.learn(self.most, waited, now);
         let free = self.most.saturating_sub(held.all);
         if free == 0 {
             return Err(Crowded::Node);
@@ -97,7 +122,7 @@ impl Shares {
         let of_app = held.of(&app);
         // With this one: who has nothing yet has a part coming.
         let apps = held.apps + usize::from(of_app == 0);
-        let part = if waited < TOO_LONG { free } else { held.all.div_ceil(apps.max(1)).max(1).min(free) };
+        let part = if held.all < held.can { free } else { held.all.div_ceil(apps.max(1)).max(1).min(free) };
         if of_app >= part {
             return Err(Crowded::App);
         }
@@ -132,7 +157,12 @@ mod tests {
         AppRef { id: AppId::new(name), env: Env::Prod }
     }
 
-    fn as_many_as_get_in(shares: &Arc<Shares>, name: &str, whom: impl Fn(usize) -> String, waited: Duration) -> Vec<Share> {
+    fn as_many_as_get_in(
+        shares: &Arc<Shares>,
+        name: &str,
+        whom: impl Fn(usize) -> String,
+        waited: Duration,
+    ) -> Vec<Share> {
         (0..1_000).map_while(|number| shares.enter(&app(name), &whom(number), waited).ok()).collect()
     }
 
@@ -156,14 +186,28 @@ mod tests {
     #[test]
     fn when_processors_are_short_whoever_holds_most_gets_no_more() {
         let shares = Shares::new(100);
-        let noisy: Vec<Share> = (0..10).map(|number| shares.enter(&app("noisy"), &number.to_string(), AT_ONCE).unwrap()).collect();
-        assert_eq!(shares.enter(&app("noisy"), "ana", TOO_LONG).unwrap_err(), Crowded::App);
+        let mut now = Instant::now() + TOO_LONG;
+        let mut noisy: Vec<Share> =
+            (0..40).map(|n| shares.enter_at(&app("noisy"), &n.to_string(), AT_ONCE, now).unwrap()).collect();
+        assert_eq!(shares.enter_at(&app("noisy"), "ana", TOO_LONG, now).unwrap_err(), Crowded::App);
+        assert_eq!(shares.held().can, 32);
         let quiet: Vec<Share> =
-            (0..5).map(|number| shares.enter(&app("quiet"), &number.to_string(), TOO_LONG).unwrap()).collect();
-        assert_eq!(shares.enter(&app("noisy"), "ana", TOO_LONG).unwrap_err(), Crowded::App);
-        assert!(shares.enter(&app("noisy"), "ana", AT_ONCE).is_ok());
-        drop((noisy, quiet));
-        assert!(shares.enter(&app("noisy"), "ana", TOO_LONG).is_ok(), "whoever is alone is never refused for that");
+            (0..5).map(|n| shares.enter_at(&app("quiet"), &n.to_string(), TOO_LONG, now).unwrap()).collect();
+        // As long as they wait, fewer.
+        for _ in 0..50 {
+            now += TOO_LONG;
+            assert_eq!(shares.enter_at(&app("noisy"), "ana", TOO_LONG, now).unwrap_err(), Crowded::App);
+        }
+        assert_eq!(shares.held().can, LEAST);
+        // Once they do not, one after another.
+        noisy.truncate(2);
+        drop(quiet);
+        for number in 0..20 {
+            now += GROW_EVERY;
+            noisy.push(shares.enter_at(&app("noisy"), &format!("p{number}"), AT_ONCE, now).unwrap());
+        }
+        assert!(shares.held().can > LEAST);
+        assert_eq!(shares.held().all, 22);
     }
 
     #[test]

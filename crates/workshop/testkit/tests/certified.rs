@@ -75,9 +75,7 @@ async fn secured(port: u16, papers: &Papers, name: &str, shown: &Shown) -> std::
         .unwrap()
         .with_root_certificates(roots);
     let mut config = match shown {
-        Some((certificate, key)) => {
-            builder.with_client_auth_cert(vec![certificate.clone()], key.clone_key()).unwrap()
-        }
+        Some((certificate, key)) => builder.with_client_auth_cert(vec![certificate.clone()], key.clone_key()).unwrap(),
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"h2".to_vec()];
@@ -189,7 +187,8 @@ async fn a_cut_ends_its_own_stream_and_no_other_on_the_connection() {
     let mut unread = open(&mut sender, "cut-off").await;
     let mut neighbour = open(&mut sender, "goes-on").await;
     assert!(read.frame().await.unwrap().is_ok() && neighbour.frame().await.unwrap().is_ok());
-    let receipt = post(&town, &papers, "/api/v1/apps/cut-off/revoke", json!({ "why": "enough" }).to_string().into()).await;
+    let receipt =
+        post(&town, &papers, "/api/v1/apps/cut-off/revoke", json!({ "why": "enough" }).to_string().into()).await;
     assert_eq!(receipt["recorded"], true, "{receipt}");
     for body in [&mut read, &mut unread] {
         let ends = async { while let Some(Ok(_)) = body.frame().await {} };
@@ -205,11 +204,13 @@ async fn a_cut_ends_its_own_stream_and_no_other_on_the_connection() {
     town.stop().await;
 }
 
-/// What a client of TLS 1.1 sends first (RFC 4346, section 7.4.1.2).
-fn hello_of_1_1() -> Vec<u8> {
-    let mut hello = vec![3, 2];
+/// What a client of TLS 1.`minor - 1` sends first (RFC 5246, section 7.4.1.2): it knows a cipher suite of before and one
+/// of 1.2, and signs and agrees on keys as both may.
+fn hello(minor: u8) -> Vec<u8> {
+    let mut hello = vec![3, minor];
     hello.extend([7; 32]);
-    hello.extend([0, 0, 4, 0xc0, 0x14, 0, 0x2f, 1, 0]);
+    hello.extend([0, 0, 4, 0xc0, 0x09, 0xc0, 0x2b, 1, 0]);
+    hello.extend([0, 16, 0, 13, 0, 4, 0, 2, 4, 3, 0, 10, 0, 4, 0, 2, 0, 29]);
     let length = u8::try_from(hello.len()).unwrap();
     let mut record = vec![22, 3, 1, 0, length + 4, 1, 0, 0, length];
     record.extend(hello);
@@ -221,11 +222,18 @@ async fn an_old_version_of_tls_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let papers = papers(folder.path());
     let town = town(folder.path(), &papers, "", &[]).await;
-    let mut stream = TcpStream::connect(("127.0.0.1", town.port)).await.unwrap();
-    stream.write_all(&hello_of_1_1()).await.unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
+    let answered = async |minor: u8| {
+        let mut stream = TcpStream::connect(("127.0.0.1", town.port)).await.unwrap();
+        stream.write_all(&hello(minor)).await.unwrap();
+        let mut answer = [0; 7];
+        stream.read_exact(&mut answer).await.unwrap();
+        answer
+    };
     // An alert (21), fatal (2): protocol version (70), RFC 5246, section 7.2.
-    assert_eq!((answer[0], answer[5], answer[6]), (21, 2, 70), "{answer:?}");
+    let old = answered(2).await;
+    assert_eq!((old[0], old[5], old[6]), (21, 2, 70), "{old:?}");
+    // The same, but for its version, is taken: a handshake (22), the server's hello (2).
+    let new = answered(3).await;
+    assert_eq!((new[0], new[5]), (22, 2), "{new:?}");
     town.stop().await;
 }

@@ -23,7 +23,7 @@ const QUIET: &str = "export default { fetch() { return new Response('ok'); } };"
 
 async fn with_noise() -> (Town, Browser) {
     let town = Town::start(Engine::Sqlite).await;
-    let limits = "limits = { memory = \"64MiB\", cpu = \"2s\", time = \"20s\", parallel = 200 }";
+    let limits = "limits = { memory = \"64MiB\", cpu = \"2s\", time = \"20s\", parallel = 64 }";
     for (name, more, code) in [("noisy", limits, NOISY), ("quiet", "", QUIET)] {
         let deployed = town.deploy(&[("bailiwick.toml", &manifest(name, more)), ("app.js", code)]).await;
         assert_eq!(deployed.json()["status"], "live", "{deployed:?}");

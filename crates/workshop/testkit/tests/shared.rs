@@ -132,8 +132,7 @@ async fn no_second_ever_sees_more_than_the_limit_on_two_nodes_together() {
         }
     };
     let ports = [pair.one.port, pair.two.port, pair.one.port, pair.two.port];
-    let asked: Vec<Asked> =
-        futures_util::future::join_all(ports.map(hammer)).await.into_iter().flatten().collect();
+    let asked: Vec<Asked> = futures_util::future::join_all(ports.map(hammer)).await.into_iter().flatten().collect();
     assert!(asked.iter().all(|one| matches!(one.status, 200 | 429 | 503)));
     let let_in: Vec<&Asked> = asked.iter().filter(|one| one.status == 200).collect();
     let most = most_within(&let_in, Duration::from_secs(1));

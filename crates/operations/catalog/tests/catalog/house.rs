@@ -7,8 +7,8 @@ use authority::{
     SurfaceError, SurfaceName, Used, Who,
 };
 use bytes::Bytes;
-use futures_util::StreamExt;
 use catalog::{Addresses, Catalog, CheckDocument, Checked, Deployed, Error, Rooms, SecretVersions, Unpacked};
+use futures_util::StreamExt;
 use model::{Clock, Env, Manifest, ManualClock, Problem, ReleaseNumber, RequestId, SecretId, TenantId};
 use sandbox::{Config, Maxima, Sandbox};
 use seal::{Context, PurposeKey};

@@ -11,7 +11,7 @@ both! {
     a_dropped_act_leaves_nothing
     a_failed_statement_ends_the_act
     a_moved_epoch_refuses_and_again_succeeds
-    again_gives_up_after_five
+    again_gives_up_after_ten_seconds
     a_raising_act_raises_and_memory_follows
     two_raising_acts_of_one_epoch
     a_second_event_in_the_same_commit
@@ -95,9 +95,9 @@ async fn a_moved_epoch_refuses_and_again_succeeds(kind: Kind) {
     assert_eq!((runs.load(Ordering::SeqCst), house.notes().await), (2, 1));
 }
 
-async fn again_gives_up_after_five(kind: Kind) {
+async fn again_gives_up_after_ten_seconds(kind: Kind) {
     let house = House::new(kind).await;
-    let runs = AtomicU32::new(0);
+    let (runs, began) = (AtomicU32::new(0), std::time::Instant::now());
     let result: Result<(), StoreError> = house
         .store
         .again(|| async {
@@ -106,7 +106,9 @@ async fn again_gives_up_after_five(kind: Kind) {
         })
         .await;
     assert!(matches!(result, Err(StoreError::Moved { .. })));
-    assert_eq!(runs.load(Ordering::SeqCst), 5);
+    assert!(began.elapsed() >= std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+    // Each time it leaves the others a moment.
+    assert!((2..=10_001).contains(&runs.load(Ordering::SeqCst)), "{runs:?}");
 }
 
 async fn a_raising_act_raises_and_memory_follows(kind: Kind) {

@@ -30,7 +30,8 @@ async fn two_nodes_together_draw_exactly_the_limit() {
     let (house, other) = two().await;
     for (count, wanted) in [(10, 1), (59, 1), (600, 50), (600, 1)] {
         let key = format!("{count} by {wanted}");
-        let allowance = Allowance { count, per: if count < 60 { Duration::from_secs(60) } else { Duration::from_secs(600) } };
+        let allowance =
+            Allowance { count, per: if count < 60 { Duration::from_secs(60) } else { Duration::from_secs(600) } };
         let drains = (0..8).map(|n| drain(if n % 2 == 0 { &house.store } else { &other }, &key, allowance, wanted));
         let drawn: u32 = futures_util::future::join_all(drains).await.into_iter().sum();
         assert_eq!(drawn, count, "{key}");

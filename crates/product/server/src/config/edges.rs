@@ -65,7 +65,9 @@ pub(super) fn clients(reader: &mut Reader, folder: &Path, apps_domain: &str, tls
         for path in &paths {
             match PathPattern::parse(path) {
                 Ok(pattern) => patterns.push(pattern),
-                Err(why) => reader.wrong("server.clients", format!("`{path}`: {why}"), "write paths as `\"/admin/**\"`"),
+                Err(why) => {
+                    reader.wrong("server.clients", format!("`{path}`: {why}"), "write paths as `\"/admin/**\"`")
+                }
             }
         }
         if patterns.is_empty() {
