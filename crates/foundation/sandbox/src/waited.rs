@@ -16,7 +16,8 @@ impl Waited {
     /// An instance begins, so long after it was handed over.
     pub(crate) fn note(&self, waited: Duration) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = [Some((Instant::now(), waited)), last[0]];
+        let [newer, _] = *last;
+        *last = [Some((Instant::now(), waited)), newer];
     }
 
     /// The shorter of the last two: one late instance is no queue.

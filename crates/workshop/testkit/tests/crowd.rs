@@ -113,11 +113,14 @@ async fn idle_and_half_open_connections_keep_nobody_out() {
     assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
     let (port, host) = (town.port, format!("localhost:{}", town.port));
     let mut held = Vec::new();
-    for number in 0..rounds(300) {
+    server::open_files();
+    let many = if rounds(1) > 1 { 10_000 } else { 300 };
+    for number in 0..many {
         let Some(mut stream) = from("127.0.0.2", port).await else { break };
-        // Some say nothing, some begin and stop: neither is waited for by anyone else.
+        // Some say nothing, some begin and stop: neither is waited for by anyone else. Beyond its part, this address is
+        // turned away at once.
         if number % 2 == 0 {
-            stream.write_all(b"GET / HTTP/1.1\r\nhost: quiet.lo").await.unwrap();
+            drop(stream.write_all(b"GET / HTTP/1.1\r\nhost: quiet.lo").await);
         }
         held.push(stream);
     }
