@@ -1,5 +1,6 @@
 //! Sessions: a signed-in browser or command line. In the database and in memory; ended everywhere at once.
 
+mod live;
 mod places;
 mod sql;
 
@@ -7,6 +8,7 @@ pub use places::{EndOthers, ListSessions, Whereabouts};
 
 use crate::{Error, Identity};
 use authority::{Act, AppRef, Factor, Permit, Rule, Target, change, rules};
+use live::Live;
 use model::{AppId, Env, PersonId, ProblemKind, SessionId, TenantId, Timestamp};
 use seal::{Context, Purpose, PurposeKey, Token, TokenHash};
 use std::{
@@ -120,45 +122,6 @@ pub(crate) struct Opening<'a> {
     pub(crate) factor: Factor,
     pub(crate) method: Method,
     pub(crate) vouched_by: Option<Arc<str>>,
-}
-
-/// Live sessions by the hash of their cookie, and those hashes by the session's id.
-#[derive(Debug, Default)]
-struct Live {
-    by_hash: HashMap<TokenHash, Arc<Session>>,
-    hashes: HashMap<SessionId, TokenHash>,
-}
-
-impl Live {
-    /// A session has one cookie: the newest.
-    fn insert(&mut self, hash: TokenHash, session: Session) {
-        if let Some(before) = self.hashes.insert(session.id.clone(), hash).filter(|before| *before != hash) {
-            self.by_hash.remove(&before);
-        }
-        self.by_hash.insert(hash, Arc::new(session));
-    }
-
-    fn remove(&mut self, hash: &TokenHash) {
-        if let Some(session) = self.by_hash.remove(hash) {
-            self.hashes.remove(&session.id);
-        }
-    }
-
-    fn by_id(&self, id: &SessionId) -> Option<&Arc<Session>> {
-        self.by_hash.get(self.hashes.get(id)?)
-    }
-
-    fn end_where(&mut self, ends: impl Fn(&Session) -> bool) -> usize {
-        let (before, hashes) = (self.by_hash.len(), &mut self.hashes);
-        self.by_hash.retain(|_, session| {
-            let stays = !ends(session);
-            if !stays {
-                hashes.remove(&session.id);
-            }
-            stays
-        });
-        before - self.by_hash.len()
-    }
 }
 
 /// Live sessions of this node.
