@@ -93,6 +93,11 @@ impl<'de> Deserialize<'de> for Timestamp {
 /// Where the time comes from: injected, so that tests move it.
 pub trait Clock: Send + Sync + fmt::Debug {
     fn now(&self) -> Timestamp;
+
+    /// What the database says that it is now, for clocks that are carried on from there. Others keep their own time.
+    fn told(&self, now: Timestamp) {
+        let _ = now;
+    }
 }
 
 /// The machine's clock.

@@ -19,7 +19,7 @@ use crate::{
 };
 use http::{HeaderName, HeaderValue};
 use model::manifest::SandboxLimits;
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 use tokio::{runtime::Handle, sync::oneshot};
 
 /// Carries the context to the engine, which takes it out of what the app sees.
@@ -99,7 +99,11 @@ impl App {
             held: Held { _ticking: sandbox.ticking(), _places: places },
         };
         // Not kept: the task ends when the answer's receiver is dropped.
-        drop(sandbox.guests().spawn(instance::run(job)));
+        let (waits, handed_over) = (sandbox.waits(), Instant::now());
+        drop(sandbox.guests().spawn(async move {
+            waits.note(handed_over.elapsed());
+            instance::run(job).await;
+        }));
         answer.await.unwrap_or(Err(Stopped::Cancelled))
     }
 

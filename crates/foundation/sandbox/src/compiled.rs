@@ -2,7 +2,7 @@
 //!
 //! Refuses: files that this server did not write, files of another wasmtime, configuration or engine.
 
-use crate::{Error, artefacts, config::Authenticator};
+use crate::{Error, artefacts, config::Authenticator, pruned};
 use std::{
     fs::{self, File, OpenOptions},
     hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -13,6 +13,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 use wasmtime::{Engine, Module, component::Component};
 
@@ -91,6 +92,15 @@ impl Cache {
         self.deserialize(verified.ok_or_else(gone)?).map_err(Error::compile)
     }
 
+    /// Deletes code that was not used for so long; what is mapped is in use. How many files.
+    pub(crate) fn prune(&self, unused: Duration, mapped: &dyn Fn(&str) -> bool) -> io::Result<usize> {
+        let kept = |file: &str| {
+            let name = file.strip_prefix(&self.prefix).and_then(|rest| rest.strip_prefix('-'));
+            name.and_then(|rest| rest.rsplit_once('.')).is_some_and(|(name, _)| mapped(name))
+        };
+        pruned::prune(&self.dir, unused, &kept)
+    }
+
     fn failed(&self, name: &str, source: io::Error) -> Error {
         Error::Cache { path: self.code_path(name), source }
     }
@@ -112,6 +122,7 @@ impl Cache {
         let tag = fs::read(self.tag_path(name))?;
         let mut file = File::open(self.code_path(name))?;
         let mut bytes = Vec::new();
+        pruned::used(&file, &self.dir);
         (&mut file).take(FILE_BYTES).read_to_end(&mut bytes)?;
         let ours = tag.len() == TAG_BYTES && self.authenticator.verify(&self.context(name), &bytes, &tag);
         Ok(ours.then_some(Verified { kind, bytes, file }))

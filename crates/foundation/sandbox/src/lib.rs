@@ -35,6 +35,7 @@ mod memory;
 mod outgoing;
 mod positions;
 mod prepare;
+mod pruned;
 mod resident;
 mod response;
 mod sandbox;
@@ -43,6 +44,7 @@ mod stopped;
 mod template;
 mod ticker;
 mod typescript;
+mod waited;
 
 pub use app::{App, Run};
 pub use artefacts::engine_id;

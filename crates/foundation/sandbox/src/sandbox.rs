@@ -13,11 +13,12 @@ use crate::{
     machine::{self, PREPARING},
     resident::{Loaded, Residents},
     stopped::Stopped,
-    template::Template,
+    template::{self, Template},
     ticker::{Ticker, Ticking},
+    waited::Waited,
 };
 use model::{Problem, ProblemKind};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     sync::watch,
@@ -37,6 +38,7 @@ pub struct Sandbox {
     linker: Linker<Guest>,
     template: watch::Receiver<Compiled>,
     ticker: Ticker,
+    waited: Arc<Waited>,
     admission: Admission,
     preparing: Admission,
     residents: Residents,
@@ -69,6 +71,7 @@ impl Sandbox {
         compile(making, runtime.handle().clone(), done)?;
         Ok(Arc::new(Self {
             ticker: Ticker::start(machine.clone()).map_err(start_failed)?,
+            waited: Arc::default(),
             admission: Admission::new(maxima.instances, maxima.queue),
             preparing: Admission::new(PREPARING, maxima.queue.saturating_mul(10)),
             residents: Residents::new(maxima.apps),
@@ -176,6 +179,25 @@ impl Sandbox {
 
     pub(crate) fn guests(&self) -> &Handle {
         &self.guests
+    }
+
+    /// Deletes compiled code that no app used for so long, and that of engines of before; how many files. An app that
+    /// is used again is compiled again.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or written.
+    pub fn prune(&self, unused: Duration) -> Result<usize, std::io::Error> {
+        self.cache.prune(unused, &|name| name == template::NAME || self.residents.find(name).is_some())
+    }
+
+    /// How long instances waited for a thread just now; nothing while there are enough.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        self.waited.now()
+    }
+
+    pub(crate) fn waits(&self) -> Arc<Waited> {
+        Arc::clone(&self.waited)
     }
 
     pub(crate) fn ticking(&self) -> Ticking {

@@ -22,7 +22,7 @@ pub(crate) struct Template {
     pub(crate) loader: Loader,
 }
 
-const NAME: &str = "template";
+pub(crate) const NAME: &str = "template";
 
 impl Template {
     /// Has the engine compiled by somebody else, unless the cache has it. What comes of that, `open` sees.

@@ -80,6 +80,8 @@ purposes! {
     Passkey = "passkey",
     /// Backups.
     Backup = "backup",
+    /// Whom a rate limit counts, in the rows that nodes share.
+    Rate = "rate",
 }
 
 /// The key of one tenant for one purpose, in one version. Cheap to clone; derive once and keep.

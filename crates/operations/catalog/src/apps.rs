@@ -4,13 +4,13 @@ pub(crate) mod sql;
 
 use crate::{Catalog, Error};
 use authority::{Act, AppFacts, AppRef, AppState, Permit, Rule, Target, rules};
-use model::{AppId, Class, Env, Group, Manifest, ReleaseNumber, TenantId, Tier, Timestamp};
+use model::{AppId, Class, Env, Group, Manifest, ReleaseNumber, TenantId, Tier, Timestamp, manifest::Access};
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, PoisonError, RwLock},
 };
-use store::Outcome;
+use store::{Outcome, Row};
 use tokio::sync::Mutex;
 
 /// List the apps that the caller may know of.
@@ -78,6 +78,8 @@ pub(crate) struct Live {
     pub(crate) digest: String,
     pub(crate) tier: Tier,
     pub(crate) manifest: Arc<Manifest>,
+    /// Of the manifest, as authority holds it.
+    pub(crate) access: Arc<Access>,
 }
 
 #[derive(Debug, Clone)]
@@ -148,59 +150,45 @@ pub(crate) fn state(word: &str) -> AppState {
 }
 
 impl Catalog {
-    /// Reads all apps into memory: at start, and when the feed names one.
+    /// Reads all apps into memory: at start, and when the feed was lost.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn load_apps(&self) -> Result<(), Error> {
-        let tenant = &self.tenant;
+        let tenant = store::params![&self.tenant];
         let _reading = self.apps.reading.lock().await;
-        let mut apps: HashMap<AppId, AppRecord> = HashMap::new();
-        for row in self.store.read(sql::APPS, store::params![tenant]).await? {
-            let id = AppId::new(row.text(0)?);
-            let record = AppRecord {
-                id: id.clone(),
-                name: row.text(1)?.into(),
-                team: Group::new(row.text(2)?),
-                created_at: row.time(3)?,
-                envs: BTreeMap::new(),
-                certificate: None,
-            };
-            apps.insert(id, record);
-        }
-        let known = self.apps.all();
-        for row in self.store.read(sql::DEPLOYMENTS, store::params![tenant]).await? {
-            let Ok(env) = row.text(1)?.parse::<Env>() else { continue };
-            let id = AppId::new(row.text(0)?);
-            let before = known.get(&id).and_then(|app| app.envs.get(&env)).and_then(|env| env.live.clone());
-            let live = match (row.opt_int(3)?, row.opt_text(7)?) {
-                (Some(number), Some(text)) => Some(live(number, row.text(9)?, row.text(8)?, text, before)?),
-                _ => None,
-            };
-            let record = EnvRecord {
-                state: state(row.text(2)?),
-                live,
-                credential_epoch: row.uint(4)?,
-                expires_at: row.time(5)?,
-                changed_at: row.time(6)?,
-            };
-            if let Some(app) = apps.get_mut(&id) {
-                app.envs.insert(env, record);
-            }
-        }
-        for row in self.store.read(sql::TOMBSTONES, store::params![tenant]).await? {
-            if let Some(app) = apps.get_mut(&AppId::new(row.text(0)?)) {
-                app.certificate = serde_json::from_str(row.text(1)?).ok();
-            }
-        }
-        let mut apps = apps.into_iter().map(|(id, app)| (id, Arc::new(app))).collect();
+        let rows = [sql::APPS, sql::DEPLOYMENTS, sql::TOMBSTONES].map(|sql| self.store.read(sql, tenant));
+        let [apps, deployments, tombstones] = rows;
+        let read = records(&self.apps.all(), &apps.await?, &deployments.await?, &tombstones.await?)?;
+        self.put(|all| *all = read);
+        Ok(())
+    }
+
+    /// Reads one app again: when the feed names it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn load_app(&self, id: &AppId) -> Result<(), Error> {
+        let app = store::params![&self.tenant, id];
+        let _reading = self.apps.reading.lock().await;
+        let rows = [sql::APP, sql::DEPLOYMENTS_OF, sql::TOMBSTONE_OF].map(|sql| self.store.read(sql, app));
+        let [apps, deployments, tombstones] = rows;
+        let mut read = records(&self.apps.all(), &apps.await?, &deployments.await?, &tombstones.await?)?;
+        self.put(|all| match read.remove(id) {
+            Some(record) => drop(all.insert(id.clone(), record)),
+            None => drop(all.remove(id)),
+        });
+        Ok(())
+    }
+
+    fn put(&self, change: impl FnOnce(&mut HashMap<AppId, Arc<AppRecord>>)) {
         // Locked first: a cut that begins meanwhile stands already, or marks what is put in here.
         let mut all = self.apps.all.write().unwrap_or_else(PoisonError::into_inner);
+        let apps = Arc::make_mut(&mut all);
+        change(apps);
         for note in self.store.standing() {
-            mark(&mut apps, note.apps(), crate::revoke::taken(&note));
+            mark(apps, note.apps(), crate::revoke::taken(&note));
         }
-        *all = Arc::new(apps);
-        Ok(())
     }
 
     /// What authority needs to know of apps.
@@ -215,7 +203,7 @@ impl Catalog {
                     team: app.team.clone(),
                     class: live.manifest.app.class,
                     state: record.state,
-                    access: Arc::new(live.manifest.access.clone()),
+                    access: Arc::clone(&live.access),
                     expires_at: record.expires_at,
                     credential_epoch: record.credential_epoch,
                 };
@@ -303,13 +291,61 @@ impl Catalog {
     }
 }
 
+/// From rows of apps, of their environments, and of those that were ended. What is known of a release is not read again.
+fn records(
+    known: &HashMap<AppId, Arc<AppRecord>>,
+    apps: &[Row],
+    deployments: &[Row],
+    tombstones: &[Row],
+) -> Result<HashMap<AppId, Arc<AppRecord>>, Error> {
+    let mut read: HashMap<AppId, AppRecord> = HashMap::with_capacity(apps.len());
+    for row in apps {
+        let id = AppId::new(row.text(0)?);
+        let record = AppRecord {
+            id: id.clone(),
+            name: row.text(1)?.into(),
+            team: Group::new(row.text(2)?),
+            created_at: row.time(3)?,
+            envs: BTreeMap::new(),
+            certificate: None,
+        };
+        read.insert(id, record);
+    }
+    for row in deployments {
+        let Ok(env) = row.text(1)?.parse::<Env>() else { continue };
+        let id = AppId::new(row.text(0)?);
+        let before = known.get(&id).and_then(|app| app.envs.get(&env)).and_then(|env| env.live.clone());
+        let live = match (row.opt_int(3)?, row.opt_text(7)?) {
+            (Some(number), Some(text)) => Some(live(number, row.text(9)?, row.text(8)?, text, before)?),
+            _ => None,
+        };
+        let record = EnvRecord {
+            state: state(row.text(2)?),
+            live,
+            credential_epoch: row.uint(4)?,
+            expires_at: row.time(5)?,
+            changed_at: row.time(6)?,
+        };
+        if let Some(app) = read.get_mut(&id) {
+            app.envs.insert(env, record);
+        }
+    }
+    for row in tombstones {
+        if let Some(app) = read.get_mut(&AppId::new(row.text(0)?)) {
+            app.certificate = serde_json::from_str(row.text(1)?).ok();
+        }
+    }
+    Ok(read.into_iter().map(|(id, app)| (id, Arc::new(app))).collect())
+}
+
 fn live(number: i64, digest: &str, tier: &str, manifest: &str, before: Option<Live>) -> Result<Live, Error> {
     let release = ReleaseNumber(u32::try_from(number).unwrap_or_default());
     if let Some(before) = before.filter(|before| before.release == release) {
         return Ok(before);
     }
     let manifest = Arc::new(Manifest::reread(manifest.as_bytes()).map_err(|_| Error::Manifest)?.manifest);
-    Ok(Live { release, digest: digest.to_owned(), tier: tier_of(tier), manifest })
+    let access = Arc::new(manifest.access.clone());
+    Ok(Live { release, digest: digest.to_owned(), tier: tier_of(tier), manifest, access })
 }
 
 pub(crate) fn tier_of(word: &str) -> Tier {

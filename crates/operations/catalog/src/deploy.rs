@@ -130,7 +130,7 @@ impl Catalog {
             "request": request,
         });
         let event = tx.commit(detail, None).await?.event;
-        self.load_apps().await?;
+        self.load_app(&app.id).await?;
         Ok(Deployed {
             app: Some(decided.name.to_string()),
             app_id: Some(app.id.clone()),

@@ -3,7 +3,7 @@
 use crate::{Catalog, Error};
 use authority::{Act, AppRef, AppState, Caller, Rule, Target, rules};
 use model::TenantId;
-use store::CutOf;
+use store::{CutOf, Recorded};
 
 /// Suspend an app that is past its date.
 #[derive(Debug, Clone)]
@@ -45,7 +45,9 @@ impl Catalog {
         let (_, mut cutting) = self.store.cut(permit, CutOf::Apps(envs.to_vec()));
         self.deny_until_written(cutting.event(), &envs, AppState::Expired);
         cutting.note().detail = serde_json::json!({ "surfaces": self.cut(&envs).await });
-        cutting.record(self).await;
+        if cutting.record(self).await == Recorded::InDatabase {
+            self.everywhere(&envs).await;
+        }
         Ok(())
     }
 }

@@ -63,7 +63,7 @@ impl Catalog {
 
     /// After the commit: this node serves it before the answer is given.
     pub(crate) async fn serve(&self, live: Live, event: EventId) -> Result<Deployed, Error> {
-        self.load_apps().await?;
+        self.load_app(&live.app.id).await?;
         self.refresh_surfaces(&live.app).await?;
         Ok(Deployed { event: Some(event), ..live.document })
     }

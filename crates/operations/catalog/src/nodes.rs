@@ -40,7 +40,7 @@ impl Catalog {
     /// # Errors
     /// When the database cannot be read.
     pub async fn follow(&self, app: &AppRef) -> Result<(), Error> {
-        self.load_apps().await?;
+        self.load_app(&app.id).await?;
         let apps = self.apps.all();
         let state = apps.get(&app.id).and_then(|record| record.envs.get(&app.env)).map(|env| env.state);
         if matches!(state, Some(AppState::Revoked | AppState::Expired | AppState::Retired)) {

@@ -59,7 +59,8 @@ impl Catalog {
         tx.commit(serde_json::json!({ "deleted": retired.deleted }), None).await?;
         self.deny_in_memory(&id, AppState::Retired);
         self.cut(&envs).await;
-        self.load_apps().await?;
+        self.load_app(&id).await?;
+        self.everywhere(&envs).await;
         Ok(retired)
     }
 }

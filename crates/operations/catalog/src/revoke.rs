@@ -201,7 +201,9 @@ impl CutRows for Catalog {
     }
 
     async fn settled(&self, note: &CutNote, epoch: u64) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        self.load_apps().await?;
+        for app in note.apps() {
+            self.load_app(&app.id).await?;
+        }
         self.authority.release(&note.event, epoch);
         Ok(())
     }

@@ -5,11 +5,21 @@
 //! believe that it has. On SQLite the one node holds the file's lock, and there is no lease.
 
 use crate::{FreeWrite, Store, StoreError, Table, engine::Engine, params, postgres::Direct, sql};
-use model::Timestamp;
-use std::{sync::PoisonError, time::Duration};
+use model::{Clock, TenantId, Timestamp};
+use std::{
+    sync::{Arc, PoisonError},
+    time::{Duration, Instant},
+};
 
 /// How long a lease runs: four renewals may fail.
 pub const LEASE: Duration = Duration::from_millis(2_000);
+
+/// A lease and half of one: by then each node has confirmed or run out.
+const TOLD_WITHIN: Duration = Duration::from_millis(3_000);
+/// One look at the leases takes no longer.
+const ANSWER: Duration = Duration::from_millis(500);
+/// Between two looks at the leases.
+const LOOK: Duration = Duration::from_millis(10);
 
 const RENEW: FreeWrite = FreeWrite::new(Table::NodeLeases, sql::RENEW_NODE);
 const LEAVE: FreeWrite = FreeWrite::new(Table::NodeLeases, sql::LEAVE_NODE);
@@ -20,6 +30,7 @@ pub struct NodeLease {
     direct: Direct,
     node: String,
     run: String,
+    clock: Arc<dyn Clock>,
 }
 
 /// Another node, as its lease says.
@@ -49,7 +60,8 @@ impl Store {
             Engine::Sqlite(_) => Ok(None),
             Engine::Postgres(postgres) => {
                 let direct = Direct::open(postgres).await?;
-                Ok(Some(NodeLease { direct, node: self.node.clone(), run: run.to_owned() }))
+                let (node, run, clock) = (self.node.clone(), run.to_owned(), Arc::clone(&self.clock));
+                Ok(Some(NodeLease { direct, node, run, clock }))
             }
         }
     }
@@ -87,6 +99,28 @@ impl Store {
         Ok(others)
     }
 
+    /// Waits until each node that has a lease has done what is committed now, or its lease has run out: none of them
+    /// serves by what it knew before. Whether it is so; not when the database cannot be asked.
+    pub async fn told_everywhere(&self, tenant: &TenantId) -> bool {
+        if !self.is_shared() {
+            return true;
+        }
+        let (began, mut position) = (Instant::now(), None);
+        while began.elapsed() < TOLD_WITHIN {
+            if position.is_none() {
+                let asked = tokio::time::timeout(ANSWER, self.feed_position(tenant)).await;
+                position = asked.ok().and_then(Result::ok);
+            }
+            if let (Some(position), Ok(Ok(nodes))) = (position, tokio::time::timeout(ANSWER, self.other_nodes()).await)
+                && nodes.iter().all(|node| node.ran_out || node.position >= position)
+            {
+                return true;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        false
+    }
+
     /// The other nodes as they were when the database was asked last: for when it cannot be asked.
     #[must_use]
     pub fn others_seen(&self) -> Vec<OtherNode> {
@@ -95,7 +129,7 @@ impl Store {
 }
 
 impl NodeLease {
-    /// Renews it for `LEASE`, and confirms the feed up to `position`. Whether it is ours: not while another process of
+    /// Renews it for `LEASE`, confirms the feed up to `position`, and sets this node's clock by the database's. Whether it is ours: not while another process of
     /// this name has it.
     ///
     /// # Errors
@@ -103,6 +137,8 @@ impl NodeLease {
     pub async fn renew(&self, position: u64) -> Result<bool, StoreError> {
         let lasts = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
         let params = params![self.node.as_str(), self.run.as_str(), position, lasts];
-        Ok(self.direct.execute(RENEW.sql(), params).await? == 1)
+        let Some(answer) = self.direct.query_one(RENEW.sql(), params).await? else { return Ok(false) };
+        self.clock.told(answer.time(0)?);
+        Ok(true)
     }
 }

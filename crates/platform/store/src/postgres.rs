@@ -16,6 +16,7 @@ use crate::{CommitCounts, Piece, Pieces, Row, StoreError, Value, snapshot, sql};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use errors::{pool_error, read_error};
 use futures_util::StreamExt;
+use model::Clock;
 use std::{
     fmt,
     sync::{
@@ -93,6 +94,14 @@ impl Postgres {
         }
         let refs: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = params.iter().map(|value| value as _).collect();
         client.query(&statement, &refs).await.map_err(read_error)?.iter().map(values::row).collect()
+    }
+
+    /// Tells a clock what the time is here.
+    pub(crate) async fn tell(&self, clock: &dyn Clock) -> Result<(), StoreError> {
+        if let Some(row) = self.read(sql::DATABASE_NOW, &[]).await?.first() {
+            clock.told(row.time(0)?);
+        }
+        Ok(())
     }
 
     pub(crate) async fn begin(&self) -> Result<PostgresTx, StoreError> {

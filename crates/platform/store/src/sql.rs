@@ -78,6 +78,11 @@ pub(crate) const ADVANCE_FEED: &str = "INSERT INTO feed_heads (tenant, position)
   ON CONFLICT (tenant) DO UPDATE SET position = feed_heads.position + 1 RETURNING position";
 pub(crate) const INSERT_CHANGE: &str = "INSERT INTO feed (tenant, position, kind, key, at)
   SELECT tenant, position, CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS BIGINT) FROM feed_heads WHERE tenant = $1";
+/// The change that says which epoch began: the rows that it is about come before it in the feed.
+pub(crate) const INSERT_EPOCH_CHANGE: &str = "INSERT INTO feed (tenant, position, kind, key, at)
+  SELECT tenant, position, CAST($2 AS TEXT),
+    CAST((SELECT epoch FROM epochs WHERE epochs.tenant = feed_heads.tenant) AS TEXT), CAST($3 AS BIGINT)
+  FROM feed_heads WHERE tenant = $1";
 pub(crate) const FEED_HEAD: &str = "SELECT position FROM feed_heads WHERE tenant = $1";
 pub(crate) const FEED: &str = "SELECT position, kind, key, at FROM feed WHERE tenant = $1 AND position > $2
   ORDER BY position LIMIT CAST($3 AS BIGINT)";
@@ -139,12 +144,25 @@ pub(crate) const LOCK_EXCLUSIVE: &str = "SELECT pg_advisory_xact_lock(hashtextex
 pub(crate) const LOCK_MIGRATIONS: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 3))";
 pub(crate) const TRY_LEAD: &str = "SELECT pg_try_advisory_lock(hashtextextended($1, 2))";
 /// PostgreSQL only: on SQLite there is one node. Takes or renews a lease for `$4` ms by the server's clock, unless another
-/// process of this name has one.
+/// process of this name has one; answers with the time.
 pub(crate) const RENEW_NODE: &str = "INSERT INTO node_leases (node, run, until, position)
   VALUES ($1, $2, CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) + $4, $3)
   ON CONFLICT (node) DO UPDATE SET run = $2, position = $3,
     until = CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) + $4
-  WHERE node_leases.run = $2 OR node_leases.until <= CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+  WHERE node_leases.run = $2 OR node_leases.until <= CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)
+  RETURNING CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+/// PostgreSQL only: the time by which everything is judged on every node.
+pub(crate) const DATABASE_NOW: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+/// PostgreSQL only: on SQLite there is nobody to share with. Holds the key's row until the transaction ends; the time is
+/// read once it is held.
+pub(crate) const HOLD_DRAWS: &str = "INSERT INTO rate_draws (tenant, key, drawn, at) VALUES ($1, $2, $3, 0)
+  ON CONFLICT (tenant, key) DO UPDATE SET at = rate_draws.at
+  RETURNING drawn, CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
+pub(crate) const PUT_DRAWS: &str =
+    "UPDATE rate_draws SET drawn = $3, at = CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)
+  WHERE tenant = $1 AND key = $2";
+pub(crate) const PRUNE_DRAWS: &str = "DELETE FROM rate_draws
+  WHERE at < CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) - CAST($1 AS BIGINT)";
 pub(crate) const LEAVE_NODE: &str = "DELETE FROM node_leases WHERE node = $1 AND run = $2";
 pub(crate) const OTHER_NODES: &str = "SELECT node, position,
   CAST(until <= CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS INT)::BIGINT, until

@@ -9,6 +9,7 @@ use crate::{
     journal::Journal,
     migrations, params,
     postgres::Postgres,
+    rates,
     sequencer::Edges,
     sql,
     sqlite::Sqlite,
@@ -24,12 +25,15 @@ use std::{
     sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
+use tokio::sync::Semaphore;
 
 /// Free space below which nothing is written (16 MiB): enough for the engine to finish what it began.
 pub const RESERVE_BYTES: u64 = 16 << 20;
 /// For how long an act is asked again while authority moves. Each time needs a change of authority that another act
 /// won, so a count would refuse whoever is unlucky among many; time refuses whoever waited long enough.
 const AGAIN_FOR: Duration = Duration::from_secs(10);
+/// Between two times: whoever won gets on with it.
+const AGAIN_AFTER: Duration = Duration::from_millis(1);
 /// How long asking again waits for memory to catch up.
 const MEMORY_WAIT: Duration = Duration::from_secs(2);
 
@@ -83,6 +87,8 @@ pub struct Store {
     pub(crate) others: Mutex<Vec<OtherNode>>,
     pub(crate) edges: Edges,
     pub(crate) log_host: String,
+    /// Turns at drawing from rate limits.
+    pub(crate) draws: Semaphore,
 }
 
 impl fmt::Debug for Store {
@@ -106,6 +112,9 @@ impl Store {
             Database::Sqlite { path } => Engine::Sqlite(Arc::new(Sqlite::open(path, config.reserve_bytes)?)),
             Database::Postgres { url } => Engine::Postgres(Arc::new(Postgres::open(url).await?)),
         };
+        if let Engine::Postgres(postgres) = &engine {
+            postgres.tell(config.clock.as_ref()).await?;
+        }
         let log_host = migrations::migrate(&engine, &config, rooms).await?;
         let key = config.root.tenant(&TenantId::main()).purpose(Purpose::Journal);
         let (journal, found) = Journal::open(&config.data_dir, key)?;
@@ -125,6 +134,7 @@ impl Store {
             others: Mutex::default(),
             edges: Edges::default(),
             log_host,
+            draws: Semaphore::new(rates::DRAWS),
         }))
     }
 
@@ -177,6 +187,7 @@ impl Store {
             }
             // Out of time: memory may have caught up partly; the next commit tells.
             drop(tokio::time::timeout(MEMORY_WAIT, self.watch.reached(tenant, *current)).await);
+            tokio::time::sleep(AGAIN_AFTER).await;
         }
     }
 

@@ -53,6 +53,8 @@ tables! {
     AppLogs = "app_logs",
     /// Last use and counts of grants.
     GrantUses = "grant_uses",
+    /// What the nodes have drawn of rate limits.
+    RateDraws = "rate_draws",
 }
 
 /// A statement that writes to one table of the list.

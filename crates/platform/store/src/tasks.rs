@@ -107,6 +107,9 @@ impl Store {
                 if let Err(error) = self.housekeeping().execute(PRUNE, params![KEPT]).await {
                     tracing::warn!(%error, "the change feed could not be pruned");
                 }
+                if let Err(error) = self.prune_draws().await {
+                    tracing::warn!(%error, "old counts of rate limits could not be pruned");
+                }
             }
         }
     }

@@ -211,9 +211,6 @@ impl Tx {
         let at = self.now();
         let (tenant, subject) = (self.tenant().clone(), self.spent.caller().subject());
         let raises = self.spent.rule().epoch == EpochEffect::Raises;
-        if raises {
-            self.changes.push((EPOCH_CHANGED, tenant.to_string()));
-        }
         // INVARIANT: the subject's row is locked before the tenant, the tenant before the feed's row: no deadlock.
         let key = self.store.subjects.sealing(&mut self.engine, &tenant, &subject).await?;
         let main = Draft::of(&self.spent, self.event.clone(), at, outcome, Cow::Borrowed(&detail))
@@ -251,7 +248,7 @@ impl Tx {
         for subject in forgotten {
             store.subjects.forget(&tenant, &subject);
         }
-        if !changes.is_empty() {
+        if raises || !changes.is_empty() {
             store.engine.fed().send_modify(|count| *count += 1);
         }
         if raises {
@@ -281,11 +278,17 @@ impl Tx {
             batch.push(Statement::new(sql::ADVANCE_FEED, params![tenant]));
             batch.push(Statement::new(sql::INSERT_CHANGE, params![tenant, *kind, key, at]));
         }
+        let raises = self.spent.rule().epoch == EpochEffect::Raises;
+        if raises {
+            // INVARIANT: after the act's own changes, so that whoever has followed it has followed them.
+            batch.push(Statement::new(sql::ADVANCE_FEED, params![tenant]));
+            batch.push(Statement::new(sql::INSERT_EPOCH_CHANGE, params![tenant, EPOCH_CHANGED, at]));
+        }
         batch.extend(main);
         for also in &self.also {
             batch.extend(Draft::also(&self.spent, also, at).statements(key)?);
         }
-        if !self.changes.is_empty() {
+        if raises || !self.changes.is_empty() {
             batch.extend(differences::notify(&self.engine, tenant));
         }
         Ok((batch, epoch_at))

@@ -317,6 +317,7 @@ impl Ground {
             node: self.node.clone(),
             instance: self.instance.clone(),
             trusted_proxies: self.config.trusted_proxies.clone(),
+            clients: self.config.clients.clone(),
             limits: gateway::Limits::default(),
         };
         let sign_ins = ByIdentity {

@@ -15,7 +15,7 @@ use figment::{
     Figment,
     providers::{Env, Format, Toml},
 };
-use gateway::Certificates;
+use gateway::{Certificates, Clients};
 use ipnet::IpNet;
 use model::{Group, Problem, ProblemKind};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -30,6 +30,7 @@ const KEYS: &[&str] = &[
     "server.trusted_proxies",
     "server.database",
     "server.tls",
+    "server.clients",
     "server.redirect",
     "server.node",
     "broker.private",
@@ -66,6 +67,8 @@ pub struct Config {
     pub oidc: Option<identity::ProviderConfig>,
     /// TLS by our own listener; without it the listener speaks plain HTTP.
     pub tls: Option<Arc<Certificates>>,
+    /// Whose client certificates count, and where they are needed.
+    pub clients: Option<Arc<Clients>>,
     /// Where plain HTTP is sent on to HTTPS.
     pub redirect: Option<SocketAddr>,
     /// What whoever collects metrics from elsewhere shows as a bearer token: its hash.
@@ -189,6 +192,7 @@ impl Config {
         let oidc = oidc(&mut reader, folder);
         let egress = egress(&mut reader, folder, listen, &addresses);
         let tls = edges::tls(&mut reader, folder, addresses.scheme);
+        let clients = edges::clients(&mut reader, folder, &addresses.apps_domain, tls.is_some());
         let redirect = edges::redirect(&mut reader, addresses.scheme, listen);
         let metrics = edges::metrics(&mut reader, folder);
         let notify = notify::notify(&mut reader, folder, &addresses.public_url);
@@ -210,6 +214,7 @@ impl Config {
             forget_passkeys,
             oidc,
             tls,
+            clients,
             redirect,
             metrics,
             notify,

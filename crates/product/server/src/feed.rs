@@ -28,9 +28,22 @@ impl Bailiwick {
         let epoch = self.store.epoch(&self.tenant).await.map_err(|error| error.problem())?;
         self.identity.refresh_people().await.map_err(|error| Problem::from(&error))?;
         self.catalog.load_apps().await.map_err(|error| Problem::from(&error))?;
+        self.put_facts(epoch);
+        Ok(())
+    }
+
+    /// An epoch began. Which apps it is about, the feed has said before it: only they were read again.
+    async fn follow_epoch(&self, key: &str) -> Result<(), Problem> {
+        // A node of an older version says no more than that there is one.
+        let Ok(epoch) = key.parse() else { return self.replace_facts().await };
+        self.identity.refresh_people().await.map_err(|error| Problem::from(&error))?;
+        self.put_facts(epoch);
+        Ok(())
+    }
+
+    fn put_facts(&self, epoch: u64) {
         let facts = Facts { epoch, people: self.identity.people_facts(), apps: self.catalog.app_facts() };
         self.authority.replace(&self.tenant, facts);
-        Ok(())
     }
 
     async fn apply(&self, change: Change) -> Result<(), Problem> {
@@ -40,7 +53,7 @@ impl Bailiwick {
                 self.load_all().await
             }
             Change::Changed { kind, key, .. } => match kind.as_str() {
-                EPOCH_CHANGED => self.replace_facts().await,
+                EPOCH_CHANGED => self.follow_epoch(&key).await,
                 change::PEOPLE => self.identity.refresh_people().await.map_err(|error| Problem::from(&error)),
                 change::SESSION => {
                     self.identity.session_ended(&SessionId::new(key));

@@ -23,6 +23,10 @@ const LOGS_EVERY: Duration = Duration::from_secs(3_600);
 /// At start, above all; after that for a release that came back with an older copy of the data.
 const REBUILD_EVERY: Duration = Duration::from_secs(3_600);
 
+const TIDY_EVERY: Duration = Duration::from_secs(3_600);
+/// Compiled code that no app used for so long is deleted: making it again takes a moment, keeping it a megabyte.
+const UNUSED: Duration = Duration::from_secs(30 * 86_400);
+
 struct ByGateway(Arc<Gateway>);
 
 #[async_trait]
@@ -83,6 +87,7 @@ impl Job {
 }
 
 pub(crate) fn start(server: &Arc<Bailiwick>, jobs: &mut JoinSet<()>) {
+    jobs.spawn(tidy(Arc::downgrade(server)));
     let runner = Arc::new(ByGateway(Arc::clone(&server.gateway)));
     let app_jobs = Arc::new(AppJobs::new(Arc::clone(&server.catalog), runner));
     for job in Job::ALL {
@@ -118,6 +123,20 @@ async fn run(server: Weak<Bailiwick>, app_jobs: Arc<AppJobs>, job: Job) {
         };
         if let Err(problem) = done {
             tracing::error!(job = job.name(), %problem, "a job of the system failed; it runs again");
+        }
+    }
+}
+
+/// Each node's own folder.
+async fn tidy(server: Weak<Bailiwick>) {
+    let mut every = tokio::time::interval(TIDY_EVERY);
+    loop {
+        every.tick().await;
+        let Some(sandbox) = server.upgrade().map(|server| Arc::clone(&server.sandbox)) else { return };
+        match tokio::task::spawn_blocking(move || sandbox.prune(UNUSED)).await {
+            Ok(Ok(0)) | Err(_) => {}
+            Ok(Ok(files)) => tracing::info!(files, "compiled code that no app used was deleted"),
+            Ok(Err(error)) => tracing::warn!(%error, "compiled code that no app used could not be deleted"),
         }
     }
 }

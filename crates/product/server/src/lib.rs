@@ -44,4 +44,4 @@ pub use examine::{Examined, Health, Port, examine};
 pub use logs::log_to_stderr;
 pub use policy::shipped_policy;
 pub use settings::{Settings, place};
-pub use up::{Demo, Said, UpOptions, run};
+pub use up::{Demo, Said, UpOptions, open_files, run};

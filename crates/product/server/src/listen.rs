@@ -2,7 +2,7 @@
 
 use crate::{Bailiwick, api, pages, recover::Place, sign_in, who::Peer};
 use axum::{Router, body::Body, routing::get};
-use gateway::{Certificates, Listening};
+use gateway::Listening;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::net::TcpListener;
@@ -21,7 +21,8 @@ impl Bailiwick {
     pub async fn listen(self: &Arc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) {
         let (control, server) = (self.control(), Arc::clone(self));
         let certificates = self.config.tls.as_ref();
-        let tls = match certificates.map(Certificates::tls).transpose() {
+        let clients = self.config.clients.as_ref();
+        let tls = match certificates.map(|certificates| certificates.tls(clients)).transpose() {
             Ok(tls) => tls,
             // Never plain HTTP in its stead.
             Err(error) => return tracing::error!(%error, "nothing is served: TLS cannot be set up"),
@@ -30,7 +31,12 @@ impl Bailiwick {
             let (server, control) = (Arc::clone(&server), control.clone());
             async move { server.route(control, request, peer).await }
         };
-        let serving = serve_as(listener, Listening { tls, ..Listening::default() }, stop, answer);
+        let serving = serve_as(
+            listener,
+            Listening { tls, proxies: self.config.trusted_proxies.clone(), ..Listening::default() },
+            stop,
+            answer,
+        );
         match certificates {
             Some(certificates) => tokio::select! {
                 () = serving => {}

@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
-use store::{LEASE, NodeLease, StoreError};
+use store::{Awake, LEASE, NodeLease, StoreError};
 use tokio::sync::watch;
 
 const RENEW_EVERY: Duration = Duration::from_millis(500);
@@ -20,6 +20,8 @@ const RENEW_WITHIN: Duration = Duration::from_millis(1_000);
 const RETRY: Duration = Duration::from_millis(100);
 /// How often it is looked whether the lease has run out: what runs is stopped then.
 const WATCH: Duration = Duration::from_millis(50);
+/// A machine that slept for longer than two looks are apart: its lease may have run out meanwhile.
+const SLEPT: Duration = Duration::from_millis(100);
 /// A start waits this long for a lease, which one of a crashed process of the same name may hold for two seconds.
 const START_WITHIN: Duration = Duration::from_secs(5);
 
@@ -139,9 +141,14 @@ impl Bailiwick {
 
 /// Stops what runs when the lease has run out, at once.
 async fn watch_lease(server: Weak<Bailiwick>) {
-    let mut held = false;
+    let (mut held, mut awake) = (false, Awake::default());
     loop {
         let Some(strong) = server.upgrade() else { return };
+        if awake.slept() > SLEPT {
+            // The lease did not count that time, and the database did.
+            strong.gateway.lease().renew(Instant::now());
+            awake = Awake::default();
+        }
         let left = strong.gateway.lease().left().unwrap_or(WATCH);
         if left.is_zero() && held {
             let stopped = strong.gateway.stop_running();

@@ -4,6 +4,7 @@ use crate::{Bailiwick, Overrides, Settings, assembly::Running, demo, recover, se
 use authority::{Caller, Who};
 use identity::AddPerson;
 use model::{Clock, Group, Problem, ProblemKind, SystemClock};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sandbox::Compiler;
 use std::{
     collections::BTreeSet,
@@ -11,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use store::CarriedClock;
 use tokio::net::TcpListener;
 
 /// The first operator; they may be anyone, so the link alone says it.
@@ -46,6 +48,7 @@ pub enum Said {
 /// # Errors
 /// Every mistake of the configuration; whatever keeps the server from starting.
 pub async fn run(options: UpOptions, say: &(dyn Fn(Said) + Send + Sync)) -> Result<(), Vec<Problem>> {
+    open_files();
     // Another provider may have been installed by whoever embeds us; it is as good.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let mut settings = Settings::read(options.data.clone(), options.config.as_deref(), &options.overrides)?;
@@ -62,7 +65,8 @@ pub async fn run(options: UpOptions, say: &(dyn Fn(Said) + Send + Sync)) -> Resu
         Some(address) => Some(bind(address).await.map_err(|problem| vec![problem])?),
         None => None,
     };
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    // What anyone sets the machine's clock to from here on changes nothing.
+    let clock: Arc<dyn Clock> = Arc::new(CarriedClock::from_wall(Arc::new(SystemClock)));
     let (server, running) = Bailiwick::start(settings, clock).await.map_err(|problem| vec![problem])?;
     let link = server.first_link().await.map_err(|problem| vec![problem])?;
     server.announce(&options.data);
@@ -90,6 +94,14 @@ pub async fn run(options: UpOptions, say: &(dyn Fn(Said) + Send + Sync)) -> Resu
     }
     server.leave(&options.data, running).await;
     Ok(())
+}
+
+/// Each connection is an open file, and shells give a process a thousand: takes as many as it may.
+pub fn open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, "this process may hold few files open: many connections will be refused");
+    }
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, Problem> {

@@ -1,9 +1,10 @@
 //! What the assembly tells the gateway once: names, limits, whom to believe about addresses.
 
+use crate::Clients;
 use http::HeaderValue;
 use ipnet::IpNet;
 use model::{Env, TenantId};
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 /// How browsers reach the apps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct Limits {
     /// Headers of a request, by number and by bytes of names and values; the sandbox copies them.
     pub header_count: usize,
     pub header_bytes: usize,
+    /// Requests of all apps together that are on their way at once; some of them wait for others to end.
+    pub requests: usize,
     /// Bytes of assets that are kept in memory, of all apps together.
     pub asset_bytes: u64,
 }
@@ -51,6 +54,7 @@ impl Default for Limits {
             strangers_per_minute: 120,
             header_count: 100,
             header_bytes: 32 << 10,
+            requests: 512,
             asset_bytes: 64 << 20,
         }
     }
@@ -70,6 +74,8 @@ pub struct Config {
     pub instance: String,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where client certificates are needed.
+    pub clients: Option<Arc<Clients>>,
     pub limits: Limits,
 }
 
@@ -154,6 +160,7 @@ pub(crate) fn test_config(scheme: Scheme, apps_domain: &str) -> Config {
         node: "n1".to_owned(),
         instance: "i1".to_owned(),
         trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+        clients: None,
         limits: Limits::default(),
     }
 }

@@ -1,8 +1,8 @@
 //! The gateway itself: what it is made of, and how its memory is brought up to date.
 
 use crate::{
-    Config, Doors, Lease, Log, SignIns, assets::Files, code::Loader, cookies::Names, rates::Rate, record::Recorder,
-    route::Route, routes::Routes,
+    Config, Doors, Lease, Log, SignIns, allowances::Allowances, assets::Files, code::Loader, cookies::Names,
+    rates::Rate, record::Recorder, route::Route, routes::Routes, shares::Shares,
 };
 use authority::{AppRef, Authority};
 use axum::body::Body;
@@ -58,6 +58,10 @@ pub struct Gateway {
     pub(crate) cookies: Names,
     /// Per address, for whoever is not signed in.
     pub(crate) strangers: Rate,
+    /// Where limits are counted when other nodes share the database.
+    pub(crate) allowances: Option<Allowances>,
+    /// Of what this node can do at once.
+    pub(crate) shares: Arc<Shares>,
     pub(crate) lease: Arc<Lease>,
 }
 
@@ -77,10 +81,12 @@ impl Gateway {
         Self {
             routes: Routes::default(),
             loader: Arc::new(Loader { store: Arc::clone(&store), sandbox, tenant: tenant.clone() }),
-            files: Files::new(Arc::clone(&store), tenant, config.limits.asset_bytes),
+            files: Files::new(Arc::clone(&store), tenant.clone(), config.limits.asset_bytes),
             recorder: Arc::new(Recorder::new(Arc::clone(&store), Arc::clone(&clock))),
             cookies: Names::new(config.scheme, &config.instance),
             strangers: Rate::new(strangers),
+            allowances: Allowances::new(&store, &tenant),
+            shares: Shares::new(config.limits.requests),
             lease,
             config,
             store,

@@ -8,7 +8,8 @@ use crate::{
     config::{Config, Limits, Scheme},
     cookies,
     headers::{self, Authorization, Inward},
-    serve::{Listening, one},
+    places::Room,
+    serve::{Came, Listening, one},
     trace::Trace,
 };
 use axum::body::Body;
@@ -69,7 +70,8 @@ pub fn connection(bytes: &[u8]) -> Outcome {
         }
     };
     {
-        let serving = one(wire.clone(), peer, Listening::default(), CancellationToken::new(), answer);
+        let came = Came { peer, room: Room::Ordinary, certified: false };
+        let serving = one(wire.clone(), came, Listening::default(), CancellationToken::new(), answer);
         let mut serving = pin!(serving);
         let mut context = Context::from_waker(Waker::noop());
         let (mut before, mut quiet) = (wire.progress(), 0);
@@ -154,6 +156,7 @@ fn config() -> Config {
         node: "n1".to_owned(),
         instance: "i1".to_owned(),
         trusted_proxies: Vec::new(),
+        clients: None,
         limits: Limits::default(),
     }
 }

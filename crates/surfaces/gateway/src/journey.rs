@@ -12,9 +12,11 @@ use crate::{
     live::Running,
     page::Page,
     pages,
-    rates::{Counted, network},
+    rates::{Counted, Turn, network},
     record,
     route::{Route, grants::Kind},
+    serve::Connection,
+    shares::{Crowded, Share},
     sign_in,
     trace::Trace,
 };
@@ -51,6 +53,14 @@ fn not_from_here(app: &str) -> Box<Page> {
         "open it from the company's network, or ask the team that runs it",
     )
     .into()
+}
+
+/// The page of a limit, and its code.
+fn refusal(turn: Turn) -> (Box<Page>, &'static str) {
+    match turn {
+        Turn::Over(over) => (pages::over_limit(&over.limit, over.wait), "rate.over"),
+        Turn::Uncounted => (pages::uncounted(), "rate.uncounted"),
+    }
 }
 
 /// Who came, by what, and whether the path is open to anyone.
@@ -90,6 +100,9 @@ impl Gateway {
         if !self.lease.holds() {
             return Err(pages::cut_off().into());
         }
+        if arrival.connection.as_ref().is_some_and(Connection::is_crowded) {
+            return Err(pages::crowded(Crowded::Node).into());
+        }
         let Some(route) = arrival.label.as_deref().and_then(|label| self.routes.at(label)) else {
             self.refused(arrival, &Target::new(self.config.tenant.clone(), "host/unknown"));
             return Err(pages::unknown_host(&self.config.control_url).into());
@@ -106,18 +119,40 @@ impl Gateway {
             self.refused(arrival, &route.target);
             return Err(not_from_here(&route.name).into());
         }
+        if self.lacks_certificate(arrival, &route) {
+            self.refused(arrival, &route.target);
+            return Err(pages::uncertified(&route.name).into());
+        }
         if let Some(rest) = sign_in::reserved(&arrival.path) {
             // Without its body, which cannot be shared between threads.
             let (asked, _body) = request.into_parts();
             return self.own_path(arrival, &route, &asked, rest).await;
         }
-        let Some(running) = route.live.enter() else { return Err(pages::switched_off(&route.name).into()) };
+        let Some(mut running) = route.live.enter() else { return Err(pages::switched_off(&route.name).into()) };
         let came = self.who(arrival, &route, request.headers()).await?;
+        running.holds(self.share(arrival, &route, &came.caller)?);
         let visit = Visit { arrival, route, running, came, request };
         match visit.came.openness {
             Openness::SignedIn => self.admit(UseApp::new(visit.route.target.clone()), visit).await,
             Openness::Public => self.admit(UsePublic::new(visit.route.target.clone()), visit).await,
         }
+    }
+
+    /// Whether the operator asks for a client's certificate here, and this connection showed none.
+    fn lacks_certificate(&self, arrival: &Arrival, route: &Route) -> bool {
+        let needed =
+            self.config.clients.as_ref().is_some_and(|clients| clients.are_needed(&route.label, &arrival.path));
+        needed && !arrival.connection.as_ref().is_some_and(Connection::is_certified)
+    }
+
+    /// A part of what this node can do at once, before anything is done.
+    fn share(&self, arrival: &Arrival, route: &Route, caller: &Caller) -> Result<Share, Box<Page>> {
+        let whom = caller.person().map_or_else(|| network(arrival.client), |person| person.to_string());
+        let share = self.shares.enter(&route.app, &whom, self.loader.sandbox.waited());
+        share.map_err(|crowded| {
+            self.store.count(caller, UseApp::RULE.name, &route.target, Outcome::Failed);
+            pages::crowded(crowded)
+        })
     }
 
     /// A refusal of nobody in particular: counted in the record.
@@ -127,8 +162,9 @@ impl Gateway {
     }
 
     /// One request of somebody who is not signed in.
-    pub(crate) fn stranger_counts(&self, arrival: &Arrival) -> Result<(), Box<Page>> {
-        self.strangers.check(network(arrival.client)).map_err(|over| pages::over_limit(&over.limit, over.wait))
+    pub(crate) async fn stranger_counts(&self, arrival: &Arrival) -> Result<(), Box<Page>> {
+        let counted = self.count_one("strangers", &self.strangers, &network(arrival.client)).await;
+        counted.map_err(|turn| refusal(turn).0)
     }
 
     /// The page of an app that does not serve.
@@ -150,7 +186,7 @@ impl Gateway {
 
     async fn who(&self, arrival: &Arrival, route: &Route, headers: &http::HeaderMap) -> Result<Came, Turned> {
         if route.is_public(&arrival.path) {
-            self.stranger_counts(arrival)?;
+            self.stranger_counts(arrival).await?;
             let caller = arrival.stranger(&self.config);
             let (openness, until) = (Openness::Public, Timestamp::from_ms(i64::MAX));
             return Ok(Came { caller, authorization: Authorization::TheApps, openness, until });
@@ -176,7 +212,7 @@ impl Gateway {
             return Ok(known(found, Authorization::TheApps));
         }
         self.refused(arrival, &route.target);
-        self.stranger_counts(arrival)?;
+        self.stranger_counts(arrival).await?;
         match bearer {
             Some(Err(problem)) => Err(pages::bad_token(*problem).into()),
             Some(Ok(_)) | None => Err(self.signed_out(arrival, route, headers)),
@@ -189,7 +225,7 @@ impl Gateway {
             Ok(permit) => permit,
             Err(denied) => {
                 // Each refusal of a person is an event of its own: not faster than strangers may come.
-                self.stranger_counts(arrival)?;
+                self.stranger_counts(arrival).await?;
                 if let Err(error) = self.store.denied(&denied, caller, &route.target).await {
                     tracing::error!(%error, "a refusal could not be recorded");
                     return Err(pages::unrecorded().into());
@@ -205,7 +241,7 @@ impl Gateway {
             let asked = visit.request.headers();
             return Err(if taken { self.needs_more(arrival, route, asked) } else { pages::unrecorded().into() });
         }
-        if let Some((page, code)) = self.limited(&visit) {
+        if let Some((page, code)) = self.limited(route, arrival, caller).await {
             let mut detail = arrival.detail();
             detail.insert("status".to_owned(), json!(page.status));
             detail.insert("code".to_owned(), json!(code));
@@ -233,12 +269,12 @@ impl Gateway {
     }
 
     /// What a permit does not judge: how often.
-    fn limited(&self, visit: &Visit<'_>) -> Option<(Box<Page>, &'static str)> {
-        let (route, arrival, caller) = (&visit.route, visit.arrival, &visit.came.caller);
+    async fn limited(&self, route: &Route, arrival: &Arrival, caller: &Caller) -> Option<(Box<Page>, &'static str)> {
         let user = caller.person().map_or_else(|| network(arrival.client), |person| person.to_string());
         let shape = record::shape(&arrival.path);
         let counted = Counted { user: &user, address: arrival.client, route: &shape };
-        route.rates.check(&counted).err().map(|over| (pages::over_limit(&over.limit, over.wait), "rate.over"))
+        let scope = format!("{}/{}", route.app.id, route.app.env);
+        self.count(&scope, &route.rates, &counted).await.err().map(refusal)
     }
 
     /// A static file is counted, not recorded one by one.

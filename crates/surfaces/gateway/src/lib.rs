@@ -9,10 +9,12 @@
 //! that authority does not let in, uses above the limits, and to serve what cannot be recorded. In plain pages.
 
 mod act;
+mod allowances;
 mod arrival;
 mod assets;
 mod body;
 mod browser;
+mod clients;
 mod code;
 mod config;
 mod context;
@@ -31,18 +33,21 @@ mod migrations;
 mod outside;
 mod page;
 mod pages;
+mod places;
 mod rates;
 mod record;
 mod route;
 mod routes;
 mod run;
 mod serve;
+mod shares;
 mod sign_in;
 mod surface;
 mod tls;
 mod trace;
 
 pub use act::{UseApp, UsePublic};
+pub use clients::Clients;
 pub use config::{Config, Limits, Scheme};
 pub use gateway::{Error, Gateway, Rooms};
 pub use lease::Lease;

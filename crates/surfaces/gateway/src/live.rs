@@ -3,6 +3,7 @@
 //! INVARIANT: a request enters under the same lock under which a cut closes the door, so none slips in between. Whoever
 //! entered before sees `is_cut` at each piece of its response.
 
+use crate::shares::Share;
 use model::Timestamp;
 use sandbox::{Stop, Switch};
 use std::{
@@ -42,6 +43,8 @@ pub(crate) struct Running {
     live: Arc<Live>,
     id: u64,
     stop: Stop,
+    /// Of what the node can do at once; none for a job.
+    share: Option<Share>,
 }
 
 impl Live {
@@ -79,7 +82,7 @@ impl Live {
         runs.all.insert(id, None);
         // Within the lock: whoever is in hears of what stops those who are in.
         let stop = self.switch().signal();
-        Some(Running { live: Arc::clone(self), id, stop })
+        Some(Running { live: Arc::clone(self), id, stop, share: None })
     }
 
     pub(crate) fn is_cut(&self) -> bool {
@@ -165,6 +168,11 @@ impl Running {
 
     pub(crate) fn is_cut(&self) -> bool {
         self.live.is_cut()
+    }
+
+    /// It holds this for as long as it is under way.
+    pub(crate) fn holds(&mut self, share: Share) {
+        self.share = Some(share);
     }
 
     /// From now on a response is on its way over this connection.

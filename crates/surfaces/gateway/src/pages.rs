@@ -3,7 +3,10 @@
 //!
 //! Each says what happened, why, and what to do next; none says anything of the inside of an app or of the platform.
 
-use crate::page::{Leaves, Page};
+use crate::{
+    page::{Leaves, Page},
+    shares::Crowded,
+};
 use authority::Denied;
 use model::{Problem, ProblemKind};
 use std::time::Duration;
@@ -260,6 +263,50 @@ pub(crate) fn over_limit(limit: &str, wait: Duration) -> Refusal {
     )
 }
 
+pub(crate) fn uncertified(name: &str) -> Refusal {
+    let page = page(
+        ProblemKind::Denied,
+        "certificate.needed",
+        format!("`{name}` asks for a certificate here"),
+        "this connection showed none from the authority that counts here",
+        "install the certificate that your organisation gave you, and open this again; a program shows it in its handshake",
+    );
+    // A browser that shares one connection among names opens another for this one.
+    with_status(421, page)
+}
+
+pub(crate) fn crowded(whose: Crowded) -> Refusal {
+    let (code, what, why) = match whose {
+        Crowded::Node => {
+            ("node.busy", "this server has all hands full", "it serves as many requests as it can keep its word for")
+        }
+        Crowded::App => (
+            "app.share",
+            "many people use this app right now",
+            "it has its part of what the server can do at once, and others need theirs",
+        ),
+        Crowded::Whom => (
+            "caller.share",
+            "you have many requests open here",
+            "they are your part of what the server can do at once, and others need theirs",
+        ),
+    };
+    later(Duration::from_secs(1), page(ProblemKind::Unavailable, code, what, why, "try again in a moment"))
+}
+
+pub(crate) fn uncounted() -> Refusal {
+    later(
+        Duration::from_secs(1),
+        page(
+            ProblemKind::Unavailable,
+            "rate.uncounted",
+            "this cannot be answered at the moment",
+            "how often it may be used is counted for all servers together, and that count does not answer",
+            "try again in a moment",
+        ),
+    )
+}
+
 pub(crate) fn busy() -> Refusal {
     later(
         Duration::from_secs(1),
@@ -387,7 +434,12 @@ mod tests {
             expired("tinypoll"),
             not_live("tinypoll"),
             over_limit("60 requests a minute per user", Duration::from_millis(1500)),
+            uncertified("tinypoll"),
+            uncounted(),
             busy(),
+            crowded(Crowded::Node),
+            crowded(Crowded::App),
+            crowded(Crowded::Whom),
             failed(),
             over_cpu(),
             over_memory(),

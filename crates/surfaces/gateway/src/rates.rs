@@ -1,26 +1,27 @@
-//! How often: per user, address, app and route as the manifest says, and per address before sign-in (GCRA).
+//! How often: per user, address, app and route as the manifest says, and per address before sign-in. No span of time sees
+//! more than the limit, wherever it begins (`store::Window`).
 //!
-//! Refuses to grow with what callers make up: past a number of keys, those that are at rest are forgotten.
+//! With one node (SQLite) it is counted here, in memory; with a database that others share, there (`allowances.rs`).
+//! Refuses to grow with what callers make up: past a number of keys, those at rest are forgotten, and when none is, new
+//! ones count together.
 
-use governor::{
-    Quota, RateLimiter,
-    clock::{Clock as _, DefaultClock},
-    state::keyed::DefaultKeyedStateStore,
-};
+use crate::{Gateway, allowances::Taken};
 use model::manifest::{LimitBy, RateLimit};
 use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
     net::{IpAddr, Ipv6Addr},
-    num::NonZeroU32,
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
+use store::{Allowance, Window};
 
-/// Keys of one limit: at some 100 bytes each.
-const KEYS_MAX: usize = 50_000;
-/// Between looks at the number of keys, in checks.
-const LOOK_EVERY: u32 = 1024;
-
-type Keyed = RateLimiter<String, DefaultKeyedStateStore<String>, DefaultClock>;
+/// Keys of one limit: at some 150 bytes each. Whoever comes beyond counts together with all others who do.
+const KEYS_MAX: usize = 100_000;
+/// Counted apart, so that requests rarely wait for each other.
+const PARTS: usize = 16;
+/// Where those count who come when there is no room for another key.
+const TOGETHER: &str = "\0together";
 
 /// Over a limit: which, and when to come back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,11 +38,20 @@ pub(crate) struct Counted<'a> {
     pub(crate) route: &'a str,
 }
 
-/// One limit and its counts.
+/// Why a request is not let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Over(Over),
+    /// The database that counts for all nodes does not answer.
+    Uncounted,
+}
+
+/// One limit and its counts on this node.
 pub(crate) struct Rate {
     limit: RateLimit,
-    keyed: Keyed,
-    checks: AtomicU32,
+    began: Instant,
+    hasher: RandomState,
+    parts: [Mutex<HashMap<String, Window>>; PARTS],
 }
 
 impl std::fmt::Debug for Rate {
@@ -52,22 +62,33 @@ impl std::fmt::Debug for Rate {
 
 impl Rate {
     pub(crate) fn new(limit: RateLimit) -> Self {
-        let burst = NonZeroU32::new(limit.count).unwrap_or(NonZeroU32::MIN);
-        let every = limit.per / burst.get();
-        let quota = Quota::with_period(every.max(Duration::from_nanos(1))).unwrap_or(Quota::per_minute(burst));
-        Self { limit, keyed: Keyed::keyed(quota.allow_burst(burst)), checks: AtomicU32::new(0) }
+        let parts = std::array::from_fn(|_| Mutex::default());
+        Self { limit, began: Instant::now(), hasher: RandomState::new(), parts }
     }
 
     /// Counts one.
-    pub(crate) fn check(&self, key: String) -> Result<(), Over> {
-        if self.checks.fetch_add(1, Ordering::Relaxed).is_multiple_of(LOOK_EVERY) && self.keyed.len() > KEYS_MAX {
-            self.keyed.retain_recent();
-        }
-        self.keyed.check_key(&key).map_err(|until| Over {
-            limit: words(&self.limit),
-            wait: until.wait_time_from(DefaultClock::default().now()),
-        })
+    pub(crate) fn check(&self, key: &str) -> Result<(), Over> {
+        let (allowance, now) = (allowance(&self.limit), self.began.elapsed());
+        let now = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
+        let part = usize::try_from(self.hasher.hash_one(key)).unwrap_or(usize::MAX) % PARTS;
+        let Some(part) = self.parts.get(part) else { return Ok(()) };
+        let mut windows = part.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = match windows.get_mut(key) {
+            Some(window) => window.take(allowance, 1, now),
+            None => {
+                if windows.len() >= KEYS_MAX / PARTS {
+                    windows.retain(|_, window| !window.is_at_rest(allowance, now));
+                }
+                let key = if windows.len() >= KEYS_MAX / PARTS { TOGETHER } else { key };
+                windows.entry(key.to_owned()).or_default().take(allowance, 1, now)
+            }
+        };
+        taken.map(drop).map_err(|wait| Over { limit: words(&self.limit), wait })
     }
+}
+
+pub(crate) fn allowance(limit: &RateLimit) -> Allowance {
+    Allowance { count: limit.count.max(1), per: limit.per }
 }
 
 /// All limits of one app.
@@ -82,17 +103,32 @@ impl Rates {
     pub(crate) fn limits(&self) -> impl Iterator<Item = RateLimit> + '_ {
         self.0.iter().map(|rate| rate.limit)
     }
+}
 
-    pub(crate) fn check(&self, counted: &Counted<'_>) -> Result<(), Over> {
-        for rate in &self.0 {
-            rate.check(match rate.limit.by {
+impl Gateway {
+    /// Counts one request of an app towards each of its limits.
+    pub(crate) async fn count(&self, app: &str, rates: &Rates, counted: &Counted<'_>) -> Result<(), Turn> {
+        for rate in &rates.0 {
+            let key = match rate.limit.by {
                 LimitBy::User => counted.user.to_owned(),
                 LimitBy::Address => network(counted.address),
                 LimitBy::App => String::new(),
                 LimitBy::Route => counted.route.to_owned(),
-            })?;
+            };
+            self.count_one(app, rate, &key).await?;
         }
         Ok(())
+    }
+
+    /// Counts one towards one limit: here with one node, else with all.
+    pub(crate) async fn count_one(&self, scope: &str, rate: &Rate, key: &str) -> Result<(), Turn> {
+        let Some(shared) = &self.allowances else { return rate.check(key).map_err(Turn::Over) };
+        let limit = words(&rate.limit);
+        match shared.take(&format!("{scope}\0{limit}\0{key}"), allowance(&rate.limit)).await {
+            Taken::One => Ok(()),
+            Taken::Over(wait) => Err(Turn::Over(Over { limit, wait })),
+            Taken::Unanswered => Err(Turn::Uncounted),
+        }
     }
 }
 
@@ -128,39 +164,35 @@ pub(crate) fn words(limit: &RateLimit) -> String {
 mod tests {
     use super::*;
 
-    fn rates(limits: &[(u32, u64, LimitBy)]) -> Rates {
-        let limit = |&(count, secs, by): &(u32, u64, LimitBy)| RateLimit { count, per: Duration::from_secs(secs), by };
-        Rates::new(&limits.iter().map(limit).collect::<Vec<_>>())
-    }
-
-    fn count(rates: &Rates, user: &str, address: &str, route: &str) -> Result<(), Over> {
-        rates.check(&Counted { user, address: address.parse().unwrap(), route })
+    fn rate(count: u32, secs: u64, by: LimitBy) -> Rate {
+        Rate::new(RateLimit { count, per: Duration::from_secs(secs), by })
     }
 
     #[test]
-    fn each_key_has_counts_of_its_own() {
-        let by_user = rates(&[(2, 3600, LimitBy::User)]);
-        assert!(count(&by_user, "ana", "10.0.0.1", "/").is_ok() && count(&by_user, "ana", "10.0.0.2", "/").is_ok());
-        let over = count(&by_user, "ana", "10.0.0.1", "/").unwrap_err();
+    fn each_key_has_counts_of_its_own_and_never_more_than_the_limit() {
+        let by_user = rate(2, 3600, LimitBy::User);
+        assert!(by_user.check("ana").is_ok() && by_user.check("ana").is_ok());
+        let over = by_user.check("ana").unwrap_err();
         assert_eq!(over.limit, "2 requests an hour per user");
-        assert!(over.wait > Duration::from_secs(1700) && over.wait <= Duration::from_secs(1800));
-        assert!(count(&by_user, "bo", "10.0.0.1", "/").is_ok());
-
-        let by_address = rates(&[(1, 3600, LimitBy::Address)]);
-        assert!(count(&by_address, "a", "2001:db8::1", "/").is_ok());
-        assert!(count(&by_address, "b", "2001:db8::ffff", "/").is_err());
-        assert!(count(&by_address, "b", "2001:db8:0:1::1", "/").is_ok());
-
-        let by_app = rates(&[(1, 3600, LimitBy::App)]);
-        assert!(count(&by_app, "a", "10.0.0.1", "/").is_ok() && count(&by_app, "b", "10.0.0.2", "/x").is_err());
-
-        let by_route = rates(&[(1, 3600, LimitBy::Route)]);
-        assert!(count(&by_route, "a", "10.0.0.1", "/x").is_ok() && count(&by_route, "a", "10.0.0.1", "/y").is_ok());
-        assert!(count(&by_route, "b", "10.0.0.2", "/x").is_err());
+        assert!(over.wait > Duration::from_secs(3590) && over.wait <= Duration::from_secs(3600), "{:?}", over.wait);
+        assert!(by_user.check("bo").is_ok());
+        assert!(rate(10_000_000, 1, LimitBy::App).check("").is_ok());
     }
 
     #[test]
-    fn the_largest_rate_counts_too() {
-        assert!(count(&rates(&[(10_000_000, 1, LimitBy::App)]), "a", "10.0.0.1", "/").is_ok());
+    fn a_household_is_one_address() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_eq!(of("::ffff:10.0.0.1"), "10.0.0.1");
+    }
+
+    #[test]
+    fn made_up_keys_fill_no_memory_and_open_no_door() {
+        let by_address = rate(1, 3600, LimitBy::Address);
+        let let_in = (0..KEYS_MAX * 2).filter(|number| by_address.check(&number.to_string()).is_ok()).count();
+        assert!(let_in <= KEYS_MAX + PARTS, "{let_in}");
+        let kept: usize = by_address.parts.iter().map(|part| part.lock().unwrap().len()).sum();
+        assert!(kept <= KEYS_MAX + PARTS, "{kept}");
     }
 }

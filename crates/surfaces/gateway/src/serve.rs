@@ -4,7 +4,10 @@
 //! Refuses: heads that are too large or take too long, more connections than a node holds, a body whose length is given
 //! in two ways (hyper would settle it by itself, RFC 9112, section 6.3; a proxy in front may settle it otherwise).
 
-use crate::tls::{Spoken, Tls};
+use crate::{
+    places::{Places, Room},
+    tls::{Agreed, Spoken, Tls},
+};
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -13,7 +16,8 @@ use hyper::{
     server::conn::{http1, http2},
     service::service_fn,
 };
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
 use std::{
     convert::Infallible,
     io,
@@ -29,7 +33,6 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpListener,
-    sync::Semaphore,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -41,8 +44,14 @@ pub struct Listening {
     /// Bytes of a head; hyper reads no more.
     pub head_bytes: usize,
     pub header_count: usize,
-    /// Connections at once; further ones wait to be accepted.
+    /// Connections at once, of which no address holds the last (`places.rs`).
     pub connections: usize,
+    /// Further ones, which only the console answers, so that it can be reached when all others are taken.
+    pub crowded: usize,
+    /// For the head of the one request of such a connection.
+    pub crowded_time: Duration,
+    /// Peers that speak for many.
+    pub proxies: Vec<IpNet>,
     /// What running requests get when the server stops.
     pub farewell: Duration,
     /// Requests under way on one connection of HTTP/2.
@@ -60,6 +69,9 @@ impl Default for Listening {
             head_bytes: 64 << 10,
             header_count: 100,
             connections: 8192,
+            crowded: 512,
+            crowded_time: Duration::from_secs(1),
+            proxies: Vec::new(),
             farewell: Duration::from_secs(5),
             streams: 100,
             idle: Duration::from_secs(60),
@@ -72,13 +84,26 @@ impl Default for Listening {
 #[derive(Debug, Clone)]
 pub struct Connection {
     closing: CancellationToken,
+    came: Came,
 }
 
 impl Connection {
-    /// Closes it at once when cancelled, whatever is on its way.
+    /// Ends the request's way back at once when cancelled, whatever is on it: the connection, or, of HTTP/2, its stream.
     #[must_use]
     pub const fn closing(&self) -> &CancellationToken {
         &self.closing
+    }
+
+    /// Its client showed a certificate of the operator's authority.
+    #[must_use]
+    pub const fn is_certified(&self) -> bool {
+        self.came.certified
+    }
+
+    /// It came when the ordinary places were taken: only what must be reached then is answered.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.came.room == Room::Crowded
     }
 }
 
@@ -88,13 +113,9 @@ where
     F: Fn(Request<Body>, SocketAddr) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Response<Body>> + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(listening.connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let places = Places::new(listening.connections, listening.crowded, listening.proxies.clone());
     let running = TaskTracker::new();
     loop {
-        let place = tokio::select! {
-            () = stop.cancelled() => break,
-            place = Arc::clone(&places).acquire_owned() => place,
-        };
         let (stream, peer) = tokio::select! {
             biased;
             () = stop.cancelled() => break,
@@ -108,15 +129,26 @@ where
                 }
             },
         };
+        // Whoever holds so many already is told so by the end of this one.
+        let Some(place) = places.take(peer.ip()) else { continue };
         // Only a matter of speed.
         drop(stream.set_nodelay(true));
-        let (listening, stop, answer) = (listening.clone(), stop.clone(), answer.clone());
+        let (mut listening, stop, answer) = (listening.clone(), stop.clone(), answer.clone());
+        if place.room == Room::Crowded {
+            (listening.head_time, listening.idle) = (listening.crowded_time, listening.crowded_time);
+        }
         running.spawn(async move {
+            let came = Came { peer, room: place.room, certified: false };
             let _place = place;
-            let Some(tls) = listening.tls.clone() else { return one(stream, peer, listening, stop, answer).await };
+            let Some(tls) = listening.tls.clone() else { return one(stream, came, listening, stop, answer).await };
             match tokio::time::timeout(listening.head_time, tls.accept(stream)).await {
-                Ok(Ok((stream, Spoken::One))) => one(stream, peer, listening, stop, answer).await,
-                Ok(Ok((stream, Spoken::Two))) => two(stream, peer, listening, stop, answer).await,
+                Ok(Ok(Agreed { stream, spoken, certified })) => {
+                    let came = Came { certified, ..came };
+                    match spoken {
+                        Spoken::One => one(stream, came, listening, stop, answer).await,
+                        Spoken::Two => two(stream, came, listening, stop, answer).await,
+                    }
+                }
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS came of a connection"),
                 Err(_) => tracing::debug!(%peer, "TLS took too long"),
             }
@@ -128,21 +160,26 @@ where
     }
 }
 
+/// Where a connection came from, and into which room.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Came {
+    pub(crate) peer: SocketAddr,
+    pub(crate) room: Room,
+    /// Its client showed a certificate of the operator's authority.
+    pub(crate) certified: bool,
+}
+
 /// One connection, from the first byte to the last.
-pub(crate) async fn one<S, F, Fut>(
-    stream: S,
-    peer: SocketAddr,
-    listening: Listening,
-    stop: CancellationToken,
-    answer: F,
-) where
+pub(crate) async fn one<S, F, Fut>(stream: S, came: Came, listening: Listening, stop: CancellationToken, answer: F)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Fn(Request<Body>, SocketAddr) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Response<Body>> + Send + 'static,
 {
     let heard = Heard::default();
     let closing = CancellationToken::new();
-    let connection = Connection { closing: closing.clone() };
+    let Came { peer, room, .. } = came;
+    let connection = Connection { closing: closing.clone(), came };
     let service = service_fn({
         let heard = heard.clone();
         move |mut request: Request<Incoming>| {
@@ -156,8 +193,9 @@ pub(crate) async fn one<S, F, Fut>(
                     return Ok(two_lengths());
                 }
                 let mut response = answer(request.map(Body::new), peer).await;
-                if chunked {
-                    // What follows such a request is read by nobody: it ends the connection.
+                if chunked || room == Room::Crowded {
+                    // What follows a body of unknown length is read by nobody, and one request is all that a crowded
+                    // connection has: it ends the connection.
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
                 Ok::<_, Infallible>(response)
@@ -193,25 +231,25 @@ pub(crate) async fn one<S, F, Fut>(
 }
 
 /// One connection of HTTP/2. Its frames leave no doubt where a body ends.
-async fn two<S, F, Fut>(stream: S, peer: SocketAddr, listening: Listening, stop: CancellationToken, answer: F)
+async fn two<S, F, Fut>(stream: S, came: Came, listening: Listening, stop: CancellationToken, answer: F)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Fn(Request<Body>, SocketAddr) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Response<Body>> + Send + 'static,
 {
-    let closing = CancellationToken::new();
-    let connection = Connection { closing: closing.clone() };
+    let peer = came.peer;
     let asked = Arc::new(AtomicU64::new(0));
+    let streams = Streams::default();
     let service = service_fn({
-        let asked = Arc::clone(&asked);
+        let (asked, streams) = (Arc::clone(&asked), streams.clone());
         move |mut request: Request<Incoming>| {
             asked.fetch_add(1, Ordering::Relaxed);
-            request.extensions_mut().insert(connection.clone());
+            request.extensions_mut().insert(Connection { closing: streams.begin(), came });
             let answering = answer(request.map(Body::new), peer);
             async move { Ok::<_, Infallible>(answering.await) }
         }
     });
-    let mut http = http2::Builder::new(TokioExecutor::new());
+    let mut http = http2::Builder::new(streams);
     http.timer(TokioTimer::new())
         .max_concurrent_streams(listening.streams)
         .max_header_list_size(u32::try_from(listening.head_bytes).unwrap_or(u32::MAX))
@@ -224,7 +262,6 @@ where
     loop {
         tokio::select! {
             biased;
-            () = closing.cancelled() => return,
             () = stop.cancelled(), if !stopping => {
                 stopping = true;
                 serving.as_mut().graceful_shutdown();
@@ -244,6 +281,38 @@ where
                 return;
             }
         }
+    }
+}
+
+/// Runs each stream of a connection so that it can be ended by itself. One that is dropped is reset, and what it had not
+/// sent yet is thrown away; the connection, and what else is on it, goes on.
+#[derive(Debug, Clone, Default)]
+struct Streams(Arc<Mutex<Option<CancellationToken>>>);
+
+impl Streams {
+    /// INVARIANT: hyper hands over a stream right after it has asked for its answer, on the connection's own task: what
+    /// was begun last is the stream that comes next.
+    fn begin(&self) -> CancellationToken {
+        let closing = CancellationToken::new();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(closing.clone());
+        closing
+    }
+}
+
+impl<T> hyper::rt::Executor<T> for Streams
+where
+    T: Future + Send + 'static,
+    T::Output: Send + 'static,
+{
+    fn execute(&self, stream: T) {
+        let closing = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Not kept: it ends with its connection, or by itself.
+        drop(tokio::spawn(async move {
+            match closing {
+                Some(closing) => drop(closing.run_until_cancelled(stream).await),
+                None => drop(stream.await),
+            }
+        }));
     }
 }
 

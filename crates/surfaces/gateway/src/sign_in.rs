@@ -101,7 +101,7 @@ impl Gateway {
         asked: &Parts,
         rest: &str,
     ) -> Result<Response<Body>, Turned> {
-        self.stranger_counts(arrival)?;
+        self.stranger_counts(arrival).await?;
         match rest {
             "/signed-in" if arrival.method == Method::GET => self.come_back(arrival, route, asked).await,
             "/signed-in" => Err(pages::method("`GET`").into()),

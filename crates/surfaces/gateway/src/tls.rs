@@ -4,11 +4,12 @@
 //! Refuses a key that does not belong to the certificate. While the files on disk are wrong, what was read before them
 //! goes on serving.
 
+use crate::clients::{Asks, Clients};
 use arc_swap::ArcSwap;
 use rustls::{
     ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
-    server::{ClientHello, ResolvesServerCert},
+    server::{Acceptor, ClientHello, ResolvesServerCert, danger::ClientCertVerifier},
     sign::CertifiedKey,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
@@ -20,7 +21,7 @@ use std::{
     time::Duration,
 };
 use tokio::net::TcpStream;
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
 /// Between looks at the files.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -117,14 +118,29 @@ impl Certificates {
 
     /// # Errors
     /// When the library supports no version of TLS that is wanted, which it does.
-    pub fn tls(self: &Arc<Self>) -> Result<Tls, TlsError> {
-        let mut config = ServerConfig::builder_with_provider(provider())
+    pub fn tls(self: &Arc<Self>, clients: Option<&Arc<Clients>>) -> Result<Tls, TlsError> {
+        let asking = match clients {
+            Some(clients) => Some(Asking {
+                perhaps: self.config(Some(clients.verifier(Asks::Perhaps)?))?,
+                always: self.config(Some(clients.verifier(Asks::Always)?))?,
+                clients: Arc::clone(clients),
+            }),
+            None => None,
+        };
+        Ok(Tls { plain: self.config(None)?, asking: asking.map(Arc::new) })
+    }
+
+    fn config(self: &Arc<Self>, clients: Option<Arc<dyn ClientCertVerifier>>) -> Result<Arc<ServerConfig>, TlsError> {
+        let builder = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(TlsError::Unfit)?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(self) as _);
+            .map_err(TlsError::Unfit)?;
+        let builder = match clients {
+            Some(clients) => builder.with_client_cert_verifier(clients),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(Arc::clone(self) as _);
         config.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1.to_vec()];
-        Ok(Tls(TlsAcceptor::from(Arc::new(config))))
+        Ok(Arc::new(config))
     }
 }
 
@@ -134,9 +150,27 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-/// Takes connections as TLS.
+/// Takes connections as TLS. Each way of asking has its own memory of sessions: none is taken up where more is asked.
 #[derive(Clone)]
-pub struct Tls(TlsAcceptor);
+pub struct Tls {
+    plain: Arc<ServerConfig>,
+    asking: Option<Arc<Asking>>,
+}
+
+/// For names that ask for a client's certificate.
+struct Asking {
+    clients: Arc<Clients>,
+    perhaps: Arc<ServerConfig>,
+    always: Arc<ServerConfig>,
+}
+
+/// A connection, once both sides agree.
+pub(crate) struct Agreed {
+    pub(crate) stream: TlsStream<TcpStream>,
+    pub(crate) spoken: Spoken,
+    /// The client showed a certificate of the operator's authority.
+    pub(crate) certified: bool,
+}
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -152,10 +186,21 @@ pub(crate) enum Spoken {
 }
 
 impl Tls {
-    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<(TlsStream<TcpStream>, Spoken)> {
-        let stream = self.0.accept(stream).await?;
-        let spoken = if stream.get_ref().1.alpn_protocol() == Some(HTTP_2) { Spoken::Two } else { Spoken::One };
-        Ok((stream, spoken))
+    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<Agreed> {
+        let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let config = match &self.asking {
+            Some(asking) => match asking.clients.asks(hello.client_hello().server_name()) {
+                Asks::Nothing => &self.plain,
+                Asks::Perhaps => &asking.perhaps,
+                Asks::Always => &asking.always,
+            },
+            None => &self.plain,
+        };
+        let stream = hello.into_stream(Arc::clone(config)).await?;
+        let session = stream.get_ref().1;
+        let spoken = if session.alpn_protocol() == Some(HTTP_2) { Spoken::Two } else { Spoken::One };
+        let certified = session.peer_certificates().is_some_and(|chain| !chain.is_empty());
+        Ok(Agreed { stream, spoken, certified })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sessions: a signed-in browser or command line. In the database and in memory; ended everywhere at once.
 
+mod live;
 mod places;
 mod rows;
 mod sql;
@@ -10,6 +11,7 @@ use rows::{factor_at, session};
 
 use crate::{Error, Identity, provider::AtIssuer, vouching};
 use authority::{Act, AppRef, Factor, Permit, Rule, Target, change, rules};
+use live::Live;
 use model::{PersonId, ProblemKind, SessionId, TenantId, Timestamp};
 use seal::{Context, Purpose, Token, TokenHash};
 use std::{
@@ -135,10 +137,10 @@ pub(crate) struct Opening<'a> {
     pub(crate) vouched_by: Option<Arc<str>>,
 }
 
-/// Live sessions by the hash of their cookie.
+/// Live sessions of this node.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    live: RwLock<HashMap<TokenHash, Arc<Session>>>,
+    live: RwLock<Live>,
     /// When each was last written down as seen.
     seen: Mutex<HashMap<SessionId, Timestamp>>,
     /// Sessions that began before this moment are void, whatever the rows say.
@@ -165,31 +167,28 @@ impl Sessions {
         if session.created_at.as_ms() < self.void_before.load(Ordering::Acquire) {
             return;
         }
-        self.live.write().unwrap_or_else(PoisonError::into_inner).insert(hash, Arc::new(session));
+        self.live.write().unwrap_or_else(PoisonError::into_inner).insert(hash, session);
     }
 
     fn get(&self, hash: &TokenHash) -> Option<Arc<Session>> {
-        self.live.read().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
+        self.live.read().unwrap_or_else(PoisonError::into_inner).by_hash.get(hash).cloned()
     }
 
     /// A live session by its id: tokens that were issued in it end with it.
     pub(crate) fn by_id(&self, id: &SessionId, now: Timestamp) -> Option<Arc<Session>> {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        live.values().find(|session| session.id == *id && now < session.expires_at).cloned()
+        live.by_id(id).filter(|session| now < session.expires_at).cloned()
     }
 
     fn end_where(&self, ends: impl Fn(&Session) -> bool) -> usize {
-        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
-        let before = live.len();
-        live.retain(|_, session| !ends(session));
-        before - live.len()
+        self.live.write().unwrap_or_else(PoisonError::into_inner).end_where(ends)
     }
 
     /// Those that a provider speaks of, of those that began before.
     pub(crate) fn at_provider(&self, of: AtIssuer<'_>, before: Timestamp) -> Vec<SessionId> {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
         let ends = |session: &&Arc<Session>| session.created_at <= before && of.fits(session);
-        live.values().filter(ends).map(|session| session.id.clone()).collect()
+        live.by_hash.values().filter(ends).map(|session| session.id.clone()).collect()
     }
 
     pub(crate) fn end_of_person(&self, person: &PersonId) -> usize {
@@ -205,13 +204,14 @@ impl Sessions {
         if session.created_at.as_ms() < self.void_before.load(Ordering::Acquire) {
             return;
         }
-        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
-        live.retain(|_, known| known.id != session.id);
-        live.insert(hash, Arc::new(session));
+        self.live.write().unwrap_or_else(PoisonError::into_inner).insert(hash, session);
     }
 
     pub(crate) fn forget(&self, id: &SessionId) {
-        self.end_where(|session| session.id == *id);
+        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(hash) = live.hashes.get(id).copied() {
+            live.remove(&hash);
+        }
     }
 
     pub(crate) fn end(&self, id: &SessionId) -> usize {
@@ -222,13 +222,13 @@ impl Sessions {
 impl Identity {
     pub(crate) async fn load_sessions(&self) -> Result<(), Error> {
         let rows = self.store.read(sql::LIVE, &[(&self.config.tenant).into(), self.clock.now().into()]).await?;
-        let mut live = HashMap::new();
+        let mut live = Live::default();
         for row in rows {
             if let Some((hash, mut session)) = session(&row)?
                 && session.created_at.as_ms() >= self.sessions.void_before.load(Ordering::Acquire)
             {
                 session.credential_epoch = self.credential_epoch_of(&session.place);
-                live.insert(hash, Arc::new(session));
+                live.insert(hash, session);
             }
         }
         *self.sessions.live.write().unwrap_or_else(PoisonError::into_inner) = live;

@@ -172,6 +172,52 @@ async fn a_cut_that_only_one_node_knows_is_not_told_as_dead_on_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_switched_off_on_one_node_is_off_on_the_other_when_it_is_said() {
+    let (one, two, ana) = two().await;
+    let url = format!("{}/", two.app("ticker"));
+    let (mut last, reading) = streaming(&two, &ana);
+    last.wait_for(|tick| *tick > 0).await.unwrap();
+    let disabled = one.post("/api/v1/people/disable", json!({ "email": "ana@example.test" })).await;
+    let said = SystemClock.now().as_ms();
+    assert_eq!(disabled.status, 200, "{disabled:?}");
+    assert_ne!(ana.get(&url).await.status, 200);
+    let tick = tokio::time::timeout(Duration::from_secs(10), reading).await.expect("the stream ends").unwrap();
+    assert!(tick > 0 && tick <= said, "a byte of {tick} after {said}");
+
+    // Signing out of the console ends what came from it, everywhere.
+    let bo = two.person("bo@example.test", &["staff"]).await;
+    assert_eq!(bo.open(&url).await.status, 200);
+    let out = bo.post(&format!("{}/sign-out", two.url()), &[]).await;
+    assert!(matches!(out.status, 200 | 303), "{out:?}");
+    assert_ne!(bo.get(&url).await.status, 200);
+
+    let cy = two.person("cy@example.test", &["staff"]).await;
+    assert_eq!(cy.open(&url).await.status, 200);
+    let retired = one.post("/api/v1/apps/ticker/retire", json!({})).await;
+    assert_eq!(retired.status, 200, "{retired:?}");
+    assert_eq!(cy.get(&url).await.status, 410);
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_waits_for_a_node_that_lost_its_database_until_it_serves_nothing() {
+    let (one, two, ana) = two().await;
+    let url = format!("{}/", two.app("ticker"));
+    two.cable.as_ref().unwrap().silence();
+    let asked = Instant::now();
+    let disabled = one.post("/api/v1/people/disable", json!({ "email": "ana@example.test" })).await;
+    assert_eq!(disabled.status, 200, "{disabled:?}");
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    assert_eq!(ana.get(&url).await.status, 503);
+    two.cable.as_ref().unwrap().mend();
+    until("the node has its lease again", || async { ana.get(&url).await.status != 503 }).await;
+    assert_ne!(ana.get(&url).await.status, 200);
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_of_one_name_are_refused() {
     let database = Postgres::create().await;
     let one = Town::at(Some(&database.url), "", "", Arc::new(SystemClock)).await;

@@ -1,7 +1,16 @@
 //! Rows of apps and of their environments.
 
 pub(crate) const APPS: &str = "SELECT id, name, team, created_at FROM apps WHERE tenant = $1";
-pub(crate) const DEPLOYMENTS: &str = "SELECT d.app_id, d.env, d.state, d.release, d.credential_epoch, d.expires_at, d.changed_at, r.manifest, r.tier, r.digest FROM deployments d LEFT JOIN releases r ON r.tenant = d.tenant AND r.app_id = d.app_id AND r.number = d.release WHERE d.tenant = $1";
+/// Which environments: every one, or those of one app; each with the release that it runs.
+macro_rules! deployments {
+    ($which:literal) => {
+        concat!("SELECT d.app_id, d.env, d.state, d.release, d.credential_epoch, d.expires_at, d.changed_at, r.manifest, r.tier, r.digest FROM deployments d LEFT JOIN releases r ON r.tenant = d.tenant AND r.app_id = d.app_id AND r.number = d.release WHERE d.tenant = $1", $which)
+    };
+}
+pub(crate) const DEPLOYMENTS: &str = deployments!("");
+pub(crate) const DEPLOYMENTS_OF: &str = deployments!(" AND d.app_id = $2");
+pub(crate) const APP: &str = "SELECT id, name, team, created_at FROM apps WHERE tenant = $1 AND id = $2";
+pub(crate) const TOMBSTONE_OF: &str = "SELECT app_id, certificate FROM tombstones WHERE tenant = $1 AND app_id = $2";
 pub(crate) const BY_NAME: &str = "SELECT id, team FROM apps WHERE tenant = $1 AND name = $2";
 pub(crate) const INSERT: &str = "INSERT INTO apps (tenant, id, name, team, created_at) VALUES ($1, $2, $3, $4, $5)";
 pub(crate) const DEPLOYMENT: &str = "SELECT state, release, credential_epoch, revoked_by, expires_at FROM deployments WHERE tenant = $1 AND app_id = $2 AND env = $3";

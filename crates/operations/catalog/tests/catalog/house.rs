@@ -8,15 +8,16 @@ use authority::{
 };
 use bytes::Bytes;
 use catalog::{Addresses, Catalog, CheckDocument, Checked, Deployed, Error, Rooms, SecretVersions, Unpacked};
+use futures_util::StreamExt;
 use model::{Clock, Env, Manifest, ManualClock, Problem, ReleaseNumber, RequestId, SecretId, TenantId};
 use sandbox::{Config, Maxima, Sandbox};
 use seal::{Context, PurposeKey};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex, OnceLock, Weak},
 };
-use store::{Database, EventFilter, Store, StoreConfig, Tx};
+use store::{Change, Changes, Database, EPOCH_CHANGED, EventFilter, Store, StoreConfig, Tx};
 use tempfile::TempDir;
 
 /// Noon, so that no zone changes the date.
@@ -178,6 +179,10 @@ impl House {
         };
         let addresses = Addresses { scheme: "http".to_owned(), domain: "localhost:7070".to_owned() };
         let catalog = Arc::new(Catalog::new(rooms, TenantId::main(), addresses));
+        // Commits wake it here; what it does, the server's feed does.
+        let position = store.feed_position(&TenantId::main()).await.unwrap();
+        let changes = store.subscribe(&TenantId::main(), position);
+        drop(tokio::spawn(following(changes, Arc::downgrade(&catalog), Arc::downgrade(&authority))));
         Self { catalog, store, authority, clock, surface, secrets, _dir: dir }
     }
 
@@ -197,12 +202,11 @@ impl House {
         catalog
     }
 
-    /// What the server's feed does.
+    /// Everything that was committed, in memory: without waiting for the feed.
     pub(crate) async fn follow(&self) {
         let epoch = self.store.epoch(&TenantId::main()).await.unwrap();
         self.catalog.load_apps().await.unwrap();
-        let facts = Facts { epoch, apps: self.catalog.app_facts(), ..Facts::default() };
-        self.authority.replace(&TenantId::main(), facts);
+        put_facts(&self.catalog, &self.authority, epoch);
     }
 
     pub(crate) fn set_policy(&self, text: &str) {
@@ -294,6 +298,24 @@ impl House {
         let filter = EventFilter { action: Some(action.to_owned()), ..EventFilter::default() };
         let events = self.store.events(&TenantId::main(), &filter).await.unwrap();
         events.iter().rev().map(|event| event.json().unwrap()["detail"].clone()).collect()
+    }
+}
+
+fn put_facts(catalog: &Catalog, authority: &Authority, epoch: u64) {
+    let facts = Facts { epoch, apps: catalog.app_facts(), ..Facts::default() };
+    authority.replace(&TenantId::main(), facts);
+}
+
+/// What the server's feed does: an act that raises the epoch waits for it.
+async fn following(mut changes: Changes, catalog: Weak<Catalog>, authority: Weak<Authority>) {
+    while let Some(change) = changes.next().await {
+        let (Some(catalog), Some(authority)) = (catalog.upgrade(), authority.upgrade()) else { return };
+        let Change::Changed { kind, key, .. } = change else { continue };
+        if kind == EPOCH_CHANGED {
+            put_facts(&catalog, &authority, key.parse().unwrap());
+        } else if let Some(app) = authority::change::app_of(&key) {
+            catalog.load_app(&app.id).await.unwrap();
+        }
     }
 }
 

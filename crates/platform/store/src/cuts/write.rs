@@ -113,6 +113,11 @@ impl Cutting {
             Ok(Ok(epoch)) => {
                 self.done = true;
                 store.settle(&note, epoch, rows).await;
+                // Of apps, the catalog waits, and says what it waited for.
+                let waits = !matches!(note.of, CutOf::Apps(_) | CutOf::Done(_));
+                if waits && !store.told_everywhere(note.tenant()).await {
+                    tracing::error!(act = note.rule().name, event = %note.event, "whether every node has cut it is not known");
+                }
                 return Recorded::InDatabase;
             }
             Ok(Err(failed)) => failed,

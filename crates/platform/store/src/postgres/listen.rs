@@ -1,7 +1,7 @@
 //! Direct connections: one that listens for the feed's notices, one for each session lock.
 
-use super::{Postgres, errors::write_error, tls::MakeTls};
-use crate::{StoreError, Value, sql};
+use super::{Postgres, errors::write_error, tls::MakeTls, values};
+use crate::{Row, StoreError, Value, sql};
 use futures_util::{StreamExt, stream};
 use std::{sync::Weak, time::Duration};
 use tokio::task::JoinHandle;
@@ -108,11 +108,11 @@ impl Direct {
         Ok(Self { client, connection })
     }
 
-    /// One statement, committed by itself; how many rows it changed. Whoever calls bounds the wait.
-    pub(crate) async fn execute(&self, sql: &'static str, params: &[Value]) -> Result<u64, StoreError> {
+    /// One statement, committed by itself; the row that it gave. Whoever calls bounds the wait.
+    pub(crate) async fn query_one(&self, sql: &'static str, params: &[Value]) -> Result<Option<Row>, StoreError> {
         Value::check(params)?;
         let params = params.iter().map(|value| value as &(dyn ToSql + Sync)).collect::<Vec<_>>();
-        self.client.execute(sql, &params).await.map_err(write_error)
+        self.client.query_opt(sql, &params).await.map_err(write_error)?.as_ref().map(values::row).transpose()
     }
 }
 

@@ -12,6 +12,8 @@ mod feed;
 mod groups;
 mod log;
 mod open;
+mod order;
+mod rates;
 mod record;
 mod sql;
 mod tls;

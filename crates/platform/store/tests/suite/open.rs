@@ -47,13 +47,16 @@ async fn reopen(
 async fn altered_and_disordered_migrations_are_refused(kind: Kind) {
     const ALTERED: &[Migration] =
         &[Migration { room: "notes", number: 1, name: "notes", sql: "CREATE TABLE notes (id TEXT)" }];
-    const GAP: &[Migration] = &[Migration { room: "gap", number: 2, name: "two", sql: "CREATE TABLE two (id TEXT)" }];
+    const BACK: &[Migration] = &[
+        Migration { room: "back", number: 2, name: "two", sql: "CREATE TABLE two (id TEXT)" },
+        Migration { room: "back", number: 1, name: "one", sql: "CREATE TABLE one (id TEXT)" },
+    ];
     let house = House::still(kind).await;
     let (config, authority, _, _dir) = house.close().await;
     let altered = reopen(&config, &authority, &[ALTERED]).await;
     assert!(matches!(&altered, StoreError::Altered { room, number: 1 } if room == "notes"), "{altered:?}");
-    let gap = reopen(&config, &authority, &[NOTES, GAP]).await;
-    assert!(matches!(gap, StoreError::Disordered { room: "gap", number: 2 }), "{gap:?}");
+    let back = reopen(&config, &authority, &[NOTES, BACK]).await;
+    assert!(matches!(back, StoreError::Disordered { room: "back", number: 1 }), "{back:?}");
 }
 
 async fn another_root_key_is_refused(kind: Kind) {

@@ -26,3 +26,12 @@ pub const ALLOW_POSTGRES: &str = "DROP TRIGGER no_events ON events; DROP FUNCTIO
 pub const DELETE_NOTES: &str = "DELETE FROM notes";
 pub const SEEN: &str = "INSERT INTO session_seen (id, at) VALUES ($1, $2)
   ON CONFLICT (id) DO UPDATE SET at = $2";
+
+/// What an act does when it takes a position of the feed, and has not committed yet.
+pub const TAKE_POSITION: &str = "BEGIN; UPDATE feed_heads SET position = position + 1 WHERE tenant = 'main';
+  INSERT INTO feed (tenant, position, kind, key, at) SELECT tenant, position, 'app', 'first', 0 FROM feed_heads
+  WHERE tenant = 'main'";
+pub const COMMIT: &str = "COMMIT";
+/// The connections that listen for the feed's notices, and nothing else.
+pub const DEAFEN: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE datname = current_database() AND query = 'LISTEN bailiwick_feed'";

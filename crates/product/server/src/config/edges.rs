@@ -3,10 +3,12 @@
 //! Refuses TLS for a console that is opened without it, and a token that could be guessed.
 
 use super::Reader;
-use gateway::{Certificates, Scheme, TlsFiles};
+use gateway::{Certificates, Clients, Scheme, TlsFiles};
+use model::manifest::PathPattern;
 use seal::TokenHash;
 use serde::Deserialize;
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -35,6 +37,49 @@ pub(super) fn tls(reader: &mut Reader, folder: &Path, scheme: Scheme) -> Option<
         Err(error) => {
             let fix = "name PEM files: the whole chain with the leaf first, and its key, for the server's user alone";
             reader.wrong("server.tls", error.to_string(), fix);
+            None
+        }
+    }
+}
+
+const CLIENTS_FORM: &str = "`{ ca = \"clients.pem\", apps = { payroll = [\"/**\"] } }`";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Needed {
+    ca: PathBuf,
+    apps: BTreeMap<String, Vec<String>>,
+}
+
+/// Where the operator asks for client certificates. Only our own handshake can ask for one.
+pub(super) fn clients(reader: &mut Reader, folder: &Path, apps_domain: &str, tls: bool) -> Option<Arc<Clients>> {
+    let Needed { ca, apps } = reader.take("server.clients", CLIENTS_FORM)?;
+    if !tls {
+        let why = "certificates are shown in the handshake, and there is no `server.tls`";
+        reader.wrong("server.clients", why, "add `tls`, or ask for certificates at the proxy in front");
+        return None;
+    }
+    let mut needed = BTreeMap::new();
+    for (label, paths) in apps {
+        let mut patterns = Vec::with_capacity(paths.len());
+        for path in &paths {
+            match PathPattern::parse(path) {
+                Ok(pattern) => patterns.push(pattern),
+                Err(why) => {
+                    reader.wrong("server.clients", format!("`{path}`: {why}"), "write paths as `\"/admin/**\"`")
+                }
+            }
+        }
+        if patterns.is_empty() {
+            let why = format!("no path of `{label}` is named");
+            reader.wrong("server.clients", why, "name its paths, or `[\"/**\"]` for all of them");
+        }
+        needed.insert(label.to_ascii_lowercase(), patterns);
+    }
+    match Clients::load(&folder.join(ca), apps_domain, needed) {
+        Ok(clients) => Some(Arc::new(clients)),
+        Err(error) => {
+            reader.wrong("server.clients", error.to_string(), "name a PEM file with the authority's certificates");
             None
         }
     }

@@ -283,6 +283,7 @@ fn config_of(limits: Limits) -> Config {
         node: "n1".to_owned(),
         instance: "i1".to_owned(),
         trusted_proxies: vec![],
+        clients: None,
         limits,
     }
 }

@@ -1,0 +1,125 @@
+//! A node that its machine pauses: the others do not wait for it longer than its lease, and when it goes on, it serves nothing
+//! that was switched off meanwhile. And one that is told to stop finishes what it began.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use model::{SystemClock, Timestamp};
+use serde_json::json;
+use std::{sync::Arc, time::Duration};
+use testkit::{Browser, Engine, Process, Town, manifest};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    process::Command,
+    sync::watch,
+    task::JoinHandle,
+};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
+
+/// Each line is the moment at which it was made; `/slow` takes its time.
+const APP: &str = r#"
+const later = (ms) => new Promise((done) => setTimeout(done, ms));
+export default {
+  async fetch(request) {
+    const path = new URL(request.url).pathname;
+    if (path === "/slow") { await later(1500); return new Response("whole"); }
+    if (path !== "/stream") return new Response("ok");
+    const encoder = new TextEncoder();
+    return new Response(new ReadableStream({
+      async pull(controller) { await later(5); controller.enqueue(encoder.encode(`${Date.now()}\n`)); },
+    }));
+  },
+};
+"#;
+
+async fn signal(process: &Process, name: &str) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(process.id().to_string()).status().await.unwrap();
+    assert!(sent.success());
+}
+
+async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let waiting = async {
+        while !holds().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap_or_else(|_| panic!("{what}"));
+}
+
+/// Reads what comes; the last moment in it, once it has ended.
+fn streaming(port: u16, browser: &Browser) -> (watch::Receiver<i64>, JoinHandle<i64>) {
+    let cookie = browser.cookies("ticker.localhost");
+    let (send, last) = watch::channel(0);
+    let reading = tokio::spawn(async move {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let head = format!("GET /stream HTTP/1.1\r\nHost: ticker.localhost:{port}\r\nCookie: {cookie}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let (mut text, mut bytes) = (String::new(), [0; 4096]);
+        while let Ok(length @ 1..) = stream.read(&mut bytes).await {
+            text.push_str(&String::from_utf8_lossy(&bytes[..length]));
+            let ticks = text.lines().filter(|line| line.len() == 13).filter_map(|line| line.parse().ok());
+            send.send_replace(ticks.max().unwrap_or(0));
+        }
+        *send.borrow()
+    });
+    (last, reading)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_node_holds_nobody_up_and_serves_nothing_that_was_switched_off() {
+    let paused = Process::start(BINARY, Engine::Postgres, "", "warn").await;
+    let database = paused.database.as_ref().unwrap().url.clone();
+    let other = Town::at(Some(&database), "", "", Arc::new(SystemClock)).await;
+    let text = manifest("ticker", "limits = { time = \"30s\", cpu = \"20s\" }");
+    let deployed = other.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await;
+    assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
+    let ana = paused.person("ana@example.test", &["staff"]).await;
+    let url = format!("{}/", paused.app("ticker"));
+    until("it serves the app", || async { ana.open(&url).await.status == 200 }).await;
+    let (mut last, reading) = streaming(paused.port, &ana);
+    last.wait_for(|tick| *tick > 0).await.unwrap();
+
+    signal(&paused, "STOP").await;
+    let receipt = other.post("/api/v1/apps/ticker/revoke", json!({ "why": "while it sleeps" })).await.json();
+    let lines = receipt["surfaces"].as_array().unwrap();
+    let ran_out = lines.iter().filter(|line| line["how"].as_str().is_some_and(|how| how.contains("ran out")));
+    assert_eq!(ran_out.count(), 1, "{receipt}");
+    let done: Timestamp = receipt["done_at"].as_str().unwrap().parse().unwrap();
+
+    signal(&paused, "CONT").await;
+    let tick = tokio::time::timeout(Duration::from_secs(20), reading).await.expect("the stream ends").unwrap();
+    assert!(tick > 0 && tick <= done.as_ms(), "a line of {tick} after {receipt}");
+    let mut answers = Vec::new();
+    until("it has heard of it", || {
+        let answer = ana.get(&url);
+        let answers = &mut answers;
+        async {
+            let status = answer.await.status;
+            answers.push(status);
+            matches!(status, 403 | 410)
+        }
+    })
+    .await;
+    assert!(!answers.contains(&200), "{answers:?}");
+    other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_told_to_stop_finishes_what_it_began() {
+    let mut process = Process::start(BINARY, Engine::Sqlite, "", "warn").await;
+    let deployed = process.deploy(&[("bailiwick.toml", &manifest("ticker", "")), ("app.js", APP)]).await;
+    assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
+    let ana = Arc::new(process.person("ana@example.test", &["staff"]).await);
+    let url = process.app("ticker");
+    assert_eq!(ana.open(&format!("{url}/")).await.status, 200);
+    let slow = tokio::spawn({
+        let (ana, url) = (Arc::clone(&ana), format!("{url}/slow"));
+        async move { ana.get(&url).await }
+    });
+    // It is under way when the neighbour that came after it has been answered.
+    assert_eq!(ana.get(&format!("{url}/")).await.status, 200);
+    process.stop().await;
+    let answer = slow.await.unwrap();
+    assert_eq!((answer.status, answer.text().as_str()), (200, "whole"));
+    assert!(ana.attempt("GET", &format!("{url}/"), &[], b"").await.is_none(), "nothing is let in any more");
+}

@@ -1,0 +1,140 @@
+//! More than a server can do: it refuses early and says when to come back, keeps its word to whoever it let in, and answers
+//! status and revoke first.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use model::SystemClock;
+use serde_json::json;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use testkit::{Browser, Engine, Town, manifest, rounds};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+};
+
+/// Some 50 ms of a processor for each request.
+const NOISY: &str = "export default { fetch() { let n = 0; const end = Date.now() + 50; while (Date.now() < end) n += 1; return new Response(String(n)); } };";
+const QUIET: &str = "export default { fetch() { return new Response('ok'); } };";
+
+async fn with_noise() -> (Town, Browser) {
+    let town = Town::start(Engine::Sqlite).await;
+    let limits = "limits = { memory = \"64MiB\", cpu = \"2s\", time = \"20s\", parallel = 64 }";
+    for (name, more, code) in [("noisy", limits, NOISY), ("quiet", "", QUIET)] {
+        let deployed = town.deploy(&[("bailiwick.toml", &manifest(name, more)), ("app.js", code)]).await;
+        assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
+    }
+    let ana = town.person("ana@example.test", &["staff"]).await;
+    for name in ["noisy", "quiet"] {
+        assert_eq!(ana.open(&format!("{}/", town.app(name))).await.status, 200);
+    }
+    (town, ana)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_noisy_app_takes_its_share_and_the_neighbour_status_and_revoke_are_answered() {
+    let (town, ana) = with_noise().await;
+    let (ana, noisy) = (Arc::new(ana), format!("{}/", town.app("noisy")));
+    let (over, busy) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let hammer = |_| {
+        let (ana, url, over, busy) = (Arc::clone(&ana), noisy.clone(), Arc::clone(&over), Arc::clone(&busy));
+        tokio::spawn(async move {
+            while !over.load(Ordering::Acquire) {
+                let answer = ana.send("GET", &url, &[("accept", "application/json")], b"").await;
+                match answer.status {
+                    503 => {
+                        assert!(answer.header("retry-after").is_some(), "{answer:?}");
+                        busy.fetch_add(1, Ordering::Relaxed);
+                    }
+                    200 | 403 | 410 => {}
+                    _ => panic!("{answer:?}"),
+                }
+            }
+        })
+    };
+    let hammers: Vec<_> = (0..60).map(hammer).collect();
+    // It is busy: some are refused already.
+    let refusing = async {
+        while busy.load(Ordering::Relaxed) < 20 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), refusing).await.expect("it refuses early");
+    let quiet = format!("{}/", town.app("quiet"));
+    let bo = town.person("bo@example.test", &["staff"]).await;
+    let mut slowest = Duration::ZERO;
+    for _ in 0..10 {
+        let began = Instant::now();
+        let answer = bo.open(&quiet).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        slowest = slowest.max(began.elapsed());
+        assert_eq!(bo.get(&format!("{}/healthz", town.url())).await.status, 200);
+    }
+    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+    let began = Instant::now();
+    let receipt = town.post("/api/v1/apps/noisy/revoke", json!({ "why": "too loud" })).await.json();
+    let took = began.elapsed();
+    assert_eq!(receipt["recorded"], true, "{receipt}");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    over.store(true, Ordering::Release);
+    for hammer in hammers {
+        hammer.await.unwrap();
+    }
+    town.stop().await;
+}
+
+/// Connected from this address of loopback.
+async fn from(address: &str, port: u16) -> Option<TcpStream> {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+    socket.connect(([127, 0, 0, 1], port).into()).await.ok()
+}
+
+/// The status of a plain request over this connection; `None` when it was closed without an answer.
+async fn status(stream: &mut TcpStream, host: &str, path: &str) -> Option<u16> {
+    let head = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\naccept: application/json\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.ok()?;
+    let (mut text, mut bytes) = (String::new(), [0; 4096]);
+    while !text.contains("\r\n\r\n") {
+        let length = stream.read(&mut bytes).await.ok().filter(|length| *length > 0)?;
+        text.push_str(&String::from_utf8_lossy(&bytes[..length]));
+    }
+    text.split(' ').nth(1)?.parse().ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_and_half_open_connections_keep_nobody_out() {
+    let town = Town::with(Engine::Sqlite, "", Arc::new(SystemClock)).await;
+    let deployed = town.deploy(&[("bailiwick.toml", &manifest("quiet", "")), ("app.js", QUIET)]).await;
+    assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
+    let (port, host) = (town.port, format!("localhost:{}", town.port));
+    let mut held = Vec::new();
+    server::open_files();
+    let many = if rounds(1) > 1 { 10_000 } else { 300 };
+    for number in 0..many {
+        let Some(mut stream) = from("127.0.0.2", port).await else { break };
+        // Some say nothing, some begin and stop: neither is waited for by anyone else. Beyond its part, this address is
+        // turned away at once.
+        if number % 2 == 0 {
+            drop(stream.write_all(b"GET / HTTP/1.1\r\nhost: quiet.lo").await);
+        }
+        held.push(stream);
+    }
+    let began = Instant::now();
+    let mut stream = from("127.0.0.1", port).await.unwrap();
+    assert_eq!(status(&mut stream, &host, "/healthz").await, Some(200));
+    assert_eq!(status(&mut stream, &format!("quiet.localhost:{port}"), "/").await, Some(401));
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    let receipt = town.post("/api/v1/apps/quiet/revoke", json!({ "why": "all the same" })).await.json();
+    assert_eq!(receipt["recorded"], true, "{receipt}");
+    // Whoever says nothing for ten seconds is let go.
+    let mut first = held.remove(0);
+    let mut rest = Vec::new();
+    tokio::time::timeout(Duration::from_secs(30), first.read_to_end(&mut rest)).await.expect("it is closed").ok();
+    drop(held);
+    town.stop().await;
+}
