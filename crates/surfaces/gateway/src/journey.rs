@@ -261,10 +261,8 @@ impl Gateway {
 
     /// Whether the path asks for a second factor, and this session has none that is fresh.
     fn lacks_factor(&self, visit: &Visit<'_>) -> bool {
-        let fresh = match visit.came.caller.who {
-            Who::Person { factor: Factor::Second { at }, .. } => self.clock.now().since(at) < FACTOR_FRESH,
-            _ => false,
-        };
+        let now = self.clock.now();
+        let fresh = matches!(visit.came.caller.who, Who::Person { factor: Factor::Second { at }, .. } if now.since(at) < FACTOR_FRESH);
         visit.route.needs_second_factor(&visit.arrival.path) && !fresh
     }
 
