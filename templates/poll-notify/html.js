@@ -2,13 +2,16 @@
 // typed can never become markup.
 
 class Html {
+  /** @param {string} text */
   constructor(text) {
     this.text = text;
   }
 }
 
+/** @type {Record<string, string>} */
 const entities = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 
+/** @param {unknown} value @returns {string} */
 function render(value) {
   if (value instanceof Html) return value.text;
   if (Array.isArray(value)) return value.map(render).join("");
@@ -16,12 +19,20 @@ function render(value) {
   return String(value).replace(/[&<>"']/g, (character) => entities[character]);
 }
 
-// Attributes need quotes around what is put in: html`<a href="${path}">`.
+/**
+ * Attributes need quotes around what is put in: html`<a href="${path}">`.
+ * @param {TemplateStringsArray} strings
+ * @param {unknown[]} values
+ */
 export function html(strings, ...values) {
   return new Html(strings.reduce((page, text, index) => page + render(values[index - 1]) + text));
 }
 
-// A whole page. It may load this app's own style sheet and pictures, and send forms to this app: nothing else.
+/**
+ * A whole page. It may load this app's own style sheet and pictures, and send forms to this app: nothing else.
+ * @param {string} title
+ * @param {unknown} content
+ */
 export function page(title, content, status = 200) {
   const document = html`<!doctype html>
 <html lang="en">
@@ -53,7 +64,10 @@ ${content}
   });
 }
 
-// After a form was sent: the browser fetches the page anew, so that reloading sends nothing twice.
+/**
+ * After a form was sent: the browser fetches the page anew, so that reloading sends nothing twice.
+ * @param {string} path
+ */
 export function seeOther(path) {
   return new Response(null, { status: 303, headers: { location: path, "cache-control": "no-store" } });
 }

@@ -1,5 +1,6 @@
 //! What a gate saw.
 
+use crate::Edit;
 use serde::{Deserialize, Serialize};
 
 /// How much a finding matters.
@@ -30,4 +31,7 @@ pub struct Finding {
     pub what: String,
     pub why: String,
     pub fix: String,
+    /// The same fix as changes that a machine can make, where it can; none when a person has to decide.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<Edit>,
 }

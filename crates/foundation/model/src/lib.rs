@@ -3,6 +3,7 @@
 //! No I/O, no clock, no randomness except the making of ids. Every other crate may use this one; it uses none.
 
 mod class;
+mod edit;
 mod env;
 mod finding;
 mod ids;
@@ -11,6 +12,7 @@ mod problem;
 mod time;
 
 pub use class::{Class, Tier, UnknownWord};
+pub use edit::{Edit, edited};
 pub use env::Env;
 pub use finding::{Finding, Severity};
 pub use ids::{AppId, EventId, Group, PersonId, ReleaseNumber, RequestId, SecretId, SessionId, TenantId, TraceId};

@@ -5,11 +5,11 @@ use std::time::Duration;
 /// Why there is no response, or no whole one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Stopped {
-    #[error("the request used more than its {} ms of CPU time", limit.as_millis())]
+    #[error("the request used more than its {} ms of CPU time; do less in one request, or {}", limit.as_millis(), more("cpu", limit.as_millis(), "ms"))]
     Cpu { limit: Duration },
-    #[error("the request took longer than its {} ms", limit.as_millis())]
+    #[error("the request took longer than its {} ms; wait for less, or {}", limit.as_millis(), more("time", limit.as_millis(), "ms"))]
     Time { limit: Duration },
-    #[error("the request needed more than its {} MiB of memory", limit_bytes >> 20)]
+    #[error("the request needed more than its {} MiB of memory; keep less at once, or {}", limit_bytes >> 20, more("memory", u128::from(limit_bytes >> 20), "MiB"))]
     Memory { limit_bytes: u64 },
     #[error("the response is larger than allowed: {what}")]
     Output { what: String },
@@ -35,6 +35,12 @@ pub enum Stopped {
     /// The compiled code is gone from the cache: load the image again.
     #[error("the app's code is not loaded")]
     NotLoaded,
+}
+
+/// Where the limit stands, and what to write there for twice as much.
+fn more(key: &str, limit: u128, unit: &str) -> String {
+    let twice = limit.saturating_mul(2);
+    format!("set `{key} = \"{twice}{unit}\"` in `limits` under `[runtime]` of `bailiwick.toml`, then deploy again")
 }
 
 /// What one request used; delivered once, when nothing of the instance is left.

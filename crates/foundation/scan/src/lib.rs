@@ -12,11 +12,14 @@
 //! the value: anyone who reads findings could try guesses against it, and passwords are guessable.
 //! A finding never holds more than four characters of a value, nor more than a fifth of it.
 
+mod asks;
+mod mend;
 mod report;
 mod rules;
 mod search;
 mod text;
 
+pub use asks::{Ask, Asked, asks};
 pub use rules::{Rule, ScanError};
 pub use search::Scanner;
 
@@ -70,5 +73,6 @@ fn rules_broken(path: &str) -> Finding {
         what: "this file was not searched for credentials".into(),
         why: "the rules built into this program cannot be read".into(),
         fix: "tell your operator: this build of bailiwick is faulty".into(),
+        edits: Vec::new(),
     }
 }

@@ -1,7 +1,7 @@
 //! A hit in words: what was found, redacted; why it matters; the way out. Never holds a value.
 
 use crate::{
-    Scanner,
+    Scanner, mend,
     rules::Rule,
     text::{Cursor, Kind, Text},
 };
@@ -35,6 +35,7 @@ impl<'t> Report<'t> {
             Kind::Text => String::new(),
             Kind::Binary => format!(", at byte {}", value.start),
         };
+        let edits = mend::edits(self.path, self.text, &value, &rule.variable);
         let secret = redacted(self.text.bytes.get(value).unwrap_or_default());
         self.findings.push(Finding {
             code: "secret.found".into(),
@@ -55,6 +56,7 @@ impl<'t> Report<'t> {
                 rule.variable,
                 rule.variable,
             ),
+            edits,
         });
     }
 
@@ -69,6 +71,7 @@ impl<'t> Report<'t> {
             what: "this file holds more that looks like credentials than is listed".into(),
             why: format!("the list stops at {} for one file", Scanner::MAX_FINDINGS),
             fix: "take them all out, then check again".into(),
+            edits: Vec::new(),
         });
     }
 }

@@ -15,6 +15,8 @@ pub(crate) enum Kind {
 pub(crate) struct Text<'a> {
     pub(crate) bytes: Cow<'a, [u8]>,
     pub(crate) kind: Kind,
+    /// Bytes of the file before these; none when these are not the file's own.
+    pub(crate) skipped: Option<usize>,
 }
 
 impl<'a> Text<'a> {
@@ -25,11 +27,13 @@ impl<'a> Text<'a> {
             _ => None,
         };
         if let Some(text) = utf16 {
-            return Self { bytes: Cow::Owned(text.into_bytes()), kind: Kind::Text };
+            return Self { bytes: Cow::Owned(text.into_bytes()), kind: Kind::Text, skipped: None };
         }
+        let whole = bytes.len();
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let skipped = Some(whole - bytes.len());
         let kind = if bytes.iter().take(SNIFF_BYTES).any(|&byte| byte == 0) { Kind::Binary } else { Kind::Text };
-        Self { bytes: Cow::Borrowed(bytes), kind }
+        Self { bytes: Cow::Borrowed(bytes), kind, skipped }
     }
 }
 

@@ -1,8 +1,13 @@
 //! `Unpacked → Checked`: every gate, on the server and offline alike. Each yields findings; one that blocks stops it.
 
+mod mend;
+mod undeclared;
+
+pub use mend::{Mended, mend};
+
 use crate::Unpacked;
 use bytes::Bytes;
-use model::{Finding, Manifest, Problem, Severity, Tier, Timestamp, manifest::Profile};
+use model::{Edit, Finding, Manifest, Problem, Severity, Tier, Timestamp, manifest::Profile};
 use sandbox::{Image, Sandbox, Source};
 use serde::Serialize;
 use std::{collections::BTreeMap, sync::Arc};
@@ -101,6 +106,8 @@ pub async fn check(unpacked: Unpacked, sandbox: &Arc<Sandbox>, now: Timestamp) -
         }
     };
     findings.extend(missing_files(&manifest, &unpacked));
+    findings.extend(undeclared::look(&manifest, &unpacked, modules(&manifest, &unpacked)));
+    undeclared::declare_secrets(&mut findings, &manifest, &unpacked);
     let blocks = |findings: &[Finding]| findings.iter().any(|finding| finding.severity == Severity::Block);
     let mut image = None;
     if !blocks(&findings) && manifest.runtime.profile == Profile::Wasm {
@@ -122,6 +129,8 @@ pub async fn check(unpacked: Unpacked, sandbox: &Arc<Sandbox>, now: Timestamp) -
 fn hidden(unpacked: &Unpacked, mut findings: Vec<Finding>) -> Vec<Finding> {
     let text = unpacked.get(MANIFEST).map(|text| &text[..]).unwrap_or_default();
     for finding in &mut findings {
+        // What a machine would write is kept whole, or not at all.
+        finding.edits.retain(|edit| scan::hide(text, &edit.text) == edit.text);
         for part in [&mut finding.what, &mut finding.why, &mut finding.fix] {
             *part = scan::hide(text, part);
         }
@@ -154,7 +163,7 @@ pub(crate) async fn build(
         Ok(prepared) => {
             let mut findings: Vec<Finding> = prepared.warnings.iter().map(|text| warning(main, text)).collect();
             if !manifest.jobs.is_empty() && !prepared.handlers.iter().any(|handler| handler == "scheduled") {
-                findings.push(no_scheduled(main));
+                findings.push(no_scheduled(main, unpacked));
             }
             Ok((prepared.image, findings))
         }
@@ -187,6 +196,7 @@ fn finding(code: &str, severity: Severity, file: &str, what: String, why: &str, 
         what,
         why: why.to_owned(),
         fix,
+        edits: Vec::new(),
     }
 }
 
@@ -248,15 +258,20 @@ fn warning(main: &str, text: &str) -> Finding {
     )
 }
 
-fn no_scheduled(main: &str) -> Finding {
-    finding(
+fn no_scheduled(main: &str, unpacked: &Unpacked) -> Finding {
+    const EXPORTS: &str = "export default {";
+    let source = unpacked.get(main).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default();
+    let at = source.find(EXPORTS).map(|at| at + EXPORTS.len());
+    let handler = "\n  async scheduled(event, env, ctx) {\n    console.log(event.name);\n  },";
+    let found = finding(
         "job.no_handler",
         Severity::Block,
         main,
         "the manifest has jobs, but the app has no `scheduled` handler".to_owned(),
         "a job calls `scheduled(event, env, ctx)` of the app's main module",
-        "add `async scheduled(event, env, ctx) { … }` beside `fetch`, or remove `[jobs]`".to_owned(),
-    )
+        "add `async scheduled(event, env, ctx) {}` beside `fetch`, or remove `[jobs]`".to_owned(),
+    );
+    Finding { edits: at.map(|at| Edit::insert(main, at, handler)).into_iter().collect(), ..found }
 }
 
 fn refused(main: &str, problem: &model::Problem) -> Finding {
@@ -272,5 +287,6 @@ fn refused(main: &str, problem: &model::Problem) -> Finding {
         what: problem.what.clone(),
         why: problem.why.clone(),
         fix: problem.fix.clone(),
+        edits: Vec::new(),
     }
 }

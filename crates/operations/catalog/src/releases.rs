@@ -2,13 +2,15 @@
 
 pub(crate) mod sql;
 
-use crate::{Catalog, Checked, Error, apps::tier_of};
-use authority::AppRef;
-use model::{AppId, Env, Finding, Manifest, PersonId, ReleaseNumber, Tier, Timestamp, manifest::Change};
+use crate::{Catalog, Checked, Error, Unpacked, Upload, apps::tier_of, requests};
+use authority::{Act, AppRef, Permit, Rule, Target, rules};
+use model::{
+    AppId, Env, Finding, Group, Manifest, PersonId, Problem, ReleaseNumber, TenantId, Tier, Timestamp, manifest::Change,
+};
 use sandbox::Image;
 use serde::Serialize;
-use std::sync::Arc;
-use store::{Row, Tx, params};
+use std::{collections::BTreeMap, sync::Arc};
+use store::{Outcome, Row, Tx, params};
 
 /// One release, as lists show it.
 #[derive(Debug, Clone, Serialize)]
@@ -26,6 +28,21 @@ pub struct ReleaseView {
     pub compared_with: Option<ReleaseNumber>,
     /// What it may do that the one before might not, and the other way round.
     pub changes: Vec<Change>,
+    /// The yes that it has, when its tier asked for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Yes>,
+}
+
+/// How a release was agreed to. Shown for ever, also when it holds no more.
+#[derive(Debug, Clone, Serialize)]
+pub struct Yes {
+    /// `person:ID`, `machine:USER`.
+    pub by: String,
+    /// `break-glass`, when nobody but the local credential said yes.
+    pub exception: Option<String>,
+    pub independent: bool,
+    /// What the approver has from whoever asked: `account`, `role`, `link`.
+    pub dependence: Vec<String>,
 }
 
 /// A release as it is stored.
@@ -50,6 +67,25 @@ struct Asset<'a> {
     path: &'a str,
     digest: String,
     size: usize,
+}
+
+/// Read the files of a release.
+#[derive(Debug, Clone)]
+pub struct ReadSource {
+    pub tenant: TenantId,
+    pub app: AppRef,
+    pub team: Group,
+    pub release: ReleaseNumber,
+}
+
+impl Act for ReadSource {
+    const RULE: &'static Rule = &rules::APP_SOURCE;
+    fn target(&self) -> Target {
+        Target::within(self.tenant.clone(), &self.app, format!("app/{}", self.app.id))
+    }
+    fn team(&self) -> Option<Group> {
+        Some(self.team.clone())
+    }
 }
 
 /// Digest over all grants of a manifest.
@@ -131,12 +167,27 @@ pub(crate) async fn same(tx: &mut Tx, app: &AppRef, digest: &str) -> Result<Opti
 }
 
 impl Catalog {
+    /// The files of a release as they were deployed; that they were read is on the record first.
+    ///
+    /// # Errors
+    /// No such release; when record or database fail.
+    pub async fn source(&self, permit: Permit<ReadSource>) -> Result<Unpacked, Error> {
+        let (app, number) = (permit.act().app.id.clone(), permit.act().release);
+        self.store.record(permit, Outcome::Allowed, serde_json::json!({ "release": number })).await?;
+        let row = self.store.read_one(sql::BUNDLE, params![&self.tenant, &app, number.0]).await?;
+        let bundle = row.ok_or(Error::Manifest)?.text(0)?.parse().map_err(|_| Error::Manifest)?;
+        let bytes = self.store.blobs(&self.tenant).get(&bundle).await?.ok_or(Error::Manifest)?;
+        let unpacked = tokio::task::spawn_blocking(move || Upload::new(bytes.into()).and_then(Upload::unpack)).await;
+        Ok(unpacked.map_err(|_| Problem::internal())??)
+    }
+
     /// The releases of an app, newest first.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn releases(&self, app: &AppId) -> Result<Vec<ReleaseView>, Error> {
         let known = self.known_releases(app).await?;
+        let yeses = self.yeses(app).await?;
         let apps = self.apps.all();
         let live = |release: &Release| {
             let env = apps.get(app).and_then(|app| app.envs.get(&release.env));
@@ -153,10 +204,27 @@ impl Catalog {
                 live: live(release),
                 by: release.by.clone(),
                 compared_with: before.map(|before| before.number),
+                approval: yeses.get(&release.number).cloned(),
                 changes: before.map(|before| release.manifest.changes_from(&before.manifest)).unwrap_or_default(),
             }
         };
         Ok(known.iter().enumerate().map(view).collect())
+    }
+
+    /// The newest yes to each release of an app.
+    async fn yeses(&self, app: &AppId) -> Result<BTreeMap<ReleaseNumber, Yes>, Error> {
+        let mut yeses = BTreeMap::new();
+        for row in self.store.read(requests::sql::YESES, params![&self.tenant, app]).await? {
+            let dependence: Vec<String> = serde_json::from_str(row.text(3)?).map_err(|_| Error::Manifest)?;
+            let yes = Yes {
+                by: row.opt_text(1)?.unwrap_or_default().to_owned(),
+                exception: row.opt_text(2)?.map(str::to_owned),
+                independent: dependence.is_empty(),
+                dependence,
+            };
+            yeses.insert(ReleaseNumber(u32::try_from(row.int(0)?).unwrap_or_default()), yes);
+        }
+        Ok(yeses)
     }
 
     pub(crate) async fn known_release(&self, app: &AppId, number: ReleaseNumber) -> Result<Option<Release>, Error> {

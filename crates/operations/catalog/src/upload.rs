@@ -6,7 +6,7 @@
 mod names;
 
 use bytes::Bytes;
-use model::{Problem, ProblemKind};
+use model::{Edit, Problem, ProblemKind};
 use seal::Digest;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -242,6 +242,39 @@ impl Unpacked {
         Some(model::Manifest::parse(self.get("bailiwick.toml")?, today).ok()?.manifest)
     }
 
+    /// The same files after these edits.
+    ///
+    /// # Errors
+    /// An edit that was made for other files.
+    pub fn edited(&self, edits: &[Edit]) -> Result<Self, Problem> {
+        let mut files = self.files.clone();
+        for edit in edits {
+            // Each file once, with all its edits.
+            let before = self.files.get(&edit.file).ok_or_else(|| stale(&edit.file))?;
+            let after = model::edited(&edit.file, before, edits).ok_or_else(|| stale(&edit.file))?;
+            files.insert(edit.file.clone(), after.into());
+        }
+        Self::of(files)
+    }
+
+    /// Without what a folder holds for `dev` alone.
+    #[must_use]
+    pub fn released(&self) -> Self {
+        let mock = format!("{MOCK_FOLDER}/");
+        let files = self.files.iter().filter(|(path, _)| !path.starts_with(&mock));
+        Self { files: files.map(|(path, bytes)| (path.clone(), bytes.clone())).collect() }
+    }
+
+    /// The same files with one in place of what was there, or added.
+    ///
+    /// # Errors
+    /// What an app may not hold.
+    pub fn with(&self, path: &str, bytes: Bytes) -> Result<Self, Problem> {
+        let mut files = self.files.clone();
+        files.insert(path.to_owned(), bytes);
+        Self::of(files)
+    }
+
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Bytes> {
         self.files.get(path)
@@ -281,6 +314,16 @@ fn too_large(what: &str, max: u64) -> Problem {
         format!("{what} is too large"),
         format!("it may be {} MiB", max >> 20),
         "leave out what the app does not serve or import",
+    )
+}
+
+fn stale(file: &str) -> Problem {
+    Problem::new(
+        ProblemKind::Conflict,
+        "fix.stale",
+        format!("`{file}` is not what it was when the fix was found"),
+        "a fix is made for the very files that were checked",
+        "check it again, and take the fix that is offered then",
     )
 }
 

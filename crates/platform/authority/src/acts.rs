@@ -140,6 +140,8 @@ rules! {
     APP_LIST = "app.list" "list the apps", Access Keeps, [May::Everyone] No, Yes, Nobody;
     APP_SEE = "app.see" "see what an app may touch, holds and used", Access Keeps, [May::BuilderInTeam, REVIEWER, OPERATOR, AUDITOR] No, Yes, Nobody;
     APP_LOGS = "app.logs" "read an app's log", Use Keeps, [May::BuilderInTeam, OPERATOR] No, Yes, Nobody;
+    APP_SOURCE = "app.source" "read the files of an app's release", Use Keeps, [May::BuilderInTeam] No, Yes, Nobody;
+    APP_TRY = "app.try" "try files of an app with mock data before they are live", Use Keeps, [May::BuilderInTeam] No, No, Nobody;
     REQUEST_LIST = "request.list" "see what waits for a person", Access Keeps, [May::Has(Role::Builder), REVIEWER, OPERATOR, AUDITOR] No, Yes, Nobody;
     JOB_RUN = "job.run" "run a scheduled job of an app", Act Keeps, [] No, No, System;
     JOB_DONE = "job.done" "record how a job ended", Act Keeps, [] No, No, System;

@@ -350,10 +350,26 @@ impl Case<'_> {
             return Err(self.deny(
                 "app.not_for_you",
                 format!("the app is for {groups}, and you are in none of them"),
-                "ask the app's team, or an operator, to add you to one",
+                self.joining(person, self.target_app().into_iter().flat_map(|app| app.access.groups.first())),
             ));
         }
-        Err(self.deny("role.missing", format!("you have no role that may {}", self.rule.says), self.who_could()))
+        let builders = Group::new(Role::Builder.group());
+        let wanted = act.team().filter(|_| self.rule.people.contains(&May::BuilderInTeam));
+        let fix = match &wanted {
+            Some(team) => format!("{}; {}", self.joining(person, [&builders, team].into_iter()), self.who_could()),
+            None => self.who_could(),
+        };
+        Err(self.deny("role.missing", format!("you have no role that may {}", self.rule.says), fix))
+    }
+
+    /// The very command that brings a person into groups that they lack.
+    fn joining<'g>(&self, person: &PersonFacts, groups: impl Iterator<Item = &'g Group>) -> String {
+        let joins: String =
+            groups.filter(|group| !person.is_in(group)).map(|group| format!(" --join {group}")).collect();
+        match joins.as_str() {
+            "" => "ask the app's team, or an operator".to_owned(),
+            joins => format!("ask an operator to run `bailiwick people groups {}{joins}`", person.email),
+        }
     }
 
     pub(crate) fn second_factor(&self) -> Result<(), Denied> {

@@ -2,7 +2,7 @@
 //!
 //! What is kept is authenticated by a key of its own, readable by this person alone: it is executed as it stands.
 
-use catalog::{CheckDocument, Unpacked};
+use catalog::{CheckDocument, Mended, Unpacked};
 use model::{Problem, ProblemKind, TenantId, Timestamp};
 use sandbox::{Authenticator, Config, Maxima, Sandbox};
 use seal::{Context, Purpose, PurposeKey, RootKey};
@@ -47,6 +47,14 @@ impl Gate {
         let config = Config { cache_dir: code, authenticator: Arc::new(CacheKey(key)), maxima: Maxima::default() };
         let sandbox = Sandbox::start(config).map_err(|_| no_sandbox())?;
         Ok(Self { sandbox, _temporary: temporary })
+    }
+
+    /// Takes every fix that can be made by machine.
+    ///
+    /// # Errors
+    /// Files that an app may not hold, once edited.
+    pub(crate) async fn mend(&self, unpacked: Unpacked, now: Timestamp) -> Result<Mended, Problem> {
+        catalog::mend(unpacked, &self.sandbox, now).await
     }
 
     /// Runs every gate.

@@ -39,7 +39,7 @@ impl Ink {
 pub(crate) fn state(word: &str) -> (String, Tone) {
     let (shape, tone) = match word {
         "live" | "approved" | "ready" => ("●", Tone::Good),
-        "dead" | "pass" | "passed" | "ok" => ("✓", Tone::Good),
+        "dead" | "pass" | "passed" | "ok" | "fixed" => ("✓", Tone::Good),
         "waiting" | "expiring" => ("◌", Tone::Doubtful),
         "expired" | "warn" | "changed" => ("◑", Tone::Doubtful),
         "revoked" | "refused" | "failed" | "fail" | "error" | "block" | "rejected" | "disabled" | "denied" => {

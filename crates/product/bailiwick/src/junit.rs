@@ -69,6 +69,7 @@ mod tests {
             what: what.into(),
             why: "why".into(),
             fix: "fix".into(),
+            edits: Vec::new(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Findings as SARIF 2.1.0 (OASIS), for code hosts that show them beside the code.
 
-use model::{Finding, Severity};
+use model::{Edit, Finding, Severity};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Value, json};
 
@@ -59,7 +59,23 @@ fn result(finding: &Finding, rules: &[&str]) -> Value {
     if let (Some(file), Some(fields)) = (&finding.file, result.as_object_mut()) {
         fields.insert("locations".to_owned(), json!([{ "physicalLocation": location(file, finding) }]));
     }
+    if let (false, Some(fields)) = (finding.edits.is_empty(), result.as_object_mut()) {
+        let changes: Vec<Value> = finding.edits.iter().map(change).collect();
+        fields.insert("fixes".to_owned(), json!([{ "description": { "text": finding.fix }, "artifactChanges": changes }]));
+    }
     result
+}
+
+/// One edit, in bytes of the file (SARIF 2.1.0, section 3.55).
+fn change(edit: &Edit) -> Value {
+    let uri = utf8_percent_encode(&edit.file, PATH).to_string();
+    json!({
+        "artifactLocation": { "uri": uri, "uriBaseId": "%SRCROOT%" },
+        "replacements": [{
+            "deletedRegion": { "byteOffset": edit.start, "byteLength": edit.end.saturating_sub(edit.start) },
+            "insertedContent": { "text": edit.text },
+        }],
+    })
 }
 
 fn location(file: &str, finding: &Finding) -> Value {
@@ -89,6 +105,7 @@ mod tests {
             what: "what".into(),
             why: "why".into(),
             fix: "fix".into(),
+            edits: Vec::new(),
         }
     }
 

@@ -11,8 +11,11 @@ use std::{borrow::Cow, collections::BTreeSet};
 const SHARED: [&str; 2] = ["AGENTS.md", "bailiwick.d.ts"];
 const SHARED_FOLDER: &str = "shared";
 const MANIFEST: &str = "bailiwick.toml";
-/// Where `{{name}}` is replaced; `{{team}}` and `{{expires}}` are, in the manifest alone (`templates/shared/README.md`).
-const NAMED: [&str; 3] = [MANIFEST, "README.md", "AGENTS.md"];
+/// Where `{{name}}` is replaced.
+const NAMED: [&str; 3] = [MANIFEST, "README.md", GUIDE];
+const GUIDE: &str = "AGENTS.md";
+/// Where `{{team}}` and `{{expires}}` are too (`templates/shared/README.md`).
+const FILLED: [&str; 2] = [MANIFEST, GUIDE];
 
 #[derive(Embed)]
 #[folder = "../../../templates"]
@@ -91,7 +94,7 @@ pub fn files(template: &str, filling: &Filling<'_>, today: Date) -> Result<Vec<N
 
 fn filled(path: &str, bytes: &[u8], filling: &Filling<'_>) -> Vec<u8> {
     let mut text = String::from_utf8_lossy(bytes).replace("{{name}}", filling.name);
-    if path == MANIFEST {
+    if FILLED.contains(&path) {
         text = text.replace("{{team}}", filling.team).replace("{{expires}}", &filling.expires.to_string());
     }
     text.into_bytes()

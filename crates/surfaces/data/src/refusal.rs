@@ -170,7 +170,10 @@ impl Collection {
             "data.storage_full",
             "the app's storage is full",
             format!("its manifest allows {} bytes for all its collections", self.declared.storage_bytes),
-            "delete records, or raise `storage` under `[runtime]` `limits` in `bailiwick.toml`, then deploy again",
+            format!(
+                "set `storage = \"{}MiB\"` in `limits` under `[runtime]` of `bailiwick.toml`, then deploy again; or delete records",
+                (self.declared.storage_bytes.saturating_mul(2) >> 20).max(1)
+            ),
         )
         .at("bailiwick.toml")
     }

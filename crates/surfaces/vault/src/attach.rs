@@ -19,6 +19,9 @@ use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc};
 use store::Outcome;
 
+/// What a message proposes as the last day of a value that is put: credentials are looked at again each quarter.
+const PROPOSED_LIFE: std::time::Duration = std::time::Duration::from_secs(90 * 86_400);
+
 /// Where a request goes: what the broker judged and connected to.
 #[derive(Debug, Clone, Copy)]
 pub struct Destination<'a> {
@@ -110,7 +113,8 @@ impl Vault {
         let bound = self.memory.find(&instance.app).filter(|bound| instance.credential_epoch >= bound.credential_epoch);
         let binding = bound.as_ref().and_then(|bound| bound.variables.get(&variable));
         let binding = binding.ok_or_else(|| nobody(refusal::foreign_placeholder()))?;
-        let using = Use { instance, to, variable: &variable, id: &binding.secret };
+        let until = self.clock.now().plus(PROPOSED_LIFE).to_string().chars().take(10).collect();
+        let using = Use { instance, to, variable: &variable, id: &binding.secret, until };
         match self.usable(&using, binding, head, placeholder) {
             Ok((entry, spot)) => Ok(Release { variable, entry, spot }),
             Err(problem) => Err(Refused { id: Some(binding.secret.clone()), variable: Some(variable), problem }),

@@ -93,7 +93,7 @@ pub(crate) fn gone(id: &SecretId, env: Env) -> Problem {
         "secret.revoked",
         what,
         "its value was deleted, and does not come back",
-        put_command(id, env, None),
+        put_command(id, env, None, "DATE"),
     )
 }
 
@@ -120,11 +120,13 @@ pub(crate) fn other_team(id: &SecretId, team: &str) -> Problem {
 }
 
 /// The exact command that puts it.
-fn put_command(id: &SecretId, env: Env, to: Option<(&str, &Destination<'_>)>) -> String {
-    let (app, host) =
-        to.map_or((String::new(), "HOST".to_owned()), |(app, to)| (format!(" --app {app}"), to.host.to_owned()));
+fn put_command(id: &SecretId, env: Env, to: Option<(&str, &Destination<'_>)>, until: &str) -> String {
+    let owner = id.as_str().split('/').next().unwrap_or("WHO");
+    let (app, purpose, host) = to.map_or((String::new(), "WHAT".to_owned(), "HOST".to_owned()), |(app, to)| {
+        (format!(" --app {app}"), format!("\"{app} calls {}\"", to.host), to.host.to_owned())
+    });
     format!(
-        "ask an operator for `bailiwick secret put {id}{app} --env {env} --owner WHO --purpose WHAT --expires DATE --host {host}`"
+        "ask an operator to run `bailiwick secret put {id}{app} --env {env} --owner {owner} --purpose {purpose} --expires {until} --host {host}`, which asks for the value"
     )
 }
 
@@ -134,6 +136,8 @@ pub(crate) struct Use<'a> {
     pub(crate) to: &'a Destination<'a>,
     pub(crate) variable: &'a str,
     pub(crate) id: &'a SecretId,
+    /// A last day for a value that is put now.
+    pub(crate) until: String,
 }
 
 impl Use<'_> {
@@ -149,7 +153,7 @@ impl Use<'_> {
 
     pub(crate) fn missing(&self) -> Problem {
         let what = format!("`{}` has no value in {}", self.id, self.instance.app.env);
-        let fix = put_command(self.id, self.instance.app.env, Some((&self.instance.name, self.to)));
+        let fix = put_command(self.id, self.instance.app.env, Some((&self.instance.name, self.to)), &self.until);
         Problem::new(
             ProblemKind::Conflict,
             "secret.missing",
@@ -160,7 +164,7 @@ impl Use<'_> {
     }
 
     pub(crate) fn revoked(&self) -> Problem {
-        let fix = put_command(self.id, self.instance.app.env, Some((&self.instance.name, self.to)));
+        let fix = put_command(self.id, self.instance.app.env, Some((&self.instance.name, self.to)), &self.until);
         Problem::new(
             ProblemKind::Gone,
             "secret.revoked",
@@ -172,7 +176,7 @@ impl Use<'_> {
 
     pub(crate) fn expired(&self, entry: &Entry) -> Problem {
         let why = format!("its value was good until {}", entry.expires_at);
-        let fix = put_command(self.id, self.instance.app.env, Some((&self.instance.name, self.to)));
+        let fix = put_command(self.id, self.instance.app.env, Some((&self.instance.name, self.to)), &self.until);
         Problem::new(ProblemKind::Gone, "secret.expired", self.what(), why, fix)
     }
 

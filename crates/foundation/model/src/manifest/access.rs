@@ -1,8 +1,10 @@
 //! `[access]`, `[browser]` and `[limits]`: who may use the app, how often, and what its pages may reach.
 
 use super::{
-    Access, Browser, ROWS_DEFAULT, RateLimit, RequestLimits, connect, host, keys, measure, name,
-    report::{Report, shown},
+    Access, Browser, ROWS_DEFAULT, RateLimit, RequestLimits, connect, host, keys, measure,
+    mend::Mend,
+    name,
+    report::{Report, shown, words},
     section::Section,
     value::{Text, Value, bad_value, entries, texts},
 };
@@ -79,7 +81,9 @@ fn groups(items: &[Text<'_>], shape: &str, report: &mut Report<'_>) -> Vec<Group
         let Some(group) = text.strip_prefix(GROUP) else {
             let what = format!("`{}` is not {shape}", shown(text));
             let fix = format!("did you mean `{GROUP}{}`?", shown(text));
-            bad_value(at, what, "a group is written with `group:` before its name", fix, report);
+            let why = "a group is written with `group:` before its name";
+            let words = words("manifest.bad_value", what, why, fix);
+            report.block(at, words.mended(Mend::Insert(at + 1, GROUP.to_owned())));
             continue;
         };
         if let Some(group) = name::GROUP.judge(Text { at, text: group }, report) {

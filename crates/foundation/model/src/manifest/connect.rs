@@ -3,7 +3,9 @@
 use super::{
     Connect, PathPattern, SecretUse,
     host::{self, HostPort},
-    keys, lookalike, name,
+    keys, lookalike,
+    mend::Mend,
+    name,
     report::{Report, shown, words},
     section::Section,
     value::{Text, Value, bad_value, entries},
@@ -125,19 +127,20 @@ pub(super) fn secrets<'t>(value: Option<&'t Value<'t>>, report: &mut Report<'_>)
         let named = name::VARIABLE.judge(key, report);
         if value.get_ref().is_str() {
             // The likeliest slip is a value pasted here: it is never repeated in a message.
-            report.block(
-                value.span().start,
-                words(
-                    "manifest.wrong_type",
-                    format!("`secrets.{}` is a text", shown(key.text)),
-                    "a manifest names a secret and never holds its value",
-                    "write `[secrets.NAME]` and `id = \"team/name\"`; give the value to `bailiwick secret put`; if this was a real credential, replace it",
-                ),
+            let id = named.and_then(|name| report.secret_id(name));
+            let fix = format!(
+                "write `{} = {{ id = \"{}\" }}`; give the value to `bailiwick secret put`; if this was a real credential, replace it",
+                named.unwrap_or("NAME"),
+                id.as_deref().unwrap_or("team/name"),
             );
+            let what = format!("`secrets.{}` is a text", shown(key.text));
+            let why = "a manifest names a secret and never holds its value";
+            let mend = id.map(|id| Mend::Value(value.span().start, format!("{{ id = \"{id}\" }}")));
+            report.block(value.span().start, words("manifest.wrong_type", what, why, fix).mended(mend));
             continue;
         }
         let section = Section::open(&keys::SECRET, format!("secrets.{}", key.text), Some(value), &[], report);
-        let id = section.text("id", report).and_then(|id| secret_id(id, report));
+        let id = section.text("id", report).and_then(|id| secret_id(id, named, report));
         if let (Some(name), Some(id)) = (named, id) {
             found.insert(name.to_owned(), SecretUse { id, line: report.line(key.at) });
         }
@@ -146,7 +149,7 @@ pub(super) fn secrets<'t>(value: Option<&'t Value<'t>>, report: &mut Report<'_>)
 }
 
 /// What stands here may be a value that was pasted, so no message repeats it.
-fn secret_id(found: Text<'_>, report: &mut Report<'_>) -> Option<SecretId> {
+fn secret_id(found: Text<'_>, variable: Option<&str>, report: &mut Report<'_>) -> Option<SecretId> {
     let parts = found.text.split_once('/');
     if parts.is_some_and(|(team, rest)| name::TEAM.fits(team) && name::SECRET.fits(rest)) {
         return Some(SecretId::new(found.text));
@@ -157,6 +160,9 @@ fn secret_id(found: Text<'_>, report: &mut Report<'_>) -> Option<SecretId> {
     };
     let why =
         "it is the team's name, one `/`, and a name of small letters, digits, `_` and `-`; a value never stands here";
-    bad_value(found.at, what, why, "write it as in `id = \"people-ops/slack-bot\"`", report);
+    let id = variable.and_then(|variable| report.secret_id(variable));
+    let fix = format!("write it as in `id = \"{}\"`", id.as_deref().unwrap_or("people-ops/slack-bot"));
+    let mend = id.map(|id| Mend::Value(found.at, format!("\"{id}\"")));
+    report.block(found.at, words("manifest.bad_value", what, why, fix).mended(mend));
     None
 }

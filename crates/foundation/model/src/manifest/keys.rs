@@ -2,6 +2,7 @@
 
 use super::{
     lookalike,
+    mend::Mend,
     report::{Report, shown, words},
     syntax::UNREAD_TABLE,
 };
@@ -152,14 +153,16 @@ impl Keys {
             let latin: String = word.chars().take(COMPARED_MAX).map(lookalike::latin).collect();
             let latin = latin.to_ascii_lowercase();
             let near = self.keys.iter().map(|(key, ..)| (strsim::osa_distance(&latin, key), *key)).min();
-            let fix = match near.filter(|(edits, key)| *edits <= key.len().div_ceil(3)) {
+            let (fix, mend) = match near.filter(|(edits, key)| *edits <= key.len().div_ceil(3)) {
                 Some((_, key)) => {
                     meant.push(key);
-                    format!("did you mean `{key}`?")
+                    // Where the right key stands too, only the builder knows which of the two values is meant.
+                    let alone = !table.contains_key(key) || path.is_empty();
+                    (format!("did you mean `{key}`?"), alone.then(|| Mend::Key(at, key.to_owned())))
                 }
-                None => self.elsewhere(&latin, near.map_or("", |(_, key)| key)),
+                None => (self.elsewhere(&latin, near.map_or("", |(_, key)| key)), None),
             };
-            report.block(at, words("manifest.unknown_key", what, why, fix));
+            report.block(at, words("manifest.unknown_key", what, why, fix).mended(mend));
         }
         meant
     }
@@ -181,6 +184,18 @@ impl Keys {
     /// The example of a key.
     pub(super) fn example(&self, key: &str) -> &'static str {
         self.keys.iter().find(|(known, ..)| *known == key).map_or("", |(.., example)| example)
+    }
+
+    /// The line that brings a key that is missing, where one value is right until the builder says otherwise: the
+    /// narrowest that works. None where only a person can know.
+    pub(super) fn line(&self, key: &str, latest: Option<jiff::civil::Date>) -> Option<String> {
+        let example = self.example(key);
+        match key {
+            "expires" => latest.map(|day| format!("expires = \"{day}\"")),
+            "class" | "profile" | "main" | "use" | "retain" => Some(example.to_owned()),
+            "methods" => Some("methods = [\"GET\"]".to_owned()),
+            _ => None,
+        }
     }
 
     /// Whether the section must have it.

@@ -82,6 +82,19 @@ pub(super) fn size_words(size_bytes: u64) -> String {
     format!("{} {name}", size_bytes / unit)
 }
 
+/// As the manifest writes it: `5s`.
+pub(super) fn duration_text(span: Duration) -> String {
+    let ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    let fits = UNITS_OF_TIME.iter().find(|(_, unit_ms, _)| ms >= *unit_ms && ms.is_multiple_of(*unit_ms));
+    let (unit, unit_ms) = fits.map_or(("ms", 1), |(unit, unit_ms, _)| (*unit, *unit_ms));
+    format!("{}{unit}", ms / unit_ms)
+}
+
+/// As the manifest writes it: `64MiB`.
+pub(super) fn size_text(size_bytes: u64) -> String {
+    size_words(size_bytes).replace(' ', "")
+}
+
 /// `60 requests a minute per user`.
 pub(super) fn rate_words(rate: &RateLimit) -> String {
     let per = match rate.per.as_secs() {

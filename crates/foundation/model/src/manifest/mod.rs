@@ -12,6 +12,7 @@ mod kept;
 mod keys;
 mod lookalike;
 mod measure;
+mod mend;
 mod name;
 mod parse;
 mod path;

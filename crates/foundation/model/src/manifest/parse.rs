@@ -4,6 +4,7 @@ use super::{
     App, Collection, Connect, Manifest, SecretUse, access,
     app::{self, Judged},
     bytes, connect, kept, keys,
+    mend::Mend,
     report::{Report, shown, words},
     runtime, syntax,
     value::Value,
@@ -41,11 +42,17 @@ impl Manifest {
 
 fn read(bytes: &[u8], judged: Judged) -> Result<Parsed, Vec<Finding>> {
     let text = bytes::read(bytes)?;
+    let skipped = bytes.len() - text.len();
     let mut report = Report::new(text);
+    report.latest = judged.latest();
     let readable = syntax::readable(text, &mut report);
     let (root, _) = DeTable::parse_recoverable(&readable);
     let manifest = sections(root.get_ref(), judged, &mut report);
-    let findings = report.finish();
+    let mut findings = report.finish();
+    // Edits are told in bytes of the file, which may begin with a byte order mark.
+    for edit in findings.iter_mut().flat_map(|finding| &mut finding.edits) {
+        (edit.start, edit.end) = (edit.start + skipped, edit.end + skipped);
+    }
     // INVARIANT: a part that could not be made has reported why, so `None` comes with a finding that blocks.
     match manifest {
         Some(manifest) if findings.iter().all(|finding| finding.severity < Severity::Block) => {
@@ -60,6 +67,7 @@ fn sections<'t>(root: &'t DeTable<'t>, judged: Judged, report: &mut Report<'_>) 
     report.misspelt(misspelt);
     let find = |name: &str| -> Option<&'t Value<'t>> { root.get(name) };
     let app = app::app(find("app"), judged, report);
+    report.team = app.as_ref().map(|app| app.team.clone());
     let runtime = runtime::runtime(find("runtime"), report);
     let access = access::access(find("access"), report);
     let secrets = connect::secrets(find("secrets"), report);
@@ -101,14 +109,20 @@ fn judge_secrets<'t>(
         let Some(secret) = connect.secret.as_deref().filter(|secret| !written(secret)) else {
             continue;
         };
+        let at = stands(used_at, name, Some("secret"));
         let near = declared.keys().map(|known| (strsim::osa_distance(secret, known), known)).min();
-        let fix = match near.filter(|(edits, _)| *edits <= 3) {
-            Some((_, known)) => format!("did you mean `{known}`?"),
-            None => "write `[secrets.NAME]` with that name and its `id`".to_owned(),
+        let (fix, mend) = match near.filter(|(edits, _)| *edits <= 3) {
+            Some((_, known)) => (format!("did you mean `{known}`?"), Some(Mend::Value(at, format!("\"{known}\"")))),
+            None => {
+                let id = report.secret_id(secret);
+                let shown = id.as_deref().unwrap_or("team/name");
+                let fix = format!("write `[secrets.{secret}]` and under it `id = \"{shown}\"`");
+                (fix, id.map(|id| Mend::Append(format!("[secrets.{secret}]\nid = \"{id}\""))))
+            }
         };
         let what = format!("`connect.{name}` uses the secret `{}`, which is not declared", shown(secret));
         let why = "a secret is declared under `[secrets]` before a destination may have it";
-        report.block(stands(used_at, name, Some("secret")), words("manifest.unknown_secret", what, why, fix));
+        report.block(at, words("manifest.unknown_secret", what, why, fix).mended(mend));
     }
     // A destination that could not be read may be the one that uses it.
     let all_read = used_at.and_then(|value| value.get_ref().as_table()).is_none_or(|table| table.len() == used.len());
@@ -117,7 +131,13 @@ fn judge_secrets<'t>(
             let what = format!("the secret `{name}` is never used");
             let why = "no destination under `[connect]` names it, so it can be attached nowhere";
             let fix = format!("add `secret = \"{name}\"` to a destination, or remove the secret");
-            report.warn(stands(declared_at, name, None), words("manifest.unused_secret", what, why, fix));
+            let mut free = used.iter().filter(|(_, connect)| connect.secret.is_none());
+            // Which of several is meant, only the builder knows.
+            let mend = free.next().filter(|_| free.next().is_none()).map(|(to, _)| {
+                Mend::Under(stands(used_at, to, None), format!("connect.{to}"), format!("secret = \"{name}\""))
+            });
+            let words = words("manifest.unused_secret", what, why, fix).mended(mend);
+            report.warn(stands(declared_at, name, None), words);
         }
     }
 }
@@ -137,5 +157,7 @@ fn judge_class(root: &DeTable<'_>, app: Option<&App>, data: &BTreeMap<String, Co
         .map_or(0, |value| value.span().start);
     let what = format!("the app is `{}`, but its field `{field}` is `{class}`", app.class);
     let why = "an app's class is at least its fields' highest";
-    report.block(at, words("manifest.class_too_low", what, why, format!("write `class = \"{class}\"` under `[app]`")));
+    let fix = format!("write `class = \"{class}\"` under `[app]`");
+    let mend = Mend::Value(at, format!("\"{class}\""));
+    report.block(at, words("manifest.class_too_low", what, why, fix).mended(mend));
 }

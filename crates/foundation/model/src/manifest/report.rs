@@ -1,7 +1,8 @@
 //! Collects what is wrong with a manifest and says where: line and column, in the order of the file. Caps how much it says.
 
-use super::lookalike;
-use crate::{Finding, Severity};
+use super::{lookalike, mend::Mend};
+use crate::{Finding, Group, Severity};
+use jiff::civil::Date;
 use std::ops::Range;
 
 /// More would not be read; the rest is counted in one last finding.
@@ -19,6 +20,14 @@ pub(super) struct Words {
     pub(super) what: String,
     pub(super) why: String,
     pub(super) fix: String,
+    pub(super) mend: Option<Mend>,
+}
+
+impl Words {
+    /// Says what a machine may write to mend it, where it can.
+    pub(super) fn mended(self, mend: impl Into<Option<Mend>>) -> Self {
+        Self { mend: mend.into(), ..self }
+    }
 }
 
 /// Short form of [`Words`].
@@ -28,7 +37,7 @@ pub(super) fn words(
     why: impl Into<String>,
     fix: impl Into<String>,
 ) -> Words {
-    Words { code, what: what.into(), why: why.into(), fix: fix.into() }
+    Words { code, what: what.into(), why: why.into(), fix: fix.into(), mend: None }
 }
 
 /// All that was found so far, by byte offset.
@@ -38,6 +47,10 @@ pub(super) struct Report<'t> {
     found: Vec<(Option<usize>, Severity, Words)>,
     unread: Unread,
     misspelt: Vec<&'static str>,
+    /// The last day that `expires` may name, when the manifest is judged on a day.
+    pub(super) latest: Option<Date>,
+    /// Whose the app is, once that was read.
+    pub(super) team: Option<Group>,
 }
 
 /// What of the file could not be read: nothing is called missing that may stand there.
@@ -52,7 +65,17 @@ pub(super) enum Unread {
 impl<'t> Report<'t> {
     pub(super) fn new(text: &'t str) -> Self {
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { text, line_starts, found: Vec::new(), unread: Unread::Lines(Vec::new()), misspelt: Vec::new() }
+        Self { text, line_starts, found: Vec::new(), unread: Unread::Lines(Vec::new()), misspelt: Vec::new(), latest: None, team: None }
+    }
+
+    pub(super) const fn text(&self) -> &'t str {
+        self.text
+    }
+
+    /// An id for a secret that is kept under this variable.
+    pub(super) fn secret_id(&self, variable: &str) -> Option<String> {
+        let name = variable.to_ascii_lowercase().replace('_', "-");
+        self.team.as_ref().map(|team| format!("{team}/{name}"))
     }
 
     pub(super) fn unread(&mut self, unread: Unread) {
@@ -125,7 +148,11 @@ impl<'t> Report<'t> {
         found.truncate(FINDINGS_MAX);
         let mut findings: Vec<Finding> = found
             .into_iter()
-            .map(|(at, severity, words)| finding(severity, at.map(|at| (self.line(at), self.column(at))), words))
+            .map(|(at, severity, mut words)| {
+                let edit = words.mend.take().and_then(|mend| self.edit(mend));
+                let place = at.map(|at| (self.line(at), self.column(at)));
+                Finding { edits: edit.into_iter().collect(), ..finding(severity, place, words) }
+            })
             .collect();
         if more > 0 {
             let words = words(
@@ -151,6 +178,7 @@ pub(super) fn finding(severity: Severity, at: Option<(u32, u32)>, words: Words) 
         what: words.what,
         why: words.why,
         fix: words.fix,
+        edits: Vec::new(),
     }
 }
 

@@ -1,8 +1,9 @@
 //! `[runtime]`: how the app runs and what one instance may use. Refuses what is above the platform's maxima.
 
 use super::{
-    Profile, Runtime, SandboxLimits, keys, measure,
-    report::{Report, shown},
+    Profile, Runtime, SandboxLimits, app, keys, measure,
+    mend::Mend,
+    report::{Report, shown, words},
     section::Section,
     value::{Text, Value, bad_value},
 };
@@ -51,7 +52,10 @@ fn profile(found: Text<'_>, report: &mut Report<'_>) -> Option<Profile> {
     if profile.is_none() {
         let what = format!("`{}` is not a profile", shown(found.text));
         let why = "the profiles are wasm, static, external (runs elsewhere: governed, not contained)";
-        bad_value(found.at, what, why, "choose `wasm` for an app with code", report);
+        let near = app::near(found.text, &Profile::ALL.map(Profile::as_str));
+        let words = words("manifest.bad_value", what, why, "choose `wasm` for an app with code");
+        let mend = Mend::Value(found.at, format!("\"{}\"", near.unwrap_or("wasm")));
+        report.block(found.at, words.mended(mend));
     }
     profile
 }
@@ -102,7 +106,8 @@ fn limits<'t>(value: Option<&'t Value<'t>>, report: &mut Report<'_>) -> SandboxL
 fn size(section: &Section<'_>, key: &str, range: &RangeInclusive<u64>, report: &mut Report<'_>) -> Option<u64> {
     let found = section.text(key, report)?;
     let limits = format!("{} to {}", measure::size_words(*range.start()), measure::size_words(*range.end()));
-    in_range(section, key, found, measure::SIZE_SHAPE, (measure::size_bytes(found.text), range, limits), report)
+    let kind = Measured { shape: measure::SIZE_SHAPE, limits, written: measure::size_text };
+    in_range(section, key, found, (measure::size_bytes(found.text), range), &kind, report)
 }
 
 /// A duration within `range`.
@@ -114,23 +119,39 @@ pub(super) fn span(
 ) -> Option<Duration> {
     let found = section.text(key, report)?;
     let limits = format!("{} to {}", measure::duration_words(*range.start()), measure::duration_words(*range.end()));
-    in_range(section, key, found, measure::DURATION_SHAPE, (measure::duration(found.text), range, limits), report)
+    let kind = Measured { shape: measure::DURATION_SHAPE, limits, written: measure::duration_text };
+    in_range(section, key, found, (measure::duration(found.text), range), &kind, report)
 }
 
-fn in_range<T: PartialOrd>(
+/// How a value of one sort is told, and written.
+struct Measured<T> {
+    shape: &'static str,
+    limits: String,
+    written: fn(T) -> String,
+}
+
+fn in_range<T: PartialOrd + Copy>(
     section: &Section<'_>,
     key: &str,
     found: Text<'_>,
-    shape: &str,
-    (value, range, limits): (Option<T>, &RangeInclusive<T>, String),
+    (value, range): (Option<T>, &RangeInclusive<T>),
+    kind: &Measured<T>,
     report: &mut Report<'_>,
 ) -> Option<T> {
     let what = format!("`{}` is `{}`", shown(&section.name(key)), shown(found.text));
-    let fix = format!("write it as in `{}`", section.example(key));
-    match value {
-        None => bad_value(found.at, what, format!("it must be {shape}"), fix, report),
-        Some(value) if range.contains(&value) => return Some(value),
-        Some(_) => bad_value(found.at, what, format!("it may be {limits}"), fix, report),
+    let Some(value) = value else {
+        let fix = format!("write it as in `{}`", section.example(key));
+        bad_value(found.at, what, format!("it must be {}", kind.shape), fix, report);
+        return None;
+    };
+    if range.contains(&value) {
+        return Some(value);
     }
+    let nearest = if value > *range.end() { *range.end() } else { *range.start() };
+    let text = format!("\"{}\"", (kind.written)(nearest));
+    let why = format!("it may be {}", kind.limits);
+    let fix = format!("write `{key} = {text}`, or something between");
+    let words = words("manifest.bad_value", what, why, fix);
+    report.block(found.at, words.mended(Mend::Value(found.at, text)));
     None
 }

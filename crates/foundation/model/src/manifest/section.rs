@@ -2,6 +2,7 @@
 
 use super::{
     keys::{Keys, Need},
+    mend::Mend,
     report::{Report, invisible, shown, words},
     value::{Text, Value, table, text, texts, wrong_type},
 };
@@ -40,12 +41,19 @@ impl<'t> Section<'t> {
         let found = self.table.and_then(|table| table.get(key));
         if found.is_none() && self.keys.need(key) == Need::Required && !self.misspelt.contains(&key) {
             let what = format!("`{}` is missing", shown(&self.name(key)));
-            let fix = format!("write `{}` under `[{}]`", self.keys.example(key), shown(&self.path));
+            let line = self.keys.line(key, report.latest);
+            let example = line.as_deref().unwrap_or_else(|| self.keys.example(key));
+            let fix = format!("write `{example}` under `[{}]`", shown(&self.path));
+            let mend = line.map(|line| match self.at {
+                Some(at) => Mend::Under(at, self.path.clone(), line),
+                None => Mend::Append(format!("[{}]\n{line}", self.path)),
+            });
             // The line that could not be read may be the section's own.
             let section = self.path.split('.').next().filter(|_| self.at.is_none());
             let may_bring: Vec<&str> = section.into_iter().chain([key]).collect();
             let why = "the platform takes no guess at it";
-            report.missing(self.at, &may_bring, words("manifest.missing", what, why, fix));
+            let told = words("manifest.missing", what, why, fix).mended(mend);
+            report.missing(self.at, &may_bring, told);
         }
         found
     }
@@ -118,7 +126,12 @@ impl<'t> Section<'t> {
         number.filter(|number| range.contains(number)).or_else(|| {
             let what = format!("`{}` is {}", shown(&name), shown(integer.as_str()));
             let why = format!("it may be {} to {}", range.start(), range.end());
-            report.block(value.span().start, words("manifest.bad_value", what, why, "write a number in that range"));
+            let at = value.span().start;
+            let nearest = if integer.as_str().starts_with('-') { range.start() } else { range.end() };
+            let nearest = if number.is_some_and(|number| number < *range.start()) { range.start() } else { nearest };
+            let fix = format!("write `{key} = {nearest}`, or a number in that range");
+            let mend = Mend::Value(at, nearest.to_string());
+            report.block(at, words("manifest.bad_value", what, why, fix).mended(mend));
             None
         })
     }

@@ -2,6 +2,7 @@
 
 use super::{
     lookalike,
+    mend::Mend,
     report::{FINDINGS_MAX, Report, Unread, Words, shown, words},
 };
 use toml::de::{DeTable, Error};
@@ -108,8 +109,18 @@ fn mistake(text: &str, at: usize, error: &Error, report: &Report<'_>) -> Words {
             what,
             "the manifest is TOML (https://toml.io), and TOML cannot read this line",
             fix,
-        ),
+        )
+        .mended(unquoted(text, at, message, report)),
     }
+}
+
+/// Puts a text that stands without quotes into them.
+fn unquoted(text: &str, at: usize, message: &str, report: &Report<'_>) -> Option<Mend> {
+    let rest = text.get(at..report.line_range(at).end)?;
+    let value = rest.split('#').next()?.trim_end();
+    let plain = !value.is_empty() && !value.contains(['"', '\'', '\\', '[', ']', '{', '}', ',']);
+    let unquoted = message.starts_with("string values must be quoted") && plain;
+    unquoted.then(|| Mend::Range(at..at + value.len(), format!("\"{value}\"")))
 }
 
 /// What the parser says → what happened, what to do. `{}` is the line's key.

@@ -10,3 +10,4 @@ pub(crate) const SAME: &str = "SELECT number, env, digest, grants, tier, manifes
 pub(crate) const OTHER_ENGINE: &str = "SELECT app_id, env, number, bundle FROM releases WHERE tenant = $1 AND image IS NOT NULL AND engine <> $2 AND engine <> 'component' ORDER BY created_at DESC, number DESC";
 pub(crate) const REBUILT: &str =
     "UPDATE releases SET image = $4, engine = $5 WHERE tenant = $1 AND app_id = $2 AND number = $3";
+pub(crate) const BUNDLE: &str = "SELECT bundle FROM releases WHERE tenant = $1 AND app_id = $2 AND number = $3";

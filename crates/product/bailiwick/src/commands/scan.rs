@@ -81,6 +81,7 @@ fn too_large(name: String) -> Finding {
         what: "this file was not searched".to_owned(),
         why: "it is larger than 64 MiB".to_owned(),
         fix: "split it, or look through it by other means".to_owned(),
+        edits: Vec::new(),
     }
 }
 

@@ -54,6 +54,28 @@ struct Release {
     created_at: Timestamp,
     #[serde(default)]
     live: bool,
+    approval: Option<Yes>,
+}
+
+/// How it was agreed to.
+#[derive(Debug, Deserialize)]
+struct Yes {
+    exception: Option<String>,
+    #[serde(default)]
+    dependence: Vec<String>,
+}
+
+impl Release {
+    /// What is shown for ever of the yes that it has.
+    fn exception(&self) -> Cell {
+        match &self.approval {
+            Some(Yes { exception: Some(exception), .. }) => Cell::new(Tone::Bad, format!("EXCEPTION: {exception}")),
+            Some(yes) if !yes.dependence.is_empty() => {
+                Cell::new(Tone::Bad, format!("NOT INDEPENDENT: {}", yes.dependence.join(", ")))
+            }
+            Some(_) | None => "".into(),
+        }
+    }
 }
 
 impl View for AppView {
@@ -154,6 +176,7 @@ impl AppView {
                 page.ago(release.created_at).into(),
                 Cell::new(Tone::Quiet, short(&release.digest)),
                 serves,
+                release.exception(),
             ]
         });
         let rows = rows.collect();

@@ -11,11 +11,21 @@ pub(crate) struct CheckView {
     tier: Option<Tier>,
     #[serde(default)]
     findings: Vec<Finding>,
+    /// What `--fix` mended.
+    #[serde(default)]
+    fixed: Vec<Finding>,
     problem: Option<Problem>,
 }
 
 impl View for CheckView {
     fn show(&self, page: &mut Page) {
+        for fixed in &self.fixed {
+            let (state, place) = (page.state("fixed"), findings::place(fixed).unwrap_or_default());
+            page.line(format!("{state}  {place}  {}", fixed.what));
+        }
+        if !self.fixed.is_empty() {
+            page.blank();
+        }
         findings::show(page, &self.findings);
         if let Some(problem) = &self.problem {
             page.line(problem.to_string());
@@ -29,6 +39,9 @@ impl View for CheckView {
         page.line(format!("{state}  {}", words.join(", ")));
         if self.verdict == "pass" {
             page.next("bailiwick deploy");
+        }
+        if self.findings.iter().any(|finding| !finding.edits.is_empty()) {
+            page.next("bailiwick check --fix");
         }
     }
 }
@@ -91,6 +104,30 @@ mod tests {
           fix: move it
 
         ✕ block  1 error, 1 warning
+        ");
+    }
+
+    #[test]
+    fn what_a_machine_can_mend_is_offered_and_told() {
+        let edit = json!({ "file": "bailiwick.toml", "start": 6, "end": 10, "text": "name" });
+        let finding = json!({ "code": "manifest.unknown_key", "severity": "block", "file": "bailiwick.toml", "line": 2,
+            "what": "`[app]` has no key `nam`", "why": "nobody reads it", "fix": "did you mean `name`?", "edits": [edit] });
+        let offered = json!({ "verdict": "block", "tier": null, "findings": [finding] });
+        insta::assert_snapshot!(shown::<CheckView>(&offered), @r"
+        error[manifest.unknown_key]: `[app]` has no key `nam`
+           at: bailiwick.toml:2
+          why: nobody reads it
+          fix: did you mean `name`?
+
+        ✕ block  1 error
+        next: bailiwick check --fix
+        ");
+        let mended = json!({ "verdict": "pass", "tier": "low", "findings": [], "fixed": [finding] });
+        insta::assert_snapshot!(shown::<CheckView>(&mended), @r"
+        ✓ fixed  bailiwick.toml:2  `[app]` has no key `nam`
+
+        ✓ pass  low tier, nothing found
+        next: bailiwick deploy
         ");
     }
 

@@ -147,6 +147,7 @@ impl Reader<'_> {
             what,
             why: why.to_owned(),
             fix: fix.to_owned(),
+            edits: Vec::new(),
         });
     }
 
@@ -275,6 +276,7 @@ impl Reader<'_> {
                 what: words.1,
                 why: words.2.to_owned(),
                 fix: words.3.to_owned(),
+                edits: Vec::new(),
             });
         }
         read.into_iter().map(|(name, attached)| (name, attached.attach)).collect()

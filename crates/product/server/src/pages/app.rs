@@ -59,6 +59,9 @@ impl Head {
         if viewer.may(&rules::APP_LOGS, Some(&app.team)) {
             tabs.push(Tab::new(format!("/apps/{name}/log"), "Log", side == Side::Log));
         }
+        if state != AppState::Retired && viewer.may(&rules::APP_SOURCE, Some(&app.team)) {
+            tabs.push(Tab::new(format!("/apps/{name}/edit"), "Edit", false));
+        }
         if viewer.may(&rules::AUDIT_READ, None) {
             tabs.push(Tab::new(format!("/record?app={name}"), "Events", false));
         }

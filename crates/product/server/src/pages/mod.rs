@@ -46,6 +46,7 @@ pub(crate) fn router() -> Router<Arc<Bailiwick>> {
         .route("/apps/{name}", get(app::overview))
         .route("/apps/{name}/releases", get(app::releases))
         .route("/apps/{name}/log", get(app::log))
+        .route("/apps/{name}/edit", get(new::edit))
         .route("/apps/{name}/revoke", post(switch::revoke))
         .route("/apps/{name}/restore", post(switch::restore))
         .route("/apps/{name}/retire", post(switch::retire))

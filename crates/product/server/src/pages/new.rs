@@ -3,11 +3,13 @@
 //!
 //! Nothing is kept between the two: the files travel in the form, and what is deployed passes every gate again.
 
+mod edit;
 mod form;
+mod judged;
+
+pub(super) use edit::edit;
 
 use super::{
-    parts::{Said, quoted},
-    requests::{Item, Seen, seven},
     shell::{Here, Read, Shell, Visit},
     switch::came_out,
 };
@@ -21,21 +23,17 @@ use authority::{Role, rules};
 use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
-    response::Response,
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use catalog::{CheckDocument, Status, Unpacked};
+use catalog::{Status, Unpacked};
 use form::Sent;
 use jiff::{ToSpan as _, tz::TimeZone};
-use model::{Env, Finding, Manifest, Problem, ProblemKind, Severity, Tier, manifest::EXPIRES_AHEAD_DAYS_MAX};
+use judged::Draft;
+use model::{Env, Problem, ProblemKind, Tier, manifest::EXPIRES_AHEAD_DAYS_MAX};
 use serde::Deserialize;
 use std::sync::Arc;
 
 const MANIFEST: &str = "bailiwick.toml";
-/// Lines shown before and after the one that a finding is about.
-const AROUND: u32 = 2;
-/// A bundle of this size comes back in the page, so that the second click need not choose the folder again.
-const CARRIED_MAX_BYTES: usize = 512 << 10;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -87,38 +85,24 @@ fn not_a_builder() -> Problem {
     )
 }
 
-#[derive(Template)]
-#[template(path = "judged.html")]
-struct Judged {
-    shell: Shell,
-    title: String,
-    state: &'static str,
-    lead: String,
-    may: Vec<Said>,
-    reasons: Vec<Said>,
-    items: Vec<Item>,
-    findings: Vec<Seen>,
-    blocks: bool,
-    asks: bool,
-    /// The archive, when it is small enough to travel in the page.
-    carried: Option<String>,
-    files: Vec<(String, usize)>,
-    command: String,
-}
-
 /// What is sent: judged, and deployed when that is what the button says.
 pub(super) async fn send(State(server): State<Arc<Bailiwick>>, headers: HeaderMap, visit: Visit) -> Page {
     let sent = Sent::read(&headers, &visit.asked.body).await.map_err(Trouble)?;
-    let unpacked = server.files_of(&sent, &visit).map_err(Trouble)?;
-    let archive = unpacked.pack().map_err(Trouble)?;
+    let draft = Draft::of(server.files_of(&sent, &visit).map_err(Trouble)?, &sent).map_err(Trouble)?;
     if sent.field("do") == "deploy" {
-        let deployed = server.deploy(&visit.asked.caller, archive.clone(), Env::Prod).await?;
+        let archive = draft.unpacked.released().pack().map_err(Trouble)?;
+        let deployed = server.deploy(&visit.asked.caller, archive, Env::Prod).await?;
         if deployed.status != Status::Refused {
             let name = deployed.app.clone().unwrap_or_default();
             return Ok(came_out(&visit.viewer, &name, &deployed));
         }
     }
-    server.judged(&visit, unpacked).await
+    let mut draft = draft;
+    let fix = sent.field("fix");
+    if !fix.is_empty() {
+        server.mend(&visit, &mut draft, &fix).await?;
+    }
+    server.judged(&visit, draft).await
 }
 
 impl Bailiwick {
@@ -126,7 +110,7 @@ impl Bailiwick {
     fn files_of(&self, sent: &Sent, visit: &Visit) -> Result<Unpacked, Problem> {
         let carried = sent.field("bundle");
         if !carried.is_empty() {
-            let bytes = BASE64_STANDARD.decode(carried).map_err(|_| nothing_sent())?;
+            let bytes = BASE64_STANDARD.decode(carried.trim()).map_err(|_| nothing_sent())?;
             return catalog::Upload::new(bytes.into())?.unpack();
         }
         let today = self.clock.now().to_jiff().to_zoned(TimeZone::UTC).date();
@@ -154,90 +138,6 @@ impl Bailiwick {
             _ => Unpacked::of(sent.folder()),
         }
     }
-
-    async fn judged(&self, visit: &Visit, unpacked: Unpacked) -> Result<Response, Trouble> {
-        let now = self.clock.now();
-        let manifest = unpacked.manifest(now);
-        // Whoever may not deploy this has none of it run: module code runs in the gates.
-        if let Some(manifest) = &manifest {
-            let act = self.catalog.plan(manifest, &unpacked.digest().to_string(), Env::Prod)?;
-            let _may = self.allowed(&visit.asked, act).await?;
-        }
-        let files: Vec<(String, usize)> =
-            unpacked.files().map(|(path, bytes)| (path.to_owned(), bytes.len())).collect();
-        let archive = unpacked.pack().map_err(Trouble)?;
-        let carried = (archive.len() <= CARRIED_MAX_BYTES).then(|| BASE64_STANDARD.encode(&archive));
-        let findings = match catalog::check(unpacked.clone(), &self.sandbox, now).await {
-            Ok(checked) => checked.findings().to_vec(),
-            Err(document) => {
-                let CheckDocument { findings, .. } = *document;
-                findings
-            }
-        };
-        let blocks = findings.iter().any(|finding| finding.severity == Severity::Block);
-        let page = self.judgement(visit, &unpacked, manifest.as_ref(), &findings, blocks).await?;
-        Ok(html(StatusCode::OK, &Judged { carried, files, ..page }))
-    }
-
-    async fn judgement(
-        &self,
-        visit: &Visit,
-        unpacked: &Unpacked,
-        manifest: Option<&Manifest>,
-        findings: &[Finding],
-        blocks: bool,
-    ) -> Result<Judged, Trouble> {
-        let name = manifest.map_or_else(|| "your app".to_owned(), |manifest| manifest.app.name.clone());
-        let asks = manifest.is_some_and(|manifest| manifest.tier() != Tier::Low);
-        let lead = match (blocks, asks) {
-            (true, _) => "Mend what blocks, then send it again. Nothing was deployed.",
-            (false, true) => "It passed every gate. It needs a person's yes before it serves.",
-            (false, false) => "It passed every gate, and can serve at once.",
-        };
-        let items = match manifest {
-            Some(manifest) => {
-                let versions = self.catalog.secrets_of(manifest, Env::Prod).await?;
-                let found: Vec<_> = findings.iter().map(|finding| (finding.code.as_str(), finding.severity)).collect();
-                seven(self, manifest, &versions, &found)
-            }
-            None => vec![],
-        };
-        Ok(Judged {
-            shell: visit.viewer.shell(Here::New),
-            title: if blocks { format!("{name} is not ready") } else { format!("{name} is ready") },
-            state: if blocks { "block" } else { "pass" },
-            lead: lead.to_owned(),
-            may: manifest
-                .map(|manifest| manifest.sentences().iter().map(|line| Said::sentence(&line.text)).collect())
-                .unwrap_or_default(),
-            reasons: manifest
-                .map(|manifest| manifest.tier_reasons().into_iter().map(|reason| Said::new(reason.why)).collect())
-                .unwrap_or_default(),
-            items,
-            findings: findings.iter().map(|finding| with_source(finding, unpacked)).collect(),
-            blocks,
-            asks,
-            carried: None,
-            files: vec![],
-            command: format!("bailiwick deploy {}", quoted(&name)),
-        })
-    }
-}
-
-/// A finding with the lines that it is about.
-fn with_source(finding: &Finding, unpacked: &Unpacked) -> Seen {
-    let mut seen = Seen::new(finding);
-    let bytes = finding.file.as_deref().and_then(|file| unpacked.get(file));
-    let (Some(bytes), Some(line)) = (bytes, finding.line) else { return seen };
-    // A credential is not shown again, to nobody.
-    if finding.code.starts_with("secret.") {
-        return seen;
-    }
-    let text = String::from_utf8_lossy(bytes);
-    let first = line.saturating_sub(AROUND).max(1);
-    let around = text.lines().zip(1_u32..).skip(first as usize - 1).take((line + AROUND + 1 - first) as usize);
-    seen.source = around.map(|(text, number)| (number, text.chars().take(200).collect(), number == line)).collect();
-    seen
 }
 
 fn nothing_sent() -> Problem {

@@ -131,6 +131,10 @@ pub(super) struct Seen {
     pub(super) fix: Said,
     /// Lines around it: number, text, whether it is the one.
     pub(super) source: Vec<(u32, String, bool)>,
+    /// What the button sends that mends it, where one does.
+    pub(super) fix_it: Option<String>,
+    /// What it would write: file and lines.
+    pub(super) writes: Vec<(String, String)>,
 }
 
 impl Seen {
@@ -153,6 +157,8 @@ impl Seen {
             why: Said::sentence(&finding.why),
             fix: Said::sentence(&finding.fix),
             source: vec![],
+            fix_it: None,
+            writes: vec![],
         }
     }
 }
@@ -268,7 +274,7 @@ pub(super) async fn reject(State(server): State<Arc<Bailiwick>>, Path(id): Path<
 
 impl Bailiwick {
     /// `person:ID` or `machine:USER` by the name that people know.
-    fn actor(&self, chain: &str) -> String {
+    pub(super) fn actor(&self, chain: &str) -> String {
         match chain.split_once(':') {
             Some(("person", id)) => self.name_of(Some(&model::PersonId::new(id))),
             Some(("machine", user)) => format!("machine ({user})"),

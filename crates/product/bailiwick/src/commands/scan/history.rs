@@ -166,7 +166,7 @@ fn remembered(finding: Finding, commit: Option<&str>) -> Finding {
     } else {
         finding.fix
     };
-    Finding { what: format!("{}{at}", finding.what), fix, ..finding }
+    Finding { what: format!("{}{at}", finding.what), fix, edits: Vec::new(), ..finding }
 }
 
 fn too_large(path: &str) -> Finding {

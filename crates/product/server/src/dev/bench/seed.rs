@@ -101,5 +101,6 @@ fn refused(collection: &str, at: usize, problem: Problem) -> Finding {
         what: format!("record {} was refused, and `{collection}` begins empty: {}", at + 1, problem.what),
         why: problem.why,
         fix: problem.fix,
+        edits: Vec::new(),
     }
 }

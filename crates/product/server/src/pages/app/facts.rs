@@ -182,6 +182,21 @@ impl Bailiwick {
             notices
                 .push(Notice::new("warn", "waiting", text).to(format!("/requests/{request}"), "Look at the request"));
         }
+        let releases = self.catalog.releases(&app.app_id).await?;
+        let live = releases.iter().find(|release| Some(release.release) == env.release);
+        if let Some(yes) = live.and_then(|release| release.approval.as_ref()) {
+            let releases = || format!("/apps/{}/releases", app.app);
+            if yes.exception.is_some() {
+                let text = "EXCEPTION. Nobody but the local credential said yes to its release, with `--break-glass`.";
+                notices.push(Notice::new("bad", "denied", text).to(releases(), "Its releases"));
+            }
+            if !yes.independent {
+                let what = yes.dependence.join(", ");
+                let text =
+                    format!("Not independent. Whoever said yes to its release has their {what} from whoever asked.");
+                notices.push(Notice::new("bad", "denied", text).to(releases(), "Its releases"));
+            }
+        }
         if env.state == AppState::Live {
             if env.expires_at <= now.plus(SOON) {
                 let text = format!(

@@ -1,4 +1,5 @@
-//! What an app printed, and why it was stopped: the newest lines, read anew by each visit.
+//! What an app printed, and why it was stopped: the newest lines, read anew by each visit; by itself every few seconds for
+//! whoever follows it. No script: the browser is told to ask again.
 
 use super::{Head, Side};
 use crate::{
@@ -15,12 +16,14 @@ use askama::Template;
 use authority::AppRef;
 use axum::{
     extract::{Path, State},
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header},
 };
 use model::Env;
 use serde::Deserialize;
 use std::sync::Arc;
 
+/// How often a page that is followed is asked for again: each time is a line in the record.
+const EVERY: HeaderValue = HeaderValue::from_static("5");
 /// As many as one reads at once.
 const LINES: u32 = 200;
 const ENVS: [(&str, &str); 2] = [("prod", "prod"), ("staging", "staging")];
@@ -29,6 +32,8 @@ const ENVS: [(&str, &str); 2] = [("prod", "prod"), ("staging", "staging")];
 #[serde(default)]
 pub(in crate::pages) struct Of {
     env: String,
+    /// `on` while one follows it.
+    follow: String,
 }
 
 #[derive(Template)]
@@ -37,6 +42,8 @@ struct Log {
     shell: Shell,
     head: Head,
     envs: Vec<Choice>,
+    env: &'static str,
+    follows: bool,
     lines: Vec<Line>,
     command: String,
 }
@@ -62,6 +69,7 @@ pub(in crate::pages) async fn log(
         ReadLog { tenant: server.tenant.clone(), app: AppRef { id: app.app_id.clone(), env }, team: app.team.clone() };
     let permit = server.allowed(&visit.asked, act).await?;
     let lines = server.app_log.read(permit, None, LINES).await.map_err(|error| Refusal(error.problem()))?;
+    let follows = of.follow == "on";
     let line = |line: crate::app_log::LogLine| Line {
         clock: line.at.to_string().chars().skip(5).take(14).collect::<String>().replace('T', " "),
         at: Moment::new(line.at, now),
@@ -73,8 +81,14 @@ pub(in crate::pages) async fn log(
         shell: visit.viewer.shell_about(Here::Apps, Some(&app.app)),
         head: Head::new(&visit.viewer, app, Side::Log),
         envs: choices(&ENVS, env.as_str()),
+        env: env.as_str(),
+        follows,
         lines: lines.into_iter().rev().map(line).collect(),
         command: format!("bailiwick logs {name} -f"),
     };
-    Ok(html(StatusCode::OK, &page))
+    let mut response = html(StatusCode::OK, &page);
+    if follows {
+        response.headers_mut().insert(header::REFRESH, EVERY);
+    }
+    Ok(response)
 }

@@ -36,6 +36,12 @@ struct Line {
     digest: String,
     compared_with: Option<u32>,
     changes: Vec<DiffLine>,
+    /// Nobody but the local credential said yes to it.
+    exception: bool,
+    /// What the approver has from whoever asked.
+    dependence: String,
+    /// Who said yes, when it took one.
+    approved_by: Option<String>,
     /// Whether it may serve again by a button.
     back: bool,
 }
@@ -60,6 +66,9 @@ pub(in crate::pages) async fn releases(
         by: server.name_of(release.by.as_ref()),
         digest: release.digest.clone(),
         compared_with: release.compared_with.map(|number| number.0),
+        exception: release.approval.as_ref().is_some_and(|yes| yes.exception.is_some()),
+        dependence: release.approval.as_ref().map(|yes| yes.dependence.join(", ")).unwrap_or_default(),
+        approved_by: release.approval.as_ref().map(|yes| server.actor(&yes.by)),
         changes: release.changes.iter().map(DiffLine::from).collect(),
         back: may && !release.live && serves(release.env),
     };

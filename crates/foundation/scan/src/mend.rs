@@ -1,0 +1,149 @@
+//! How a credential goes out of code: the literal that holds it becomes `env.NAME`, its placeholder.
+//!
+//! A constant of the module goes with it, since `env` is there only while a request is answered: its uses become the
+//! placeholder. Refuses to touch what is not plainly a literal of JavaScript or TypeScript on one line.
+
+use crate::text::{Kind, Text};
+use model::Edit;
+use std::ops::Range;
+
+const CODE: [&str; 4] = [".js", ".mjs", ".ts", ".mts"];
+const DECLARES: [&str; 3] = ["const ", "let ", "var "];
+/// Constants that are used more often than this are looked at by a person.
+const USES_MAX: usize = 50;
+
+/// What a machine may write in place of the value; nothing when a person has to.
+pub(crate) fn edits(path: &str, text: &Text<'_>, value: &Range<usize>, variable: &str) -> Vec<Edit> {
+    let (Kind::Text, Some(skipped)) = (text.kind, text.skipped) else { return Vec::new() };
+    if !CODE.iter().any(|ending| path.ends_with(ending)) {
+        return Vec::new();
+    }
+    let Ok(source) = std::str::from_utf8(&text.bytes) else { return Vec::new() };
+    let Some(literal) = Literal::around(source, value) else { return Vec::new() };
+    let placeholder = format!("env.{variable}");
+    let found = match literal.constant(source) {
+        Some((name, line)) => match uses(source, name, &line) {
+            Some(uses) => {
+                let uses = uses.into_iter().map(|range| (range, placeholder.clone()));
+                std::iter::once((line, String::new())).chain(uses).collect()
+            }
+            None => Vec::new(),
+        },
+        None => vec![literal.replaced(value, &placeholder)],
+    };
+    let shifted = |range: Range<usize>| range.start + skipped..range.end + skipped;
+    found.into_iter().map(|(range, text)| Edit::replace(path, shifted(range), text)).collect()
+}
+
+/// A literal on one line, with its quotes.
+struct Literal {
+    range: Range<usize>,
+    quote: char,
+    line: Range<usize>,
+}
+
+impl Literal {
+    fn around(source: &str, value: &Range<usize>) -> Option<Self> {
+        let before = source.get(..value.start)?;
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let end = source.get(value.end..)?.find('\n').map_or(source.len(), |at| value.end + at);
+        let line = source.get(start..end)?;
+        let (mut open, mut escaped) = (None, false);
+        for (at, letter) in line.char_indices() {
+            let here = start + at;
+            match (letter, open) {
+                _ if escaped => escaped = false,
+                ('\\', _) => escaped = true,
+                ('"' | '\'' | '`', None) => open = Some((letter, here)),
+                (letter, Some((quote, from))) if letter == quote => {
+                    if from < value.start && here >= value.end {
+                        return Some(Self { range: from..here + 1, quote, line: start..end });
+                    }
+                    open = None;
+                }
+                // What follows is a comment: nothing of it runs.
+                ('/', None) if line.get(at..)?.starts_with("//") => return None,
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// The name of the module's constant that this literal is all of, and the whole line with its end.
+    fn constant<'s>(&self, source: &'s str) -> Option<(&'s str, Range<usize>)> {
+        let before = source.get(self.line.start..self.range.start)?;
+        let name = DECLARES.iter().find_map(|word| before.strip_prefix(word))?.split_once('=')?;
+        let name = name.1.trim().is_empty().then_some(name.0.trim())?;
+        let after = source.get(self.range.end..self.line.end)?.trim();
+        let plain = name.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '$'));
+        let end = source.len().min(self.line.end + 1);
+        (plain && !name.is_empty() && matches!(after, "" | ";")).then_some((name, self.line.start..end))
+    }
+
+    /// The placeholder joined with what else stands in the literal.
+    fn replaced(&self, value: &Range<usize>, placeholder: &str) -> (Range<usize>, String) {
+        let (first, last) = (value.start == self.range.start + 1, value.end + 1 == self.range.end);
+        let (quote, start, end) = (self.quote, self.range.start, self.range.end);
+        match (first, last) {
+            (true, true) => (start..end, placeholder.to_owned()),
+            _ if quote == '`' => (value.clone(), format!("${{{placeholder}}}")),
+            (true, false) => (start..value.end, format!("{placeholder} + {quote}")),
+            (false, true) => (value.start..end, format!("{quote} + {placeholder}")),
+            (false, false) => (value.clone(), format!("{quote} + {placeholder} + {quote}")),
+        }
+    }
+}
+
+/// Where else the name stands as a word of its own; `None` when that is too often.
+fn uses(source: &str, name: &str, declared: &Range<usize>) -> Option<Vec<Range<usize>>> {
+    let part = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '$');
+    let mut found = Vec::new();
+    for (at, _) in source.match_indices(name) {
+        let before = source.get(..at).and_then(|text| text.chars().next_back());
+        let after = source.get(at + name.len()..).and_then(|text| text.chars().next());
+        let alone = !before.is_some_and(|letter| part(letter) || letter == '.') && !after.is_some_and(part);
+        if alone && !declared.contains(&at) {
+            found.push(at..at + name.len());
+        }
+    }
+    (found.len() <= USES_MAX).then_some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `§` stands for the credential.
+    fn mended(path: &str, source: &str) -> Option<String> {
+        let value = "xoxb-1234";
+        let source = source.replace('§', value);
+        let text = Text::of(source.as_bytes());
+        let at = std::str::from_utf8(&text.bytes).unwrap().find(value).unwrap();
+        let made = edits(path, &text, &(at..at + value.len()), "TOKEN");
+        let out = model::edited(path, source.as_bytes(), &made).unwrap();
+        (!made.is_empty()).then(|| String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn a_literal_becomes_the_placeholder() {
+        for (before, after) in [
+            ("f('§');", "f(env.TOKEN);"),
+            ("f(\"Bearer §\", 1);", "f(\"Bearer \" + env.TOKEN, 1);"),
+            ("f(\"§/x\");", "f(env.TOKEN + \"/x\");"),
+            ("f('a=§&b');", "f('a=' + env.TOKEN + '&b');"),
+            ("  f(`Bearer §`);", "  f(`Bearer ${env.TOKEN}`);"),
+            ("\u{feff}f('§');", "\u{feff}f(env.TOKEN);"),
+            ("  const token = '§';\n  use(token);", "  const token = env.TOKEN;\n  use(token);"),
+            (
+                "const KEY = \"§\";\nexport default { fetch: () => send(KEY, x.KEY, MONKEY) };\n",
+                "export default { fetch: () => send(env.TOKEN, x.KEY, MONKEY) };\n",
+            ),
+        ] {
+            assert_eq!(mended("app.js", before).as_deref(), Some(after), "{before}");
+        }
+        for left in ["// it is '§'", "§", "f(`\n§`);"] {
+            assert_eq!(mended("app.js", left), None, "{left}");
+        }
+        assert_eq!(mended("notes.txt", "f('§');"), None);
+    }
+}
