@@ -38,8 +38,7 @@ static CALL: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static METHOD: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"\bmethod\s*:\s*["'`]([A-Za-z]+)["'`]"#).ok());
 static COLLECTION: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?:^|[^.\w$])env\.data\.([A-Za-z_]\w*)(\s*\.\s*insert\s*\(\s*\{)?").ok());
-static SECRET: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?:^|[^.\w$])env\.([A-Z][A-Z0-9_]*)\b").ok());
+static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:^|[^.\w$])env\.([A-Z][A-Z0-9_]*)\b").ok());
 
 /// What a module asks for, from top to bottom.
 #[must_use]
@@ -193,10 +192,7 @@ mod tests {
         let source = "await fetch(\"https://Slack.com/api/x?y=1\", {\n  method: 'post' });\nfetch(`https://a.example:8443/v1/rooms/${id}`);\nfetch(`https://${host}/x`);\n// fetch('https://comment.example/')\n";
         assert_eq!(
             asked(source),
-            [
-                (1, call("slack.com", None, "POST", "/api/x")),
-                (3, call("a.example", Some(8443), "GET", "/v1/rooms/**")),
-            ]
+            [(1, call("slack.com", None, "POST", "/api/x")), (3, call("a.example", Some(8443), "GET", "/v1/rooms/**")),]
         );
         assert_eq!(asked("fetch('https://a.example')"), [(1, call("a.example", None, "GET", "/"))]);
     }

@@ -33,7 +33,7 @@ pub use app_jobs::{AppJobs, JobCall, JobDone, JobRunner, RunJob};
 pub use approve::{ApproveRequest, RejectRequest};
 pub use apps::{AppView, Deployment, ListApps, SeeApp};
 pub use decide::{Approved, Decided};
-pub use deploy::DeployApp;
+pub use deploy::{DeployApp, First};
 pub use document::{Approval, Deployed, Kept, Receipt, Restored, RestoredEnv, Retired, Status};
 pub use error::Error;
 pub use gates::{CheckDocument, Checked, Mended, Verdict, check, mend};

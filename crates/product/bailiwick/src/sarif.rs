@@ -61,7 +61,10 @@ fn result(finding: &Finding, rules: &[&str]) -> Value {
     }
     if let (false, Some(fields)) = (finding.edits.is_empty(), result.as_object_mut()) {
         let changes: Vec<Value> = finding.edits.iter().map(change).collect();
-        fields.insert("fixes".to_owned(), json!([{ "description": { "text": finding.fix }, "artifactChanges": changes }]));
+        fields.insert(
+            "fixes".to_owned(),
+            json!([{ "description": { "text": finding.fix }, "artifactChanges": changes }]),
+        );
     }
     result
 }

@@ -301,8 +301,7 @@ async fn each_failure_is_mended_by_its_message_alone() {
 async fn whoever_lacks_a_role_is_told_how_to_get_it() {
     let town = Process::start(BINARY, Engine::Sqlite, "", "warn").await;
     let mia = town.person("mia@example.test", &["staff"]).await;
-    let mut shop =
-        Shop { town: &town, folder: TempDir::new().unwrap(), name: "lunch", user: &mia, read: Vec::new() };
+    let mut shop = Shop { town: &town, folder: TempDir::new().unwrap(), name: "lunch", user: &mia, read: Vec::new() };
     let (text, code) = (manifest("lunch", ""), app(""));
     let bundle = archive(&[(MANIFEST, &text), ("app.js", &code)]);
     let send = async || {
@@ -324,9 +323,12 @@ async fn whoever_lacks_a_role_is_told_how_to_get_it() {
 fn check_fix_writes_the_fixes() {
     let folder = TempDir::new().unwrap();
     let token = format!("ghp_{}", "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5");
-    let text = manifest("lunch", "[connect.hub]\nhost = \"api.github.com\"\nmethods = [\"GET\"]\npaths = [\"/user\"]\nwhy = \"Asks who it is\"")
-        .replace("class = \"internal\"", "clas = \"interal\"")
-        .replace("[access]\nuse = [\"everyone\"]\n", "");
+    let text = manifest(
+        "lunch",
+        "[connect.hub]\nhost = \"api.github.com\"\nmethods = [\"GET\"]\npaths = [\"/user\"]\nwhy = \"Asks who it is\"",
+    )
+    .replace("class = \"internal\"", "clas = \"interal\"")
+    .replace("[access]\nuse = [\"everyone\"]\n", "");
     let code = format!(
         "const TOKEN = \"{token}\";\nexport default {{\n  async fetch(request, env) {{\n    await env.data.votes.insert({{ person: env.user.email, choice: \"a\" }});\n    return fetch(\"https://api.github.com/user\", {{ headers: {{ authorization: `Bearer ${{TOKEN}}` }} }});\n  }},\n}};\n"
     );
@@ -352,7 +354,9 @@ fn check_fix_writes_the_fixes() {
     assert!(after["fixed"].as_array().unwrap().len() >= 4, "{after}");
     assert!(after["findings"].as_array().unwrap().is_empty(), "{after}");
     let (text, code) = (read(folder.path(), MANIFEST), read(folder.path(), "app.js"));
-    for line in ["class = \"personal\"", "[access]", "[secrets.GITHUB_TOKEN]", "secret = \"GITHUB_TOKEN\"", "[data.votes]"] {
+    for line in
+        ["class = \"personal\"", "[access]", "[secrets.GITHUB_TOKEN]", "secret = \"GITHUB_TOKEN\"", "[data.votes]"]
+    {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
     assert!(code.contains("`Bearer ${env.GITHUB_TOKEN}`") && !code.contains("ghp_"), "{code}");

@@ -3,6 +3,7 @@
 use crate::{
     Config, Settings,
     app_log::AppLog,
+    dev::trial::Trials,
     doors::{AssetsInside, DataInside, SelfInside, WaysOut},
     nodes::Nodes,
     policy,
@@ -48,6 +49,8 @@ pub struct Bailiwick {
     pub(crate) doubt: Doubt,
     pub(crate) followed: Followed,
     pub(crate) nodes: Nodes,
+    /// Drafts that somebody tries at this moment.
+    pub(crate) trials: Trials,
 }
 
 impl std::fmt::Debug for Bailiwick {
@@ -141,6 +144,7 @@ impl Bailiwick {
             doubt: Doubt::default(),
             followed: Followed::default(),
             nodes: Nodes::default(),
+            trials: Trials::default(),
         });
         let running = server.run_beside(writer).await?;
         Ok((server, running))
@@ -208,7 +212,7 @@ struct Ground {
 impl Ground {
     /// Opens policy, database and sandbox.
     async fn lay(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
-        let Settings { data: folder, config, database, root, reserve_bytes, compiler } = settings;
+        let Settings { data: folder, config, database, root, reserve_bytes, compiler, sandbox } = settings;
         let tenant = TenantId::main();
         let keys = root.tenant(&tenant);
         let instance: String = root.id().chars().filter(char::is_ascii_alphanumeric).take(8).collect();
@@ -227,12 +231,17 @@ impl Ground {
         };
         let store =
             Store::open(store_config, Arc::clone(&authority) as _, &ROOMS).await.map_err(|error| error.problem())?;
-        let code = sandbox::Config {
-            cache_dir: folder.join("cache"),
-            authenticator: Arc::new(CodeTags(keys.purpose(Purpose::CodeCache))),
-            maxima: sandbox::Maxima::default(),
+        let sandbox = match sandbox.0 {
+            Some(sandbox) => sandbox,
+            None => {
+                let code = sandbox::Config {
+                    cache_dir: folder.join("cache"),
+                    authenticator: Arc::new(CodeTags(keys.purpose(Purpose::CodeCache))),
+                    maxima: sandbox::Maxima::default(),
+                };
+                Sandbox::start_with(code, compiler).map_err(|error| cannot("the sandbox", &error))?
+            }
         };
-        let sandbox = Sandbox::start_with(code, compiler).map_err(|error| cannot("the sandbox", &error))?;
         let lease = Arc::default();
         Ok(Self { config, folder, tenant, keys, clock, store, authority, sandbox, policy_files, node, instance, lease })
     }

@@ -8,6 +8,7 @@ mod bench;
 mod front;
 mod host;
 mod mocks;
+pub(crate) mod trial;
 mod watch;
 
 use crate::{Bailiwick, Config, Root, Settings, listen::serve_until, stand_in::StandIn, up::told_to_stop};

@@ -58,6 +58,9 @@ impl Bailiwick {
                 Err(never) => match never {},
             };
         }
+        if let Some(trial) = self.tried(&request) {
+            return self.promised(self.answer_trial(trial, request, peer).await);
+        }
         self.promised(self.gateway.handle(request, peer).await)
     }
 

@@ -7,7 +7,10 @@ use crate::{
 use model::{Problem, ProblemKind};
 use sandbox::Compiler;
 use seal::{RootKey, Zeroizing};
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use store::Database;
 
 const ROOT_KEY: &str = "root.key";
@@ -25,6 +28,18 @@ pub struct Settings {
     pub reserve_bytes: u64,
     /// Who compiles the engine after an update.
     pub compiler: Compiler,
+    /// A sandbox that runs already, for a server within another one; one of its own without.
+    pub(crate) sandbox: Within,
+}
+
+/// The sandbox of the server around this one, if there is one.
+#[derive(Default)]
+pub(crate) struct Within(pub(crate) Option<Arc<sandbox::Sandbox>>);
+
+impl std::fmt::Debug for Within {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Within").field(&self.0.is_some()).finish()
+    }
 }
 
 /// Whether a root key may be made: only together with the database in the same folder.
@@ -68,7 +83,15 @@ impl Settings {
             Database::Sqlite { .. } | Database::Postgres { .. } => FirstStart::No,
         };
         let root = root_key(&data, &config, first_start, passphrase.unwrap_or(no_passphrase))?;
-        Ok(Self { data, config, database, root, reserve_bytes: store::RESERVE_BYTES, compiler: Compiler::Here })
+        Ok(Self {
+            data,
+            config,
+            database,
+            root,
+            reserve_bytes: store::RESERVE_BYTES,
+            compiler: Compiler::Here,
+            sandbox: Within::default(),
+        })
     }
 }
 

@@ -23,6 +23,7 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    task::AbortHandle,
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -34,6 +35,13 @@ pub(crate) struct StandIn {
     address: SocketAddr,
     issuer: CertifiedIssuer<'static, KeyPair>,
     shown: Arc<Shown>,
+    serving: AbortHandle,
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
 }
 
 impl fmt::Debug for StandIn {
@@ -74,8 +82,8 @@ impl StandIn {
         let config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(resolver);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(|error| failed(&error))?;
         let address = listener.local_addr().map_err(|error| failed(&error))?;
-        tokio::spawn(serve(listener, TlsAcceptor::from(Arc::new(config)), app));
-        Ok(Self { address, issuer, shown })
+        let serving = tokio::spawn(serve(listener, TlsAcceptor::from(Arc::new(config)), app)).abort_handle();
+        Ok(Self { address, issuer, shown, serving })
     }
 
     /// From now on it has a certificate for these hosts, names and addresses alike.

@@ -96,7 +96,8 @@ fn the_types_of_every_example_hold_and_are_judged() {
         assert_eq!(types(&files, &declared), "", "{app}");
     }
     let wrong = examples(&guide, "errands");
-    let wrong = wrong.into_iter().map(|(path, text)| (path, text.replace("env.data.errands.count", "env.data.errand.count")));
+    let wrong =
+        wrong.into_iter().map(|(path, text)| (path, text.replace("env.data.errands.count", "env.data.errand.count")));
     assert!(types(&wrong.collect(), &declared).contains("errand"), "a checker that finds nothing checks nothing");
     let html = examples(&guide, "errands")["html.js"].clone();
     let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../templates/blank/html.js");
@@ -123,7 +124,8 @@ async fn an_app_of_the_guide_alone_passes_every_gate_and_is_used() {
     let list = mia.open(&at("/")).await.text();
     assert!(list.contains("water &lt;the&gt; plants") && list.contains("Clear what is taken"), "{list}");
     let id = list.split("name=\"id\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    let (one, other) = tokio::join!(mia.post(&at("/take"), &[("id", &id)]), bo.post(&at("/take"), &[("id", &id)]));
+    let (take, form) = (at("/take"), [("id", id.as_str())]);
+    let (one, other) = tokio::join!(mia.post(&take, &form), bo.post(&take, &form));
     let mut both = [one.status, other.status];
     both.sort_unstable();
     assert_eq!(both, [303, 409], "one of them was quicker");
@@ -165,8 +167,7 @@ async fn an_app_that_calls_out_needs_a_yes_and_a_secret() {
     let said = mia.send("POST", &url, &headers, b"Lunch is ready").await;
     assert_eq!((said.status, said.text().as_str()), (200, "Announced.\n"), "{said:?}");
     let arrived = slack.arrived();
-    let with_value =
-        |arrived: &Arrived| arrived.headers.iter().any(|(_, header)| *header == format!("Bearer {VALUE}"));
+    let with_value = |arrived: &Arrived| arrived.headers.iter().any(|(_, header)| *header == format!("Bearer {VALUE}"));
     assert!(arrived.len() == 1 && with_value(&arrived[0]), "{arrived:?}");
     assert!(arrived[0].body.contains("Lunch is ready"), "{arrived:?}");
     town.stop().await;

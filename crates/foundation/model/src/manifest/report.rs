@@ -65,7 +65,15 @@ pub(super) enum Unread {
 impl<'t> Report<'t> {
     pub(super) fn new(text: &'t str) -> Self {
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { text, line_starts, found: Vec::new(), unread: Unread::Lines(Vec::new()), misspelt: Vec::new(), latest: None, team: None }
+        Self {
+            text,
+            line_starts,
+            found: Vec::new(),
+            unread: Unread::Lines(Vec::new()),
+            misspelt: Vec::new(),
+            latest: None,
+            team: None,
+        }
     }
 
     pub(super) const fn text(&self) -> &'t str {

@@ -34,7 +34,9 @@ pub(super) fn declare_secrets(findings: &mut [Finding], manifest: &Manifest, unp
     for found in findings.iter_mut().filter(|found| found.code == "secret.found") {
         let named = found.edits.iter().find_map(|edit| {
             let after = edit.text.split_once("env.")?.1;
-            Some(after.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect::<String>())
+            Some(
+                after.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect::<String>(),
+            )
         });
         if let Some(name) = named.filter(|name| !manifest.secrets.contains_key(name)) {
             found.edits.push(append(text, &secret_section(manifest, &name)));
@@ -70,7 +72,8 @@ impl Gate<'_> {
             return None;
         }
         let lines = secret_section(self.manifest, name);
-        let fix = format!("add this to `{MANIFEST}`, and `secret = \"{name}\"` to the destination that gets it:\n\n{lines}");
+        let fix =
+            format!("add this to `{MANIFEST}`, and `secret = \"{name}\"` to the destination that gets it:\n\n{lines}");
         let what = format!("`env.{name}` is not a secret of the manifest");
         let why = "`env` holds what the manifest declares and nothing else, so this is `undefined`";
         let found = finding("secret.undeclared", Severity::Warn, path, what, why, fix);
@@ -79,7 +82,8 @@ impl Gate<'_> {
 
     fn collection(&mut self, path: &str, name: &str, fields: &BTreeMap<String, bool>) -> Option<Finding> {
         let class = |personal: &bool| if *personal { "personal" } else { "internal" };
-        let line = |(field, personal): (&String, &bool)| format!("fields.{field} = {{ class = \"{}\" }}", class(personal));
+        let line =
+            |(field, personal): (&String, &bool)| format!("fields.{field} = {{ class = \"{}\" }}", class(personal));
         let Some(known) = self.manifest.data.get(name) else {
             let plain = name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
             // The place that fills it says most: which fields a record has.
@@ -122,7 +126,8 @@ impl Gate<'_> {
         let there = |connect: &&Connect| connect.host == *host && connect.port == port && connect.tls == *secure;
         let here: Vec<(&String, &Connect)> =
             self.manifest.connect.iter().filter(|(_, connect)| there(connect)).collect();
-        let reaches = |connect: &Connect| connect.paths.iter().any(|known| known.as_str() == path || known.matches(path));
+        let reaches =
+            |connect: &Connect| connect.paths.iter().any(|known| known.as_str() == path || known.matches(path));
         let may = |connect: &Connect| connect.methods.iter().any(|known| known == method);
         let inside = host.ends_with(".bailiwick");
         if inside || here.iter().any(|(_, connect)| may(connect) && reaches(connect)) {

@@ -84,7 +84,7 @@ impl Bench {
     }
 
     /// A token for scripts, by the ordinary route, as the made-up person.
-    async fn token(&self, app: &str) -> Result<String, Problem> {
+    pub(crate) async fn token(&self, app: &str) -> Result<String, Problem> {
         let cookie = self.sign_in().await?;
         let cookie = cookie.to_str().ok().and_then(|cookie| cookie.split(';').next()).unwrap_or_default();
         let path = format!("/api/v1/apps/{app}/token");

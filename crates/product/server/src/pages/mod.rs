@@ -16,6 +16,7 @@ mod requests;
 mod secrets;
 mod shell;
 mod switch;
+mod tries;
 
 pub(crate) use parts::Said;
 pub(crate) use shell::{Here, Shell};
@@ -54,6 +55,9 @@ pub(crate) fn router() -> Router<Arc<Bailiwick>> {
         .route("/apps/{name}/receipts/{event}", get(receipt::show))
         .route("/switch", get(switch::ask).post(switch::revoke_named))
         .route("/new", get(new::ask).post(new::send))
+        .route("/tries/{label}", get(tries::show))
+        .route("/tries/{label}/open", get(tries::open))
+        .route("/tries/{label}/end", post(tries::end))
         .route("/requests", get(requests::list))
         .route("/requests/{id}", get(requests::show))
         .route("/requests/{id}/approve", post(requests::approve))

@@ -12,6 +12,7 @@ pub(super) use edit::edit;
 use super::{
     shell::{Here, Read, Shell, Visit},
     switch::came_out,
+    tries,
 };
 use crate::{
     Bailiwick,
@@ -96,6 +97,9 @@ pub(super) async fn send(State(server): State<Arc<Bailiwick>>, headers: HeaderMa
             let name = deployed.app.clone().unwrap_or_default();
             return Ok(came_out(&visit.viewer, &name, &deployed));
         }
+    }
+    if sent.field("do") == "try" {
+        return tries::begin(&server, &visit, &draft.unpacked).await;
     }
     let mut draft = draft;
     let fix = sent.field("fix");

@@ -192,7 +192,7 @@ impl Bailiwick {
             fixes,
             blocks,
             asks,
-            try_it: false,
+            try_it: manifest.is_some(),
             carried: None,
             files: lines(draft),
             open: opened(draft),
@@ -274,4 +274,3 @@ fn gone() -> Problem {
         "check them again, and take the fix that is offered then",
     )
 }
-

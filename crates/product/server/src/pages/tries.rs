@@ -1,0 +1,123 @@
+//! A draft that is tried: where it is, until when, and what it did so far. For whoever began it, and nobody else.
+
+use super::{
+    parts::{Moment, Said},
+    shell::{Here, Shell, Visit},
+};
+use crate::{
+    Bailiwick,
+    dev::{
+        Happened,
+        trial::{Trial, TryApp},
+    },
+    page::{Page, Trouble, html},
+};
+use askama::Template;
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Redirect},
+};
+use catalog::{First, Unpacked};
+use model::{Env, Problem, ProblemKind};
+use std::sync::Arc;
+
+#[derive(Template)]
+#[template(path = "tries.html")]
+struct Tried {
+    shell: Shell,
+    app: String,
+    label: String,
+    url: String,
+    ends: Moment,
+    mocked: Vec<Said>,
+    heard: Vec<Said>,
+    command: &'static str,
+}
+
+/// Begins one, and shows it.
+pub(super) async fn begin(server: &Arc<Bailiwick>, visit: &Visit, unpacked: &Unpacked) -> Page {
+    let manifest = unpacked.manifest(server.clock.now()).ok_or_else(|| Trouble(nothing()))?;
+    let plan = server.catalog.plan(&manifest, &unpacked.digest().to_string(), Env::Prod)?;
+    let app = (plan.first == First::No).then_some(plan.app);
+    let act = TryApp { tenant: server.tenant.clone(), app, team: plan.team };
+    let permit = server.allowed(&visit.asked, act).await?;
+    let who = (&visit.viewer.id, visit.viewer.email.as_str());
+    let trial = server.begin_trial(permit, who, unpacked).await.map_err(Trouble)?;
+    Ok(Redirect::to(&format!("/tries/{}", trial.label)).into_response())
+}
+
+pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(label): Path<String>, visit: Visit) -> Page {
+    let trial = own(&server, &label, &visit)?;
+    let heard = trial.heard();
+    let mocked = heard.iter().find_map(|happened| match happened {
+        Happened::Ready(ready) => Some(ready.mocked.clone()),
+        _ => None,
+    });
+    let page = Tried {
+        shell: visit.viewer.shell(Here::New),
+        app: trial.app.clone(),
+        label: trial.label.clone(),
+        url: server.trial_url(&trial),
+        ends: Moment::new(trial.until, server.clock.now()),
+        mocked: mocked
+            .unwrap_or_default()
+            .into_iter()
+            .map(|mocked| mock(&mocked.host, mocked.file.as_deref()))
+            .collect(),
+        heard: heard.iter().filter_map(said).collect(),
+        command: "bailiwick dev",
+    };
+    Ok(html(StatusCode::OK, &page))
+}
+
+pub(super) async fn open(State(server): State<Arc<Bailiwick>>, Path(label): Path<String>, visit: Visit) -> Page {
+    let trial = own(&server, &label, &visit)?;
+    Ok(Redirect::to(&server.enter_trial(&trial)).into_response())
+}
+
+pub(super) async fn end(State(server): State<Arc<Bailiwick>>, Path(label): Path<String>, visit: Visit) -> Page {
+    let trial = own(&server, &label, &visit)?;
+    server.trials.end(&trial.label);
+    let known = server.catalog.find(&trial.app).is_ok();
+    let to = if known { format!("/apps/{}", trial.app) } else { "/new".to_owned() };
+    Ok(Redirect::to(&to).into_response())
+}
+
+fn own(server: &Bailiwick, label: &str, visit: &Visit) -> Result<Arc<Trial>, Trouble> {
+    server.trials.of(label, &visit.viewer.id).ok_or_else(|| Trouble(nothing()))
+}
+
+fn mock(host: &str, file: Option<&str>) -> Said {
+    match file {
+        Some(file) => Said::new(format!("`{host}`, by `{file}`")),
+        None => Said::new(format!("`{host}`, by a plain yes")),
+    }
+}
+
+/// What happened, in a line; nothing for what the page says anyway.
+fn said(happened: &Happened) -> Option<Said> {
+    let line = match happened {
+        Happened::Ready(_) | Happened::Live { .. } => return None,
+        Happened::Refused { problem: Some(problem), .. } => problem.what.clone(),
+        Happened::Refused { findings, .. } => findings.first()?.what.clone(),
+        Happened::Noted { finding } => finding.what.clone(),
+        Happened::Request { method, path, status, ms } => format!("`{method} {path}` was answered {status} in {ms} ms"),
+        Happened::Log { text, .. } => format!("it printed “{text}”"),
+        Happened::Call { host, method, path, status, secrets, .. } => {
+            let with = if secrets.is_empty() { String::new() } else { format!(" with `{}`", secrets.join("`, `")) };
+            format!("it called `{method} {host}{path}`{with}; the mock answered {status}")
+        }
+    };
+    Some(Said::sentence(&line))
+}
+
+fn nothing() -> Problem {
+    Problem::new(
+        ProblemKind::NotFound,
+        "try.ended",
+        "there is no such draft",
+        "it was ended, its quarter of an hour is over, or somebody else tries it",
+        "open the app's page *Edit*, and try it again",
+    )
+}

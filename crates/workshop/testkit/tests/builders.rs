@@ -1,0 +1,132 @@
+//! Builders without a terminal: findings with a button that mends them, an app's files changed in the page, tried apart
+//! from everything real, and deployed; and what is shown for ever of a yes that was none.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use serde_json::json;
+use testkit::{Answer, Browser, Engine, Town, manifest};
+
+async fn post(browser: &Browser, town: &Town, fields: &[(&str, &str)]) -> Answer {
+    browser.post(&format!("{}/new", town.url()), fields).await
+}
+
+fn between<'t>(text: &'t str, before: &str, after: &str) -> &'t str {
+    let rest = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}")).1;
+    rest.split_once(after).unwrap_or_else(|| panic!("no {after} in {rest}")).0
+}
+
+fn bundle(page: &str) -> String {
+    between(page, "name=\"bundle\" value=\"", "\"").to_owned()
+}
+
+/// A credential that was pasted goes out of the code, into the manifest as a name, by one press; the rest by another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_button_mends_what_a_machine_can() {
+    let town = Town::start(Engine::Sqlite).await;
+    let mia = town.person("mia@example.test", &["staff", "builders", "people-ops"]).await;
+    let token = format!("ghp_{}", "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5");
+    let code = format!(
+        "export default {{\r\n  async fetch(request, env) {{\r\n    await env.data.visits.insert({{ who: env.user.email }});\r\n    const token = \"{token}\";\r\n    return new Response(`seen ${{await env.data.visits.count()}}`);\r\n  }},\r\n}};\r\n"
+    );
+    let pasted = [("way", "paste"), ("name", "visits"), ("team", "people-ops"), ("code", &code)];
+    let first = post(&mia, &town, &pasted).await.text();
+    assert!(first.contains("visits is not ready") && first.contains("env.GITHUB_TOKEN"), "{first}");
+    assert!(!first.contains(&token) && first.contains("[secrets.GITHUB_TOKEN]"), "{first}");
+    assert!(first.contains("[data.visits]"), "what it keeps and does not declare is said too: {first}");
+    let name = between(&first, "name=\"fix\" value=\"0.", "\"");
+    let one = post(&mia, &town, &[("bundle", &bundle(&first)), ("fix", &format!("0.{name}"))]).await.text();
+    assert!(one.contains("Mended, and checked again"), "{one}");
+    let gone = post(&mia, &town, &[("bundle", &bundle(&one)), ("fix", "0.secret.found")]).await;
+    assert_eq!((gone.status, gone.text().contains("not there any more")), (409, true), "{gone:?}");
+    let all = post(&mia, &town, &[("bundle", &bundle(&first)), ("fix", "all")]).await.text();
+    assert!(all.contains("visits is ready") && all.contains("Go live"), "{all}");
+    let live = post(&mia, &town, &[("bundle", &bundle(&all)), ("do", "deploy")]).await.text();
+    assert!(live.contains("is live"), "{live}");
+    assert_eq!(mia.open(&format!("{}/", town.app("visits"))).await.text(), "seen 1");
+    // Whoever may not deploy has none of it run, and none of it mended.
+    let bo = town.person("bo@example.test", &["staff"]).await;
+    let refused = post(&bo, &town, &[("bundle", &bundle(&all)), ("fix", "all")]).await;
+    assert_eq!(refused.status, 403, "{refused:?}");
+    town.stop().await;
+}
+
+/// An app's files, from its page: changed, tried with mock data where nothing is real, and deployed.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_is_edited_tried_and_deployed() {
+    const COUNTS: &str = "export default {\n  async fetch(request, env) {\n    if (request.method === \"POST\") await env.data.notes.insert({ text: await request.text() });\n    const answer = await fetch(\"https://slack.com/api/hello\");\n    return new Response(`one ${env.user.email} ${await env.data.notes.count()} ${answer.status}`);\n  },\n};\n";
+    let town = Town::start(Engine::Sqlite).await;
+    let mia = town.person("mia@example.test", &["staff", "builders", "people-ops"]).await;
+    let text = manifest(
+        "notes",
+        "[data.notes]\nretain = \"30d\"\nfields.text = { class = \"internal\" }\n[connect.slack]\nhost = \"slack.com\"\nmethods = [\"GET\"]\npaths = [\"/api/hello\"]\nwhy = \"says hello\"",
+    );
+    let waiting = town.deploy(&[("bailiwick.toml", &text), ("app.js", COUNTS)]).await.json();
+    let yes = json!({ "why": "it was looked at", "break_glass": true });
+    let path = format!("/api/v1/requests/{}/approve", waiting["request"].as_str().unwrap());
+    assert_eq!(town.post(&path, yes).await.json()["status"], "live");
+    let edit = format!("{}/apps/notes/edit", town.url());
+    let page = mia.get(&edit).await;
+    assert!(page.status == 200 && page.text().contains("env.data.notes.count()"), "{page:?}");
+    let changed = COUNTS.replace("`one ", "`two ");
+    let form = [("bundle", bundle(&page.text())), ("path", "app.js".into()), ("text", changed.replace('\n', "\r\n"))];
+    let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let tried = post(&mia, &town, &[&form[..], &[("do", "try")]].concat()).await;
+    assert_eq!(tried.status, 303, "{tried:?}");
+    let page = format!("{}{}", town.url(), tried.header("location").unwrap());
+    let shown = mia.get(&page).await;
+    assert!(shown.status == 200 && shown.text().contains("slack.com"), "{shown:?}");
+    let opened = mia.get(&format!("{page}/open")).await;
+    let enter = opened.header("location").unwrap().to_owned();
+    let host = enter.split("/.bailiwick").next().unwrap().to_owned();
+    assert!(host.contains("notes--") && enter.contains("code="), "{enter}");
+    // Its host answers nobody else, and its code is good once.
+    assert_eq!(town.browser().get(&format!("{host}/")).await.status, 403);
+    assert_eq!(mia.get(&enter).await.status, 303);
+    assert_eq!(town.browser().get(&enter).await.status, 403);
+    let answer = mia.post(&format!("{host}/"), &[("a", "b")]).await;
+    assert_eq!(answer.text(), "two mia@example.test 1 200", "{answer:?}");
+    let foreign = [("sec-fetch-site", "cross-site"), ("content-type", "text/plain")];
+    assert_eq!(mia.send("POST", &format!("{host}/"), &foreign, b"x").await.status, 403);
+    let heard = mia.get(&page).await.text();
+    assert!(heard.contains("POST /") && heard.contains("GET slack.com/api/hello"), "{heard}");
+    // Neither records nor code of it are the app's; that it was tried is on the record.
+    let real = mia.open(&format!("{}/", town.app("notes"))).await.text();
+    assert!(!real.starts_with("two"), "{real}");
+    let events = town.get("/api/v1/events?limit=100").await.text();
+    assert!(events.contains("app.try") && events.contains("app.source"), "{events}");
+    let bo = town.person("bo@example.test", &["staff", "builders", "people-ops"]).await;
+    assert_eq!(bo.get(&page).await.status, 404, "a draft is its beginner's");
+    let it = town.person("it@example.test", &["staff", "builders", "it"]).await;
+    assert_eq!(it.get(&edit).await.status, 403, "another team's files are not read");
+    assert_eq!(post(&it, &town, &[&form[..], &[("do", "try")]].concat()).await.status, 403);
+    assert_eq!(mia.post(&format!("{page}/end"), &[]).await.status, 303);
+    assert_eq!(mia.get(&page).await.status, 404);
+    assert_eq!(mia.get(&format!("{host}/")).await.status, 421, "its host is nobody's now");
+    let asked = post(&mia, &town, &[&form[..], &[("do", "deploy")]].concat()).await.text();
+    assert!(asked.contains("waits"), "code that another person has not seen waits for a yes: {asked}");
+    town.stop().await;
+}
+
+/// A yes by the local credential alone stands on the app's own page and beside its release, for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exception_is_shown_wherever_the_release_is() {
+    let town = Town::start(Engine::Sqlite).await;
+    let ola = town.person("ola@example.test", &["operators", "staff"]).await;
+    let waiting = town.deploy_template("poll-notify", "poll-notify").await.json();
+    let path = format!("/api/v1/requests/{}/approve", waiting["request"].as_str().unwrap());
+    let yes = json!({ "why": "the reviewer is away", "break_glass": true });
+    assert_eq!(town.post(&path, yes).await.json()["status"], "live");
+    let app = format!("{}/apps/poll-notify", town.url());
+    for page in [app.clone(), format!("{app}/releases")] {
+        let text = ola.get(&page).await.text();
+        assert!(text.contains("EXCEPTION") && text.contains("--break-glass"), "{page}: {text}");
+    }
+    let document = town.get("/api/v1/apps/poll-notify").await.json();
+    assert_eq!(document["releases"][0]["approval"]["exception"], "break-glass", "{document}");
+    town.post("/api/v1/apps/poll-notify/revoke", json!({ "why": "it was wrong" })).await;
+    let text = ola.get(&format!("{app}/releases")).await.text();
+    assert!(text.contains("EXCEPTION"), "also when it holds no more: {text}");
+    let log = ola.get(&format!("{app}/log?follow=on")).await;
+    assert_eq!((log.status, log.header("refresh")), (200, Some("5")), "{log:?}");
+    assert!(log.text().contains("Stop following") && ola.get(&format!("{app}/log")).await.header("refresh").is_none());
+    town.stop().await;
+}
