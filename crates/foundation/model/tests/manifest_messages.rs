@@ -120,7 +120,7 @@ retain = "1d"
     fix: write it as in `app.js` or `src/app.js`
 10:22 [manifest.bad_value] `runtime.limits.memory` is `2GiB`
     why: it may be 8 MiB to 512 MiB
-    fix: write it as in `memory = "64MiB"`
+    fix: write `memory = "512MiB"`, or something between
 10:36 [manifest.bad_value] `runtime.limits.cpu` is `50`
     why: it must be a whole number and `d`, `h`, `min`, `s` or `ms`, such as `30d`
     fix: write it as in `cpu = "50ms"`
@@ -165,7 +165,7 @@ retain = "1d"
     fix: write it as in `requests = "60/min per user"`
 27:8 [manifest.bad_value] `limits.rows` is 501
     why: it may be 1 to 500
-    fix: write a number in that range
+    fix: write `rows = 500`, or a number in that range
 28:1 [manifest.unknown_key] `[limits]` has no key `retain`
     why: a key that nobody reads would be a promise that nobody keeps
     fix: `retain` belongs in `[data.*]`
@@ -232,7 +232,7 @@ fn an_empty_manifest_is_told_all_that_it_needs() {
     fix: write `purpose = "Find a meeting time"` under `[app]`
 - [manifest.missing] `app.expires` is missing
     why: the platform takes no guess at it
-    fix: write `expires = "2027-02-01"` under `[app]`
+    fix: write `expires = "2027-02-21"` under `[app]`
 - [manifest.missing] `app.class` is missing
     why: the platform takes no guess at it
     fix: write `class = "internal"` under `[app]`

@@ -111,6 +111,11 @@ impl Shop<'_> {
             let section = between(fix, "of `", "`").unwrap();
             let value = between(fix, "to `", "`").unwrap();
             self.set(section, key, &format!("\"{value}\""));
+        } else if let Some(line) = between(fix, "add `", "` to the `[connect]` section") {
+            let host = between(fix, "that has `", "`").unwrap();
+            let text = self.text();
+            assert!(text.contains(host), "{host} is not in\n{text}");
+            self.write(MANIFEST, &text.replacen(host, &format!("{host}\n{line}"), 1));
         } else if let Some(item) = between(fix, "add \"", "\" to ") {
             let list = between(fix, "\" to ", " of [").unwrap();
             let section = format!("[{}]", between(fix, " of [", "]").unwrap());

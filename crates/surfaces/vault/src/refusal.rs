@@ -147,7 +147,10 @@ impl Use<'_> {
 
     pub(crate) fn not_of_grant(&self) -> Problem {
         let why = format!("the destination does not name `{}` under `secret`", self.variable);
-        let fix = format!("add `secret = \"{}\"` to its section of `bailiwick.toml`, then deploy again", self.variable);
+        let (variable, host) = (self.variable, shown(self.to.host));
+        let fix = format!(
+            "add `secret = \"{variable}\"` to the `[connect]` section of `bailiwick.toml` that has `host = \"{host}\"`, then deploy again"
+        );
         denied("secret.not_granted", self.what(), why, fix)
     }
 

@@ -158,6 +158,7 @@ async fn every_page_on_every_screen() {
         ("record-search", at("/record?outcome=denied&secret=x%2Fy")),
         ("event", at(&format!("/record/{}", scene.event))),
         ("new", at("/new")),
+        ("edit", at("/apps/lunch/edit")),
         ("me", at("/me")),
         ("roles", at("/roles")),
         ("gateway-waiting", format!("{}/", town.app("poll-notify"))),
@@ -228,6 +229,44 @@ async fn arrives(browser: &Chromium, at: &str) {
     tokio::time::timeout(std::time::Duration::from_secs(30), arriving)
         .await
         .unwrap_or_else(|_| panic!("never at {at}"));
+}
+
+/// Findings, what mends them, and a draft that is tried: on every screen, by the buttons that a builder presses.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_blocks_is_mended_and_tried() {
+    const CODE: &str = "export default {\n  async fetch(request, env) {\n    const key = \"ghp_aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5\";\n    await env.data.visits.insert({ who: env.user.email });\n    return new Response(`seen ${await env.data.visits.count()}`);\n  },\n};\n";
+    let (town, axe) = (Town::start(Engine::Sqlite).await, axe());
+    let browser = Chromium::start().await;
+    sign_in(&browser, &town, "ana@example.test", &["builders", "people-ops", "staff"]).await;
+    let mut wrong = Vec::new();
+    for (press, name) in [("", "findings"), ("[name=fix][value=all]", "mended"), ("[name=do][value=try]", "tried")] {
+        if press.is_empty() {
+            browser.go(&format!("{}/new", town.url())).await;
+            let fill = "document.querySelector('#t-paste ~ details').open = true; \
+                document.getElementById('p-name').value = 'visits'; document.getElementById('p-code').value = arguments[0];";
+            browser.run(&fill.replace("arguments[0]", &json!(CODE).to_string())).await;
+            browser.click("#t-paste ~ details button").await;
+        } else {
+            browser.click(press).await;
+        }
+        for screen in Screen::ALL {
+            for light in Light::ALL {
+                browser.look(screen, light).await;
+                let file = format!("builder-{name}-{screen:?}-{light:?}.png").to_lowercase();
+                browser.photograph(&screens().join(file)).await;
+                let found = judged(&browser, &axe).await;
+                wrong.extend(found.into_iter().map(|line| format!("{name} {screen:?} {light:?}: {line}")));
+            }
+        }
+    }
+    let text = browser.run("return document.body.innerText").await.as_str().unwrap_or_default().to_owned();
+    assert!(text.contains("Trying visits"), "{text}");
+    let open = browser.run("return document.querySelector('.acts a.button').href").await;
+    browser.go(open.as_str().unwrap()).await;
+    let seen = browser.run("return document.body.innerText").await;
+    assert_eq!(seen.as_str(), Some("seen 1"));
+    assert!(wrong.is_empty(), "{} things are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    town_stops(town).await;
 }
 
 /// A folder chosen in the page becomes a live app, without script.

@@ -35,9 +35,12 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
     let today = invocation.now().to_jiff().to_zoned(TimeZone::UTC).date();
-    let team = match args.team {
-        Some(team) => team,
-        None => own_team(invocation).await.unwrap_or_else(|| TEAM_DEFAULT.to_owned()),
+    let (team, chosen) = match args.team {
+        Some(team) => (team, "given"),
+        None => match own_team(invocation).await {
+            Some(team) => (team, "own"),
+            None => (TEAM_DEFAULT.to_owned(), "sample"),
+        },
     };
     let expires = today.saturating_add(EXPIRES_AHEAD_DAYS_MAX.days());
     let filling = Filling { name: &args.name, team: &team, expires };
@@ -48,6 +51,8 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
         "folder": args.name,
         "template": args.template,
         "team": team,
+        // `given` on the command line, `own` as the caller's first group, or the `sample`s' when nothing is known.
+        "team_is": chosen,
         "expires": expires.to_string(),
         "files": files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(),
     });

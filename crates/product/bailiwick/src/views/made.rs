@@ -12,6 +12,8 @@ pub(crate) struct MadeView {
     folder: String,
     template: String,
     team: String,
+    #[serde(default)]
+    team_is: String,
     expires: String,
     files: Vec<String>,
 }
@@ -25,6 +27,14 @@ impl View for MadeView {
             ("expires", self.expires.as_str().into()),
             ("files", self.files.join(", ").into()),
         ]);
+        if self.team_is == "sample" {
+            page.blank();
+            page.line(format!(
+                "`{}` is the team of the samples. An app belongs to a group of whoever deploys it: write yours as `team`",
+                self.team
+            ));
+            page.line("in `bailiwick.toml`, or make it with `--team GROUP`. `bailiwick whoami` says which you are in.");
+        }
         page.next(format!("cd {} && bailiwick check", self.folder));
     }
 }
@@ -44,6 +54,18 @@ mod tests {
           team      people-ops
           expires   2027-02-01
           files     AGENTS.md, app.js, bailiwick.toml
+        next: cd lunch && bailiwick check
+        ");
+        let mut guessed = document;
+        guessed["team_is"] = json!("sample");
+        insta::assert_snapshot!(shown::<MadeView>(&guessed), @r"
+        made  lunch  from the template `tinypoll`
+          team      people-ops
+          expires   2027-02-01
+          files     AGENTS.md, app.js, bailiwick.toml
+
+        `people-ops` is the team of the samples. An app belongs to a group of whoever deploys it: write yours as `team`
+        in `bailiwick.toml`, or make it with `--team GROUP`. `bailiwick whoami` says which you are in.
         next: cd lunch && bailiwick check
         ");
     }

@@ -48,6 +48,7 @@ struct New {
     shell: Shell,
     templates: Vec<(String, String, &'static str, bool)>,
     teams: Vec<String>,
+    retains: [(&'static str, &'static str); 4],
 }
 
 /// How one begins.
@@ -65,6 +66,7 @@ pub(super) async fn ask(State(server): State<Arc<Bailiwick>>, Read(which): Read<
         shell: visit.viewer.shell(Here::New),
         templates: template::names().into_iter().map(one).collect(),
         teams: teams(&visit),
+        retains: RETAINS,
     };
     Ok(html(StatusCode::OK, &page))
 }
@@ -130,6 +132,7 @@ impl Bailiwick {
                 let filling = template::Filling { name: &name, team: &team, expires };
                 let from = if sent.field("way") == "paste" { "blank".to_owned() } else { sent.field("template") };
                 let mut files = template::files(&from, &filling, today)?;
+                keep_for(&mut files, &sent.field("retain"));
                 let pasted = sent.field("code");
                 if !pasted.trim().is_empty() {
                     for file in files.iter_mut().filter(|file| file.path == "app.js") {
@@ -141,6 +144,20 @@ impl Bailiwick {
             _ if sent.files().is_empty() => Err(nothing_sent()),
             _ => Unpacked::of(sent.folder()),
         }
+    }
+}
+
+/// For how long records are kept: what the form offers, and nothing else. The shortest is the most private.
+const RETAINS: [(&str, &str); 4] = [("30d", "30 days"), ("7d", "7 days"), ("1d", "1 day"), ("90d", "90 days")];
+
+/// Writes the choice into every collection of the manifest.
+fn keep_for(files: &mut [template::NewFile], retain: &str) {
+    if !RETAINS.iter().any(|(known, _)| *known == retain) {
+        return;
+    }
+    for file in files.iter_mut().filter(|file| file.path == MANIFEST) {
+        let text = String::from_utf8_lossy(&file.bytes).replace("retain = \"30d\"", &format!("retain = \"{retain}\""));
+        file.bytes = text.into_bytes();
     }
 }
 
