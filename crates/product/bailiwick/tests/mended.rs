@@ -187,14 +187,13 @@ impl Shop<'_> {
     }
 
     fn read_refusal(&mut self, deployed: &Value) {
-        if let Some(problem) = deployed.get("problem") {
-            let field = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
-            return self.follow(&field("code"), &field("fix"), &[]);
-        }
         let findings: Vec<model::Finding> = serde_json::from_value(deployed["findings"].clone()).unwrap();
-        let finding = findings.into_iter().find(|finding| finding.severity == model::Severity::Block);
-        let finding = finding.unwrap_or_else(|| panic!("refused without a reason: {deployed}"));
-        self.follow(&finding.code, &finding.fix, &finding.edits);
+        if let Some(finding) = findings.into_iter().find(|finding| finding.severity == model::Severity::Block) {
+            return self.follow(&finding.code, &finding.fix, &finding.edits);
+        }
+        let problem = &deployed["problem"];
+        let field = |name: &str| problem[name].as_str().unwrap_or_else(|| panic!("{deployed}")).to_owned();
+        self.follow(&field("code"), &field("fix"), &[]);
     }
 
     async fn last_line(&self) -> String {
@@ -315,7 +314,7 @@ async fn whoever_lacks_a_role_is_told_how_to_get_it() {
     };
     let refused = send().await;
     assert_eq!(refused.status, 403, "{refused:?}");
-    let problem = refused.json();
+    let problem = refused.json()["problem"].clone();
     assert_eq!(problem["code"], "role.missing", "{problem}");
     shop.follow("role.missing", problem["fix"].as_str().unwrap(), &[]);
     let deployed = send().await;

@@ -164,7 +164,9 @@ impl Gate<'_> {
         let readable = after.is_some_and(|after| match Manifest::reread(&after) {
             Ok(_) => true,
             // A class that is too low now is said, and mended, next.
-            Err(findings) => findings.iter().all(|finding| finding.code == "manifest.class_too_low"),
+            Err(findings) => findings
+                .iter()
+                .all(|finding| finding.severity < Severity::Block || finding.code == "manifest.class_too_low"),
         });
         Finding { edits: if readable { vec![edit] } else { Vec::new() }, ..found }
     }

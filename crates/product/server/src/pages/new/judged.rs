@@ -241,6 +241,8 @@ fn with_source(at: usize, finding: &Finding, unpacked: &Unpacked) -> Seen {
     let mut seen = Seen::new(finding);
     if !finding.edits.is_empty() {
         seen.fix_it = Some(fix_name(at, finding));
+        // The lines that the words would end with stand below them.
+        seen.fix = Said::sentence(finding.fix.split("\n\n").next().unwrap_or_default().trim_end_matches(':'));
         seen.writes = finding
             .edits
             .iter()
