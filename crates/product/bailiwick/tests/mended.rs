@@ -133,7 +133,7 @@ impl Shop<'_> {
         let inline = key.strip_prefix("limits.").unwrap_or(key);
         let replaced = self.try_in_section(section, |line| {
             let at = line.find(&format!("{inline} = \""))?;
-            let old = line[at..].splitn(3, '"').nth(1)?;
+            let old = line[at..].split('"').nth(1)?;
             Some(line.replacen(&format!("{inline} = \"{old}\""), &format!("{inline} = {value}"), 1))
         });
         if !replaced {
