@@ -66,7 +66,7 @@ mod tests {
             vec![Edit::replace("a", 0..2, ""), Edit::replace("a", 1..3, "")],
             vec![Edit::insert("a", 2, "x"), Edit::insert("a", 2, "y")],
             vec![Edit::replace("a", 3..9, "")],
-            vec![Edit::replace("a", 4..2, "")],
+            vec![Edit { file: "a".into(), start: 4, end: 2, text: String::new() }],
             vec![Edit::insert("a", 6, "")],
         ] {
             assert_eq!(edited("a", b"hello", &wrong), None, "{wrong:?}");

@@ -133,7 +133,7 @@ impl Shop<'_> {
         let inline = key.strip_prefix("limits.").unwrap_or(key);
         let replaced = self.try_in_section(section, |line| {
             let at = line.find(&format!("{inline} = \""))?;
-            let old = line[at..].splitn(3, '"').nth(1)?;
+            let old = line[at..].split('"').nth(1)?;
             Some(line.replacen(&format!("{inline} = \"{old}\""), &format!("{inline} = {value}"), 1))
         });
         if !replaced {
@@ -161,6 +161,13 @@ impl Shop<'_> {
     async fn mend(&mut self) {
         loop {
             let mut deployed = self.command(&["deploy"]);
+            if let Some(warning) = findings(&deployed).into_iter().find(|found| !found.edits.is_empty())
+                && deployed["status"] != "refused"
+            {
+                // It may serve, and is told what is worth mending.
+                self.follow(&warning.code, &warning.fix, &warning.edits);
+                continue;
+            }
             if deployed["status"] == "waiting" {
                 let request = deployed["request"].as_str().unwrap().to_owned();
                 let why = "it was looked at";
@@ -187,8 +194,8 @@ impl Shop<'_> {
     }
 
     fn read_refusal(&mut self, deployed: &Value) {
-        let findings: Vec<model::Finding> = serde_json::from_value(deployed["findings"].clone()).unwrap();
-        if let Some(finding) = findings.into_iter().find(|finding| finding.severity == model::Severity::Block) {
+        if let Some(finding) = findings(deployed).into_iter().find(|finding| finding.severity == model::Severity::Block)
+        {
             return self.follow(&finding.code, &finding.fix, &finding.edits);
         }
         let problem = &deployed["problem"];
@@ -208,6 +215,10 @@ impl Shop<'_> {
         }
         panic!("the log is empty");
     }
+}
+
+fn findings(deployed: &Value) -> Vec<model::Finding> {
+    serde_json::from_value(deployed["findings"].clone()).unwrap()
 }
 
 fn between<'t>(text: &'t str, before: &str, after: &str) -> Option<&'t str> {

@@ -64,7 +64,7 @@ pub(crate) fn placeholder(place: &str) -> Problem {
         "secret.wrong_place",
         format!("the placeholder of a secret stands in {place}"),
         "a secret is attached in its one declared position, towards its own hosts, and nowhere else",
-        "send it only to the destination that names it under `secret` in `bailiwick.toml`, in the header that its entry declares",
+        "to send it to this host, add `secret = \"NAME\"`, with the variable that stands after `env.`, to the host's `[connect]` section of `bailiwick.toml`, then deploy again; it goes in the header that its entry declares, and nowhere else",
     )
 }
 

@@ -83,7 +83,7 @@ fn types(app: &BTreeMap<String, String>, declared: &str) -> String {
     String::from_utf8_lossy(&done.stdout).into_owned()
 }
 
-fn named<'a>(app: &'a BTreeMap<String, String>) -> Vec<(&'a str, &'a str)> {
+fn named(app: &BTreeMap<String, String>) -> Vec<(&str, &str)> {
     app.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect()
 }
 

@@ -143,7 +143,7 @@ impl Gate<'_> {
             let (key, value) = if may(near) { ("paths", path) } else { ("methods", method) };
             let fix = format!("add \"{value}\" to {key} of [connect.{name}]");
             let found = finding("egress.undeclared", Severity::Warn, file, what, why, fix);
-            return Some(match self.into_list(near.line, key, value) {
+            return Some(match self.one_more(near.line, key, value) {
                 Some(edit) => self.with(found, edit),
                 None => found,
             });
@@ -187,7 +187,7 @@ impl Gate<'_> {
     }
 
     /// One more item in the list under `key`, in the section whose header stands on that line.
-    fn into_list(&self, line: u32, key: &str, value: &str) -> Option<Edit> {
+    fn one_more(&self, line: u32, key: &str, value: &str) -> Option<Edit> {
         let mut at = self.end_of_line(line)? + 1;
         for text in self.text.get(at..)?.split_inclusive('\n') {
             if text.trim_start().starts_with('[') {

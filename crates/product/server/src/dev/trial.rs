@@ -371,9 +371,9 @@ fn write(folder: &std::path::Path, unpacked: &Unpacked) -> std::io::Result<()> {
 }
 
 fn refused(heard: &Heard) -> Problem {
-    let last = lock(heard).iter().rev().find_map(|happened| match happened {
-        Happened::Refused { findings, problem } => Some((findings.first().cloned(), problem.clone())),
-        _ => None,
+    let last = lock(heard).iter().rev().find_map(|happened| {
+        let Happened::Refused { findings, problem } = happened else { return None };
+        Some((findings.first().cloned(), problem.clone()))
     });
     match last {
         Some((Some(finding), _)) => {

@@ -50,9 +50,9 @@ pub(super) async fn begin(server: &Arc<Bailiwick>, visit: &Visit, unpacked: &Unp
 pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(label): Path<String>, visit: Visit) -> Page {
     let trial = own(&server, &label, &visit)?;
     let heard = trial.heard();
-    let mocked = heard.iter().find_map(|happened| match happened {
-        Happened::Ready(ready) => Some(ready.mocked.clone()),
-        _ => None,
+    let mocked = heard.iter().find_map(|happened| {
+        let Happened::Ready(ready) = happened else { return None };
+        Some(ready.mocked.clone())
     });
     let page = Tried {
         shell: visit.viewer.shell(Here::New),

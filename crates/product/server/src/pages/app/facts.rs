@@ -148,6 +148,26 @@ impl Bailiwick {
         })
     }
 
+    /// What is shown for ever of the yes that the release which serves has.
+    async fn exceptions(&self, app: &AppView) -> Result<Vec<Notice>, Error> {
+        let serves = app.environments.last().and_then(|env| env.release);
+        let releases = self.catalog.releases(&app.app_id).await?;
+        let live = releases.iter().find(|release| Some(release.release) == serves);
+        let Some(yes) = live.and_then(|release| release.approval.as_ref()) else { return Ok(vec![]) };
+        let mut notices = Vec::new();
+        let link = || format!("/apps/{}/releases", app.app);
+        if yes.exception.is_some() {
+            let text = "EXCEPTION. Nobody but the local credential said yes to its release, with `--break-glass`.";
+            notices.push(Notice::new("bad", "denied", text).to(link(), "Its releases"));
+        }
+        if !yes.independent {
+            let what = yes.dependence.join(", ");
+            let text = format!("Not independent. Whoever said yes to its release has their {what} from whoever asked.");
+            notices.push(Notice::new("bad", "denied", text).to(link(), "Its releases"));
+        }
+        Ok(notices)
+    }
+
     /// What needs attention, the worst first.
     pub(super) async fn notices(&self, viewer: &Viewer, seen: &Seen) -> Result<Vec<Notice>, Error> {
         let (app, now) = (&seen.app, self.clock.now());
@@ -182,21 +202,7 @@ impl Bailiwick {
             notices
                 .push(Notice::new("warn", "waiting", text).to(format!("/requests/{request}"), "Look at the request"));
         }
-        let releases = self.catalog.releases(&app.app_id).await?;
-        let live = releases.iter().find(|release| Some(release.release) == env.release);
-        if let Some(yes) = live.and_then(|release| release.approval.as_ref()) {
-            let releases = || format!("/apps/{}/releases", app.app);
-            if yes.exception.is_some() {
-                let text = "EXCEPTION. Nobody but the local credential said yes to its release, with `--break-glass`.";
-                notices.push(Notice::new("bad", "denied", text).to(releases(), "Its releases"));
-            }
-            if !yes.independent {
-                let what = yes.dependence.join(", ");
-                let text =
-                    format!("Not independent. Whoever said yes to its release has their {what} from whoever asked.");
-                notices.push(Notice::new("bad", "denied", text).to(releases(), "Its releases"));
-            }
-        }
+        notices.extend(self.exceptions(app).await?);
         if env.state == AppState::Live {
             if env.expires_at <= now.plus(SOON) {
                 let text = format!(
