@@ -38,6 +38,7 @@ pub use document::{Approval, Deployed, Kept, Receipt, Restored, RestoredEnv, Ret
 pub use error::Error;
 pub use gates::{CheckDocument, Checked, Verdict, check};
 pub use independence::{From as VouchedFrom, Voucher, Vouchers};
+pub use jobs::next_after as next_time;
 pub use migrations::MIGRATIONS;
 pub use rebuild::RebuildRelease;
 pub use releases::ReleaseView;

@@ -3,6 +3,7 @@
 //! Refuses to carry database text to a person: `problem` has words of its own for the few cases that a person can
 //! act on, and "our fault" for the rest; the source goes to the operator's log.
 
+use crate::DepotError;
 use model::{Problem, ProblemKind, TenantId};
 use std::{error::Error, sync::Arc};
 
@@ -58,6 +59,8 @@ pub enum StoreError {
     /// Without it a start could bring back what was cut.
     #[error("the journal of cuts cannot be used")]
     Journal(#[source] Cause),
+    #[error(transparent)]
+    Depot(#[from] DepotError),
     #[error("the database refused a statement")]
     Database(#[source] Cause),
 }
@@ -129,6 +132,9 @@ impl StoreError {
                 "point `[seal] root` at the key that the database was made with; the recovery copy is the same key",
             );
         }
+        if let Self::Depot(error) = self {
+            return error.problem();
+        }
         let (code, what, why, fix) = match self {
             Self::InUse => (
                 "store.in_use",
@@ -174,6 +180,7 @@ impl StoreError {
             | Self::Ledger(_)
             | Self::Json(_)
             | Self::File(_)
+            | Self::Depot(_)
             | Self::Database(_) => return Problem::internal(),
         };
         unavailable(code, what.to_owned(), why.to_owned(), fix)

@@ -12,8 +12,10 @@
 
 mod access;
 mod blobs;
+mod content;
 mod counted;
 mod cuts;
+mod depot;
 mod differences;
 mod engine;
 mod epoch;
@@ -43,8 +45,10 @@ mod tree;
 mod tx;
 mod value;
 
-pub use blobs::Blobs;
+pub use blobs::{Blob, Blobs};
+pub use content::Carried;
 pub use cuts::{CutNote, CutOf, CutRows, Cutting, JournalState, Recorded};
+pub use depot::{Depot, DepotError, DepotPlace, S3Place, Stored};
 pub use engine::CommitCounts;
 pub use epoch::EpochWatch;
 pub use error::{Cause, HoldsStoreError, StoreError};

@@ -36,6 +36,7 @@ pub const STORE: &[Migration] = &[
         name: "node leases",
         sql: include_str!("../migrations/0004_node_leases.sql"),
     },
+    Migration { room: "content", number: 1, name: "content", sql: include_str!("../migrations/0050_content.sql") },
 ];
 
 pub(crate) async fn migrate(

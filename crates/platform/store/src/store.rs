@@ -1,9 +1,10 @@
 //! The store itself: opening, reading, asking again.
 
 use crate::{
-    EpochWatch, HoldsStoreError, Migration, OtherNode, Row, StoreError, Value,
+    Depot, EpochWatch, HoldsStoreError, Migration, OtherNode, Row, StoreError, Value,
     access::AccessBuffer,
     counted::Counted,
+    content::Outside,
     cuts::Cuts,
     engine::{CommitCounts, Engine},
     journal::Journal,
@@ -32,6 +33,9 @@ pub const RESERVE_BYTES: u64 = 16 << 20;
 const AGAIN_FOR: Duration = Duration::from_secs(10);
 /// How long asking again waits for memory to catch up.
 const MEMORY_WAIT: Duration = Duration::from_secs(2);
+
+/// What a node keeps of the depot, in its data folder.
+const CONTENT: &str = "content";
 
 /// Which engine, and where.
 #[derive(Clone)]
@@ -63,6 +67,8 @@ pub struct StoreConfig {
     pub log_host: String,
     /// `RESERVE_BYTES` unless tests say otherwise.
     pub reserve_bytes: u64,
+    /// Where bundles and full tiles lie, if not in the database.
+    pub depot: Option<Depot>,
 }
 
 pub struct Store {
@@ -83,6 +89,7 @@ pub struct Store {
     pub(crate) others: Mutex<Vec<OtherNode>>,
     pub(crate) edges: Edges,
     pub(crate) log_host: String,
+    pub(crate) outside: Option<Outside>,
 }
 
 impl fmt::Debug for Store {
@@ -109,7 +116,8 @@ impl Store {
         let log_host = migrations::migrate(&engine, &config, rooms).await?;
         let key = config.root.tenant(&TenantId::main()).purpose(Purpose::Journal);
         let (journal, found) = Journal::open(&config.data_dir, key)?;
-        Ok(Arc::new(Self {
+        let outside = config.depot.map(|depot| Outside::new(depot, config.data_dir.join(CONTENT)));
+        let store = Self {
             engine,
             clock: config.clock,
             subjects: Subjects::new(config.root.clone()),
@@ -125,7 +133,10 @@ impl Store {
             others: Mutex::default(),
             edges: Edges::default(),
             log_host,
-        }))
+            outside,
+        };
+        store.check_configured().await?;
+        Ok(Arc::new(store))
     }
 
     /// Reads; readers do not wait for the writer. A statement that writes is refused by the engine.

@@ -47,6 +47,8 @@ tables! {
     NoticeDeliveries = "notice_deliveries",
     /// What apps print.
     AppLogs = "app_logs",
+    /// What was put outside the database, and no row names yet.
+    ContentPuts = "content_puts",
     /// Last use and counts of grants.
     GrantUses = "grant_uses",
 }

@@ -10,6 +10,7 @@ use crate::{
     recover::Doubt,
     sign_in::Outside,
     sign_ins::{ByIdentity, Vouching},
+    telemetry,
     vaulted::ByVault,
 };
 use authority::{Authority, Surface};
@@ -18,11 +19,15 @@ use catalog::{Addresses, Catalog, Surfaces};
 use data::Data;
 use gateway::{Gateway, Lease};
 use identity::{Identity, MachineKey, MachineProof};
-use model::{Clock, Problem, ProblemKind, TenantId};
+use model::{Clock, Problem, ProblemKind, TenantId, Timestamp};
 use sandbox::Sandbox;
 use seal::{Context, Purpose, PurposeKey, TenantKey};
-use std::{error::Error, path::PathBuf, sync::Arc};
-use store::{Store, StoreConfig, Tasks, Tx};
+use std::{
+    error::Error,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
+use store::{Depot, Store, StoreConfig, Tasks, Tx};
 use tokio::task::JoinSet;
 use vault::Vault;
 
@@ -48,6 +53,11 @@ pub struct Bailiwick {
     pub(crate) doubt: Doubt,
     pub(crate) followed: Followed,
     pub(crate) nodes: Nodes,
+    /// The data folder, and where the configuration was read from.
+    pub(crate) folder: PathBuf,
+    pub(crate) config_file: PathBuf,
+    /// When this node first looked whether a backup is due.
+    pub(crate) backup_since: OnceLock<Timestamp>,
 }
 
 impl std::fmt::Debug for Bailiwick {
@@ -120,7 +130,19 @@ impl Bailiwick {
         let machine_key =
             MachineKey::load_or_create(&ground.folder).map_err(|error| cannot("the local credential", &error))?;
         let machine = MachineProof::new(&machine_key, ground.config.public_url.clone(), Arc::clone(&ground.clock));
-        let Ground { config, tenant, clock, store, authority, sandbox, policy_files, instance, .. } = ground;
+        let Ground {
+            config,
+            config_file,
+            folder,
+            tenant,
+            clock,
+            store,
+            authority,
+            sandbox,
+            policy_files,
+            instance,
+            ..
+        } = ground;
         let server = Arc::new(Self {
             config,
             tenant,
@@ -141,6 +163,9 @@ impl Bailiwick {
             doubt: Doubt::default(),
             followed: Followed::default(),
             nodes: Nodes::default(),
+            folder,
+            config_file,
+            backup_since: OnceLock::new(),
         });
         let running = server.run_beside(writer).await?;
         Ok((server, running))
@@ -157,6 +182,12 @@ impl Bailiwick {
         jobs.spawn(self.follow(position));
         self.take_lease(position, &mut jobs).await?;
         jobs.spawn(writer.run());
+        if let Some(collector) = &self.config.otlp {
+            let export = telemetry::export(collector, self.store.node(), &self.config.egress.ca);
+            if let Some(export) = export.map_err(|error| cannot("the export of traces", &error))? {
+                jobs.spawn(export);
+            }
+        }
         crate::jobs::start(self, &mut jobs);
         Ok(Running { tasks, jobs, store: Arc::clone(&self.store), run: self.nodes.run().to_owned() })
     }
@@ -192,6 +223,7 @@ impl Running {
 /// What every room is made from.
 struct Ground {
     config: Config,
+    config_file: PathBuf,
     folder: PathBuf,
     tenant: TenantId,
     keys: TenantKey,
@@ -208,7 +240,8 @@ struct Ground {
 impl Ground {
     /// Opens policy, database and sandbox.
     async fn lay(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
-        let Settings { data: folder, config, database, root, reserve_bytes, compiler } = settings;
+        let Settings { data: folder, config, config_file, database, root, reserve_bytes, compiler } = settings;
+        let depot = config.content.as_ref().map(Depot::open).transpose().map_err(|error| error.problem())?;
         let tenant = TenantId::main();
         let keys = root.tenant(&tenant);
         let instance: String = root.id().chars().filter(char::is_ascii_alphanumeric).take(8).collect();
@@ -224,6 +257,7 @@ impl Ground {
             data_dir: folder.clone(),
             log_host: config.control_host().to_owned(),
             reserve_bytes,
+            depot,
         };
         let store =
             Store::open(store_config, Arc::clone(&authority) as _, &ROOMS).await.map_err(|error| error.problem())?;
@@ -234,7 +268,21 @@ impl Ground {
         };
         let sandbox = Sandbox::start_with(code, compiler).map_err(|error| cannot("the sandbox", &error))?;
         let lease = Arc::default();
-        Ok(Self { config, folder, tenant, keys, clock, store, authority, sandbox, policy_files, node, instance, lease })
+        Ok(Self {
+            config,
+            config_file,
+            folder,
+            tenant,
+            keys,
+            clock,
+            store,
+            authority,
+            sandbox,
+            policy_files,
+            node,
+            instance,
+            lease,
+        })
     }
 
     fn identity(&self) -> Result<Arc<Identity>, Problem> {

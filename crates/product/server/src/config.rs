@@ -1,9 +1,11 @@
 //! Configuration: one typed file, every mistake reported at once. Anything can be given as `BAILIWICK_SECTION__KEY` too.
 
 mod addresses;
+mod depots;
 mod edges;
 mod root;
 
+pub(crate) use depots::BackupPlan;
 pub use root::Root;
 
 use addresses::{Addresses, own_addresses};
@@ -37,6 +39,15 @@ const KEYS: &[&str] = &[
     "sign_in.forget_passkeys",
     "sign_in.oidc",
     "metrics.token",
+    "storage.blobs",
+    "storage.s3",
+    "backup.to",
+    "backup.s3",
+    "backup.recipient",
+    "backup.schedule",
+    "backup.zone",
+    "backup.keep",
+    "telemetry.otlp",
 ];
 
 /// Configuration without mistakes.
@@ -62,6 +73,12 @@ pub struct Config {
     pub redirect: Option<SocketAddr>,
     /// What whoever collects metrics from elsewhere shows as a bearer token: its hash.
     pub metrics: Option<seal::TokenHash>,
+    /// Where bundles and full tiles of the log lie, if not in the database.
+    pub content: Option<store::DepotPlace>,
+    /// Backups that the server makes by itself.
+    pub(crate) backup: Option<BackupPlan>,
+    /// Where traces go (OTLP over HTTP).
+    pub otlp: Option<String>,
 }
 
 /// Whether one-time links may be made.
@@ -181,6 +198,9 @@ impl Config {
         let tls = edges::tls(&mut reader, folder, addresses.scheme);
         let redirect = edges::redirect(&mut reader, addresses.scheme, listen);
         let metrics = edges::metrics(&mut reader, folder);
+        let content = depots::content(&mut reader, folder);
+        let backup = depots::backup(&mut reader, folder);
+        let otlp = edges::otlp(&mut reader);
         if !reader.problems.is_empty() {
             return Err(reader.problems);
         }
@@ -201,6 +221,9 @@ impl Config {
             tls,
             redirect,
             metrics,
+            content,
+            backup,
+            otlp,
         })
     }
 

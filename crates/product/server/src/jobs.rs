@@ -1,8 +1,7 @@
-//! The system's own jobs: expiry, roles that end, retention, old log lines, releases of another engine, and the scheduled
-//! jobs of apps. Each acts as a named system
-//! caller through the same permits as anyone; each runs on the one node that holds its lease.
+//! The system's own jobs: expiry, roles that end, retention, old log lines, releases of another engine, content outside the
+//! database, backups, and the scheduled jobs of apps. Each acts as a named system caller through the same permits as anyone; each runs on the one node that holds its lease.
 
-use crate::Bailiwick;
+use crate::{Bailiwick, backup, storage};
 use async_trait::async_trait;
 use authority::Caller;
 use catalog::{AppJobs, JobCall, JobRunner};
@@ -17,6 +16,8 @@ use tokio::task::JoinSet;
 const APP_JOBS_EVERY: Duration = Duration::from_secs(1);
 const EXPIRY_EVERY: Duration = Duration::from_secs(5);
 const RETENTION_EVERY: Duration = Duration::from_secs(60);
+/// A schedule is kept to within this.
+const BACKUP_EVERY: Duration = Duration::from_secs(10);
 const LOGS_EVERY: Duration = Duration::from_secs(3_600);
 /// At start, above all; after that for a release that came back with an older copy of the data.
 const REBUILD_EVERY: Duration = Duration::from_secs(3_600);
@@ -38,10 +39,21 @@ enum Job {
     Retention,
     Logs,
     Rebuild,
+    Storage,
+    Backup,
 }
 
 impl Job {
-    const ALL: [Self; 6] = [Self::AppJobs, Self::Expiry, Self::Roles, Self::Retention, Self::Logs, Self::Rebuild];
+    const ALL: [Self; 8] = [
+        Self::AppJobs,
+        Self::Expiry,
+        Self::Roles,
+        Self::Retention,
+        Self::Logs,
+        Self::Rebuild,
+        Self::Storage,
+        Self::Backup,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -51,6 +63,8 @@ impl Job {
             Self::Retention => "retention",
             Self::Logs => "app-logs",
             Self::Rebuild => "rebuild",
+            Self::Storage => storage::JOB,
+            Self::Backup => backup::JOB,
         }
     }
 
@@ -58,7 +72,8 @@ impl Job {
         match self {
             Self::AppJobs => APP_JOBS_EVERY,
             Self::Expiry | Self::Roles => EXPIRY_EVERY,
-            Self::Retention => RETENTION_EVERY,
+            Self::Retention | Self::Storage => RETENTION_EVERY,
+            Self::Backup => BACKUP_EVERY,
             Self::Logs => LOGS_EVERY,
             Self::Rebuild => REBUILD_EVERY,
         }
@@ -93,6 +108,8 @@ async fn run(server: Weak<Bailiwick>, app_jobs: Arc<AppJobs>, job: Job) {
             Job::Roles => server.identity.lapse_due(&caller).await.map(drop).map_err(|error| Problem::from(&error)),
             Job::Retention => server.data.purge_due(&caller).await.map(drop).map_err(|error| Problem::from(&error)),
             Job::Logs => server.prune().await,
+            Job::Storage => server.tidy_content().await,
+            Job::Backup => server.back_up_when_due().await,
             Job::Rebuild => {
                 server.catalog.rebuild(&caller, &server.sandbox).await.map(drop).map_err(|error| Problem::from(&error))
             }

@@ -19,6 +19,8 @@ const DATABASE: &str = "bailiwick.db";
 pub struct Settings {
     pub data: PathBuf,
     pub config: Config,
+    /// Where the configuration was read from; it need not be there.
+    pub config_file: PathBuf,
     pub database: Database,
     pub root: RootKey,
     /// Free space below which nothing is written.
@@ -53,7 +55,8 @@ impl Settings {
             return Err(vec![missing(&file)]);
         }
         let config = Config::read(&file, overrides)?;
-        Self::with(data, config, overrides.passphrase).map_err(|problem| vec![problem])
+        let settings = Self::with(data, config, overrides.passphrase).map_err(|problem| vec![problem])?;
+        Ok(Self { config_file: file, ..settings })
     }
 
     /// The same, with a configuration that was made otherwise.
@@ -68,7 +71,9 @@ impl Settings {
             Database::Sqlite { .. } | Database::Postgres { .. } => FirstStart::No,
         };
         let root = root_key(&data, &config, first_start, passphrase.unwrap_or(no_passphrase))?;
-        Ok(Self { data, config, database, root, reserve_bytes: store::RESERVE_BYTES, compiler: Compiler::Here })
+        let config_file = data.join(place::CONFIG);
+        let (reserve_bytes, compiler) = (store::RESERVE_BYTES, Compiler::Here);
+        Ok(Self { data, config, config_file, database, root, reserve_bytes, compiler })
     }
 }
 

@@ -242,15 +242,9 @@ pub(crate) async fn proof(State(server): State<Arc<Bailiwick>>, Path(id): Path<S
 }
 
 /// Writes to whoever reads an answer, piece by piece. Off the async threads.
-pub(super) struct Pieces {
+struct Pieces {
     to: mpsc::Sender<std::io::Result<Bytes>>,
     held: Vec<u8>,
-}
-
-impl Pieces {
-    pub(super) const fn new(to: mpsc::Sender<std::io::Result<Bytes>>) -> Self {
-        Self { to, held: Vec::new() }
-    }
 }
 
 impl Write for Pieces {
