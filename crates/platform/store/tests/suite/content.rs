@@ -1,5 +1,6 @@
 //! Content outside the database: what an act names stays, what none named goes, and one of both always comes too late.
 
+use crate::both;
 use crate::support::{Change, House, Kind};
 use model::TenantId;
 use serde_json::json;

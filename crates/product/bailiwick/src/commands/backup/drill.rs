@@ -45,8 +45,9 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
     let fetched = tempfile::tempdir_in(&scratch).map_err(room)?;
     let data = invocation.environment.data().unwrap_or_default();
     let configuration = args.config.unwrap_or_else(|| data.join(server::place::CONFIG));
-    let found = local(&args.backup, &configuration, &Overrides::default(), fetched.path());
-    let file = match invocation.during("fetching", async { Ok(found.await) }).await? {
+    let overrides = Overrides::default();
+    let found = local(&args.backup, &configuration, &overrides, fetched.path());
+    let file = match invocation.during("fetching", found).await {
         Ok(file) => file,
         Err(problems) => {
             invocation.output.problems(&problems);

@@ -43,7 +43,7 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
     let file = args.config.clone().unwrap_or_else(|| data.join(place::CONFIG));
     for backup in &args.backups {
         let found = local(backup, &file, &overrides, fetched.path());
-        let file = match invocation.during("fetching", async { Ok(found.await) }).await? {
+        let file = match invocation.during("fetching", found).await {
             Ok(file) => file,
             Err(problems) => return Ok(refused(invocation, &problems)),
         };
