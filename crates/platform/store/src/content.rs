@@ -125,10 +125,8 @@ impl Store {
     ) -> Result<Vec<(Digest, String)>, StoreError> {
         let outside = self.outside.as_ref().ok_or(DepotError::Unconfigured)?;
         let now = self.clock.now();
-        let going: Vec<_> = all
-            .into_iter()
-            .map(|(digest, bytes)| (digest, Going { name: name_of(kind, &digest), bytes }))
-            .collect();
+        let going: Vec<_> =
+            all.into_iter().map(|(digest, bytes)| (digest, Going { name: name_of(kind, &digest), bytes })).collect();
         let notes: Vec<_> =
             going.iter().map(|(_, one)| (NOTE, params![tenant, one.name.as_str(), now].to_vec())).collect();
         self.housekeeping().batch(&notes).await?;

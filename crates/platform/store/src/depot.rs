@@ -10,8 +10,12 @@ use object_store::{
     buffered::BufWriter, local::LocalFileSystem, path::Path as Name,
 };
 use seal::Zeroizing;
-use std::{fmt, io,
-    path::{Path, PathBuf}, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 const CONNECT: Duration = Duration::from_secs(3);

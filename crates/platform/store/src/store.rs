@@ -3,8 +3,8 @@
 use crate::{
     Depot, EpochWatch, HoldsStoreError, Migration, OtherNode, Row, StoreError, Value,
     access::AccessBuffer,
-    counted::Counted,
     content::Outside,
+    counted::Counted,
     cuts::Cuts,
     engine::{CommitCounts, Engine},
     journal::Journal,

@@ -35,7 +35,11 @@ impl Collector {
                         if let Some((end, length)) = head(&held)
                             && held.len() >= end + length
                         {
-                            assert!(held.starts_with(b"POST /v1/traces HTTP/1.1"), "{}", String::from_utf8_lossy(&held));
+                            assert!(
+                                held.starts_with(b"POST /v1/traces HTTP/1.1"),
+                                "{}",
+                                String::from_utf8_lossy(&held)
+                            );
                             kept.lock().unwrap().push(held[end..end + length].to_vec());
                             held.drain(..end + length);
                             socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
@@ -194,7 +198,10 @@ async fn spans_tell_the_way_under_the_records_ids_and_nothing_else() {
     let spans = collector.until("a call", |spans| named(spans, trace, "request").is_some()).await;
     let request = named(&spans, trace, "request").unwrap();
     assert_eq!(request.parent.as_deref(), Some(above));
-    assert_eq!((&*request.attributes["http.response.status_code"], &*request.attributes["http.request.method"]), ("200", "GET"));
+    assert_eq!(
+        (&*request.attributes["http.response.status_code"], &*request.attributes["http.request.method"]),
+        ("200", "GET")
+    );
     let under = |name: &str| named(&spans, trace, name).unwrap_or_else(|| panic!("{name}: {spans:#?}")).parent;
     assert!(under("sandbox").is_some() && under("call").is_some());
     let ids: Vec<&str> = spans.iter().filter(|span| span.trace == trace).map(|span| span.id.as_str()).collect();

@@ -19,14 +19,10 @@ use catalog::{Addresses, Catalog, Surfaces};
 use data::Data;
 use gateway::{Gateway, Lease};
 use identity::{Identity, MachineKey, MachineProof};
-use model::{Clock, Problem, ProblemKind, TenantId, Timestamp};
+use model::{Clock, Problem, ProblemKind, TenantId};
 use sandbox::Sandbox;
 use seal::{Context, Purpose, PurposeKey, TenantKey};
-use std::{
-    error::Error,
-    path::PathBuf,
-    sync::{Arc, OnceLock},
-};
+use std::{error::Error, path::PathBuf, sync::Arc};
 use store::{Depot, Store, StoreConfig, Tasks, Tx};
 use tokio::task::JoinSet;
 use vault::Vault;
@@ -56,8 +52,6 @@ pub struct Bailiwick {
     /// The data folder, and where the configuration was read from.
     pub(crate) folder: PathBuf,
     pub(crate) config_file: PathBuf,
-    /// When this node first looked whether a backup is due.
-    pub(crate) backup_since: OnceLock<Timestamp>,
 }
 
 impl std::fmt::Debug for Bailiwick {
@@ -165,7 +159,6 @@ impl Bailiwick {
             nodes: Nodes::default(),
             folder,
             config_file,
-            backup_since: OnceLock::new(),
         });
         let running = server.run_beside(writer).await?;
         Ok((server, running))

@@ -14,7 +14,10 @@ impl Bailiwick {
         let (api, _document) = api::router();
         let around = axum::middleware::from_fn_with_state(Arc::clone(self), sign_in::around);
         let pages = pages::router().merge(sign_in::router()).layer(around);
-        api.route("/api/v1/openapi.json", get(api::openapi)).merge(pages).layer(axum::middleware::from_fn(telemetry::traced)).with_state(Arc::clone(self))
+        api.route("/api/v1/openapi.json", get(api::openapi))
+            .merge(pages)
+            .layer(axum::middleware::from_fn(telemetry::traced))
+            .with_state(Arc::clone(self))
     }
 
     /// Serves until `stop` is done, then lets what runs come to its end.

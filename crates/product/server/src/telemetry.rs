@@ -242,7 +242,11 @@ pub(crate) fn export(
             };
             let lost = dropped.swap(0, Ordering::Relaxed);
             if let Some(error) = refused {
-                tracing::warn!(error = &error as &dyn std::error::Error, lost, "the collector of traces was not reached");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    lost,
+                    "the collector of traces was not reached"
+                );
                 tokio::time::sleep(PAUSE).await;
             }
         }

@@ -132,7 +132,8 @@ impl Gateway {
         let door = Arc::new(GuestDoor::new(opened.door, sinks, Arc::clone(record), route, trace.id.clone()));
         let ended = matches!(trigger, Trigger::Scheduled { .. }).then(|| door.end());
         let run = Run { request, context, limits: route.limits, door, stop: running.stop() };
-        let span = tracing::info_span!(target: TRACES, "sandbox", trace_id = trace.id.as_str(), app = route.app.id.as_str());
+        let span =
+            tracing::info_span!(target: TRACES, "sandbox", trace_id = trace.id.as_str(), app = route.app.id.as_str());
         let outcome = ready.app.run(run).instrument(span).await;
         if let Some(ended) = ended {
             return crate::jobs::whole(outcome, ended).await;

@@ -175,12 +175,7 @@ fn errors(folder: &Path) -> String {
     String::from_utf8_lossy(&std::fs::read(folder.join("stderr")).unwrap()).into_owned()
 }
 
-fn spawn(
-    binary: &Path,
-    folder: &Path,
-    port: u16,
-    (log, environment): (&str, &[(&'static str, PathBuf)]),
-) -> Child {
+fn spawn(binary: &Path, folder: &Path, port: u16, (log, environment): (&str, &[(&'static str, PathBuf)])) -> Child {
     let stderr = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("stderr")).unwrap();
     Command::new(binary)
         .args(["up", "--listen", &format!("127.0.0.1:{port}")])

@@ -121,12 +121,17 @@ async fn what_can_be_wrong_with_one_machine_is_found() {
 async fn what_can_be_wrong_with_a_database_is_found() {
     // The clock was a day ahead, and was set right.
     let clock = Arc::new(ManualClock::at(SystemClock.now().plus(Duration::from_secs(86_400))));
-    let ahead = Left::by(Town::with(Engine::Sqlite, "", clock).await).await;
+    let town = Town::with(Engine::Sqlite, "", clock).await;
+    assert_eq!(town.deploy_template("tinypoll", "tinypoll").await.status, 200);
+    let ahead = Left::by(town).await;
     ahead.finds("clock", Health::Ill, "NTP").await;
 
-    let left = Left::by(Town::start(Engine::Sqlite).await).await;
+    let town = Town::start(Engine::Sqlite).await;
+    assert_eq!(town.deploy_template("tinypoll", "tinypoll").await.status, 200);
+    let left = Left::by(town).await;
     left.is_well().await;
-    let run = |text: &str| assert_eq!(Connection::open(left.database()).unwrap().execute(text, []).unwrap(), 1, "{text}");
+    let run =
+        |text: &str| assert_eq!(Connection::open(left.database()).unwrap().execute(text, []).unwrap(), 1, "{text}");
     run(NEWER);
     left.finds("database", Health::Ill, "newer version").await;
     run(NOT_NEWER);

@@ -72,7 +72,8 @@ impl Folder {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let new = self.path.join(format!("{}.{}-{number}.new", digest.to_hex(), std::process::id()));
         // Not synced: what a crash leaves half is not what its digest says.
-        let written = File::create(&new).and_then(|mut file| file.write_all(bytes)).and_then(|()| fs::rename(&new, path));
+        let written =
+            File::create(&new).and_then(|mut file| file.write_all(bytes)).and_then(|()| fs::rename(&new, path));
         if written.is_err() {
             drop(fs::remove_file(&new));
             return written;

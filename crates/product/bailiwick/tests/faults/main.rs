@@ -66,7 +66,9 @@ async fn a_disk_that_fails_at_any_moment_loses_nothing_that_was_acknowledged() {
     let mut names = 0..;
     let (mut failed, mut killed) = (0, 0);
     for n in 1..=rounds(4) {
-        for (op, kind) in [("fsync", "fail"), ("write", "fail"), ("write", "short"), ("fsync", "kill"), ("write", "kill")] {
+        for (op, kind) in
+            [("fsync", "fail"), ("write", "fail"), ("write", "short"), ("fsync", "kill"), ("write", "kill")]
+        {
             let email = format!("p{}@example.test", names.next().unwrap());
             faults.set(&format!("{op} {kind} {n}"));
             let body = json!({ "email": email, "groups": ["staff"] }).to_string();

@@ -71,7 +71,11 @@ pub fn contents(file: &Path, key: &RecoveryKey) -> Result<Contents, Problem> {
         Ok(if is_data { Contents::Data } else { Contents::Configuration })
     };
     first().map_err(|error| {
-        failed("the backup cannot be opened", error, "check the path, and whether the recovery key is the one it was made for")
+        failed(
+            "the backup cannot be opened",
+            error,
+            "check the path, and whether the recovery key is the one it was made for",
+        )
     })
 }
 

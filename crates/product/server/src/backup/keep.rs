@@ -104,7 +104,12 @@ mod tests {
     #[test]
     fn what_is_not_ours_is_never_surplus() {
         let keep = Keep { last: 1, ..Keep::default() };
-        let names = ["bailiwick-notes.backup", "other.backup", "bailiwick-20261101T000000Z.backup.old", "configuration-20261101T000000Z.backup"];
+        let names = [
+            "bailiwick-notes.backup",
+            "other.backup",
+            "bailiwick-20261101T000000Z.backup.old",
+            "configuration-20261101T000000Z.backup",
+        ];
         assert_eq!(keep.surplus(&names, "bailiwick-"), [""; 0]);
     }
 }

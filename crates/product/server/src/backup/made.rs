@@ -134,18 +134,15 @@ impl Bailiwick {
             return Ok(());
         };
         let now = self.clock.now();
-        let newest = |action: &str| EventFilter {
-            action: Some(action.to_owned()),
-            limit: Some(1),
-            ..EventFilter::default()
-        };
+        let newest =
+            |action: &str| EventFilter { action: Some(action.to_owned()), limit: Some(1), ..EventFilter::default() };
         let filter = newest(rules::BACKUP_DONE.name);
         let last = self.store.events(&self.tenant, &filter).await.map_err(|error| error.problem())?;
         let due = match last.first() {
             Some(last) if last.outcome == "failed" => Some(last.at.plus(AGAIN_AFTER)),
             Some(last) => catalog::next_time(schedule, last.at),
-            // Never yet: from the first start with a schedule on.
-            None => catalog::next_time(schedule, *self.backup_since.get_or_init(|| now)),
+            // Never yet: at once, so that one is there, and whoever planned it sees that it works.
+            None => Some(now),
         };
         if due.is_none_or(|due| due > now) {
             return Ok(());

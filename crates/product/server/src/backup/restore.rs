@@ -111,7 +111,10 @@ pub async fn fetch_backup(config: &Config, name: &str, kind: &str, to: &Path) ->
         let fix = "give a file, or the name of one of `bailiwick backup list`, or `latest`, and `[backup]` in the configuration";
         failed(&format!("there is no backup `{name}`"), why, fix)
     };
-    let plan = config.backup.as_ref().ok_or_else(|| unknown("there is no such file, and no `[backup]` in the configuration"))?;
+    let plan = config
+        .backup
+        .as_ref()
+        .ok_or_else(|| unknown("there is no such file, and no `[backup]` in the configuration"))?;
     let say = |error: store::DepotError| error.problem();
     let depot = Depot::open(&plan.to).map_err(say)?;
     let name = if name == LATEST {

@@ -76,7 +76,8 @@ pub(super) fn backup(reader: &mut Reader, folder: &Path) -> Option<BackupPlan> {
             return None;
         }
         None => {
-            let fix = "make a recovery key with `bailiwick backup key --out FILE`, and write the recipient that it prints";
+            let fix =
+                "make a recovery key with `bailiwick backup key --out FILE`, and write the recipient that it prints";
             reader.wrong("backup.recipient", "there is nobody who could open the backups", fix);
             return None;
         }
@@ -102,8 +103,10 @@ fn place(
     if let Some(path) = text.strip_prefix("file:").filter(|path| path.starts_with('/')) {
         return Some(DepotPlace::Folder(path.into()));
     }
-    let Some((bucket, prefix)) =
-        text.strip_prefix("s3://").map(|rest| rest.split_once('/').unwrap_or((rest, ""))).filter(|(name, _)| is_bucket(name))
+    let Some((bucket, prefix)) = text
+        .strip_prefix("s3://")
+        .map(|rest| rest.split_once('/').unwrap_or((rest, "")))
+        .filter(|(name, _)| is_bucket(name))
     else {
         reader.wrong(&key, "it is neither a bucket nor a folder", format!("write {PLACE_FORM}"));
         return None;
@@ -147,7 +150,11 @@ fn s3(reader: &mut Reader, folder: &Path, keys: &str, given: S3Keys) -> Option<S
         match read.and_then(|pem| EgressConfig::parse_ca(&file, &pem).ok()) {
             Some(certificates) => trusted.extend(certificates.iter().map(|one| one.as_ref().to_vec())),
             None => {
-                reader.wrong(keys, format!("`{file}` holds no certificates that can be read"), "name PEM files in `ca`");
+                reader.wrong(
+                    keys,
+                    format!("`{file}` holds no certificates that can be read"),
+                    "name PEM files in `ca`",
+                );
                 return None;
             }
         }

@@ -223,9 +223,7 @@ impl House {
         let blobs = self.store.blobs(&tenant);
         let kept = blobs.keep(image.to_bytes().to_vec()).await.unwrap();
         let files = blobs.keep_all(assets.iter().map(|(_, text)| text.as_bytes().to_vec()).collect()).await.unwrap();
-        let listed = |((path, text), file): (&(&str, &str), &store::Blob)| {
-            serde_json::json!({ "path": path, "digest": file.digest().to_string(), "size": text.len() })
-        };
+        let listed = |((path, text), file): (&(&str, &str), &store::Blob)| serde_json::json!({ "path": path, "digest": file.digest().to_string(), "size": text.len() });
         let list: serde_json::Value = assets.iter().zip(&files).map(listed).collect();
         let list = blobs.keep(list.to_string().into_bytes()).await.unwrap();
         let (_, mut tx) =

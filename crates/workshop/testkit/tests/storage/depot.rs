@@ -1,6 +1,5 @@
 //! An S3-compatible server that the test starts (`s3s-fs`), with what can go wrong in between.
 
-
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -63,7 +62,8 @@ impl S3 {
                 let answer = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
                     let (service, faults, counted) = (service.clone(), Arc::clone(&faults), Arc::clone(&counted));
                     async move {
-                        if request.method() == Method::GET && !request.uri().query().unwrap_or("").contains("list-type") {
+                        if request.method() == Method::GET && !request.uri().query().unwrap_or("").contains("list-type")
+                        {
                             counted.fetch_add(1, Ordering::Relaxed);
                         }
                         let fault = now(&faults);

@@ -54,8 +54,7 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
             return Ok(Exit::Refused);
         }
     };
-    let digest =
-        digest(&file).map_err(|error| file_problem(&file, error, "give a file that `backup create` wrote"))?;
+    let digest = digest(&file).map_err(|error| file_problem(&file, error, "give a file that `backup create` wrote"))?;
     let drill = Drill { file, key, root, scratch };
     let drilled = invocation.during("rehearsing", drill.run()).await;
     let told = match &drilled {

@@ -15,7 +15,6 @@ use seal::RecoveryKey;
 use server::{Config, Overrides};
 use std::path::{Path, PathBuf};
 
-
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum BackupCommand {
     /// Make a recovery key, and say for whom backups are made
