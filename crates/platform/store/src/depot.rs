@@ -172,12 +172,14 @@ impl Depot {
 
     fn failed(&self, error: object_store::Error) -> DepotError {
         let place = Arc::clone(&self.place);
-        match error {
-            object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
-                DepotError::Denied { place }
-            }
-            object_store::Error::NotFound { .. } => DepotError::Absent { place },
-            other => DepotError::Unreachable { place, source: Arc::new(other) },
+        let denied =
+            matches!(error, object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. });
+        if denied {
+            DepotError::Denied { place }
+        } else if matches!(error, object_store::Error::NotFound { .. }) {
+            DepotError::Absent { place }
+        } else {
+            DepotError::Unreachable { place, source: Arc::new(error) }
         }
     }
 

@@ -132,9 +132,6 @@ impl StoreError {
                 "point `[seal] root` at the key that the database was made with; the recovery copy is the same key",
             );
         }
-        if let Self::Depot(error) = self {
-            return error.problem();
-        }
         let (code, what, why, fix) = match self {
             Self::InUse => (
                 "store.in_use",
@@ -160,6 +157,7 @@ impl StoreError {
                 "the change waited longer than it may",
                 "try again in a moment",
             ),
+            Self::Depot(error) => return error.problem(),
             Self::Moved { .. } => (
                 "authority.moved",
                 "what may be done changed meanwhile",
@@ -180,7 +178,6 @@ impl StoreError {
             | Self::Ledger(_)
             | Self::Json(_)
             | Self::File(_)
-            | Self::Depot(_)
             | Self::Database(_) => return Problem::internal(),
         };
         unavailable(code, what.to_owned(), why.to_owned(), fix)

@@ -11,7 +11,7 @@ both! {
     a_dropped_act_leaves_nothing
     a_failed_statement_ends_the_act
     a_moved_epoch_refuses_and_again_succeeds
-    again_gives_up_in_the_end
+    again_gives_up_after_five
     a_raising_act_raises_and_memory_follows
     two_raising_acts_of_one_epoch
     a_second_event_in_the_same_commit
@@ -95,21 +95,18 @@ async fn a_moved_epoch_refuses_and_again_succeeds(kind: Kind) {
     assert_eq!((runs.load(Ordering::SeqCst), house.notes().await), (2, 1));
 }
 
-async fn again_gives_up_in_the_end(kind: Kind) {
+async fn again_gives_up_after_five(kind: Kind) {
     let house = House::new(kind).await;
-    let begun = std::time::Instant::now();
     let runs = AtomicU32::new(0);
     let result: Result<(), StoreError> = house
         .store
         .again(|| async {
             runs.fetch_add(1, Ordering::SeqCst);
-            tokio::task::yield_now().await;
             Err(StoreError::Moved { tenant: TenantId::main(), current: 0 })
         })
         .await;
     assert!(matches!(result, Err(StoreError::Moved { .. })));
-    assert!(runs.load(Ordering::SeqCst) > 5, "time refuses, not a count");
-    assert!(begun.elapsed() >= std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert_eq!(runs.load(Ordering::SeqCst), 5);
 }
 
 async fn a_raising_act_raises_and_memory_follows(kind: Kind) {
