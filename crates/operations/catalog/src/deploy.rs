@@ -78,6 +78,7 @@ impl Catalog {
     /// An app that was switched off or ended; a surface that refuses; a record that cannot be written.
     pub async fn deploy(&self, permit: Permit<DeployApp>, checked: &Arc<Checked>) -> Result<Deployed, Error> {
         let secrets = self.secret_versions(checked.manifest(), permit.act().app.env).await?;
+        let content = releases::Content::keep(&self.store, &self.tenant, checked).await?;
         let (act, mut tx) = self.store.write(permit).await?;
         let DeployApp { tenant, app, name, team, first, .. } = act;
         if first == First::Yes {
@@ -91,7 +92,7 @@ impl Catalog {
         let digest = checked.unpacked().digest().to_string();
         let release = match releases::same(&mut tx, &app, &digest).await? {
             Some(release) => release,
-            None => releases::insert(&mut tx, &app, checked).await?,
+            None => releases::insert(&mut tx, &app, checked, &content).await?,
         };
         let decided = Decided::of(&mut tx, app, name, release, secrets).await?;
         match decided.approved(&mut tx).await? {

@@ -108,7 +108,8 @@ impl Catalog {
 }
 
 /// The first moment after `now`; none for a schedule that never comes, or a zone that is not known.
-fn next_after(job: &Job, now: Timestamp) -> Option<Timestamp> {
+#[must_use]
+pub fn next_after(job: &Job, now: Timestamp) -> Option<Timestamp> {
     let zone = jiff::tz::TimeZone::get(&job.zone).ok()?;
     let cron = Cron::from_str(&job.schedule).ok()?;
     let next = cron.find_next_occurrence(&now.to_jiff().to_zoned(zone), false).ok()?;

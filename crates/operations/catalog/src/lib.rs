@@ -39,6 +39,7 @@ pub use document::{Approval, Deployed, Kept, Receipt, RestoreWaits, Restored, Re
 pub use error::Error;
 pub use gates::{CheckDocument, Checked, Mended, Verdict, check, mend};
 pub use independence::{From as VouchedFrom, Voucher, Vouchers};
+pub use jobs::next_after as next_time;
 pub use migrations::MIGRATIONS;
 pub use rebuild::RebuildRelease;
 pub use receipts::{ReadReceipt, ReceiptRead};

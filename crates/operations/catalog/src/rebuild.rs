@@ -95,9 +95,10 @@ impl Catalog {
     }
 
     async fn replace_image(&self, permit: Permit<RebuildRelease>, image: &Image) -> Result<(), Error> {
+        let kept = self.store.blobs(&self.tenant).keep(image.to_bytes().to_vec()).await?;
         let (act, mut tx) = self.store.write(permit).await?;
         let (tenant, app, now) = (tx.tenant().clone(), act.app, tx.now());
-        let digest = tx.put_blob(&image.to_bytes()).await?.to_string();
+        let digest = tx.put_blob(&kept).await?.to_string();
         let row = params![&tenant, &app.id, act.release.0, digest.as_str(), engine_of(image)];
         tx.execute(sql::REBUILT, row).await?;
         let release = releases::one(&mut tx, &app.id, act.release).await?.ok_or(Error::Manifest)?;

@@ -10,7 +10,7 @@ use model::{
 use sandbox::Image;
 use serde::Serialize;
 use std::{collections::BTreeMap, sync::Arc};
-use store::{Outcome, Row, Tx, params};
+use store::{Blob, Outcome, Row, Store, Tx, params};
 
 /// One release, as lists show it.
 #[derive(Debug, Clone, Serialize)]
@@ -63,8 +63,8 @@ pub(crate) struct Release {
 }
 
 #[derive(Serialize)]
-struct Asset<'a> {
-    path: &'a str,
+struct Asset {
+    path: String,
     digest: String,
     size: usize,
 }
@@ -98,23 +98,54 @@ pub(crate) fn engine_of(image: &Image) -> &str {
     image.engine().unwrap_or("component")
 }
 
+/// What a release consists of, where it will lie: brought there before the transaction that names it.
+#[derive(Debug)]
+pub(crate) struct Content {
+    bundle: Blob,
+    image: Option<Blob>,
+    list: Option<Blob>,
+    assets: Vec<Blob>,
+}
+
+impl Content {
+    pub(crate) async fn keep(store: &Store, tenant: &TenantId, checked: &Checked) -> Result<Self, Error> {
+        let mut listed = Vec::new();
+        let mut files = Vec::new();
+        for (path, bytes) in checked.assets() {
+            let digest = seal::Digest::of(bytes).to_string();
+            listed.push(Asset { path: path.to_owned(), digest, size: bytes.len() });
+            files.push(bytes.to_vec());
+        }
+        let list = serde_json::to_vec(&listed).map_err(|_| Error::Manifest)?;
+        let blobs = store.blobs(tenant);
+        let bundle = blobs.keep(checked.unpacked().pack()?.to_vec()).await?;
+        let image = match checked.image() {
+            Some(image) => Some(blobs.keep(image.to_bytes().to_vec()).await?),
+            None => None,
+        };
+        let list = if listed.is_empty() { None } else { Some(blobs.keep(list).await?) };
+        let assets = blobs.keep_all(files).await?;
+        Ok(Self { bundle, image, list, assets })
+    }
+}
+
 /// Writes a new release with its bundle, image and assets.
-pub(crate) async fn insert(tx: &mut Tx, app: &AppRef, checked: &Checked) -> Result<Release, Error> {
+pub(crate) async fn insert(tx: &mut Tx, app: &AppRef, checked: &Checked, content: &Content) -> Result<Release, Error> {
     let tenant = tx.tenant().clone();
     let number = tx.query_one(sql::NEXT, params![&tenant, &app.id]).await?.map(|row| row.int(0)).transpose()?;
     let number = ReleaseNumber(u32::try_from(number.unwrap_or(1)).unwrap_or(u32::MAX));
-    let bundle = tx.put_blob(&checked.unpacked().pack()?).await?.to_string();
-    let image = match checked.image() {
-        Some(image) => Some(tx.put_blob(&image.to_bytes()).await?.to_string()),
+    let bundle = tx.put_blob(&content.bundle).await?.to_string();
+    let image = match &content.image {
+        Some(image) => Some(tx.put_blob(image).await?.to_string()),
         None => None,
     };
-    let mut assets = Vec::new();
-    for (path, bytes) in checked.assets() {
-        let digest = tx.put_blob(bytes).await?.to_string();
-        assets.push(Asset { path, digest, size: bytes.len() });
+    for asset in &content.assets {
+        tx.put_blob(asset).await?;
     }
-    let list = serde_json::to_vec(&assets).map_err(|_| Error::Manifest)?;
-    let assets = if assets.is_empty() { None } else { Some(tx.put_blob(&list).await?.to_string()) };
+    let assets = match &content.list {
+        Some(list) => Some(tx.put_blob(list).await?.to_string()),
+        None => None,
+    };
     let caller = tx.spent().caller();
     let (actor, person) = (caller.chain().join(" "), caller.person().cloned());
     let release = Release {

@@ -179,9 +179,12 @@ rules! {
     NOTICE_TEST = "notice.test" "send oneself a notice", Use Keeps, [OPERATOR] No, Yes, Nobody;
     EXPIRY_WARN = "expiry.warn" "warn that something ends", Act Keeps, [] No, No, System;
     ALARM_RAISE = "alarm.raise" "tell operators that something is wrong", Act Keeps, [] No, No, System;
-    BACKUP_CREATE = "backup.create" "make a backup of everything, encrypted to a recovery key", Use Keeps, [OPERATOR] Fresh, Yes, Nobody;
+    BACKUP_CREATE = "backup.create" "make a backup, encrypted to a recovery key", Use Keeps, [OPERATOR] Fresh, Yes, System;
+    BACKUP_DONE = "backup.done" "record how a backup ended", Act Keeps, [] No, No, System;
+    BACKUP_LIST = "backup.list" "list the backups that there are", Access Keeps, [OPERATOR, AUDITOR] No, Yes, Nobody;
     BACKUP_RESTORE = "backup.restore" "fill an empty database from a backup", Act Keeps, [] No, Yes, Nobody;
     BACKUP_DRILL = "backup.drill" "record how a rehearsed restore went", Act Keeps, [OPERATOR] No, Yes, Nobody;
+    STORAGE_MOVE = "storage.move" "move bundles out of the database, to where they are configured to lie", Act Keeps, [] No, No, System;
     METRICS_READ = "metrics.read" "read what the server counts", Access Keeps, [AUDITOR, OPERATOR] No, Yes, Nobody;
     POLICY_READ = "policy.read" "read the policy", Access Keeps, [May::Everyone] No, Yes, Nobody;
     POLICY_EXPLAIN = "policy.explain" "ask what somebody may do, and why", Access Keeps, [OPERATOR, REVIEWER, AUDITOR] No, Yes, Nobody;

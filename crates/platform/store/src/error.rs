@@ -3,6 +3,7 @@
 //! Refuses to carry database text to a person: `problem` has words of its own for the few cases that a person can
 //! act on, and "our fault" for the rest; the source goes to the operator's log.
 
+use crate::DepotError;
 use model::{Problem, ProblemKind, TenantId};
 use std::{error::Error, sync::Arc};
 
@@ -58,6 +59,8 @@ pub enum StoreError {
     /// Without it a start could bring back what was cut.
     #[error("the journal of cuts cannot be used")]
     Journal(#[source] Cause),
+    #[error(transparent)]
+    Depot(#[from] DepotError),
     #[error("the database refused a statement")]
     Database(#[source] Cause),
 }
@@ -154,6 +157,7 @@ impl StoreError {
                 "the change waited longer than it may",
                 "try again in a moment",
             ),
+            Self::Depot(error) => return error.problem(),
             Self::Moved { .. } => (
                 "authority.moved",
                 "what may be done changed meanwhile",

@@ -13,8 +13,10 @@
 mod access;
 mod blobs;
 mod clock;
+mod content;
 mod counted;
 mod cuts;
+mod depot;
 mod differences;
 mod engine;
 mod epoch;
@@ -47,9 +49,11 @@ mod tx;
 mod value;
 mod window;
 
-pub use blobs::Blobs;
+pub use blobs::{Blob, Blobs};
 pub use clock::{Awake, CarriedClock};
+pub use content::Carried;
 pub use cuts::{CutNote, CutOf, CutRows, Cutting, JournalState, Recorded};
+pub use depot::{Depot, DepotError, DepotPlace, S3Place, Stored};
 pub use engine::CommitCounts;
 pub use epoch::EpochWatch;
 pub use error::{Cause, HoldsStoreError, StoreError};

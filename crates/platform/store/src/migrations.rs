@@ -38,6 +38,7 @@ pub const STORE: &[Migration] = &[
     },
     Migration { room: "notices", number: 1, name: "notices", sql: include_str!("../migrations/0020_notices.sql") },
     Migration { room: "store", number: 30, name: "rate draws", sql: include_str!("../migrations/0030_rate_draws.sql") },
+    Migration { room: "content", number: 1, name: "content", sql: include_str!("../migrations/0050_content.sql") },
 ];
 
 pub(crate) async fn migrate(

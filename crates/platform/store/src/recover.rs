@@ -29,7 +29,24 @@ pub struct Behind {
     pub tenant: TenantId,
     /// None when the file does not hold a checkpoint of this log any more.
     pub kept: Option<Head>,
+    /// The database was filled from a backup, on a machine that has seen nothing of it before.
+    pub restored: bool,
     pub found: Head,
+}
+
+impl std::fmt::Display for Behind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { tenant, kept, restored, found } = self;
+        match kept {
+            _ if *restored => write!(f, "log {tenant}: filled from a backup of {} events", found.size),
+            Some(kept) => write!(
+                f,
+                "log {tenant}: known here {} events, root {}; found {} events, root {}",
+                kept.size, kept.root, found.size, found.root
+            ),
+            None => write!(f, "log {tenant}: what was known here cannot be read; found {} events", found.size),
+        }
+    }
 }
 
 fn head(checkpoint: &Checkpoint) -> Head {
@@ -83,7 +100,7 @@ impl Store {
             return Ok(None);
         }
         let found = now.as_ref().map_or_else(|| Head { size: 0, root: String::new() }, head);
-        let behind = Behind { kept: kept.as_ref().map(head), found, tenant };
+        let behind = Behind { kept: kept.as_ref().map(head), restored: note == RESTORED, found, tenant };
         Ok(if self.was_accepted(&behind).await? { None } else { Some(behind) })
     }
 
@@ -123,7 +140,9 @@ impl Store {
                 durability: "use",
                 exception: None,
                 outcome: Outcome::Failed,
-                detail: Cow::Owned(json!({ "node": self.node, "kept": behind.kept, "found": behind.found })),
+                detail: Cow::Owned(json!({
+                    "node": self.node, "kept": behind.kept, "restored": behind.restored, "found": behind.found,
+                })),
                 why: None,
             };
             if let Err(error) = self.write_events(&[draft]).await {

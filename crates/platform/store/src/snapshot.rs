@@ -4,6 +4,7 @@
 //! Rows go as lines of JSON that both engines fill alike. Refuses to fill a database that holds anything, a backup of
 //! migrations that this version does not know or that were altered, and names that no migration makes.
 
+mod inline;
 mod sql;
 
 use crate::{
@@ -83,6 +84,12 @@ impl Store {
     /// # Errors
     /// When the database cannot be read, or nobody takes the pieces.
     pub async fn snapshot(&self, to: Pieces) -> Result<(), StoreError> {
+        let (through, pieces) = mpsc::channel(1);
+        let (read, brought) = tokio::join!(self.read_all(through), inline::bring(self, pieces, to));
+        brought.and(read)
+    }
+
+    async fn read_all(&self, to: Pieces) -> Result<(), StoreError> {
         match &self.engine {
             Engine::Sqlite(sqlite) => {
                 let sqlite = Arc::clone(sqlite);

@@ -89,9 +89,16 @@ pub(crate) const FEED: &str = "SELECT position, kind, key, at FROM feed WHERE te
 pub(crate) const PRUNE_FEED: &str = "DELETE FROM feed WHERE position <=
   (SELECT head.position FROM feed_heads head WHERE head.tenant = feed.tenant) - CAST($1 AS BIGINT)";
 
-pub(crate) const INSERT_BLOB: &str = "INSERT INTO blobs (tenant, digest, size, bytes) VALUES ($1, $2, $3, $4)
-  ON CONFLICT (tenant, digest) DO NOTHING";
-pub(crate) const BLOB: &str = "SELECT bytes FROM blobs WHERE tenant = $1 AND digest = $2";
+pub(crate) const INSERT_BLOB: &str = "INSERT INTO blobs (tenant, digest, size, bytes, outside)
+  VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant, digest) DO NOTHING";
+pub(crate) const BLOB: &str = "SELECT bytes, outside FROM blobs WHERE tenant = $1 AND digest = $2";
+pub(crate) const HAS_BLOB: &str = "SELECT size FROM blobs WHERE tenant = $1 AND digest = $2";
+pub(crate) const BLOBS_INSIDE: &str = "SELECT digest, bytes FROM blobs WHERE tenant = $1 AND outside IS NULL
+  ORDER BY digest LIMIT CAST($2 AS BIGINT)";
+pub(crate) const MOVE_BLOB: &str = "UPDATE blobs SET bytes = SUBSTR(bytes, 1, 0), outside = $3
+  WHERE tenant = $1 AND digest = $2 AND outside IS NULL";
+pub(crate) const GIVE_UP_BLOB: &str = "INSERT INTO content_puts (tenant, name, at)
+  SELECT tenant, outside, 0 FROM blobs WHERE tenant = $1 AND digest = $2 AND outside IS NOT NULL";
 pub(crate) const DELETE_BLOB: &str = "DELETE FROM blobs WHERE tenant = $1 AND digest = $2";
 
 pub(crate) const TAKE_LEASE: &str = "INSERT INTO leases (name, holder, term, until) VALUES ($1, $2, 1, $4)
@@ -121,9 +128,28 @@ pub(crate) const START_LOG: &str = "INSERT INTO log_heads (tenant, size, term, c
 pub(crate) const ADVANCE_LOG: &str = "UPDATE log_heads SET size = $4, checkpoint = $5, at = $6
   WHERE tenant = $1 AND size = $2 AND term = $3";
 pub(crate) const CLAIM_LOGS: &str = "UPDATE log_heads SET term = term + 1";
-pub(crate) const TILE: &str = "SELECT bytes FROM tiles WHERE tenant = $1 AND path = $2";
+/// What was put outside and is named nowhere yet; `at` is 0 once it is given up.
+pub(crate) const NOTE_PUT: &str = "INSERT INTO content_puts (tenant, name, at) VALUES ($1, $2, $3)";
+pub(crate) const TAKE_PUT: &str = "DELETE FROM content_puts WHERE tenant = $1 AND name = $2 AND at > 0";
+pub(crate) const GIVE_UP_PUT: &str = "UPDATE content_puts SET at = 0 WHERE tenant = $1 AND at > 0 AND at < $2";
+pub(crate) const GIVEN_UP: &str =
+    "SELECT name FROM content_puts WHERE tenant = $1 AND at = 0 ORDER BY name LIMIT CAST($2 AS BIGINT)";
+pub(crate) const FORGET_PUT: &str = "DELETE FROM content_puts WHERE tenant = $1 AND name = $2 AND at = 0";
+pub(crate) const IS_NAMED: &str = "SELECT size FROM blobs WHERE tenant = $1 AND outside = $2
+  UNION ALL SELECT 1 FROM tiles WHERE tenant = $1 AND outside = $2";
+pub(crate) const ANY_OUTSIDE: &str = "SELECT * FROM
+  (SELECT outside FROM blobs WHERE outside IS NOT NULL LIMIT 1) AS one UNION ALL SELECT * FROM
+  (SELECT outside FROM tiles WHERE outside IS NOT NULL LIMIT 1) AS other";
+
+pub(crate) const TILE: &str = "SELECT bytes, outside FROM tiles WHERE tenant = $1 AND path = $2";
+/// Tiles that are full: of hashes, and of entries.
+pub(crate) const TILES_INSIDE: &str = "SELECT path, bytes FROM tiles WHERE tenant = $1 AND outside IS NULL
+  AND LENGTH(bytes) >= CASE WHEN path LIKE 'tile/entries/%' THEN CAST($3 AS BIGINT) ELSE CAST($2 AS BIGINT) END
+  ORDER BY path LIMIT CAST($4 AS BIGINT)";
+pub(crate) const MOVE_TILE: &str = "UPDATE tiles SET bytes = SUBSTR(bytes, 1, 0), outside = $3
+  WHERE tenant = $1 AND path = $2 AND outside IS NULL";
 pub(crate) const PUT_TILE: &str = "INSERT INTO tiles (tenant, path, bytes) VALUES ($1, $2, $3)
-  ON CONFLICT (tenant, path) DO UPDATE SET bytes = $3";
+  ON CONFLICT (tenant, path) DO UPDATE SET bytes = $3, outside = NULL";
 
 pub(crate) const ACCEPTED: &str =
     "SELECT event FROM recoveries WHERE tenant = $1 AND kept_size = $2 AND kept_root = $3";

@@ -1,8 +1,9 @@
 //! The store itself: opening, reading, asking again.
 
 use crate::{
-    EpochWatch, HoldsStoreError, Migration, OtherNode, Row, StoreError, Value,
+    Depot, EpochWatch, HoldsStoreError, Migration, OtherNode, Row, StoreError, Value,
     access::AccessBuffer,
+    content::Outside,
     counted::Counted,
     cuts::Cuts,
     engine::{CommitCounts, Engine},
@@ -37,6 +38,9 @@ const AGAIN_AFTER: Duration = Duration::from_millis(1);
 /// How long asking again waits for memory to catch up.
 const MEMORY_WAIT: Duration = Duration::from_secs(2);
 
+/// What a node keeps of the depot, in its data folder.
+const CONTENT: &str = "content";
+
 /// Which engine, and where.
 #[derive(Clone)]
 pub enum Database {
@@ -67,6 +71,8 @@ pub struct StoreConfig {
     pub log_host: String,
     /// `RESERVE_BYTES` unless tests say otherwise.
     pub reserve_bytes: u64,
+    /// Where bundles and full tiles lie, if not in the database.
+    pub depot: Option<Depot>,
 }
 
 pub struct Store {
@@ -89,6 +95,7 @@ pub struct Store {
     pub(crate) log_host: String,
     /// Turns at drawing from rate limits.
     pub(crate) draws: Semaphore,
+    pub(crate) outside: Option<Outside>,
 }
 
 impl fmt::Debug for Store {
@@ -118,7 +125,8 @@ impl Store {
         let log_host = migrations::migrate(&engine, &config, rooms).await?;
         let key = config.root.tenant(&TenantId::main()).purpose(Purpose::Journal);
         let (journal, found) = Journal::open(&config.data_dir, key)?;
-        Ok(Arc::new(Self {
+        let outside = config.depot.map(|depot| Outside::new(depot, config.data_dir.join(CONTENT)));
+        let store = Self {
             engine,
             clock: config.clock,
             subjects: Subjects::new(config.root.clone()),
@@ -135,7 +143,10 @@ impl Store {
             edges: Edges::default(),
             log_host,
             draws: Semaphore::new(rates::DRAWS),
-        }))
+            outside,
+        };
+        store.check_configured().await?;
+        Ok(Arc::new(store))
     }
 
     /// Reads; readers do not wait for the writer. A statement that writes is refused by the engine.

@@ -51,6 +51,8 @@ tables! {
     Alarms = "alarms",
     /// What apps print.
     AppLogs = "app_logs",
+    /// What was put outside the database, and no row names yet.
+    ContentPuts = "content_puts",
     /// Last use and counts of grants.
     GrantUses = "grant_uses",
     /// What the nodes have drawn of rate limits.

@@ -47,6 +47,12 @@ pub(crate) fn edge_tiles(size: u64) -> Result<Vec<TileId>, StoreError> {
     Ok(tiles)
 }
 
+/// Bytes of a full tile: of hashes, and of entries.
+pub(crate) const fn full_bytes() -> (usize, usize) {
+    let width = TILE_WIDTH as usize;
+    (ledger::HASH_BYTES * width, ENTRY_BYTES * width)
+}
+
 /// A tile of a given width, cut from what is stored in its place.
 pub(crate) fn cut(tile: &TileId, mut stored: Vec<u8>) -> Option<Vec<u8>> {
     let one = if tile.is_entries() { ENTRY_BYTES } else { ledger::HASH_BYTES };
@@ -122,7 +128,7 @@ impl Store {
         let Some(row) = self.read_one(sql::TILE, params![tenant, place(&tile)]).await? else {
             return Ok(None);
         };
-        Ok(cut(&tile, row.bytes(0)?.to_vec()))
+        Ok(cut(&tile, self.content(row.bytes(0)?, row.opt_text(1)?).await?))
     }
 
     /// The tiles named, as proofs read them; what is missing stays out.

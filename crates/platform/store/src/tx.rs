@@ -4,7 +4,7 @@
 //! again (`Store::again`).
 
 use crate::{
-    Also, CutNote, Digest, Outcome, Row, Store, StoreError, Value,
+    Also, CutNote, Outcome, Row, Store, StoreError, Value,
     differences::{self, TenantLock},
     engine::{EngineTx, GroupEnd, Held, Statement},
     event::Draft,
@@ -156,24 +156,6 @@ impl Tx {
     /// A second event in the same commit.
     pub fn also(&mut self, also: Also) {
         self.also.push(also);
-    }
-
-    /// Stores content under its digest, once for each tenant.
-    ///
-    /// # Errors
-    /// As `execute`.
-    pub async fn put_blob(&mut self, bytes: &[u8]) -> Result<Digest, StoreError> {
-        let digest = Digest::of(bytes);
-        let row = params![self.tenant(), digest, bytes.len(), bytes];
-        self.execute(sql::INSERT_BLOB, row).await?;
-        Ok(digest)
-    }
-
-    /// # Errors
-    /// As `execute`.
-    pub async fn delete_blob(&mut self, digest: &Digest) -> Result<(), StoreError> {
-        let row = params![self.tenant(), *digest];
-        self.execute(sql::DELETE_BLOB, row).await.map(drop)
     }
 
     /// Deletes the key of a subject (`Caller::subject`): all free text under it is unreadable from then on.

@@ -17,6 +17,8 @@ use tokio::sync::Notify;
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
 /// Clients that ask at the same time.
 const WORKERS: usize = 4;
+/// Kills at work for each round: three hundred in the long test, over both databases.
+const KILLS: u32 = 3;
 /// Acts that are acknowledged before a kill, at most.
 const ACTS: usize = 24;
 
@@ -240,7 +242,7 @@ async fn killed_at_work(engine: Engine) {
     });
     let (mut dice, mut size, mut kills) = (Dice::new(7), 0, 0);
     verifies(&town, &mut size).await;
-    for _ in 0..rounds(3) {
+    for _ in 0..rounds(1) * KILLS {
         work_until_killed(&mut town, &load, &ana, &mut dice).await;
         kills += 1;
         // While it starts it may be killed again.

@@ -13,6 +13,7 @@ use crate::{
     recover::Doubt,
     sign_in::Outside,
     sign_ins::{ByIdentity, Vouching},
+    telemetry,
     vaulted::ByVault,
 };
 use authority::{Authority, Surface};
@@ -25,7 +26,7 @@ use model::{Clock, Problem, ProblemKind, TenantId};
 use sandbox::Sandbox;
 use seal::{Context, Purpose, PurposeKey, TenantKey};
 use std::{error::Error, path::PathBuf, sync::Arc};
-use store::{Store, StoreConfig, Tasks, Tx};
+use store::{Depot, Store, StoreConfig, Tasks, Tx};
 use tokio::task::JoinSet;
 use vault::Vault;
 
@@ -56,6 +57,9 @@ pub struct Bailiwick {
     pub(crate) exports: Exports,
     /// Drafts that somebody tries at this moment.
     pub(crate) trials: Trials,
+    /// The data folder, and where the configuration was read from.
+    pub(crate) folder: PathBuf,
+    pub(crate) config_file: PathBuf,
 }
 
 impl std::fmt::Debug for Bailiwick {
@@ -129,7 +133,19 @@ impl Bailiwick {
             MachineKey::load_or_create(&ground.folder).map_err(|error| cannot("the local credential", &error))?;
         let machine = MachineProof::new(&machine_key, ground.config.public_url.clone(), Arc::clone(&ground.clock));
         let channels = Channels::new(&ground.config.notify, &ground.config.egress.ca)?;
-        let Ground { config, tenant, clock, store, authority, sandbox, policy_files, instance, .. } = ground;
+        let Ground {
+            config,
+            config_file,
+            folder,
+            tenant,
+            clock,
+            store,
+            authority,
+            sandbox,
+            policy_files,
+            instance,
+            ..
+        } = ground;
         let server = Arc::new(Self {
             config,
             tenant,
@@ -154,6 +170,8 @@ impl Bailiwick {
             alarms: Alarms::default(),
             exports: Exports::default(),
             trials: Trials::default(),
+            folder,
+            config_file,
         });
         let running = server.run_beside(writer).await?;
         Ok((server, running))
@@ -171,6 +189,12 @@ impl Bailiwick {
         jobs.spawn(self.follow(position));
         self.take_lease(position, &mut jobs).await?;
         jobs.spawn(writer.run());
+        if let Some(collector) = &self.config.otlp {
+            let export = telemetry::export(collector, self.store.node(), &self.config.egress.ca);
+            if let Some(export) = export.map_err(|error| cannot("the export of traces", &error))? {
+                jobs.spawn(export);
+            }
+        }
         crate::jobs::start(self, &mut jobs);
         jobs.spawn(watch_for_alarms(Arc::downgrade(self)));
         Ok(Running { tasks, jobs, store: Arc::clone(&self.store), run: self.nodes.run().to_owned() })
@@ -207,6 +231,7 @@ impl Running {
 /// What every room is made from.
 struct Ground {
     config: Config,
+    config_file: PathBuf,
     folder: PathBuf,
     tenant: TenantId,
     keys: TenantKey,
@@ -223,7 +248,8 @@ struct Ground {
 impl Ground {
     /// Opens policy, database and sandbox.
     async fn lay(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
-        let Settings { data: folder, config, database, root, reserve_bytes, compiler, sandbox } = settings;
+        let Settings { data: folder, config, config_file, database, root, reserve_bytes, compiler, sandbox } = settings;
+        let depot = config.content.as_ref().map(Depot::open).transpose().map_err(|error| error.problem())?;
         let tenant = TenantId::main();
         let keys = root.tenant(&tenant);
         let instance: String = root.id().chars().filter(char::is_ascii_alphanumeric).take(8).collect();
@@ -239,6 +265,7 @@ impl Ground {
             data_dir: folder.clone(),
             log_host: config.control_host().to_owned(),
             reserve_bytes,
+            depot,
         };
         let store =
             Store::open(store_config, Arc::clone(&authority) as _, &ROOMS).await.map_err(|error| error.problem())?;
@@ -254,7 +281,21 @@ impl Ground {
             }
         };
         let lease = Arc::default();
-        Ok(Self { config, folder, tenant, keys, clock, store, authority, sandbox, policy_files, node, instance, lease })
+        Ok(Self {
+            config,
+            config_file,
+            folder,
+            tenant,
+            keys,
+            clock,
+            store,
+            authority,
+            sandbox,
+            policy_files,
+            node,
+            instance,
+            lease,
+        })
     }
 
     fn identity(&self) -> Result<Arc<Identity>, Problem> {

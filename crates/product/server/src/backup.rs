@@ -5,43 +5,101 @@
 //! which goes on from there. A drill does the same in a scratch folder.
 
 mod archive;
+mod configuration;
+mod keep;
+mod made;
 mod restore;
 
-pub(crate) use archive::write;
-pub use restore::{Drill, Restore, Restored};
+pub use configuration::{Contents, config_archive, config_restore, contents};
+pub use keep::Keep;
+pub use made::stamp;
+pub(crate) use made::{JOB, Parts};
+pub use restore::{Drill, Restore, Restored, fetch_backup};
 
-use model::{Problem, ProblemKind};
+use crate::Bailiwick;
+use authority::{Act, Rule, Target, rules};
+use bytes::Bytes;
+use model::{Problem, ProblemKind, TenantId};
 use seal::Recipient;
-use std::{io::Write, path::Path};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 
-/// What of a data folder is configuration: kept apart from the data, and without its keys.
-const CONFIGURATION: &[&str] = &["config.toml"];
-const POLICIES: &str = "policies";
+/// What backups are called: kind, time, ending.
+pub const DATA: &str = "bailiwick-";
+pub const CONFIGURATION: &str = "configuration-";
+pub const ENDING: &str = ".backup";
+/// Pieces that may wait: rows for the archive, bytes for a slow reader.
+const WAITING: usize = 8;
+/// Bytes that go out at once.
+const PIECE_BYTES: usize = 64 << 10;
+
+#[derive(Debug, Clone)]
+pub(crate) struct CreateBackup {
+    pub(crate) tenant: TenantId,
+}
+
+impl Act for CreateBackup {
+    const RULE: &'static Rule = &rules::BACKUP_CREATE;
+    fn target(&self) -> Target {
+        Target::new(self.tenant.clone(), "platform")
+    }
+}
 
 pub(crate) fn failed(what: &str, why: impl std::fmt::Display, fix: &str) -> Problem {
     Problem::new(ProblemKind::Unprocessable, "backup.failed", what, why.to_string(), fix)
 }
 
-/// Writes configuration and policies of a data folder, encrypted.
-///
-/// # Errors
-/// When they cannot be read, or `to` cannot be written.
-pub fn config_archive<W: Write>(data: &Path, recipient: &Recipient, to: W) -> Result<W, Problem> {
-    let say = |error: &dyn std::fmt::Display| {
-        failed("the configuration could not be backed up", error, "look whether the folder can be read and written")
-    };
-    let mut packed = archive::Packed::new(recipient, to).map_err(|error| say(&error))?;
-    let mut files: Vec<std::path::PathBuf> = CONFIGURATION.iter().map(|name| data.join(name)).collect();
-    if let Ok(entries) = std::fs::read_dir(data.join(POLICIES)) {
-        let mut own: Vec<_> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-        own.retain(|path| path.extension().is_some_and(|ending| ending == "rego"));
-        own.sort();
-        files.extend(own);
+/// Everything but the root key, as it is at this moment, encrypted. The last piece is an error if it is not whole.
+pub(crate) async fn stream(
+    server: &Bailiwick,
+    recipient: Recipient,
+) -> Result<ReceiverStream<io::Result<Bytes>>, Problem> {
+    let say = |error: store::StoreError| error.problem();
+    server.store.flush_access().await.map_err(say)?;
+    server.store.sequence_now().await.map_err(say)?;
+    let (to, rows) = mpsc::channel(WAITING);
+    let (out, bytes) = mpsc::channel(WAITING);
+    let (store, made_at) = (Arc::clone(&server.store), server.clock.now());
+    let reading = tokio::spawn(async move { store.snapshot(to).await });
+    let runtime = tokio::runtime::Handle::current();
+    tokio::task::spawn_blocking(move || {
+        let written = archive::write(rows, &recipient, made_at, Pieces { to: out.clone(), held: Vec::new() }, || {
+            // What was read may have ended early: then there is nothing to put sums under.
+            runtime.block_on(reading).map_err(io::Error::other)?.map_err(io::Error::other)
+        });
+        if let Err(error) = written.and_then(|mut rest| rest.flush()) {
+            tracing::error!(error = &error as &dyn std::error::Error, "a backup broke off");
+            // The reader must see that it is not whole.
+            drop(out.blocking_send(Err(error)));
+        }
+    });
+    Ok(ReceiverStream::new(bytes))
+}
+
+/// Hands over what is written to it, piece by piece. Off the async threads.
+struct Pieces {
+    to: mpsc::Sender<io::Result<Bytes>>,
+    held: Vec<u8>,
+}
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.held.extend_from_slice(bytes);
+        if self.held.len() >= PIECE_BYTES {
+            self.flush()?;
+        }
+        Ok(bytes.len())
     }
-    for path in files.iter().filter(|path| path.is_file()) {
-        let name = path.strip_prefix(data).unwrap_or(path).to_string_lossy();
-        let bytes = std::fs::read(path).map_err(|error| say(&error))?;
-        packed.entry(&name, &bytes).map_err(|error| say(&error))?;
+
+    fn flush(&mut self) -> io::Result<()> {
+        let piece = Bytes::from(std::mem::take(&mut self.held));
+        if piece.is_empty() {
+            return Ok(());
+        }
+        self.to.blocking_send(Ok(piece)).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
-    packed.finish().map_err(|error| say(&error))
 }

@@ -1,10 +1,12 @@
 //! Configuration: one typed file, every mistake reported at once. Anything can be given as `BAILIWICK_SECTION__KEY` too.
 
 mod addresses;
+mod depots;
 mod edges;
 mod notify;
 mod root;
 
+pub(crate) use depots::BackupPlan;
 pub use notify::Notify;
 pub(crate) use notify::{Hook, Smtp, Wrapping};
 pub use root::Root;
@@ -46,6 +48,15 @@ const KEYS: &[&str] = &[
     "notify.from",
     "notify.webhook",
     "notify.webhook_secret",
+    "storage.blobs",
+    "storage.s3",
+    "backup.to",
+    "backup.s3",
+    "backup.recipient",
+    "backup.schedule",
+    "backup.zone",
+    "backup.keep",
+    "telemetry.otlp",
 ];
 
 /// Configuration without mistakes.
@@ -75,6 +86,12 @@ pub struct Config {
     pub metrics: Option<seal::TokenHash>,
     /// How people are told of what they should know.
     pub notify: Notify,
+    /// Where bundles and full tiles of the log lie, if not in the database.
+    pub content: Option<store::DepotPlace>,
+    /// Backups that the server makes by itself.
+    pub(crate) backup: Option<BackupPlan>,
+    /// Where traces go (OTLP over HTTP).
+    pub otlp: Option<String>,
 }
 
 /// Whether one-time links may be made.
@@ -196,6 +213,9 @@ impl Config {
         let redirect = edges::redirect(&mut reader, addresses.scheme, listen);
         let metrics = edges::metrics(&mut reader, folder);
         let notify = notify::notify(&mut reader, folder, &addresses.public_url);
+        let content = depots::content(&mut reader, folder);
+        let backup = depots::backup(&mut reader, folder);
+        let otlp = edges::otlp(&mut reader);
         if !reader.problems.is_empty() {
             return Err(reader.problems);
         }
@@ -218,6 +238,9 @@ impl Config {
             redirect,
             metrics,
             notify,
+            content,
+            backup,
+            otlp,
         })
     }
 

@@ -16,7 +16,7 @@ use std::{
     path::Path,
     time::Duration,
 };
-use store::{Database, Inspection};
+use store::{Database, Depot, Inspection};
 
 /// Below this share or this much, somebody should look.
 const FREE_SHARE_MIN: u64 = 20;
@@ -81,6 +81,7 @@ pub async fn examine(data: &Path, config: Option<&Path>, overrides: &Overrides, 
     found.push(Examined::well("configuration", "it can be used"));
     found.push(sites(&config));
     found.push(ways::ways(&config).await);
+    found.extend(depots(&config).await);
     found.extend((port == Port::Silent).then(|| free_port(config.listen)));
     let database = settings::database(data, &config);
     match store::inspect(&database, &ROOMS).await {
@@ -93,6 +94,24 @@ pub async fn examine(data: &Path, config: Option<&Path>, overrides: &Overrides, 
             found.push(Examined::well("database", "there is none yet; `bailiwick up` makes it"));
         }
         Err(error) => found.push(Examined::of("database", &error.problem())),
+    }
+    found
+}
+
+/// Whether what lies outside can be reached, with the keys that are given.
+async fn depots(config: &Config) -> Vec<Examined> {
+    let places = [("storage", config.content.as_ref()), ("backup", config.backup.as_ref().map(|plan| &plan.to))];
+    let mut found = Vec::new();
+    for (check, place) in places {
+        let Some(place) = place else { continue };
+        let looked = async {
+            let depot = Depot::open(place)?;
+            depot.check().await.map(|()| depot.to_string())
+        };
+        found.push(match looked.await {
+            Ok(place) => Examined::well(check, format!("`{place}` answers, and takes the keys")),
+            Err(error) => Examined::of(check, &error.problem()),
+        });
     }
     found
 }

@@ -1,8 +1,8 @@
-//! The system's own jobs: expiry, roles that end, retention, notices and warnings, old log lines, releases of another engine, and the scheduled
-//! jobs of apps. Each acts as a named system
-//! caller through the same permits as anyone; each runs on the one node that holds its lease.
+//! The system's own jobs: expiry, roles that end, retention, notices and warnings, old log lines, releases of another
+//! engine, content outside the database, backups, and the scheduled jobs of apps. Each acts as a named system caller
+//! through the same permits as anyone; each runs on the one node that holds its lease.
 
-use crate::Bailiwick;
+use crate::{Bailiwick, backup, storage};
 use async_trait::async_trait;
 use authority::Caller;
 use catalog::{AppJobs, JobCall, JobRunner};
@@ -19,6 +19,8 @@ const EXPIRY_EVERY: Duration = Duration::from_secs(5);
 const RETENTION_EVERY: Duration = Duration::from_secs(60);
 const NOTICES_EVERY: Duration = Duration::from_secs(1);
 const WARNINGS_EVERY: Duration = Duration::from_secs(5);
+/// A schedule is kept to within this.
+const BACKUP_EVERY: Duration = Duration::from_secs(10);
 const LOGS_EVERY: Duration = Duration::from_secs(3_600);
 /// At start, above all; after that for a release that came back with an older copy of the data.
 const REBUILD_EVERY: Duration = Duration::from_secs(3_600);
@@ -46,10 +48,12 @@ enum Job {
     Warnings,
     Logs,
     Rebuild,
+    Storage,
+    Backup,
 }
 
 impl Job {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::AppJobs,
         Self::Expiry,
         Self::Roles,
@@ -58,6 +62,8 @@ impl Job {
         Self::Warnings,
         Self::Logs,
         Self::Rebuild,
+        Self::Storage,
+        Self::Backup,
     ];
 
     const fn name(self) -> &'static str {
@@ -70,6 +76,8 @@ impl Job {
             Self::Warnings => "warnings",
             Self::Logs => "app-logs",
             Self::Rebuild => "rebuild",
+            Self::Storage => storage::JOB,
+            Self::Backup => backup::JOB,
         }
     }
 
@@ -77,9 +85,10 @@ impl Job {
         match self {
             Self::AppJobs => APP_JOBS_EVERY,
             Self::Expiry | Self::Roles => EXPIRY_EVERY,
-            Self::Retention => RETENTION_EVERY,
+            Self::Retention | Self::Storage => RETENTION_EVERY,
             Self::Notices => NOTICES_EVERY,
             Self::Warnings => WARNINGS_EVERY,
+            Self::Backup => BACKUP_EVERY,
             Self::Logs => LOGS_EVERY,
             Self::Rebuild => REBUILD_EVERY,
         }
@@ -117,6 +126,8 @@ async fn run(server: Weak<Bailiwick>, app_jobs: Arc<AppJobs>, job: Job) {
             Job::Notices => server.tell().await,
             Job::Warnings => server.warn_due(&caller).await.map(drop),
             Job::Logs => server.prune().await,
+            Job::Storage => server.tidy_content().await,
+            Job::Backup => server.back_up_when_due().await,
             Job::Rebuild => {
                 server.catalog.rebuild(&caller, &server.sandbox).await.map(drop).map_err(|error| Problem::from(&error))
             }

@@ -31,13 +31,18 @@ mod settings;
 mod sign_in;
 mod sign_ins;
 mod stand_in;
+mod storage;
+mod telemetry;
 pub mod template;
 mod up;
 mod vaulted;
 mod who;
 
 pub use assembly::Bailiwick;
-pub use backup::{Drill, Restore, Restored, config_archive};
+pub use backup::{
+    CONFIGURATION, Contents, DATA, Drill, ENDING, Keep, Restore, Restored, config_archive, config_restore, contents,
+    fetch_backup, stamp,
+};
 pub use config::{AskPassphrase, Asked, Config, Links, Notify, Overrides, Root};
 pub use dev::{DevOptions, Happened, Job, Kept, Mocked, Ready, dev};
 pub use examine::{Examined, Health, Port, examine};

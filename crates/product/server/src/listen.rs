@@ -1,6 +1,6 @@
 //! One listener for console, API and apps: the host name decides. How connections are served is the gateway's.
 
-use crate::{Bailiwick, api, pages, recover::Place, sign_in, who::Peer};
+use crate::{Bailiwick, api, pages, recover::Place, sign_in, telemetry, who::Peer};
 use axum::{Router, body::Body, routing::get};
 use gateway::Listening;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
@@ -14,7 +14,10 @@ impl Bailiwick {
         let (api, _document) = api::router();
         let around = axum::middleware::from_fn_with_state(Arc::clone(self), sign_in::around);
         let pages = pages::router().merge(sign_in::router()).layer(around);
-        api.route("/api/v1/openapi.json", get(api::openapi)).merge(pages).with_state(Arc::clone(self))
+        api.route("/api/v1/openapi.json", get(api::openapi))
+            .merge(pages)
+            .layer(axum::middleware::from_fn(telemetry::traced))
+            .with_state(Arc::clone(self))
     }
 
     /// Serves until `stop` is done, then lets what runs come to its end.

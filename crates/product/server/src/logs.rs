@@ -1,5 +1,6 @@
 //! The server's own log, on standard error: readable in a terminal, JSON elsewhere. No body, no value, no token.
 
+use crate::telemetry;
 use std::io::IsTerminal;
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
@@ -15,5 +16,5 @@ pub fn log_to_stderr() {
         fmt::layer().with_writer(std::io::stderr).json().boxed()
     };
     // A process that has a subscriber already keeps it.
-    let _first = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
+    let _first = tracing_subscriber::registry().with(telemetry::layer()).with(layer.with_filter(filter)).try_init();
 }

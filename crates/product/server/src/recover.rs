@@ -96,7 +96,9 @@ impl Bailiwick {
         if behind.is_empty() {
             return Ok(());
         }
-        tracing::error!(?behind, "the database does not continue what this node has seen: recovering");
+        for behind in &behind {
+            tracing::error!("recovering, since the database does not continue what this machine has seen. {behind}");
+        }
         let hold = EventId::generate();
         self.doubt.set(Some(Arc::new(Doubted { behind: behind.clone(), hold: hold.clone() })));
         self.identity.void_in_memory();

@@ -22,6 +22,8 @@ const DATABASE: &str = "bailiwick.db";
 pub struct Settings {
     pub data: PathBuf,
     pub config: Config,
+    /// Where the configuration was read from; it need not be there.
+    pub config_file: PathBuf,
     pub database: Database,
     pub root: RootKey,
     /// Free space below which nothing is written.
@@ -68,7 +70,8 @@ impl Settings {
             return Err(vec![missing(&file)]);
         }
         let config = Config::read(&file, overrides)?;
-        Self::with(data, config, overrides.passphrase).map_err(|problem| vec![problem])
+        let settings = Self::with(data, config, overrides.passphrase).map_err(|problem| vec![problem])?;
+        Ok(Self { config_file: file, ..settings })
     }
 
     /// The same, with a configuration that was made otherwise.
@@ -84,6 +87,7 @@ impl Settings {
         };
         let root = root_key(&data, &config, first_start, passphrase.unwrap_or(no_passphrase))?;
         Ok(Self {
+            config_file: data.join(place::CONFIG),
             data,
             config,
             database,

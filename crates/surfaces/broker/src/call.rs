@@ -20,6 +20,7 @@ use http_body::Body as _;
 use model::Problem;
 use std::sync::Arc;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tracing::Instrument;
 
 /// A request of the guest as it stands now: first its own, then what each redirect made of it. Placeholders are
 /// still in it; values never are.
@@ -40,13 +41,26 @@ pub(crate) struct Trip<'a> {
     pub(crate) begun: Instant,
 }
 
+/// What spans for the operator's collector are under.
+const TRACES: &str = "bailiwick::trace";
+
 impl Broker {
     /// Carries one request. What is refused comes back as a response with `bailiwick-problem: 1`.
     pub async fn call(&self, instance: &Instance, request: Request<Body>) -> Response<Body> {
-        match self.carry(instance, request).await {
+        let caller = &instance.caller;
+        let span = tracing::info_span!(
+            target: TRACES,
+            "call",
+            trace_id = caller.trace.as_ref().map(model::TraceId::as_str),
+            app = instance.app.id.as_str(),
+            http.response.status_code = tracing::field::Empty,
+        );
+        let response = match self.carry(instance, request).instrument(span.clone()).await {
             Ok(response) => response,
             Err(problem) => refusal::answer(&problem),
-        }
+        };
+        span.record("http.response.status_code", u64::from(response.status().as_u16()));
+        response
     }
 
     async fn carry(&self, instance: &Instance, request: Request<Body>) -> Result<Response<Body>, Problem> {

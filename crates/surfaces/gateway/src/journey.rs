@@ -27,6 +27,7 @@ use model::{Problem, ProblemKind, Timestamp};
 use serde_json::json;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use store::Outcome;
+use tracing::Instrument;
 
 /// How long a second factor is fresh on an app's `mfa` paths: as long as for the acts of the console.
 const FACTOR_FRESH: Duration = Duration::from_secs(600);
@@ -85,6 +86,13 @@ impl Gateway {
     /// Answers a request for a host under the apps domain. Never fails: refusals are pages.
     pub async fn handle(&self, request: Request<Body>, peer: SocketAddr) -> Response<Body> {
         let trace = Trace::of(request.headers());
+        let span = trace.span(request.method());
+        let response = self.answered(request, peer, trace).instrument(span.clone()).await;
+        span.record("http.response.status_code", u64::from(response.status().as_u16()));
+        response
+    }
+
+    async fn answered(&self, request: Request<Body>, peer: SocketAddr, trace: Trace) -> Response<Body> {
         let reader = Reader::of(request.headers());
         let answered = match Arrival::read(&self.config, &request, peer, trace.clone()) {
             Ok(arrival) => self.enter(&arrival, request).await,
@@ -107,6 +115,7 @@ impl Gateway {
             self.refused(arrival, &Target::new(self.config.tenant.clone(), "host/unknown"));
             return Err(pages::unknown_host(&self.config.control_url).into());
         };
+        tracing::Span::current().record("app", route.app.id.as_str());
         if browser::is_foreign(&arrival.method, request.headers(), &route.url) {
             self.refused(arrival, &route.target);
             return Err(pages::foreign().into());

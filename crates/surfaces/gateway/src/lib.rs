@@ -55,4 +55,4 @@ pub use migrations::MIGRATIONS;
 pub use outside::{Doors, Line, Log, Opened, Redeemed, SignIns, SignedIn};
 pub use serve::{Connection, Listening, serve};
 pub use tls::{Certificates, Reloaded, Tls, TlsError, TlsFiles};
-pub use trace::trace_of;
+pub use trace::{TRACES, control_span, trace_of};

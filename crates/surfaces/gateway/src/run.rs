@@ -14,7 +14,7 @@ use crate::{
     pages,
     record::{Answering, Record},
     route::Route,
-    trace::Trace,
+    trace::{TRACES, Trace},
 };
 use authority::{Act, Caller, Instance, Permit};
 use axum::body::Body;
@@ -26,6 +26,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
+use tracing::Instrument;
 
 impl Gateway {
     pub(crate) async fn run<A: Act + Clone + Unpin>(
@@ -131,7 +132,9 @@ impl Gateway {
         let door = Arc::new(GuestDoor::new(opened.door, sinks, Arc::clone(record), route, trace.id.clone()));
         let ended = matches!(trigger, Trigger::Scheduled { .. }).then(|| door.end());
         let run = Run { request, context, limits: route.limits, door, stop: running.stop() };
-        let outcome = ready.app.run(run).await;
+        let span =
+            tracing::info_span!(target: TRACES, "sandbox", trace_id = trace.id.as_str(), app = route.app.id.as_str());
+        let outcome = ready.app.run(run).instrument(span).await;
         if let Some(ended) = ended {
             return crate::jobs::whole(outcome, ended).await;
         }

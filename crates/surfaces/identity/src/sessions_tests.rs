@@ -55,6 +55,7 @@ impl House {
             data_dir: folder.path().to_owned(),
             log_host: "localhost:7070".to_owned(),
             reserve_bytes: 0,
+            depot: None,
         };
         let store = Store::open(store_config, Arc::clone(&authority) as _, &[MIGRATIONS]).await.unwrap();
         let identity = Identity::new(store, authority, clock, config);

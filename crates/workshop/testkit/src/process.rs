@@ -23,6 +23,7 @@ pub struct Process {
     pub database: Option<Postgres>,
     binary: PathBuf,
     log: String,
+    environment: Vec<(&'static str, PathBuf)>,
     machine: Machine,
     child: Child,
     said: Arc<Mutex<String>>,
@@ -42,8 +43,29 @@ impl Process {
         Self::start_after_kills(binary, engine, more, log, &[]).await
     }
 
+    /// The same, with more in its environment.
+    pub async fn start_within(
+        binary: &str,
+        engine: Engine,
+        more: &str,
+        log: &str,
+        environment: &[(&'static str, PathBuf)],
+    ) -> Self {
+        Self::start_as(binary, engine, more, log, (&[], environment)).await
+    }
+
     /// The same, after first starts that were killed unless they were ready within these times.
     pub async fn start_after_kills(binary: &str, engine: Engine, more: &str, log: &str, kills: &[Duration]) -> Self {
+        Self::start_as(binary, engine, more, log, (kills, &[])).await
+    }
+
+    async fn start_as(
+        binary: &str,
+        engine: Engine,
+        more: &str,
+        log: &str,
+        (kills, environment): (&[Duration], &[(&'static str, PathBuf)]),
+    ) -> Self {
         let folder = TempDir::new().unwrap();
         let database = match engine {
             Engine::Sqlite => None,
@@ -60,11 +82,11 @@ impl Process {
         let said = Arc::<Mutex<String>>::default();
         let (binary, log) = (PathBuf::from(binary), log.to_owned());
         for within in kills {
-            let mut child = spawn(&binary, folder.path(), port, &log);
+            let mut child = spawn(&binary, folder.path(), port, (&log, environment));
             drop(timeout(*within, ready(&mut child, &said)).await);
             child.kill().await.unwrap();
         }
-        let mut child = spawn(&binary, folder.path(), port, &log);
+        let mut child = spawn(&binary, folder.path(), port, (&log, environment));
         assert!(ready(&mut child, &said).await, "{}", errors(folder.path()));
         Self {
             machine: Machine::of(&data, port, format!("http://localhost:{port}")),
@@ -72,6 +94,7 @@ impl Process {
             database,
             binary,
             log,
+            environment: environment.to_vec(),
             child,
             said,
         }
@@ -102,13 +125,13 @@ impl Process {
 
     /// Starts it again on what it left.
     pub async fn again(&mut self) {
-        self.child = spawn(&self.binary, self.folder.path(), self.machine.port, &self.log);
+        self.child = spawn(&self.binary, self.folder.path(), self.machine.port, (&self.log, &self.environment));
         assert!(ready(&mut self.child, &self.said).await, "{}", self.errors());
     }
 
     /// Starts it again, and kills it before it is ready when that takes longer than `within`.
     pub async fn again_unless(&mut self, within: Duration) -> bool {
-        self.child = spawn(&self.binary, self.folder.path(), self.machine.port, &self.log);
+        self.child = spawn(&self.binary, self.folder.path(), self.machine.port, (&self.log, &self.environment));
         match timeout(within, ready(&mut self.child, &self.said)).await {
             Ok(ready) => {
                 assert!(ready, "{}", self.errors());
@@ -152,7 +175,7 @@ fn errors(folder: &Path) -> String {
     String::from_utf8_lossy(&std::fs::read(folder.join("stderr")).unwrap()).into_owned()
 }
 
-fn spawn(binary: &Path, folder: &Path, port: u16, log: &str) -> Child {
+fn spawn(binary: &Path, folder: &Path, port: u16, (log, environment): (&str, &[(&'static str, PathBuf)])) -> Child {
     let stderr = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("stderr")).unwrap();
     Command::new(binary)
         .args(["up", "--listen", &format!("127.0.0.1:{port}")])
@@ -163,6 +186,7 @@ fn spawn(binary: &Path, folder: &Path, port: u16, log: &str) -> Child {
         .env_clear()
         .env("HOME", folder)
         .env("RUST_LOG", log)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(stderr)

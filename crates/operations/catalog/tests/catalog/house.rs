@@ -165,6 +165,7 @@ impl House {
             data_dir: dir.path().to_owned(),
             log_host: "localhost:7070".to_owned(),
             reserve_bytes: 0,
+            depot: None,
         };
         let authority = Arc::new(Authority::new(clock.clone(), Some(policy(SHIPPED))));
         let store = Store::open(config, authority.clone(), &[catalog::MIGRATIONS]).await.unwrap();
@@ -287,8 +288,9 @@ impl House {
     }
 
     pub(crate) async fn put_blob(&self, bytes: &[u8]) -> String {
+        let kept = self.store.blobs(&TenantId::main()).keep(bytes.to_vec()).await.unwrap();
         let mut tx = self.tx().await;
-        let digest = tx.put_blob(bytes).await.unwrap().to_string();
+        let digest = tx.put_blob(&kept).await.unwrap().to_string();
         tx.commit(serde_json::json!({}), None).await.unwrap();
         digest
     }

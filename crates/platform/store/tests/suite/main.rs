@@ -7,6 +7,7 @@
 mod support;
 
 mod acts;
+mod content;
 mod cuts;
 mod feed;
 mod groups;

@@ -126,9 +126,10 @@ async fn housekeeping_writes_its_own_table(kind: Kind) {
 async fn content_goes_by_its_digest(kind: Kind) {
     let house = House::new(kind).await;
     let tenant = model::TenantId::main();
+    let kept = house.store.blobs(&tenant).keep(b"bundle".to_vec()).await.unwrap();
     let (_, mut tx) = house.store.write(house.permit(Change("app/1"))).await.unwrap();
-    let digest = tx.put_blob(b"bundle").await.unwrap();
-    assert_eq!(tx.put_blob(b"bundle").await.unwrap(), digest);
+    let digest = tx.put_blob(&kept).await.unwrap();
+    assert_eq!(tx.put_blob(&kept).await.unwrap(), digest);
     assert_eq!(house.store.blobs(&tenant).get(&digest).await.unwrap(), None);
     tx.commit(json!({}), None).await.unwrap();
     assert_eq!(house.store.blobs(&tenant).get(&digest).await.unwrap().as_deref(), Some(b"bundle".as_slice()));

@@ -5,7 +5,7 @@ use authority::{Act, Authority, Caller, Factor, Facts, Origin, Permit, PersonFac
 use futures_util::StreamExt;
 use model::{Group, ManualClock, PersonId, SessionId, TenantId, Timestamp};
 use std::{collections::BTreeSet, sync::Arc};
-use store::{Database, Migration, Store, StoreConfig, StoreError};
+use store::{Database, Depot, DepotPlace, Migration, Store, StoreConfig, StoreError};
 use tempfile::TempDir;
 
 /// The room of this suite.
@@ -57,8 +57,21 @@ impl House {
         house
     }
 
+    /// Its content lies in a folder outside the database.
+    pub async fn with_depot(kind: Kind) -> (Self, Depot) {
+        let folder = tempfile::tempdir().unwrap().keep();
+        let depot = Depot::open(&DepotPlace::Folder(folder)).unwrap();
+        let house = Self::made(kind, Some(depot.clone())).await;
+        house.follow();
+        (house, depot)
+    }
+
     /// Memory stays where it is.
     pub async fn still(kind: Kind) -> Self {
+        Self::made(kind, None).await
+    }
+
+    async fn made(kind: Kind, depot: Option<Depot>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp::from_ms(START_MS)));
         let database = match kind {
@@ -73,6 +86,7 @@ impl House {
             data_dir: dir.path().to_owned(),
             log_host: "localhost:7070".to_owned(),
             reserve_bytes: store::RESERVE_BYTES,
+            depot,
         };
         let authority = authority(&clock);
         let store = Store::open(config.clone(), authority.clone(), &[NOTES]).await.unwrap();

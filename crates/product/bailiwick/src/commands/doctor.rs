@@ -5,7 +5,7 @@ mod here;
 use super::audit;
 use crate::{client::Client, exit::Exit, invocation::Invocation, place::Place, views::doctor::DoctorView, when};
 use model::{Clock as _, Problem, SystemClock, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use server::{Examined, Health, Overrides, Port};
 use std::{path::PathBuf, time::Duration};
@@ -101,15 +101,18 @@ async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Line>) ->
             return Port::Silent;
         }
     };
+    let mut ready = true;
     if response.status().is_success() {
         lines.push(Line::ok("server", format!("`{origin}` answers, and is ready")));
     } else {
-        let what =
-            format!("`{origin}` answers with {}: it is not ready, or is no Bailiwick", response.status().as_u16());
-        let fix = format!("`{origin}/readyz` names what is missing; if it does not, something else holds the port");
-        lines.push(Line::bad("server", State::Fail, what, fix));
+        ready = false;
     }
     let date = response.headers().get("date").and_then(|date| date.to_str().ok()).map(str::to_owned);
+    if !ready {
+        let status = response.status().as_u16();
+        let body = client.whole(response).await.unwrap_or_default();
+        lines.extend(not_ready(&origin, status, &body));
+    }
     lines.extend(date.and_then(|date| clock(&date, SystemClock.now())));
     if client.has_credential() {
         let asked = async { client.get(client.api(&["whoami"])?).await };
@@ -121,6 +124,48 @@ async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Line>) ->
         lines.push(record(audit::verify_live(&client, invocation).await));
     }
     Port::Serving
+}
+
+/// What `/readyz` says is missing; or that something else answers there.
+fn not_ready(origin: &str, status: u16, body: &[u8]) -> Vec<Line> {
+    let told: Option<NotReady> = serde_json::from_slice(body).ok();
+    let missing = told.map(|told| told.checks.into_iter().filter(|check| !check.ok).collect::<Vec<_>>());
+    match missing.filter(|missing| !missing.is_empty()) {
+        Some(missing) => missing
+            .into_iter()
+            .map(|Ready { check, problem, .. }| {
+                let (what, fix) = problem.map_or_else(Default::default, |problem| {
+                    (format!("{}: {}", problem.what, problem.why), problem.fix)
+                });
+                Line::bad("server", State::Fail, format!("not ready (`{check}`): {what}"), fix)
+            })
+            .collect(),
+        None => {
+            let what = format!("`{origin}` answers with {status}, and not as Bailiwick does");
+            let fix = "find who holds the port with `ss -ltnp`, or say where the server is with `--server`";
+            vec![Line::bad("server", State::Fail, what, fix)]
+        }
+    }
+}
+
+/// As `/readyz` says it.
+#[derive(Debug, Deserialize)]
+struct NotReady {
+    checks: Vec<Ready>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Ready {
+    check: String,
+    ok: bool,
+    problem: Option<Said>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Said {
+    what: String,
+    why: String,
+    fix: String,
 }
 
 /// The whole record, fetched and judged here.
@@ -157,6 +202,17 @@ fn clock(date: &str, now: Timestamp) -> Option<Line> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let body = br#"{"ready":false,"checks":[{"check":"feed","ok":true,"problem":null},{"check":"continuity","ok":false,
+            "problem":{"code":"platform.recovering","what":"it is recovering","why":"an older copy","fix":"`bailiwick recover`"}}]}"#;
+        let lines = not_ready("http://localhost:7070", 503, body);
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0].what, "not ready (`continuity`): it is recovering: an older copy");
+        assert_eq!(lines[0].fix.as_deref(), Some("`bailiwick recover`"));
+        assert!(not_ready("http://localhost:7070", 404, b"nginx")[0].what.contains("not as Bailiwick does"));
+    }
 
     #[test]
     fn clocks() {

@@ -27,7 +27,10 @@ impl View for KeyView {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct CreatedView {
-    file: String,
+    /// Nothing, if the configuration alone was asked for.
+    file: Option<String>,
+    /// Where the server put it.
+    to: Option<String>,
     bytes: u64,
     configuration: Option<String>,
     #[serde(default)]
@@ -36,15 +39,67 @@ pub(crate) struct CreatedView {
 
 impl View for CreatedView {
     fn show(&self, page: &mut Page) {
-        let file = page.paint(Tone::Strong, &self.file);
-        page.line(format!("made  {file}  {} KiB", self.bytes.div_ceil(1024)));
-        let configuration = self.configuration.as_deref().unwrap_or("none on this machine");
+        match &self.file {
+            Some(file) => {
+                let file = page.paint(Tone::Strong, file);
+                page.line(format!("made  {file}  {} KiB", self.bytes.div_ceil(1024)));
+            }
+            None => page.line("made  the configuration's backup"),
+        }
+        if let Some(to) = &self.to {
+            page.facts([("in", Cell::from(to.as_str()))]);
+        }
+        let configuration = self.configuration.as_deref().unwrap_or("none in it");
         page.facts([
             ("configuration", Cell::from(configuration)),
             ("root key", "not in it: keep its own copy".into()),
             ("deleted", if self.deleted.is_empty() { "none".into() } else { self.deleted.join(", ").into() }),
         ]);
-        page.next(format!("bailiwick backup drill {} --key FILE --root-key FILE", self.file));
+        if let Some(file) = &self.file {
+            page.next(format!("bailiwick backup drill {file} --key FILE --root-key FILE"));
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct ListView {
+    to: String,
+    backups: Vec<Listed>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Listed {
+    name: String,
+    bytes: u64,
+    at: Timestamp,
+}
+
+impl View for ListView {
+    fn show(&self, page: &mut Page) {
+        if self.backups.is_empty() {
+            page.line(format!("there is no backup in {} yet", self.to));
+            page.next("bailiwick backup create");
+            return;
+        }
+        page.line(format!("in {}, newest first:", self.to));
+        for one in &self.backups {
+            page.under(format!("{}  {} KiB  {}", one.name, one.bytes.div_ceil(1024), one.at));
+        }
+    }
+}
+
+/// What came back, when it was the configuration alone.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ConfiguredView {
+    configuration: Vec<String>,
+    data: String,
+}
+
+impl View for ConfiguredView {
+    fn show(&self, page: &mut Page) {
+        let state = page.state("ok");
+        page.line(format!("{state}  restored into {}: {}", self.data, self.configuration.join(", ")));
+        page.next("bailiwick doctor");
     }
 }
 
@@ -93,7 +148,7 @@ mod tests {
         let document = json!({ "file": "b/bailiwick-1.backup", "bytes": 5000, "configuration": null, "recipient": "age1x", "deleted": [] });
         insta::assert_snapshot!(shown::<CreatedView>(&document), @"
         made  b/bailiwick-1.backup  5 KiB
-          configuration   none on this machine
+          configuration   none in it
           root key        not in it: keep its own copy
           deleted         none
         next: bailiwick backup drill b/bailiwick-1.backup --key FILE --root-key FILE

@@ -15,6 +15,8 @@ pub(crate) struct RecoveredView {
 struct Log {
     tenant: String,
     kept: Option<Head>,
+    #[serde(default)]
+    restored: bool,
     found: Head,
 }
 
@@ -34,8 +36,12 @@ impl View for RecoveredView {
     fn show(&self, page: &mut Page) {
         page.line("accepted: the record goes on from what the database holds");
         for log in &self.logs {
-            let kept = log.kept.as_ref().map_or_else(|| "unreadable".to_owned(), Head::words);
-            page.under(format!("log {}: known here {kept}; found {}", log.tenant, log.found.words()));
+            let known = match &log.kept {
+                _ if log.restored => "nothing was known here, since it was filled from a backup".to_owned(),
+                Some(kept) => format!("known here {}", kept.words()),
+                None => "what was known here cannot be read any more".to_owned(),
+            };
+            page.under(format!("log {}: {known}; found {}", log.tenant, log.found.words()));
         }
         page.blank();
         page.line(format!(

@@ -4,6 +4,7 @@ use crate::{
     Bailiwick,
     app_log::ReadLog,
     reply::{Params, Part, Refusal, Reply, ok},
+    telemetry,
     who::Asked,
 };
 use authority::{AppRef, Held, Planned, Used};
@@ -14,6 +15,7 @@ use model::{Env, ReleaseNumber};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
+use tracing::Instrument;
 use utoipa::{IntoParams, ToSchema};
 
 /// A reason, for the record.
@@ -92,7 +94,8 @@ impl Bailiwick {
     pub(crate) async fn switch_off(&self, asked: &Asked, name: &str, why: &str) -> Result<catalog::Receipt, Error> {
         let act = self.catalog.plan_revoke(name, why)?;
         let permit = self.permit(&asked.caller, act).await?;
-        self.catalog.revoke(permit).await
+        let span = tracing::info_span!(target: telemetry::TARGET, "revoke", app = permit.act().app.as_str());
+        self.catalog.revoke(permit).instrument(span).await
     }
 
     pub(crate) async fn restore(&self, asked: &Asked, name: &str, why: &str) -> Result<catalog::Restored, Error> {

@@ -1,6 +1,5 @@
 //! Backups: everything, encrypted to a recovery key; and how a rehearsed restore went.
 
-use super::events::Pieces;
 use crate::{
     Bailiwick, backup,
     reply::{Params, Refusal, Reply, ok},
@@ -12,25 +11,8 @@ use model::{Problem, ProblemKind, TenantId};
 use seal::Recipient;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::{io::Write, sync::Arc};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
-
-/// Pieces that may wait: rows for the archive, bytes for a slow reader.
-const WAITING: usize = 8;
-
-#[derive(Debug, Clone)]
-struct CreateBackup {
-    tenant: TenantId,
-}
-
-impl Act for CreateBackup {
-    const RULE: &'static Rule = &rules::BACKUP_CREATE;
-    fn target(&self) -> Target {
-        Target::new(self.tenant.clone(), "platform")
-    }
-}
 
 #[derive(Debug, Clone)]
 struct RecordDrill {
@@ -53,7 +35,7 @@ pub(crate) struct For {
 /// A backup of everything but the root key, as it is at this moment, encrypted (age) to the recipient
 #[utoipa::path(get, path = "/api/v1/backup", params(For), responses((status = 200, description = "the backup", body = Vec<u8>), (status = 400, description = "not a recipient", body = Object)))]
 pub(crate) async fn create(State(server): State<Arc<Bailiwick>>, Params(wanted): Params<For>, asked: Asked) -> Reply {
-    let permit = server.allowed(&asked, CreateBackup { tenant: server.tenant.clone() }).await?;
+    let permit = server.allowed(&asked, backup::CreateBackup { tenant: server.tenant.clone() }).await?;
     let recipient: Recipient =
         wanted.recipient.unwrap_or_default().parse().map_err(|error: seal::BackupKeyError| {
             Refusal(Problem::new(
@@ -64,29 +46,60 @@ pub(crate) async fn create(State(server): State<Arc<Bailiwick>>, Params(wanted):
                 "make a recovery key with `bailiwick backup key --out FILE`, and give the recipient that it prints",
             ))
         })?;
-    let say = |error: store::StoreError| Refusal(error.problem());
-    server.store.flush_access().await.map_err(say)?;
     let detail = json!({ "recipient": recipient.to_string() });
-    server.store.record(permit, store::Outcome::Allowed, detail).await.map_err(say)?;
-    server.store.sequence_now().await.map_err(say)?;
-    let (to, rows) = mpsc::channel(WAITING);
-    let (out, bytes) = mpsc::channel(WAITING);
-    let (store, made_at) = (Arc::clone(&server.store), server.clock.now());
-    let reading = tokio::spawn(async move { store.snapshot(to).await });
-    let runtime = tokio::runtime::Handle::current();
-    tokio::task::spawn_blocking(move || {
-        let written = backup::write(rows, &recipient, made_at, Pieces::new(out.clone()), || {
-            // What was read may have ended early: then there is nothing to put sums under.
-            runtime.block_on(reading).map_err(std::io::Error::other)?.map_err(std::io::Error::other)
-        });
-        if let Err(error) = written.and_then(|mut rest| rest.flush()) {
-            tracing::error!(error = &error as &dyn std::error::Error, "a backup broke off");
-            // The reader must see that it is not whole.
-            drop(out.blocking_send(Err(error)));
-        }
-    });
-    let body = Body::from_stream(ReceiverStream::new(bytes));
+    let recorded = server.store.record(permit, store::Outcome::Allowed, detail).await;
+    recorded.map_err(|error| Refusal(error.problem()))?;
+    let body = Body::from_stream(backup::stream(&server, recipient).await.map_err(Refusal)?);
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body).into_response())
+}
+
+/// See which backups there are.
+#[derive(Debug, Clone)]
+struct ListBackups {
+    tenant: TenantId,
+}
+
+impl Act for ListBackups {
+    const RULE: &'static Rule = &rules::BACKUP_LIST;
+    fn target(&self) -> Target {
+        Target::new(self.tenant.clone(), "platform")
+    }
+}
+
+/// What goes into a backup.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    #[serde(default)]
+    parts: backup::Parts,
+}
+
+/// Make a backup now, where `[backup]` of the configuration says
+#[utoipa::path(post, path = "/api/v1/backups", request_body = Wanted, responses((status = 200, description = "what was made, and the event that says so", body = Object), (status = 503, description = "the place cannot be used", body = Object)))]
+pub(crate) async fn make(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
+    let wanted: Wanted = asked.json()?;
+    let permit = server.allowed(&asked, backup::CreateBackup { tenant: server.tenant.clone() }).await?;
+    // It goes on, and says in the record how it ended, when whoever asked has gone.
+    let working = tokio::spawn(async move { server.back_up(permit, wanted.parts).await });
+    let (made, event) = working.await.map_err(|_| Refusal(Problem::internal()))?.map_err(Refusal)?;
+    let mut document = json!(made);
+    if let Some(fields) = document.as_object_mut() {
+        fields.insert("event".to_owned(), json!(event));
+    }
+    ok(document)
+}
+
+/// The backups that lie where `[backup]` of the configuration says, newest first
+#[utoipa::path(get, path = "/api/v1/backups", responses((status = 200, description = "names, sizes and times", body = Object)))]
+pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
+    let permit = server.allowed(&asked, ListBackups { tenant: server.tenant.clone() }).await?;
+    server.store.access(permit, store::Outcome::Allowed, json!({})).map_err(|error| Refusal(error.problem()))?;
+    let (_, depot) = server.backup_depot().map_err(Refusal)?;
+    let mut there = depot.list().await.map_err(|error| Refusal(error.problem()))?;
+    there.retain(|one| one.name.ends_with(backup::ENDING));
+    there.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| b.name.cmp(&a.name)));
+    let line = |one: &store::Stored| json!({ "name": one.name, "bytes": one.size_bytes, "at": one.at });
+    ok(json!({ "to": depot.to_string(), "backups": there.iter().map(line).collect::<Vec<_>>() }))
 }
 
 /// How a rehearsed restore went.

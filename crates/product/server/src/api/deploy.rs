@@ -3,6 +3,7 @@
 use crate::{
     Bailiwick,
     reply::{Params, Reply, with},
+    telemetry,
     who::Asked,
 };
 use authority::Caller;
@@ -12,6 +13,7 @@ use catalog::{CheckDocument, Deployed, Error, Status, Upload};
 use model::{Env, Problem, ProblemKind};
 use serde::Deserialize;
 use std::sync::Arc;
+use tracing::Instrument;
 use utoipa::IntoParams;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -75,7 +77,9 @@ impl Bailiwick {
                 let digest = checked.unpacked().digest().to_string();
                 let act = self.catalog.plan(checked.manifest(), &digest, env)?;
                 let permit = self.permit(caller, act).await?;
-                self.catalog.deploy(permit, &checked).await
+                let app = permit.act().app.id.clone();
+                let span = tracing::info_span!(target: telemetry::TARGET, "deploy", app = app.as_str());
+                self.catalog.deploy(permit, &checked).instrument(span).await
             })
             .await
     }

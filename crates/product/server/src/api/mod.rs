@@ -82,6 +82,7 @@ pub(crate) fn router() -> (Router<Arc<Bailiwick>>, utoipa::openapi::OpenApi) {
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
         .routes(routes!(backups::create))
+        .routes(routes!(backups::list, backups::make))
         .routes(routes!(backups::drilled))
         .split_for_parts();
     name_operations(&mut document);

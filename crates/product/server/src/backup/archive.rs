@@ -12,7 +12,7 @@ use store::{Applied, Piece};
 use tokio::sync::mpsc::Receiver;
 
 pub(super) const FORMAT: &str = "bailiwick-backup-1";
-const HEAD: &str = "head.json";
+pub(super) const HEAD: &str = "head.json";
 const SUMS: &str = "sums.json";
 const TABLES: &str = "tables/";
 const COLUMNS: &str = "columns.json";

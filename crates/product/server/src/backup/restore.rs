@@ -20,11 +20,12 @@ use std::{
     sync::Arc,
     time::Instant,
 };
-use store::{Database, Piece, Refill, Store, StoreConfig};
+use store::{Database, Depot, Piece, Refill, Store, StoreConfig};
 use tokio::sync::mpsc;
 
 /// Whoever was signed in when the backup was made is not signed in by it: these stay empty after a restore.
-const VOID: &[&str] = &["sessions", "codes", "links"];
+/// What the server of before put into its depot is that server's own.
+const VOID: &[&str] = &["sessions", "codes", "links", "content_puts"];
 /// Parts that wait for the database.
 const WAITING: usize = 4;
 
@@ -72,6 +73,9 @@ impl Act for RestoreBackup {
     }
 }
 
+/// Instead of a name.
+const LATEST: &str = "latest";
+
 const FIX: &str = "take another backup, and find out what happened to this one";
 
 impl Restore {
@@ -96,6 +100,31 @@ impl Restore {
         store.doubt(&tenant).map_err(say)?;
         Ok(restored)
     }
+}
+
+/// Brings a backup from the depot of the configuration into a file; `latest` is the newest of a kind.
+///
+/// # Errors
+/// Without such a depot, or such a backup.
+pub async fn fetch_backup(config: &Config, name: &str, kind: &str, to: &Path) -> Result<String, Problem> {
+    let unknown = |why: &str| {
+        let fix = "give a file, or the name of one of `bailiwick backup list`, or `latest`, and `[backup]` in the configuration";
+        failed(&format!("there is no backup `{name}`"), why, fix)
+    };
+    let plan = config
+        .backup
+        .as_ref()
+        .ok_or_else(|| unknown("there is no such file, and no `[backup]` in the configuration"))?;
+    let say = |error: store::DepotError| error.problem();
+    let depot = Depot::open(&plan.to).map_err(say)?;
+    let name = if name == LATEST {
+        let there = depot.list().await.map_err(say)?;
+        let newest = there.into_iter().rev().find(|one| super::keep::made_at(&one.name, kind).is_some());
+        newest.ok_or_else(|| unknown("there is none yet"))?.name
+    } else {
+        name.to_owned()
+    };
+    if depot.get_file(&name, to).await.map_err(say)? { Ok(name) } else { Err(unknown("the depot does not have it")) }
 }
 
 impl Drill {
@@ -142,6 +171,7 @@ impl Place {
             data_dir: self.data,
             log_host: config.control_host().to_owned(),
             reserve_bytes: store::RESERVE_BYTES,
+            depot: None,
         };
         let say = |error: store::StoreError| error.problem();
         let store = Store::open(store_config, Arc::clone(&authority) as _, &ROOMS).await.map_err(say)?;

@@ -117,3 +117,15 @@ pub(super) fn metrics(reader: &mut Reader, folder: &Path) -> Option<TokenHash> {
     }
     Some(TokenHash::of(token))
 }
+
+/// The collector's address, as the specification of OTLP over HTTP has it: without `/v1/traces`.
+pub(super) fn otlp(reader: &mut Reader) -> Option<String> {
+    let form = "`\"https://collector.corp.example:4318\"`";
+    let text: String = reader.take("telemetry.otlp", form)?;
+    let address = url::Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let Some(address) = address.filter(|url| url.username().is_empty() && url.password().is_none()) else {
+        reader.wrong("telemetry.otlp", "it is no address of a collector", format!("write it as {form}"));
+        return None;
+    };
+    Some(address.as_str().trim_end_matches('/').to_owned())
+}

@@ -187,6 +187,7 @@ impl House {
             data_dir: folder.path().to_owned(),
             log_host: "localhost:7070".to_owned(),
             reserve_bytes: 0,
+            depot: None,
         };
         let store = Store::open(config, Arc::clone(&authority) as _, &[broker::MIGRATIONS]).await.unwrap();
         let tasks = store.start_tasks().await.unwrap();

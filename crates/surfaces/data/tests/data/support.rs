@@ -95,6 +95,7 @@ impl House {
             data_dir: dir.path().to_owned(),
             log_host: "localhost:7070".to_owned(),
             reserve_bytes: store::RESERVE_BYTES,
+            depot: None,
         };
         let authority = authority(&clock);
         let store = Store::open(config, authority.clone(), &[data::MIGRATIONS]).await.unwrap();

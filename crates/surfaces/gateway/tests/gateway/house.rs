@@ -134,6 +134,7 @@ impl House {
             data_dir: folder.path().to_owned(),
             log_host: "localhost:7070".to_owned(),
             reserve_bytes: 0,
+            depot: None,
         };
         let store = Store::open(config, Arc::clone(&authority) as _, &[gateway::MIGRATIONS]).await.unwrap();
         let tasks = if setting.recorded == Recorded::Yes { Some(store.start_tasks().await.unwrap()) } else { None };
@@ -218,15 +219,20 @@ impl House {
     /// A release, as the catalog would open it.
     pub(crate) async fn open(&self, release: u32, credential_epoch: u64, assets: &[(&str, &str)]) {
         let image = machine::image().await;
+        let tenant = TenantId::main();
+        let blobs = self.store.blobs(&tenant);
+        let kept = blobs.keep(image.to_bytes().to_vec()).await.unwrap();
+        let files = blobs.keep_all(assets.iter().map(|(_, text)| text.as_bytes().to_vec()).collect()).await.unwrap();
+        let listed = |((path, text), file): (&(&str, &str), &store::Blob)| serde_json::json!({ "path": path, "digest": file.digest().to_string(), "size": text.len() });
+        let list: serde_json::Value = assets.iter().zip(&files).map(listed).collect();
+        let list = blobs.keep(list.to_string().into_bytes()).await.unwrap();
         let (_, mut tx) =
             self.store.write(self.authority.decide(&Caller::system("test"), Prepare).unwrap()).await.unwrap();
-        let image = tx.put_blob(&image.to_bytes()).await.unwrap().to_string();
-        let mut list = Vec::new();
-        for (path, text) in assets {
-            let digest = tx.put_blob(text.as_bytes()).await.unwrap().to_string();
-            list.push(serde_json::json!({ "path": path, "digest": digest, "size": text.len() }));
+        let image = tx.put_blob(&kept).await.unwrap().to_string();
+        for file in &files {
+            tx.put_blob(file).await.unwrap();
         }
-        let list = tx.put_blob(serde_json::Value::from(list).to_string().as_bytes()).await.unwrap().to_string();
+        let list = tx.put_blob(&list).await.unwrap().to_string();
         let ask = Ask {
             app: &self.app,
             name: "poll",

@@ -135,6 +135,7 @@ impl House {
             data_dir: dir.path().to_owned(),
             log_host: "localhost:7070".to_owned(),
             reserve_bytes: 0,
+            depot: None,
         };
         let text = "package bailiwick\nimport rego.v1\ndeny contains x if { input.never; x := {\"code\": \"x\", \"why\": \"x\", \"fix\": \"x\"} }";
         let policy = Policy::compile(&[("test.rego".to_owned(), text.to_owned())]).unwrap();

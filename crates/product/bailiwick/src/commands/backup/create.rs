@@ -1,11 +1,12 @@
-//! `backup create`: two files in a folder, one with the data, one with the configuration of this machine; older ones are
-//! deleted once the new ones are whole.
+//! `backup create`: where the server's `[backup]` says, made by the server; or two files in a folder here, one with the
+//! data, one with the configuration of this machine. Older ones are deleted once the new ones are whole.
 
-use super::{CONFIGURATION, DATA, ENDING, file_problem};
+use super::file_problem;
 use crate::{client::Client, exit::Exit, invocation::Invocation, views::backup::CreatedView};
-use model::{Problem, Timestamp};
+use model::Problem;
 use seal::Recipient;
 use serde_json::json;
+use server::{CONFIGURATION, DATA, ENDING, Keep};
 use std::{
     fs,
     num::NonZeroUsize,
@@ -15,53 +16,96 @@ use tempfile::NamedTempFile;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Folder for the backups
-    #[arg(long, value_name = "DIR")]
-    to: PathBuf,
+    /// Folder for the backups, on this machine [default: where the server's `[backup]` says]
+    #[arg(long, value_name = "DIR", requires = "recipient")]
+    to: Option<PathBuf>,
     /// For whom: `age1…`, as `backup key` printed it
-    #[arg(long)]
-    recipient: Recipient,
+    #[arg(long, requires = "to")]
+    recipient: Option<Recipient>,
     /// How many to keep; all, unless said
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "to")]
     keep: Option<NonZeroUsize>,
+    /// One part alone
+    #[arg(long, value_name = "PART")]
+    only: Option<Only>,
+}
+
+/// Which part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Only {
+    /// Configuration and policies
+    Config,
+    /// Everything in the database
+    Data,
 }
 
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
-    let Args { to, recipient, keep } = args;
-    let unwritable = |error: std::io::Error| file_problem(&to, error, "name a folder that you can write to");
-    fs::create_dir_all(&to).map_err(unwritable)?;
-    let place = invocation.place()?;
-    let data = place.data.clone();
-    let client = Client::new(place, &invocation.environment)?;
-    let stamp = stamp(invocation.now());
-    let mut file = NamedTempFile::new_in(&to).map_err(unwritable)?;
-    let route = client.api(&["backup"])?.query("recipient", Some(&recipient));
-    let bytes = invocation.during("backing up", client.download(route, file.as_file_mut())).await?;
-    let named = keep_as(file, &to.join(format!("{DATA}{stamp}{ENDING}"))).map_err(unwritable)?;
-    // Configuration lies beside the server: on another machine there is none to take.
-    let configuration = match data.filter(|data| data.join("config.toml").is_file() || data.join("policies").is_dir()) {
-        Some(data) => {
-            let file = NamedTempFile::new_in(&to).map_err(unwritable)?;
-            server::config_archive(&data, &recipient, file.as_file())?;
-            Some(keep_as(file, &to.join(format!("{CONFIGURATION}{stamp}{ENDING}"))).map_err(unwritable)?)
+    match (args.to, args.recipient) {
+        (Some(to), Some(recipient)) => {
+            let folder = Folder { to, recipient, keep: args.keep, only: args.only };
+            folder.fill(invocation).await
         }
-        None => None,
+        _ => at_the_server(args.only, invocation).await,
+    }
+}
+
+/// The server makes it, where it is told to.
+async fn at_the_server(only: Option<Only>, invocation: &Invocation) -> Result<Exit, Problem> {
+    let parts = match only {
+        None => "both",
+        Some(Only::Config) => "config",
+        Some(Only::Data) => "data",
     };
-    let deleted = keep.map_or(Ok(Vec::new()), |keep| prune(&to, keep.get())).map_err(unwritable)?;
-    let shown = |path: &PathBuf| path.display().to_string();
-    let document = json!({
-        "file": shown(&named), "bytes": bytes, "configuration": configuration.as_ref().map(shown),
-        "recipient": recipient.to_string(), "deleted": deleted.iter().map(shown).collect::<Vec<_>>(),
-    });
+    let client = invocation.client()?;
+    let asked = client.post(client.api(&["backups"])?, json!({ "parts": parts }));
+    let document = invocation.during("backing up", asked).await?;
     invocation.output.show::<CreatedView>(&document)?;
     Ok(Exit::Done)
 }
 
-/// `20261128T023800Z`: sorts by time, and stands in a file's name anywhere.
-fn stamp(now: Timestamp) -> String {
-    let text = now.to_string();
-    let whole = text.split('.').next().unwrap_or(&text).trim_end_matches('Z');
-    format!("{}Z", whole.replace(['-', ':'], ""))
+struct Folder {
+    to: PathBuf,
+    recipient: Recipient,
+    keep: Option<NonZeroUsize>,
+    only: Option<Only>,
+}
+
+impl Folder {
+    async fn fill(self, invocation: &Invocation) -> Result<Exit, Problem> {
+        let Self { to, recipient, keep, only } = self;
+        let unwritable = |error: std::io::Error| file_problem(&to, error, "name a folder that you can write to");
+        fs::create_dir_all(&to).map_err(unwritable)?;
+        let place = invocation.place()?;
+        let data = place.data.clone();
+        let client = Client::new(place, &invocation.environment)?;
+        let stamp = server::stamp(invocation.now());
+        let named = |kind: &str| to.join(format!("{kind}{stamp}{ENDING}"));
+        let (mut file, mut bytes) = (None, 0);
+        if only != Some(Only::Config) {
+            let mut new = NamedTempFile::new_in(&to).map_err(unwritable)?;
+            let route = client.api(&["backup"])?.query("recipient", Some(&recipient));
+            bytes = invocation.during("backing up", client.download(route, new.as_file_mut())).await?;
+            file = Some(keep_as(new, &named(DATA)).map_err(unwritable)?);
+        }
+        // Configuration lies beside the server: on another machine there is none to take.
+        let there = |data: &PathBuf| data.join("config.toml").is_file() || data.join("policies").is_dir();
+        let configuration = match data.filter(there).filter(|_| only != Some(Only::Data)) {
+            Some(data) => {
+                let new = NamedTempFile::new_in(&to).map_err(unwritable)?;
+                server::config_archive(&data, &data.join("config.toml"), &recipient, new.as_file())?;
+                Some(keep_as(new, &named(CONFIGURATION)).map_err(unwritable)?)
+            }
+            None => None,
+        };
+        let deleted = keep.map_or(Ok(Vec::new()), |keep| prune(&to, keep.get())).map_err(unwritable)?;
+        let shown = |path: &PathBuf| path.display().to_string();
+        let document = json!({
+            "file": file.as_ref().map(shown), "bytes": bytes, "configuration": configuration.as_ref().map(shown),
+            "recipient": recipient.to_string(), "deleted": deleted.iter().map(shown).collect::<Vec<_>>(),
+        });
+        invocation.output.show::<CreatedView>(&document)?;
+        Ok(Exit::Done)
+    }
 }
 
 /// Gives a whole file its name; it is on disk under it when this returns.
@@ -76,19 +120,16 @@ fn keep_as(file: NamedTempFile, path: &Path) -> std::io::Result<PathBuf> {
 
 /// Deletes all but the newest, of each kind. Only files that are named as ours.
 fn prune(folder: &Path, keep: usize) -> std::io::Result<Vec<PathBuf>> {
+    let there = fs::read_dir(folder)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let there: Vec<String> = there.collect();
+    let names: Vec<&str> = there.iter().map(String::as_str).collect();
+    let keep = Keep { last: keep, ..Keep::default() };
     let mut deleted = Vec::new();
     for kind in [DATA, CONFIGURATION] {
-        let mut found: Vec<PathBuf> = fs::read_dir(folder)?
-            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-            .filter(|path| {
-                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-                name.starts_with(kind) && name.ends_with(ENDING)
-            })
-            .collect();
-        found.sort();
-        for path in found.iter().rev().skip(keep) {
-            fs::remove_file(path)?;
-            deleted.push(path.clone());
+        for name in keep.surplus(&names, kind) {
+            let path = folder.join(name);
+            fs::remove_file(&path)?;
+            deleted.push(path);
         }
     }
     Ok(deleted)
@@ -97,11 +138,6 @@ fn prune(folder: &Path, keep: usize) -> std::io::Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_sort_by_time() {
-        assert_eq!(stamp("2026-11-28T02:38:00.123Z".parse().unwrap()), "20261128T023800Z");
-    }
 
     #[test]
     fn only_old_backups_are_deleted() {

@@ -1,12 +1,12 @@
 //! `backup drill`: a restore into a scratch folder, checked row by row and entry by entry, timed, and recorded at the
 //! running server: a backup that nobody ever restored is a hope.
 
-use super::{file_problem, recovery_key};
+use super::{file_problem, local, recovery_key};
 use crate::{exit::Exit, invocation::Invocation, views::backup::RestoredView};
 use model::{Problem, ProblemKind};
 use seal::{DigestWriter, RootKey};
 use serde_json::{Value, json};
-use server::Drill;
+use server::{Drill, Overrides};
 use std::{
     fs::File,
     io::{self, Read as _},
@@ -15,14 +15,17 @@ use std::{
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The backup
-    file: PathBuf,
+    /// The backup: a file, or a name of `backup list`, or `latest`
+    backup: String,
     /// The recovery key
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// The recovery copy of the root key: rehearse with the one that you would use
     #[arg(long, value_name = "FILE")]
     root_key: PathBuf,
+    /// Configuration, if the backup lies where it says [default: config.toml in the data folder]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Where the scratch folder is made, and deleted again [default: beside the backup]
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
@@ -35,11 +38,24 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
     // Before the work: a drill that cannot be recorded is not one.
     let client = invocation.client()?;
     client.credential()?;
-    let digest = digest(&args.file)
-        .map_err(|error| file_problem(&args.file, error, "give a file that `backup create` wrote"))?;
-    let beside = args.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let scratch = args.scratch.unwrap_or_else(|| beside.to_owned());
-    let drill = Drill { file: args.file.clone(), key, root, scratch };
+    let given = Path::new(&args.backup);
+    let beside = given.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let scratch = args.scratch.unwrap_or_else(|| if given.exists() { beside.to_owned() } else { ".".into() });
+    let room = |error| file_problem(&scratch, error, "name a folder that can be written with `--scratch`");
+    let fetched = tempfile::tempdir_in(&scratch).map_err(room)?;
+    let data = invocation.environment.data().unwrap_or_default();
+    let configuration = args.config.unwrap_or_else(|| data.join(server::place::CONFIG));
+    let overrides = Overrides::default();
+    let found = local(&args.backup, &configuration, &overrides, fetched.path());
+    let file = match invocation.during("fetching", found).await {
+        Ok(file) => file,
+        Err(problems) => {
+            invocation.output.problems(&problems);
+            return Ok(Exit::Refused);
+        }
+    };
+    let digest = digest(&file).map_err(|error| file_problem(&file, error, "give a file that `backup create` wrote"))?;
+    let drill = Drill { file, key, root, scratch };
     let drilled = invocation.during("rehearsing", drill.run()).await;
     let told = match &drilled {
         Ok(restored) => json!({ "ok": true, "file": digest, "restored": restored, "code": null }),

@@ -6,25 +6,24 @@
 mod create;
 mod drill;
 mod key;
+mod list;
 mod restore;
 
 use crate::{exit::Exit, invocation::Invocation};
 use model::{Problem, ProblemKind};
 use seal::RecoveryKey;
-use std::path::Path;
-
-/// What the files of backups are called; `create --keep` counts them.
-const ENDING: &str = ".backup";
-const DATA: &str = "bailiwick-";
-const CONFIGURATION: &str = "configuration-";
+use server::{Config, Overrides};
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum BackupCommand {
     /// Make a recovery key, and say for whom backups are made
     Key(key::Args),
-    /// Make a backup
+    /// Make a backup, where `[backup]` of the server's configuration says, or into a folder
     Create(create::Args),
-    /// Fill an empty data folder or database from a backup
+    /// List the backups that the server has made
+    List,
+    /// Fill an empty data folder or database from backups
     Restore(restore::Args),
     /// Rehearse a restore in a scratch folder, and record how it went
     Drill(drill::Args),
@@ -34,6 +33,7 @@ pub(crate) async fn run(command: BackupCommand, invocation: &Invocation) -> Resu
     match command {
         BackupCommand::Key(args) => key::run(&args, invocation),
         BackupCommand::Create(args) => create::run(args, invocation).await,
+        BackupCommand::List => list::run(invocation).await,
         BackupCommand::Restore(args) => restore::run(args, invocation).await,
         BackupCommand::Drill(args) => drill::run(args, invocation).await,
     }
@@ -42,6 +42,23 @@ pub(crate) async fn run(command: BackupCommand, invocation: &Invocation) -> Resu
 fn file_problem(path: &Path, why: impl std::fmt::Display, fix: &str) -> Problem {
     let what = format!("`{}` cannot be used", path.display());
     Problem::new(ProblemKind::Invalid, "backup.file", what, why.to_string(), fix)
+}
+
+/// A backup as a file: itself, or fetched into `folder` from where the configuration says that backups lie.
+async fn local(
+    backup: &str,
+    configuration: &Path,
+    overrides: &Overrides,
+    folder: &Path,
+) -> Result<PathBuf, Vec<Problem>> {
+    let file = Path::new(backup);
+    if file.exists() {
+        return Ok(file.to_owned());
+    }
+    let config = Config::read(configuration, overrides)?;
+    let to = folder.join(backup.replace('/', "_"));
+    server::fetch_backup(&config, backup, server::DATA, &to).await.map_err(|problem| vec![problem])?;
+    Ok(to)
 }
 
 /// Reads the recovery key.

@@ -1,17 +1,23 @@
-//! `backup restore`: fills an empty data folder, or an empty PostgreSQL, from a backup and the recovery key. The root key
-//! comes from its own copy.
+//! `backup restore`: fills an empty data folder, or an empty PostgreSQL, from backups and the recovery key: data,
+//! configuration, or both. The root key comes from its own copy.
 
-use super::recovery_key;
-use crate::{exit::Exit, invocation::Invocation, prompt, views::backup::RestoredView};
-use model::Problem;
+use super::{file_problem, local, recovery_key};
+use crate::{
+    exit::Exit,
+    invocation::Invocation,
+    prompt,
+    views::backup::{ConfiguredView, RestoredView},
+};
+use model::{Problem, ProblemKind};
 use serde_json::json;
-use server::{Overrides, Restore, Settings};
-use std::path::PathBuf;
+use server::{Contents, Overrides, Restore, Settings, place};
+use std::{fs, path::PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The backup
-    file: PathBuf,
+    /// The backup: of the data, of the configuration, or one of each. A file, or a name of `backup list`, or `latest`
+    #[arg(required = true, num_args = 1..=2)]
+    backups: Vec<String>,
     /// The recovery key
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
@@ -28,22 +34,61 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
     let key = recovery_key(&args.key)?;
-    let data = args.data.or_else(|| invocation.environment.data()).ok_or_else(Problem::internal)?;
-    let overrides = Overrides { database: args.database, passphrase: Some(prompt::passphrase), ..Overrides::default() };
-    let settings = match Settings::for_restore(data.clone(), args.config.as_deref(), &overrides) {
-        Ok(settings) => settings,
-        Err(problems) => {
-            invocation.output.problems(&problems);
-            return Ok(Exit::Refused);
+    let data = args.data.clone().or_else(|| invocation.environment.data()).ok_or_else(Problem::internal)?;
+    fs::create_dir_all(&data).map_err(|error| file_problem(&data, error, "name a folder that you can write to"))?;
+    let overrides =
+        Overrides { database: args.database.clone(), passphrase: Some(prompt::passphrase), ..Overrides::default() };
+    let fetched = tempfile::tempdir_in(&data).map_err(|error| file_problem(&data, error, "make room there"))?;
+    let (mut configuration, mut rows) = (None, None);
+    let file = args.config.clone().unwrap_or_else(|| data.join(place::CONFIG));
+    for backup in &args.backups {
+        let found = local(backup, &file, &overrides, fetched.path());
+        let file = match invocation.during("fetching", found).await {
+            Ok(file) => file,
+            Err(problems) => return Ok(refused(invocation, &problems)),
+        };
+        let slot = match server::contents(&file, &key)? {
+            Contents::Configuration => &mut configuration,
+            Contents::Data => &mut rows,
+        };
+        if slot.replace(file).is_some() {
+            return Err(twice());
         }
-    };
-    let system_user = invocation.environment.system_user();
-    let restore = Restore { file: args.file, key, settings, system_user };
-    let restored = invocation.during("restoring", restore.run()).await?;
-    let mut document = json!(restored);
+    }
+    let mut document = json!({});
+    if let Some(file) = configuration {
+        document = json!({ "configuration": server::config_restore(&file, &key, &data)? });
+    }
+    if let Some(file) = rows {
+        let settings = match Settings::for_restore(data.clone(), args.config.as_deref(), &overrides) {
+            Ok(settings) => settings,
+            Err(problems) => return Ok(refused(invocation, &problems)),
+        };
+        let restore = Restore { file, key, settings, system_user: invocation.environment.system_user() };
+        let restored = invocation.during("restoring", restore.run()).await?;
+        let with = document.as_object_mut().zip(json!(restored).as_object().cloned());
+        if let Some((document, restored)) = with {
+            document.extend(restored);
+        }
+    }
     if let Some(fields) = document.as_object_mut() {
         fields.insert("data".to_owned(), json!(data.display().to_string()));
     }
-    invocation.output.show::<RestoredView>(&document)?;
+    if document.get("rows").is_some() {
+        invocation.output.show::<RestoredView>(&document)?;
+    } else {
+        invocation.output.show::<ConfiguredView>(&document)?;
+    }
     Ok(Exit::Done)
+}
+
+fn refused(invocation: &Invocation, problems: &[Problem]) -> Exit {
+    invocation.output.problems(problems);
+    Exit::Refused
+}
+
+fn twice() -> Problem {
+    let what = "two backups of the same kind were given";
+    let why = "one holds the data and one the configuration, and each is restored once";
+    Problem::new(ProblemKind::Invalid, "backup.twice", what, why, "give one of each, or one alone")
 }

@@ -203,6 +203,7 @@ fn config_of(database: Database, folder: &Path) -> StoreConfig {
         data_dir: folder.to_owned(),
         log_host: "localhost:7070".to_owned(),
         reserve_bytes: store::RESERVE_BYTES,
+        depot: None,
     }
 }
 

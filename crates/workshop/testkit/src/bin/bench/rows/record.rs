@@ -65,7 +65,7 @@ async fn on(engine: Engine, effort: Effort) -> Line {
         floor: FLOOR,
         value: slowest.1,
         unit: "ms",
-        target: Aim::AtMost(1_000.0),
+        target: Aim::AtMost(100.0),
         figures: format!(
             "slowest: {}; {}; filled with {count} in {:.0} s",
             slowest.0,
@@ -86,6 +86,7 @@ async fn open(database: &Database, root: &seal::RootKey, folder: &Path) -> Arc<S
         data_dir: folder.to_owned(),
         log_host: "localhost:7070".to_owned(),
         reserve_bytes: store::RESERVE_BYTES,
+        depot: None,
     };
     Store::open(config, Arc::new(Authority::new(clock, None)) as _, &[]).await.unwrap()
 }

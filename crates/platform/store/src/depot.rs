@@ -1,0 +1,307 @@
+//! A depot: named objects in a folder or in any S3-compatible store, for bundles, tiles of the log, and backups.
+//!
+//! Refuses to wait for ever (each try and all tries together end), and to say in any text what it signs with.
+
+use crate::Cause;
+use futures_util::TryStreamExt;
+use model::{Problem, ProblemKind, Timestamp};
+use object_store::{
+    BackoffConfig, Certificate, ClientOptions, ObjectStore, ObjectStoreExt, RetryConfig, aws::AmazonS3Builder,
+    buffered::BufWriter, local::LocalFileSystem, path::Path as Name,
+};
+use seal::Zeroizing;
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+
+const CONNECT: Duration = Duration::from_secs(3);
+/// Silence within an answer: past it, nobody may be there.
+const SILENCE: Duration = Duration::from_secs(5);
+/// One request as a whole: the largest bundle over a slow line.
+const REQUEST: Duration = Duration::from_secs(60);
+const RETRIES: usize = 3;
+/// After this, nothing is tried again.
+const RETRY_FOR: Duration = Duration::from_secs(15);
+/// Past this, a file goes up in parts.
+const PART_BYTES: usize = 8 << 20;
+
+/// Where objects lie.
+#[derive(Debug, Clone)]
+pub enum DepotPlace {
+    Folder(PathBuf),
+    S3(S3Place),
+}
+
+/// A bucket, or a part of it.
+#[derive(Clone)]
+pub struct S3Place {
+    pub bucket: String,
+    /// Stands before every name; may be empty.
+    pub prefix: String,
+    /// Of AWS itself, if not said. Speaks plain HTTP if it begins with `http://`.
+    pub endpoint: Option<String>,
+    pub region: String,
+    pub key_id: Zeroizing<String>,
+    pub secret: Zeroizing<String>,
+    /// Certificates (DER) trusted beside the public roots.
+    pub ca: Vec<Vec<u8>>,
+}
+
+impl fmt::Debug for S3Place {
+    /// Without what it signs with.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("S3Place").field("bucket", &self.bucket).field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+/// Why an object could not be kept or read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum DepotError {
+    #[error("`{place}` does not accept the keys that were given, or they may not do this")]
+    Denied { place: Arc<str> },
+    #[error("there is no such bucket or folder as `{place}`")]
+    Absent { place: Arc<str> },
+    #[error("`{place}` does not answer, or not as it should")]
+    Unreachable { place: Arc<str>, source: Cause },
+    #[error("what lies in `{place}` is not what was put there")]
+    Altered { place: Arc<str> },
+    #[error("content lies outside the database, and no place for it is configured")]
+    Unconfigured,
+}
+
+impl DepotError {
+    /// What a person is told. The source is for the operator's log.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let (code, fix) = match self {
+            Self::Denied { .. } => ("depot.denied", "check key, secret and rights: read, write, list and delete"),
+            Self::Absent { .. } => ("depot.absent", "make it, or correct its name in the configuration"),
+            Self::Unreachable { .. } => {
+                ("depot.unreachable", "try again in a moment; `bailiwick doctor` looks whether it answers")
+            }
+            Self::Altered { .. } => ("depot.altered", "find out who changed it, and put it back from a copy"),
+            Self::Unconfigured => ("depot.unconfigured", "put `[storage] blobs` back into the configuration"),
+        };
+        let what = "the place where bundles or backups lie cannot be used at the moment";
+        Problem::new(ProblemKind::Unavailable, code, what, self.to_string(), fix)
+    }
+}
+
+/// One object, as a list shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub name: String,
+    pub size_bytes: u64,
+    pub at: Timestamp,
+}
+
+/// Puts and gets objects.
+#[derive(Clone)]
+pub struct Depot {
+    objects: Arc<dyn ObjectStore>,
+    prefix: Name,
+    place: Arc<str>,
+}
+
+impl fmt::Debug for Depot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Depot").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Depot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place)
+    }
+}
+
+impl Depot {
+    /// Nothing is asked of it yet. A folder is made if it is not there.
+    ///
+    /// # Errors
+    /// `DepotError::Unreachable` for a folder that cannot be made, or an address that is none.
+    pub fn open(place: &DepotPlace) -> Result<Self, DepotError> {
+        match place {
+            DepotPlace::Folder(folder) => {
+                let place: Arc<str> = folder.display().to_string().into();
+                let failed = |source: Cause| DepotError::Unreachable { place: Arc::clone(&place), source };
+                std::fs::create_dir_all(folder).map_err(|error| failed(Arc::new(error)))?;
+                let objects = LocalFileSystem::new_with_prefix(folder).map_err(|error| failed(Arc::new(error)))?;
+                Ok(Self { objects: Arc::new(objects.with_fsync(true)), prefix: Name::default(), place })
+            }
+            DepotPlace::S3(s3) => Self::s3(s3),
+        }
+    }
+
+    fn s3(s3: &S3Place) -> Result<Self, DepotError> {
+        let place: Arc<str> = format!("s3://{}/{}", s3.bucket, s3.prefix).trim_end_matches('/').into();
+        let failed = |error: object_store::Error| DepotError::Unreachable {
+            place: Arc::clone(&place),
+            source: Arc::new(error) as Cause,
+        };
+        let mut options = ClientOptions::new()
+            .with_connect_timeout(CONNECT)
+            .with_read_timeout(SILENCE)
+            .with_timeout(REQUEST)
+            .with_allow_http(s3.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://")));
+        for der in &s3.ca {
+            options = options.with_root_certificate(Certificate::from_der(der).map_err(failed)?);
+        }
+        let backoff = BackoffConfig { init_backoff: Duration::from_millis(100), ..BackoffConfig::default() };
+        let mut builder = AmazonS3Builder::new()
+            .with_bucket_name(&s3.bucket)
+            .with_region(&s3.region)
+            .with_access_key_id(s3.key_id.as_str())
+            .with_secret_access_key(s3.secret.as_str())
+            .with_retry(RetryConfig { backoff, max_retries: RETRIES, retry_timeout: RETRY_FOR })
+            .with_client_options(options);
+        if let Some(endpoint) = &s3.endpoint {
+            builder = builder.with_endpoint(endpoint);
+        }
+        let objects = builder.build().map_err(failed)?;
+        Ok(Self { objects: Arc::new(objects), prefix: Name::from(s3.prefix.as_str()), place })
+    }
+
+    fn name(&self, name: &str) -> Name {
+        self.prefix.parts().chain(Name::from(name).parts()).collect()
+    }
+
+    fn failed(&self, error: object_store::Error) -> DepotError {
+        let place = Arc::clone(&self.place);
+        let denied =
+            matches!(error, object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. });
+        if denied {
+            DepotError::Denied { place }
+        } else if matches!(error, object_store::Error::NotFound { .. }) {
+            DepotError::Absent { place }
+        } else {
+            DepotError::Unreachable { place, source: Arc::new(error) }
+        }
+    }
+
+    fn failed_io(&self, error: io::Error) -> DepotError {
+        match error.downcast::<object_store::Error>() {
+            Ok(error) => self.failed(error),
+            Err(error) => DepotError::Unreachable { place: Arc::clone(&self.place), source: Arc::new(error) },
+        }
+    }
+
+    /// Durable when this returns. An object of this name is replaced, as a whole.
+    ///
+    /// # Errors
+    /// When it was not kept.
+    pub async fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), DepotError> {
+        let put = self.objects.put(&self.name(name), bytes.into()).await;
+        put.map(drop).map_err(|error| self.failed(error))
+    }
+
+    /// The same, of any size, as it comes.
+    ///
+    /// # Errors
+    /// As `put`, and when reading fails; nothing stands under the name then.
+    pub async fn put_from<R: AsyncRead + Unpin>(&self, name: &str, mut from: R) -> Result<u64, DepotError> {
+        let mut to = BufWriter::with_capacity(Arc::clone(&self.objects), self.name(name), PART_BYTES);
+        let mut piece = vec![0; 1 << 20];
+        let mut bytes = 0;
+        let copied = async {
+            loop {
+                let read = from.read(&mut piece).await?;
+                if read == 0 {
+                    return to.shutdown().await.map(|()| bytes);
+                }
+                bytes += read as u64;
+                to.write_all(piece.get(..read).unwrap_or_default()).await?;
+            }
+        };
+        let copied: io::Result<u64> = copied.await;
+        match copied {
+            Ok(bytes) => Ok(bytes),
+            Err(error) => {
+                if let Err(left) = to.abort().await {
+                    tracing::warn!(error = %left, "parts of an object were left in the depot");
+                }
+                Err(self.failed_io(error))
+            }
+        }
+    }
+
+    /// `None`: there is none of this name.
+    ///
+    /// # Errors
+    /// When it could not be asked for, or did not come as a whole.
+    pub async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, DepotError> {
+        let read = async { self.objects.get(&self.name(name)).await?.bytes().await };
+        match read.await {
+            Ok(bytes) => Ok(Some(bytes.into())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// The same, into a file. Whether there was one.
+    ///
+    /// # Errors
+    /// As `get`; when the file cannot be written.
+    pub async fn get_file(&self, name: &str, to: &Path) -> Result<bool, DepotError> {
+        let found = match self.objects.get(&self.name(name)).await {
+            Ok(found) => found,
+            Err(object_store::Error::NotFound { .. }) => return Ok(false),
+            Err(error) => return Err(self.failed(error)),
+        };
+        let mut file = tokio::fs::File::create(to).await.map_err(|error| self.failed_io(error))?;
+        let mut pieces = found.into_stream();
+        while let Some(piece) = pieces.try_next().await.map_err(|error| self.failed(error))? {
+            file.write_all(&piece).await.map_err(|error| self.failed_io(error))?;
+        }
+        file.sync_all().await.map_err(|error| self.failed_io(error))?;
+        Ok(true)
+    }
+
+    /// What lies there, by name.
+    ///
+    /// # Errors
+    /// When it could not be asked for.
+    pub async fn list(&self) -> Result<Vec<Stored>, DepotError> {
+        let prefix = (!self.prefix.as_ref().is_empty()).then_some(&self.prefix);
+        let found: Vec<_> = self.objects.list(prefix).try_collect().await.map_err(|error| self.failed(error))?;
+        let mut stored: Vec<Stored> = found
+            .into_iter()
+            .filter_map(|object| {
+                let parts: Vec<_> = object.location.prefix_match(&self.prefix)?.collect();
+                let name = parts.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join("/");
+                let at = Timestamp::from_ms(object.last_modified.timestamp_millis());
+                Some(Stored { name, size_bytes: object.size, at })
+            })
+            .collect();
+        stored.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(stored)
+    }
+
+    /// It is no error that there was none.
+    ///
+    /// # Errors
+    /// When it is not known to be gone.
+    pub async fn delete(&self, name: &str) -> Result<(), DepotError> {
+        match self.objects.delete(&self.name(name)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// Whether it answers, and takes the keys.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn check(&self) -> Result<(), DepotError> {
+        let prefix = (!self.prefix.as_ref().is_empty()).then_some(&self.prefix);
+        self.objects.list(prefix).try_next().await.map(drop).map_err(|error| self.failed(error))
+    }
+
+    pub(crate) fn altered(&self) -> DepotError {
+        DepotError::Altered { place: Arc::clone(&self.place) }
+    }
+}

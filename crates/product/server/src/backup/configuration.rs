@@ -1,0 +1,135 @@
+//! Configuration and policies of one machine: kept apart from the data, without keys and without what they name; and the
+//! way back into an empty place.
+//!
+//! Refuses to write over what is there, and any name but those that it packs.
+
+use super::{archive, failed};
+use crate::settings::place;
+use model::Problem;
+use seal::{Recipient, RecoveryKey};
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+const POLICIES: &str = "policies";
+/// No configuration is larger.
+const FILE_MAX_BYTES: u64 = 8 << 20;
+
+/// What a backup holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contents {
+    Data,
+    Configuration,
+}
+
+fn is_policy(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "rego")
+}
+
+/// Writes configuration and policies of a data folder, encrypted. `file`: the configuration, if it lies elsewhere.
+///
+/// # Errors
+/// When they cannot be read, or `to` cannot be written.
+pub fn config_archive<W: Write>(data: &Path, file: &Path, recipient: &Recipient, to: W) -> Result<W, Problem> {
+    let pack = || -> io::Result<W> {
+        let mut packed = archive::Packed::new(recipient, to)?;
+        if file.is_file() {
+            packed.entry(place::CONFIG, &fs::read(file)?)?;
+        }
+        if let Ok(entries) = fs::read_dir(data.join(POLICIES)) {
+            let mut own: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+            own.retain(|path| is_policy(path) && path.is_file());
+            own.sort();
+            for path in own {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                packed.entry(&format!("{POLICIES}/{name}"), &fs::read(&path)?)?;
+            }
+        }
+        packed.finish()
+    };
+    pack().map_err(|error| {
+        failed("the configuration could not be backed up", error, "look whether the folder can be read and written")
+    })
+}
+
+/// Looks at the beginning of a backup.
+///
+/// # Errors
+/// For what is none, or was made for another key.
+pub fn contents(file: &Path, key: &RecoveryKey) -> Result<Contents, Problem> {
+    let first = || -> io::Result<Contents> {
+        let plain = key.decrypt(fs::File::open(file)?).map_err(io::Error::other)?;
+        let mut archive = tar::Archive::new(zstd::Decoder::new(plain)?);
+        let first = archive.entries()?.next().transpose()?;
+        let is_data = match first {
+            Some(entry) => entry.path()?.as_ref() == Path::new(archive::HEAD),
+            None => false,
+        };
+        Ok(if is_data { Contents::Data } else { Contents::Configuration })
+    };
+    first().map_err(|error| {
+        failed(
+            "the backup cannot be opened",
+            error,
+            "check the path, and whether the recovery key is the one it was made for",
+        )
+    })
+}
+
+/// Puts configuration and policies into a data folder. What was written, in order.
+///
+/// # Errors
+/// When something is there already, and for whatever is not such a backup; then nothing is written.
+pub fn config_restore(file: &Path, key: &RecoveryKey, data: &Path) -> Result<Vec<String>, Problem> {
+    let bad = |error: &dyn std::fmt::Display| {
+        failed("the configuration cannot be restored", error, "give a whole backup, and a folder without configuration")
+    };
+    let all = read(file, key).map_err(|error| bad(&error))?;
+    for (name, _) in &all {
+        if data.join(name).exists() {
+            return Err(bad(&format!("`{name}` is there already")));
+        }
+    }
+    let write = |name: &str, bytes: &[u8]| -> io::Result<()> {
+        let path = data.join(name);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    for (name, bytes) in &all {
+        write(name, bytes).map_err(|error| bad(&error))?;
+    }
+    Ok(all.into_iter().map(|(name, _)| name).collect())
+}
+
+fn read(file: &Path, key: &RecoveryKey) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let plain = key.decrypt(fs::File::open(file)?).map_err(io::Error::other)?;
+    let mut packed = zstd::Decoder::new(plain)?;
+    let mut all = Vec::new();
+    {
+        let mut archive = tar::Archive::new(&mut packed);
+        for entry in archive.entries()? {
+            let mut entry = entry?;
+            let name = entry.path()?.to_string_lossy().into_owned();
+            let plain = |name: &str| !name.is_empty() && !name.contains('/') && is_policy(Path::new(name));
+            if name != place::CONFIG && !name.strip_prefix("policies/").is_some_and(plain) {
+                return Err(io::Error::other(format!("it holds `{name}`, which is no configuration")));
+            }
+            if entry.size() > FILE_MAX_BYTES {
+                return Err(io::Error::other(format!("`{name}` is larger than any configuration")));
+            }
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes)?;
+            all.push((name, bytes));
+        }
+    }
+    // To its end: what was cut or altered behind the last file shows here.
+    io::copy(&mut packed, &mut io::sink())?;
+    Ok(all)
+}

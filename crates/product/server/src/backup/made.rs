@@ -1,0 +1,154 @@
+//! Backups that the server makes into its depot (`[backup] to`): by its schedule, or when an operator says so. Each begins
+//! and ends with an event, whatever became of it; then what is no longer to be kept is deleted.
+//!
+//! Refuses to leave half of one: nothing stands under a name before all of it does.
+
+use super::{CONFIGURATION, CreateBackup, DATA, ENDING, config_archive, stream};
+use crate::{Bailiwick, config::BackupPlan};
+use authority::{Act, Caller, Permit, Rule, Target, rules};
+use model::{EventId, Problem, ProblemKind, TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::{sync::Arc, time::Duration};
+use store::{Depot, EventFilter, Outcome, StoreError};
+use tokio_util::io::StreamReader;
+use utoipa::ToSchema;
+
+/// After a failure, long before the next by schedule.
+const AGAIN_AFTER: Duration = Duration::from_secs(600);
+/// The job that makes them.
+pub(crate) const JOB: &str = "backup";
+
+/// What goes into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Parts {
+    #[default]
+    Both,
+    Config,
+    Data,
+}
+
+/// What was made.
+#[derive(Debug, Serialize)]
+pub(crate) struct Made {
+    to: String,
+    file: Option<String>,
+    bytes: u64,
+    configuration: Option<String>,
+    deleted: Vec<String>,
+    ms: u64,
+}
+
+/// Record how a backup ended.
+#[derive(Debug, Clone)]
+struct BackupDone {
+    tenant: TenantId,
+}
+
+impl Act for BackupDone {
+    const RULE: &'static Rule = &rules::BACKUP_DONE;
+    fn target(&self) -> Target {
+        Target::new(self.tenant.clone(), "platform")
+    }
+}
+
+/// `20261128T023800Z`: sorts by time, and stands in a name anywhere.
+pub fn stamp(now: Timestamp) -> String {
+    now.to_jiff().strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+fn unplanned() -> Problem {
+    Problem::new(
+        ProblemKind::Invalid,
+        "backup.unplanned",
+        "the server does not know where backups go",
+        "`[backup]` of the configuration says where to and for whom",
+        "write `[backup]` with `to` and `recipient`, or make one into a folder with `--to DIR --recipient age1…`",
+    )
+}
+
+impl Bailiwick {
+    pub(crate) fn backup_depot(&self) -> Result<(&BackupPlan, Depot), Problem> {
+        let plan = self.config.backup.as_ref().ok_or_else(unplanned)?;
+        Ok((plan, Depot::open(&plan.to).map_err(|error| error.problem())?))
+    }
+
+    /// Makes one, with an event at its beginning and one at its end.
+    pub(crate) async fn back_up(
+        self: &Arc<Self>,
+        permit: Permit<CreateBackup>,
+        parts: Parts,
+    ) -> Result<(Made, EventId), Problem> {
+        let say = |error: StoreError| error.problem();
+        let (plan, depot) = self.backup_depot()?;
+        let detail = json!({ "to": depot.to_string(), "parts": parts, "recipient": plan.recipient.to_string() });
+        self.store.record(permit, Outcome::Allowed, detail).await.map_err(say)?;
+        let begun = self.clock.now();
+        let made = self.make(plan, &depot, parts, begun).await;
+        let (outcome, detail) = match &made {
+            Ok(made) => (Outcome::Allowed, json!(made)),
+            Err(problem) => (Outcome::Failed, json!({ "to": depot.to_string(), "parts": parts, "code": problem.code })),
+        };
+        let done = BackupDone { tenant: self.tenant.clone() };
+        let permit = self.permit(&Caller::system(JOB), done).await?;
+        let event = self.store.record(permit, outcome, detail).await.map_err(say)?.event;
+        made.map(|made| (made, event))
+    }
+
+    async fn make(&self, plan: &BackupPlan, depot: &Depot, parts: Parts, at: Timestamp) -> Result<Made, Problem> {
+        let say = |error: store::DepotError| {
+            tracing::error!(error = &error as &dyn std::error::Error, "a backup was not made");
+            error.problem()
+        };
+        let stamp = stamp(at);
+        let (mut file, mut bytes, mut configuration) = (None, 0, None);
+        if parts != Parts::Data {
+            let name = format!("{CONFIGURATION}{stamp}{ENDING}");
+            let packed = config_archive(&self.folder, &self.config_file, &plan.recipient, Vec::new())?;
+            depot.put(&name, packed).await.map_err(say)?;
+            configuration = Some(name);
+        }
+        if parts != Parts::Config {
+            let name = format!("{DATA}{stamp}{ENDING}");
+            let pieces = stream(self, plan.recipient.clone()).await?;
+            bytes = depot.put_from(&name, StreamReader::new(pieces)).await.map_err(say)?;
+            file = Some(name);
+        }
+        let there = depot.list().await.map_err(say)?;
+        let names: Vec<&str> = there.iter().map(|one| one.name.as_str()).collect();
+        let mut deleted = Vec::new();
+        for kind in [DATA, CONFIGURATION] {
+            for name in plan.keep.surplus(&names, kind) {
+                depot.delete(name).await.map_err(say)?;
+                deleted.push(name.to_owned());
+            }
+        }
+        let ms = u64::try_from(self.clock.now().since(at).as_millis()).unwrap_or(u64::MAX);
+        Ok(Made { to: depot.to_string(), file, bytes, configuration, deleted, ms })
+    }
+
+    /// Makes one if one is due by schedule. What was missed while no server ran is made up for, once.
+    pub(crate) async fn back_up_when_due(self: &Arc<Self>) -> Result<(), Problem> {
+        let Some(schedule) = self.config.backup.as_ref().and_then(|plan| plan.schedule.as_ref()) else {
+            return Ok(());
+        };
+        let now = self.clock.now();
+        let newest =
+            |action: &str| EventFilter { action: Some(action.to_owned()), limit: Some(1), ..EventFilter::default() };
+        let filter = newest(rules::BACKUP_DONE.name);
+        let last = self.store.events(&self.tenant, &filter).await.map_err(|error| error.problem())?;
+        let due = match last.first() {
+            Some(last) if last.outcome == "failed" => Some(last.at.plus(AGAIN_AFTER)),
+            Some(last) => catalog::next_time(schedule, last.at),
+            // Never yet: at once, so that one is there, and whoever planned it sees that it works.
+            None => Some(now),
+        };
+        if due.is_none_or(|due| due > now) {
+            return Ok(());
+        }
+        let act = CreateBackup { tenant: self.tenant.clone() };
+        let permit = self.permit(&Caller::system(JOB), act).await?;
+        self.back_up(permit, Parts::Both).await.map(drop)
+    }
+}

@@ -1,0 +1,145 @@
+//! Backups that the server makes by itself: by schedule, into a bucket, so many of them; a failure is an event, and what
+//! was made comes back on a machine that has nothing but it and its keys.
+
+use crate::{
+    depot::{BUCKET, Fault, KEY, S3, SECRET},
+    until,
+};
+use model::{Clock, ManualClock, SystemClock};
+use seal::RecoveryKey;
+use serde_json::json;
+use server::{Config, Contents, Overrides, Restore, Settings};
+use std::{path::Path, sync::Arc, time::Duration};
+use tempfile::TempDir;
+use testkit::{Engine, Town};
+
+fn plan(s3: &S3, folder: &Path, key: &RecoveryKey, more: &str) -> String {
+    let recipient = key.recipient();
+    format!("[backup]\nto = \"s3://{BUCKET}/backups\"\nrecipient = \"{recipient}\"\n{more}{}", s3.keys(folder))
+}
+
+/// How many have ended, as the database has it.
+fn told(town: &Town) -> i64 {
+    const COUNT: &str = "SELECT count(*) FROM events WHERE action = 'backup.done'";
+    let database = rusqlite::Connection::open(town.data.join("bailiwick.db")).unwrap();
+    database.query_row(COUNT, [], |row| row.get(0)).unwrap_or(0)
+}
+
+async fn done(town: &Town) -> Vec<serde_json::Value> {
+    let events = town.get("/api/v1/events?action=backup.done&limit=100").await.json();
+    events["events"].as_array().unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_schedule_so_many_are_kept_and_a_failure_is_an_event() {
+    let (s3, folder, key) = (S3::start().await, TempDir::new().unwrap(), RecoveryKey::generate());
+    let day = Duration::from_secs(86_400);
+    // Four nights ago: `machine` signs by today's clock, so what it is asked for comes last.
+    let clock = Arc::new(ManualClock::at(SystemClock.now().minus(day * 4)));
+    let more = plan(&s3, folder.path(), &key, "schedule = \"0 2 * * *\"\nkeep = { last = 2 }\n");
+    let mut town = Town::with(Engine::Sqlite, &more, clock.clone()).await;
+    for night in 1..=4 {
+        until("a backup a night, and one at once", || async { told(&town) == night }).await;
+        assert_eq!(s3.objects("backups/").len(), if night == 1 { 2 } else { 4 });
+        if night < 4 {
+            // What was missed while nothing ran is made up for at the start.
+            clock.advance(day);
+            town = town.restart(testkit::Disk::Room).await;
+        }
+    }
+    let before = s3.objects("backups/");
+    s3.set(Fault::Status(500));
+    clock.advance(SystemClock.now().since(clock.now()));
+    town = town.restart(testkit::Disk::Room).await;
+    until("a failure is an event", || async { done(&town).await.len() == 5 }).await;
+    let mut events = done(&town).await;
+
+    // It failed: an event says so, nothing half is left, and nothing was deleted for it.
+    let failed = events.remove(0);
+    assert_eq!((&failed["outcome"], &failed["detail"]["code"]), (&json!("failed"), &json!("depot.unreachable")));
+    assert!(!failed.to_string().contains(KEY) && !failed.to_string().contains(SECRET), "{failed}");
+    let refused = town.post("/api/v1/backups", json!({})).await;
+    assert_eq!((refused.status, &refused.json()["code"]), (503, &json!("depot.unreachable")), "{refused:?}");
+    s3.set(Fault::None);
+    assert_eq!(s3.objects("backups/"), before);
+    let listed = town.get("/api/v1/backups").await.json();
+    assert_eq!(listed["backups"].as_array().unwrap().len(), 4, "{listed}");
+    assert!(
+        events.iter().all(|event| event["outcome"] == "allowed" && event["actor"][0] == "system:backup"),
+        "{events:?}"
+    );
+    assert_eq!(events[0]["detail"]["deleted"].as_array().unwrap().len(), 2, "data and configuration: {events:?}");
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn configuration_and_data_come_back_apart_and_together() {
+    let (s3, folder, key) = (S3::start().await, TempDir::new().unwrap(), RecoveryKey::generate());
+    let more = plan(&s3, folder.path(), &key, "");
+    let town = Town::with(Engine::Postgres, &more, Arc::new(SystemClock)).await;
+    assert_eq!(town.deploy_template("tinypoll", "tinypoll").await.status, 200);
+    let made = town.post("/api/v1/backups", json!({ "parts": "config" })).await.json();
+    assert!(made["file"].is_null() && made["configuration"].is_string(), "{made}");
+    let made = town.post("/api/v1/backups", json!({ "parts": "data" })).await.json();
+    assert!(
+        made["file"].is_string() && made["configuration"].is_null() && made["bytes"].as_u64() > Some(1000),
+        "{made}"
+    );
+    let left = town.stop().await;
+
+    // A machine that has the keys, and where the backups lie.
+    let fetched = |name: &str| folder.path().join(name);
+    let config = Config::read(&left.path().join("config.toml"), &Overrides::default()).unwrap();
+    server::fetch_backup(&config, "latest", server::CONFIGURATION, &fetched("c")).await.unwrap();
+    server::fetch_backup(&config, "latest", server::DATA, &fetched("d")).await.unwrap();
+    let unknown = server::fetch_backup(&config, "none.backup", server::DATA, &fetched("n")).await.unwrap_err();
+    assert_eq!(unknown.code, "backup.failed");
+    assert_eq!(server::contents(&fetched("c"), &key).unwrap(), Contents::Configuration);
+    assert_eq!(server::contents(&fetched("d"), &key).unwrap(), Contents::Data);
+    let data = folder.path().join("new");
+    std::fs::create_dir(&data).unwrap();
+    assert_eq!(server::config_restore(&fetched("c"), &key, &data).unwrap(), ["config.toml"]);
+    assert!(server::config_restore(&fetched("c"), &key, &data).unwrap_err().why.contains("there already"));
+    assert!(server::config_restore(&fetched("d"), &key, &folder.path().join("other")).is_err());
+    let (was, is) = (left.path().join("config.toml"), data.join("config.toml"));
+    assert_eq!(std::fs::read(was).unwrap(), std::fs::read(&is).unwrap());
+
+    // Each byte of it counts.
+    let whole = std::fs::read(fetched("c")).unwrap();
+    for at in (0..whole.len()).step_by(41) {
+        let mut bent = whole.clone();
+        bent[at] ^= 2;
+        std::fs::write(fetched("bent"), &bent).unwrap();
+        assert!(server::config_restore(&fetched("bent"), &key, &folder.path().join("bent-data")).is_err(), "byte {at}");
+    }
+
+    // The data goes where this machine's configuration says: here, into SQLite.
+    let root = data.join("root.key");
+    testkit::root_key().create_file(&root).unwrap();
+    std::fs::write(&is, format!("[seal]\nroot = \"file:{}\"\n", root.display())).unwrap();
+    let settings = Settings::for_restore(data.clone(), None, &Overrides::default()).unwrap();
+    let restore = Restore { file: fetched("d"), key, settings, system_user: "tester".to_owned() };
+    assert!(restore.run().await.unwrap().log_size > 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_in_the_plan_are_said_at_once() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("config.toml");
+    let text = "[backup]\nto = \"ftp://x\"\nschedule = \"every day\"\nrecipient = \"age1nobody\"\n\
+                [storage]\nblobs = \"s3://b/\"\n[telemetry]\notlp = \"collector\"\n";
+    std::fs::write(&file, text).unwrap();
+    let problems = Config::read(&file, &Overrides::default()).unwrap_err();
+    let at: Vec<&str> = problems.iter().filter_map(|problem| problem.at.as_deref()).collect();
+    assert_eq!(at, ["storage.blobs", "backup.to", "backup.schedule", "backup.recipient", "telemetry.otlp"]);
+    let plain = "[storage]\nblobs = \"s3://bucket/x\"\ns3 = { endpoint = \"http://s3.corp.example\", key = \"file:k\", secret = \"plain\" }\n";
+    std::fs::write(&file, plain).unwrap();
+    let problems = Config::read(&file, &Overrides::default()).unwrap_err();
+    assert!(problems[0].why.contains("in the clear"), "{problems:?}");
+    std::fs::write(folder.path().join("k"), "x").unwrap();
+    std::fs::write(&file, plain.replace("http:", "https:")).unwrap();
+    let problems = Config::read(&file, &Overrides::default()).unwrap_err();
+    assert!(
+        problems[0].why.contains("does not stand in the configuration") && !problems[0].to_string().contains("plain")
+    );
+}

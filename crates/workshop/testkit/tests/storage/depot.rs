@@ -1,0 +1,162 @@
+//! An S3-compatible server that the test starts (`s3s-fs`), with what can go wrong in between.
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use s3s::{Body, auth::SimpleAuth, service::S3ServiceBuilder};
+use std::{
+    convert::Infallible,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+pub(crate) const BUCKET: &str = "bailiwick";
+/// Canaries: neither may be in any text.
+pub(crate) const KEY: &str = "CANARYKEYID00000001";
+pub(crate) const SECRET: &str = "canary-secret-access-key-000000000000001";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    None,
+    /// Each request is refused with this status.
+    Status(u16),
+    /// So many are refused with 503, then it works.
+    Times(usize),
+    /// Nothing is answered.
+    Hangs,
+    /// Half of what was asked for comes, then the connection ends.
+    CutsBodies,
+    /// All of it comes, with one byte changed.
+    BendsBodies,
+}
+
+/// The server, its files and its faults.
+pub(crate) struct S3 {
+    pub(crate) folder: TempDir,
+    pub(crate) port: u16,
+    fault: Arc<Mutex<Fault>>,
+    gets: Arc<AtomicUsize>,
+}
+
+impl S3 {
+    pub(crate) async fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        std::fs::create_dir(folder.path().join(BUCKET)).unwrap();
+        let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder.path()).unwrap());
+        builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
+        let service = builder.build();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let fault = Arc::new(Mutex::new(Fault::None));
+        let gets = Arc::<AtomicUsize>::default();
+        let (faults, counted) = (Arc::clone(&fault), Arc::clone(&gets));
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let (service, faults, counted) = (service.clone(), Arc::clone(&faults), Arc::clone(&counted));
+                let answer = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
+                    let (service, faults, counted) = (service.clone(), Arc::clone(&faults), Arc::clone(&counted));
+                    async move {
+                        if request.method() == Method::GET && !request.uri().query().unwrap_or("").contains("list-type")
+                        {
+                            counted.fetch_add(1, Ordering::Relaxed);
+                        }
+                        let fault = now(&faults);
+                        Ok::<_, Infallible>(answered(&service, request, fault).await)
+                    }
+                });
+                let connection = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+                tokio::spawn(async move {
+                    drop(connection.serve_connection(TokioIo::new(socket), answer).await);
+                });
+            }
+        });
+        Self { folder, port, fault, gets }
+    }
+
+    pub(crate) fn set(&self, fault: Fault) {
+        *self.fault.lock().unwrap() = fault;
+    }
+
+    /// How many objects were fetched.
+    pub(crate) fn gets(&self) -> usize {
+        self.gets.load(Ordering::Relaxed)
+    }
+
+    /// Writes the keys beside a configuration; the `s3 = …` of it.
+    pub(crate) fn keys(&self, folder: &Path) -> String {
+        std::fs::write(folder.join("s3.key"), format!("{KEY}\n")).unwrap();
+        std::fs::write(folder.join("s3.secret"), format!("{SECRET}\n")).unwrap();
+        let place = |name: &str| folder.join(name).display().to_string();
+        format!(
+            "s3 = {{ endpoint = \"http://127.0.0.1:{}\", key = \"file:{}\", secret = \"file:{}\" }}\n",
+            self.port,
+            place("s3.key"),
+            place("s3.secret")
+        )
+    }
+
+    /// The files of objects whose name holds `part`.
+    pub(crate) fn objects(&self, part: &str) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.folder.path().join(BUCKET)];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.to_string_lossy().contains(part) {
+                    found.push(path);
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+fn now(fault: &Mutex<Fault>) -> Fault {
+    let mut fault = fault.lock().unwrap();
+    match *fault {
+        Fault::Times(0) => Fault::None,
+        Fault::Times(left) => {
+            *fault = Fault::Times(left - 1);
+            Fault::Status(503)
+        }
+        same @ (Fault::None | Fault::Status(_) | Fault::Hangs | Fault::CutsBodies | Fault::BendsBodies) => same,
+    }
+}
+
+async fn answered(
+    service: &s3s::service::S3Service,
+    request: Request<hyper::body::Incoming>,
+    fault: Fault,
+) -> Response<Body> {
+    let asked = request.method() == Method::GET && !request.uri().query().unwrap_or("").contains("list-type");
+    match fault {
+        Fault::Status(status) => {
+            let mut refused = Response::new(Body::from(Bytes::from_static(b"<Error><Code>Fault</Code></Error>")));
+            *refused.status_mut() = StatusCode::from_u16(status).unwrap();
+            return refused;
+        }
+        Fault::Hangs => std::future::pending::<()>().await,
+        Fault::None | Fault::Times(_) | Fault::CutsBodies | Fault::BendsBodies => {}
+    }
+    let answer = hyper::service::Service::call(service, request).await.unwrap();
+    if !asked || !matches!(fault, Fault::CutsBodies | Fault::BendsBodies) {
+        return answer;
+    }
+    let (parts, body) = answer.into_parts();
+    let mut bytes = body.collect().await.unwrap().to_bytes().to_vec();
+    if fault == Fault::CutsBodies {
+        bytes.truncate(bytes.len() / 2);
+    } else if let Some(byte) = bytes.last_mut() {
+        *byte ^= 1;
+    }
+    Response::from_parts(parts, Body::from(bytes))
+}
