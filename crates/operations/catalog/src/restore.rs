@@ -79,7 +79,10 @@ impl Catalog {
             return Err(Error::Refused(not_revoked(&name)));
         }
         let requests: Vec<_> = waiting.iter().map(|waits| &waits.request).collect();
-        let detail = serde_json::json!({ "environments": restored.len(), "requests": requests });
+        let status = if waiting.is_empty() { Status::Live } else { Status::Waiting };
+        let detail = serde_json::json!({
+            "environments": restored.len(), "status": status, "request": requests.first(), "requests": requests,
+        });
         let event = tx.commit(detail, Some(&act.why)).await?.event;
         if restored.is_empty() {
             self.load_apps().await?;
@@ -91,7 +94,6 @@ impl Catalog {
             let (Some(release), Some(url)) = (document.release, document.url) else { continue };
             environments.push(RestoredEnv { env, release, url, credential_epoch });
         }
-        let status = if waiting.is_empty() { Status::Live } else { Status::Waiting };
         Ok(Restored { app: name.to_string(), app_id: id, status, environments, waiting, event })
     }
 

@@ -64,6 +64,7 @@ enum When {
 const TELLS: &[(&str, Outcome, When, NoticeKind)] = &[
     ("app.deploy", Outcome::Allowed, When::Says("status", "waiting"), NoticeKind::Waits),
     ("release.rollback", Outcome::Allowed, When::Says("status", "waiting"), NoticeKind::Waits),
+    ("app.restore", Outcome::Allowed, When::Says("status", "waiting"), NoticeKind::Waits),
     ("role.ask", Outcome::Allowed, When::Always, NoticeKind::Waits),
     ("release.approve", Outcome::Allowed, When::Always, NoticeKind::Decided),
     ("release.approve", Outcome::Allowed, When::Exception, NoticeKind::Alarm),
@@ -81,7 +82,7 @@ const TELLS: &[(&str, Outcome, When, NoticeKind)] = &[
     ("alarm.raise", Outcome::Allowed, When::Always, NoticeKind::Alarm),
     ("platform.recover", Outcome::Allowed, When::Always, NoticeKind::Alarm),
     ("record.gap", Outcome::Failed, When::Always, NoticeKind::Alarm),
-    ("backup.create", Outcome::Failed, When::Always, NoticeKind::Alarm),
+    ("backup.done", Outcome::Failed, When::Always, NoticeKind::Alarm),
     ("backup.drill", Outcome::Failed, When::Always, NoticeKind::Alarm),
 ];
 

@@ -92,7 +92,7 @@ const ALARMS: &[(&str, &str, &str)] = &[
         "the record has a gap: a node stopped before everything was written.",
         "look in the record for `record.gap`: it says from when to when.",
     ),
-    ("backup.create", "a backup failed.", "make one with `bailiwick backup create`, and see what it says."),
+    ("backup.done", "a backup failed.", "make one with `bailiwick backup create`, and see what it says."),
     (
         "backup.drill",
         "a rehearsed restore failed: the newest backup may not help.",

@@ -127,6 +127,18 @@ impl Bailiwick {
                 link: self.link("/people"),
             };
         }
+        if notice.action == "app.restore" {
+            let name = self.app_name(notice.app.as_ref());
+            return Words {
+                subject: format!("`{name}` waits for your yes"),
+                what: format!(
+                    "`{who}` wants `{name}` to serve again. The yes of before no longer holds, so a second person decides."
+                ),
+                why: "this comes to you because reviewers and operators decide requests",
+                next: "see what it may touch, then approve it or send it back.".to_owned(),
+                link: self.link(format!("/requests/{}", text(notice, "request"))),
+            };
+        }
         let release = self.release(notice);
         let tier = text(notice, "tier");
         Words {
