@@ -23,6 +23,13 @@ macro_rules! id {
                 Self(uuid::Uuid::now_v7().simple().to_string().into())
             }
 
+            /// One that somebody sent: only what `generate` could have made, so that nothing else enters a record as an id.
+            #[must_use]
+            pub fn sent(text: &str) -> Option<Self> {
+                let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+                (text.len() == 32 && text.bytes().all(hex)).then(|| Self::new(text))
+            }
+
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0

@@ -4,7 +4,7 @@
 //! it. It lets the gates say before a release what the broker would say to its first user.
 
 use regex::Regex;
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{collections::BTreeMap, ops::Range, sync::LazyLock};
 
 /// Modules longer than this are made by machines; looking for shapes in them says little.
 const SOURCE_BYTES_MAX: usize = 1 << 20;
@@ -19,6 +19,8 @@ const PERSONAL: [&str; 9] = ["email", "name", "person", "phone", "user", "addres
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
     pub line: u32,
+    /// Bytes of the file in which it stands.
+    pub at: Range<usize>,
     pub what: Asked,
 }
 
@@ -66,22 +68,22 @@ pub fn asks(source: &[u8]) -> Vec<Ask> {
             method: method.map_or_else(|| "GET".to_owned(), |method| method.as_str().to_ascii_uppercase()),
             path,
         };
-        found.push((whole.start(), what));
+        found.push((whole.range(), what));
     }
     for captures in COLLECTION.iter().flat_map(|collection| collection.captures_iter(&code)) {
         if let Some(name) = captures.get(1) {
             let fields = captures.get(2).map(|open| fields(code.get(open.end()..).unwrap_or_default()));
             let fields = fields.unwrap_or_default();
-            found.push((name.start(), Asked::Collection { name: name.as_str().to_owned(), fields }));
+            found.push((name.range(), Asked::Collection { name: name.as_str().to_owned(), fields }));
         }
     }
     for captures in SECRET.iter().flat_map(|secret| secret.captures_iter(&code)) {
         if let Some(name) = captures.get(1) {
-            found.push((name.start(), Asked::Secret { name: name.as_str().to_owned() }));
+            found.push((name.range(), Asked::Secret { name: name.as_str().to_owned() }));
         }
     }
-    found.sort_by_key(|(at, _)| *at);
-    found.into_iter().map(|(at, what)| Ask { line: line(source, at), what }).collect()
+    found.sort_by_key(|(at, _)| at.start);
+    found.into_iter().map(|(at, what)| Ask { line: line(source, at.start), at, what }).collect()
 }
 
 fn line(source: &str, at: usize) -> u32 {

@@ -56,6 +56,12 @@ pub fn hide(source: &[u8], text: &str) -> String {
     }
 }
 
+/// Where credentials stand in a file, in its bytes; `None` when that cannot be told.
+#[must_use]
+pub fn credentials(source: &[u8]) -> Option<Vec<std::ops::Range<usize>>> {
+    SECRETS.as_ref().ok()?.credentials(source)
+}
+
 /// The rules in force, most specific first; empty only in a build whose rules cannot be read.
 #[must_use]
 pub fn rules() -> &'static [Rule] {

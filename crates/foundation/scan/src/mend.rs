@@ -22,6 +22,8 @@ pub(crate) fn edits(path: &str, text: &Text<'_>, value: &Range<usize>, variable:
     let Some(literal) = Literal::around(source, value) else { return Vec::new() };
     let placeholder = format!("env.{variable}");
     let found = match literal.constant(source) {
+        // `env` is not there yet where a module's constants are made.
+        Some(_) if !literal.is_all(value) => Vec::new(),
         Some((name, line)) => match uses(source, name, &line) {
             Some(uses) => {
                 let uses = uses.into_iter().map(|range| (range, placeholder.clone()));
@@ -80,6 +82,10 @@ impl Literal {
         (plain && !name.is_empty() && matches!(after, "" | ";")).then_some((name, self.line.start..end))
     }
 
+    fn is_all(&self, value: &Range<usize>) -> bool {
+        value.start == self.range.start + 1 && value.end + 1 == self.range.end
+    }
+
     /// The placeholder joined with what else stands in the literal.
     fn replaced(&self, value: &Range<usize>, placeholder: &str) -> (Range<usize>, String) {
         let (first, last) = (value.start == self.range.start + 1, value.end + 1 == self.range.end);
@@ -94,7 +100,8 @@ impl Literal {
     }
 }
 
-/// Where else the name stands as a word of its own; `None` when that is too often.
+/// Where else the name stands as a word of its own; `None` when that is too often, or one of them is no plain use: in a
+/// string or a comment, assigned to, or a property's name and value in one.
 fn uses(source: &str, name: &str, declared: &Range<usize>) -> Option<Vec<Range<usize>>> {
     let part = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '$');
     let mut found = Vec::new();
@@ -106,7 +113,65 @@ fn uses(source: &str, name: &str, declared: &Range<usize>) -> Option<Vec<Range<u
             found.push(at..at + name.len());
         }
     }
-    (found.len() <= USES_MAX).then_some(found)
+    let code = code(source, &found);
+    let plain = |(at, code): (&Range<usize>, bool)| code && is_plain(source, at);
+    (found.len() <= USES_MAX && found.iter().zip(code).all(plain)).then_some(found)
+}
+
+fn is_plain(source: &str, at: &Range<usize>) -> bool {
+    let before = source.get(..at.start).unwrap_or_default().trim_end();
+    let after = source.get(at.end..).unwrap_or_default().trim_start();
+    let listed = before.ends_with(['{', ',']) && !before.ends_with("${") && after.starts_with(['}', ',']);
+    let assigned = after.starts_with('=') && !after.starts_with("==");
+    !listed && !assigned
+}
+
+/// For each place whether it is code: not in a string or a comment. In a template, what stands in `${…}` is.
+fn code(source: &str, places: &[Range<usize>]) -> Vec<bool> {
+    let (mut within, mut answers) = (vec![Within::Code { braces: 0 }], vec![false; places.len()]);
+    let mut next = 0;
+    let mut rest = source.char_indices().peekable();
+    while let Some((at, letter)) = rest.next() {
+        if let (Some(place), Some(answer)) = (places.get(next), answers.get_mut(next))
+            && place.start == at
+        {
+            *answer = matches!(within.last(), Some(Within::Code { .. }));
+            next += 1;
+        }
+        let follows = rest.peek().map(|(_, letter)| *letter);
+        match (within.last_mut(), letter) {
+            (Some(Within::Code { .. }), '/') if follows == Some('/') => within.push(Within::Line),
+            (Some(Within::Code { .. }), '/') if follows == Some('*') => within.push(Within::Block),
+            (Some(Within::Code { .. }), '"' | '\'') => within.push(Within::Quotes(letter)),
+            (Some(Within::Code { .. }), '`') => within.push(Within::Template),
+            (Some(Within::Code { braces }), '{') => *braces += 1,
+            (Some(Within::Code { braces: 0 }), '}') if within.len() > 1 => drop(within.pop()),
+            (Some(Within::Code { braces }), '}') => *braces = braces.saturating_sub(1),
+            (Some(Within::Quotes(_) | Within::Template), '\\') => drop(rest.next()),
+            (Some(Within::Quotes(quote)), letter) if *quote == letter || letter == '\n' => drop(within.pop()),
+            (Some(Within::Template), '`') => drop(within.pop()),
+            (Some(Within::Template), '$') if follows == Some('{') => {
+                rest.next();
+                within.push(Within::Code { braces: 0 });
+            }
+            (Some(Within::Line), '\n') => drop(within.pop()),
+            (Some(Within::Block), '*') if follows == Some('/') => {
+                rest.next();
+                within.pop();
+            }
+            _ => {}
+        }
+    }
+    answers
+}
+
+/// What a letter stands in.
+enum Within {
+    Code { braces: usize },
+    Quotes(char),
+    Template,
+    Line,
+    Block,
 }
 
 #[cfg(test)]
@@ -134,6 +199,7 @@ mod tests {
             ("  f(`Bearer §`);", "  f(`Bearer ${env.TOKEN}`);"),
             ("\u{feff}f('§');", "\u{feff}f(env.TOKEN);"),
             ("  const token = '§';\n  use(token);", "  const token = env.TOKEN;\n  use(token);"),
+            ("const KEY = \"§\";\nuse(`a${KEY}b`, KEY == x);", "use(`a${env.TOKEN}b`, env.TOKEN == x);"),
             (
                 "const KEY = \"§\";\nexport default { fetch: () => send(KEY, x.KEY, MONKEY) };\n",
                 "export default { fetch: () => send(env.TOKEN, x.KEY, MONKEY) };\n",
@@ -141,7 +207,21 @@ mod tests {
         ] {
             assert_eq!(mended("app.js", before).as_deref(), Some(after), "{before}");
         }
-        for left in ["// it is '§'", "§", "f(`\n§`);"] {
+        for left in [
+            "// it is '§'",
+            "§",
+            "f(`\n§`);",
+            // The rest of the literal would be lost, and `env` is not there yet.
+            "const AUTH = \"Bearer §\";\nuse(AUTH);",
+            "const DB = 'postgres://u:§@host/db';",
+            // Uses that are no plain use.
+            "const KEY = \"§\";\nuse({ KEY });",
+            "const KEY = \"§\";\nuse({ a, KEY });",
+            "const KEY = \"§\";\nuse(\"KEY\");",
+            "const KEY = \"§\";\nuse(KEY); // KEY is old",
+            "const KEY = \"§\";\nuse(`KEY`);",
+            "let KEY = \"§\";\nKEY = other();",
+        ] {
             assert_eq!(mended("app.js", left), None, "{left}");
         }
         assert_eq!(mended("notes.txt", "f('§');"), None);

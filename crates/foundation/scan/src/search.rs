@@ -100,6 +100,16 @@ impl Scanner {
         shown
     }
 
+    /// Where credentials stand in a file, in its bytes; `None` when they cannot be told one by one, since there are too
+    /// many or it is not UTF-8.
+    #[must_use]
+    pub fn credentials(&self, source: &[u8]) -> Option<Vec<Range<usize>>> {
+        let text = Text::of(source);
+        let (hits, skipped) = (self.hits(&text), text.skipped?);
+        let spans = hits.iter().map(|hit| hit.value.start + skipped..hit.value.end + skipped);
+        (hits.len() <= Self::MAX_FINDINGS).then(|| spans.collect())
+    }
+
     /// Disjoint hits, by rank; one more than may be reported tells that there were more.
     fn hits(&self, text: &Text<'_>) -> Vec<Hit> {
         let mut hits = Vec::new();

@@ -102,21 +102,16 @@ impl Bailiwick {
         which: &BTreeMap<String, String>,
     ) -> Result<String, Refusal> {
         let say = |error: StoreError| Refusal(error.problem());
-        let (name, own) = (named(name)?, owner(asked));
+        let (name, own, id) = (named(name)?, owner(asked), EventId::generate().to_string());
+        let permit = self.allowed(asked, SaveQuery { tenant: self.tenant.clone(), id: id.clone() }).await?;
+        // Whether there is such a person or app is for those alone who may search.
         let filter = json!(self.by_ids(which)?).to_string();
-        let key = params![&self.tenant, own.as_str(), name.as_str()];
-        let known = self.store.read_one(sql::ID, key).await.map_err(say)?;
-        let known = known.map(|row| row.text(0).map(str::to_owned)).transpose().map_err(say)?;
-        if known.is_none() {
-            let count = self.store.read_one(sql::COUNT, params![&self.tenant, own.as_str()]).await.map_err(say)?;
-            if count.map(|row| row.uint(0)).transpose().map_err(say)?.unwrap_or_default() >= OWN_MAX {
-                return Err(too_many());
-            }
-        }
-        let id = known.unwrap_or_else(|| EventId::generate().to_string());
-        let act = SaveQuery { tenant: self.tenant.clone(), id: id.clone() };
-        let permit = self.allowed(asked, act).await?;
         let (act, mut tx) = self.store.write(permit).await.map_err(say)?;
+        let key = params![&self.tenant, own.as_str(), name.as_str()].to_vec();
+        let others = tx.query_one(sql::OTHERS, &key).await.map_err(say)?;
+        if others.map(|row| row.uint(0)).transpose().map_err(say)?.unwrap_or_default() >= OWN_MAX {
+            return Err(too_many());
+        }
         let shared = seen_by == For::Auditors;
         let row = params![&self.tenant, act.id.as_str(), own.as_str(), shared, name.as_str(), filter, tx.now()];
         tx.execute(sql::INSERT, row).await.map_err(say)?;
@@ -127,7 +122,8 @@ impl Bailiwick {
     /// Forgets one's own.
     pub(crate) async fn forget_query(&self, asked: &Asked, id: &str) -> Result<(), Refusal> {
         let say = |error: StoreError| Refusal(error.problem());
-        let permit = self.allowed(asked, ForgetQuery { tenant: self.tenant.clone(), id: id.to_owned() }).await?;
+        let known = EventId::sent(id).ok_or_else(|| unknown(id))?;
+        let permit = self.allowed(asked, ForgetQuery { tenant: self.tenant.clone(), id: known.to_string() }).await?;
         let (act, mut tx) = self.store.write(permit).await.map_err(say)?;
         let key = params![&self.tenant, act.id.as_str(), owner(asked).as_str()].to_vec();
         if tx.execute(sql::DELETE, &key).await.map_err(say)? == 0 {

@@ -11,7 +11,7 @@ use crate::{Error, Identity, Method, NewSession, Place, Session, passkeys, sessi
 use authority::{Act, Factor, Permit, Rule, Target, rules};
 use model::{PersonId, ProblemKind, SessionId, TenantId, Timestamp};
 use seal::{Context, Purpose, TokenHash, sha256};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// From the terminal's asking until its address is worth nothing: as long as it waits itself.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(600);
@@ -194,7 +194,11 @@ impl Identity {
             method: Method::Login,
             vouched_by: by.vouched_by.clone(),
         };
-        let new = self.open_session(&mut tx, open, device, now).await?;
+        let mut new = self.open_session(&mut tx, open, device, now).await?;
+        // What the provider ends there, it ends in the terminal too.
+        if let Some(known) = &by.at_provider {
+            self.known_at_provider(&mut tx, &mut new.session, Arc::clone(known)).await?;
+        }
         let detail = serde_json::json!({ "person": person, "session": new.session.id, "method": "login" });
         tx.commit(detail, None).await?;
         self.sessions.insert(&new);

@@ -18,13 +18,20 @@ pub struct Mended {
     pub applied: Vec<Finding>,
 }
 
-/// Applies every fix that can be made by machine, as of `now`.
+/// Applies every fix that can be made by machine, as of `now`. Each round's files are shown to `may` first: a manifest that
+/// was mended can be read, and the gates run code of an app whose manifest they can read.
 ///
 /// # Errors
-/// Files that an app may not hold, once edited.
-pub async fn mend(mut unpacked: Unpacked, sandbox: &Arc<Sandbox>, now: Timestamp) -> Result<Mended, Problem> {
+/// Files that an app may not hold, once edited; what `may` refuses.
+pub async fn mend<E: From<Problem>>(
+    mut unpacked: Unpacked,
+    sandbox: &Arc<Sandbox>,
+    now: Timestamp,
+    may: impl AsyncFn(&Unpacked) -> Result<(), E>,
+) -> Result<Mended, E> {
     let mut applied = Vec::new();
     for _ in 0..ROUNDS_MAX {
+        may(&unpacked).await?;
         let findings = match check(unpacked.clone(), sandbox, now).await {
             Ok(checked) => checked.findings().to_vec(),
             Err(document) => document.findings,

@@ -24,7 +24,7 @@ pub(crate) async fn list(
 /// Take on what one was warned of, so that nobody else is asked
 #[utoipa::path(post, path = "/api/v1/notices/{event}/ack", responses((status = 200, description = "the warning, taken on", body = Object)))]
 pub(crate) async fn ack(State(server): State<Arc<Bailiwick>>, Path(event): Path<String>, asked: Asked) -> Reply {
-    ok(server.take_on(&asked, &EventId::new(event)).await?)
+    ok(server.take_on(&asked, &event).await?)
 }
 
 /// Send oneself a notice by every way that there is

@@ -173,7 +173,8 @@ impl Bailiwick {
     }
 
     /// One warning, for those who were told of it or could be.
-    pub(crate) async fn see_warning(&self, asked: &Asked, event: &EventId) -> Result<Warning, Refusal> {
+    pub(crate) async fn see_warning(&self, asked: &Asked, event: &str) -> Result<Warning, Refusal> {
+        let event = &EventId::sent(event).ok_or_else(|| unknown(event))?;
         let act = SeeNotice { tenant: self.tenant.clone(), about: event.to_string() };
         let permit = self.allowed(asked, act).await?;
         self.store.access(permit, Outcome::Allowed, Value::Null).map_err(|error| Refusal(error.problem()))?;
@@ -226,8 +227,8 @@ impl Bailiwick {
     }
 
     /// Takes a warning on: nobody else is asked at this threshold. Taking it on twice is no change.
-    pub(crate) async fn take_on(&self, asked: &Asked, event: &EventId) -> Result<Warning, Refusal> {
-        let warning = self.warning(&asked.caller, event).await?;
+    pub(crate) async fn take_on(&self, asked: &Asked, event: &str) -> Result<Warning, Refusal> {
+        let warning = self.see_warning(asked, event).await?;
         if warning.acked_at.is_some() {
             return Ok(warning);
         }
@@ -289,7 +290,7 @@ impl store::HoldsStoreError for WarnError {
     }
 }
 
-fn unknown(event: &EventId) -> Refusal {
+fn unknown(event: impl std::fmt::Display) -> Refusal {
     let what = format!("there is no warning `{event}` for you");
     let why = "it is about something that others answer for, or there never was one";
     Refusal(Problem::new(

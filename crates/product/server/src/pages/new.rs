@@ -90,6 +90,9 @@ fn not_a_builder() -> Problem {
 
 /// What is sent: judged, and deployed when that is what the button says.
 pub(super) async fn send(State(server): State<Arc<Bailiwick>>, headers: HeaderMap, visit: Visit) -> Page {
+    if !visit.viewer.may(&rules::APP_DEPLOY, None) {
+        return Err(Trouble(not_a_builder()));
+    }
     let sent = Sent::read(&headers, &visit.asked.body).await.map_err(Trouble)?;
     let draft = Draft::of(server.files_of(&sent, &visit).map_err(Trouble)?, &sent).map_err(Trouble)?;
     if sent.field("do") == "deploy" {

@@ -175,12 +175,12 @@ fn notice(visit: &Visit, warning: &Warning, now: Timestamp) -> Notice {
 }
 
 pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(event): Path<String>, visit: Visit) -> Page {
-    let warning = server.see_warning(&visit.asked, &EventId::new(event)).await?;
+    let warning = server.see_warning(&visit.asked, &event).await?;
     Ok(html(StatusCode::OK, &notice(&visit, &warning, server.clock.now())))
 }
 
 pub(super) async fn take_on(State(server): State<Arc<Bailiwick>>, Path(event): Path<String>, visit: Visit) -> Page {
-    let warning = server.take_on(&visit.asked, &EventId::new(event)).await?;
+    let warning = server.take_on(&visit.asked, &event).await?;
     let lead = "It is yours now: nobody else is asked, unless the next threshold comes and it still ends.";
     let done = Done::new(&visit.viewer, Here::Notices, "you have taken it on", lead)
         .below(format!("/notices/{}", warning.event), "The warning")

@@ -63,8 +63,11 @@ pub(super) async fn show(
     Read(how): Read<How>,
     visit: Visit,
 ) -> Page {
+    let which = match event.as_str() {
+        "latest" => None,
+        event => Some(EventId::sent(event).ok_or_else(|| Trouble(no_receipt(&name)))?),
+    };
     let permit = server.allowed(&visit.asked, server.catalog.plan_receipt(&name)?).await?;
-    let which = (event != "latest").then(|| EventId::new(event));
     let Some(ReceiptRead { receipt, by }) = server.catalog.receipt(permit, which.as_ref()).await? else {
         return Err(Trouble(no_receipt(&name)));
     };

@@ -97,11 +97,32 @@ impl Provider {
         Err(refused())
     }
 
-    /// Whether this node has not seen the token before.
-    fn first_seen(&self, token: &str, now: Timestamp) -> bool {
+    /// This node's turn at a token; `None` when it had one before.
+    fn first_seen<'t>(&'t self, token: &'t str, now: Timestamp) -> Option<Turn<'t>> {
         let mut seen = self.logouts.lock().unwrap_or_else(PoisonError::into_inner);
         seen.retain(|_, until| now < *until);
-        seen.insert(token.to_owned(), now.plus(LIFE + LIFE)).is_none()
+        let first = seen.insert(token.to_owned(), now.plus(LIFE + LIFE)).is_none();
+        first.then_some(Turn { provider: self, token: Some(token) })
+    }
+}
+
+/// Given back unless the cut was made: a provider that hung up meanwhile may send the token again.
+struct Turn<'t> {
+    provider: &'t Provider,
+    token: Option<&'t str>,
+}
+
+impl Turn<'_> {
+    fn taken(mut self) {
+        self.token = None;
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(token) = self.token {
+            self.provider.logouts.lock().unwrap_or_else(PoisonError::into_inner).remove(token);
+        }
     }
 }
 
@@ -131,7 +152,9 @@ impl Identity {
         let claims = provider.logout_claims(token).await?;
         let now = self.clock.now();
         let once = format!("logout:{}", claims.jti);
-        if !provider.first_seen(&once, now) || self.came_before(&once).await {
+        let turn = provider.first_seen(&once, now).ok_or_else(refused)?;
+        if self.came_before(&once).await {
+            turn.taken();
             return Err(refused());
         }
         let key = |what: &str, text: Option<&String>| {
@@ -149,9 +172,10 @@ impl Identity {
             subject: subject.clone(),
             before,
             sessions: sessions.clone(),
-            token: once,
+            token: once.clone(),
         };
         let (_, mut cutting) = self.store.cut(permit, cut);
+        turn.taken();
         for id in &sessions {
             self.sessions.end(id);
         }

@@ -78,15 +78,7 @@ impl Identity {
             sid: self.person_key("sid", vouch.sid.as_deref().unwrap_or_default()),
             subject: self.person_key("subject", &vouch.subject),
         };
-        let row: [Value; 5] = [
-            (&self.config.tenant).into(),
-            known.issuer.as_str().into(),
-            known.sid.clone().into(),
-            known.subject.clone().into(),
-            (&new.session.id).into(),
-        ];
-        tx.execute(sql::SESSION, &row).await?;
-        new.session.at_provider = Some(Arc::new(known));
+        self.known_at_provider(&mut tx, &mut new.session, Arc::new(known)).await?;
         tx.feed(change::PEOPLE, "");
         let detail = serde_json::json!({
             "person": person,
@@ -96,11 +88,31 @@ impl Identity {
             "groups": groups,
         });
         tx.commit(detail, None).await?;
-        self.load_people().await?;
+        // At once: whoever ends it while people are read ends it in memory too.
         self.sessions.insert(&new);
+        self.load_people().await?;
         // The provider may have ended it meanwhile.
         self.end_what_stands();
         Ok(AtProvider { session: new, to: vouch.to.clone() })
+    }
+
+    /// Writes down by what the provider knows a session, so that it can end it.
+    pub(crate) async fn known_at_provider(
+        &self,
+        tx: &mut Tx,
+        session: &mut Session,
+        known: Arc<KnownAt>,
+    ) -> Result<(), Error> {
+        let row: [Value; 5] = [
+            (&self.config.tenant).into(),
+            known.issuer.as_str().into(),
+            known.sid.clone().into(),
+            known.subject.clone().into(),
+            (&session.id).into(),
+        ];
+        tx.execute(sql::SESSION, &row).await?;
+        session.at_provider = Some(known);
+        Ok(())
     }
 
     /// Connects the account that the provider vouches for with the person of the session that asked for it. Whoever

@@ -121,8 +121,8 @@ impl Bailiwick {
     pub(super) async fn mend(&self, visit: &Visit, draft: &mut Draft, which: &str) -> Result<(), Trouble> {
         self.may_judge(visit, &draft.unpacked).await?;
         if which == "all" {
-            let mended = catalog::mend(draft.unpacked.clone(), &self.sandbox, self.clock.now()).await;
-            let mended = mended.map_err(Trouble)?;
+            let may = async |unpacked: &Unpacked| self.may_judge(visit, unpacked).await.map(drop);
+            let mended = catalog::mend(draft.unpacked.clone(), &self.sandbox, self.clock.now(), may).await?;
             (draft.unpacked, draft.mended) = (mended.unpacked, mended.applied);
             return Ok(());
         }
