@@ -28,7 +28,7 @@ fn echo(arrived: &Arrived) -> String {
 /// Answers `works`, or what was refused to it.
 fn app(act: &str) -> String {
     format!(
-        "export default {{\n  async fetch(request, env) {{\n    try {{\n      {act}\n      return new Response(\"works\");\n    }} catch (error) {{\n      return new Response(error.code + \": \" + error.message, {{ status: 500 }});\n    }}\n  }},\n}};\n"
+        "export default {{\n  async fetch(request, env) {{\n    try {{\n      {act}\n      return new Response(\"works\");\n    }} catch (error) {{\n      if (!error.code) throw error;\n      return new Response(error.code + \": \" + error.message, {{ status: 500 }});\n    }}\n  }},\n}};\n"
     )
 }
 
