@@ -50,9 +50,15 @@ impl Served {
     }
 
     /// Stops it as its operator does, and starts it again in the same folder.
-    pub(crate) fn again(mut self) -> Self {
+    pub(crate) fn again(self) -> Self {
+        self.after(|_| ())
+    }
+
+    /// The same, with something done to its data folder while nothing runs.
+    pub(crate) fn after(mut self, change: impl FnOnce(&Path)) -> Self {
         let asked = Command::new("kill").arg(self.pid().to_string()).status().unwrap();
         assert!(asked.success() && self.child.wait().unwrap().success());
+        change(&self.data);
         Self::start_in(self.folder.take().unwrap(), Demo::No, None)
     }
 

@@ -1,5 +1,6 @@
 //! Thousands of apps on one machine: what one that nobody uses costs, and whether those in use notice the others.
 
+use super::growth;
 use crate::{
     apps,
     arguments::Effort,
@@ -9,13 +10,34 @@ use crate::{
 };
 use http::Method;
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const APPS: usize = 5_000;
 const ACTIVE: usize = 200;
 const CONNECTIONS: usize = 8;
 const ROUNDS: usize = 5;
 const LASTING: Duration = Duration::from_secs(4);
+/// In the record, when pages are looked at.
+const EVENTS: u64 = 1_000_000;
+/// The main pages of the console.
+const CONSOLE: &[&str] = &[
+    "/",
+    "/apps",
+    "/apps?state=live",
+    "/apps/app-7",
+    "/apps/app-7/releases",
+    "/apps/app-7/log",
+    "/switch",
+    "/requests",
+    "/people",
+    "/secrets",
+    "/policy",
+    "/notices",
+    "/record",
+    "/record?person=ana@example.test",
+    "/record?app=app-7",
+    "/new",
+];
 /// What starting leaves to do has been done by then.
 const REST: Duration = Duration::from_secs(12);
 
@@ -23,6 +45,8 @@ const START: &str =
     "none: wall-clock time from the start of the process to `ready`, with all apps live; the machine is shared";
 const MEMORY: &str = "the same server with one app: private dirty memory as the kernel counts it, both after a restart and at rest, the difference shared out among the others";
 const DISK: &str = "the same server with one app: what the data folder takes on the disk, the difference shared out among the others; each app's code is its own";
+const PAGES: &str =
+    "none: wall-clock time of the whole answer on loopback, median of several, as an operator and auditor sees it";
 const LATENCY: &str = "the 99th percentile of one app alone on the same server, as many connections, in turns";
 
 pub(super) async fn measure(effort: Effort) -> Vec<Line> {
@@ -46,6 +70,10 @@ pub(super) async fn measure(effort: Effort) -> Vec<Line> {
     let memory = served.private_dirty_bytes().saturating_sub(memory_of_one) as f64 / others / 1024.0;
     let disk = served.disk_bytes().saturating_sub(disk_of_one) as f64 / others / 1e6;
     let (ratios, alone, together) = active_ones(&served, active, effort).await;
+    let events = effort.times(EVENTS);
+    let served = served.after(|data| growth::fill(&data.join("bailiwick.db"), events));
+    let pages = pages(&served, effort).await;
+    let slowest = pages.iter().copied().max_by(|one, other| one.1.total_cmp(&other.1)).unwrap();
     let line = |work, floor, value, unit, target, figures: String| Line {
         row: "fleet",
         work,
@@ -60,6 +88,18 @@ pub(super) async fn measure(effort: Effort) -> Vec<Line> {
         line("start with 5,000 apps", START, ready, "s", 3.0, format!("{count} apps")),
         line("an app that nobody uses, memory", MEMORY, memory, "kB", 100.0, format!("{count} apps")),
         line("a release, on the disk", DISK, disk, "MB", 1.5, format!("{count} apps")),
+        line(
+            "a page of the console, slowest",
+            PAGES,
+            slowest.1,
+            "ms",
+            50.0,
+            format!(
+                "{}, {count} apps, {events} events; {}",
+                slowest.0,
+                pages.iter().map(|(page, ms)| format!("{page} {ms:.0}")).collect::<Vec<_>>().join(", ")
+            ),
+        ),
         line(
             "200 apps in use among 5,000, p99",
             LATENCY,
@@ -100,4 +140,25 @@ async fn active_ones(served: &Served, active: usize, effort: Effort) -> (Vec<f64
         ratios.push(together.last().unwrap() / alone.last().unwrap());
     }
     (ratios, alone, together)
+}
+
+/// How long each page of the console takes, in milliseconds.
+async fn pages(served: &Served, effort: Effort) -> Vec<(&'static str, f64)> {
+    let ola = served.town.person("ola@example.test", &["operators", "auditors", "builders", "staff"]).await;
+    let mut all = Vec::new();
+    for page in CONSOLE {
+        let url = format!("{}{page}", served.town.url());
+        let mut took = Vec::new();
+        // Once beside the clock, as somebody who looks around.
+        for round in 0..=effort.rounds(ROUNDS) {
+            let asked = Instant::now();
+            let answer = ola.get(&url).await;
+            assert_eq!(answer.status, 200, "{page}: {answer:?}");
+            if round > 0 {
+                took.push(asked.elapsed().as_secs_f64() * 1e3);
+            }
+        }
+        all.push((*page, median(&took)));
+    }
+    all
 }

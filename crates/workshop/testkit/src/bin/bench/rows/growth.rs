@@ -122,7 +122,7 @@ async fn searches(store: &Store, count: u64) -> Line {
 }
 
 /// Events that were there before, spread over people, apps, acts and years.
-fn fill(path: &Path, count: u64) {
+pub(super) fn fill(path: &Path, count: u64) {
     let conn = Connection::open(path).unwrap();
     conn.execute_batch(sql::PRAGMAS).unwrap();
     let mut done = 0;
