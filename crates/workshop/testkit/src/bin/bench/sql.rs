@@ -30,7 +30,9 @@ pub(crate) const FILL_EVENTS: &str = "INSERT INTO events
     CASE WHEN n % 50 = 0 THEN 'secret/team/s' || (n / 50 % 500) ELSE 'app/app' || (n * 7919 % 5000) END,
     CASE WHEN n % 400 = 1 THEN 'denied' ELSE 'allowed' END,
     printf('%032x', n), CASE WHEN n % 50 = 0 THEN 'act' ELSE 'access' END, 'person:person' || (n * 104729 % 20000),
-    randomblob(32), randomblob(64)
+    randomblob(32), CAST(printf('{"id":"filled-%012d","timestamp":"2026-01-01T00:00:00.000Z","tenant_id":"main",' ||
+      '"app_id":null,"user_id":null,"actor":["system:filled"],"action":"app.use","resource":"app/filled",' ||
+      '"outcome":"allowed","request_id":null,"trace_id":null,"detail":{}}', n) AS BLOB)
   FROM number";
 pub(crate) const SETTLE: &str = "PRAGMA wal_checkpoint(TRUNCATE);";
 /// Events as a busy year leaves them: `$1` how many, `$2` when the first was, `$3` how far apart, `$4` salt, `$5` body.
