@@ -20,6 +20,8 @@ use store::{Allowance, Window};
 const KEYS_MAX: usize = 100_000;
 /// Counted apart, so that requests rarely wait for each other.
 const PARTS: usize = 16;
+/// Between two looks for keys at rest, in microseconds: a part that is full is not searched for each one who comes.
+const LOOK_EVERY_US: u64 = 1_000_000;
 /// Where those count who come when there is no room for another key.
 const TOGETHER: &str = "\0together";
 
@@ -51,7 +53,26 @@ pub(crate) struct Rate {
     limit: RateLimit,
     began: Instant,
     hasher: RandomState,
-    parts: [Mutex<HashMap<String, Window>>; PARTS],
+    parts: [Mutex<Part>; PARTS],
+}
+
+#[derive(Debug, Default)]
+struct Part {
+    windows: HashMap<String, Window>,
+    looked_at_us: Option<u64>,
+}
+
+impl Part {
+    /// Whether another key fits in, after those at rest were forgotten.
+    fn has_room(&mut self, allowance: Allowance, now: u64) -> bool {
+        let full = |part: &Self| part.windows.len() >= KEYS_MAX / PARTS;
+        let again = self.looked_at_us.is_none_or(|at| now.saturating_sub(at) >= LOOK_EVERY_US);
+        if full(self) && again {
+            self.looked_at_us = Some(now);
+            self.windows.retain(|_, window| !window.is_at_rest(allowance, now));
+        }
+        !full(self)
+    }
 }
 
 impl std::fmt::Debug for Rate {
@@ -72,15 +93,12 @@ impl Rate {
         let now = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
         let part = usize::try_from(self.hasher.hash_one(key)).unwrap_or(usize::MAX) % PARTS;
         let Some(part) = self.parts.get(part) else { return Ok(()) };
-        let mut windows = part.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = match windows.get_mut(key) {
+        let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = match part.windows.get_mut(key) {
             Some(window) => window.take(allowance, 1, now),
             None => {
-                if windows.len() >= KEYS_MAX / PARTS {
-                    windows.retain(|_, window| !window.is_at_rest(allowance, now));
-                }
-                let key = if windows.len() >= KEYS_MAX / PARTS { TOGETHER } else { key };
-                windows.entry(key.to_owned()).or_default().take(allowance, 1, now)
+                let key = if part.has_room(allowance, now) { key } else { TOGETHER };
+                part.windows.entry(key.to_owned()).or_default().take(allowance, 1, now)
             }
         };
         taken.map(drop).map_err(|wait| Over { limit: words(&self.limit), wait })
@@ -192,7 +210,7 @@ mod tests {
         let by_address = rate(1, 3600, LimitBy::Address);
         let let_in = (0..KEYS_MAX * 2).filter(|number| by_address.check(&number.to_string()).is_ok()).count();
         assert!(let_in <= KEYS_MAX + PARTS, "{let_in}");
-        let kept: usize = by_address.parts.iter().map(|part| part.lock().unwrap().len()).sum();
+        let kept: usize = by_address.parts.iter().map(|part| part.lock().unwrap().windows.len()).sum();
         assert!(kept <= KEYS_MAX + PARTS, "{kept}");
     }
 }

@@ -180,7 +180,8 @@ mod tests {
         assert_eq!(shares.enter(&app("other"), "ana", AT_ONCE).unwrap_err(), Crowded::Whom);
         assert!(shares.enter(&app("quiet"), "bo", AT_ONCE).is_ok());
         drop(greedy);
-        assert_eq!((shares.held().all, shares.held().apps, shares.held().by.len()), (0, 0, 0));
+        let held = shares.held();
+        assert_eq!((held.all, held.apps, held.by.len()), (0, 0, 0));
     }
 
     #[test]
