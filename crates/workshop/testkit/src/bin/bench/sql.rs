@@ -21,7 +21,7 @@ pub(crate) const EVENT_BYTES: &str = "SELECT CAST(AVG(LENGTH(body)) AS BIGINT) F
 
 /// Events from `$1` up to `$2`, made by the database itself: 5,000 apps, 20,000 people, one act in fifty a change by hand.
 /// They have their places already, at an end of the log that the house does not reach.
-pub(crate) const FILL_EVENTS: &str = "INSERT INTO events
+pub(crate) const FILL_EVENTS: &str = r#"INSERT INTO events
   (id, tenant, idx, at, action, app_id, person_id, resource, outcome, trace_id, durability, subject, salt, body)
   WITH RECURSIVE number(n) AS (SELECT $1 UNION ALL SELECT n + 1 FROM number WHERE n + 1 < $2)
   SELECT printf('filled-%012d', n), 'main', 1000000000 + n, n * 1000,
@@ -33,7 +33,7 @@ pub(crate) const FILL_EVENTS: &str = "INSERT INTO events
     randomblob(32), CAST(printf('{"id":"filled-%012d","timestamp":"2026-01-01T00:00:00.000Z","tenant_id":"main",' ||
       '"app_id":null,"user_id":null,"actor":["system:filled"],"action":"app.use","resource":"app/filled",' ||
       '"outcome":"allowed","request_id":null,"trace_id":null,"detail":{}}', n) AS BLOB)
-  FROM number";
+  FROM number"#;
 pub(crate) const SETTLE: &str = "PRAGMA wal_checkpoint(TRUNCATE);";
 /// Events as a busy year leaves them: `$1` how many, `$2` when the first was, `$3` how far apart, `$4` salt, `$5` body.
 macro_rules! fill {
