@@ -13,6 +13,7 @@
 //! A finding never holds more than four characters of a value, nor more than a fifth of it.
 
 mod asks;
+mod code;
 mod mend;
 mod report;
 mod rules;

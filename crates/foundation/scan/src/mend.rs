@@ -3,7 +3,10 @@
 //! A constant of the module goes with it, since `env` is there only while a request is answered: its uses become the
 //! placeholder. Refuses to touch what is not plainly a literal of JavaScript or TypeScript on one line.
 
-use crate::text::{Kind, Text};
+use crate::{
+    code::code,
+    text::{Kind, Text},
+};
 use model::Edit;
 use std::ops::Range;
 
@@ -124,54 +127,6 @@ fn is_plain(source: &str, at: &Range<usize>) -> bool {
     let listed = before.ends_with(['{', ',']) && !before.ends_with("${") && after.starts_with(['}', ',']);
     let assigned = after.starts_with('=') && !after.starts_with("==");
     !listed && !assigned
-}
-
-/// For each place whether it is code: not in a string or a comment. In a template, what stands in `${…}` is.
-fn code(source: &str, places: &[Range<usize>]) -> Vec<bool> {
-    let (mut within, mut answers) = (vec![Within::Code { braces: 0 }], vec![false; places.len()]);
-    let mut next = 0;
-    let mut rest = source.char_indices().peekable();
-    while let Some((at, letter)) = rest.next() {
-        if let (Some(place), Some(answer)) = (places.get(next), answers.get_mut(next))
-            && place.start == at
-        {
-            *answer = matches!(within.last(), Some(Within::Code { .. }));
-            next += 1;
-        }
-        let follows = rest.peek().map(|(_, letter)| *letter);
-        match (within.last_mut(), letter) {
-            (Some(Within::Code { .. }), '/') if follows == Some('/') => within.push(Within::Line),
-            (Some(Within::Code { .. }), '/') if follows == Some('*') => within.push(Within::Block),
-            (Some(Within::Code { .. }), '"' | '\'') => within.push(Within::Quotes(letter)),
-            (Some(Within::Code { .. }), '`') => within.push(Within::Template),
-            (Some(Within::Code { braces }), '{') => *braces += 1,
-            (Some(Within::Code { braces: 0 }), '}') if within.len() > 1 => drop(within.pop()),
-            (Some(Within::Code { braces }), '}') => *braces = braces.saturating_sub(1),
-            (Some(Within::Quotes(_) | Within::Template), '\\') => drop(rest.next()),
-            (Some(Within::Quotes(quote)), letter) if *quote == letter || letter == '\n' => drop(within.pop()),
-            (Some(Within::Template), '`') => drop(within.pop()),
-            (Some(Within::Template), '$') if follows == Some('{') => {
-                rest.next();
-                within.push(Within::Code { braces: 0 });
-            }
-            (Some(Within::Line), '\n') => drop(within.pop()),
-            (Some(Within::Block), '*') if follows == Some('/') => {
-                rest.next();
-                within.pop();
-            }
-            _ => {}
-        }
-    }
-    answers
-}
-
-/// What a letter stands in.
-enum Within {
-    Code { braces: usize },
-    Quotes(char),
-    Template,
-    Line,
-    Block,
 }
 
 #[cfg(test)]
