@@ -198,9 +198,11 @@ async fn a_secret_that_nobody_has_put_says_how(kind: Kind) {
     let problem = house.send(&running, &placeholder).await.unwrap_err();
     assert_eq!(problem.code, "secret.missing");
     let command = format!(
-        "bailiwick secret put {ID} --app poll-notify --env prod --owner WHO --purpose WHAT --expires DATE --host slack.com"
+        "bailiwick secret put {ID} --app poll-notify --env prod --owner people-ops --purpose \"poll-notify calls slack.com\" --expires "
     );
-    assert!(problem.fix.contains(&command), "{}", problem.fix);
+    // It can be run as it stands.
+    let whole = problem.fix.split_once(&command).and_then(|(_, rest)| rest.split_once(" --host slack.com`"));
+    assert!(whole.is_some_and(|(expires, _)| expires.len() == 10), "{}", problem.fix);
     assert_eq!(house.vault.versions(&poll())[&SecretId::new(ID)], 0);
     // Staging's value is not prod's.
     house.put(PutSecret { env: Env::Staging, ..put() }).await.unwrap();

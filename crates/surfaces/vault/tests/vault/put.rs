@@ -35,7 +35,9 @@ async fn an_entry_is_shown_without_its_value(kind: Kind) {
     let all = house.vault.list(house.permit(list(None))).await.unwrap();
     assert_eq!(all.len(), 2);
     let prod = all.iter().find(|view| view.env == Env::Prod).unwrap();
-    assert_eq!(*prod, put_view);
+    // Whether it replaced one is said by the putting alone.
+    assert_eq!((put_view.replaced, prod.replaced), (Some(false), None));
+    assert_eq!(*prod, SecretView { replaced: None, ..put_view });
     assert_eq!(
         (prod.owner.to_string().as_str(), prod.attach.as_str(), prod.version),
         ("group:people-ops", "bearer", 1)
