@@ -3,7 +3,7 @@
 //! It reads shapes, and runs nothing: what is put together at run time is not seen, and nothing is allowed or refused by
 //! it. It lets the gates say before a release what the broker would say to its first user.
 
-use crate::code::code;
+use crate::code;
 use regex::Regex;
 use std::{collections::BTreeMap, ops::Range, sync::LazyLock};
 
@@ -85,7 +85,7 @@ pub fn asks(source: &[u8]) -> Vec<Ask> {
     }
     found.sort_by_key(|(at, _)| at.start);
     let places: Vec<_> = found.iter().map(|(at, _)| at.clone()).collect();
-    let plain = code(source, &places).into_iter().zip(found).filter(|(is_code, _)| *is_code);
+    let plain = code::code(source, &places).into_iter().zip(found).filter(|(is_code, _)| *is_code);
     plain.map(|(_, (at, what))| Ask { line: line(source, at.start), at, what }).collect()
 }
 

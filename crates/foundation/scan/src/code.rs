@@ -16,14 +16,14 @@ pub(crate) fn code(source: &str, places: &[Range<usize>]) -> Vec<bool> {
             *answer = place.start == at && matches!(within.last(), Some(Within::Code { .. }));
             next += 1;
         }
-        let follows = rest.peek().map(|(_, letter)| *letter);
+        let (follows, inner) = (rest.peek().map(|(_, letter)| *letter), within.len() > 1);
         match (within.last_mut(), letter) {
             (Some(Within::Code { .. }), '/') if follows == Some('/') => within.push(Within::Line),
             (Some(Within::Code { .. }), '/') if follows == Some('*') => within.push(Within::Block),
             (Some(Within::Code { .. }), '"' | '\'') => within.push(Within::Quotes(letter)),
             (Some(Within::Code { .. }), '`') => within.push(Within::Template),
             (Some(Within::Code { braces }), '{') => *braces += 1,
-            (Some(Within::Code { braces: 0 }), '}') if within.len() > 1 => drop(within.pop()),
+            (Some(Within::Code { braces: 0 }), '}') if inner => drop(within.pop()),
             (Some(Within::Code { braces }), '}') => *braces = braces.saturating_sub(1),
             (Some(Within::Quotes(_) | Within::Template), '\\') => drop(rest.next()),
             (Some(Within::Quotes(quote)), letter) if *quote == letter || letter == '\n' => drop(within.pop()),

@@ -3,7 +3,7 @@
 mod mend;
 mod undeclared;
 
-pub use mend::{Mended, mend};
+pub use mend::{Mended, Mending};
 
 use crate::Unpacked;
 use bytes::Bytes;

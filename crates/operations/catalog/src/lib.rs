@@ -37,7 +37,7 @@ pub use decide::{Approved, Decided};
 pub use deploy::{DeployApp, First};
 pub use document::{Approval, Deployed, Kept, Receipt, RestoreWaits, Restored, RestoredEnv, Retired, Status};
 pub use error::Error;
-pub use gates::{CheckDocument, Checked, Mended, Verdict, check, mend};
+pub use gates::{CheckDocument, Checked, Mended, Mending, Verdict, check};
 pub use independence::{From as VouchedFrom, Voucher, Vouchers};
 pub use jobs::next_after as next_time;
 pub use migrations::MIGRATIONS;

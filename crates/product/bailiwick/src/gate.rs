@@ -2,7 +2,7 @@
 //!
 //! What is kept is authenticated by a key of its own, readable by this person alone: it is executed as it stands.
 
-use catalog::{CheckDocument, Mended, Unpacked};
+use catalog::{CheckDocument, Mended, Mending, Unpacked};
 use model::{Problem, ProblemKind, TenantId, Timestamp};
 use sandbox::{Authenticator, Config, Maxima, Sandbox};
 use seal::{Context, Purpose, PurposeKey, RootKey};
@@ -55,7 +55,9 @@ impl Gate {
     /// Files that an app may not hold, once edited.
     pub(crate) async fn mend(&self, unpacked: Unpacked, now: Timestamp) -> Result<Mended, Problem> {
         // The builder's own machine runs the builder's own code.
-        catalog::mend(unpacked, &self.sandbox, now, async |_| Ok(())).await
+        let mut mending = Mending::new(unpacked);
+        while mending.round(&self.sandbox, now).await? {}
+        Ok(mending.mended())
     }
 
     /// Runs every gate.

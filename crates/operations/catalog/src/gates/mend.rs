@@ -18,21 +18,36 @@ pub struct Mended {
     pub applied: Vec<Finding>,
 }
 
-/// Applies every fix that can be made by machine, as of `now`. Each round's files are shown to `may` first: a manifest that
-/// was mended can be read, and the gates run code of an app whose manifest they can read.
-///
-/// # Errors
-/// Files that an app may not hold, once edited; what `may` refuses.
-pub async fn mend<E: From<Problem>>(
-    mut unpacked: Unpacked,
-    sandbox: &Arc<Sandbox>,
-    now: Timestamp,
-    may: impl AsyncFn(&Unpacked) -> Result<(), E>,
-) -> Result<Mended, E> {
-    let mut applied = Vec::new();
-    for _ in 0..ROUNDS_MAX {
-        may(&unpacked).await?;
-        let findings = match check(unpacked.clone(), sandbox, now).await {
+/// Takes what a machine can mend, round by round. Between two rounds whoever may judge is asked again: a manifest that was
+/// mended can be read, and the gates run code of an app whose manifest they can read.
+#[derive(Debug)]
+pub struct Mending {
+    mended: Mended,
+    rounds: usize,
+}
+
+impl Mending {
+    #[must_use]
+    pub const fn new(unpacked: Unpacked) -> Self {
+        Self { mended: Mended { unpacked, applied: Vec::new() }, rounds: 0 }
+    }
+
+    /// The files as they are now.
+    #[must_use]
+    pub const fn unpacked(&self) -> &Unpacked {
+        &self.mended.unpacked
+    }
+
+    /// One round, as of `now`. Whether it mended anything, so that another may.
+    ///
+    /// # Errors
+    /// Files that an app may not hold, once edited.
+    pub async fn round(&mut self, sandbox: &Arc<Sandbox>, now: Timestamp) -> Result<bool, Problem> {
+        if self.rounds == ROUNDS_MAX {
+            return Ok(false);
+        }
+        self.rounds += 1;
+        let findings = match check(self.mended.unpacked.clone(), sandbox, now).await {
             Ok(checked) => checked.findings().to_vec(),
             Err(document) => document.findings,
         };
@@ -41,13 +56,18 @@ pub async fn mend<E: From<Problem>>(
             // What stands at one place is mended one after the other: the second fix is another one then.
             if !finding.edits.iter().any(|edit| edits.iter().any(|made| made.meets(edit))) {
                 edits.extend(finding.edits.iter().cloned());
-                applied.push(finding);
+                self.mended.applied.push(finding);
             }
         }
         if edits.is_empty() {
-            break;
+            return Ok(false);
         }
-        unpacked = unpacked.edited(&edits)?;
+        self.mended.unpacked = self.mended.unpacked.edited(&edits)?;
+        Ok(true)
     }
-    Ok(Mended { unpacked, applied })
+
+    #[must_use]
+    pub fn mended(self) -> Mended {
+        self.mended
+    }
 }

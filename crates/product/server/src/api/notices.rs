@@ -7,7 +7,6 @@ use crate::{
     who::Asked,
 };
 use axum::extract::{Path, State};
-use model::EventId;
 use serde_json::json;
 use std::sync::Arc;
 

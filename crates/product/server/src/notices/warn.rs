@@ -249,7 +249,7 @@ impl Bailiwick {
             })
             .await;
         done.map_err(|error| Refusal(error.problem()))?;
-        self.warning(&asked.caller, event).await
+        self.warning(&asked.caller, &warning.event).await
     }
 }
 

@@ -16,7 +16,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use model::{EventId, Timestamp};
+use model::Timestamp;
 use serde::Deserialize;
 use std::sync::Arc;
 

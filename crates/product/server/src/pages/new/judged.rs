@@ -16,7 +16,7 @@ use crate::{
 use askama::Template;
 use axum::{http::StatusCode, response::Response};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use catalog::Unpacked;
+use catalog::{Mending, Unpacked};
 use model::{Env, Finding, Manifest, Problem, ProblemKind, Severity, Tier};
 
 /// Lines shown before and after the one that a finding is about.
@@ -121,8 +121,11 @@ impl Bailiwick {
     pub(super) async fn mend(&self, visit: &Visit, draft: &mut Draft, which: &str) -> Result<(), Trouble> {
         self.may_judge(visit, &draft.unpacked).await?;
         if which == "all" {
-            let may = async |unpacked: &Unpacked| self.may_judge(visit, unpacked).await.map(drop);
-            let mended = catalog::mend(draft.unpacked.clone(), &self.sandbox, self.clock.now(), may).await?;
+            let mut mending = Mending::new(draft.unpacked.clone());
+            while mending.round(&self.sandbox, self.clock.now()).await.map_err(Trouble)? {
+                self.may_judge(visit, mending.unpacked()).await?;
+            }
+            let mended = mending.mended();
             (draft.unpacked, draft.mended) = (mended.unpacked, mended.applied);
             return Ok(());
         }
