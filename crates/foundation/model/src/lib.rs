@@ -8,6 +8,7 @@ mod env;
 mod finding;
 mod ids;
 pub mod manifest;
+mod notice;
 mod problem;
 mod time;
 
@@ -17,5 +18,6 @@ pub use env::Env;
 pub use finding::{Finding, Severity};
 pub use ids::{AppId, EventId, Group, PersonId, ReleaseNumber, RequestId, SecretId, SessionId, TenantId, TraceId};
 pub use manifest::Manifest;
+pub use notice::NoticeKind;
 pub use problem::{Problem, ProblemKind};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

@@ -67,6 +67,8 @@ pub enum DepotError {
     Absent { place: Arc<str> },
     #[error("`{place}` does not answer, or not as it should")]
     Unreachable { place: Arc<str>, source: Cause },
+    #[error("what is copied to or from `{place}` could not be read or written on this machine")]
+    Here { place: Arc<str>, source: Cause },
     #[error("what lies in `{place}` is not what was put there")]
     Altered { place: Arc<str> },
     #[error("content lies outside the database, and no place for it is configured")]
@@ -83,10 +85,20 @@ impl DepotError {
             Self::Unreachable { .. } => {
                 ("depot.unreachable", "try again in a moment; `bailiwick doctor` looks whether it answers")
             }
+            Self::Here { .. } => {
+                ("depot.here", "look whether its disk is full, and at the end of the server's log; then try again")
+            }
             Self::Altered { .. } => ("depot.altered", "find out who changed it, and put it back from a copy"),
             Self::Unconfigured => ("depot.unconfigured", "put `[storage] blobs` back into the configuration"),
         };
-        let what = "the place where bundles or backups lie cannot be used at the moment";
+        let what = match self {
+            Self::Here { .. } => "a bundle or a backup could not be copied",
+            Self::Denied { .. }
+            | Self::Absent { .. }
+            | Self::Unreachable { .. }
+            | Self::Altered { .. }
+            | Self::Unconfigured => "the place where bundles or backups lie cannot be used at the moment",
+        };
         Problem::new(ProblemKind::Unavailable, code, what, self.to_string(), fix)
     }
 }
@@ -183,6 +195,11 @@ impl Depot {
         }
     }
 
+    /// This end of a copy failed: no place outside is to blame.
+    fn failed_here(&self, error: io::Error) -> DepotError {
+        DepotError::Here { place: Arc::clone(&self.place), source: Arc::new(error) }
+    }
+
     fn failed_io(&self, error: io::Error) -> DepotError {
         match error.downcast::<object_store::Error>() {
             Ok(error) => self.failed(error),
@@ -202,29 +219,30 @@ impl Depot {
     /// The same, of any size, as it comes.
     ///
     /// # Errors
-    /// As `put`, and when reading fails; nothing stands under the name then.
+    /// As `put`, and `Here` when reading fails; nothing stands under the name then.
     pub async fn put_from<R: AsyncRead + Unpin>(&self, name: &str, mut from: R) -> Result<u64, DepotError> {
         let mut to = BufWriter::with_capacity(Arc::clone(&self.objects), self.name(name), PART_BYTES);
         let mut piece = vec![0; 1 << 20];
         let mut bytes = 0;
         let copied = async {
             loop {
-                let read = from.read(&mut piece).await?;
+                let read = from.read(&mut piece).await.map_err(|error| self.failed_here(error))?;
                 if read == 0 {
-                    return to.shutdown().await.map(|()| bytes);
+                    return to.shutdown().await.map(|()| bytes).map_err(|error| self.failed_io(error));
                 }
                 bytes += read as u64;
-                to.write_all(piece.get(..read).unwrap_or_default()).await?;
+                let put = to.write_all(piece.get(..read).unwrap_or_default()).await;
+                put.map_err(|error| self.failed_io(error))?;
             }
         };
-        let copied: io::Result<u64> = copied.await;
+        let copied: Result<u64, DepotError> = copied.await;
         match copied {
             Ok(bytes) => Ok(bytes),
             Err(error) => {
                 if let Err(left) = to.abort().await {
                     tracing::warn!(error = %left, "parts of an object were left in the depot");
                 }
-                Err(self.failed_io(error))
+                Err(error)
             }
         }
     }
@@ -245,19 +263,19 @@ impl Depot {
     /// The same, into a file. Whether there was one.
     ///
     /// # Errors
-    /// As `get`; when the file cannot be written.
+    /// As `get`; `Here` when the file cannot be written.
     pub async fn get_file(&self, name: &str, to: &Path) -> Result<bool, DepotError> {
         let found = match self.objects.get(&self.name(name)).await {
             Ok(found) => found,
             Err(object_store::Error::NotFound { .. }) => return Ok(false),
             Err(error) => return Err(self.failed(error)),
         };
-        let mut file = tokio::fs::File::create(to).await.map_err(|error| self.failed_io(error))?;
+        let mut file = tokio::fs::File::create(to).await.map_err(|error| self.failed_here(error))?;
         let mut pieces = found.into_stream();
         while let Some(piece) = pieces.try_next().await.map_err(|error| self.failed(error))? {
-            file.write_all(&piece).await.map_err(|error| self.failed_io(error))?;
+            file.write_all(&piece).await.map_err(|error| self.failed_here(error))?;
         }
-        file.sync_all().await.map_err(|error| self.failed_io(error))?;
+        file.sync_all().await.map_err(|error| self.failed_here(error))?;
         Ok(true)
     }
 
@@ -303,5 +321,39 @@ impl Depot {
 
     pub(crate) fn altered(&self) -> DepotError {
         DepotError::Altered { place: Arc::clone(&self.place) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Broken;
+
+    impl AsyncRead for Broken {
+        fn poll_read(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+            _: &mut tokio::io::ReadBuf<'_>,
+        ) -> std::task::Poll<io::Result<()>> {
+            std::task::Poll::Ready(Err(io::Error::other("the source broke")))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_fails_on_this_machine_is_not_said_of_the_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let depot = Depot::open(&DepotPlace::Folder(folder.path().join("depot"))).unwrap();
+        let broken = depot.put_from("a", Broken).await.unwrap_err();
+        assert!(matches!(broken, DepotError::Here { .. }), "{broken:?}");
+        assert_eq!(broken.problem().code, "depot.here");
+        assert_eq!(depot.get("a").await.unwrap(), None, "nothing stands under the name");
+        depot.put("b", b"kept".to_vec()).await.unwrap();
+        let unwritable = depot.get_file("b", &folder.path().join("absent/file")).await.unwrap_err();
+        assert!(matches!(unwritable, DepotError::Here { .. }), "{unwritable:?}");
+        assert!(depot.get_file("b", &folder.path().join("file")).await.unwrap());
+        // A full disk, as this machine's kernel has one.
+        let full = depot.get_file("b", Path::new("/dev/full")).await.unwrap_err();
+        assert!(matches!(full, DepotError::Here { .. }), "{full:?}");
     }
 }

@@ -5,48 +5,8 @@
 //! (`notice_deliveries`, which needs no permit). Refuses free text: what a person wrote stays sealed in the event.
 
 use crate::{Outcome, Row, StoreError, engine::Statement, event::Draft, params, sql};
-use model::{AppId, Env, EventId, PersonId, Timestamp};
+use model::{AppId, Env, EventId, NoticeKind, PersonId, Timestamp};
 use serde_json::Value as Json;
-
-/// What it is about, which decides who is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum NoticeKind {
-    /// A request waits: those who may decide it.
-    Waits,
-    /// It was decided: whoever asked.
-    Decided,
-    /// Something ends soon: its owner, then the next person up.
-    Expires,
-    /// Authority was taken away: owner, team and operators.
-    Revoked,
-    /// Somebody joined a group that carries a role: all operators.
-    Joined,
-    /// Something is wrong with the platform, or was done past its rules: operators.
-    Alarm,
-}
-
-impl NoticeKind {
-    pub const ALL: [Self; 6] = [Self::Waits, Self::Decided, Self::Expires, Self::Revoked, Self::Joined, Self::Alarm];
-
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Waits => "waits",
-            Self::Decided => "decided",
-            Self::Expires => "expires",
-            Self::Revoked => "revoked",
-            Self::Joined => "joined",
-            Self::Alarm => "alarm",
-        }
-    }
-}
-
-impl std::str::FromStr for NoticeKind {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(())
-    }
-}
 
 /// Which events of an act are told.
 #[derive(Debug, Clone, Copy)]
@@ -101,6 +61,11 @@ impl When {
             Self::Exception => draft.exception.is_some(),
         }
     }
+}
+
+/// The acts whose events are told as alarms.
+pub fn alarm_acts() -> impl Iterator<Item = &'static str> {
+    TELLS.iter().filter(|(.., kind)| *kind == NoticeKind::Alarm).map(|(action, ..)| *action)
 }
 
 /// What the commit of this event writes beside it.
@@ -187,13 +152,35 @@ mod tests {
         }
     }
 
+    /// Cuts of which nobody is told, and why not.
+    const UNTOLD: [(&str, &str); 5] = [
+        ("session.end", "of one's own sessions one knows"),
+        ("session.end_others", "of one's own sessions one knows"),
+        ("oidc.logout", "the provider ended one's own sessions"),
+        ("app.revoke.done", "its beginning is told"),
+        ("role.lapse", "its date was told when it was given"),
+    ];
+
+    /// Acts of these that take authority away, and of which `TELLS` and `UNTOLD` say nothing.
+    fn forgotten(rules: &[&'static authority::Rule]) -> Vec<&'static str> {
+        let cuts = rules.iter().filter(|rule| rule.durability == authority::Durability::Cut).map(|rule| rule.name);
+        let told = |name: &str| TELLS.iter().any(|(action, ..)| *action == name);
+        cuts.filter(|name| !told(name) && !UNTOLD.iter().any(|(action, _)| action == name)).collect()
+    }
+
     #[test]
     fn what_takes_authority_from_others_is_told() {
-        // Of one's own sessions one knows.
-        let own = ["session.end", "session.end_others", "oidc.logout", "app.revoke.done", "role.lapse"];
-        for rule in ACTS.iter().filter(|rule| rule.durability == authority::Durability::Cut) {
-            let told = TELLS.iter().any(|(action, ..)| *action == rule.name);
-            assert!(told || own.contains(&rule.name), "`{}` takes authority away and tells nobody", rule.name);
+        assert_eq!(forgotten(ACTS), [""; 0], "these take authority away and tell nobody");
+        for (name, _) in UNTOLD {
+            let cut = ACTS.iter().any(|rule| rule.name == name && rule.durability == authority::Durability::Cut);
+            let told = TELLS.iter().any(|(action, ..)| *action == name);
+            assert!(cut && !told, "`{name}` is no cut that is not told");
         }
+    }
+
+    #[test]
+    fn a_new_cut_is_not_forgotten() {
+        static NEW: authority::Rule = authority::Rule { name: "app.dim", ..authority::rules::APP_REVOKE };
+        assert_eq!(forgotten(&[&NEW]), ["app.dim"]);
     }
 }

@@ -5,14 +5,7 @@
 use model::{SystemClock, Timestamp};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
-use testkit::{Browser, Engine, Process, Town, manifest};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    process::Command,
-    sync::watch,
-    task::JoinHandle,
-};
+use testkit::{Engine, Process, Town, manifest, streaming, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
 
@@ -35,34 +28,6 @@ export default {
 async fn signal(process: &Process, name: &str) {
     let sent = Command::new("kill").arg(format!("-{name}")).arg(process.id().to_string()).status().await.unwrap();
     assert!(sent.success());
-}
-
-async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let waiting = async {
-        while !holds().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap_or_else(|_| panic!("{what}"));
-}
-
-/// Reads what comes; the last moment in it, once it has ended.
-fn streaming(port: u16, browser: &Browser) -> (watch::Receiver<i64>, JoinHandle<i64>) {
-    let cookie = browser.cookies("ticker.localhost");
-    let (send, last) = watch::channel(0);
-    let reading = tokio::spawn(async move {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        let head = format!("GET /stream HTTP/1.1\r\nHost: ticker.localhost:{port}\r\nCookie: {cookie}\r\n\r\n");
-        stream.write_all(head.as_bytes()).await.unwrap();
-        let (mut text, mut bytes) = (String::new(), [0; 4096]);
-        while let Ok(length @ 1..) = stream.read(&mut bytes).await {
-            text.push_str(&String::from_utf8_lossy(&bytes[..length]));
-            let ticks = text.lines().filter(|line| line.len() == 13).filter_map(|line| line.parse().ok());
-            send.send_replace(ticks.max().unwrap_or(0));
-        }
-        *send.borrow()
-    });
-    (last, reading)
 }
 
 #[tokio::test(flavor = "multi_thread")]

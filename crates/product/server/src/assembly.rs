@@ -6,6 +6,7 @@ use crate::{
     app_log::AppLog,
     dev::trial::Trials,
     doors::{AssetsInside, DataInside, SelfInside, WaysOut},
+    jobs::Ended,
     nodes::Nodes,
     notices::{Alarms, Channels, watch_for_alarms},
     policy,
@@ -20,7 +21,7 @@ use authority::{Authority, Surface};
 use broker::Broker;
 use catalog::{Addresses, Catalog, Surfaces};
 use data::Data;
-use gateway::{Gateway, Lease};
+use gateway::{Gateway, Lease, Listening};
 use identity::{Identity, MachineKey, MachineProof};
 use model::{Clock, Problem, ProblemKind, TenantId};
 use sandbox::Sandbox;
@@ -57,6 +58,8 @@ pub struct Bailiwick {
     pub(crate) exports: Exports,
     /// Drafts that somebody tries at this moment.
     pub(crate) trials: Trials,
+    pub(crate) listening: Listening,
+    pub(crate) ended: Ended,
     /// The data folder, and where the configuration was read from.
     pub(crate) folder: PathBuf,
     pub(crate) config_file: PathBuf,
@@ -144,6 +147,7 @@ impl Bailiwick {
             sandbox,
             policy_files,
             instance,
+            listening,
             ..
         } = ground;
         let server = Arc::new(Self {
@@ -170,6 +174,8 @@ impl Bailiwick {
             alarms: Alarms::default(),
             exports: Exports::default(),
             trials: Trials::default(),
+            listening,
+            ended: Ended::default(),
             folder,
             config_file,
         });
@@ -242,13 +248,15 @@ struct Ground {
     policy_files: policy::Files,
     node: String,
     instance: String,
+    listening: Listening,
     lease: Arc<Lease>,
 }
 
 impl Ground {
     /// Opens policy, database and sandbox.
     async fn lay(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
-        let Settings { data: folder, config, config_file, database, root, reserve_bytes, compiler, sandbox } = settings;
+        let Settings { data: folder, config, config_file, database, root, reserve_bytes, compiler, listening, sandbox } =
+            settings;
         let depot = config.content.as_ref().map(Depot::open).transpose().map_err(|error| error.problem())?;
         let tenant = TenantId::main();
         let keys = root.tenant(&tenant);
@@ -294,6 +302,7 @@ impl Ground {
             policy_files,
             node,
             instance,
+            listening,
             lease,
         })
     }

@@ -9,7 +9,8 @@ use catalog::{AppJobs, JobCall, JobRunner};
 use gateway::Gateway;
 use model::Problem;
 use std::{
-    sync::{Arc, Weak},
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 use tokio::task::JoinSet;
@@ -28,6 +29,20 @@ const REBUILD_EVERY: Duration = Duration::from_secs(3_600);
 const TIDY_EVERY: Duration = Duration::from_secs(3_600);
 /// Compiled code that no app used for so long is deleted: making it again takes a moment, keeping it a megabyte.
 const UNUSED: Duration = Duration::from_secs(30 * 86_400);
+
+/// How often each job of the system came to an end on this node, well or not; a look for alarms is one too.
+#[derive(Debug, Default)]
+pub(crate) struct Ended(Mutex<BTreeMap<&'static str, u64>>);
+
+impl Ended {
+    pub(crate) fn count(&self, job: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(job).or_default() += 1;
+    }
+
+    pub(crate) fn all(&self) -> BTreeMap<&'static str, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 struct ByGateway(Arc<Gateway>);
 
@@ -132,6 +147,7 @@ async fn run(server: Weak<Bailiwick>, app_jobs: Arc<AppJobs>, job: Job) {
                 server.catalog.rebuild(&caller, &server.sandbox).await.map(drop).map_err(|error| Problem::from(&error))
             }
         };
+        server.ended.count(job.name());
         if let Err(problem) = done {
             tracing::error!(job = job.name(), %problem, "a job of the system failed; it runs again");
         }

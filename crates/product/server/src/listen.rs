@@ -36,7 +36,7 @@ impl Bailiwick {
         };
         let serving = serve_as(
             listener,
-            Listening { tls, proxies: self.config.trusted_proxies.clone(), ..Listening::default() },
+            Listening { tls, proxies: self.config.trusted_proxies.clone(), ..self.listening.clone() },
             stop,
             answer,
         );

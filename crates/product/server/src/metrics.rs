@@ -1,7 +1,7 @@
 //! `/metrics`, in the OpenMetrics text format: what this node recorded since it started, and how it is.
 //!
-//! The numbers are the record's own (`store::Tally`): a request that is an event is counted, and nothing else is.
-//! Refuses people: labels are acts, surfaces, outcomes and ids of apps.
+//! The numbers are the record's own (`store::Tally`): a request that is an event is counted, and nothing else is, but for
+//! how often jobs of the system ended. Refuses people: labels are acts, surfaces, outcomes, jobs and ids of apps.
 
 use crate::Bailiwick;
 use prometheus_client::{
@@ -39,6 +39,11 @@ struct Check {
     check: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Job {
+    job: String,
+}
+
 /// Which room an act belongs to.
 fn surface(action: &str) -> &'static str {
     let first = action.split('.').next().unwrap_or_default();
@@ -62,6 +67,7 @@ struct Families {
     secrets: Family<OfApp, Counter>,
     apps: Family<State, Gauge>,
     checks: Family<Check, Gauge>,
+    jobs: Family<Job, Counter>,
 }
 
 impl Families {
@@ -75,6 +81,7 @@ impl Families {
             secrets: Family::default(),
             apps: Family::default(),
             checks: Family::default(),
+            jobs: Family::default(),
         };
         registry.register("bailiwick_events", "Events of the record, by act", all.events.clone());
         registry.register("bailiwick_requests", "Requests to apps", all.requests.clone());
@@ -86,6 +93,7 @@ impl Families {
         registry.register("bailiwick_secret_uses", "Secrets attached to calls, or refused", all.secrets.clone());
         registry.register("bailiwick_apps", "Apps, by state", all.apps.clone());
         registry.register("bailiwick_ready", "Whether a part of the server is ready", all.checks.clone());
+        registry.register("bailiwick_jobs", "Jobs of the system that this node ran to their end", all.jobs.clone());
         all
     }
 
@@ -128,6 +136,9 @@ impl Bailiwick {
         for check in self.checks().await {
             let label = Check { check: check.name.to_owned() };
             families.checks.get_or_create(&label).set(i64::from(check.problem.is_none()));
+        }
+        for (job, ended) in self.ended.all() {
+            families.jobs.get_or_create(&Job { job: job.to_owned() }).inc_by(ended);
         }
         let mut text = String::new();
         encode(&mut text, &registry)?;

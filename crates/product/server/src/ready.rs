@@ -10,6 +10,33 @@ use tokio::sync::watch;
 /// How long memory may be behind the database before the server is not ready: what is committed now needs a moment.
 const BEHIND_MAX: Duration = Duration::from_secs(2);
 
+/// What serving needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Record,
+    Feed,
+    Engine,
+    Lease,
+    Cuts,
+    Continuity,
+}
+
+impl Part {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Record, Self::Feed, Self::Engine, Self::Lease, Self::Cuts, Self::Continuity];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Feed => "feed",
+            Self::Engine => "engine",
+            Self::Lease => "lease",
+            Self::Cuts => "cuts",
+            Self::Continuity => "continuity",
+        }
+    }
+}
+
 /// One part, and what is wrong with it.
 #[derive(Debug)]
 pub(crate) struct Check {
@@ -45,14 +72,19 @@ fn not_ready(what: &str, why: &str, fix: &str) -> Problem {
 impl Bailiwick {
     /// Every part that serving needs.
     pub(crate) async fn checks(&self) -> Vec<Check> {
-        vec![
-            Check { name: "record", problem: self.store.check_writable().await.err().map(|error| error.problem()) },
-            Check { name: "feed", problem: self.feed_problem().await },
-            Check { name: "engine", problem: self.engine_problem() },
-            Check { name: "lease", problem: self.lease_problem() },
-            Check { name: "cuts", problem: self.cuts_problem() },
-            Check { name: "continuity", problem: self.is_recovering().then(recover::recovering) },
-        ]
+        let mut checks = Vec::with_capacity(Part::ALL.len());
+        for part in Part::ALL {
+            let problem = match part {
+                Part::Record => self.store.check_writable().await.err().map(|error| error.problem()),
+                Part::Feed => self.feed_problem().await,
+                Part::Engine => self.engine_problem(),
+                Part::Lease => self.lease_problem(),
+                Part::Cuts => self.cuts_problem(),
+                Part::Continuity => self.is_recovering().then(recover::recovering),
+            };
+            checks.push(Check { name: part.name(), problem });
+        }
+        checks
     }
 
     /// Memory has everything that the database has.

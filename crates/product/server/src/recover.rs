@@ -103,6 +103,7 @@ impl Bailiwick {
         self.doubt.set(Some(Arc::new(Doubted { behind: behind.clone(), hold: hold.clone() })));
         self.identity.void_in_memory();
         self.catalog.void_in_memory(&hold).await;
+        self.trials.end_all();
         self.store.begin_recovering(&behind).await;
         Ok(())
     }

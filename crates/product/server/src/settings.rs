@@ -30,6 +30,8 @@ pub struct Settings {
     pub reserve_bytes: u64,
     /// Who compiles the engine after an update.
     pub compiler: Compiler,
+    /// What the listener puts up with; proxies and TLS are the configuration's.
+    pub listening: gateway::Listening,
     /// A sandbox that runs already, for a server within another one; one of its own without.
     pub(crate) sandbox: Within,
 }
@@ -94,6 +96,7 @@ impl Settings {
             root,
             reserve_bytes: store::RESERVE_BYTES,
             compiler: Compiler::Here,
+            listening: gateway::Listening::default(),
             sandbox: Within::default(),
         })
     }

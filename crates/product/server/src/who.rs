@@ -6,16 +6,17 @@
 use crate::{
     Bailiwick, api,
     reply::Refusal,
-    sign_in::{Carried, Sent, one_cookie},
+    sign_in::{Carried, Sent},
     sign_ins,
 };
 use authority::{Act, Caller, Denied, Origin, Permit, Target, Who};
 use axum::{
     body::Body,
     extract::{FromRequest, Request},
-    http::{HeaderMap, Method, header, request::Parts},
+    http::{HeaderMap, header, request::Parts},
 };
 use bytes::Bytes;
+use gateway::{Sender, one_cookie};
 use http_body_util::{BodyExt, Limited};
 use identity::{MachineProof, Place, Session};
 use model::{Problem, ProblemKind};
@@ -207,33 +208,19 @@ async fn whole(body: Body, most: usize) -> Result<Bytes, Refusal> {
 
 /// A cookie with an unsafe method counts only from our own pages.
 fn same_origin(server: &Bailiwick, parts: &Parts) -> Result<(), Refusal> {
-    if matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) {
-        return Ok(());
+    match Sender::of_change(&parts.method, &parts.headers, &server.config.public_url) {
+        None | Some(Sender::Own) => Ok(()),
+        Some(Sender::Foreign | Sender::Unsaid) => Err(foreign()),
     }
-    let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let ours = match text("sec-fetch-site") {
-        Some(site) => matches!(site, "same-origin" | "none"),
-        None => text("origin").is_some_and(|origin| origin == server.config.public_url),
-    };
-    if ours {
-        return Ok(());
-    }
-    Err(foreign())
 }
 
 /// Without a cookie there is nothing to ride on, but a browser that says it comes from elsewhere is not let in either:
 /// it would sign somebody in as someone else.
 fn not_foreign(server: &Bailiwick, parts: &Parts) -> Result<(), Refusal> {
-    if matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) {
-        return Ok(());
+    match Sender::of_change(&parts.method, &parts.headers, &server.config.public_url) {
+        None | Some(Sender::Own | Sender::Unsaid) => Ok(()),
+        Some(Sender::Foreign) => Err(foreign()),
     }
-    let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let ours = match text("sec-fetch-site") {
-        // `Origin` is `null` even on our own forms, since our pages send no referrer.
-        Some(site) => matches!(site, "same-origin" | "none"),
-        None => text("origin").is_none_or(|origin| origin == server.config.public_url),
-    };
-    if ours { Ok(()) } else { Err(foreign()) }
 }
 
 fn foreign() -> Refusal {

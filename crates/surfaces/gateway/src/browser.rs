@@ -33,25 +33,47 @@ pub(crate) fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
         && mode.is_none_or(|mode| mode == "navigate")
 }
 
-/// Whether another site may have made this request in the name of whoever the cookie belongs to. Nothing rests on
-/// `SameSite`: console and apps may share a site.
+/// What a browser says of the page that sent a request. Nothing rests on `SameSite`: console and apps may share a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// A page of the same origin, or the person themselves.
+    Own,
+    /// A page of another, or it is said in two ways.
+    Foreign,
+    /// It says nothing: no browser, or one too old to.
+    Unsaid,
+}
+
+impl Sender {
+    /// `Sec-Fetch-Site` goes before `Origin`, which is `null` on forms of pages that send no referrer.
+    #[must_use]
+    pub fn of(headers: &HeaderMap, own_origin: &str) -> Self {
+        let only = |name: &HeaderName| {
+            let mut values = headers.get_all(name).iter();
+            (values.next(), values.next().is_some())
+        };
+        let own = match (only(&SEC_FETCH_SITE), only(&header::ORIGIN)) {
+            ((Some(site), twice), _) => !twice && (site == "same-origin" || site == "none"),
+            ((None, _), (Some(origin), twice)) => {
+                !twice && origin.as_bytes().eq_ignore_ascii_case(own_origin.as_bytes())
+            }
+            ((None, _), (None, _)) => return Self::Unsaid,
+        };
+        if own { Self::Own } else { Self::Foreign }
+    }
+
+    /// The same of a request that changes something; `None` for methods that do not.
+    #[must_use]
+    pub fn of_change(method: &Method, headers: &HeaderMap, own_origin: &str) -> Option<Self> {
+        let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+        (!safe).then(|| Self::of(headers, own_origin))
+    }
+}
+
+/// Whether another site may have made this request in the name of whoever the cookie belongs to.
 pub(crate) fn is_foreign(method: &Method, headers: &HeaderMap, own_origin: &str) -> bool {
-    let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if safe || !headers.contains_key(header::COOKIE) {
-        return false;
-    }
-    let only = |name: &HeaderName| {
-        let mut values = headers.get_all(name).iter();
-        (values.next(), values.next().is_some())
-    };
-    match only(&SEC_FETCH_SITE) {
-        (Some(site), false) => site != "same-origin" && site != "none",
-        (Some(_), true) => true,
-        (None, _) => match only(&header::ORIGIN) {
-            (Some(origin), false) => !origin.as_bytes().eq_ignore_ascii_case(own_origin.as_bytes()),
-            (Some(_), true) | (None, _) => true,
-        },
-    }
+    headers.contains_key(header::COOKIE)
+        && Sender::of_change(method, headers, own_origin).is_some_and(|sender| sender != Sender::Own)
 }
 
 #[cfg(test)]
@@ -99,6 +121,18 @@ mod tests {
                 assert!(!is_foreign(&method, &found, OWN));
             }
         }
+    }
+
+    #[test]
+    fn who_says_nothing_is_told_from_who_says_another() {
+        let of = |pairs: &[(&'static str, &'static str)]| Sender::of(&headers(pairs), OWN);
+        assert_eq!(of(&[]), Sender::Unsaid);
+        assert_eq!(of(&[("sec-fetch-site", "same-origin"), ("origin", "null")]), Sender::Own);
+        assert_eq!(of(&[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "same-origin")]), Sender::Foreign);
+        assert_eq!(of(&[("sec-fetch-site", "")]), Sender::Foreign);
+        assert_eq!(of(&[("origin", OWN)]), Sender::Own);
+        assert_eq!(of(&[("origin", "null")]), Sender::Foreign);
+        assert_eq!(Sender::of_change(&Method::GET, &headers(&[("origin", "null")]), OWN), None);
     }
 
     #[test]

@@ -38,8 +38,9 @@ impl Names {
     }
 }
 
-/// The value of a cookie of ours. Twice there is as good as not there.
-pub(crate) fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+/// The value of a cookie of ours. Twice there is as good as not there: of two, one was planted.
+#[must_use]
+pub fn one_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = pairs(headers).filter(|(found, _)| *found == name).map(|(_, value)| value);
     let value = values.next()?;
     values.next().is_none().then_some(value)
@@ -54,7 +55,7 @@ fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// Leaves only what the app set itself.
-pub(crate) fn strip_ours(headers: &mut HeaderMap) {
+pub fn strip_ours(headers: &mut HeaderMap) {
     if !headers.contains_key(header::COOKIE) {
         return;
     }
@@ -144,10 +145,10 @@ mod tests {
 
     #[test]
     fn a_cookie_of_ours_stands_once() {
-        assert_eq!(find(&cookie(&["a=1; s=x; b=2"]), "s"), Some("x"));
-        assert_eq!(find(&cookie(&["s=x; s=y"]), "s"), None);
-        assert_eq!(find(&cookie(&["s=x", "s=x"]), "s"), None);
-        assert_eq!(find(&cookie(&["S=x"]), "s"), None);
+        assert_eq!(one_cookie(&cookie(&["a=1; s=x; b=2"]), "s"), Some("x"));
+        assert_eq!(one_cookie(&cookie(&["s=x; s=y"]), "s"), None);
+        assert_eq!(one_cookie(&cookie(&["s=x", "s=x"]), "s"), None);
+        assert_eq!(one_cookie(&cookie(&["S=x"]), "s"), None);
     }
 
     #[test]

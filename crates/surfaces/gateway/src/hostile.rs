@@ -144,7 +144,7 @@ pub fn outward(mut headers: HeaderMap) -> HeaderMap {
 #[must_use]
 pub fn session(headers: &HeaderMap) -> Option<String> {
     let names = cookies::Names::new(Scheme::Http, "i1");
-    cookies::find(headers, &names.session).map(str::to_owned)
+    cookies::one_cookie(headers, &names.session).map(str::to_owned)
 }
 
 fn config() -> Config {

@@ -214,7 +214,7 @@ impl Gateway {
         {
             return Ok(known(found.clone(), Authorization::Used));
         }
-        if let Some(cookie) = cookies::find(headers, &self.cookies.session)
+        if let Some(cookie) = cookies::one_cookie(headers, &self.cookies.session)
             && let Some(found) = self.sign_ins.session(cookie, &route.app).await
             && now < found.expires_at
         {

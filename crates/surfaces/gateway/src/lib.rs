@@ -47,8 +47,10 @@ mod tls;
 mod trace;
 
 pub use act::{UseApp, UsePublic};
+pub use browser::Sender;
 pub use clients::Clients;
 pub use config::{Config, Limits, Scheme};
+pub use cookies::{one_cookie, strip_ours};
 pub use gateway::{Error, Gateway, Rooms};
 pub use lease::Lease;
 pub use migrations::MIGRATIONS;

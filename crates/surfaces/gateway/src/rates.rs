@@ -101,7 +101,7 @@ impl Rate {
                 part.windows.entry(key.to_owned()).or_default().take(allowance, 1, now)
             }
         };
-        taken.map(drop).map_err(|wait| Over { limit: words(&self.limit), wait })
+        taken.map(drop).map_err(|wait| Over { limit: self.limit.words(), wait })
     }
 }
 
@@ -141,7 +141,7 @@ impl Gateway {
     /// Counts one towards one limit: here with one node, else with all.
     pub(crate) async fn count_one(&self, scope: &str, rate: &Rate, key: &str) -> Result<(), Turn> {
         let Some(shared) = &self.allowances else { return rate.check(key).map_err(Turn::Over) };
-        let limit = words(&rate.limit);
+        let limit = rate.limit.words();
         match shared.take(&format!("{scope}\0{limit}\0{key}"), allowance(&rate.limit)).await {
             Taken::One => Ok(()),
             Taken::Over(wait) => Err(Turn::Over(Over { limit, wait })),
@@ -159,23 +159,6 @@ pub(crate) fn network(address: IpAddr) -> String {
             Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).to_string()
         }
     }
-}
-
-/// `60 requests a minute per user`.
-pub(crate) fn words(limit: &RateLimit) -> String {
-    let per = match limit.per.as_secs() {
-        1 => "a second",
-        60 => "a minute",
-        _ => "an hour",
-    };
-    let by = match limit.by {
-        LimitBy::User => "user",
-        LimitBy::Address => "address",
-        LimitBy::App => "app",
-        LimitBy::Route => "route",
-    };
-    let requests = if limit.count == 1 { "request" } else { "requests" };
-    format!("{} {requests} {per} per {by}", limit.count)
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ impl Gateway {
     }
 
     async fn come_back(&self, arrival: &Arrival, route: &Route, asked: &Parts) -> Result<Response<Body>, Turned> {
-        let binding = cookies::find(&asked.headers, &self.cookies.binding);
+        let binding = cookies::one_cookie(&asked.headers, &self.cookies.binding);
         let (Some(binding), Some(code)) = (binding, code_of(asked.uri.query())) else {
             return Err(pages::sign_in_lost().into());
         };
@@ -126,7 +126,7 @@ impl Gateway {
     }
 
     async fn sign_out(&self, arrival: &Arrival, route: &Route, headers: &HeaderMap) -> Result<Response<Body>, Turned> {
-        if let Some(cookie) = cookies::find(headers, &self.cookies.session) {
+        if let Some(cookie) = cookies::one_cookie(headers, &self.cookies.session) {
             self.sign_ins.sign_out(cookie, &route.app, arrival.origin()).await.map_err(pages::sign_in_failed)?;
         }
         let mut response = pages::signed_off().respond(arrival.reader, &arrival.trace);

@@ -69,7 +69,7 @@ impl Surface<Tx> for Gateway {
         let Some(route) = self.routes.of(app).filter(|route| !route.live.is_cut()) else { return Ok(vec![]) };
         let held = |item: String, why: Option<String>| Held { surface: NAME, item, why, until: None };
         let mut all = vec![held(route.url.clone(), None)];
-        all.extend(route.rates.limits().map(|limit| held(crate::rates::words(&limit), None)));
+        all.extend(route.rates.limits().map(|limit| held(limit.words(), None)));
         all.extend(route.jobs.iter().map(|(job, schedule)| held(format!("job {job}"), Some(schedule.clone()))));
         Ok(all)
     }

@@ -266,6 +266,13 @@ impl Identity {
         Ok(self.sessions.get(&hash).filter(fits))
     }
 
+    /// Whether a session that this node has seen goes on, and the account of its person with it: what was begun in it ends
+    /// with it.
+    #[must_use]
+    pub fn goes_on(&self, id: &SessionId) -> bool {
+        self.sessions.by_id(id, self.clock.now()).is_some_and(|session| self.enabled(&session))
+    }
+
     /// How many people's sessions an app ever had, and when the last of them began: by their rows, which outlive this
     /// process.
     pub(crate) async fn sessions_made_with(&self, app: &AppRef) -> Result<(u64, Option<Timestamp>), Error> {

@@ -10,6 +10,7 @@
     reason = "a test may stop at once"
 )]
 
+mod borrowed;
 mod browser;
 mod cable;
 mod canary;
@@ -26,7 +27,9 @@ mod rounds;
 mod sql;
 mod town;
 mod upstream;
+mod waiting;
 
+pub use borrowed::{DATABASE, copy_database, free_port, installed};
 pub use browser::{Answer, Browser};
 pub use cable::Cable;
 pub use canary::Canary;
@@ -40,5 +43,6 @@ pub use postgres::{Postgres, dump};
 pub use process::Process;
 pub use provider::{Provider, Signed};
 pub use rounds::{Dice, rounds};
-pub use town::{Disk, Engine, Town, bundle, damage_events, root_key, root_key_file, template};
+pub use town::{Disk, Engine, Places, Town, bundle, damage_events, root_key, root_key_file, template};
 pub use upstream::{Arrived, Upstream};
+pub use waiting::{streaming, until};

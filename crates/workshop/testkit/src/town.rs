@@ -31,6 +31,13 @@ pub enum Disk {
     Full,
 }
 
+/// How many connections the listener has places for: as a server has, or few, so that a test can fill them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Places {
+    Ordinary,
+    Few { ordinary: usize, crowded: usize },
+}
+
 /// A Bailiwick that serves on loopback until it is dropped.
 pub struct Town {
     pub data: PathBuf,
@@ -56,6 +63,7 @@ impl Drop for Town {
 /// What outlives a process.
 struct Place {
     folder: TempDir,
+    places: Places,
     clock: Arc<dyn Clock>,
 }
 
@@ -109,10 +117,19 @@ impl Town {
         town
     }
 
+    /// On SQLite, with places for so many connections.
+    pub async fn crowded(places: Places) -> Self {
+        Self::placed(None, "", "", Arc::new(SystemClock), places).await
+    }
+
     /// At a database that may have others; SQLite in its own folder without one.
     pub async fn at(database: Option<&str>, server: &str, more: &str, clock: Arc<dyn Clock>) -> Self {
+        Self::placed(database, server, more, clock, Places::Ordinary).await
+    }
+
+    async fn placed(database: Option<&str>, server: &str, more: &str, clock: Arc<dyn Clock>, places: Places) -> Self {
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-        let place = Place { folder: TempDir::new().unwrap(), clock };
+        let place = Place { folder: TempDir::new().unwrap(), places, clock };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let database = database.map(|url| format!("database = \"{url}\"\n")).unwrap_or_default();
@@ -149,11 +166,15 @@ impl Town {
         // A runtime of its own, so that a crash takes every task with it.
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (data, config, clock) = (place.data(), place.config(), Arc::clone(&place.clock));
+        let places = place.places;
         let listener = listener.into_std().unwrap();
         let (stop, stopped) = oneshot::channel();
         let started = runtime.spawn(async move {
             let (server, running) = loop {
                 let mut settings = Settings::read(data.clone(), Some(&config), &Overrides::default()).unwrap();
+                if let Places::Few { ordinary, crowded } = places {
+                    (settings.listening.connections, settings.listening.crowded) = (ordinary, crowded);
+                }
                 if disk == Disk::Full {
                     settings.reserve_bytes = u64::MAX;
                 }

@@ -46,21 +46,8 @@ fn examples(guide: &str, app: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// The type checker, installed once by its lock file.
 fn checker() -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("types");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("types");
-    let file = folder.join("node_modules/typescript/bin/tsc");
-    if !file.exists() {
-        std::fs::create_dir_all(&folder).unwrap();
-        for name in ["package.json", "package-lock.json"] {
-            std::fs::copy(source.join(name), folder.join(name)).unwrap();
-        }
-        let npm = ["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"];
-        let done = Command::new("npm").args(npm).current_dir(&folder).output().expect("`npm` is there");
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    }
-    file
+    testkit::installed(env!("CARGO_TARGET_TMPDIR"), "types", "typescript").join("node_modules/typescript/bin/tsc")
 }
 
 /// What a strict type checker says of the app; nothing when its types hold.

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use serde_json::{Value, json};
-use std::{path::PathBuf, process::Command};
+use std::path::PathBuf;
 use testkit::{Chromium, Engine, Light, Screen, Town};
 
 /// Pictures stay here after the run: `screens/` in the folder that cargo gives tests.
@@ -11,21 +11,10 @@ fn screens() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("screens")
 }
 
-/// axe-core, installed once by its lock file.
+/// axe-core, as a browser runs it.
 fn axe() -> String {
-    let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("axe");
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("axe");
-    let file = folder.join("node_modules/axe-core/axe.min.js");
-    if !file.exists() {
-        std::fs::create_dir_all(&folder).unwrap();
-        for name in ["package.json", "package-lock.json"] {
-            std::fs::copy(source.join(name), folder.join(name)).unwrap();
-        }
-        let npm = ["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"];
-        let done = Command::new("npm").args(npm).current_dir(&folder).output().expect("`npm` is there");
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    }
-    std::fs::read_to_string(file).unwrap()
+    let folder = testkit::installed(env!("CARGO_TARGET_TMPDIR"), "axe", "axe-core");
+    std::fs::read_to_string(folder.join("node_modules/axe-core/axe.min.js")).unwrap()
 }
 
 /// A town where something of everything happened.

@@ -2,7 +2,6 @@
 //! status and revoke first.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-use model::SystemClock;
 use serde_json::json;
 use std::{
     sync::{
@@ -11,7 +10,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use testkit::{Browser, Engine, Town, manifest, rounds};
+use testkit::{Browser, Engine, Places, Town, manifest, rounds};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -106,35 +105,53 @@ async fn status(stream: &mut TcpStream, host: &str, path: &str) -> Option<u16> {
     text.split(' ').nth(1)?.parse().ok()
 }
 
+/// Whether the server has closed this connection.
+async fn closes(stream: &mut TcpStream, within: Duration) -> bool {
+    let mut rest = Vec::new();
+    tokio::time::timeout(within, stream.read_to_end(&mut rest)).await.is_ok()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_and_half_open_connections_keep_nobody_out() {
-    let town = Town::with(Engine::Sqlite, "", Arc::new(SystemClock)).await;
+    const ORDINARY: usize = 40;
+    const CROWDED: usize = 8;
+    const AT_ONCE: Duration = Duration::from_secs(3);
+    let town = Town::crowded(Places::Few { ordinary: ORDINARY, crowded: CROWDED }).await;
     let deployed = town.deploy(&[("bailiwick.toml", &manifest("quiet", "")), ("app.js", QUIET)]).await;
     assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
     let (port, host) = (town.port, format!("localhost:{}", town.port));
-    let mut held = Vec::new();
     server::open_files();
-    let many = if rounds(1) > 1 { 10_000 } else { 300 };
-    for number in 0..many {
+    // One address: some say nothing, some begin and stop. Neither is waited for by anyone else.
+    let mut held = Vec::new();
+    for number in 0..if rounds(1) > 1 { 10_000 } else { ORDINARY + CROWDED } {
         let Some(mut stream) = from("127.0.0.2", port).await else { break };
-        // Some say nothing, some begin and stop: neither is waited for by anyone else. Beyond its part, this address is
-        // turned away at once.
         if number % 2 == 0 {
             drop(stream.write_all(b"GET / HTTP/1.1\r\nhost: quiet.lo").await);
         }
         held.push(stream);
     }
+    // It never takes the last place, and is turned away at once beyond its part.
+    let mut late = from("127.0.0.2", port).await.unwrap();
+    assert!(closes(&mut late, AT_ONCE).await, "it is turned away");
     let began = Instant::now();
     let mut stream = from("127.0.0.1", port).await.unwrap();
     assert_eq!(status(&mut stream, &host, "/healthz").await, Some(200));
-    assert_eq!(status(&mut stream, &format!("quiet.localhost:{port}"), "/").await, Some(401));
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert_eq!(status(&mut stream, &format!("quiet.localhost:{port}"), "/").await, Some(401), "it is no crowded one");
+    assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
+    // Many addresses take all the ordinary ones: the console is reached all the same, and an app says when to come back.
+    for last in 3..5 + ORDINARY / 2 {
+        held.extend(from(&format!("127.0.0.{last}"), port).await);
+    }
+    let began = Instant::now();
+    let mut crowded = from("127.0.0.77", port).await.unwrap();
+    assert_eq!(status(&mut crowded, &host, "/healthz").await, Some(200));
+    assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
+    let mut crowded = from("127.0.0.78", port).await.unwrap();
+    assert_eq!(status(&mut crowded, &format!("quiet.localhost:{port}"), "/").await, Some(503), "all places are taken");
     let receipt = town.post("/api/v1/apps/quiet/revoke", json!({ "why": "all the same" })).await.json();
     assert_eq!(receipt["recorded"], true, "{receipt}");
     // Whoever says nothing for ten seconds is let go.
-    let mut first = held.remove(0);
-    let mut rest = Vec::new();
-    tokio::time::timeout(Duration::from_secs(30), first.read_to_end(&mut rest)).await.expect("it is closed").ok();
+    assert!(closes(&mut held.remove(0), Duration::from_secs(30)).await, "it is closed");
     drop(held);
     town.stop().await;
 }

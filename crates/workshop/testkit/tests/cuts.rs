@@ -6,7 +6,7 @@ use std::{
     io::Cursor,
     time::{Duration, Instant},
 };
-use testkit::{Answer, Disk, Engine, Town};
+use testkit::{Answer, Disk, Engine, Town, until};
 
 async fn deployed(town: &Town) {
     let answer = town.deploy_template("tinypoll", "tinypoll").await;
@@ -22,15 +22,6 @@ async fn revoke(town: &Town) -> Value {
 fn is_off(answer: &Answer) {
     assert!(matches!(answer.status, 403 | 410), "{answer:?}");
     assert!(answer.header("clear-site-data").is_some(), "{answer:?}");
-}
-
-async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let waiting = async {
-        while !holds().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap_or_else(|_| panic!("{what}"));
 }
 
 async fn until_ready(town: &Town) {

@@ -4,11 +4,10 @@
 
 use model::{Clock, SystemClock};
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, path::Path, time::Duration};
-use testkit::{Answer, Browser, Disk, Engine, Town};
+use std::{collections::BTreeSet, time::Duration};
+use testkit::{Answer, Browser, Disk, Engine, Town, copy_database};
 
 const OURS: [(&str, &str); 1] = [("sec-fetch-site", "same-origin")];
-const DATABASE: [&str; 3] = ["bailiwick.db", "bailiwick.db-wal", "bailiwick.db-shm"];
 
 async fn put(town: &Town, hosts: &[&str]) -> Value {
     let secret = json!({ "app": "poll-notify", "env": "prod", "owner": "people-ops", "purpose": "posts to Slack",
@@ -41,11 +40,6 @@ async fn records(town: &Town) -> u64 {
 async fn used(town: &Town, surface: &str) -> Value {
     let used = app(town).await["used"].clone();
     used.as_array().unwrap().iter().find(|used| used["surface"] == surface).cloned().unwrap_or_else(|| panic!("{used}"))
-}
-
-async fn events(town: &Town, action: &str) -> Vec<Value> {
-    let listed = town.get(&format!("/api/v1/events?action={action}")).await;
-    listed.json()["events"].as_array().unwrap_or_else(|| panic!("{listed:?}")).clone()
 }
 
 /// `poll-notify`, live by the yes of somebody, with one vote in it; a reviewer and an operator with passkeys.
@@ -133,22 +127,13 @@ async fn what_lost_its_yes_while_it_was_off_is_restored_by_another(engine: Engin
     town.stop().await;
 }
 
-fn copy(from: &Path, to: &Path) {
-    for file in DATABASE {
-        drop(std::fs::remove_file(to.join(file)));
-        if from.join(file).exists() {
-            std::fs::copy(from.join(file), to.join(file)).unwrap();
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_cut_with_a_database_in_doubt_is_restored_by_another_yes() {
     let kept = tempfile::tempdir().unwrap();
     let (town, ..) = voted(Engine::Sqlite).await;
-    let town = town.changed(|data| copy(data, kept.path())).await;
+    let town = town.changed(|data| copy_database(data, kept.path())).await;
     town.person("cleo@example.test", &["staff"]).await;
-    let town = town.changed(|data| copy(kept.path(), data)).await;
+    let town = town.changed(|data| copy_database(kept.path(), data)).await;
     let accepted = town.post("/api/v1/recover", json!({ "why": "the disk was lost" })).await;
     assert_eq!(accepted.status, 200, "{accepted:?}");
     assert_eq!(state(&town).await, "revoked");
@@ -185,7 +170,7 @@ async fn a_second_revoke_tells_as_much_and_is_on_the_record_as_its_own() {
         }
     };
     tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("both are written");
-    let written = events(&town, "app.revoke").await;
+    let written = town.events("app.revoke").await;
     let callers: BTreeSet<String> = written.iter().map(|event| event["user_id"].to_string()).collect();
     assert_eq!((written.len(), callers.len()), (2, 2), "{written:?}");
     let late = town.post(path, json!({ "why": "to be sure" })).await.json();
@@ -202,11 +187,11 @@ async fn reading_what_was_cut_and_what_would_be_is_on_the_record() {
         let (browser, url) = (&rita, format!("{}{path}", town.url()));
         async move { browser.get(&url).await }
     };
-    let looked = events(&town, "app.see").await.len();
+    let looked = town.events("app.see").await.len();
     assert!(open("/switch?app=poll-notify".into()).await.text().contains("slack-bot"));
     let seen = async |action: &str, more: usize| {
         let reached = async {
-            while events(&town, action).await.len() < more {
+            while town.events(action).await.len() < more {
                 tokio::task::yield_now().await;
             }
         };
@@ -221,13 +206,13 @@ async fn reading_what_was_cut_and_what_would_be_is_on_the_record() {
         assert!(page.status == 200 && page.text().contains("slack-bot"), "{page:?}");
     }
     seen("receipt.read", 2).await;
-    let read = events(&town, "receipt.read").await;
+    let read = town.events("receipt.read").await;
     assert!(read.iter().any(|event| event["detail"]["event"] == json!(id) && event["user_id"].is_string()), "{read:?}");
     // Somebody who may not see the app reads none, and that is on the record too.
     let zoe = town.person("zoe@example.test", &["staff"]).await;
     let refused = zoe.get(&format!("{}/apps/poll-notify/receipts/{id}", town.url())).await;
     assert_eq!(refused.status, 403, "{refused:?}");
-    assert!(events(&town, "receipt.read").await.iter().any(|event| event["outcome"] == "denied"));
+    assert!(town.events("receipt.read").await.iter().any(|event| event["outcome"] == "denied"));
     town.stop().await;
 }
 

@@ -8,13 +8,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use testkit::{Browser, Postgres, Town};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    sync::watch,
-    task::JoinHandle,
-};
+use testkit::{Browser, Postgres, Town, streaming, until};
 
 const MANIFEST: &str = r#"
 [app]
@@ -48,15 +42,6 @@ export default {
 };
 "#;
 
-async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let waiting = async {
-        while !holds().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap_or_else(|_| panic!("{what}"));
-}
-
 /// The app is deployed on the first, and served by the second, over a cable.
 async fn two() -> (Town, Town, Browser) {
     let database = Postgres::create().await;
@@ -72,25 +57,6 @@ async fn two() -> (Town, Town, Browser) {
     (one, two, ana)
 }
 
-/// Reads the stream on a node; the last moment that came, once it has ended.
-fn streaming(town: &Town, ana: &Browser) -> (watch::Receiver<i64>, JoinHandle<i64>) {
-    let (port, cookie) = (town.port, ana.cookies("ticker.localhost"));
-    let (send, last) = watch::channel(0);
-    let reading = tokio::spawn(async move {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        let head = format!("GET /stream HTTP/1.1\r\nHost: ticker.localhost:{port}\r\nCookie: {cookie}\r\n\r\n");
-        stream.write_all(head.as_bytes()).await.unwrap();
-        let (mut text, mut bytes) = (String::new(), [0; 4096]);
-        while let Ok(length @ 1..) = stream.read(&mut bytes).await {
-            text.push_str(&String::from_utf8_lossy(&bytes[..length]));
-            let ticks = text.lines().filter(|line| line.len() == 13).filter_map(|line| line.parse().ok());
-            send.send_replace(ticks.max().unwrap_or(0));
-        }
-        *send.borrow()
-    });
-    (last, reading)
-}
-
 fn ms(receipt: &Value, field: &str) -> i64 {
     receipt[field].as_str().unwrap().parse::<Timestamp>().unwrap().as_ms()
 }
@@ -103,7 +69,7 @@ fn of_node<'a>(receipt: &'a Value, town: &Town) -> Vec<&'a Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoke_on_one_node_is_done_when_the_other_has_cut_it() {
     let (one, two, ana) = two().await;
-    let (mut last, reading) = streaming(&two, &ana);
+    let (mut last, reading) = streaming(two.port, &ana);
     last.wait_for(|tick| *tick > 0).await.unwrap();
     let asked = Instant::now();
     let receipt = one.post("/api/v1/apps/ticker/revoke", json!({ "why": "both" })).await;
@@ -130,7 +96,7 @@ async fn a_revoke_on_one_node_is_done_when_the_other_has_cut_it() {
 async fn a_node_that_lost_its_database_stops_within_two_seconds() {
     let (one, two, ana) = two().await;
     let url = format!("{}/", two.app("ticker"));
-    let (mut last, reading) = streaming(&two, &ana);
+    let (mut last, reading) = streaming(two.port, &ana);
     last.wait_for(|tick| *tick > 0).await.unwrap();
     let silenced = SystemClock.now().as_ms();
     two.cable.as_ref().unwrap().silence();
@@ -175,7 +141,7 @@ async fn a_cut_that_only_one_node_knows_is_not_told_as_dead_on_the_other() {
 async fn whoever_is_switched_off_on_one_node_is_off_on_the_other_when_it_is_said() {
     let (one, two, ana) = two().await;
     let url = format!("{}/", two.app("ticker"));
-    let (mut last, reading) = streaming(&two, &ana);
+    let (mut last, reading) = streaming(two.port, &ana);
     last.wait_for(|tick| *tick > 0).await.unwrap();
     let disabled = one.post("/api/v1/people/disable", json!({ "email": "ana@example.test" })).await;
     let said = SystemClock.now().as_ms();

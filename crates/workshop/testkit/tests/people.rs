@@ -24,11 +24,6 @@ async fn me(town: &Town, browser: &Browser) -> Answer {
     browser.get(&format!("{}/me", town.url())).await
 }
 
-async fn events(town: &Town, action: &str) -> Vec<Value> {
-    let listed = town.get(&format!("/api/v1/events?action={action}")).await;
-    listed.json()["events"].as_array().unwrap_or_else(|| panic!("{listed:?}")).clone()
-}
-
 async fn made_used_removed(engine: Engine) {
     let town = Town::start(engine).await;
     let ana = town.person("ana@example.test", &["staff"]).await;
@@ -65,7 +60,7 @@ async fn made_used_removed(engine: Engine) {
     let form = sign_in_form(&town, &tablet).await;
     assert_eq!(send(&town, &tablet, &form, &passkey.answer(&form.options)).await.status, 403);
 
-    let signed = events(&town, "passkey.sign_in").await;
+    let signed = town.events("passkey.sign_in").await;
     let of = |outcome: &str| signed.iter().filter(|event| event["outcome"] == outcome).count();
     assert_eq!(of("allowed"), 1, "{signed:?}");
     let event = signed.iter().find(|event| event["outcome"] == "allowed").unwrap();
@@ -111,7 +106,7 @@ async fn every_lie_of_an_authenticator_is_refused() {
         };
         let refused = send(&town, &browser, &form, &answer).await;
         assert_eq!(refused.status, 403, "{lie}: {refused:?}");
-        let events = events(&town, "passkey.sign_in").await;
+        let events = town.events("passkey.sign_in").await;
         assert_eq!(events[0]["detail"]["reason"], reason, "{lie}: {}", events[0]);
         assert_eq!((&events[0]["outcome"], &events[0]["detail"]["method"]), (&json!("denied"), &json!("passkey")));
         (passkey.origin, passkey.host) = honest.clone();
@@ -258,7 +253,7 @@ async fn a_new_link_is_recovery_and_is_told() {
     assert_eq!(send(&town, &browser, &form, &lost.answer(&form.options)).await.status, 403, "the lost one is gone");
     let form = sign_in_form(&town, &browser).await;
     assert_eq!(send(&town, &browser, &form, &new.answer(&form.options)).await.status, 200);
-    let added = events(&town, "person.add").await;
+    let added = town.events("person.add").await;
     assert_eq!(added[0]["detail"]["recovery"], true, "{}", added[0]);
     town.stop().await;
 }

@@ -3,20 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use serde_json::json;
-use std::{io::Cursor, path::Path, time::Duration};
-use testkit::{Disk, Engine, Town};
-
-const DATABASE: [&str; 3] = ["bailiwick.db", "bailiwick.db-wal", "bailiwick.db-shm"];
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for file in DATABASE {
-        drop(std::fs::remove_file(to.join(file)));
-        if from.join(file).exists() {
-            std::fs::copy(from.join(file), to.join(file)).unwrap();
-        }
-    }
-}
+use std::{io::Cursor, time::Duration};
+use testkit::{DATABASE, Disk, Engine, Town, copy_database};
 
 /// Whether the database continues what the node has seen, as it says itself.
 async fn continues(town: &Town) -> bool {
@@ -41,10 +29,10 @@ async fn an_older_copy_of_the_database_starts_recovering() {
     let url = town.app("tinypoll");
     assert_eq!(ana.open(&format!("{url}/")).await.status, 200);
     let ben = town.post("/api/v1/people", json!({ "email": "ben@example.test", "groups": [] })).await.json();
-    let town = town.changed(|data| copy(data, kept.path())).await;
+    let town = town.changed(|data| copy_database(data, kept.path())).await;
     assert!(continues(&town).await, "as it was");
     town.person("cleo@example.test", &["staff"]).await;
-    let town = town.changed(|data| copy(kept.path(), data)).await;
+    let town = town.changed(|data| copy_database(kept.path(), data)).await;
 
     // Status and the record are answered, nothing else is.
     assert!(!continues(&town).await);

@@ -11,19 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 use store::CarriedClock;
-use testkit::{Postgres, Town, manifest};
+use testkit::{Postgres, Town, manifest, until};
 
 const APP: &str = "export default { fetch() { return new Response('ok'); } };";
 const DAY_MS: i64 = 86_400_000;
-
-async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let waiting = async {
-        while !holds().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap_or_else(|_| panic!("{what}"));
-}
 
 /// A machine's clock that somebody sets.
 #[derive(Debug, Default)]

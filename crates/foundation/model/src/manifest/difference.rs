@@ -90,7 +90,7 @@ fn rate_words((by, per): &(&'static str, Duration), count: u32) -> String {
     let by = [LimitBy::User, LimitBy::Address, LimitBy::App, LimitBy::Route]
         .into_iter()
         .find(|b| measure::by_words(*b) == *by);
-    by.map(|by| measure::rate_words(&super::RateLimit { count, per: *per, by })).unwrap_or_default()
+    by.map(|by| super::RateLimit { count, per: *per, by }.words()).unwrap_or_default()
 }
 
 pub(super) fn data(old: &Manifest, new: &Manifest, found: &mut Difference) {

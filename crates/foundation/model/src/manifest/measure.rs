@@ -95,14 +95,18 @@ pub(super) fn size_text(size_bytes: u64) -> String {
     size_words(size_bytes).replace(' ', "")
 }
 
-/// `60 requests a minute per user`.
-pub(super) fn rate_words(rate: &RateLimit) -> String {
-    let per = match rate.per.as_secs() {
-        1 => "a second",
-        60 => "a minute",
-        _ => "an hour",
-    };
-    format!("{} requests {per} per {}", rate.count, by_words(rate.by))
+impl RateLimit {
+    /// `60 requests a minute per user`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let per = match self.per.as_secs() {
+            1 => "a second",
+            60 => "a minute",
+            _ => "an hour",
+        };
+        let requests = if self.count == 1 { "request" } else { "requests" };
+        format!("{} {requests} {per} per {}", self.count, by_words(self.by))
+    }
 }
 
 pub(super) const fn by_words(by: LimitBy) -> &'static str {

@@ -88,7 +88,7 @@ impl Manifest {
             let networks: Vec<String> = access.addresses.iter().map(ToString::to_string).collect();
             lines.push(format!("it answers only {}", listed(networks.iter().map(String::as_str), "or")));
         }
-        lines.extend(self.limits.requests.iter().map(|rate| format!("answers at most {}", measure::rate_words(rate))));
+        lines.extend(self.limits.requests.iter().map(|rate| format!("answers at most {}", rate.words())));
         lines.extend(self.jobs.iter().map(|(name, job)| runs(name, job)));
         lines.extend(self.browser.hosts.iter().map(|host| page_reach(host)));
         lines.push(self.instance());

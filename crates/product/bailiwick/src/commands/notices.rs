@@ -6,7 +6,7 @@ use crate::{
     invocation::Invocation,
     views::notices::{NoticesView, TestedView, WarningView},
 };
-use model::Problem;
+use model::{NoticeKind, Problem};
 use serde_json::{Value, json};
 
 #[derive(Debug, clap::Subcommand)]
@@ -17,7 +17,7 @@ pub(crate) enum NoticesCommand {
         #[arg(long, value_parser = ["waiting", "sent", "failed"])]
         state: Option<String>,
         /// Only those about this
-        #[arg(long, value_parser = ["waits", "decided", "expires", "revoked", "joined", "alarm"])]
+        #[arg(long, value_parser = NoticeKind::ALL.map(NoticeKind::as_str))]
         kind: Option<String>,
         #[command(flatten)]
         part: Part,

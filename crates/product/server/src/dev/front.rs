@@ -15,6 +15,7 @@ use axum::{
     response::{IntoResponse, Redirect},
 };
 use bytes::Bytes;
+use gateway::Sender;
 use model::{Env, Problem, ProblemKind, RequestId};
 use serde_json::json;
 use std::{net::SocketAddr, time::Instant};
@@ -66,7 +67,7 @@ impl Bench {
     }
 
     async fn own(&self, method: &Method, rest: &str, headers: &HeaderMap) -> Result<Response<Body>, Problem> {
-        from_here(headers)?;
+        from_here(headers, self.server.url())?;
         let serving = self.app.load_full().ok_or_else(nothing_serves)?;
         match (method, rest.split_once('/').unwrap_or((rest, ""))) {
             (&Method::GET, ("token", "")) => Ok(self.token(&serving.name).await?.into_response()),
@@ -101,10 +102,8 @@ fn opens_a_page(headers: &HeaderMap) -> bool {
 }
 
 /// Browsers say when another site sends; programs on this machine say nothing.
-fn from_here(headers: &HeaderMap) -> Result<(), Problem> {
-    let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
-    let foreign = site.is_some_and(|site| !matches!(site, "same-origin" | "none"));
-    if foreign || headers.contains_key(header::ORIGIN) {
+fn from_here(headers: &HeaderMap, own_origin: &str) -> Result<(), Problem> {
+    if Sender::of(headers, own_origin) == Sender::Foreign {
         return Err(Problem::new(
             ProblemKind::Denied,
             "request.cross_site",
@@ -145,17 +144,23 @@ mod tests {
     use super::*;
     use axum::http::HeaderValue;
 
+    const OWN: &str = "http://localhost:7171";
+
     #[test]
     fn other_sites_are_refused() {
-        let with = |name: &'static str, value: &'static str| {
+        let with = |name: &'static str, value: &'static str| -> HeaderMap {
             [(header::HeaderName::from_static(name), HeaderValue::from_static(value))].into_iter().collect()
         };
-        assert!(from_here(&HeaderMap::new()).is_ok());
-        assert!(from_here(&with("sec-fetch-site", "none")).is_ok());
+        let judged = |headers: &HeaderMap| from_here(headers, OWN).map_err(|problem| problem.code);
+        assert!(judged(&HeaderMap::new()).is_ok() && judged(&with("sec-fetch-site", "none")).is_ok());
+        assert!(judged(&with("origin", OWN)).is_ok());
+        let mut twice: HeaderMap = with("sec-fetch-site", "same-origin");
+        twice.append("sec-fetch-site", HeaderValue::from_static("cross-site"));
+        assert_eq!(judged(&twice).unwrap_err(), "request.cross_site");
         for (name, value) in
             [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "http://x.localhost:7171")]
         {
-            assert_eq!(from_here(&with(name, value)).unwrap_err().code, "request.cross_site", "{value}");
+            assert_eq!(judged(&with(name, value)).unwrap_err(), "request.cross_site", "{value}");
         }
     }
 }

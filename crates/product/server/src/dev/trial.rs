@@ -3,44 +3,45 @@
 //!
 //! Nothing of it is the platform's: it has a database, keys, people and a record of its own in a folder that goes with it,
 //! and everything that it calls ends at a stand-in on loopback. Refuses everybody but who began it, what another site
-//! sends, and more drafts at once than one machine should run.
+//! sends, more drafts at once than one machine should run, and to go on without whoever began it: at each request, and
+//! each second, it is asked whether they are still here and still may.
+
+mod draft;
+mod places;
+
+pub(crate) use draft::Trial;
+pub(crate) use places::Trials;
 
 use super::{
-    DevOptions, Happened, Say,
+    DevOptions, Say,
     bench::Bench,
     host::{self, Serving},
     settings,
 };
 use crate::{Bailiwick, assembly::Running, settings::Within, stand_in::StandIn};
-use authority::{Act, AppRef, Permit, Rule, Target, rules};
+use authority::{Act, AppRef, AppState, Caller, Permit, Rule, Target, Who, rules};
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header},
-    response::IntoResponse,
+    http::{HeaderValue, Request, Response, header},
 };
 use catalog::Unpacked;
+use draft::{Heard, keep, refused};
 use futures_util::future::BoxFuture;
-use model::{Group, PersonId, Problem, ProblemKind, TenantId, Timestamp};
-use seal::{Token, TokenHash};
+use model::{Env, Group, PersonId, Problem, ProblemKind, TenantId};
+use places::Place;
 use std::{
-    collections::{BTreeMap, VecDeque},
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    path::PathBuf,
+    sync::{Arc, Weak},
+    time::Duration,
 };
 use store::Outcome;
 use tempfile::TempDir;
 
 /// Long enough to look at a change, short enough that nobody takes it for the app.
 const LIFE: Duration = Duration::from_secs(15 * 60);
-/// Each is a whole server: a few hundred files open, some tens of MiB.
-const AT_ONCE_MAX: usize = 4;
-/// As long as a redirect takes.
-const CODE_LIFE: Duration = Duration::from_secs(60);
-/// What is kept of what happens.
-const HEARD_MAX: usize = 200;
-/// Where the console sends whoever opens it.
-const ENTER: &str = "/.bailiwick/enter";
+/// How soon it ends by itself after whoever began it may not try it any more; a request finds it ended at once.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Nothing listens there: requests come in process.
 const WITHIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7171);
 const LABEL_BYTES: usize = 10;
@@ -66,122 +67,82 @@ impl Act for TryApp {
     }
 }
 
-/// Drafts that are tried now, by the first label of their host.
-#[derive(Default)]
-pub(crate) struct Trials(Mutex<BTreeMap<String, Arc<Trial>>>);
-
-impl Trials {
-    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Trial>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The one of that label, for whoever began it.
-    pub(crate) fn of(&self, label: &str, person: &PersonId) -> Option<Arc<Trial>> {
-        self.all().get(label).filter(|trial| trial.person == *person).cloned()
-    }
-
-    /// Ends it; what still runs of it comes to its end.
-    pub(crate) fn end(&self, label: &str) {
-        if let Some(trial) = self.all().remove(label) {
-            trial.end();
-        }
-    }
-
-    /// Makes room: nobody tries two things at once.
-    fn make_room(&self, person: &PersonId) -> Result<(), Problem> {
-        let mut all = self.all();
-        let own: Vec<String> =
-            all.iter().filter(|(_, trial)| trial.person == *person).map(|(label, _)| label.clone()).collect();
-        own.iter().filter_map(|label| all.remove(label)).for_each(|trial| trial.end());
-        if all.len() >= AT_ONCE_MAX {
-            return Err(Problem::new(
-                ProblemKind::Limited,
-                "try.too_many",
-                "others are trying drafts at this moment",
-                format!("this server runs {AT_ONCE_MAX} at once, each for a quarter of an hour"),
-                "wait some minutes, or try it on your own machine with `bailiwick dev`",
-            ));
-        }
-        Ok(())
-    }
+/// What is to run, and where.
+struct Begun {
+    name: String,
+    email: String,
+    caller: Caller,
+    act: TryApp,
+    place: Place,
+    folder: TempDir,
 }
-
-/// One draft that runs.
-pub(crate) struct Trial {
-    pub(crate) label: String,
-    pub(crate) app: String,
-    pub(crate) until: Timestamp,
-    person: PersonId,
-    bench: Arc<Bench>,
-    /// With which requests go on: the made-up person's, good within this draft alone.
-    bearer: HeaderValue,
-    code: Mutex<Option<(TokenHash, Timestamp)>>,
-    session: Mutex<Option<TokenHash>>,
-    heard: Heard,
-    running: Mutex<Option<(Running, TempDir)>>,
-}
-
-type Heard = Arc<Mutex<VecDeque<Happened>>>;
 
 impl Bailiwick {
-    /// Runs the files until somebody ends it, or its time is over. That it began is on the record first.
+    /// Runs the files until somebody ends it, or its time is over. That it began is on the record first, and before that
+    /// there is a place for it.
     ///
     /// # Errors
-    /// Too many at once; files that do not run.
+    /// An app that is switched off; too many at once; files that do not run.
     pub(crate) async fn begin_trial(
         self: &Arc<Self>,
         permit: Permit<TryApp>,
-        (person, email): (&PersonId, &str),
+        email: &str,
         unpacked: &Unpacked,
     ) -> Result<Arc<Trial>, Problem> {
         let name = unpacked.manifest(self.clock.now()).ok_or_else(not_ready)?.app.name;
-        let detail = serde_json::json!({ "digest": unpacked.digest().to_string() });
-        self.store.record(permit, Outcome::Allowed, detail).await.map_err(|error| error.problem())?;
-        self.trials.make_room(person)?;
-        let place = tempfile::tempdir().map_err(|_| no_place())?;
-        let folder = place.path().join("app");
-        write(&folder, unpacked).map_err(|_| no_place())?;
-        let heard = Heard::default();
-        let (bench, running) = self.assemble(&place, folder, email, &heard).await?;
-        bench.save().await;
-        if bench.app.load().is_none() {
-            running.stop().await;
-            return Err(refused(&heard));
+        let (caller, act) = (permit.caller().clone(), permit.act().clone());
+        if self.is_switched_off(&act) {
+            return Err(switched_off(&name));
         }
-        let bearer = HeaderValue::try_from(format!("Bearer {}", bench.token(&name).await?));
+        let person = caller.person().ok_or_else(Problem::internal)?;
         let random = seal::random_bytes::<LABEL_BYTES>();
         let label = random.iter().fold(format!("{name}--"), |label, byte| format!("{label}{byte:02x}"));
-        let trial = Arc::new(Trial {
-            label: label.clone(),
-            app: name,
-            until: self.clock.now().plus(LIFE),
-            person: person.clone(),
-            bench,
-            bearer: bearer.map_err(|_| Problem::internal())?,
-            code: Mutex::default(),
-            session: Mutex::default(),
-            heard,
-            running: Mutex::new(Some((running, place))),
-        });
-        self.trials.all().insert(label.clone(), Arc::clone(&trial));
-        let server = Arc::downgrade(self);
-        tokio::spawn(async move {
-            tokio::time::sleep(LIFE).await;
-            if let Some(server) = server.upgrade() {
-                server.trials.end(&label);
+        let place = self.trials.take(&label, person)?;
+        place.turn().await?;
+        let detail = serde_json::json!({ "digest": unpacked.digest().to_string() });
+        self.store.record(permit, Outcome::Allowed, detail).await.map_err(|error| error.problem())?;
+        let folder = tempfile::tempdir().map_err(|_| no_place())?;
+        write(&folder.path().join("app"), unpacked).map_err(|_| no_place())?;
+        let begun = Begun { name, email: email.to_owned(), caller, act, place, folder };
+        let server = Arc::clone(self);
+        // In a task of its own: whoever presses twice leaves the first answer behind, and what began is stopped in order.
+        let running = tokio::spawn(async move { server.run_trial(begun).await });
+        running.await.map_err(|_| Problem::internal())?
+    }
+
+    async fn run_trial(self: Arc<Self>, begun: Begun) -> Result<Arc<Trial>, Problem> {
+        let heard = Heard::default();
+        let (bench, running) = self.assemble(&begun.folder, begun.email, &heard).await?;
+        let bearer = match serves(&begun.place, &bench, &begun.name, &heard).await {
+            Ok(bearer) => bearer,
+            Err(problem) => {
+                running.stop().await;
+                return Err(problem);
             }
+        };
+        let trial = Arc::new(Trial {
+            url: format!("{}://{}.{}", self.config.scheme().as_str(), begun.place.label, self.config.apps_domain),
+            label: begun.place.label.clone(),
+            app: begun.name,
+            until: self.clock.now().plus(LIFE),
+            caller: begun.caller,
+            act: begun.act,
+            over: begun.place.over.clone(),
+            bench,
+            bearer,
+            code: std::sync::Mutex::default(),
+            session: std::sync::Mutex::default(),
+            heard,
         });
+        begun.place.runs(Arc::clone(&trial));
+        let ending = ends(Arc::downgrade(&self), Arc::clone(&trial), running, begun.folder, begun.place);
+        tokio::spawn(ending);
         Ok(trial)
     }
 
     /// The throw-away server: everything its own, but for the sandbox that runs instances anyway.
-    async fn assemble(
-        &self,
-        place: &TempDir,
-        folder: std::path::PathBuf,
-        email: &str,
-        heard: &Heard,
-    ) -> Result<(Arc<Bench>, Running), Problem> {
+    async fn assemble(&self, place: &TempDir, email: String, heard: &Heard) -> Result<(Arc<Bench>, Running), Problem> {
+        let folder: PathBuf = place.path().join("app");
         let kept = Arc::clone(heard);
         let say: Say = Arc::new(move |happened| keep(&kept, happened));
         let serving = Serving::default();
@@ -193,8 +154,50 @@ impl Bailiwick {
         let (server, running) = Self::start(settings, Arc::clone(&self.clock)).await?;
         let told = Arc::clone(&say);
         server.app_log.tell(Box::new(move |line| told(super::printed(line))));
-        let options = DevOptions { folder, listen: None, email: email.to_owned(), groups: vec![], code: None };
-        Ok((Bench::new(server, stand_in, serving, &data, &options, say)?, running))
+        let options = DevOptions { folder, listen: None, email, groups: vec![], code: None };
+        match Bench::new(server, stand_in, serving, &data, &options, say) {
+            Ok(bench) => Ok((bench, running)),
+            Err(problem) => {
+                running.stop().await;
+                Err(problem)
+            }
+        }
+    }
+
+    /// Whether whoever began it is still here, and still may.
+    fn goes_on(&self, trial: &Trial) -> bool {
+        let Who::Person { session, .. } = &trial.caller.who else { return false };
+        !self.is_recovering()
+            && self.clock.now() < trial.until
+            && self.identity.goes_on(session)
+            && !self.is_switched_off(&trial.act)
+            && self.authority.decide(&trial.caller, trial.act.clone()).is_ok()
+    }
+
+    /// Nothing of an app that was cut runs, not even a draft.
+    fn is_switched_off(&self, act: &TryApp) -> bool {
+        let Some(app) = &act.app else { return false };
+        let facts = self.authority.facts(&self.tenant);
+        let off = |env| {
+            let known = facts.apps.get(&(app.id.clone(), env));
+            known.is_some_and(|app| matches!(app.state, AppState::Revoked | AppState::Retired))
+        };
+        [Env::Staging, Env::Prod].into_iter().any(off)
+    }
+
+    /// The draft at a label, unless it is over or should be: then it ends.
+    fn trial_at(&self, label: &str) -> Option<Arc<Trial>> {
+        let trial = self.trials.at(label)?;
+        if self.goes_on(&trial) {
+            return Some(trial);
+        }
+        trial.end();
+        None
+    }
+
+    /// The same, for whoever began it.
+    pub(crate) fn trial_of(&self, label: &str, person: &PersonId) -> Option<Arc<Trial>> {
+        self.trial_at(label).filter(|trial| trial.caller.person() == Some(person))
     }
 
     /// The draft whose host the request names.
@@ -202,18 +205,12 @@ impl Bailiwick {
         let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
         let host = request.uri().authority().map(axum::http::uri::Authority::as_str).or(named)?.to_ascii_lowercase();
         let label = host.strip_suffix(self.config.apps_domain.as_str())?.strip_suffix('.')?;
-        self.trials.all().get(label).cloned()
+        self.trial_at(label)
     }
 
     /// Where it is opened, with a code that is good once.
     pub(crate) fn enter_trial(&self, trial: &Trial) -> String {
-        let code = Token::generate();
-        *lock(&trial.code) = Some((code.hash(), self.clock.now().plus(CODE_LIFE)));
-        format!("{}{ENTER}?code={}", self.trial_url(trial), code.expose())
-    }
-
-    pub(crate) fn trial_url(&self, trial: &Trial) -> String {
-        format!("{}://{}.{}", self.config.scheme().as_str(), trial.label, self.config.apps_domain)
+        trial.entrance(self.clock.now())
     }
 
     /// Answers a request at a draft's host.
@@ -227,137 +224,44 @@ impl Bailiwick {
             gateway::Scheme::Https => "__Host-bailiwick-try",
             gateway::Scheme::Http => "bailiwick-try",
         };
-        let (now, url) = (self.clock.now(), self.trial_url(&trial));
-        Box::pin(async move {
-            if request.uri().path() == ENTER {
-                return trial.enter(request.uri(), cookie, now);
-            }
-            if !trial.is_in(request.headers(), cookie) {
-                return plain(
-                    StatusCode::FORBIDDEN,
-                    "This draft is somebody else's. Whoever tries it opens it from the console.\n",
-                );
-            }
-            if !from_itself(request.method(), request.headers(), &url) {
-                return plain(StatusCode::FORBIDDEN, "Another site sent this. Nothing was changed.\n");
-            }
-            trial.pass(request, peer, cookie).await
-        })
+        let now = self.clock.now();
+        Box::pin(async move { trial.answer(request, peer, cookie, now).await })
     }
 }
 
-impl Trial {
-    /// What happened in it, the newest first.
-    pub(crate) fn heard(&self) -> Vec<Happened> {
-        lock(&self.heard).iter().rev().cloned().collect()
+/// The files serve: with what requests go on.
+async fn serves(place: &Place, bench: &Bench, name: &str, heard: &Heard) -> Result<HeaderValue, Problem> {
+    place.wanted()?;
+    bench.save().await;
+    if bench.app.load().is_none() {
+        return Err(refused(heard));
     }
+    let bearer = HeaderValue::try_from(format!("Bearer {}", bench.token(name).await?));
+    bearer.map_err(|_| Problem::internal())
+}
 
-    fn end(&self) {
-        if let Some((running, place)) = lock(&self.running).take() {
-            tokio::spawn(async move {
-                running.stop().await;
-                // Said here, since what fails to be removed would stay behind unseen.
-                if let Err(error) = place.close() {
-                    tracing::warn!(%error, "a draft's folder was not removed");
-                }
-            });
-        }
-    }
-
-    /// A code becomes a session of this host; it is spent whatever comes of it.
-    fn enter(&self, uri: &Uri, cookie: &str, now: Timestamp) -> Response<Body> {
-        let given = uri.query().and_then(|query| query.strip_prefix("code=")).unwrap_or_default();
-        let known = lock(&self.code).take().filter(|(code, until)| *code == TokenHash::of(given) && now < *until);
-        if known.is_none() {
-            return plain(
-                StatusCode::FORBIDDEN,
-                "This link was used, or is too old. Open the draft from the console again.\n",
-            );
-        }
-        let session = Token::generate();
-        *lock(&self.session) = Some(session.hash());
-        let secure = if cookie.starts_with("__Host-") { "; Secure" } else { "" };
-        let value = format!("{cookie}={}; Path=/; HttpOnly; SameSite=Lax{secure}", session.expose());
-        let headers = [
-            (header::LOCATION, "/".to_owned()),
-            (header::SET_COOKIE, value),
-            (header::CACHE_CONTROL, "no-store".to_owned()),
-            (header::REFERRER_POLICY, "no-referrer".to_owned()),
-        ];
-        (StatusCode::SEE_OTHER, headers).into_response()
-    }
-
-    fn is_in(&self, headers: &HeaderMap, cookie: &str) -> bool {
-        let given = cookies(headers).find_map(|(name, value)| (name == cookie).then(|| TokenHash::of(value)));
-        given.is_some_and(|given| lock(&self.session).as_ref() == Some(&given))
-    }
-
-    /// On to the app, as the made-up person.
-    async fn pass(&self, request: Request<Body>, peer: SocketAddr, cookie: &str) -> Response<Body> {
-        let begun = Instant::now();
-        let (mut head, body) = request.into_parts();
-        let (method, path) = (head.method.to_string(), head.uri.path().to_owned());
-        head.uri = head.uri.path_and_query().and_then(|path| path.as_str().parse().ok()).unwrap_or_default();
-        let own = format!("{}.localhost:{}", self.app, WITHIN.port());
-        let kept: Vec<String> = cookies(&head.headers)
-            .filter(|(name, _)| *name != cookie)
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        head.headers.remove(header::COOKIE);
-        head.headers.remove(header::ORIGIN);
-        for (name, value) in [(header::COOKIE, kept.join("; ")), (header::HOST, own.clone())] {
-            if let Some(value) = HeaderValue::try_from(value).ok().filter(|value| !value.is_empty()) {
-                head.headers.insert(name, value);
+/// Waits for its end, whoever brings it about, and takes away what there was of it. The place is free after that.
+async fn ends(server: Weak<Bailiwick>, trial: Arc<Trial>, running: Running, folder: TempDir, place: Place) {
+    let looking = async {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            if !server.upgrade().is_some_and(|server| server.goes_on(&trial)) {
+                return;
             }
         }
-        head.headers.insert(header::AUTHORIZATION, self.bearer.clone());
-        let mut response = self.bench.pass(Request::from_parts(head, body), peer).await;
-        let inside = format!("http://{own}");
-        let away = response.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
-        let away = away.and_then(|to| to.strip_prefix(&inside)).map(HeaderValue::from_str);
-        if let Some(Ok(to)) = away {
-            response.headers_mut().insert(header::LOCATION, to);
-        }
-        let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        keep(&self.heard, Happened::Request { method, path, status: response.status().as_u16(), ms });
-        response
+    };
+    tokio::select! {
+        () = place.over.cancelled() => {}
+        () = looking => {}
     }
-}
-
-fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn keep(heard: &Mutex<VecDeque<Happened>>, happened: Happened) {
-    let mut heard = lock(heard);
-    heard.push_back(happened);
-    if heard.len() > HEARD_MAX {
-        heard.pop_front();
+    trial.end();
+    drop(trial);
+    running.stop().await;
+    // Said here, since what fails to be removed would stay behind unseen.
+    if let Err(error) = folder.close() {
+        tracing::warn!(%error, "a draft's folder was not removed");
     }
-}
-
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
-}
-
-/// Nothing rests on `SameSite`: a cookie and an unsafe method need the browser's word for where they come from.
-fn from_itself(method: &Method, headers: &HeaderMap, url: &str) -> bool {
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    match text("sec-fetch-site") {
-        _ if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) => true,
-        Some(site) => matches!(site, "same-origin" | "none"),
-        None => text("origin") == Some(url),
-    }
-}
-
-fn plain(status: StatusCode, words: &'static str) -> Response<Body> {
-    let headers = [
-        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    (status, headers, words).into_response()
+    drop(place);
 }
 
 /// Names were judged when the files were unpacked: none leads out.
@@ -370,18 +274,14 @@ fn write(folder: &std::path::Path, unpacked: &Unpacked) -> std::io::Result<()> {
     Ok(())
 }
 
-fn refused(heard: &Heard) -> Problem {
-    let last = lock(heard).iter().rev().find_map(|happened| {
-        let Happened::Refused { findings, problem } = happened else { return None };
-        Some((findings.first().cloned(), problem.clone()))
-    });
-    match last {
-        Some((Some(finding), _)) => {
-            Problem::new(ProblemKind::Unprocessable, finding.code, finding.what, finding.why, finding.fix)
-        }
-        Some((None, Some(problem))) => *problem,
-        Some((None, None)) | None => Problem::internal(),
-    }
+fn switched_off(name: &str) -> Problem {
+    Problem::new(
+        ProblemKind::Conflict,
+        "try.switched_off",
+        format!("`{name}` was switched off"),
+        "nothing of it runs until it is restored, not even a draft",
+        format!("ask an operator to restore it: `bailiwick restore {name} --why …`"),
+    )
 }
 
 fn not_ready() -> Problem {

@@ -3,13 +3,23 @@
 //! An alarm is an event, and is told as one; while the record cannot be written, or is in doubt, it is sent from memory,
 //! without waiting for a row. A second copy within an hour is counted, not sent.
 
-use super::{acts::RaiseAlarm, channels::Failed, sql, warn::WarnError, words::Words};
+mod known;
+
+pub(super) use known::said;
+
+use super::{
+    acts::RaiseAlarm,
+    channels::{Channel, Failed},
+    sql,
+    warn::ActError,
+};
 use crate::{
     Bailiwick,
     record::{Record, entry},
 };
 use authority::{Caller, Role};
 use futures_util::future::join_all;
+use known::{LOG, Of, SEQUENCER, alarm};
 use ledger::EventProof;
 use model::{EventId, Timestamp};
 use serde_json::json;
@@ -20,11 +30,8 @@ use std::{
 };
 use store::{FreeWrite, Notice, NoticeKind, Table, params};
 
+const JOB: &str = "alarms";
 const LOOK_EVERY: Duration = Duration::from_secs(3);
-/// Looks in a row at which something is wrong before it is an alarm: a start, or a moment without the database, is none.
-const LOOKS: u32 = 3;
-/// The engine is compiled after each new version, which takes minutes on a small machine.
-const ENGINE_LOOKS: u32 = 200;
 /// A second copy of an alarm within this is counted, not sent.
 const QUIET_FOR: Duration = Duration::from_secs(3_600);
 /// Each event has its place in the log within a second.
@@ -34,99 +41,6 @@ const SAMPLES: usize = 8;
 /// Looks between two samples of the log.
 const SAMPLE_EVERY: u64 = 20;
 const COUNT_COPY: FreeWrite = FreeWrite::new(Table::Alarms, sql::COUNT_COPY);
-
-/// What an alarm says: our own words alone, whatever the cause was.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Said {
-    name: &'static str,
-    what: &'static str,
-    next: &'static str,
-    node: String,
-}
-
-/// Name, what is wrong, what to do.
-const ALARMS: &[(&str, &str, &str)] = &[
-    (
-        "record",
-        "the record cannot be written: changes and requests are refused.",
-        "make room on the disk, or bring the database back; `bailiwick doctor` says what it found.",
-    ),
-    (
-        "feed",
-        "a node does not follow the changes of the others: it may serve by old rules.",
-        "look at the end of the server's log; start the node again if it does not catch up.",
-    ),
-    (
-        "engine",
-        "the engine is not ready: apps do not run.",
-        "look at the end of the server's log; empty the folder `cache` in the data folder, and start again.",
-    ),
-    ("lease", "a node lost its lease in the database: it serves nothing.", "look whether it can reach the database."),
-    (
-        "cuts",
-        "what was switched off is not in the record yet, or the journal of cuts is damaged.",
-        "make room on the disk, or bring the database back; then look in the record for what was switched off last.",
-    ),
-    (
-        "continuity",
-        "the database does not continue the record that was seen before: everything is off, and *recovering*.",
-        "find out why; then an operator says so with `bailiwick recover --why`.",
-    ),
-    (
-        "log",
-        "the log does not prove what is stored: an event was changed, or is gone.",
-        "keep a copy of everything as it is, and run `bailiwick audit verify`: it names the first bad entry.",
-    ),
-    (
-        "sequencer",
-        "events wait for their place in the log longer than they should.",
-        "look at the end of the server's log, and at the load of the database.",
-    ),
-    (
-        "platform.recover",
-        "a database that did not continue the record was accepted by an operator.",
-        "look in the record for what was lost, and restore apps one by one.",
-    ),
-    (
-        "record.gap",
-        "the record has a gap: a node stopped before everything was written.",
-        "look in the record for `record.gap`: it says from when to when.",
-    ),
-    ("backup.done", "a backup failed.", "make one with `bailiwick backup create`, and see what it says."),
-    (
-        "backup.drill",
-        "a rehearsed restore failed: the newest backup may not help.",
-        "run `bailiwick backup drill` again, and see what it says.",
-    ),
-];
-
-/// The words of an alarm, on a node if it is of one.
-pub(super) fn said(name: &str, node: &str) -> Said {
-    let found = ALARMS.iter().find(|(known, ..)| *known == name);
-    let (name, what, next) = found.copied().unwrap_or((
-        "alarm",
-        "something is wrong with the platform.",
-        "`bailiwick doctor` looks for the cause.",
-    ));
-    Said { name, what, next, node: node.to_owned() }
-}
-
-impl Said {
-    pub(super) fn words(&self, why: &'static str, link: String) -> Words {
-        let place = if self.node.is_empty() { String::new() } else { format!(" (node `{}`)", self.node) };
-        Words {
-            subject: format!("ALARM: {}{place}", self.name),
-            what: format!(
-                "{}{}",
-                self.what,
-                if place.is_empty() { String::new() } else { format!(" It is the node `{}`.", self.node) }
-            ),
-            why,
-            next: self.next.to_owned(),
-            link,
-        }
-    }
-}
 
 /// What is wrong now, on this node.
 #[derive(Debug, Default)]
@@ -153,7 +67,7 @@ impl Alarms {
         for name in ill {
             let known = all.entry(name).or_default();
             known.looks = known.looks.saturating_add(1);
-            if known.looks < if *name == "engine" { ENGINE_LOOKS } else { LOOKS } {
+            if known.looks < alarm(name).looks {
                 continue;
             }
             known.new |= std::mem::take(&mut known.well) || known.told_at.is_none();
@@ -189,7 +103,7 @@ impl Alarms {
 
 /// Looks until the server is gone.
 pub(crate) async fn watch(server: Weak<Bailiwick>) {
-    let caller = Caller::system("alarms");
+    let caller = Caller::system(JOB);
     let mut every = tokio::time::interval(LOOK_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut look = 0_u64;
@@ -202,6 +116,7 @@ pub(crate) async fn watch(server: Weak<Bailiwick>) {
         }
         look += 1;
         server.look_for_alarms(&caller, broken).await;
+        server.ended.count(JOB);
     }
 }
 
@@ -210,15 +125,14 @@ impl Bailiwick {
         let mut ill: BTreeSet<&'static str> =
             self.checks().await.into_iter().filter(|check| check.problem.is_some()).map(|check| check.name).collect();
         if broken {
-            ill.insert("log");
+            ill.insert(LOG);
         }
         if self.sequencer_lags().await {
-            ill.insert("sequencer");
+            ill.insert(SEQUENCER);
         }
         let now = self.clock.now();
         for name in self.alarms.seen(&ill, now) {
-            let raised = if self.is_recovering() { None } else { self.raise(caller, name, now).await.ok() };
-            match raised {
+            match self.raised(caller, name, now).await {
                 Some(Raised::Told) => self.alarms.told(name, now),
                 Some(Raised::Counted) => self.alarms.counted(name, now),
                 // From memory: at most once an hour, as often as the node was not started anew.
@@ -229,9 +143,21 @@ impl Bailiwick {
         }
     }
 
+    /// `None`: the record does not take it.
+    async fn raised(&self, caller: &Caller, name: &'static str, now: Timestamp) -> Option<Raised> {
+        if self.is_recovering() {
+            return None;
+        }
+        let raised = self.raise(caller, name, now).await;
+        raised.inspect_err(|error| tracing::warn!(alarm = name, ?error, "an alarm is not on the record")).ok()
+    }
+
     /// As an event, which tells by itself.
-    async fn raise(&self, caller: &Caller, name: &'static str, now: Timestamp) -> Result<Raised, WarnError> {
-        let node = if matches!(name, "log" | "sequencer") { "" } else { self.store.node() };
+    async fn raise(&self, caller: &Caller, name: &'static str, now: Timestamp) -> Result<Raised, ActError> {
+        let node = match alarm(name).of {
+            Of::Node => self.store.node(),
+            Of::Platform => "",
+        };
         let key = if node.is_empty() { name.to_owned() } else { format!("{name}@{node}") };
         let before = self.store.read_one(sql::ALARM, params![&self.tenant, &key]).await?;
         let (told_at, copies) = match before {
@@ -243,7 +169,7 @@ impl Bailiwick {
             return Ok(Raised::Counted);
         }
         let act = RaiseAlarm { tenant: self.tenant.clone(), about: key.clone() };
-        let permit = self.permit(caller, act).await.map_err(|denied| WarnError::Denied(denied.into()))?;
+        let permit = self.permit(caller, act).await.map_err(|denied| ActError::Denied(denied.into()))?;
         let (_, mut tx) = self.store.write(permit).await?;
         let row = params![&self.tenant, &key, now, now.minus(QUIET_FOR)];
         if tx.execute(sql::TELL_ALARM, row).await? == 0 {
@@ -278,10 +204,11 @@ impl Bailiwick {
                 async move { mail.send(&person.email, &id, words).await }
             });
             let sent: Vec<Result<(), Failed>> = join_all(sent).await;
-            reached |= sent.iter().any(Result::is_ok);
+            reached |= sent.into_iter().fold(false, |reached, sent| took(name, Channel::Mail, sent) || reached);
         }
         if let Some(webhook) = &self.channels.webhook {
-            reached |= webhook.send(&id, self.clock.now(), &words.json(&notice)).await.is_ok();
+            let sent = webhook.send(&id, self.clock.now(), &words.json(&notice)).await;
+            reached |= took(name, Channel::Webhook, sent);
         }
         reached
     }
@@ -323,6 +250,17 @@ impl Bailiwick {
             }
         }
         false
+    }
+}
+
+/// Whether somebody was told; if not, the log of the server is what is left.
+fn took(alarm: &str, channel: Channel, sent: Result<(), Failed>) -> bool {
+    match sent {
+        Ok(()) => true,
+        Err(Failed { why, .. }) => {
+            tracing::warn!(alarm, channel = channel.as_str(), why, "an alarm was not taken");
+            false
+        }
     }
 }
 
@@ -382,13 +320,5 @@ mod tests {
         alarms.counted("cuts", at(0));
         assert_eq!(third(&alarms, &ill, 1), [""; 0]);
         assert_eq!(third(&alarms, &ill, 60), ["cuts"]);
-    }
-
-    #[test]
-    fn every_check_has_words() {
-        for name in ["record", "feed", "engine", "lease", "cuts", "continuity", "log", "sequencer"] {
-            assert_eq!(said(name, "").name, name);
-        }
-        assert_eq!(said("other", "").name, "alarm");
     }
 }

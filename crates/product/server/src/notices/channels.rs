@@ -25,11 +25,20 @@ pub(crate) enum Channel {
 }
 
 impl Channel {
+    const ALL: [Self; 2] = [Self::Mail, Self::Webhook];
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Mail => "mail",
             Self::Webhook => "webhook",
         }
+    }
+}
+
+impl std::str::FromStr for Channel {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|channel| channel.as_str() == text).ok_or(())
     }
 }
 
@@ -104,6 +113,16 @@ fn unusable(error: &(dyn Error + 'static)) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_channel_that_is_not_known_is_none() {
+        for channel in Channel::ALL {
+            assert_eq!(channel.as_str().parse(), Ok(channel));
+        }
+        for unknown in ["", "Mail", "pager"] {
+            assert_eq!(unknown.parse::<Channel>(), Err(()), "{unknown}");
+        }
+    }
 
     #[test]
     fn one_line_stays_one_line() {

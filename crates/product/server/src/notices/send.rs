@@ -54,10 +54,9 @@ struct Delivery {
 
 impl Delivery {
     fn read(row: &Row) -> Result<Self, StoreError> {
-        let channel = if row.text(10)? == Channel::Mail.as_str() { Channel::Mail } else { Channel::Webhook };
         Ok(Self {
             notice: Notice::read(row, 0)?,
-            channel,
+            channel: row.parse(10, "a channel")?,
             recipient: row.text(11)?.to_owned(),
             attempts: row.uint(12)?,
         })
@@ -90,15 +89,17 @@ impl Bailiwick {
     pub(crate) async fn send_due(&self) -> Result<usize, Problem> {
         let rows = self.store.read(sql::DUE, params![&self.tenant, self.clock.now()]).await;
         let rows = rows.map_err(|error| error.problem())?;
-        let due: Result<Vec<Delivery>, StoreError> = rows.iter().map(Delivery::read).collect();
-        let sending = due.map_err(|error| error.problem())?.into_iter().map(|delivery| self.deliver(delivery));
+        // One that cannot be read is sent nowhere, and holds up no other.
+        let due: Vec<Result<Delivery, StoreError>> = rows.iter().map(Delivery::read).collect();
+        let sending = due.into_iter().map(|delivery| self.deliver(delivery));
         let ended: Vec<Result<(), StoreError>> = stream::iter(sending).buffer_unordered(AT_ONCE).collect().await;
         let count = ended.len();
         ended.into_iter().collect::<Result<(), _>>().map_err(|error| error.problem())?;
         Ok(count)
     }
 
-    async fn deliver(&self, delivery: Delivery) -> Result<(), StoreError> {
+    async fn deliver(&self, delivery: Result<Delivery, StoreError>) -> Result<(), StoreError> {
+        let delivery = delivery?;
         let random = u64::from_le_bytes(seal::random_bytes());
         let tried = delivery.attempts + 1;
         let again = again_after(tried, random);

@@ -234,11 +234,11 @@ impl Bailiwick {
         }
         let act = AckNotice { tenant: self.tenant.clone(), about: warning.thing.clone() };
         let by = asked.caller.chain().join(" ");
-        let done: Result<(), WarnError> = self
+        let done: Result<(), ActError> = self
             .store
             .again(|| async {
                 let permit =
-                    self.permit(&asked.caller, act.clone()).await.map_err(|denied| WarnError::Denied(denied.into()))?;
+                    self.permit(&asked.caller, act.clone()).await.map_err(|denied| ActError::Denied(denied.into()))?;
                 let (_, mut tx) = self.store.write(permit).await?;
                 let row = params![&self.tenant, &warning.thing, warning.ends_at, by.as_str(), tx.now()];
                 if tx.execute(sql::ACK, row).await? == 1 {
@@ -261,12 +261,12 @@ pub(super) fn people_in(detail: &Value) -> BTreeSet<PersonId> {
 
 /// An act of this room that did not come about.
 #[derive(Debug)]
-pub(super) enum WarnError {
+pub(super) enum ActError {
     Denied(Problem),
     Store(StoreError),
 }
 
-impl WarnError {
+impl ActError {
     pub(super) fn problem(self) -> Problem {
         match self {
             Self::Denied(problem) => problem,
@@ -275,13 +275,13 @@ impl WarnError {
     }
 }
 
-impl From<StoreError> for WarnError {
+impl From<StoreError> for ActError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-impl store::HoldsStoreError for WarnError {
+impl store::HoldsStoreError for ActError {
     fn store_error(&self) -> Option<&StoreError> {
         match self {
             Self::Denied(_) => None,

@@ -74,7 +74,7 @@ fn day(at: Timestamp) -> String {
     at.to_jiff().to_zoned(TimeZone::UTC).strftime("%-d %B %Y").to_string()
 }
 
-/// `today`, `in 1 day`, `in 7 days`: as warned.
+/// `within 1 day`, `within 7 days`: as warned.
 fn within(days: i64) -> String {
     if days == 1 { "within 1 day".to_owned() } else { format!("within {days} days") }
 }

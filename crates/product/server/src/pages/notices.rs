@@ -16,21 +16,28 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use model::Timestamp;
+use model::{NoticeKind, Timestamp};
 use serde::Deserialize;
 use std::sync::Arc;
 
 const PAGE: u32 = 50;
 const STATES: [(&str, &str); 4] = [("", "any state"), ("waiting", "waiting"), ("sent", "sent"), ("failed", "failed")];
-const KINDS: [(&str, &str); 7] = [
-    ("", "any kind"),
-    ("waits", "a request waits"),
-    ("decided", "a request was decided"),
-    ("expires", "something ends"),
-    ("revoked", "something was switched off"),
-    ("joined", "someone joined a role"),
-    ("alarm", "alarm"),
-];
+
+const fn label(kind: NoticeKind) -> &'static str {
+    match kind {
+        NoticeKind::Waits => "a request waits",
+        NoticeKind::Decided => "a request was decided",
+        NoticeKind::Expires => "something ends",
+        NoticeKind::Revoked => "something was switched off",
+        NoticeKind::Joined => "someone joined a role",
+        NoticeKind::Alarm => "alarm",
+    }
+}
+
+fn kinds() -> Vec<(&'static str, &'static str)> {
+    let all = NoticeKind::ALL.into_iter().map(|kind| (kind.as_str(), label(kind)));
+    std::iter::once(("", "any kind")).chain(all).collect()
+}
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -119,7 +126,7 @@ pub(super) async fn list(State(server): State<Arc<Bailiwick>>, Read(which): Read
         ways: found.channels,
         warnings: found.warnings.iter().map(|warning| open(warning, now)).collect(),
         states: choices(&STATES, &which.state),
-        kinds: choices(&KINDS, &which.kind),
+        kinds: choices(&kinds(), &which.kind),
         filtered: !which.state.is_empty() || !which.kind.is_empty(),
         lines: found.notices.into_iter().map(|sent| line(sent, now)).collect(),
         pager: Pager {

@@ -42,8 +42,7 @@ pub(super) async fn begin(server: &Arc<Bailiwick>, visit: &Visit, unpacked: &Unp
     let app = (plan.first == First::No).then_some(plan.app);
     let act = TryApp { tenant: server.tenant.clone(), app, team: plan.team };
     let permit = server.allowed(&visit.asked, act).await?;
-    let who = (&visit.viewer.id, visit.viewer.email.as_str());
-    let trial = server.begin_trial(permit, who, unpacked).await.map_err(Trouble)?;
+    let trial = server.begin_trial(permit, &visit.viewer.email, unpacked).await.map_err(Trouble)?;
     Ok(Redirect::to(&format!("/tries/{}", trial.label)).into_response())
 }
 
@@ -58,7 +57,7 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(label): Path
         shell: visit.viewer.shell(Here::New),
         app: trial.app.clone(),
         label: trial.label.clone(),
-        url: server.trial_url(&trial),
+        url: trial.url.clone(),
         ends: Moment::new(trial.until, server.clock.now()),
         mocked: mocked
             .unwrap_or_default()
@@ -78,14 +77,14 @@ pub(super) async fn open(State(server): State<Arc<Bailiwick>>, Path(label): Path
 
 pub(super) async fn end(State(server): State<Arc<Bailiwick>>, Path(label): Path<String>, visit: Visit) -> Page {
     let trial = own(&server, &label, &visit)?;
-    server.trials.end(&trial.label);
+    trial.end();
     let known = server.catalog.find(&trial.app).is_ok();
     let to = if known { format!("/apps/{}", trial.app) } else { "/new".to_owned() };
     Ok(Redirect::to(&to).into_response())
 }
 
 fn own(server: &Bailiwick, label: &str, visit: &Visit) -> Result<Arc<Trial>, Trouble> {
-    server.trials.of(label, &visit.viewer.id).ok_or_else(|| Trouble(nothing()))
+    server.trial_of(label, &visit.viewer.id).ok_or_else(|| Trouble(nothing()))
 }
 
 fn mock(host: &str, file: Option<&str>) -> Said {
@@ -117,7 +116,7 @@ fn nothing() -> Problem {
         ProblemKind::NotFound,
         "try.ended",
         "there is no such draft",
-        "it was ended, its quarter of an hour is over, or somebody else tries it",
+        "it was ended, its quarter of an hour is over, you may not try it any more, or somebody else does",
         "open the app's page *Edit*, and try it again",
     )
 }

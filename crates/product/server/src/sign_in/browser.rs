@@ -7,6 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Redirect, Response},
 };
+use gateway::one_cookie;
 use seal::Token;
 use std::time::Duration;
 
@@ -49,18 +50,6 @@ impl Bailiwick {
     }
 }
 
-/// A cookie of ours stands once: of two, one was planted.
-pub(crate) fn one_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut found = lines
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(key, _)| *key == name)
-        .map(|(_, value)| value);
-    let first = found.next()?;
-    found.next().is_none().then_some(first)
-}
-
 /// A path of the console itself; anything else leads to its first page.
 pub(crate) fn local(path: &str) -> &str {
     let printable = path.bytes().all(|byte| (0x21..0x7f).contains(&byte) && byte != b'\\');
@@ -101,14 +90,5 @@ mod tests {
         for path in ["//evil.example", "https://evil.example", "/\\evil.example", "", "/a\r\nb", "/a b"] {
             assert_eq!(local(path), "/", "{path}");
         }
-    }
-
-    #[test]
-    fn a_planted_twin_makes_a_cookie_worthless() {
-        let mut headers = HeaderMap::new();
-        headers.append(header::COOKIE, HeaderValue::from_static("a=1; b=2"));
-        assert_eq!(one_cookie(&headers, "a"), Some("1"));
-        headers.append(header::COOKIE, HeaderValue::from_static("a=3"));
-        assert_eq!(one_cookie(&headers, "a"), None);
     }
 }

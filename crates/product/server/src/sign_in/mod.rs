@@ -15,7 +15,6 @@ mod reach;
 mod roles;
 mod to_app;
 
-pub(crate) use browser::one_cookie;
 pub(crate) use carried::{Carried, NeedsFactor, Sent, around};
 pub(crate) use reach::Outside;
 pub(crate) use to_app::signed_out;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ChildStdin, Command, Stdio},
     sync::{Arc, Condvar, Mutex},
     time::Duration,
@@ -49,29 +49,6 @@ impl Drop for MailServer {
     }
 }
 
-/// A port that nobody listens at.
-pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Installs it once, in the build's own folder.
-fn installed() -> PathBuf {
-    static ONE: Mutex<()> = Mutex::new(());
-    let _one = ONE.lock().unwrap();
-    let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("mail");
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("mail");
-    std::fs::create_dir_all(&folder).unwrap();
-    for name in ["package.json", "package-lock.json", "server.mjs"] {
-        std::fs::copy(source.join(name), folder.join(name)).unwrap();
-    }
-    let npm = ["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"];
-    if !folder.join("node_modules/smtp-server").exists() {
-        let done = Command::new("npm").args(npm).current_dir(&folder).output().expect("`npm` is not here");
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    }
-    folder
-}
-
 impl MailServer {
     pub(crate) fn start(port: u16, mode: Mode, files: Option<(&Path, &Path)>) -> Self {
         let mut command = Command::new("node");
@@ -79,8 +56,11 @@ impl MailServer {
         if let Some((cert, key)) = files {
             command.args([cert, key]);
         }
-        let pipes =
-            command.current_dir(installed()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let pipes = command
+            .current_dir(testkit::installed(env!("CARGO_TARGET_TMPDIR"), "mail", "smtp-server"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
         let mut child = pipes.spawn().expect("`node` is not here: run `cargo xtask setup`");
         let stdin = Mutex::new(child.stdin.take().unwrap());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);

@@ -6,12 +6,12 @@ mod hook;
 mod mail;
 
 use hook::Hook;
-use mail::{MailServer, Mode, free_port};
+use mail::{MailServer, Mode};
 use model::{Clock, ManualClock, SystemClock};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
-use testkit::{Answer, Browser, Disk, Engine, Town, bundle};
+use testkit::{Answer, Browser, Disk, Engine, Town, bundle, free_port, until};
 
 /// Leads to this machine, and is none of the addresses that are known to: TLS is asked for.
 const ANY: &str = "0.0.0.0";
@@ -20,15 +20,6 @@ const ANA: &str = "ana@example.test";
 const BEA: &str = "bea@example.test";
 const OLA: &str = "ola@example.test";
 const REV: &str = "rev@example.test";
-
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(90), waiting).await.unwrap_or_else(|_| panic!("{what}"));
-}
 
 fn smtp(port: u16) -> String {
     format!("[notify]\nsmtp = \"smtp://127.0.0.1:{port}\"\nfrom = \"bailiwick@corp.example\"\n")
@@ -159,7 +150,7 @@ async fn what_fails(engine: Engine) {
     let mail = MailServer::start(port, Mode::Plain, None);
     let town = town.crash(Disk::Room).await;
     // What the crash itself may tell goes out first: a gap is an alarm.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    town.after("notices").await;
     mail.answers("450");
     clock.advance(Duration::from_secs(60));
     until("it is put off, and says why", async || {
@@ -237,8 +228,8 @@ async fn what_ends(engine: Engine) {
     assert_eq!(again.json()["acked_at"], taken.json()["acked_at"], "once is enough");
     assert_eq!(town.post("/api/v1/notices/none/ack", json!({})).await.status, 404);
     clock.advance(DAY * 3);
-    // Long past the time after which the team would be asked: the job looks every five seconds.
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    // Long past the time after which the team would be asked.
+    town.after("warnings").await;
     assert_eq!(town.get("/api/v1/notices").await.json()["warnings"], json!([]));
     clock.advance(DAY * 3);
     until("the last day", async || warned(BEA) == [month, week, last]).await;
@@ -338,7 +329,7 @@ async fn an_alarm_needs_no_record() {
     let alarms = |to: &str| mail.subjects(to).into_iter().filter(|line| line.starts_with("ALARM: record")).count();
     until("operators are told", async || alarms(OLA) == 1).await;
     clock.advance(Duration::from_secs(3_540));
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    town.after("alarms").await;
     assert_eq!(alarms(OLA), 1, "not again within the hour");
     clock.advance(Duration::from_secs(120));
     until("still: again", async || alarms(OLA) == 2).await;

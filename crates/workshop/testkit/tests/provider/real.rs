@@ -4,7 +4,6 @@ use super::{Arc, Browser, Clock, Engine, SystemClock, Town, me};
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},
-    path::PathBuf,
     process::{Child, Command, Stdio},
 };
 
@@ -18,26 +17,10 @@ impl Drop for Node {
     }
 }
 
-/// Installs it once, in the build's own folder.
-fn installed() -> PathBuf {
-    let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("openid");
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("openid");
-    std::fs::create_dir_all(&folder).unwrap();
-    for name in ["package.json", "package-lock.json", "provider.mjs"] {
-        std::fs::copy(source.join(name), folder.join(name)).unwrap();
-    }
-    let npm = ["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"];
-    if !folder.join("node_modules/oidc-provider").exists() {
-        let done = Command::new("npm").args(npm).current_dir(&folder).output().expect("`npm` is not here");
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    }
-    folder
-}
-
 fn start(port: u16, origin: &str) -> Node {
     let mut child = Command::new("node")
         .args(["provider.mjs", &port.to_string(), origin])
-        .current_dir(installed())
+        .current_dir(testkit::installed(env!("CARGO_TARGET_TMPDIR"), "openid", "oidc-provider"))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -101,10 +84,6 @@ impl Walker {
     }
 }
 
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 async fn sign_in(town: &Town, walker: &mut Walker, browser: &Browser) -> super::Answer {
     let address = super::off(town, browser).await;
     let back = walker.leads_to(&address, &format!("{}/sign-in/provider/back", town.url())).await;
@@ -113,7 +92,7 @@ async fn sign_in(town: &Town, walker: &mut Walker, browser: &Browser) -> super::
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_provider_signs_in_and_out() {
-    let port = free_port();
+    let port = testkit::free_port();
     let oidc = format!(
         "[sign_in]\noidc = {{ issuer = \"http://localhost:{port}\", client_id = \"bailiwick\", client_secret = \"a secret of the test alone\", groups = {{ ops = \"people-ops\" }} }}\n"
     );

@@ -10,11 +10,6 @@ use testkit::{Disk, Form};
 
 const OURS: [(&str, &str); 1] = [("sec-fetch-site", "same-origin")];
 
-async fn events(town: &Town, action: &str) -> Vec<Value> {
-    let listed = town.get(&format!("/api/v1/events?action={action}")).await;
-    listed.json()["events"].as_array().unwrap_or_else(|| panic!("{listed:?}")).clone()
-}
-
 /// A new link for a person, made by this browser's operator, and a browser that opened it.
 async fn by_link_of(town: &Town, operator: &Browser, email: &str) -> Browser {
     let body = json!({ "email": email, "groups": [] }).to_string();
@@ -130,16 +125,16 @@ async fn connecting_is_an_act_of_its_own_with_a_fresh_factor_on_both_sides() {
     bo.submit(&format!("{}/sign-out", town.url()), &[]).await;
     let over = back(&town, &bo, &provider.approve(&address)).await;
     assert_eq!((over.status, me(&town, &bo).await.status), (403, 401), "{over:?}");
-    assert!(events(&town, "provider.connect").await.iter().all(|event| event["outcome"] != "allowed"));
+    assert!(town.events("provider.connect").await.iter().all(|event| event["outcome"] != "allowed"));
 
     let (cy, _key) = town.person_with_passkey("cy@example.test", &["staff"]).await;
     let home = connected(&town, &provider, &cy, json!({ "sub": "cy-there" })).await;
     assert!(home.status == 200 && home.text().contains("cy@example.test"), "{home:?}");
-    let connected = events(&town, "provider.connect").await;
+    let connected = town.events("provider.connect").await;
     let allowed: Vec<_> = connected.iter().filter(|event| event["outcome"] == "allowed").collect();
     assert_eq!(allowed.len(), 1, "{connected:?}");
     assert!(allowed[0]["user_id"].is_string() && allowed[0]["detail"]["before"] == false, "{allowed:?}");
-    assert!(events(&town, "oidc.sign_in").await.iter().all(|event| event["outcome"] != "allowed"), "nobody signed in");
+    assert!(town.events("oidc.sign_in").await.iter().all(|event| event["outcome"] != "allowed"), "nobody signed in");
     let there = signed_in(&town, &provider, &town.browser(), json!({ "sub": "cy-there" })).await;
     assert!(there.text().contains("cy@example.test"), "{there:?}");
     town.stop().await;
@@ -187,7 +182,7 @@ async fn logging_out_there_does_not_wait_for_the_record() {
     };
     tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("the cut is written");
     assert_eq!((me(&town, &ana).await.status, me(&town, &bo).await.status), (401, 200));
-    let written = events(&town, "oidc.logout").await;
+    let written = town.events("oidc.logout").await;
     let written: Vec<_> = written.iter().filter(|event| event["outcome"] == "allowed").collect();
     assert_eq!(written.len(), 1, "{written:?}");
     assert!(written[0]["detail"]["written_late_at"].is_string(), "{written:?}");

@@ -1,17 +1,14 @@
 //! Backups that the server makes by itself: by schedule, into a bucket, so many of them; a failure is an event, and what
 //! was made comes back on a machine that has nothing but it and its keys.
 
-use crate::{
-    depot::{BUCKET, Fault, KEY, S3, SECRET},
-    until,
-};
+use crate::depot::{BUCKET, Fault, KEY, S3, SECRET};
 use model::{Clock, ManualClock, SystemClock};
 use seal::RecoveryKey;
 use serde_json::json;
 use server::{Config, Contents, Overrides, Restore, Settings};
 use std::{path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
-use testkit::{Engine, Town};
+use testkit::{Engine, Town, until};
 
 fn plan(s3: &S3, folder: &Path, key: &RecoveryKey, more: &str) -> String {
     let recipient = key.recipient();

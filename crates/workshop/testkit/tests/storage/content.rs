@@ -1,14 +1,11 @@
 //! Bundles and tiles in a depot: nothing new without it, what runs goes on, no byte that is not what its digest says.
 
-use crate::{
-    depot::{BUCKET, Fault, KEY, S3, SECRET},
-    until,
-};
+use crate::depot::{BUCKET, Fault, KEY, S3, SECRET};
 use model::SystemClock;
 use seal::RecoveryKey;
 use std::{io::Cursor, io::Write, path::Path, sync::Arc};
 use tempfile::TempDir;
-use testkit::{Answer, Disk, Engine, Town};
+use testkit::{Answer, Disk, Engine, Town, until};
 
 pub(crate) fn storage(s3: &S3, folder: &Path) -> String {
     format!("[storage]\nblobs = \"s3://{BUCKET}/prod\"\n{}", s3.keys(folder))

@@ -4,15 +4,3 @@
 mod backups;
 mod content;
 mod depot;
-
-use std::time::Duration;
-
-/// Waits until it holds, and fails after a minute.
-async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let waiting = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap_or_else(|_| panic!("{what}"));
-}

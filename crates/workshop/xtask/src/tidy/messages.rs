@@ -20,9 +20,9 @@ Every problem that somebody can be shown, by its code: what happened, why, what 
 ";
 
 /// The file as it should be.
-fn catalogue(files: &[File]) -> String {
+fn catalogue(files: &[File]) -> Result<String> {
     let mut by_code: BTreeMap<String, Vec<Message>> = BTreeMap::new();
-    for message in messages(files) {
+    for message in messages(files)? {
         let known = by_code.entry(message.code.clone()).or_default();
         if !known.contains(&message) {
             known.push(message);
@@ -37,12 +37,12 @@ fn catalogue(files: &[File]) -> String {
             let _ = writeln!(text, "- **{what}**: {why}. *{fix}*");
         }
     }
-    text
+    Ok(text)
 }
 
 pub(super) fn check(root: &Path, files: &[File], complaints: &mut Vec<Complaint>) -> Result<()> {
     // Trees of other rules' tests hold no catalogue, and no problem.
-    let wanted = catalogue(files);
+    let wanted = catalogue(files)?;
     let found = fs::read_to_string(root.join(CATALOGUE)).unwrap_or_default();
     if found == wanted || (found.is_empty() && wanted == HEAD) {
         return Ok(());
@@ -62,7 +62,7 @@ pub(super) fn check(root: &Path, files: &[File], complaints: &mut Vec<Complaint>
 
 /// Writes the file anew.
 pub(crate) fn write(root: &Path) -> Result<()> {
-    let text = catalogue(&super::gathered(root)?);
+    let text = catalogue(&super::gathered(root)?)?;
     fs::write(root.join(CATALOGUE), text).with_context(|| format!("writing {CATALOGUE}"))
 }
 
@@ -72,7 +72,7 @@ mod tests {
 
     fn said(sources: &[(&str, &str)]) -> String {
         let file = |(path, text): &(&str, &str)| File { path: (*path).to_owned(), text: (*text).to_owned() };
-        catalogue(&sources.iter().map(file).collect::<Vec<_>>()).replacen(HEAD, "", 1)
+        catalogue(&sources.iter().map(file).collect::<Vec<_>>()).unwrap().replacen(HEAD, "", 1)
     }
 
     #[test]
@@ -117,6 +117,20 @@ mod tests {
             assert!(text.contains(line), "{line}\n{text}");
         }
         assert!(!text.contains("{what}") && !text.contains("## {"), "who only hands on says nothing: {text}");
+    }
+
+    #[test]
+    fn what_is_handed_on_too_often_is_not_left_out_silently() {
+        let made = "fn f0(what: &str) -> Problem { Problem::new(K::I, \"e.deep\", what, \"so\", \"then\") }";
+        let chain = |length: usize| {
+            let handed = (1..length).map(|at| format!("fn f{at}(what: &str) -> Problem {{ f{}(what) }}", at - 1));
+            let last = format!("fn last() -> Problem {{ f{}(\"deep\") }}", length - 1);
+            let text = std::iter::once(made.to_owned()).chain(handed).chain([last]).collect::<Vec<_>>().join("\n");
+            catalogue(&[File { path: "crates/f/x/src/lib.rs".to_owned(), text }])
+        };
+        assert!(chain(5).unwrap().contains("- **deep**: so. *then*"));
+        let refused = chain(6).unwrap_err().to_string();
+        assert!(refused.contains("`f5`"), "{refused}");
     }
 
     #[test]

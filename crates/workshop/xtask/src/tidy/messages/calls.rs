@@ -5,10 +5,15 @@ use super::{
     tokens::{Token, arguments, closed, tokens},
     words::{Around, Said},
 };
+use anyhow::{Result, bail};
 use std::collections::HashMap;
 
-/// Functions hand words on to functions, this often.
+/// Functions hand words on to functions, this often at most: what goes on for longer is not followed, and fails.
 const ROUNDS: usize = 5;
+/// Tokens between the name of a constant and its `=`: a type, with its brackets and lifetimes.
+const TYPE_TOKENS_MAX: usize = 12;
+/// Tokens within which `self` stands: `&'a mut self`.
+const SELF_TOKENS_MAX: usize = 4;
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,7 +64,10 @@ struct Maker {
 }
 
 /// Every message of the house.
-pub(super) fn messages(files: &[File]) -> Vec<Message> {
+///
+/// # Errors
+/// Words that are handed on through more functions than are followed: nothing is left out unseen.
+pub(super) fn messages(files: &[File]) -> Result<Vec<Message>> {
     let sources = files
         .iter()
         .filter(|file| file.is_house_rust() && !file.is_test() && !file.path.starts_with("crates/workshop/"));
@@ -77,17 +85,18 @@ pub(super) fn messages(files: &[File]) -> Vec<Message> {
         // As `Denied` becomes a problem.
         first("Denied", 4, [handed(1), Said::Words("`{the act}` is not allowed".to_owned()), handed(2), handed(3)]),
     ];
-    let mut found = Vec::new();
-    for _ in 0..ROUNDS {
-        let (made, next) = round(&functions, &constants, &makers);
-        found = made;
+    let mut rounds = 0;
+    loop {
+        let (found, next) = round(&functions, &constants, &makers);
         let new: Vec<Maker> = next.into_iter().filter(|maker| !makers.contains(maker)).collect();
-        if new.is_empty() {
-            break;
+        let Some(further) = new.first() else { return Ok(found) };
+        if rounds == ROUNDS {
+            let file = further.place.as_ref().map_or("", |place| &place.file);
+            bail!("`{}` in {file} hands the words of a problem on, past {ROUNDS} functions", further.name);
         }
+        rounds += 1;
         makers.extend(new);
     }
-    found
 }
 
 fn first(of: &'static str, arity: usize, parts: [Said; 4]) -> Maker {
@@ -170,7 +179,7 @@ fn constants_in(tokens: &[Token], constants: &mut HashMap<String, String>) {
             continue;
         }
         let (Some(Token::Word(name)), Some(rest)) = (tokens.get(index + 1), tokens.get(index + 2..)) else { continue };
-        let Some(equals) = rest.iter().take(12).position(|token| token.is_mark('=')) else { continue };
+        let Some(equals) = rest.iter().take(TYPE_TOKENS_MAX).position(|token| token.is_mark('=')) else { continue };
         if let Some(Token::Text(text)) = rest.get(equals + 1) {
             constants.insert(name.clone(), text.clone());
         }
@@ -192,7 +201,8 @@ fn functions_in(tokens: &[Token], place: &Place, functions: &mut Vec<Function>) 
         let Some(open) = parameters_open(tokens, index + 2) else { break };
         let end = closed(tokens, open);
         let given = arguments(tokens, open);
-        let itself = given.first().is_some_and(|first| first.iter().take(4).any(|token| token.is_word("self")));
+        let itself =
+            given.first().is_some_and(|first| first.iter().take(SELF_TOKENS_MAX).any(|token| token.is_word("self")));
         let takes = if itself { Takes::Itself } else { Takes::Arguments };
         let parameters = given.into_iter().filter_map(parameter).collect();
         let body = tokens.iter().enumerate().skip(end).find(|(_, token)| token.is_mark('{') || token.is_mark(';'));
