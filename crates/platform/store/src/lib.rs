@@ -66,7 +66,7 @@ pub use migrations::{Migration, STORE};
 pub use nodes::{LEASE, NodeLease, OtherNode};
 pub use notices::{Notice, NoticeKind};
 pub use postgres::check_url;
-pub use rates::{Drawn, hold};
+pub use rates::{Drawer, Drawn, hold};
 pub use recover::{Behind, Head};
 pub use row::Row;
 pub use seal::Digest;
