@@ -3,7 +3,13 @@
 //! An alarm is an event, and is told as one; while the record cannot be written, or is in doubt, it is sent from memory,
 //! without waiting for a row. A second copy within an hour is counted, not sent.
 
-use super::{acts::RaiseAlarm, channels::Failed, sql, warn::WarnError, words::Words};
+use super::{
+    acts::RaiseAlarm,
+    channels::Failed,
+    sql,
+    warn::WarnError,
+    words::{People, Words},
+};
 use crate::{
     Bailiwick,
     record::{Record, entry},
@@ -267,7 +273,7 @@ impl Bailiwick {
             detail: json!({ "alarm": name, "node": self.store.node(), "copies": 0 }),
             at: self.clock.now(),
         };
-        let words = self.words(&notice);
+        let words = self.words(&notice, People::ById);
         let id = format!("{}.alarm", notice.event);
         let mut reached = false;
         if let Some(mail) = &self.channels.mail {
