@@ -4,6 +4,7 @@ use crate::{
     Config, Settings,
     api::Exports,
     app_log::AppLog,
+    backup,
     dev::trial::Trials,
     doors::{AssetsInside, DataInside, SelfInside, WaysOut},
     nodes::Nodes,
@@ -60,6 +61,8 @@ pub struct Bailiwick {
     /// The data folder, and where the configuration was read from.
     pub(crate) folder: PathBuf,
     pub(crate) config_file: PathBuf,
+    /// Whose backups these are.
+    pub(crate) maker: backup::Maker,
 }
 
 impl std::fmt::Debug for Bailiwick {
@@ -144,6 +147,7 @@ impl Bailiwick {
             sandbox,
             policy_files,
             instance,
+            maker,
             ..
         } = ground;
         let server = Arc::new(Self {
@@ -172,6 +176,7 @@ impl Bailiwick {
             trials: Trials::default(),
             folder,
             config_file,
+            maker,
         });
         let running = server.run_beside(writer).await?;
         Ok((server, running))
@@ -235,6 +240,7 @@ struct Ground {
     folder: PathBuf,
     tenant: TenantId,
     keys: TenantKey,
+    maker: backup::Maker,
     clock: Arc<dyn Clock>,
     store: Arc<Store>,
     authority: Arc<Authority>,
@@ -251,7 +257,7 @@ impl Ground {
         let Settings { data: folder, config, config_file, database, root, reserve_bytes, compiler, sandbox } = settings;
         let depot = config.content.as_ref().map(Depot::open).transpose().map_err(|error| error.problem())?;
         let tenant = TenantId::main();
-        let keys = root.tenant(&tenant);
+        let (keys, maker) = (root.tenant(&tenant), backup::Maker::new(&root));
         let instance: String = root.id().chars().filter(char::is_ascii_alphanumeric).take(8).collect();
         let policy_files = policy::files(&folder).map_err(|error| cannot("the policy", &error))?;
         let bundle = policy::compile(&policy_files).map_err(|error| cannot("the policy", &error))?;
@@ -287,6 +293,7 @@ impl Ground {
             folder,
             tenant,
             keys,
+            maker,
             clock,
             store,
             authority,
