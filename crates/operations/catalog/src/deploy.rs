@@ -3,7 +3,7 @@
 use crate::{
     Catalog, Checked, Decided, Deployed, Error, Status, apps,
     decide::{ended, facts},
-    releases,
+    releases::{self, Content},
     secrets::Versions,
 };
 use authority::{Act, AppRef, AppState, Judged, Permit, Rule, Target, rules};
@@ -72,13 +72,25 @@ impl Catalog {
         })
     }
 
+    /// Brings what a release is made of where it will lie. Once, before `deploy`, which may have to be asked again.
+    ///
+    /// # Errors
+    /// When it cannot be kept there.
+    pub async fn keep(&self, checked: &Checked) -> Result<Content, Error> {
+        Content::keep(&self.store, &self.tenant, checked).await
+    }
+
     /// Writes the release, and makes it live if nobody needs to be asked.
     ///
     /// # Errors
     /// An app that was switched off or ended; a surface that refuses; a record that cannot be written.
-    pub async fn deploy(&self, permit: Permit<DeployApp>, checked: &Arc<Checked>) -> Result<Deployed, Error> {
+    pub async fn deploy(
+        &self,
+        permit: Permit<DeployApp>,
+        checked: &Arc<Checked>,
+        content: &Content,
+    ) -> Result<Deployed, Error> {
         let secrets = self.secret_versions(checked.manifest(), permit.act().app.env).await?;
-        let content = releases::Content::keep(&self.store, &self.tenant, checked).await?;
         let (act, mut tx) = self.store.write(permit).await?;
         let DeployApp { tenant, app, name, team, first, .. } = act;
         if first == First::Yes {
@@ -92,7 +104,7 @@ impl Catalog {
         let digest = checked.unpacked().digest().to_string();
         let release = match releases::same(&mut tx, &app, &digest).await? {
             Some(release) => release,
-            None => releases::insert(&mut tx, &app, checked, &content).await?,
+            None => releases::insert(&mut tx, &app, checked, content).await?,
         };
         let decided = Decided::of(&mut tx, app, name, release, secrets).await?;
         match decided.approved(&mut tx).await? {

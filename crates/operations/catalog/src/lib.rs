@@ -43,7 +43,7 @@ pub use jobs::next_after as next_time;
 pub use migrations::MIGRATIONS;
 pub use rebuild::RebuildRelease;
 pub use receipts::{ReadReceipt, ReceiptRead};
-pub use releases::{ReadSource, ReleaseView, Yes};
+pub use releases::{Content, ReadSource, ReleaseView, Yes};
 pub use requests::{ListRequests, RequestState, RequestView};
 pub use restore::RestoreApp;
 pub use retire::RetireApp;

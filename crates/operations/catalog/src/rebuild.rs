@@ -13,7 +13,7 @@ use authority::{Act, AppRef, AppState, Ask, Caller, Permit, Rule, Target, change
 use model::{AppId, Problem, ReleaseNumber, TenantId};
 use sandbox::{Image, Sandbox};
 use std::sync::Arc;
-use store::params;
+use store::{Blob, params};
 
 /// Put an image for this server's engine in the place of another's.
 #[derive(Debug, Clone)]
@@ -50,10 +50,11 @@ impl Catalog {
         for (_, act, bundle) in waiting {
             match self.image_of(&act, &bundle, sandbox).await? {
                 Ok(image) => {
+                    let kept = self.store.blobs(&self.tenant).keep(image.to_bytes().to_vec()).await?;
                     self.store
                         .again(|| async {
                             let permit = self.authority.permit(caller, act.clone()).await?;
-                            self.replace_image(permit, &image).await
+                            self.replace_image(permit, &image, &kept).await
                         })
                         .await?;
                     done += 1;
@@ -94,11 +95,10 @@ impl Catalog {
         }))
     }
 
-    async fn replace_image(&self, permit: Permit<RebuildRelease>, image: &Image) -> Result<(), Error> {
-        let kept = self.store.blobs(&self.tenant).keep(image.to_bytes().to_vec()).await?;
+    async fn replace_image(&self, permit: Permit<RebuildRelease>, image: &Image, kept: &Blob) -> Result<(), Error> {
         let (act, mut tx) = self.store.write(permit).await?;
         let (tenant, app, now) = (tx.tenant().clone(), act.app, tx.now());
-        let digest = tx.put_blob(&kept).await?.to_string();
+        let digest = tx.put_blob(kept).await?.to_string();
         let row = params![&tenant, &app.id, act.release.0, digest.as_str(), engine_of(image)];
         tx.execute(sql::REBUILT, row).await?;
         let release = releases::one(&mut tx, &app.id, act.release).await?.ok_or(Error::Manifest)?;

@@ -100,7 +100,7 @@ pub(crate) fn engine_of(image: &Image) -> &str {
 
 /// What a release consists of, where it will lie: brought there before the transaction that names it.
 #[derive(Debug)]
-pub(crate) struct Content {
+pub struct Content {
     bundle: Blob,
     image: Option<Blob>,
     list: Option<Blob>,

@@ -6,17 +6,18 @@ use crate::Cause;
 use futures_util::TryStreamExt;
 use model::{Problem, ProblemKind, Timestamp};
 use object_store::{
-    BackoffConfig, Certificate, ClientOptions, ObjectStore, ObjectStoreExt, RetryConfig, aws::AmazonS3Builder,
-    buffered::BufWriter, local::LocalFileSystem, path::Path as Name,
+    BackoffConfig, Certificate, ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt,
+    RetryConfig, aws::AmazonS3Builder, buffered::BufWriter, local::LocalFileSystem, path::Path as Name,
 };
 use seal::Zeroizing;
 use std::{
     fmt, io,
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 const CONNECT: Duration = Duration::from_secs(3);
 /// Silence within an answer: past it, nobody may be there.
@@ -28,6 +29,10 @@ const RETRIES: usize = 3;
 const RETRY_FOR: Duration = Duration::from_secs(15);
 /// Past this, a file goes up in parts.
 const PART_BYTES: usize = 8 << 20;
+/// A file comes down in ranges of this size, each within `REQUEST`: however large it is, a line of 280 KB a second does.
+const RANGE_BYTES: u64 = 16 << 20;
+/// One range is asked for so often: what broke off within an answer is not tried again by whoever asks for it.
+const RANGE_TRIES: usize = 3;
 
 /// Where objects lie.
 #[derive(Debug, Clone)]
@@ -222,28 +227,29 @@ impl Depot {
     /// As `put`, and `Here` when reading fails; nothing stands under the name then.
     pub async fn put_from<R: AsyncRead + Unpin>(&self, name: &str, mut from: R) -> Result<u64, DepotError> {
         let mut to = BufWriter::with_capacity(Arc::clone(&self.objects), self.name(name), PART_BYTES);
-        let mut piece = vec![0; 1 << 20];
-        let mut bytes = 0;
-        let copied = async {
-            loop {
-                let read = from.read(&mut piece).await.map_err(|error| self.failed_here(error))?;
-                if read == 0 {
-                    return to.shutdown().await.map(|()| bytes).map_err(|error| self.failed_io(error));
-                }
-                bytes += read as u64;
-                let put = to.write_all(piece.get(..read).unwrap_or_default()).await;
-                put.map_err(|error| self.failed_io(error))?;
-            }
-        };
-        let copied: Result<u64, DepotError> = copied.await;
-        match copied {
-            Ok(bytes) => Ok(bytes),
+        match self.copy(&mut from, &mut to).await {
+            // It clears away its own parts when it fails, and panics when it is aborted after that.
+            Ok(bytes) => to.shutdown().await.map(|()| bytes).map_err(|error| self.failed_io(error)),
             Err(error) => {
                 if let Err(left) = to.abort().await {
                     tracing::warn!(error = %left, "parts of an object were left in the depot");
                 }
                 Err(error)
             }
+        }
+    }
+
+    async fn copy<R: AsyncRead + Unpin>(&self, from: &mut R, to: &mut BufWriter) -> Result<u64, DepotError> {
+        let mut piece = vec![0; 1 << 20];
+        let mut bytes = 0;
+        loop {
+            let read = from.read(&mut piece).await.map_err(|error| self.failed_here(error))?;
+            if read == 0 {
+                return Ok(bytes);
+            }
+            bytes += read as u64;
+            let put = to.write_all(piece.get(..read).unwrap_or_default()).await;
+            put.map_err(|error| self.failed_io(error))?;
         }
     }
 
@@ -263,20 +269,52 @@ impl Depot {
     /// The same, into a file. Whether there was one.
     ///
     /// # Errors
-    /// As `get`; `Here` when the file cannot be written.
+    /// As `get`; `Here` when the file cannot be written; when the object was replaced while it was read.
     pub async fn get_file(&self, name: &str, to: &Path) -> Result<bool, DepotError> {
-        let found = match self.objects.get(&self.name(name)).await {
+        let found = match self.objects.head(&self.name(name)).await {
             Ok(found) => found,
             Err(object_store::Error::NotFound { .. }) => return Ok(false),
             Err(error) => return Err(self.failed(error)),
         };
         let mut file = tokio::fs::File::create(to).await.map_err(|error| self.failed_here(error))?;
-        let mut pieces = found.into_stream();
-        while let Some(piece) = pieces.try_next().await.map_err(|error| self.failed(error))? {
+        let mut from = 0;
+        while from < found.size {
+            let until = from.saturating_add(RANGE_BYTES).min(found.size);
+            let piece = self.range(&found, from..until).await?;
             file.write_all(&piece).await.map_err(|error| self.failed_here(error))?;
+            from = until;
         }
         file.sync_all().await.map_err(|error| self.failed_here(error))?;
         Ok(true)
+    }
+
+    /// A part of the very object that was found.
+    async fn range(&self, found: &ObjectMeta, range: Range<u64>) -> Result<Vec<u8>, DepotError> {
+        let mut tries = 1;
+        loop {
+            let options = GetOptions {
+                range: Some(GetRange::Bounded(range.clone())),
+                if_match: found.e_tag.clone(),
+                ..GetOptions::default()
+            };
+            let read = async {
+                let part = self.objects.get_opts(&found.location, options).await?;
+                // Not every store looks at the condition.
+                let same = part.meta.e_tag == found.e_tag && part.range == range;
+                Ok((same, Vec::from(part.bytes().await?)))
+            };
+            match read.await {
+                Ok((true, piece)) if piece.len() as u64 == range.end - range.start => return Ok(piece),
+                Ok(_) => return Err(self.replaced()),
+                Err(object_store::Error::Precondition { .. }) => return Err(self.replaced()),
+                Err(error) if tries >= RANGE_TRIES => return Err(self.failed(error)),
+                Err(_) => tries += 1,
+            }
+        }
+    }
+
+    fn replaced(&self) -> DepotError {
+        self.failed_io(io::Error::other("the object was replaced while it was read"))
     }
 
     /// What lies there, by name.

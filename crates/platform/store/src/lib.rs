@@ -67,7 +67,7 @@ pub use model::NoticeKind;
 pub use nodes::{LEASE, NodeLease, OtherNode};
 pub use notices::{Notice, alarm_acts};
 pub use postgres::check_url;
-pub use rates::{Drawn, hold};
+pub use rates::{Drawer, Drawn, hold};
 pub use recover::{Behind, Head};
 pub use row::Row;
 pub use seal::Digest;

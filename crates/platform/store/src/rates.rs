@@ -12,6 +12,7 @@ use crate::{
 use model::TenantId;
 use seal::{Context, Purpose};
 use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 const HOLD: FreeWrite = FreeWrite::new(Table::RateDraws, sql::HOLD_DRAWS);
 const PUT: FreeWrite = FreeWrite::new(Table::RateDraws, sql::PUT_DRAWS);
@@ -19,11 +20,42 @@ const PRUNE: FreeWrite = FreeWrite::new(Table::RateDraws, sql::PRUNE_DRAWS);
 /// Longer than the longest span, an hour.
 const KEPT: Duration = Duration::from_secs(2 * 3_600);
 /// Draws at once on one node: further ones wait, so that acts always find a connection.
-pub(crate) const DRAWS: usize = 8;
+const DRAWS: usize = 6;
+/// The same for strangers, who can come from as many addresses as they like: they wait for each other.
+const DRAWS_OF_STRANGERS: usize = 2;
 /// The longest that a block may be used.
 const HOLD_MAX: Duration = Duration::from_millis(500);
 /// A block is at most this part of what is left: near the limit the nodes draw one by one.
 const BLOCK_SHARE: u32 = 8;
+
+/// For whom is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drawer {
+    Known,
+    /// A key of somebody who is not signed in.
+    Stranger,
+}
+
+/// Turns at drawing.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    known: Semaphore,
+    strangers: Semaphore,
+}
+
+impl Turns {
+    pub(crate) fn new() -> Self {
+        Self { known: Semaphore::new(DRAWS), strangers: Semaphore::new(DRAWS_OF_STRANGERS) }
+    }
+
+    async fn take(&self, drawer: Drawer) -> Result<SemaphorePermit<'_>, StoreError> {
+        let turns = match drawer {
+            Drawer::Known => &self.known,
+            Drawer::Stranger => &self.strangers,
+        };
+        turns.acquire().await.map_err(|_| StoreError::Closed)
+    }
+}
 
 /// What came of asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,10 +90,11 @@ impl Store {
         key: &str,
         allowance: Allowance,
         wanted: u32,
+        drawer: Drawer,
     ) -> Result<Drawn, StoreError> {
         let digest =
             self.root.tenant(tenant).purpose(Purpose::Rate).index(&Context::table("rate_draws"), key.as_bytes());
-        let _turn = self.draws.acquire().await.map_err(|_| StoreError::Closed)?;
+        let _turn = self.draws.take(drawer).await?;
         let counted = Allowance { per: allowance.per + hold(allowance.per), ..allowance };
         let mut tx = self.engine.begin().await?;
         let held = tx.query(HOLD.sql(), params![tenant, digest.to_vec(), Vec::<u8>::new()]).await?;
@@ -107,5 +140,20 @@ mod tests {
         assert_eq!(of(60, minute, 8), 1);
         assert_eq!(of(10_000, second, 10_000), 1_250);
         assert_eq!(of(10_000, second, 0), 1);
+    }
+
+    #[tokio::test]
+    async fn strangers_who_wait_for_a_turn_keep_nobody_else_from_one() {
+        let turns = Turns::new();
+        let mut held = Vec::new();
+        for _ in 0..DRAWS_OF_STRANGERS {
+            held.push(turns.take(Drawer::Stranger).await.unwrap());
+        }
+        let further = tokio::time::timeout(Duration::from_millis(10), turns.take(Drawer::Stranger)).await;
+        assert!(further.is_err(), "strangers wait for each other");
+        for _ in 0..DRAWS {
+            let known = tokio::time::timeout(Duration::from_secs(10), turns.take(Drawer::Known)).await;
+            held.push(known.expect("others do not").unwrap());
+        }
     }
 }

@@ -26,7 +26,6 @@ use std::{
     sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
-use tokio::sync::Semaphore;
 
 /// Free space below which nothing is written (16 MiB): enough for the engine to finish what it began.
 pub const RESERVE_BYTES: u64 = 16 << 20;
@@ -94,7 +93,7 @@ pub struct Store {
     pub(crate) edges: Edges,
     pub(crate) log_host: String,
     /// Turns at drawing from rate limits.
-    pub(crate) draws: Semaphore,
+    pub(crate) draws: rates::Turns,
     pub(crate) outside: Option<Outside>,
 }
 
@@ -142,7 +141,7 @@ impl Store {
             others: Mutex::default(),
             edges: Edges::default(),
             log_host,
-            draws: Semaphore::new(rates::DRAWS),
+            draws: rates::Turns::new(),
             outside,
         };
         store.check_configured().await?;

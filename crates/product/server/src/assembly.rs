@@ -4,6 +4,7 @@ use crate::{
     Config, Settings,
     api::Exports,
     app_log::AppLog,
+    backup,
     dev::trial::Trials,
     doors::{AssetsInside, DataInside, SelfInside, WaysOut},
     jobs::Ended,
@@ -63,6 +64,8 @@ pub struct Bailiwick {
     /// The data folder, and where the configuration was read from.
     pub(crate) folder: PathBuf,
     pub(crate) config_file: PathBuf,
+    /// Whose backups these are.
+    pub(crate) maker: backup::Maker,
 }
 
 impl std::fmt::Debug for Bailiwick {
@@ -148,6 +151,7 @@ impl Bailiwick {
             policy_files,
             instance,
             listening,
+            maker,
             ..
         } = ground;
         let server = Arc::new(Self {
@@ -178,6 +182,7 @@ impl Bailiwick {
             ended: Ended::default(),
             folder,
             config_file,
+            maker,
         });
         let running = server.run_beside(writer).await?;
         Ok((server, running))
@@ -241,6 +246,7 @@ struct Ground {
     folder: PathBuf,
     tenant: TenantId,
     keys: TenantKey,
+    maker: backup::Maker,
     clock: Arc<dyn Clock>,
     store: Arc<Store>,
     authority: Arc<Authority>,
@@ -259,7 +265,7 @@ impl Ground {
             settings;
         let depot = config.content.as_ref().map(Depot::open).transpose().map_err(|error| error.problem())?;
         let tenant = TenantId::main();
-        let keys = root.tenant(&tenant);
+        let (keys, maker) = (root.tenant(&tenant), backup::Maker::new(&root));
         let instance: String = root.id().chars().filter(char::is_ascii_alphanumeric).take(8).collect();
         let policy_files = policy::files(&folder).map_err(|error| cannot("the policy", &error))?;
         let bundle = policy::compile(&policy_files).map_err(|error| cannot("the policy", &error))?;
@@ -295,6 +301,7 @@ impl Ground {
             folder,
             tenant,
             keys,
+            maker,
             clock,
             store,
             authority,

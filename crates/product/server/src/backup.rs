@@ -8,12 +8,16 @@ mod archive;
 mod configuration;
 mod keep;
 mod made;
+mod maker;
 mod restore;
 
-pub use configuration::{Contents, config_archive, config_restore, contents};
+pub(crate) use configuration::config_archive;
+pub use configuration::{Contents, config_restore, contents};
 pub use keep::Keep;
 pub use made::stamp;
 pub(crate) use made::{JOB, Parts};
+pub(crate) use maker::Maker;
+pub use maker::Unproven;
 pub use restore::{Drill, Restore, Restored, fetch_backup};
 
 use crate::Bailiwick;
@@ -63,14 +67,15 @@ pub(crate) async fn stream(
     server.store.sequence_now().await.map_err(say)?;
     let (to, rows) = mpsc::channel(WAITING);
     let (out, bytes) = mpsc::channel(WAITING);
-    let (store, made_at) = (Arc::clone(&server.store), server.clock.now());
+    let (store, made_at, maker) = (Arc::clone(&server.store), server.clock.now(), server.maker.clone());
     let reading = tokio::spawn(async move { store.snapshot(to).await });
     let runtime = tokio::runtime::Handle::current();
     tokio::task::spawn_blocking(move || {
-        let written = archive::write(rows, &recipient, made_at, Pieces { to: out.clone(), held: Vec::new() }, || {
-            // What was read may have ended early: then there is nothing to put sums under.
-            runtime.block_on(reading).map_err(io::Error::other)?.map_err(io::Error::other)
-        });
+        let written =
+            archive::write(rows, &recipient, &maker, made_at, Pieces { to: out.clone(), held: Vec::new() }, || {
+                // What was read may have ended early: then there is nothing to put sums under.
+                runtime.block_on(reading).map_err(io::Error::other)?.map_err(io::Error::other)
+            });
         if let Err(error) = written.and_then(|mut rest| rest.flush()) {
             tracing::error!(error = &error as &dyn std::error::Error, "a backup broke off");
             // The reader must see that it is not whole.

@@ -6,10 +6,12 @@ use crate::{Bailiwick, backup, storage};
 use async_trait::async_trait;
 use authority::Caller;
 use catalog::{AppJobs, JobCall, JobRunner};
+use futures_util::FutureExt;
 use gateway::Gateway;
 use model::Problem;
 use std::{
     collections::BTreeMap,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
@@ -133,25 +135,37 @@ async fn run(server: Weak<Bailiwick>, app_jobs: Arc<AppJobs>, job: Job) {
         if leadership.is_none() || server.is_recovering() {
             continue;
         }
-        let done: Result<(), Problem> = match job {
-            Job::AppJobs => app_jobs.tick(&caller).await.map(drop).map_err(|error| Problem::from(&error)),
-            Job::Expiry => server.catalog.expire_due(&caller).await.map(drop).map_err(|error| Problem::from(&error)),
-            Job::Roles => server.identity.lapse_due(&caller).await.map(drop).map_err(|error| Problem::from(&error)),
-            Job::Retention => server.data.purge_due(&caller).await.map(drop).map_err(|error| Problem::from(&error)),
-            Job::Notices => server.tell().await,
-            Job::Warnings => server.warn_due(&caller).await.map(drop),
-            Job::Logs => server.prune().await,
-            Job::Storage => server.tidy_content().await,
-            Job::Backup => server.back_up_when_due().await,
-            Job::Rebuild => {
-                server.catalog.rebuild(&caller, &server.sandbox).await.map(drop).map_err(|error| Problem::from(&error))
-            }
-        };
+        let done = survived(job.name(), tick(&server, &app_jobs, job, &caller)).await;
         server.ended.count(job.name());
         if let Err(problem) = done {
             tracing::error!(job = job.name(), %problem, "a job of the system failed; it runs again");
         }
     }
+}
+
+async fn tick(server: &Arc<Bailiwick>, app_jobs: &Arc<AppJobs>, job: Job, caller: &Caller) -> Result<(), Problem> {
+    match job {
+        Job::AppJobs => app_jobs.tick(caller).await.map(drop).map_err(|error| Problem::from(&error)),
+        Job::Expiry => server.catalog.expire_due(caller).await.map(drop).map_err(|error| Problem::from(&error)),
+        Job::Roles => server.identity.lapse_due(caller).await.map(drop).map_err(|error| Problem::from(&error)),
+        Job::Retention => server.data.purge_due(caller).await.map(drop).map_err(|error| Problem::from(&error)),
+        Job::Notices => server.tell().await,
+        Job::Warnings => server.warn_due(caller).await.map(drop),
+        Job::Logs => server.prune().await,
+        Job::Storage => server.tidy_content().await,
+        Job::Backup => server.back_up_when_due().await,
+        Job::Rebuild => {
+            server.catalog.rebuild(caller, &server.sandbox).await.map(drop).map_err(|error| Problem::from(&error))
+        }
+    }
+}
+
+/// Work of the system that panics has failed, and is tried again as any that failed: nothing of it ends for good.
+pub(crate) async fn survived<T>(work: &str, running: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    AssertUnwindSafe(running).catch_unwind().await.unwrap_or_else(|_panic| {
+        tracing::error!(work, "work of the system panicked; what it said stands on stderr");
+        Err(Problem::internal())
+    })
 }
 
 /// Each node's own folder.
@@ -174,5 +188,23 @@ impl Bailiwick {
         self.app_log.prune().await.map(drop).map_err(|error| error.problem())?;
         self.prune_notices().await?;
         self.identity.prune_seen().await.map_err(|error| Problem::from(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_failure_and_the_next_tick_comes() {
+        let mut ticks = 0;
+        for wanted in [Err("internal".to_owned()), Ok(2)] {
+            ticks += 1;
+            let ticked = survived("test", async {
+                assert!(ticks > 1, "the first one panics");
+                Ok(ticks)
+            });
+            assert_eq!(ticked.await.map_err(|problem| problem.code.to_string()), wanted);
+        }
     }
 }

@@ -40,7 +40,7 @@ mod who;
 
 pub use assembly::Bailiwick;
 pub use backup::{
-    CONFIGURATION, Contents, DATA, Drill, ENDING, Keep, Restore, Restored, config_archive, config_restore, contents,
+    CONFIGURATION, Contents, DATA, Drill, ENDING, Keep, Restore, Restored, Unproven, config_restore, contents,
     fetch_backup, stamp,
 };
 pub use config::{AskPassphrase, Asked, Config, Links, Notify, Overrides, Root};

@@ -13,7 +13,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use store::{Allowance, Drawn, Store, hold};
+use store::{Allowance, Drawer, Drawn, Store, hold};
 
 /// Keys that are remembered: those at rest make room.
 const KEYS_MAX: usize = 100_000;
@@ -88,12 +88,12 @@ impl Allowances {
     }
 
     /// One use of what `key` may have.
-    pub(crate) async fn take(&self, key: &str, allowance: Allowance) -> Taken {
+    pub(crate) async fn take(&self, key: &str, allowance: Allowance, drawer: Drawer) -> Taken {
         let Some(known) = self.key(key) else { return Taken::Unanswered };
         if let Some(taken) = known.take() {
             return taken;
         }
-        tokio::time::timeout(WAIT, self.draw(&known, key, allowance)).await.unwrap_or(Taken::Unanswered)
+        tokio::time::timeout(WAIT, self.draw(&known, key, allowance, drawer)).await.unwrap_or(Taken::Unanswered)
     }
 
     /// `None` when too many keys are in use at once.
@@ -109,7 +109,7 @@ impl Allowances {
         (keys.len() < KEYS_MAX).then(|| Arc::clone(keys.entry(key.to_owned()).or_default()))
     }
 
-    async fn draw(&self, known: &Key, key: &str, allowance: Allowance) -> Taken {
+    async fn draw(&self, known: &Key, key: &str, allowance: Allowance, drawer: Drawer) -> Taken {
         let waits = Waits::on(&known.waiting);
         let _drawing = known.drawing.lock().await;
         drop(waits);
@@ -121,7 +121,8 @@ impl Allowances {
         let asked = Instant::now();
         let wanted = known.block().next_size(asked, known.waiting.load(Ordering::Relaxed));
         let good_for = hold(allowance.per);
-        let drawn = tokio::time::timeout(good_for, self.store.draw(&self.tenant, key, allowance, wanted)).await;
+        let drawing = self.store.draw(&self.tenant, key, allowance, wanted, drawer);
+        let drawn = tokio::time::timeout(good_for, drawing).await;
         let mut block = known.block.lock().unwrap_or_else(PoisonError::into_inner);
         match drawn {
             Ok(Ok(Drawn::Some(size))) => {

@@ -26,7 +26,7 @@ use http::{Request, Response, header};
 use model::{Problem, ProblemKind, Timestamp};
 use serde_json::json;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-use store::Outcome;
+use store::{Drawer, Outcome};
 use tracing::Instrument;
 
 /// How long a second factor is fresh on an app's `mfa` paths: as long as for the acts of the console.
@@ -172,8 +172,7 @@ impl Gateway {
 
     /// One request of somebody who is not signed in.
     pub(crate) async fn stranger_counts(&self, arrival: &Arrival) -> Result<(), Box<Page>> {
-        let counted = self.count_one("strangers", &self.strangers, &network(arrival.client)).await;
-        counted.map_err(|turn| refusal(turn).0)
+        self.count_stranger(arrival.client).await.map_err(|turn| refusal(turn).0)
     }
 
     /// The page of an app that does not serve.
@@ -279,7 +278,8 @@ impl Gateway {
     async fn limited(&self, route: &Route, arrival: &Arrival, caller: &Caller) -> Option<(Box<Page>, &'static str)> {
         let user = caller.person().map_or_else(|| network(arrival.client), |person| person.to_string());
         let shape = record::shape(&arrival.path);
-        let counted = Counted { user: &user, address: arrival.client, route: &shape };
+        let drawer = if caller.person().is_some() { Drawer::Known } else { Drawer::Stranger };
+        let counted = Counted { user: &user, address: arrival.client, route: &shape, drawer };
         let scope = format!("{}/{}", route.app.id, route.app.env);
         self.count(&scope, &route.rates, &counted).await.err().map(refusal)
     }

@@ -14,7 +14,7 @@ use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
-use store::{Allowance, Window};
+use store::{Allowance, Drawer, Window};
 
 /// Keys of one limit: at some 150 bytes each. Whoever comes beyond counts together with all others who do.
 const KEYS_MAX: usize = 100_000;
@@ -22,6 +22,11 @@ const KEYS_MAX: usize = 100_000;
 const PARTS: usize = 16;
 /// Between two looks for keys at rest, in microseconds: a part that is full is not searched for each one who comes.
 const LOOK_EVERY_US: u64 = 1_000_000;
+/// So often may an address come to one node before the others hear of it: a flood of addresses that each come once asks
+/// the database nothing. A small limit is shared from the first on.
+const UNSHARED_MAX: u32 = 4;
+/// At most this part of a limit.
+const UNSHARED_PART: u32 = 16;
 /// Where those count who come when there is no room for another key.
 const TOGETHER: &str = "\0together";
 
@@ -38,6 +43,7 @@ pub(crate) struct Counted<'a> {
     pub(crate) user: &'a str,
     pub(crate) address: IpAddr,
     pub(crate) route: &'a str,
+    pub(crate) drawer: Drawer,
 }
 
 /// Why a request is not let in.
@@ -87,21 +93,23 @@ impl Rate {
         Self { limit, began: Instant::now(), hasher: RandomState::new(), parts }
     }
 
-    /// Counts one.
-    pub(crate) fn check(&self, key: &str) -> Result<(), Over> {
+    /// Counts one; how many that makes, of those that count at this moment.
+    pub(crate) fn check(&self, key: &str) -> Result<u32, Over> {
         let (allowance, now) = (allowance(&self.limit), self.began.elapsed());
         let now = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
         let part = usize::try_from(self.hasher.hash_one(key)).unwrap_or(usize::MAX) % PARTS;
-        let Some(part) = self.parts.get(part) else { return Ok(()) };
+        let Some(part) = self.parts.get(part) else { return Ok(1) };
         let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = match part.windows.get_mut(key) {
-            Some(window) => window.take(allowance, 1, now),
-            None => {
-                let key = if part.has_room(allowance, now) { key } else { TOGETHER };
-                part.windows.entry(key.to_owned()).or_default().take(allowance, 1, now)
-            }
+        let known = part.windows.contains_key(key);
+        let key = if known || part.has_room(allowance, now) { key } else { TOGETHER };
+        let window = match part.windows.get_mut(key) {
+            Some(window) => window,
+            None => part.windows.entry(key.to_owned()).or_default(),
         };
-        taken.map(drop).map_err(|wait| Over { limit: self.limit.words(), wait })
+        match window.take(allowance, 1, now) {
+            Ok(_) => Ok(allowance.count.saturating_sub(window.left(allowance, now))),
+            Err(wait) => Err(Over { limit: words(&self.limit), wait }),
+        }
     }
 }
 
@@ -133,21 +141,41 @@ impl Gateway {
                 LimitBy::App => String::new(),
                 LimitBy::Route => counted.route.to_owned(),
             };
-            self.count_one(app, rate, &key).await?;
+            // One key of an app is drawn for once at a time, whoever comes; addresses are as many as somebody likes.
+            let drawer = match rate.limit.by {
+                LimitBy::User | LimitBy::Address => counted.drawer,
+                LimitBy::App | LimitBy::Route => Drawer::Known,
+            };
+            self.count_one(app, rate, &key, drawer).await?;
         }
         Ok(())
     }
 
+    /// One request of an address that is not signed in: the first few on this node, then on all.
+    pub(crate) async fn count_stranger(&self, address: IpAddr) -> Result<(), Turn> {
+        let (rate, key) = (&self.strangers, network(address));
+        let came = rate.check(&key).map_err(Turn::Over)?;
+        if self.allowances.is_none() || came <= unshared(rate.limit) {
+            return Ok(());
+        }
+        self.count_one("strangers", rate, &key, Drawer::Stranger).await
+    }
+
     /// Counts one towards one limit: here with one node, else with all.
-    pub(crate) async fn count_one(&self, scope: &str, rate: &Rate, key: &str) -> Result<(), Turn> {
-        let Some(shared) = &self.allowances else { return rate.check(key).map_err(Turn::Over) };
+    async fn count_one(&self, scope: &str, rate: &Rate, key: &str, drawer: Drawer) -> Result<(), Turn> {
+        let Some(shared) = &self.allowances else { return rate.check(key).map(drop).map_err(Turn::Over) };
         let limit = rate.limit.words();
-        match shared.take(&format!("{scope}\0{limit}\0{key}"), allowance(&rate.limit)).await {
+        match shared.take(&format!("{scope}\0{limit}\0{key}"), allowance(&rate.limit), drawer).await {
             Taken::One => Ok(()),
             Taken::Over(wait) => Err(Turn::Over(Over { limit, wait })),
             Taken::Unanswered => Err(Turn::Uncounted),
         }
     }
+}
+
+/// How many of one key a node lets in before it draws.
+fn unshared(limit: RateLimit) -> u32 {
+    (limit.count / UNSHARED_PART).min(UNSHARED_MAX)
 }
 
 /// One household or machine: an IPv4 address, or the /64 of an IPv6 one.
@@ -178,6 +206,18 @@ mod tests {
         assert!(over.wait > Duration::from_secs(3590) && over.wait <= Duration::from_secs(3600), "{:?}", over.wait);
         assert!(by_user.check("bo").is_ok());
         assert!(rate(10_000_000, 1, LimitBy::App).check("").is_ok());
+    }
+
+    #[test]
+    fn an_address_that_comes_once_is_counted_here_alone() {
+        let strangers = rate(120, 60, LimitBy::Address);
+        for address in 0..1_000 {
+            assert!(strangers.check(&address.to_string()).unwrap() <= unshared(strangers.limit));
+        }
+        let came: Vec<u32> = (0..6).map(|_| strangers.check("often").unwrap()).collect();
+        assert_eq!(came, [1, 2, 3, 4, 5, 6]);
+        assert_eq!(unshared(strangers.limit), 4);
+        assert_eq!(unshared(rate(15, 60, LimitBy::Address).limit), 0, "a small limit is shared from the first on");
     }
 
     #[test]

@@ -227,7 +227,7 @@ impl House {
         let checked = self.checked(files).await.unwrap_or_else(|document| panic!("{document:?}"));
         let act = self.catalog.plan(checked.manifest(), &checked.unpacked().digest().to_string(), env)?;
         let permit = self.permit(act).await?;
-        let deployed = self.catalog.deploy(permit, &checked).await;
+        let deployed = self.catalog.deploy(permit, &checked, &self.catalog.keep(&checked).await?).await;
         self.follow().await;
         deployed
     }

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use store::{Allowance, Drawn, Store, hold};
+use store::{Allowance, Drawer, Drawn, Store, hold};
 
 async fn two() -> (House, Arc<Store>) {
     let house = House::new(Kind::Postgres).await;
@@ -19,7 +19,7 @@ async fn two() -> (House, Arc<Store>) {
 /// Draws until there is no more, as fast as it goes; how much.
 async fn drain(store: &Store, key: &str, allowance: Allowance, wanted: u32) -> u32 {
     let mut all = 0;
-    while let Drawn::Some(drawn) = store.draw(&TenantId::main(), key, allowance, wanted).await.unwrap() {
+    while let Drawn::Some(drawn) = store.draw(&TenantId::main(), key, allowance, wanted, Drawer::Known).await.unwrap() {
         all += drawn;
     }
     all
@@ -43,18 +43,20 @@ async fn what_a_lost_node_had_drawn_is_lost_until_it_could_not_have_been_used() 
     let (house, other) = two().await;
     let (key, allowance) = ("lost", Allowance { count: 100, per: Duration::from_secs(1) });
     let began = Instant::now();
-    let Drawn::Some(lost) = other.draw(&TenantId::main(), key, allowance, 50).await.unwrap() else { panic!("none") };
+    let Drawn::Some(lost) = other.draw(&TenantId::main(), key, allowance, 50, Drawer::Known).await.unwrap() else {
+        panic!("none")
+    };
     assert_eq!(lost, 12, "an eighth");
     drop(other);
     let rest = drain(&house.store, key, allowance, 50).await;
     assert!(rest + lost == 100 || began.elapsed() > allowance.per, "{rest}");
-    let Drawn::Over(wait) = house.store.draw(&TenantId::main(), key, allowance, 1).await.unwrap() else {
+    let Drawn::Over(wait) = house.store.draw(&TenantId::main(), key, allowance, 1, Drawer::Known).await.unwrap() else {
         panic!("there was more");
     };
     assert!(wait <= allowance.per + hold(allowance.per) + Duration::from_millis(16), "{wait:?}");
     // There is some again once the first block has left the span, and the moment in which it might have been used.
     let again = async {
-        while house.store.draw(&TenantId::main(), key, allowance, 1).await.unwrap() != Drawn::Some(1) {
+        while house.store.draw(&TenantId::main(), key, allowance, 1, Drawer::Known).await.unwrap() != Drawn::Some(1) {
             tokio::task::yield_now().await;
         }
     };
@@ -68,8 +70,8 @@ async fn tenants_and_keys_draw_apart_and_rows_are_pruned() {
     let one = Allowance { count: 1, per: Duration::from_secs(60) };
     for tenant in [TenantId::main(), TenantId::new("elsewhere")] {
         for key in ["a", "b"] {
-            assert_eq!(house.store.draw(&tenant, key, one, 5).await.unwrap(), Drawn::Some(1));
-            assert!(matches!(house.store.draw(&tenant, key, one, 5).await.unwrap(), Drawn::Over(_)));
+            assert_eq!(house.store.draw(&tenant, key, one, 5, Drawer::Stranger).await.unwrap(), Drawn::Some(1));
+            assert!(matches!(house.store.draw(&tenant, key, one, 5, Drawer::Stranger).await.unwrap(), Drawn::Over(_)));
         }
     }
     assert_eq!(house.store.prune_draws().await.unwrap(), 0, "nothing is old yet");

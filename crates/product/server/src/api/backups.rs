@@ -30,9 +30,21 @@ impl Act for RecordDrill {
 pub(crate) struct For {
     /// Whose recovery key opens it: `age1…`
     recipient: Option<String>,
+    /// `data`, unless said; or `config`: configuration and policies of the machine that answers.
+    #[serde(default)]
+    only: Only,
 }
 
-/// A backup of everything but the root key, as it is at this moment, encrypted (age) to the recipient
+/// One part of a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Only {
+    #[default]
+    Data,
+    Config,
+}
+
+/// A backup of everything but the root key, as it is at this moment, or of the configuration; encrypted (age) to the recipient
 #[utoipa::path(get, path = "/api/v1/backup", params(For), responses((status = 200, description = "the backup", body = Vec<u8>), (status = 400, description = "not a recipient", body = Object)))]
 pub(crate) async fn create(State(server): State<Arc<Bailiwick>>, Params(wanted): Params<For>, asked: Asked) -> Reply {
     let permit = server.allowed(&asked, backup::CreateBackup { tenant: server.tenant.clone() }).await?;
@@ -46,10 +58,13 @@ pub(crate) async fn create(State(server): State<Arc<Bailiwick>>, Params(wanted):
                 "make a recovery key with `bailiwick backup key --out FILE`, and give the recipient that it prints",
             ))
         })?;
-    let detail = json!({ "recipient": recipient.to_string() });
+    let detail = json!({ "recipient": recipient.to_string(), "parts": wanted.only });
     let recorded = server.store.record(permit, store::Outcome::Allowed, detail).await;
     recorded.map_err(|error| Refusal(error.problem()))?;
-    let body = Body::from_stream(backup::stream(&server, recipient).await.map_err(Refusal)?);
+    let body = match wanted.only {
+        Only::Data => Body::from_stream(backup::stream(&server, recipient).await.map_err(Refusal)?),
+        Only::Config => Body::from(server.packed_configuration(&recipient).map_err(Refusal)?),
+    };
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body).into_response())
 }
 

@@ -72,6 +72,7 @@ impl Bailiwick {
                 return Ok(Deployed { tier, ..refused(env, findings, blocked()) });
             }
         };
+        let content = self.catalog.keep(&checked).await?;
         self.store
             .again(|| async {
                 let digest = checked.unpacked().digest().to_string();
@@ -79,7 +80,7 @@ impl Bailiwick {
                 let permit = self.permit(caller, act).await?;
                 let app = permit.act().app.id.clone();
                 let span = tracing::info_span!(target: telemetry::TARGET, "deploy", app = app.as_str());
-                self.catalog.deploy(permit, &checked).instrument(span).await
+                self.catalog.deploy(permit, &checked, &content).instrument(span).await
             })
             .await
     }

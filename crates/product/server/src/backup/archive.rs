@@ -1,7 +1,10 @@
-//! The archive: `head.json` first, each table's columns and rows, `sums.json` last, so that one that was cut has none.
+//! The archive: `head.json` first, each table's columns and rows, then `sums.json`, so that one that was cut has none, and
+//! last who made it (`maker.rs`).
 //!
-//! Refuses, on the way back, whatever is not in that order, is larger than any row could be, or has other sums.
+//! Refuses, on the way back, whatever is not in that order, is larger than any row could be, has other sums, or was made
+//! by somebody else.
 
+use super::maker::{Chain, Maker, PROOF, Proof, Unproven};
 use seal::{Encrypting, Recipient, RecoveryKey};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -53,24 +56,36 @@ impl Sum {
 }
 
 /// tar in zstd in age.
-pub(super) struct Packed<W: Write>(tar::Builder<zstd::Encoder<'static, Encrypting<W>>>);
+pub(super) struct Packed<W: Write> {
+    tar: tar::Builder<zstd::Encoder<'static, Encrypting<W>>>,
+    chain: Chain,
+}
 
 impl<W: Write> Packed<W> {
     pub(super) fn new(recipient: &Recipient, to: W) -> io::Result<Self> {
         let encrypted = recipient.encrypt(to).map_err(io::Error::other)?;
-        Ok(Self(tar::Builder::new(zstd::Encoder::new(encrypted, LEVEL)?)))
+        let tar = tar::Builder::new(zstd::Encoder::new(encrypted, LEVEL)?);
+        Ok(Self { tar, chain: Chain::default() })
     }
 
     pub(super) fn entry(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.chain.entry(name, bytes);
         let mut header = tar::Header::new_gnu();
         header.set_size(bytes.len() as u64);
         header.set_mode(0o600);
         header.set_mtime(0);
-        self.0.append_data(&mut header, name, bytes)
+        self.tar.append_data(&mut header, name, bytes)
     }
 
-    pub(super) fn finish(self) -> io::Result<W> {
-        self.0.into_inner()?.finish()?.finish()
+    /// With who made it.
+    pub(super) fn finish(mut self, maker: &Maker) -> io::Result<W> {
+        let proof = maker.prove(std::mem::take(&mut self.chain));
+        self.entry(PROOF, &serde_json::to_vec(&proof)?)?;
+        self.close()
+    }
+
+    fn close(self) -> io::Result<W> {
+        self.tar.into_inner()?.finish()?.finish()
     }
 }
 
@@ -81,6 +96,7 @@ impl<W: Write> Packed<W> {
 pub(crate) fn write<W: Write>(
     mut pieces: Receiver<Piece>,
     recipient: &Recipient,
+    maker: &Maker,
     made_at: model::Timestamp,
     to: W,
     ended: impl FnOnce() -> io::Result<()>,
@@ -113,7 +129,7 @@ pub(crate) fn write<W: Write>(
     open.close(&mut packed)?;
     ended()?;
     packed.entry(SUMS, &serde_json::to_vec(&sums)?)?;
-    packed.finish()
+    packed.finish(maker)
 }
 
 /// The entry of rows that is being gathered.
@@ -158,27 +174,34 @@ fn wrong(why: &str) -> io::Error {
 /// Reads an archive, and hands over what is in it. Blocks.
 ///
 /// # Errors
-/// For whatever is not an archive of this form, or was altered or cut; whatever `take` refuses.
+/// For whatever is not an archive of this form, was altered or cut, or is not this maker's; whatever `take` refuses.
+/// What was handed over before that counts for nothing.
 pub(super) fn read(
     from: impl Read,
     key: &RecoveryKey,
+    maker: &Maker,
+    unproven: Unproven,
     mut take: impl FnMut(Unpacked) -> io::Result<()>,
 ) -> io::Result<()> {
     let plain = key.decrypt(from).map_err(|error| wrong(&error.to_string()))?;
     let mut archive = tar::Archive::new(zstd::Decoder::new(plain)?);
     let mut found = Sums::new();
     let (mut table, mut headed, mut summed) = (String::new(), false, false);
+    let (mut chain, mut proof) = (Chain::default(), None::<Proof>);
     for entry in archive.entries()? {
         let mut entry = entry?;
         let name = entry.path()?.to_string_lossy().into_owned();
         if entry.size() > ENTRY_MAX_BYTES {
             return Err(wrong("an entry is larger than any row could be"));
         }
-        if summed {
+        if proof.is_some() || (summed && name != PROOF) {
             return Err(wrong("something follows the sums"));
         }
         let mut text = String::new();
         entry.read_to_string(&mut text)?;
+        if name != PROOF {
+            chain.entry(&name, text.as_bytes());
+        }
         match (name.as_str(), name.strip_prefix(TABLES).and_then(|rest| rest.split_once('/'))) {
             (HEAD, _) if !headed => {
                 let head: Head = serde_json::from_str(&text)?;
@@ -193,6 +216,7 @@ pub(super) fn read(
                 let promised = serde_json::from_str(&text)?;
                 take(Unpacked::Sums { promised, found: std::mem::take(&mut found) })?;
             }
+            (PROOF, _) if summed => proof = Some(serde_json::from_str(&text)?),
             (_, Some((of, COLUMNS))) if headed && !found.contains_key(of) => {
                 table = of.to_owned();
                 found.insert(table.clone(), Sum::default());
@@ -206,13 +230,23 @@ pub(super) fn read(
             _ => return Err(wrong("it is not a backup, or its parts are out of order")),
         }
     }
-    if summed { Ok(()) } else { Err(wrong("it ends before its sums: it was cut")) }
+    if !summed {
+        return Err(wrong("it ends before its sums: it was cut"));
+    }
+    match unproven {
+        Unproven::Refused => maker.check(chain, proof.as_ref()),
+        Unproven::Accepted => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use tokio::sync::mpsc;
+
+    fn maker() -> Maker {
+        Maker::new(&seal::RootKey::from_bytes([7; 32]))
+    }
 
     fn archive(key: &RecoveryKey) -> Vec<u8> {
         let (to, pieces) = mpsc::channel(16);
@@ -225,13 +259,17 @@ mod tests {
         }
         drop(to);
         let at = "2026-11-23T12:00:00Z".parse().unwrap();
-        write(pieces, &key.recipient(), at, Vec::new(), || Ok(())).unwrap()
+        write(pieces, &key.recipient(), &maker(), at, Vec::new(), || Ok(())).unwrap()
     }
 
     fn rows(bytes: &[u8], key: &RecoveryKey) -> io::Result<Vec<String>> {
+        rows_by(bytes, key, &maker(), Unproven::Refused)
+    }
+
+    fn rows_by(bytes: &[u8], key: &RecoveryKey, maker: &Maker, unproven: Unproven) -> io::Result<Vec<String>> {
         let mut all = Vec::new();
         let mut fits = false;
-        read(bytes, key, |part| {
+        read(bytes, key, maker, unproven, |part| {
             match part {
                 Unpacked::Rows(text) => all.extend(text.lines().map(str::to_owned)),
                 Unpacked::Sums { promised, found } => fits = promised == found,
@@ -256,6 +294,37 @@ mod tests {
         }
     }
 
+    /// The recipient is public: this is what anybody can make.
+    #[test]
+    fn an_archive_that_somebody_else_made_is_refused() {
+        let key = RecoveryKey::generate();
+        let other = Maker::new(&seal::RootKey::generate());
+        let code = |refused: io::Error| super::super::maker::problem("it", &refused, "fix").code.to_string();
+        let head = r#"{"format":"bailiwick-backup-1","version":"0","made_at":"2026-11-23T12:00:00Z","steps":[]}"#;
+        let entries = [("head.json", head), ("sums.json", "{}")];
+        let made = |end: &dyn Fn(Packed<Vec<u8>>) -> io::Result<Vec<u8>>| {
+            let mut packed = Packed::new(&key.recipient(), Vec::new()).unwrap();
+            entries.iter().for_each(|(name, text)| packed.entry(name, text.as_bytes()).unwrap());
+            end(packed).unwrap()
+        };
+        let borrowed = |packed: Packed<Vec<u8>>| {
+            let mut chain = Chain::default();
+            chain.entry("head.json", b"of another archive");
+            let mut packed = packed;
+            packed.entry(PROOF, &serde_json::to_vec(&maker().prove(chain))?)?;
+            packed.close()
+        };
+        assert!(rows(&made(&|packed| packed.finish(&maker())), &key).is_ok());
+        for (bytes, wanted) in [
+            (made(&|packed| packed.close()), "backup.unproven"),
+            (made(&|packed| packed.finish(&other)), "backup.root_key"),
+            (made(&borrowed), "backup.unproven"),
+        ] {
+            assert_eq!(code(rows(&bytes, &key).unwrap_err()), wanted);
+            assert!(rows_by(&bytes, &key, &maker(), Unproven::Accepted).is_ok(), "{wanted}, and somebody said so");
+        }
+    }
+
     #[test]
     fn an_archive_that_its_maker_cut_or_bent_is_refused() {
         let key = RecoveryKey::generate();
@@ -264,7 +333,7 @@ mod tests {
             for (name, text) in entries {
                 packed.entry(name, text.as_bytes()).unwrap();
             }
-            packed.finish().unwrap()
+            packed.finish(&maker()).unwrap()
         };
         let head = r#"{"format":"bailiwick-backup-1","version":"0","made_at":"2026-11-23T12:00:00Z","steps":[]}"#;
         let columns = ("tables/one/columns.json", "[\"a\"]");

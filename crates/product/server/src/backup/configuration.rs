@@ -3,10 +3,13 @@
 //!
 //! Refuses to write over what is there, and any name but those that it packs.
 
-use super::{archive, failed};
+use super::{
+    archive, failed,
+    maker::{self, Chain, Maker, PROOF, Proof, Unproven},
+};
 use crate::settings::place;
 use model::Problem;
-use seal::{Recipient, RecoveryKey};
+use seal::{Recipient, RecoveryKey, RootKey};
 use std::{
     fs::{self, OpenOptions},
     io::{self, Read, Write},
@@ -33,7 +36,13 @@ fn is_policy(path: &Path) -> bool {
 ///
 /// # Errors
 /// When they cannot be read, or `to` cannot be written.
-pub fn config_archive<W: Write>(data: &Path, file: &Path, recipient: &Recipient, to: W) -> Result<W, Problem> {
+pub(crate) fn config_archive<W: Write>(
+    data: &Path,
+    file: &Path,
+    recipient: &Recipient,
+    maker: &Maker,
+    to: W,
+) -> Result<W, Problem> {
     let pack = || -> io::Result<W> {
         let mut packed = archive::Packed::new(recipient, to)?;
         if file.is_file() {
@@ -48,7 +57,7 @@ pub fn config_archive<W: Write>(data: &Path, file: &Path, recipient: &Recipient,
                 packed.entry(&format!("{POLICIES}/{name}"), &fs::read(&path)?)?;
             }
         }
-        packed.finish()
+        packed.finish(maker)
     };
     pack().map_err(|error| {
         failed("the configuration could not be backed up", error, "look whether the folder can be read and written")
@@ -63,6 +72,7 @@ pub fn contents(file: &Path, key: &RecoveryKey) -> Result<Contents, Problem> {
     let first = || -> io::Result<Contents> {
         let plain = key.decrypt(fs::File::open(file)?).map_err(io::Error::other)?;
         let mut archive = tar::Archive::new(zstd::Decoder::new(plain)?);
+        // Whatever it says, the restore that follows looks at who made it.
         let first = archive.entries()?.next().transpose()?;
         let is_data = match first {
             Some(entry) => entry.path()?.as_ref() == Path::new(archive::HEAD),
@@ -82,12 +92,20 @@ pub fn contents(file: &Path, key: &RecoveryKey) -> Result<Contents, Problem> {
 /// Puts configuration and policies into a data folder. What was written, in order.
 ///
 /// # Errors
-/// When something is there already, and for whatever is not such a backup; then nothing is written.
-pub fn config_restore(file: &Path, key: &RecoveryKey, data: &Path) -> Result<Vec<String>, Problem> {
-    let bad = |error: &dyn std::fmt::Display| {
-        failed("the configuration cannot be restored", error, "give a whole backup, and a folder without configuration")
-    };
-    let all = read(file, key).map_err(|error| bad(&error))?;
+/// When something is there already, for whatever is not such a backup, and for what this root key's server did not make;
+/// then nothing is written.
+pub fn config_restore(
+    file: &Path,
+    key: &RecoveryKey,
+    root: &RootKey,
+    unproven: Unproven,
+    data: &Path,
+) -> Result<Vec<String>, Problem> {
+    const WHAT: &str = "the configuration cannot be restored";
+    const FIX: &str = "give a whole backup, and a folder without configuration";
+    let bad = |error: &dyn std::fmt::Display| failed(WHAT, error, FIX);
+    let read = read(file, key, &Maker::new(root), unproven);
+    let all = read.map_err(|error| maker::problem(WHAT, &error, FIX))?;
     for (name, _) in &all {
         if data.join(name).exists() {
             return Err(bad(&format!("`{name}` is there already")));
@@ -108,17 +126,21 @@ pub fn config_restore(file: &Path, key: &RecoveryKey, data: &Path) -> Result<Vec
     Ok(all.into_iter().map(|(name, _)| name).collect())
 }
 
-fn read(file: &Path, key: &RecoveryKey) -> io::Result<Vec<(String, Vec<u8>)>> {
+fn read(file: &Path, key: &RecoveryKey, maker: &Maker, unproven: Unproven) -> io::Result<Vec<(String, Vec<u8>)>> {
     let plain = key.decrypt(fs::File::open(file)?).map_err(io::Error::other)?;
     let mut packed = zstd::Decoder::new(plain)?;
     let mut all = Vec::new();
+    let (mut chain, mut proof) = (Chain::default(), None::<Proof>);
     {
         let mut archive = tar::Archive::new(&mut packed);
         for entry in archive.entries()? {
             let mut entry = entry?;
             let name = entry.path()?.to_string_lossy().into_owned();
             let plain = |name: &str| !name.is_empty() && !name.contains('/') && is_policy(Path::new(name));
-            if name != place::CONFIG && !name.strip_prefix("policies/").is_some_and(plain) {
+            if proof.is_some() {
+                return Err(io::Error::other("something follows its end"));
+            }
+            if name != PROOF && name != place::CONFIG && !name.strip_prefix("policies/").is_some_and(plain) {
                 return Err(io::Error::other(format!("it holds `{name}`, which is no configuration")));
             }
             if entry.size() > FILE_MAX_BYTES {
@@ -126,10 +148,18 @@ fn read(file: &Path, key: &RecoveryKey) -> io::Result<Vec<(String, Vec<u8>)>> {
             }
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes)?;
-            all.push((name, bytes));
+            if name == PROOF {
+                proof = Some(serde_json::from_slice(&bytes)?);
+            } else {
+                chain.entry(&name, &bytes);
+                all.push((name, bytes));
+            }
         }
     }
     // To its end: what was cut or altered behind the last file shows here.
     io::copy(&mut packed, &mut io::sink())?;
+    if unproven == Unproven::Refused {
+        maker.check(chain, proof.as_ref())?;
+    }
     Ok(all)
 }

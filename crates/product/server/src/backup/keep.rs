@@ -1,11 +1,19 @@
 //! How many backups are kept: the last few, and the newest of each of so many days, weeks and months (UTC). The newest of
 //! all always stays.
 //!
-//! Refuses to delete what is not named as ours.
+//! Refuses to delete what is not named as ours, and to believe a name of a day to come: whoever may write there could
+//! crowd out every genuine backup with such names.
 
-use jiff::civil::{DateTime, ISOWeekDate};
+use jiff::{
+    civil::{DateTime, ISOWeekDate},
+    tz::TimeZone,
+};
+use model::Timestamp;
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
+
+/// Clocks of two machines may differ by this; a later name was made by none of ours.
+const AHEAD_MAX: Duration = Duration::from_secs(86_400);
 
 /// Rules; what any of them keeps is kept. Without any, everything is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -23,12 +31,24 @@ pub(crate) fn made_at(name: &str, kind: &str) -> Option<DateTime> {
     DateTime::strptime("%Y%m%dT%H%M%S", stamp).ok()
 }
 
+/// The same, unless it says a day to come.
+pub(crate) fn made_before(name: &str, kind: &str, now: Timestamp) -> Option<DateTime> {
+    let latest = now.plus(AHEAD_MAX).to_jiff().to_zoned(TimeZone::UTC).datetime();
+    made_at(name, kind).filter(|at| *at <= latest)
+}
+
+/// Backups of one kind whose names say a day to come.
+pub(crate) fn ahead<'a>(names: &[&'a str], kind: &str, now: Timestamp) -> Vec<&'a str> {
+    let is_ahead = |name: &&str| made_at(name, kind).is_some() && made_before(name, kind, now).is_none();
+    names.iter().copied().filter(is_ahead).collect()
+}
+
 impl Keep {
     /// Which of these are to be deleted: backups of one kind.
     #[must_use]
-    pub fn surplus<'a>(&self, names: &[&'a str], kind: &str) -> Vec<&'a str> {
+    pub fn surplus<'a>(&self, names: &[&'a str], kind: &str, now: Timestamp) -> Vec<&'a str> {
         let mut dated: Vec<(DateTime, &str)> =
-            names.iter().filter_map(|name| Some((made_at(name, kind)?, *name))).collect();
+            names.iter().filter_map(|name| Some((made_before(name, kind, now)?, *name))).collect();
         dated.sort_unstable();
         dated.reverse();
         if *self == Self::default() {
@@ -67,11 +87,15 @@ fn newest_of_each<'a, S: PartialEq>(
 mod tests {
     use super::*;
 
+    fn now() -> Timestamp {
+        "2026-11-28T02:00:00Z".parse().unwrap()
+    }
+
     fn surplus(keep: Keep, stamps: &[&str]) -> Vec<String> {
         let names: Vec<String> = stamps.iter().map(|stamp| format!("bailiwick-{stamp}Z.backup")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let cut = |name: &&str| name.trim_start_matches("bailiwick-").trim_end_matches("Z.backup").to_owned();
-        keep.surplus(&names, "bailiwick-").iter().map(cut).collect()
+        keep.surplus(&names, "bailiwick-", now()).iter().map(cut).collect()
     }
 
     #[test]
@@ -110,6 +134,19 @@ mod tests {
             "bailiwick-20261101T000000Z.backup.old",
             "configuration-20261101T000000Z.backup",
         ];
-        assert_eq!(keep.surplus(&names, "bailiwick-"), [""; 0]);
+        assert_eq!(keep.surplus(&names, "bailiwick-", now()), [""; 0]);
+    }
+
+    #[test]
+    fn names_of_days_to_come_neither_count_nor_are_deleted() {
+        let rules = [Keep { last: 1, ..Keep::default() }, Keep { last: 1, daily: 2, weekly: 2, monthly: 2 }];
+        let genuine = "20261127T020000";
+        for keep in rules {
+            let mut stamps = vec![genuine, "20261129T020001"];
+            stamps.extend(["20990101T000000", "20990102T000000", "20990303T000000"]);
+            assert_eq!(surplus(keep, &stamps), [""; 0], "{keep:?}");
+        }
+        let names = ["bailiwick-20261129T020000Z.backup", "bailiwick-20990101T000000Z.backup", "other.backup"];
+        assert_eq!(ahead(&names, "bailiwick-", now()), names[1..2]);
     }
 }

@@ -3,10 +3,11 @@
 //!
 //! Refuses to leave half of one: nothing stands under a name before all of it does.
 
-use super::{CONFIGURATION, CreateBackup, DATA, ENDING, config_archive, stream};
+use super::{CONFIGURATION, CreateBackup, DATA, ENDING, config_archive, keep, stream};
 use crate::{Bailiwick, config::BackupPlan};
 use authority::{Act, Caller, Permit, Rule, Target, rules};
 use model::{EventId, Problem, ProblemKind, TenantId, Timestamp};
+use seal::Recipient;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -16,6 +17,8 @@ use utoipa::ToSchema;
 
 /// After a failure, long before the next by schedule.
 const AGAIN_AFTER: Duration = Duration::from_secs(600);
+/// Names from the future that are told, of each kind.
+const AHEAD_SHOWN: usize = 10;
 /// The job that makes them.
 pub(crate) const JOB: &str = "backup";
 
@@ -37,6 +40,9 @@ pub(crate) struct Made {
     bytes: u64,
     configuration: Option<String>,
     deleted: Vec<String>,
+    /// Names of days that are still to come, which nothing here has made: neither counted nor deleted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ahead: Vec<String>,
     ms: u64,
 }
 
@@ -85,7 +91,8 @@ impl Bailiwick {
         let detail = json!({ "to": depot.to_string(), "parts": parts, "recipient": plan.recipient.to_string() });
         self.store.record(permit, Outcome::Allowed, detail).await.map_err(say)?;
         let begun = self.clock.now();
-        let made = self.make(plan, &depot, parts, begun).await;
+        // Whatever becomes of it, there is an event at its end: the next one goes by that.
+        let made = crate::jobs::survived(JOB, self.make(plan, &depot, parts, begun)).await;
         let (outcome, detail) = match &made {
             Ok(made) => (Outcome::Allowed, json!(made)),
             Err(problem) => (Outcome::Failed, json!({ "to": depot.to_string(), "parts": parts, "code": problem.code })),
@@ -94,6 +101,11 @@ impl Bailiwick {
         let permit = self.permit(&Caller::system(JOB), done).await?;
         let event = self.store.record(permit, outcome, detail).await.map_err(say)?.event;
         made.map(|made| (made, event))
+    }
+
+    /// Configuration and policies of this machine, as a backup.
+    pub(crate) fn packed_configuration(&self, recipient: &Recipient) -> Result<Vec<u8>, Problem> {
+        config_archive(&self.folder, &self.config_file, recipient, &self.maker, Vec::new())
     }
 
     async fn make(&self, plan: &BackupPlan, depot: &Depot, parts: Parts, at: Timestamp) -> Result<Made, Problem> {
@@ -105,7 +117,7 @@ impl Bailiwick {
         let (mut file, mut bytes, mut configuration) = (None, 0, None);
         if parts != Parts::Data {
             let name = format!("{CONFIGURATION}{stamp}{ENDING}");
-            let packed = config_archive(&self.folder, &self.config_file, &plan.recipient, Vec::new())?;
+            let packed = self.packed_configuration(&plan.recipient)?;
             depot.put(&name, packed).await.map_err(say)?;
             configuration = Some(name);
         }
@@ -117,15 +129,21 @@ impl Bailiwick {
         }
         let there = depot.list().await.map_err(say)?;
         let names: Vec<&str> = there.iter().map(|one| one.name.as_str()).collect();
-        let mut deleted = Vec::new();
+        let just_made = |name: &str| [&file, &configuration].into_iter().flatten().any(|made| made == name);
+        let (mut deleted, mut ahead) = (Vec::new(), Vec::new());
+        let now = self.clock.now();
         for kind in [DATA, CONFIGURATION] {
-            for name in plan.keep.surplus(&names, kind) {
+            for name in plan.keep.surplus(&names, kind, now).into_iter().filter(|name| !just_made(name)) {
                 depot.delete(name).await.map_err(say)?;
                 deleted.push(name.to_owned());
             }
+            ahead.extend(keep::ahead(&names, kind, now).into_iter().take(AHEAD_SHOWN).map(str::to_owned));
+        }
+        if !ahead.is_empty() {
+            tracing::warn!(depot = %depot, ?ahead, "backups are named after days to come: look who writes there");
         }
         let ms = u64::try_from(self.clock.now().since(at).as_millis()).unwrap_or(u64::MAX);
-        Ok(Made { to: depot.to_string(), file, bytes, configuration, deleted, ms })
+        Ok(Made { to: depot.to_string(), file, bytes, configuration, deleted, ahead, ms })
     }
 
     /// Makes one if one is due by schedule. What was missed while no server ran is made up for, once.

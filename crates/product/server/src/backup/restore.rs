@@ -1,11 +1,14 @@
 //! The way back: an empty database is filled, its sums and its log are checked, and the record says that it happened.
 //! The first start after it is *recovering*: nothing serves until a person has said why.
 //!
-//! Refuses a database that holds anything, a root key that is not the backup's, a backup that was altered or cut.
+//! Refuses a database that holds anything, a root key that is not the backup's, a backup that was altered, cut or made by
+//! somebody else, and one without what every backup has: the signed head of its record, and the mark of its root key.
 
 use super::{
     archive::{self, Head, Sums, Unpacked},
     failed,
+    keep::made_before,
+    maker::{self, Maker, Unproven},
 };
 use crate::{Config, Settings, assembly::ROOMS, policy, record::Record, settings};
 use authority::{Act, Authority, Caller, Facts, Rule, Target, Who, rules};
@@ -26,6 +29,8 @@ use tokio::sync::mpsc;
 /// Whoever was signed in when the backup was made is not signed in by it: these stay empty after a restore.
 /// What the server of before put into its depot is that server's own.
 const VOID: &[&str] = &["sessions", "codes", "links", "content_puts"];
+/// Where a database has the mark of its root key.
+const META: &str = "meta";
 /// Parts that wait for the database.
 const WAITING: usize = 4;
 
@@ -35,6 +40,7 @@ pub struct Restore {
     pub file: PathBuf,
     pub key: RecoveryKey,
     pub settings: Settings,
+    pub unproven: Unproven,
     /// The system's user who asked.
     pub system_user: String,
 }
@@ -45,6 +51,7 @@ pub struct Drill {
     pub file: PathBuf,
     pub key: RecoveryKey,
     pub root: seal::RootKey,
+    pub unproven: Unproven,
     /// Where the scratch folder is made; it is deleted again.
     pub scratch: PathBuf,
 }
@@ -84,9 +91,10 @@ impl Restore {
     /// # Errors
     /// What is wrong with backup, key or database; then nothing stays of it, but on PostgreSQL an empty database.
     pub async fn run(self) -> Result<Restored, Problem> {
-        let Self { file, key, settings, system_user } = self;
+        let Self { file, key, settings, unproven, system_user } = self;
         let begun = Instant::now();
-        let (head, sums) = fill(&file, &key, &settings.database, VOID).await?;
+        let from = Source { file, key, maker: Maker::new(&settings.root), unproven };
+        let (head, sums) = fill(from, &settings.database, VOID).await?;
         let place = Place { data: settings.data.clone(), database: settings.database, root: settings.root };
         let (store, authority) = place.open(&settings.config).await?;
         let restored = checked(&store, &head, &sums, begun).await?;
@@ -94,7 +102,11 @@ impl Restore {
         let caller = Caller::new(tenant.clone(), Who::Machine { system_user: system_user.into() });
         let permit = authority.permit(&caller, RestoreBackup).await?;
         let say = |error: store::StoreError| error.problem();
-        store.record(permit, store::Outcome::Allowed, json!(restored)).await.map_err(say)?;
+        let mut detail = json!(restored);
+        if let (Unproven::Accepted, Some(fields)) = (unproven, detail.as_object_mut()) {
+            fields.insert("accepted_unproven".to_owned(), json!(true));
+        }
+        store.record(permit, store::Outcome::Allowed, detail).await.map_err(say)?;
         store.sequence_now().await.map_err(say)?;
         // What a backup does not know of may have been switched off since: its first start asks.
         store.doubt(&tenant).map_err(say)?;
@@ -118,8 +130,8 @@ pub async fn fetch_backup(config: &Config, name: &str, kind: &str, to: &Path) ->
     let say = |error: store::DepotError| error.problem();
     let depot = Depot::open(&plan.to).map_err(say)?;
     let name = if name == LATEST {
-        let there = depot.list().await.map_err(say)?;
-        let newest = there.into_iter().rev().find(|one| super::keep::made_at(&one.name, kind).is_some());
+        let (there, now) = (depot.list().await.map_err(say)?, SystemClock.now());
+        let newest = there.into_iter().rev().find(|one| made_before(&one.name, kind, now).is_some());
         newest.ok_or_else(|| unknown("there is none yet"))?.name
     } else {
         name.to_owned()
@@ -139,7 +151,8 @@ impl Drill {
             failed("there is no room for a rehearsal", error, "name a folder that can be written with `--scratch`")
         })?;
         let database = Database::Sqlite { path: folder.path().join("bailiwick.db") };
-        let (head, sums) = fill(&self.file, &self.key, &database, &[]).await?;
+        let from = Source { file: self.file, key: self.key, maker: Maker::new(&self.root), unproven: self.unproven };
+        let (head, sums) = fill(from, &database, &[]).await?;
         let place = Place { data: folder.path().to_owned(), database, root: self.root };
         let config = Config::plain(([127, 0, 0, 1], 7070).into())
             .map_err(|problems| problems.into_iter().next().unwrap_or_else(Problem::internal))?;
@@ -148,6 +161,14 @@ impl Drill {
         compare(&store, &sums).await?;
         Ok(restored)
     }
+}
+
+/// A backup, and whom it must be of.
+struct Source {
+    file: PathBuf,
+    key: RecoveryKey,
+    maker: Maker,
+    unproven: Unproven,
 }
 
 /// Where a restored database is opened.
@@ -183,12 +204,12 @@ impl Place {
 }
 
 /// Fills an empty database; nothing stays of one whose backup turns out wrong.
-async fn fill(file: &Path, key: &RecoveryKey, database: &Database, void: &[&str]) -> Result<(Head, Sums), Problem> {
-    let opened = File::open(file).map_err(|error| {
-        failed("the backup cannot be opened", format!("`{}`: {error}", file.display()), "check the path")
+async fn fill(from: Source, database: &Database, void: &[&str]) -> Result<(Head, Sums), Problem> {
+    let opened = File::open(&from.file).map_err(|error| {
+        failed("the backup cannot be opened", format!("`{}`: {error}", from.file.display()), "check the path")
     })?;
     let made_file = matches!(database, Database::Sqlite { path } if !path.exists());
-    let filled = pour(opened, key.clone(), database, void).await;
+    let filled = pour(opened, from, database, void).await;
     if filled.is_err()
         && made_file
         && let Database::Sqlite { path } = database
@@ -201,8 +222,15 @@ async fn fill(file: &Path, key: &RecoveryKey, database: &Database, void: &[&str]
     filled
 }
 
-async fn pour(file: File, key: RecoveryKey, database: &Database, void: &[&str]) -> Result<(Head, Sums), Problem> {
-    let bad = |why: &dyn std::fmt::Display| failed("the backup cannot be restored", why, FIX);
+/// Whether rows of `meta` hold what a server knows its root key by.
+fn marks_root(rows: &str) -> bool {
+    let first = |line: &str| serde_json::from_str::<Vec<serde_json::Value>>(line).ok()?.into_iter().next();
+    rows.lines().filter_map(first).any(|name| name == "root_key_check")
+}
+
+async fn pour(file: File, from: Source, database: &Database, void: &[&str]) -> Result<(Head, Sums), Problem> {
+    const WHAT: &str = "the backup cannot be restored";
+    let bad = |why: &dyn std::fmt::Display| failed(WHAT, why, FIX);
     let say = |error: store::StoreError| error.problem();
     let mut refill = Refill::begin(database).await.map_err(say)?.ok_or_else(|| {
         let fix = "name an empty data folder or database";
@@ -210,11 +238,12 @@ async fn pour(file: File, key: RecoveryKey, database: &Database, void: &[&str]) 
     })?;
     let (to, mut parts) = mpsc::channel(WAITING);
     let reading = tokio::task::spawn_blocking(move || {
-        archive::read(BufReader::new(file), &key, |part| {
+        archive::read(BufReader::new(file), &from.key, &from.maker, from.unproven, |part| {
             to.blocking_send(part).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
         })
     });
     let (mut made, mut sums, mut skips) = (None, None, false);
+    let (mut table, mut marked) = (String::new(), false);
     while let Some(part) = parts.recv().await {
         match part {
             Unpacked::Head(head) => {
@@ -224,9 +253,11 @@ async fn pour(file: File, key: RecoveryKey, database: &Database, void: &[&str]) 
             Unpacked::Table { name, columns } => {
                 skips = void.contains(&name.as_str());
                 refill.table(&name, &columns).map_err(|error| bad(&error))?;
+                table = name;
             }
             Unpacked::Rows(_) if skips => {}
             Unpacked::Rows(text) => {
+                marked |= table == META && marks_root(&text);
                 for line in text.lines() {
                     refill.row(line).await.map_err(|error| bad(&error))?;
                 }
@@ -235,8 +266,12 @@ async fn pour(file: File, key: RecoveryKey, database: &Database, void: &[&str]) 
             Unpacked::Sums { .. } => return Err(bad(&"its rows are not those that were backed up")),
         }
     }
-    reading.await.map_err(|_| Problem::internal())?.map_err(|error| bad(&error))?;
+    let read = reading.await.map_err(|_| Problem::internal())?;
+    read.map_err(|error| maker::problem(WHAT, &error, FIX))?;
     let (Some(made), Some(sums)) = (made, sums) else { return Err(bad(&"it is not whole")) };
+    if !marked {
+        return Err(bad(&"it does not say under which root key it was made, as every backup does"));
+    }
     refill.commit().await.map_err(say)?;
     Ok((made, sums))
 }
@@ -247,24 +282,23 @@ async fn checked(store: &Arc<Store>, head: &Head, sums: &Sums, begun: Instant) -
     let say = |error: store::StoreError| error.problem();
     let signed = store.checkpoint(&tenant).await.map_err(say)?;
     let key = store.log_verifier(&tenant).map_err(say)?;
-    let (mut log_size, mut log_root) = (0, None);
-    if let Some(signed) = signed {
-        let record = Record::new(Arc::clone(store), tenant);
-        let work = move || ledger::verify_log(signed.note(), &key, &record, &ledger::Options::default());
-        let verdict = tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal())?;
-        let verdict = verdict.map_err(|error| failed("the restored log cannot be read", error, FIX))?;
-        if !verdict.ok {
-            return Err(failed("the restored log does not fit its head", verdict.what, FIX));
-        }
-        (log_size, log_root) = (verdict.size, verdict.root.map(|root| root.to_string()));
+    let Some(signed) = signed else {
+        return Err(failed("the restored record proves nothing", "it has no signed head, as every backup has", FIX));
+    };
+    let record = Record::new(Arc::clone(store), tenant);
+    let work = move || ledger::verify_log(signed.note(), &key, &record, &ledger::Options::default());
+    let verdict = tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal())?;
+    let verdict = verdict.map_err(|error| failed("the restored log cannot be read", error, FIX))?;
+    if !verdict.ok {
+        return Err(failed("the restored log does not fit its head", verdict.what, FIX));
     }
     Ok(Restored {
         made_at: head.made_at,
         version: head.version.clone(),
         tables: sums.len() as u64,
         rows: sums.values().map(|sum| sum.rows).sum(),
-        log_size,
-        log_root,
+        log_size: verdict.size,
+        log_root: verdict.root.map(|root| root.to_string()),
         ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
     })
 }
@@ -322,5 +356,18 @@ impl Settings {
             )]);
         }
         Self::read(data, config, overrides)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_says_its_root_key() {
+        assert!(marks_root("[\"log_host\",\"x\"]\n[\"root_key_check\",\"00\"]\n"));
+        for rows in ["", "[\"root_key_id\",\"root_key_check\"]\n", "nothing", "[]"] {
+            assert!(!marks_root(rows), "{rows}");
+        }
     }
 }

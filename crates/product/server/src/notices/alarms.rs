@@ -12,6 +12,7 @@ use super::{
     channels::{Channel, Failed},
     sql,
     warn::ActError,
+    words::{People, Words},
 };
 use crate::{
     Bailiwick,
@@ -193,7 +194,7 @@ impl Bailiwick {
             detail: json!({ "alarm": name, "node": self.store.node(), "copies": 0 }),
             at: self.clock.now(),
         };
-        let words = self.words(&notice);
+        let words = self.words(&notice, People::ById);
         let id = format!("{}.alarm", notice.event);
         let mut reached = false;
         if let Some(mail) = &self.channels.mail {

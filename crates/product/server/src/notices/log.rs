@@ -1,7 +1,7 @@
 //! The log of deliveries: what was sent to whom, what was not and why, and when it is tried next. For operators and
 //! auditors.
 
-use super::{acts::ListNotices, sql, warn::Warning};
+use super::{acts::ListNotices, sql, warn::Warning, words::People};
 use crate::{Bailiwick, reply::Refusal, who::Asked};
 use model::{EventId, PersonId, Problem, ProblemKind, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -97,7 +97,7 @@ impl Bailiwick {
         };
         Ok(Sent {
             cursor: format!("{}/{}/{}/{channel}/{recipient}", made_at.as_ms(), notice.event, notice.kind.as_str()),
-            subject: self.words(&notice).subject,
+            subject: self.words(&notice, People::Named).subject,
             kind: notice.kind.as_str(),
             event: notice.event,
             channel: channel.to_owned(),

@@ -7,7 +7,7 @@ use super::{
     acts::TestNotices,
     channels::{Channel, Failed, Lasts},
     sql,
-    words::Words,
+    words::{People, Words},
 };
 use crate::{Bailiwick, reply::Refusal, who::Asked};
 use futures_util::{StreamExt, stream};
@@ -132,7 +132,6 @@ impl Bailiwick {
     }
 
     async fn send(&self, delivery: &Delivery) -> Result<(), Failed> {
-        let words = self.words(&delivery.notice);
         match delivery.channel {
             Channel::Mail => {
                 let person = self.identity.person(&PersonId::new(&*delivery.recipient));
@@ -140,10 +139,12 @@ impl Bailiwick {
                     return Err(Failed::for_good("the account is switched off or gone"));
                 };
                 let Some(mail) = &self.channels.mail else { return Err(not_set_up()) };
+                let words = self.words(&delivery.notice, People::Named);
                 mail.send(&person.email, &delivery.id(), &words).await
             }
             Channel::Webhook => {
                 let Some(webhook) = &self.channels.webhook else { return Err(not_set_up()) };
+                let words = self.words(&delivery.notice, People::ById);
                 webhook.send(&delivery.id(), self.clock.now(), &words.json(&delivery.notice)).await
             }
         }

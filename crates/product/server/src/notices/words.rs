@@ -1,5 +1,5 @@
 //! What a notice says: what happened, why it comes to this person, what to do, and where. The same words in mail, on the
-//! page and in the webhook.
+//! page and in the webhook, which has ids in the place of people.
 //!
 //! Refuses free text of people: a reason, a purpose or an address that the recipient may not see has no way in here.
 //! Names of apps, secrets and groups are what manifests let them be.
@@ -12,6 +12,14 @@ use model::{AppId, Env, PersonId, Timestamp};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use store::{Notice, NoticeKind};
+
+/// How people are spoken of: a name is an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum People {
+    Named,
+    /// Where what is said leaves the platform: the webhook.
+    ById,
+}
 
 /// A notice in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,19 +97,26 @@ pub(super) fn time(notice: &Notice, field: &str) -> Timestamp {
 
 impl Bailiwick {
     /// What a notice says, to whoever is told.
-    pub(crate) fn words(&self, notice: &Notice) -> Words {
+    pub(crate) fn words(&self, notice: &Notice, people: People) -> Words {
         match notice.kind {
-            NoticeKind::Waits => self.words_of_waiting(notice),
+            NoticeKind::Waits => self.words_of_waiting(notice, people),
             NoticeKind::Decided => self.words_of_decision(notice),
-            NoticeKind::Expires => self.words_of_ending(notice),
-            NoticeKind::Revoked => self.words_of_cut(notice),
-            NoticeKind::Joined => self.words_of_joining(notice),
+            NoticeKind::Expires => self.words_of_ending(notice, people),
+            NoticeKind::Revoked => self.words_of_cut(notice, people),
+            NoticeKind::Joined => self.words_of_joining(notice, people),
             NoticeKind::Alarm => self.words_of_alarm(notice),
         }
     }
 
     fn link(&self, path: impl AsRef<str>) -> String {
         format!("{}{}", self.config.public_url, path.as_ref())
+    }
+
+    fn person_in(&self, people: People, person: Option<&PersonId>) -> String {
+        match (people, person) {
+            (People::ById, Some(person)) => person.to_string(),
+            (People::Named, _) | (_, None) => self.name_of(person),
+        }
     }
 
     fn app_name(&self, app: Option<&AppId>) -> String {
@@ -115,8 +130,8 @@ impl Bailiwick {
         format!("release {number} of `{}` to {env}", self.app_name(notice.app.as_ref()))
     }
 
-    fn words_of_waiting(&self, notice: &Notice) -> Words {
-        let who = self.name_of(notice.by.as_ref());
+    fn words_of_waiting(&self, notice: &Notice, people: People) -> Words {
+        let who = self.person_in(people, notice.by.as_ref());
         if notice.action == "role.ask" {
             let (role, until) = (text(notice, "role"), day(time(notice, "until")));
             return Words {
@@ -183,11 +198,11 @@ impl Bailiwick {
         }
     }
 
-    fn words_of_ending(&self, notice: &Notice) -> Words {
+    fn words_of_ending(&self, notice: &Notice, people: People) -> Words {
         let days = notice.detail.get("days").and_then(Value::as_i64).unwrap_or_default();
         let ends = time(notice, "ends_at");
         let thing = Thing::parse(text(notice, "thing"));
-        let named = thing.as_ref().map_or_else(|| "something".to_owned(), |thing| self.named_thing(thing));
+        let named = thing.as_ref().map_or_else(|| "something".to_owned(), |thing| self.thing_in(people, thing));
         let (after, next) = match &thing {
             Some(Thing::App(_)) => (
                 "It is suspended then: requests are refused, and what it holds is cut.",
@@ -220,18 +235,24 @@ impl Bailiwick {
 
     /// A thing, as a sentence begins with it.
     pub(crate) fn named_thing(&self, thing: &Thing) -> String {
+        self.thing_in(People::Named, thing)
+    }
+
+    fn thing_in(&self, people: People, thing: &Thing) -> String {
         match thing {
             Thing::App(AppRef { id, env: Env::Prod }) => format!("the app `{}`", self.app_name(Some(id))),
             Thing::App(AppRef { id, env }) => format!("the app `{}` ({env})", self.app_name(Some(id))),
             Thing::Secret { id, env } => format!("the secret `{id}` ({env})"),
-            Thing::Role { person, role } => format!("the role `{role}` of `{}`", self.name_of(Some(person))),
+            Thing::Role { person, role } => format!("the role `{role}` of `{}`", self.person_in(people, Some(person))),
             Thing::Certificate(_) => "the certificate of this server".to_owned(),
         }
     }
 
-    fn words_of_cut(&self, notice: &Notice) -> Words {
-        let by =
-            notice.by.as_ref().map_or_else(|| "this machine".to_owned(), |by| format!("`{}`", self.name_of(Some(by))));
+    fn words_of_cut(&self, notice: &Notice, people: People) -> Words {
+        let by = notice
+            .by
+            .as_ref()
+            .map_or_else(|| "this machine".to_owned(), |by| format!("`{}`", self.person_in(people, Some(by))));
         let why = "this comes to you because you deployed it, are in its team, or are an operator";
         match notice.action.as_str() {
             "secret.revoke" => {
@@ -246,7 +267,7 @@ impl Bailiwick {
             }
             "person.disable" => {
                 let person = PersonId::new(notice.resource.trim_start_matches("person/"));
-                let name = self.name_of(Some(&person));
+                let name = self.person_in(people, Some(&person));
                 Words {
                     subject: format!("the account `{name}` was switched off"),
                     what: format!("{by} switched the account `{name}` off. Its sessions, tokens and links ended."),
@@ -272,7 +293,7 @@ impl Bailiwick {
         }
     }
 
-    fn words_of_joining(&self, notice: &Notice) -> Words {
+    fn words_of_joining(&self, notice: &Notice, people: People) -> Words {
         let person = match text(notice, "person") {
             "" => PersonId::new(notice.resource.trim_start_matches("person/")),
             id => PersonId::new(id),
@@ -284,10 +305,14 @@ impl Bailiwick {
             _ => vec![],
         };
         let groups: Vec<String> = groups.into_iter().map(|group| format!("`{group}`")).collect();
-        let name = self.name_of(Some(&person));
+        let name = self.person_in(people, Some(&person));
         Words {
             subject: format!("`{name}` joined {}", groups.join(", ")),
-            what: format!("`{name}` joined {}, by `{}`.", groups.join(", "), self.name_of(notice.by.as_ref())),
+            what: format!(
+                "`{name}` joined {}, by `{}`.",
+                groups.join(", "),
+                self.person_in(people, notice.by.as_ref())
+            ),
             why: "this comes to you because operators see who joins a group that carries a role",
             next: "if that should not be, change the groups of the person.".to_owned(),
             link: self.link(format!("/people/{person}")),

@@ -88,7 +88,11 @@ async fn who_is_told(engine: Engine) {
     }
     let posted = hook.posted();
     assert!(posted.iter().any(|one| one["type"] == "notice.revoked"), "{posted:?}");
-    assert!(!json!(posted).to_string().contains("canary"));
+    let said = json!(posted).to_string();
+    assert!(!said.contains("canary"));
+    for address in [ANA, BEA, OLA, REV] {
+        assert!(!said.contains(address), "ids and links leave the platform, no address: {said}");
+    }
     assert_eq!(posted.len(), log(&town, "").await.iter().filter(|line| line["channel"] == "webhook").count());
     let lines = log(&town, "kind=revoked&limit=1").await;
     assert_eq!((lines.len(), &lines[0]["state"], &lines[0]["attempts"]), (1, &json!("sent"), &json!(1)), "{lines:?}");

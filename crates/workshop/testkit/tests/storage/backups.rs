@@ -5,8 +5,9 @@ use crate::depot::{BUCKET, Fault, KEY, S3, SECRET};
 use model::{Clock, ManualClock, SystemClock};
 use seal::RecoveryKey;
 use serde_json::json;
-use server::{Config, Contents, Overrides, Restore, Settings};
+use server::{Config, Contents, Overrides, Restore, Settings, Unproven};
 use std::{path::Path, sync::Arc, time::Duration};
+use store::{Depot, DepotPlace, S3Place};
 use tempfile::TempDir;
 use testkit::{Engine, Town, until};
 
@@ -95,9 +96,14 @@ async fn configuration_and_data_come_back_apart_and_together() {
     assert_eq!(server::contents(&fetched("d"), &key).unwrap(), Contents::Data);
     let data = folder.path().join("new");
     std::fs::create_dir(&data).unwrap();
-    assert_eq!(server::config_restore(&fetched("c"), &key, &data).unwrap(), ["config.toml"]);
-    assert!(server::config_restore(&fetched("c"), &key, &data).unwrap_err().why.contains("there already"));
-    assert!(server::config_restore(&fetched("d"), &key, &folder.path().join("other")).is_err());
+    let (root_key, ours) = (testkit::root_key(), Unproven::Refused);
+    let foreign = server::config_restore(&fetched("c"), &key, &seal::RootKey::generate(), ours, &data).unwrap_err();
+    assert_eq!((foreign.code.as_ref(), data.join("config.toml").exists()), ("backup.root_key", false), "{foreign}");
+    assert_eq!(server::config_restore(&fetched("c"), &key, &root_key, ours, &data).unwrap(), ["config.toml"]);
+    assert!(
+        server::config_restore(&fetched("c"), &key, &root_key, ours, &data).unwrap_err().why.contains("there already")
+    );
+    assert!(server::config_restore(&fetched("d"), &key, &root_key, ours, &folder.path().join("other")).is_err());
     let (was, is) = (left.path().join("config.toml"), data.join("config.toml"));
     assert_eq!(std::fs::read(was).unwrap(), std::fs::read(&is).unwrap());
 
@@ -107,7 +113,8 @@ async fn configuration_and_data_come_back_apart_and_together() {
         let mut bent = whole.clone();
         bent[at] ^= 2;
         std::fs::write(fetched("bent"), &bent).unwrap();
-        assert!(server::config_restore(&fetched("bent"), &key, &folder.path().join("bent-data")).is_err(), "byte {at}");
+        let there = folder.path().join("bent-data");
+        assert!(server::config_restore(&fetched("bent"), &key, &root_key, ours, &there).is_err(), "byte {at}");
     }
 
     // The data goes where this machine's configuration says: here, into SQLite.
@@ -115,7 +122,7 @@ async fn configuration_and_data_come_back_apart_and_together() {
     testkit::root_key().create_file(&root).unwrap();
     std::fs::write(&is, format!("[seal]\nroot = \"file:{}\"\n", root.display())).unwrap();
     let settings = Settings::for_restore(data.clone(), None, &Overrides::default()).unwrap();
-    let restore = Restore { file: fetched("d"), key, settings, system_user: "tester".to_owned() };
+    let restore = Restore { file: fetched("d"), key, settings, unproven: ours, system_user: "tester".to_owned() };
     assert!(restore.run().await.unwrap().log_size > 3);
 }
 
@@ -139,4 +146,79 @@ async fn mistakes_in_the_plan_are_said_at_once() {
     assert!(
         problems[0].why.contains("does not stand in the configuration") && !problems[0].to_string().contains("plain")
     );
+}
+
+/// The first attempt to end what was sent fails: there is an event, and the next attempt is made.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_fails_at_its_last_step_is_told_and_tried_again() {
+    let (s3, folder, key) = (S3::start().await, TempDir::new().unwrap(), RecoveryKey::generate());
+    let more = plan(&s3, folder.path(), &key, "");
+    let town = Town::with(Engine::Sqlite, &more, Arc::new(SystemClock)).await;
+    s3.set(Fault::Status(500));
+    for failures in 1..=2 {
+        let refused = town.post("/api/v1/backups", json!({ "parts": "data" })).await;
+        assert_eq!((refused.status, &refused.json()["code"]), (503, &json!("depot.unreachable")), "{refused:?}");
+        let events = done(&town).await;
+        assert_eq!((events.len(), &events[0]["outcome"]), (failures, &json!("failed")), "{events:?}");
+    }
+    s3.set(Fault::None);
+    let made = town.post("/api/v1/backups", json!({ "parts": "data" })).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    town.stop().await;
+}
+
+/// Each request ends within a minute, so a large object comes in ranges, all of them of one object.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_one_comes_in_parts_of_one_and_the_same() {
+    let (s3, folder) = (S3::start().await, TempDir::new().unwrap());
+    let place = |name: &str| folder.path().join(name);
+    std::fs::write(place("c.toml"), plan(&s3, folder.path(), &RecoveryKey::generate(), "")).unwrap();
+    let config = Config::read(&place("c.toml"), &Overrides::default()).unwrap();
+    let depot = depot(&s3);
+    let bytes: Vec<u8> = (0..40_u32 << 20).map(|at| u8::try_from((at / 7) % 251).unwrap()).collect();
+    let name = "bailiwick-20261101T000000Z.backup";
+    assert_eq!(depot.put_from(name, &bytes[..]).await.unwrap(), bytes.len() as u64);
+    depot.put("bailiwick-20990101T000000Z.backup", b"made up".to_vec()).await.unwrap();
+    depot.put("empty", vec![]).await.unwrap();
+    let before = s3.gets();
+    let found = server::fetch_backup(&config, "latest", server::DATA, &place("one")).await.unwrap();
+    assert_eq!((found.as_str(), s3.gets() - before), (name, 3), "a name of a day to come is not the latest");
+    assert!(std::fs::read(place("one")).unwrap() == bytes);
+    assert!(depot.get_file("empty", &place("empty")).await.unwrap());
+    s3.set(Fault::Replaces);
+    let refused = server::fetch_backup(&config, name, server::DATA, &place("two")).await.unwrap_err();
+    assert_eq!(refused.code, "depot.unreachable", "{refused}");
+    s3.set(Fault::Times(3));
+    assert!(depot.get_file(name, &place("three")).await.unwrap(), "a fault that passes is not noticed");
+    assert!(std::fs::read(place("three")).unwrap() == bytes);
+}
+
+fn depot(s3: &S3) -> Depot {
+    let place = S3Place {
+        bucket: BUCKET.to_owned(),
+        prefix: "backups".to_owned(),
+        endpoint: Some(format!("http://127.0.0.1:{}", s3.port)),
+        region: "us-east-1".to_owned(),
+        key_id: KEY.to_owned().into(),
+        secret: SECRET.to_owned().into(),
+        ca: vec![],
+    };
+    Depot::open(&DepotPlace::S3(place)).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn made_up_names_delete_nothing_genuine() {
+    let (s3, folder, key) = (S3::start().await, TempDir::new().unwrap(), RecoveryKey::generate());
+    let more = plan(&s3, folder.path(), &key, "keep = { last = 1 }\n");
+    let town = Town::with(Engine::Sqlite, &more, Arc::new(SystemClock)).await;
+    let made = town.post("/api/v1/backups", json!({ "parts": "data" })).await.json();
+    let depot = depot(&s3);
+    for year in [2098, 2099] {
+        depot.put(&format!("bailiwick-{year}0101T000000Z.backup"), b"made up".to_vec()).await.unwrap();
+    }
+    let config = town.post("/api/v1/backups", json!({ "parts": "config" })).await.json();
+    assert_eq!((&config["deleted"], config["ahead"].as_array().unwrap().len()), (&json!([]), 2), "{config}");
+    let there: Vec<String> = depot.list().await.unwrap().into_iter().map(|one| one.name).collect();
+    assert!(there.iter().any(|name| made["file"] == **name) && there.len() == 4, "{there:?}");
+    town.stop().await;
 }

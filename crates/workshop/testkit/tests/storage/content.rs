@@ -140,7 +140,8 @@ async fn what_was_there_moves_out(engine: Engine) {
     let answer = town.get(&format!("/api/v1/backup?recipient={}", key.recipient())).await;
     let file = folder.path().join("one.backup");
     std::fs::write(&file, &answer.body).unwrap();
-    let drill = server::Drill { file, key, root: testkit::root_key(), scratch: folder.path().to_owned() };
+    let (root, unproven) = (testkit::root_key(), server::Unproven::Refused);
+    let drill = server::Drill { file, key, root, unproven, scratch: folder.path().to_owned() };
     let restored = drill.run().await.unwrap();
     assert!(restored.log_size > 256, "{restored:?}");
 
@@ -171,5 +172,29 @@ async fn a_folder_does_as_well() {
     deployed(&town, "tinypoll").await;
     let town = elsewhere(town).await;
     assert!(serves(&town, "ana@example.test").await);
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deploy_that_is_asked_again_uploads_once() {
+    let (s3, folder) = (S3::start().await, TempDir::new().unwrap());
+    let town = Town::with(Engine::Sqlite, &storage(&s3, folder.path()), Arc::new(SystemClock)).await;
+    // Authority moves while it is deployed: each change lets an act that came too late be asked again.
+    let moving = async {
+        for number in 0..40 {
+            town.person(&format!("person{number}@example.test"), &["staff"]).await;
+        }
+    };
+    let deploying = async {
+        for name in ["one", "two", "three", "four"] {
+            deployed(&town, name).await;
+        }
+    };
+    tokio::join!(moving, deploying);
+    let objects = s3.objects("/prod/content/");
+    let mut digests: Vec<_> = objects.iter().map(|path| path.parent().unwrap()).collect();
+    digests.dedup();
+    assert!(digests.len() >= 4, "{objects:?}");
+    assert_eq!(digests.len(), objects.len(), "each content lies there once: {objects:?}");
     town.stop().await;
 }

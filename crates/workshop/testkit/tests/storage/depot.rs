@@ -30,6 +30,8 @@ pub(crate) enum Fault {
     Times(usize),
     /// Nothing is answered.
     Hangs,
+    /// What comes after the first range is of another object.
+    Replaces,
     /// Half of what was asked for comes, then the connection ends.
     CutsBodies,
     /// All of it comes, with one byte changed.
@@ -128,7 +130,12 @@ fn now(fault: &Mutex<Fault>) -> Fault {
             *fault = Fault::Times(left - 1);
             Fault::Status(503)
         }
-        same @ (Fault::None | Fault::Status(_) | Fault::Hangs | Fault::CutsBodies | Fault::BendsBodies) => same,
+        same @ (Fault::None
+        | Fault::Status(_)
+        | Fault::Hangs
+        | Fault::Replaces
+        | Fault::CutsBodies
+        | Fault::BendsBodies) => same,
     }
 }
 
@@ -145,9 +152,13 @@ async fn answered(
             return refused;
         }
         Fault::Hangs => std::future::pending::<()>().await,
-        Fault::None | Fault::Times(_) | Fault::CutsBodies | Fault::BendsBodies => {}
+        Fault::None | Fault::Times(_) | Fault::Replaces | Fault::CutsBodies | Fault::BendsBodies => {}
     }
-    let answer = hyper::service::Service::call(service, request).await.unwrap();
+    let range = request.headers().get("range").and_then(|range| range.to_str().ok()).unwrap_or("bytes=0-").to_owned();
+    let mut answer = hyper::service::Service::call(service, request).await.unwrap();
+    if fault == Fault::Replaces && !range.starts_with("bytes=0-") {
+        answer.headers_mut().insert("etag", http::HeaderValue::from_static("\"another\""));
+    }
     if !asked || !matches!(fault, Fault::CutsBodies | Fault::BendsBodies) {
         return answer;
     }

@@ -1,9 +1,9 @@
 //! `backup create`: where the server's `[backup]` says, made by the server; or two files in a folder here, one with the
-//! data, one with the configuration of this machine. Older ones are deleted once the new ones are whole.
+//! data, one with the server's configuration. Older ones are deleted once the new ones are whole.
 
 use super::file_problem;
-use crate::{client::Client, exit::Exit, invocation::Invocation, views::backup::CreatedView};
-use model::Problem;
+use crate::{exit::Exit, invocation::Invocation, views::backup::CreatedView};
+use model::{Problem, Timestamp};
 use seal::Recipient;
 use serde_json::json;
 use server::{CONFIGURATION, DATA, ENDING, Keep};
@@ -75,9 +75,7 @@ impl Folder {
         let Self { to, recipient, keep, only } = self;
         let unwritable = |error: std::io::Error| file_problem(&to, error, "name a folder that you can write to");
         fs::create_dir_all(&to).map_err(unwritable)?;
-        let place = invocation.place()?;
-        let data = place.data.clone();
-        let client = Client::new(place, &invocation.environment)?;
+        let client = invocation.client()?;
         let stamp = server::stamp(invocation.now());
         let named = |kind: &str| to.join(format!("{kind}{stamp}{ENDING}"));
         let (mut file, mut bytes) = (None, 0);
@@ -87,17 +85,15 @@ impl Folder {
             bytes = invocation.during("backing up", client.download(route, new.as_file_mut())).await?;
             file = Some(keep_as(new, &named(DATA)).map_err(unwritable)?);
         }
-        // Configuration lies beside the server: on another machine there is none to take.
-        let there = |data: &PathBuf| data.join("config.toml").is_file() || data.join("policies").is_dir();
-        let configuration = match data.filter(there).filter(|_| only != Some(Only::Data)) {
-            Some(data) => {
-                let new = NamedTempFile::new_in(&to).map_err(unwritable)?;
-                server::config_archive(&data, &data.join("config.toml"), &recipient, new.as_file())?;
-                Some(keep_as(new, &named(CONFIGURATION)).map_err(unwritable)?)
-            }
-            None => None,
-        };
-        let deleted = keep.map_or(Ok(Vec::new()), |keep| prune(&to, keep.get())).map_err(unwritable)?;
+        let mut configuration = None;
+        if only != Some(Only::Data) {
+            let mut new = NamedTempFile::new_in(&to).map_err(unwritable)?;
+            let route = client.api(&["backup"])?.query("recipient", Some(&recipient)).query("only", Some("config"));
+            invocation.during("backing up", client.download(route, new.as_file_mut())).await?;
+            configuration = Some(keep_as(new, &named(CONFIGURATION)).map_err(unwritable)?);
+        }
+        let deleted =
+            keep.map_or(Ok(Vec::new()), |keep| prune(&to, keep.get(), invocation.now())).map_err(unwritable)?;
         let shown = |path: &PathBuf| path.display().to_string();
         let document = json!({
             "file": file.as_ref().map(shown), "bytes": bytes, "configuration": configuration.as_ref().map(shown),
@@ -119,14 +115,14 @@ fn keep_as(file: NamedTempFile, path: &Path) -> std::io::Result<PathBuf> {
 }
 
 /// Deletes all but the newest, of each kind. Only files that are named as ours.
-fn prune(folder: &Path, keep: usize) -> std::io::Result<Vec<PathBuf>> {
+fn prune(folder: &Path, keep: usize, now: Timestamp) -> std::io::Result<Vec<PathBuf>> {
     let there = fs::read_dir(folder)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let there: Vec<String> = there.collect();
     let names: Vec<&str> = there.iter().map(String::as_str).collect();
     let keep = Keep { last: keep, ..Keep::default() };
     let mut deleted = Vec::new();
     for kind in [DATA, CONFIGURATION] {
-        for name in keep.surplus(&names, kind) {
+        for name in keep.surplus(&names, kind, now) {
             let path = folder.join(name);
             fs::remove_file(&path)?;
             deleted.push(path);
@@ -152,7 +148,7 @@ mod tests {
         ] {
             fs::write(folder.path().join(name), "x").unwrap();
         }
-        let deleted = prune(folder.path(), 2).unwrap();
+        let deleted = prune(folder.path(), 2, "2026-11-28T00:00:00Z".parse().unwrap()).unwrap();
         assert_eq!(deleted, [folder.path().join("bailiwick-20261101T000000Z.backup")]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 5);
     }

@@ -1,10 +1,10 @@
 //! `backup drill`: a restore into a scratch folder, checked row by row and entry by entry, timed, and recorded at the
 //! running server: a backup that nobody ever restored is a hope.
 
-use super::{file_problem, local, recovery_key};
+use super::{file_problem, local, recovery_key, root_key, unproven};
 use crate::{exit::Exit, invocation::Invocation, views::backup::RestoredView};
 use model::{Problem, ProblemKind};
-use seal::{DigestWriter, RootKey};
+use seal::DigestWriter;
 use serde_json::{Value, json};
 use server::{Drill, Overrides};
 use std::{
@@ -29,12 +29,15 @@ pub(crate) struct Args {
     /// Where the scratch folder is made, and deleted again [default: beside the backup]
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
+    /// Take a backup that does not prove that a server of this root key made it: of an older version, say
+    #[arg(long)]
+    accept_unproven: bool,
 }
 
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
     let key = recovery_key(&args.key)?;
-    let root = RootKey::load_file(&args.root_key)
-        .map_err(|error| file_problem(&args.root_key, error, "give the recovery copy of the root key, mode 0600"))?;
+    let root = root_key(&args.root_key)?;
+    let unproven = unproven(args.accept_unproven, invocation);
     // Before the work: a drill that cannot be recorded is not one.
     let client = invocation.client()?;
     client.credential()?;
@@ -55,7 +58,7 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
         }
     };
     let digest = digest(&file).map_err(|error| file_problem(&file, error, "give a file that `backup create` wrote"))?;
-    let drill = Drill { file, key, root, scratch };
+    let drill = Drill { file, key, root, unproven, scratch };
     let drilled = invocation.during("rehearsing", drill.run()).await;
     let told = match &drilled {
         Ok(restored) => json!({ "ok": true, "file": digest, "restored": restored, "code": null }),

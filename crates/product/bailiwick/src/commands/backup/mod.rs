@@ -11,8 +11,8 @@ mod restore;
 
 use crate::{exit::Exit, invocation::Invocation};
 use model::{Problem, ProblemKind};
-use seal::RecoveryKey;
-use server::{Config, Overrides};
+use seal::{RecoveryKey, RootKey};
+use server::{Config, Overrides, Unproven};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
@@ -66,4 +66,19 @@ fn recovery_key(path: &Path) -> Result<RecoveryKey, Problem> {
     let fix = "give the file that `bailiwick backup key` or `age-keygen` wrote";
     let text = std::fs::read_to_string(path).map_err(|error| file_problem(path, error, fix))?;
     RecoveryKey::from_file(&text).map_err(|error| file_problem(path, error, fix))
+}
+
+/// Reads the recovery copy of the root key.
+fn root_key(path: &Path) -> Result<RootKey, Problem> {
+    let fix = "give the recovery copy of the root key, mode 0600";
+    RootKey::load_file(path).map_err(|error| file_problem(path, error, fix))
+}
+
+/// Says what it means to take whatever comes.
+fn unproven(accepted: bool, invocation: &Invocation) -> Unproven {
+    if !accepted {
+        return Unproven::Refused;
+    }
+    invocation.output.say("warning: who made these backups is not looked at; anybody can make one that this accepts");
+    Unproven::Accepted
 }

@@ -1,7 +1,7 @@
 //! `backup restore`: fills an empty data folder, or an empty PostgreSQL, from backups and the recovery key: data,
 //! configuration, or both. The root key comes from its own copy.
 
-use super::{file_problem, local, recovery_key};
+use super::{file_problem, local, recovery_key, root_key, unproven};
 use crate::{
     exit::Exit,
     invocation::Invocation,
@@ -30,6 +30,12 @@ pub(crate) struct Args {
     /// `postgres://…` instead of SQLite in the data folder
     #[arg(long, value_name = "URL")]
     database: Option<String>,
+    /// The root key's recovery copy, to see by whom the backups were made [default: as for a start]
+    #[arg(long, value_name = "FILE")]
+    root_key: Option<PathBuf>,
+    /// Take backups that do not prove that a server of this root key made them: of an older version, say
+    #[arg(long)]
+    accept_unproven: bool,
 }
 
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
@@ -55,16 +61,24 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
             return Err(twice());
         }
     }
+    let unproven = unproven(args.accept_unproven, invocation);
     let mut document = json!({});
     if let Some(file) = configuration {
-        document = json!({ "configuration": server::config_restore(&file, &key, &data)? });
+        let root = match &args.root_key {
+            Some(path) => root_key(path)?,
+            None => match Settings::for_restore(data.clone(), args.config.as_deref(), &overrides) {
+                Ok(settings) => settings.root,
+                Err(problems) => return Ok(refused(invocation, &problems)),
+            },
+        };
+        document = json!({ "configuration": server::config_restore(&file, &key, &root, unproven, &data)? });
     }
     if let Some(file) = rows {
         let settings = match Settings::for_restore(data.clone(), args.config.as_deref(), &overrides) {
             Ok(settings) => settings,
             Err(problems) => return Ok(refused(invocation, &problems)),
         };
-        let restore = Restore { file, key, settings, system_user: invocation.environment.system_user() };
+        let restore = Restore { file, key, settings, unproven, system_user: invocation.environment.system_user() };
         let restored = invocation.during("restoring", restore.run()).await?;
         let with = document.as_object_mut().zip(json!(restored).as_object().cloned());
         if let Some((document, restored)) = with {
