@@ -21,7 +21,7 @@ pub enum NoticeKind {
     Revoked,
     /// Somebody joined a group that carries a role: all operators.
     Joined,
-    /// Something is wrong with the platform, or was done past its rules: operators.
+    /// Something is wrong with the platform, was done past its rules, or changed who can sign in: operators.
     Alarm,
 }
 
@@ -81,6 +81,9 @@ const TELLS: &[(&str, Outcome, When, NoticeKind)] = &[
     ("person.disable", Outcome::Allowed, When::Always, NoticeKind::Revoked),
     ("alarm.raise", Outcome::Allowed, When::Always, NoticeKind::Alarm),
     ("platform.recover", Outcome::Allowed, When::Always, NoticeKind::Alarm),
+    ("provider.on", Outcome::Allowed, When::Always, NoticeKind::Alarm),
+    ("provider.off", Outcome::Allowed, When::Always, NoticeKind::Alarm),
+    ("links.switch", Outcome::Allowed, When::Always, NoticeKind::Alarm),
     ("record.gap", Outcome::Failed, When::Always, NoticeKind::Alarm),
     ("backup.done", Outcome::Failed, When::Always, NoticeKind::Alarm),
     ("backup.drill", Outcome::Failed, When::Always, NoticeKind::Alarm),

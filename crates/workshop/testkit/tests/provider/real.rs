@@ -1,51 +1,10 @@
 //! The real `oidc-provider` of npm, installed by its lock file.
 
-use super::{Arc, Browser, Clock, Engine, SystemClock, Town, me};
-use std::{
-    collections::BTreeMap,
-    io::{BufRead, BufReader},
-    path::PathBuf,
-    process::{Child, Command, Stdio},
+use super::{
+    Arc, Browser, Clock, Engine, SystemClock, Town, me,
+    node::{free_port, start},
 };
-
-/// A running provider; ends when this is dropped.
-struct Node(Child);
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-/// Installs it once, in the build's own folder.
-fn installed() -> PathBuf {
-    let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("openid");
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("openid");
-    std::fs::create_dir_all(&folder).unwrap();
-    for name in ["package.json", "package-lock.json", "provider.mjs"] {
-        std::fs::copy(source.join(name), folder.join(name)).unwrap();
-    }
-    let npm = ["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"];
-    if !folder.join("node_modules/oidc-provider").exists() {
-        let done = Command::new("npm").args(npm).current_dir(&folder).output().expect("`npm` is not here");
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    }
-    folder
-}
-
-fn start(port: u16, origin: &str) -> Node {
-    let mut child = Command::new("node")
-        .args(["provider.mjs", &port.to_string(), origin])
-        .current_dir(installed())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("`node` is not here: run `cargo xtask setup`");
-    let mut said = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    assert!(said.any(|line| line == "ready"), "the provider did not start");
-    Node(child)
-}
+use std::collections::BTreeMap;
 
 /// Walks the provider's own pages with its own cookies, until it leads elsewhere.
 struct Walker {
@@ -99,10 +58,6 @@ impl Walker {
         }
         panic!("it goes round in circles, last to {url}");
     }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 async fn sign_in(town: &Town, walker: &mut Walker, browser: &Browser) -> super::Answer {
