@@ -8,21 +8,22 @@ mod described;
 mod keys;
 mod logout;
 mod people;
+mod settings;
 mod setup;
 pub(crate) mod sql;
 mod standing;
 mod trial;
+mod view;
 
 pub use described::{Described, Warning};
 pub(crate) use logout::AtIssuer;
 pub use logout::ProviderLogout;
 pub use people::{AtProvider, ConnectProvider, SignInAtProvider};
-pub use setup::{
-    ClientSecretIs, DraftProvider, LinksView, ProviderView, Register, SaidIn, SeeSignIn, SetUpDone, Settings,
-    SignInView, SwitchLinks, SwitchProviderOff, SwitchProviderOn,
-};
+pub use settings::{ClientSecretIs, Settings};
+pub use setup::{DraftProvider, SeeSignIn, SwitchLinks, SwitchProviderOff, SwitchProviderOn};
 pub(crate) use standing::Standing;
 pub use trial::{Returned, Trial, Tried, TryProvider, Would};
+pub use view::{LinksView, ProviderView, Register, SaidIn, SetUpDone, SignInView};
 
 use crate::{Bound, Error, Identity, ceremony::Opened, ceremony::Step};
 use async_trait::async_trait;

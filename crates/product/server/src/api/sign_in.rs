@@ -84,10 +84,10 @@ pub(crate) async fn links(State(server): State<Arc<Bailiwick>>, asked: Asked) ->
 
 impl NewProvider {
     fn settings(self) -> Settings {
-        let client_secret = match (self.public, self.client_secret) {
-            (true, _) => ClientSecretIs::None,
-            (false, Some(secret)) => ClientSecretIs::New(secret),
-            (false, None) => ClientSecretIs::Kept,
+        let client_secret = match (self.client_secret, self.public) {
+            (Some(secret), _) => ClientSecretIs::New(secret),
+            (None, true) => ClientSecretIs::None,
+            (None, false) => ClientSecretIs::Kept,
         };
         Settings {
             issuer: self.issuer,

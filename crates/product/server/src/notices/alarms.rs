@@ -92,21 +92,6 @@ const ALARMS: &[(&str, &str, &str)] = &[
         "the record has a gap: a node stopped before everything was written.",
         "look in the record for `record.gap`: it says from when to when.",
     ),
-    (
-        "provider.on",
-        "single sign-on was switched on, or set up anew: another provider may say who people are.",
-        "see on the page how people sign in; switch it off if you do not know of it.",
-    ),
-    (
-        "provider.off",
-        "single sign-on was switched off: nobody signs in by it any more.",
-        "see on the page how people sign in; talk to whoever did it if you do not know of it.",
-    ),
-    (
-        "links.switch",
-        "one-time links were switched on or off.",
-        "see on the page how people sign in; talk to whoever did it if you do not know of it.",
-    ),
     ("backup.done", "a backup failed.", "make one with `bailiwick backup create`, and see what it says."),
     (
         "backup.drill",

@@ -184,10 +184,11 @@ fn unread(line: &str) -> Problem {
 pub(super) async fn save(State(server): State<Arc<Bailiwick>>, visit: Visit) -> Page {
     let field = |name: &str| visit.asked.field(name);
     let secret = field("secret");
-    let client_secret = match (field("public").is_empty(), secret.trim()) {
-        (false, _) => ClientSecretIs::None,
-        (true, "") => ClientSecretIs::Kept,
-        (true, secret) => ClientSecretIs::New(secret.to_owned()),
+    // What was pasted goes before a box that was left ticked.
+    let client_secret = match (secret.trim(), field("public").as_str()) {
+        ("", "") => ClientSecretIs::Kept,
+        ("", _) => ClientSecretIs::None,
+        (secret, _) => ClientSecretIs::New(secret.to_owned()),
     };
     let settings = Settings {
         issuer: field("issuer"),

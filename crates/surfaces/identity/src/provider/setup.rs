@@ -1,53 +1,25 @@
 //! Single sign-on set up by an operator: named, tried, switched on and off; and one-time links beside it.
 //!
 //! Refuses: what the configuration says already; to switch on what was not tried in its present form by whoever
-//! switches it on; a client secret carried over to another issuer or client; groups that decide over others, which
-//! people give; and to leave a server on which nobody could sign in.
+//! switches it on; a client secret carried over to another issuer or client; and to leave a server on which nobody could
+//! sign in.
 
 use super::{
-    Described, Provider, described, sql,
+    Provider,
+    settings::{ClientSecretIs, Settings, about, kept},
+    sql,
     standing::{Kept, Opened, SetUp, Setting},
+    view::SetUpDone,
 };
-use crate::{Error, Identity, Links, passkeys, people};
-use authority::{Act, Permit, Role, Rule, Target, change, rules};
-use model::{EventId, Group, PersonId, Problem, ProblemKind, TenantId, Timestamp};
+use crate::{Error, Identity, Links, passkeys};
+use authority::{Act, Permit, Rule, Target, change, rules};
+use model::{Problem, ProblemKind, TenantId};
 use serde::Serialize;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use store::{Outcome, Tx, Value};
+use std::{sync::Arc, time::Duration};
+use store::{Tx, Value};
 
 /// What a try showed holds this long: providers change too.
-const TRY_LIFE: Duration = Duration::from_secs(3600);
-/// More than any provider's.
-const TEXT_MAX_CHARS: usize = 2_000;
-const GROUPS_MAX: usize = 200;
-
-/// The client secret as an operator gives it.
-#[derive(Clone, PartialEq, Eq)]
-pub enum ClientSecretIs {
-    New(String),
-    /// The one that is stored for this issuer and client.
-    Kept,
-    /// A public client has none.
-    None,
-}
-
-/// What an operator says of a provider.
-#[derive(Clone)]
-pub struct Settings {
-    pub issuer: String,
-    pub client_id: String,
-    pub client_secret: ClientSecretIs,
-    pub groups_claim: String,
-    pub groups: BTreeMap<String, Group>,
-    pub everyone: Vec<Group>,
-    pub second_factor: Vec<String>,
-}
-
-impl std::fmt::Debug for Settings {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Settings").field("issuer", &self.issuer).finish_non_exhaustive()
-    }
-}
+pub(super) const TRY_LIFE: Duration = Duration::from_secs(3600);
 
 /// See how people sign in.
 #[derive(Debug, Clone)]
@@ -107,127 +79,7 @@ impl Act for DraftProvider {
     }
 }
 
-/// Where something is said, and can be changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SaidIn {
-    Configuration,
-    Console,
-}
-
-/// How people sign in; never with a secret.
-#[derive(Debug, Serialize)]
-pub struct SignInView {
-    /// The one in force.
-    pub provider: Option<ProviderView>,
-    /// One that is set up, and not switched on.
-    pub draft: Option<ProviderView>,
-    pub links: LinksView,
-    /// What is to be registered at the provider.
-    pub register: Register,
-}
-
-#[derive(Debug, Serialize)]
-pub struct LinksView {
-    pub on: bool,
-    /// Nothing where nobody said anything: they are on.
-    pub said_in: Option<SaidIn>,
-}
-
-#[derive(Debug, Serialize)]
-pub struct Register {
-    pub redirect: String,
-    pub logout: String,
-}
-
-#[derive(Debug, Serialize)]
-pub struct ProviderView {
-    pub said_in: SaidIn,
-    pub issuer: String,
-    pub client_id: String,
-    /// Whether there is one.
-    pub client_secret: bool,
-    pub groups_claim: String,
-    pub groups: BTreeMap<String, Group>,
-    pub everyone: Vec<Group>,
-    pub second_factor: Vec<String>,
-    /// Tells its present form from any other.
-    pub digest: Option<String>,
-    pub changed_by: Option<String>,
-    pub changed_at: Option<Timestamp>,
-    pub described: Option<Described>,
-    /// When whoever looks may last have tried it in this form, and may still switch it on.
-    pub tried_at: Option<Timestamp>,
-}
-
-/// What an act left.
-#[derive(Debug, Serialize)]
-pub struct SetUpDone {
-    pub event: EventId,
-    #[serde(flatten)]
-    pub now: SignInView,
-}
-
 impl Identity {
-    /// How people sign in, as whoever holds the permit may know it.
-    ///
-    /// # Errors
-    /// When the database cannot be read, or the record takes no more.
-    pub async fn sign_in_settings(&self, permit: Permit<SeeSignIn>) -> Result<SignInView, Error> {
-        let who = permit.caller().person().cloned();
-        self.store.access(permit, Outcome::Allowed, serde_json::Value::Null)?;
-        self.sign_in_view(who.as_ref()).await
-    }
-
-    async fn sign_in_view(&self, who: Option<&PersonId>) -> Result<SignInView, Error> {
-        let tenant = &self.config.tenant;
-        let (mut provider, mut draft, mut links) = (None, None, None);
-        for row in self.store.read(sql::SETTINGS, &[tenant.into()]).await? {
-            match row.text(0)? {
-                "provider" => provider = Some(self.standing.sealing.set_up(Setting::Provider, &row)?),
-                "draft" => draft = Some(self.standing.sealing.set_up(Setting::Draft, &row)?),
-                "links" => links = Some(SaidIn::Console),
-                _ => {}
-            }
-        }
-        let mut draft = draft.map(ProviderView::of);
-        if let Some(digest) = draft.as_ref().and_then(|draft| draft.digest.clone()) {
-            let rows = self.store.read(sql::TRIES, &[tenant.into(), digest.into()]).await?;
-            let tried = self.newest_try(&rows, who)?;
-            if let Some(draft) = &mut draft {
-                draft.tried_at = tried;
-            }
-        }
-        let configured = self.standing.configured.as_ref().map(|provider| ProviderView::configured(provider));
-        let url = &self.config.public_url;
-        Ok(SignInView {
-            provider: configured.or_else(|| provider.map(ProviderView::of)),
-            draft,
-            links: LinksView {
-                on: self.links() == Links::On,
-                said_in: self.standing.configured_links.map(|_| SaidIn::Configuration).or(links),
-            },
-            register: Register {
-                redirect: format!("{url}/sign-in/provider/back"),
-                logout: format!("{url}/sign-in/provider/logout"),
-            },
-        })
-    }
-
-    /// A person's own try; the local credential, which no browser has, may go by any operator's.
-    fn newest_try(&self, rows: &[store::Row], who: Option<&PersonId>) -> Result<Option<Timestamp>, Error> {
-        let now = self.clock.now();
-        let mut newest = None;
-        for row in rows {
-            let own = who.is_none_or(|who| row.text(0).is_ok_and(|person| person == who.as_str()));
-            let at = row.time(1)?;
-            if own && now.since(at) < TRY_LIFE {
-                newest = newest.max(Some(at));
-            }
-        }
-        Ok(newest)
-    }
-
     /// Sets a provider up: asks it what it is, and keeps that with what was said. Nothing is in force by it, and what
     /// was tried before counts no more.
     ///
@@ -372,100 +224,6 @@ impl Identity {
     }
 }
 
-impl ProviderView {
-    fn of(opened: Opened) -> Self {
-        let Opened { set_up: SetUp { settings, said, by }, digest, changed_at } = opened;
-        Self {
-            said_in: SaidIn::Console,
-            client_secret: settings.client_secret.is_some(),
-            issuer: settings.issuer,
-            client_id: settings.client_id,
-            groups_claim: settings.groups_claim,
-            groups: settings.groups,
-            everyone: settings.everyone,
-            second_factor: settings.second_factor,
-            digest: Some(digest),
-            changed_by: Some(by),
-            changed_at: Some(changed_at),
-            described: Some(said),
-            tried_at: None,
-        }
-    }
-
-    fn configured(provider: &Provider) -> Self {
-        let config = &provider.config;
-        Self {
-            said_in: SaidIn::Configuration,
-            issuer: config.issuer.clone(),
-            client_id: config.client_id.clone(),
-            client_secret: config.client_secret.is_some(),
-            groups_claim: config.groups_claim.clone(),
-            groups: config.groups.clone(),
-            everyone: config.everyone.clone(),
-            second_factor: config.second_factor.clone(),
-            digest: None,
-            changed_by: None,
-            changed_at: None,
-            described: None,
-            tried_at: None,
-        }
-    }
-}
-
-/// For the record, which seals it.
-fn about(kept: &Kept) -> String {
-    format!("issuer `{}`, client `{}`", kept.issuer, kept.client_id)
-}
-
-/// What was said, without mistakes.
-fn kept(settings: &Settings) -> Result<Kept, Error> {
-    let text = |what: &str, value: &str| {
-        let value = value.trim();
-        let fits = !value.is_empty() && value.chars().count() <= TEXT_MAX_CHARS && !value.contains(char::is_control);
-        if fits { Ok(value.to_owned()) } else { Err(unsaid(what)) }
-    };
-    let words = |values: &[String]| -> Vec<String> {
-        values.iter().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()).take(GROUPS_MAX).collect()
-    };
-    let given = settings.groups.values().chain(&settings.everyone);
-    for group in given {
-        people::check_group(group)?;
-        if decides(group) {
-            return Err(decides_over_others(group));
-        }
-    }
-    if settings.groups.len() > GROUPS_MAX || settings.everyone.len() > GROUPS_MAX {
-        return Err(unsaid("groups (200 at most)"));
-    }
-    Ok(Kept {
-        issuer: described::issuer(&settings.issuer)?,
-        client_id: text("client id", &settings.client_id)?,
-        client_secret: match &settings.client_secret {
-            ClientSecretIs::New(secret) => Some(text("client secret", secret)?),
-            ClientSecretIs::Kept | ClientSecretIs::None => None,
-        },
-        groups_claim: text("groups claim", &settings.groups_claim)?,
-        groups: settings.groups.clone(),
-        everyone: settings.everyone.clone(),
-        second_factor: words(&settings.second_factor),
-    })
-}
-
-/// Whoever has one of these decides over others, or reads what they did.
-fn decides(group: &Group) -> bool {
-    Role::ALL.iter().any(|role| *role != Role::Builder && role.group() == group.as_str())
-}
-
-fn unsaid(what: &str) -> Error {
-    Error::refused(
-        ProblemKind::Invalid,
-        "provider.unsaid",
-        format!("the {what} cannot be used"),
-        "it is missing, or longer than any provider's",
-        "copy it from the provider's page for this client",
-    )
-}
-
 fn no_secret() -> Error {
     Error::refused(
         ProblemKind::Invalid,
@@ -473,16 +231,6 @@ fn no_secret() -> Error {
         "no client secret was given",
         "none is stored for this issuer and this client, and a secret goes to no other than it was given for",
         "paste the client secret; or say that the client is public and has none",
-    )
-}
-
-fn decides_over_others(group: &Group) -> Error {
-    Error::refused(
-        ProblemKind::Invalid,
-        "provider.role",
-        format!("`{group}` is not given by a provider that is set up here"),
-        "whoever sets a provider up could give it to themself, and nobody does that",
-        "let people ask for the role on `/roles`, or have the provider named in `config.toml`",
     )
 }
 
