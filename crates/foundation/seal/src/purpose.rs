@@ -78,6 +78,8 @@ purposes! {
     Ceremony = "ceremony",
     /// What proves who a person is: their passkeys.
     Passkey = "passkey",
+    /// How people sign in: what operators set up in the console, with the provider's client secret.
+    SignIn = "sign-in",
     /// Backups.
     Backup = "backup",
     /// Whom a rate limit counts, in the rows that nodes share.

@@ -48,7 +48,7 @@ impl Decided {
         release: Release,
         secrets: Versions,
     ) -> Result<Self, Error> {
-        // An app is switched off or ended as a whole: no other environment is a way back.
+        // An app is switched off or ended as a whole: no other environment is a way back, unless it was restored.
         Self::serves(tx, &app, &name).await?;
         Self::compared(tx, app, name, release, secrets).await
     }
@@ -73,16 +73,24 @@ impl Decided {
         Self::compared(tx, app, name, release, secrets).await
     }
 
+    /// INVARIANT: a revoke switches every environment off that ever served. One that serves, or ran out, while another
+    /// is off was opened again by `restore`, and goes its own way while the other waits or was sent back.
     async fn serves(tx: &mut Tx, app: &AppRef, name: &str) -> Result<(), Error> {
         let tenant = tx.tenant().clone();
+        let (mut own, mut off) = (None, false);
         for row in tx.query(apps::sql::STATES, params![&tenant, &app.id]).await? {
-            match apps::state(row.text(0)?) {
-                AppState::Revoked => return Err(Error::Refused(switched_off(name))),
+            let state = apps::state(row.text(0)?);
+            match state {
+                AppState::Revoked => off = true,
                 AppState::Retired => return Err(Error::Refused(ended(name))),
                 AppState::Waiting | AppState::Live | AppState::Expired => {}
             }
+            if row.text(1)? == app.env.as_str() {
+                own = Some(state);
+            }
         }
-        Ok(())
+        let restored = matches!(own, Some(AppState::Live | AppState::Expired));
+        if off && !restored { Err(Error::Refused(switched_off(name))) } else { Ok(()) }
     }
 
     async fn compared(

@@ -120,6 +120,12 @@ rules! {
     ROLE_REFUSE = "role.refuse" "refuse a role that was asked for", Act Keeps, [OPERATOR] No, No, Nobody;
     ROLE_LAPSE = "role.lapse" "end a role on its date", Cut Raises, [] No, No, System;
     PROVIDER_CONNECT = "provider.connect" "connect single sign-on with one's account", Act Keeps, [May::Everyone] Fresh, No, Nobody;
+    SIGN_IN_SEE = "sign_in.see" "see how people sign in", Access Keeps, [OPERATOR, AUDITOR] No, Yes, Nobody;
+    PROVIDER_DRAFT = "provider.draft" "set single sign-on up, without switching it on", Act Keeps, [OPERATOR] Fresh, Yes, Nobody;
+    PROVIDER_TRY = "provider.try" "try single sign-on before it is switched on", Act Keeps, [OPERATOR] Fresh, No, Nobody;
+    PROVIDER_ON = "provider.on" "switch single sign-on on", Act Raises, [OPERATOR] Fresh, Yes, Nobody;
+    PROVIDER_OFF = "provider.off" "switch single sign-on off", Act Raises, [OPERATOR] Fresh, Yes, Nobody;
+    LINKS_SWITCH = "links.switch" "switch one-time links on or off", Act Raises, [OPERATOR] Fresh, Yes, Nobody;
     OIDC_SIGN_IN = "oidc.sign_in" "sign in at the provider", Act Raises, [] No, No, Strangers;
     OIDC_LOGOUT = "oidc.logout" "end sessions when the provider says so", Cut Keeps, [] No, No, Strangers;
     APP_SIGN_IN = "app.sign_in" "sign in to an app", Act Keeps, [May::AppUser] No, No, Nobody;

@@ -12,6 +12,8 @@ pub const SESSION_CHANGED: &str = "session_changed";
 pub const SESSIONS_OF: &str = "sessions_of";
 /// A secret of an app changed; the key is `APP_ID/ENV`.
 pub const SECRET: &str = "secret";
+/// How people sign in changed; no key.
+pub const SIGN_IN: &str = "sign_in";
 /// The policy bundle changed; no key.
 pub const POLICY: &str = "policy";
 

@@ -79,6 +79,9 @@ pub(crate) enum Command {
     /// See and change who is here
     #[command(subcommand)]
     People(c::people::PeopleCommand),
+    /// See and change how people sign in
+    #[command(subcommand)]
+    SignIn(c::sign_in::SignInCommand),
     /// Print a short-lived token with which a script may call an app
     Token(c::token::Args),
     /// Read, verify, prove and export the record

@@ -117,3 +117,30 @@ fn lists_come_in_parts_newest_first_and_decisions_are_explained() {
     let (code, document) = server.json(&["doctor"]);
     assert_eq!((code, &document["ok"]), (0, &true.into()), "{document}");
 }
+
+/// How people sign in, from a terminal: said, refused with what to do, and switched. A secret comes by stdin alone.
+#[test]
+fn how_people_sign_in_is_said_and_switched() {
+    let server = Server::start();
+    let (code, now) = server.json(&["sign-in", "show"]);
+    assert_eq!((code, &now["links"]["on"], &now["provider"]), (0, &Value::Bool(true), &Value::Null), "{now}");
+    assert!(now["register"]["redirect"].as_str().unwrap().ends_with("/sign-in/provider/back"), "{now}");
+    let shown = String::from_utf8(server.run(&["sign-in", "show"]).stdout).unwrap();
+    assert!(shown.contains("single sign-on is off") && shown.contains("/sign-in/provider/logout"), "{shown}");
+    for (arguments, code) in [
+        (&["sign-in", "links", "off"][..], "links.only_way"),
+        (&["sign-in", "on"], "provider.no_draft"),
+        (&["sign-in", "off"], "provider.not_on"),
+        (&["sign-in", "set", "http://login.corp.example", "--client-id", "b", "--public"], "provider.issuer"),
+        (&["sign-in", "set", "https://10.1.2.3", "--client-id", "b", "--public"], "reach.address"),
+    ] {
+        let output = server.run(&[arguments, &["--json"]].concat());
+        let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(!output.status.success() && said.contains(code), "{arguments:?}: {said}");
+    }
+    let (code, now) = server.json(&["sign-in", "links", "on"]);
+    assert_eq!((code, &now["links"]["said_in"]), (0, &Value::from("console")), "{now}");
+    let argument = server.run(&["sign-in", "set", "https://a.example", "--client-id", "b", "--client-secret", "x"]);
+    assert_eq!(argument.status.code(), Some(2), "a secret is no argument: {argument:?}");
+}

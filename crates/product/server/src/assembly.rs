@@ -13,7 +13,7 @@ use crate::{
     policy,
     ready::Followed,
     recover::Doubt,
-    sign_in::Outside,
+    sign_in::{Fenced, Outside},
     sign_ins::{ByIdentity, Vouching},
     telemetry,
     vaulted::ByVault,
@@ -116,10 +116,10 @@ impl Bailiwick {
     /// Whatever keeps the server from starting, with what to do.
     pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<(Arc<Self>, Running), Problem> {
         let ground = Ground::lay(settings, clock).await?;
-        let identity = ground.identity()?;
         let vault = ground.vault();
         let data = ground.data();
         let broker = ground.broker(&vault)?;
+        let identity = ground.identity(&broker)?;
         let log =
             AppLog::new(Arc::clone(&ground.store), Arc::clone(&ground.clock), ground.tenant.clone(), &ground.keys);
         let (app_log, writer) = log;
@@ -314,7 +314,7 @@ impl Ground {
         })
     }
 
-    fn identity(&self) -> Result<Arc<Identity>, Problem> {
+    fn identity(&self, broker: &Arc<Broker>) -> Result<Arc<Identity>, Problem> {
         let provider = match &self.config.oidc {
             Some(provider) => {
                 let outside = Outside::new(&self.config.egress.ca).map_err(|error| cannot("single sign-on", &error))?;
@@ -328,6 +328,8 @@ impl Ground {
             public_url: self.config.public_url.clone(),
             node: self.node.clone(),
             provider,
+            reach: Arc::new(Fenced::new(broker, &self.config.egress.ca)),
+            links: self.config.links,
         };
         let (store, authority, clock) = (Arc::clone(&self.store), Arc::clone(&self.authority), Arc::clone(&self.clock));
         Ok(Arc::new(Identity::new(store, authority, clock, config)))

@@ -18,6 +18,7 @@ use figment::{
     providers::{Env, Format, Toml},
 };
 use gateway::{Certificates, Clients};
+use identity::Links;
 use ipnet::IpNet;
 use model::{Group, Problem, ProblemKind};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -71,7 +72,8 @@ pub struct Config {
     pub node: Option<String>,
     pub egress: EgressConfig,
     pub root: Root,
-    pub links: Links,
+    /// Whether one-time links may be made and used; what is said here cannot be changed in the console.
+    pub links: Option<Links>,
     /// A host name whose passkeys are deleted at start: the console moved away from it.
     pub forget_passkeys: Option<String>,
     /// Single sign-on.
@@ -92,13 +94,6 @@ pub struct Config {
     pub(crate) backup: Option<BackupPlan>,
     /// Where traces go (OTLP over HTTP).
     pub otlp: Option<String>,
-}
-
-/// Whether one-time links may be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Links {
-    On,
-    Off,
 }
 
 /// What the command line says; it goes before the file.
@@ -204,7 +199,7 @@ impl Config {
         let database = addresses::database(&mut reader);
         let node: Option<String> = reader.take("server.node", "`\"bailiwick-1\"`");
         let root = root::root(&mut reader, database.as_deref());
-        let links: bool = reader.take("sign_in.links", "`true` or `false`").unwrap_or(true);
+        let links: Option<bool> = reader.take("sign_in.links", "`true` or `false`");
         let forget_passkeys: Option<String> = reader.take("sign_in.forget_passkeys", "`\"old.corp.example\"`");
         let oidc = oidc(&mut reader, folder);
         let egress = egress(&mut reader, folder, listen, &addresses);
@@ -219,7 +214,7 @@ impl Config {
         if !reader.problems.is_empty() {
             return Err(reader.problems);
         }
-        let links = if links { Links::On } else { Links::Off };
+        let links = links.map(|links| if links { Links::On } else { Links::Off });
         let Addresses { public_url, apps_domain, .. } = addresses;
         Ok(Self {
             listen,

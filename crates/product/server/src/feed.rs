@@ -55,6 +55,7 @@ impl Bailiwick {
             Change::Changed { kind, key, .. } => match kind.as_str() {
                 EPOCH_CHANGED => self.follow_epoch(&key).await,
                 change::PEOPLE => self.identity.refresh_people().await.map_err(|error| Problem::from(&error)),
+                change::SIGN_IN => self.identity.load_sign_in().await.map_err(|error| Problem::from(&error)),
                 change::SESSION => {
                     self.identity.session_ended(&SessionId::new(key));
                     Ok(())

@@ -43,7 +43,7 @@ pub use backup::{
     CONFIGURATION, Contents, DATA, Drill, ENDING, Keep, Restore, Restored, Unproven, config_restore, contents,
     fetch_backup, stamp,
 };
-pub use config::{AskPassphrase, Asked, Config, Links, Notify, Overrides, Root};
+pub use config::{AskPassphrase, Asked, Config, Notify, Overrides, Root};
 pub use dev::{DevOptions, Happened, Job, Kept, Mocked, Ready, dev};
 pub use examine::{Examined, Health, Port, examine};
 pub use logs::log_to_stderr;

@@ -4,13 +4,14 @@ use crate::{
     EgressConfig, Error, Grant, Inside, Resolve, Secrets, connect,
     live::{Live, Lives},
     record::Record,
+    resolve::addresses,
     special::Fence,
 };
 use arc_swap::ArcSwap;
 use authority::{AppRef, Authority};
-use model::TenantId;
+use model::{Problem, TenantId};
 use rustls::ClientConfig;
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 use store::Store;
 
 /// What the broker is made of.
@@ -60,6 +61,15 @@ impl Broker {
             insides: ArcSwap::default(),
             config,
         }))
+    }
+
+    /// Where a host that an operator names may be reached: every address it leads to, judged as an app's would be. For
+    /// what the platform itself calls; whoever calls connects to these and to nothing else.
+    ///
+    /// # Errors
+    /// A host that leads to what is private or special, unless `[broker] private` opens it; one without an address.
+    pub async fn addresses_of(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Problem> {
+        addresses(&self.config, &self.fence, self.dns.as_ref(), host, port).await
     }
 
     /// Reads every grant into memory: at start, and when the feed says to read everything again.

@@ -80,6 +80,33 @@ pub(crate) fn fenced(host: &str, what: &str, port: u16, openable: bool) -> Probl
     denied("egress.address", format!("`{}` leads to {what}", shown(host)), "apps may reach public addresses only", fix)
 }
 
+/// The same for a host that the platform itself is to call.
+pub(crate) fn fenced_for_us(host: &str, what: &str, port: u16, openable: bool) -> Problem {
+    let fix = if openable {
+        format!(
+            "if it is yours, whoever has the configuration adds its address with port {port} to `[broker] private`, or \
+                 names the whole in `config.toml`"
+        )
+    } else {
+        "name another host; this one is closed for good".to_owned()
+    };
+    denied(
+        "reach.address",
+        format!("`{}` leads to {what}", shown(host)),
+        "what is named in the console may lead to public addresses only: a page must not look into the network behind it",
+        fix,
+    )
+}
+
+pub(crate) fn unresolved_for_us(host: &str) -> Problem {
+    upstream(
+        "reach.unresolved",
+        format!("`{}` has no address", shown(host)),
+        "the name could not be resolved",
+        "check how it is spelled; if it is right, try again later",
+    )
+}
+
 pub(crate) fn plain_text(host: &str) -> Problem {
     denied(
         "egress.plain_text",

@@ -15,7 +15,7 @@ use hickory_resolver::{
     config::{LookupIpStrategy, ResolveHosts},
 };
 use model::Problem;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// The name has no address, or nobody answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +87,36 @@ pub(crate) async fn resolve(
         if to.scheme == Scheme::Http && reach == Reach::Public {
             return Err(refusal::plain_text(&to.host));
         }
+    }
+    Ok(found)
+}
+
+/// The same for a host that the platform itself is to call: an operator named it, not a manifest.
+pub(crate) async fn addresses(
+    config: &EgressConfig,
+    fence: &Fence,
+    dns: &dyn Resolve,
+    host: &str,
+    port: u16,
+) -> Result<Vec<SocketAddr>, Problem> {
+    fence.judge_name(host, port).map_err(|fenced| refusal::fenced_for_us(host, fenced.what, port, fenced.openable))?;
+    let found = match (config.resolve.get(host), host.trim_matches(['[', ']']).parse()) {
+        (Some(address), _) => vec![*address],
+        (None, Ok(ip)) => vec![SocketAddr::new(ip, port)],
+        // RFC 6761, section 6.3: never asked of DNS.
+        (None, Err(_)) if host == "localhost" => vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)],
+        (None, Err(_)) => {
+            let found = dns.addresses(host).await.map_err(|Unresolved| refusal::unresolved_for_us(host))?;
+            found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect()
+        }
+    };
+    if found.is_empty() {
+        return Err(refusal::unresolved_for_us(host));
+    }
+    for address in &found {
+        fence
+            .judge(*address)
+            .map_err(|fenced| refusal::fenced_for_us(host, fenced.what, address.port(), fenced.openable))?;
     }
     Ok(found)
 }

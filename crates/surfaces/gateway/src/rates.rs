@@ -108,7 +108,7 @@ impl Rate {
         };
         match window.take(allowance, 1, now) {
             Ok(_) => Ok(allowance.count.saturating_sub(window.left(allowance, now))),
-            Err(wait) => Err(Over { limit: words(&self.limit), wait }),
+            Err(wait) => Err(Over { limit: self.limit.words(), wait }),
         }
     }
 }

@@ -30,7 +30,7 @@ pub use accounts::Account;
 pub use ceremony::Bound;
 pub use codes::{Code, Redeemed, SignIn};
 pub use error::Error;
-pub use links::{LinkFor, LinkMade, SpendLink, Spent};
+pub use links::{LinkFor, LinkMade, Links, SpendLink, Spent};
 pub use logins::{ConfirmLogin, ConfirmWeakLogin, LoginBegun, TakeLogin, login_code};
 pub use machine::{CREDENTIAL_FILE, MachineClaims, MachineKey, MachineProof, Signing};
 pub use migrations::MIGRATIONS;
@@ -41,8 +41,10 @@ pub use passkeys::{
 };
 pub use people::{AddPerson, Added, ChangeGroups, DisablePerson, Disabled, HeldRole, ListPeople, Person};
 pub use provider::{
-    AtProvider, CameBack, ConnectProvider, Fresh, ProviderConfig, ProviderLogout, Reach, SignInAtProvider, Unreached,
-    Vouch, Wanted,
+    Arrived, AtProvider, CameBack, ClientSecretIs, ConnectProvider, Described, DraftProvider, Fresh, LinksView,
+    ProviderConfig, ProviderLogout, ProviderView, Reach, Register, Returned, SaidIn, SeeSignIn, SetUpDone, Settings,
+    SignInAtProvider, SignInView, SwitchLinks, SwitchProviderOff, SwitchProviderOn, Trial, Tried, TryProvider,
+    Unreached, Vouch, Wanted, Warning, Would,
 };
 pub use roles::{AskRole, GrantRole, RefuseRole, RoleRequest};
 pub use sessions::{EndOthers, EndSession, ListSessions, Method, NewSession, Place, Session, Whereabouts};
@@ -65,8 +67,12 @@ pub struct Config {
     /// The control origin: the issuer of tokens, and where links lead.
     pub public_url: String,
     pub node: String,
-    /// Single sign-on, and how its provider is reached.
+    /// Single sign-on as the configuration names it, and how its provider is reached.
     pub provider: Option<(ProviderConfig, Arc<dyn Reach>)>,
+    /// How a provider is reached that operators name in the console.
+    pub reach: Arc<dyn Reach>,
+    /// What the configuration says of one-time links.
+    pub links: Option<Links>,
 }
 
 /// People, accounts, sessions and tokens of one tenant.
@@ -81,7 +87,7 @@ pub struct Identity {
     pub(crate) accounts: accounts::Accounts,
     pub(crate) codes: Codes,
     pub(crate) passkeys: passkeys::Passkeys,
-    pub(crate) provider: Option<provider::Provider>,
+    pub(crate) standing: provider::Standing,
     tokens: Tokens,
 }
 
@@ -99,7 +105,7 @@ impl Identity {
             accounts: accounts::Accounts::default(),
             codes: Codes,
             passkeys: passkeys::Passkeys::new(&config.keys, &config.public_url),
-            provider,
+            standing: provider::Standing::new(&config.keys, provider, config.links, Arc::clone(&config.reach)),
             tokens,
             store,
             authority,
@@ -114,6 +120,7 @@ impl Identity {
     /// When the database cannot be read.
     pub async fn load_all(&self) -> Result<(), Error> {
         self.load_people().await?;
+        self.load_sign_in().await?;
         // Accounts first: a session that is read later belongs to these credentials, or to newer ones.
         self.load_accounts().await?;
         self.load_sessions().await

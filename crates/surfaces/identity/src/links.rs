@@ -6,11 +6,20 @@ use crate::{Error, Identity, Method, NewSession, Place, sessions};
 use authority::{Act, Factor, Permit, Rule, Target, rules};
 use model::{PersonId, ProblemKind, TenantId, Timestamp};
 use seal::{Token, TokenHash};
+use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 use store::Tx;
 
 /// Long enough for a colleague to read their mail tomorrow, short enough to be forgotten safely.
 const LINK_LIFE: Duration = Duration::from_secs(48 * 3600);
+
+/// Whether one-time links may be made and used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Links {
+    On,
+    Off,
+}
 
 /// Who the bearer of a link would become.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -27,4 +27,10 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "who vouched for an account at the provider",
         sql: include_str!("migrations/0004_connections.sql"),
     },
+    Migration {
+        room: "identity",
+        number: 5,
+        name: "how people sign in",
+        sql: include_str!("migrations/0005_sign_in.sql"),
+    },
 ];

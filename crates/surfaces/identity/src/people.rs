@@ -464,7 +464,7 @@ pub(crate) fn email(text: &str) -> Result<String, Error> {
     }
 }
 
-fn check_group(group: &Group) -> Result<(), Error> {
+pub(crate) fn check_group(group: &Group) -> Result<(), Error> {
     let text = group.as_str();
     let fits = !text.is_empty()
         && text.len() <= GROUP_MAX_BYTES

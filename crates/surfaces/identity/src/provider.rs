@@ -4,23 +4,38 @@
 //! A person is issuer and subject. Refuses: to match anybody by e-mail; a token of another issuer, audience, nonce or
 //! key, or without a signature; a code that comes back in another browser, or from another provider (RFC 9207).
 
+mod described;
 mod keys;
 mod logout;
 mod people;
+mod settings;
+mod setup;
 pub(crate) mod sql;
+mod standing;
+mod trial;
+mod view;
 
+pub use described::{Described, Warning};
 pub(crate) use logout::AtIssuer;
 pub use logout::ProviderLogout;
 pub use people::{AtProvider, ConnectProvider, SignInAtProvider};
+pub use settings::{ClientSecretIs, Settings};
+pub use setup::{DraftProvider, SeeSignIn, SwitchLinks, SwitchProviderOff, SwitchProviderOn};
+pub(crate) use standing::Standing;
+pub use trial::{Returned, Trial, Tried, TryProvider, Would};
+pub use view::{LinksView, ProviderView, Register, SaidIn, SetUpDone, SignInView};
 
 use crate::{Bound, Error, Identity, ceremony::Opened, ceremony::Step};
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use model::{Clock, Group, PersonId, ProblemKind, SessionId, Timestamp};
+use model::{Clock, Group, PersonId, Problem, ProblemKind, SessionId, Timestamp};
 use openidconnect::{
-    AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse, Nonce, PkceCodeChallenge,
-    PkceCodeVerifier, RedirectUrl, Scope, TokenResponse,
-    core::{CoreAuthPrompt, CoreAuthenticationFlow, CoreClient, CoreJwsSigningAlgorithm, CoreProviderMetadata},
+    AuthType, AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse, Nonce,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, TokenResponse,
+    core::{
+        CoreAuthPrompt, CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreJwsSigningAlgorithm,
+        CoreProviderMetadata,
+    },
 };
 use seal::Token;
 use serde::{Deserialize, Serialize};
@@ -60,8 +75,13 @@ impl std::fmt::Debug for ProviderConfig {
 
 /// Why the provider was not reached.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Unreached(pub String);
+pub enum Unreached {
+    /// It may not be.
+    #[error("{0}")]
+    Refused(Box<Problem>),
+    #[error("{0}")]
+    Failed(String),
+}
 
 /// How the provider is reached; follows no redirect. The assembly gives it.
 #[async_trait]
@@ -78,6 +98,10 @@ pub(crate) struct Provider {
     reach: Arc<dyn Reach>,
     redirect: String,
     clock: Arc<dyn Clock>,
+    /// Who switched it on in the console; they vouch for whoever it vouches for.
+    set_by: Option<Arc<str>>,
+    /// Its form, if it was set up in the console.
+    digest: Option<String>,
     known: Mutex<keys::Known>,
     /// Logout tokens that came, until they are too old to come again.
     logouts: std::sync::Mutex<HashMap<String, Timestamp>>,
@@ -92,6 +116,15 @@ struct OnTheWay {
     /// The session that wants to be connected with an account there.
     connect: Option<SessionId>,
     began_at: Timestamp,
+    /// It is a try of what is not in force.
+    #[serde(default)]
+    tries: Option<trial::Tries>,
+}
+
+impl std::fmt::Debug for OnTheWay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OnTheWay").field("to", &self.to).finish_non_exhaustive()
+    }
 }
 
 /// What a person wants at the provider.
@@ -123,22 +156,67 @@ pub struct Vouch {
     pub to: String,
     /// The session that wanted to be connected: only what comes back in it may be.
     pub connect: Option<SessionId>,
-    pub(crate) ceremony: Opened<()>,
-    pub(crate) issuer: String,
-    pub(crate) subject: String,
-    pub(crate) sid: Option<String>,
-    pub(crate) email: Option<String>,
-    pub(crate) groups: Vec<Group>,
+    ceremony: Opened<()>,
+    issuer: String,
+    said: Said,
+    /// Who switched the provider on in the console, and in which form.
+    set_by: Option<Arc<str>>,
+    digest: Option<String>,
+}
+
+/// What the provider says of somebody, proven.
+#[derive(Debug)]
+struct Said {
+    subject: String,
+    sid: Option<String>,
+    email: Option<String>,
+    groups: Vec<Group>,
     /// When there was a second factor, and the provider says so.
-    pub(crate) second_at: Option<Timestamp>,
+    second_at: Option<Timestamp>,
     /// Whether they proved themself there since the way began, and did not only have a session there already.
-    pub(crate) anew: bool,
+    anew: bool,
+}
+
+/// Why nothing was proven.
+#[derive(Debug)]
+enum Failed {
+    Unreached,
+    /// With what the provider said of it (RFC 6749, section 5.2).
+    NoToken(Option<String>),
+    Unproven,
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Unreached => unreached(),
+            Failed::NoToken(_) | Failed::Unproven => refused(),
+        }
+    }
+}
+
+/// Who came back.
+#[derive(Debug)]
+pub enum Arrived {
+    /// To sign in, or to connect an account.
+    Vouched(Box<Vouch>),
+    /// To try what is not in force.
+    Trying(Box<Returned>),
 }
 
 impl Provider {
     pub(crate) fn new(config: ProviderConfig, reach: Arc<dyn Reach>, public_url: &str, clock: Arc<dyn Clock>) -> Self {
         let redirect = format!("{public_url}/sign-in/provider/back");
-        Self { config, reach, redirect, clock, known: Mutex::default(), logouts: std::sync::Mutex::default() }
+        Self {
+            config,
+            reach,
+            redirect,
+            clock,
+            set_by: None,
+            digest: None,
+            known: Mutex::default(),
+            logouts: std::sync::Mutex::default(),
+        }
     }
 
     /// How the library goes out.
@@ -160,6 +238,7 @@ impl Provider {
             to: wanted.to.to_owned(),
             connect: wanted.connect.cloned(),
             began_at: self.clock.now(),
+            tries: None,
         };
         Ok((Started { metadata, challenge, nonce, fresh: wanted.fresh }, on_the_way))
     }
@@ -187,29 +266,36 @@ impl Provider {
     }
 
     /// The verified claims of whoever came back with this code.
-    async fn claims(&self, code: &str, on_the_way: &OnTheWay) -> Result<Value, Error> {
-        let metadata = self.metadata().await?;
+    async fn claims(&self, code: &str, on_the_way: &OnTheWay) -> Result<Value, Failed> {
+        let metadata = self.metadata().await.map_err(|_| Failed::Unreached)?;
         let token = self.exchange(metadata.clone(), code, &on_the_way.verifier).await?;
         // A key that is not known yet may be new; one that is too old is in no newer set.
-        let metadata = if keys::knows(&metadata, &token) { metadata } else { self.newer_metadata().await? };
-        self.verified(metadata, &token, &on_the_way.nonce)
+        let metadata = if keys::knows(&metadata, &token) {
+            metadata
+        } else {
+            self.newer_metadata().await.map_err(|_| Failed::Unreached)?
+        };
+        self.verified(metadata, &token, &on_the_way.nonce).map_err(|_| Failed::Unproven)
     }
 
-    async fn exchange(&self, metadata: CoreProviderMetadata, code: &str, verifier: &str) -> Result<String, Error> {
+    async fn exchange(&self, metadata: CoreProviderMetadata, code: &str, verifier: &str) -> Result<String, Failed> {
         let secret = self.config.client_secret.clone().map(ClientSecret::new);
-        let redirect = RedirectUrl::new(self.redirect.clone()).map_err(|_| unreached())?;
+        let redirect = RedirectUrl::new(self.redirect.clone()).map_err(|_| Failed::Unreached)?;
+        let by = secret_goes(&metadata);
         let client = CoreClient::from_provider_metadata(metadata, ClientId::new(self.config.client_id.clone()), secret)
-            .set_redirect_uri(redirect);
+            .set_redirect_uri(redirect)
+            .set_auth_type(by);
         let http = self.outward();
-        let exchange = client.exchange_code(AuthorizationCode::new(code.to_owned())).map_err(|_| unreached())?;
+        let exchange = client.exchange_code(AuthorizationCode::new(code.to_owned())).map_err(|_| Failed::Unreached)?;
         let answer =
             exchange.set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned())).request_async(&http).await.map_err(
                 |error| {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the provider gave no token");
-                    refused()
+                    let RequestTokenError::ServerResponse(said) = &error else { return Failed::NoToken(None) };
+                    Failed::NoToken(Some(said.error().as_ref().to_owned()).filter(|code| is_code(code)))
                 },
             )?;
-        Ok(answer.id_token().ok_or_else(refused)?.to_string())
+        Ok(answer.id_token().ok_or(Failed::NoToken(None))?.to_string())
     }
 
     /// Signature, issuer, audience, time and nonce (OpenID Connect Core, section 3.1.3.7), then the claims.
@@ -239,6 +325,19 @@ impl Provider {
     }
 
     fn vouch(&self, claims: &Value, way: OnTheWay, ceremony: Opened<()>) -> Result<Vouch, Error> {
+        Ok(Vouch {
+            said: self.said(claims, way.began_at)?,
+            to: way.to,
+            connect: way.connect,
+            ceremony,
+            issuer: self.config.issuer.clone(),
+            set_by: self.set_by.clone(),
+            digest: self.digest.clone(),
+        })
+    }
+
+    /// What verified claims say; `began_at` is when the way to the provider began.
+    fn said(&self, claims: &Value, began_at: Timestamp) -> Result<Said, Failed> {
         let text = |name: &str| claims[name].as_str().map(str::to_owned);
         let said = |name: &str| claims[name].as_array().into_iter().flatten().filter_map(Value::as_str);
         let listed = said(&self.config.groups_claim).take(GROUPS_MAX);
@@ -251,18 +350,14 @@ impl Provider {
         let now = self.clock.now();
         // Without a moment there is no knowing how old it is.
         let at = claims["auth_time"].as_i64().map(|secs| Timestamp::from_ms(secs.saturating_mul(1_000)).min(now));
-        Ok(Vouch {
-            to: way.to,
-            connect: way.connect,
-            ceremony,
-            issuer: self.config.issuer.clone(),
-            subject: text("sub").ok_or_else(refused)?,
+        Ok(Said {
+            subject: text("sub").ok_or(Failed::Unproven)?,
             sid: text("sid"),
             // An address that the provider itself does not vouch for is anybody's.
             email: text("email").filter(|_| claims["email_verified"] != Value::Bool(false)),
             groups,
             second_at: at.filter(|_| second),
-            anew: at.is_some_and(|at| at.plus(Duration::from_secs(SKEW_SECS.unsigned_abs())) >= way.began_at),
+            anew: at.is_some_and(|at| at.plus(Duration::from_secs(SKEW_SECS.unsigned_abs())) >= began_at),
         })
     }
 }
@@ -283,6 +378,21 @@ const ALGORITHMS: [CoreJwsSigningAlgorithm; 8] = [
 /// A minute between two machines' clocks is nobody's attack.
 const SKEW_SECS: i64 = 60;
 
+/// How the token endpoint takes the client secret: in the header (RFC 6749, section 2.3.1), unless it says that it
+/// takes it in the body alone.
+fn secret_goes(metadata: &CoreProviderMetadata) -> AuthType {
+    let taken = metadata.token_endpoint_auth_methods_supported();
+    let takes = |method: CoreClientAuthMethod| taken.is_some_and(|taken| taken.contains(&method));
+    let body = takes(CoreClientAuthMethod::ClientSecretPost) && !takes(CoreClientAuthMethod::ClientSecretBasic);
+    if body { AuthType::RequestBody } else { AuthType::BasicAuth }
+}
+
+/// Whether a word is an error code that can be shown: `invalid_client`.
+fn is_code(word: &str) -> bool {
+    const MAX_BYTES: usize = 60;
+    !word.is_empty() && word.len() <= MAX_BYTES && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
 struct Started {
     metadata: CoreProviderMetadata,
     challenge: PkceCodeChallenge,
@@ -293,20 +403,21 @@ struct Started {
 impl Identity {
     /// The provider's host, as people know it.
     #[must_use]
-    pub fn provider_host(&self) -> Option<&str> {
-        let issuer = self.provider.as_ref()?.config.issuer.as_str();
+    pub fn provider_host(&self) -> Option<String> {
+        let provider = self.standing.provider()?;
+        let issuer = provider.config.issuer.as_str();
         let rest = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
-        rest.split('/').next()
+        rest.split('/').next().map(str::to_owned)
     }
 
-    pub(crate) fn the_provider(&self) -> Result<&Provider, Error> {
-        self.provider.as_ref().ok_or_else(|| {
+    pub(crate) fn the_provider(&self) -> Result<Arc<Provider>, Error> {
+        self.standing.provider().ok_or_else(|| {
             Error::refused(
                 ProblemKind::NotFound,
                 "provider.none",
                 "there is no single sign-on here",
-                "no provider is configured",
-                "an operator can name one: `oidc` under `[sign_in]`",
+                "no provider is named, or it was switched off",
+                "an operator can set one up, on the page *How people sign in*",
             )
         })
     }
@@ -322,20 +433,23 @@ impl Identity {
         provider.address(started, state)
     }
 
-    /// Verifies what the browser came back with.
+    /// Verifies what the browser came back with; of a try, only that it began here.
     ///
     /// # Errors
     /// Everything that does not fit, in the same words.
-    pub async fn back_from_provider(&self, browser: &str, back: CameBack<'_>) -> Result<Vouch, Error> {
-        let provider = self.the_provider()?;
+    pub async fn back_from_provider(&self, browser: &str, back: CameBack<'_>) -> Result<Arrived, Error> {
         let (ceremony, on_the_way): (_, OnTheWay) =
             self.resume(Step::Provider, Bound::Browser(browser), back.state)?.take();
+        if let Some(tries) = on_the_way.tries.clone() {
+            return Ok(Arrived::Trying(Box::new(Returned::new(tries, on_the_way, ceremony, back))));
+        }
+        let provider = self.the_provider()?;
         // Another provider's answer, mixed into this one's (RFC 9207).
         if back.iss.is_some_and(|iss| iss != provider.config.issuer) {
             return Err(refused());
         }
         let claims = provider.claims(back.code, &on_the_way).await?;
-        provider.vouch(&claims, on_the_way, ceremony)
+        Ok(Arrived::Vouched(Box::new(provider.vouch(&claims, on_the_way, ceremony)?)))
     }
 
     pub(crate) fn person_key(&self, what: &str, text: &str) -> Vec<u8> {

@@ -21,6 +21,17 @@ impl Act for Opened {
     }
 }
 
+/// No provider is reached from here.
+#[derive(Debug)]
+struct Nowhere;
+
+#[async_trait::async_trait]
+impl crate::Reach for Nowhere {
+    async fn reach(&self, _request: crate::HttpRequest) -> Result<crate::HttpResponse, crate::Unreached> {
+        Err(crate::Unreached::Failed("nowhere".to_owned()))
+    }
+}
+
 struct House {
     identity: Identity,
     clock: Arc<ManualClock>,
@@ -45,6 +56,8 @@ impl House {
             public_url: "http://localhost:7070".to_owned(),
             node: "n1".to_owned(),
             provider: None,
+            reach: Arc::new(Nowhere),
+            links: None,
         };
         let database = Database::Sqlite { path: folder.path().join("bailiwick.db") };
         let store_config = StoreConfig {

@@ -51,6 +51,11 @@ impl Chromium {
         Self(Chrome::begin(&arguments.map(str::to_owned), wanted).await)
     }
 
+    /// A passkey provider of this machine that says yes.
+    pub async fn authenticator(&self) {
+        self.0.authenticator().await;
+    }
+
     async fn call(&self, path: &str, body: &Value) -> Value {
         self.0.ask("POST", &format!("/{path}"), Some(body.clone())).await
     }

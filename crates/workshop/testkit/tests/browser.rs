@@ -140,6 +140,7 @@ async fn every_page_on_every_screen() {
         ("request", at(&format!("/requests/{}", scene.request))),
         ("people", at("/people")),
         ("person", at(&format!("/people/{}", scene.person))),
+        ("how-people-sign-in", at("/people/sign-in")),
         ("secrets", at("/secrets")),
         ("secret", at("/secrets/people-ops/slack-bot")),
         ("notices", at("/notices")),
@@ -281,3 +282,8 @@ async fn a_template_goes_live_in_two_clicks() {
     assert!(title.as_str().unwrap_or_default().len() > 20, "{title}");
     town_stops(town).await;
 }
+
+#[path = "provider/node.rs"]
+mod node;
+#[path = "browser/sign_in.rs"]
+mod sign_in;

@@ -33,7 +33,7 @@ async fn each_role_finds_its_pages() {
     ];
     let request = format!("/requests/{request}");
     #[rustfmt::skip]
-    let table: [(&str, [u16; 7]); 14] = [
+    let table: [(&str, [u16; 7]); 15] = [
         //                        stranger user builder elsewhere reviewer operator auditor
         ("/",                     [401, 200, 200, 200, 200, 200, 200]),
         ("/apps",                 [401, 200, 200, 200, 200, 200, 200]),
@@ -43,6 +43,7 @@ async fn each_role_finds_its_pages() {
         ("/requests",             [401, 403, 200, 200, 200, 200, 200]),
         (&request,                [401, 403, 200, 200, 200, 200, 200]),
         ("/people",               [401, 403, 403, 403, 200, 200, 200]),
+        ("/people/sign-in",       [401, 403, 403, 403, 403, 200, 200]),
         ("/secrets",              [401, 403, 200, 200, 200, 200, 200]),
         ("/record",               [401, 403, 403, 403, 403, 200, 200]),
         ("/notices",              [401, 403, 403, 403, 403, 200, 200]),

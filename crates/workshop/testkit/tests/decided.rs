@@ -10,7 +10,11 @@ use testkit::{Answer, Browser, Disk, Engine, Town, copy_database};
 const OURS: [(&str, &str); 1] = [("sec-fetch-site", "same-origin")];
 
 async fn put(town: &Town, hosts: &[&str]) -> Value {
-    let secret = json!({ "app": "poll-notify", "env": "prod", "owner": "people-ops", "purpose": "posts to Slack",
+    put_in(town, "prod", hosts).await
+}
+
+async fn put_in(town: &Town, env: &str, hosts: &[&str]) -> Value {
+    let secret = json!({ "app": "poll-notify", "env": env, "owner": "people-ops", "purpose": "posts to Slack",
         "expires": &SystemClock.now().plus(Duration::from_secs(40 * 86_400)).to_string()[..10],
         "hosts": hosts, "value": "xoxb-0123456789" });
     let put = town.machine("PUT", "/api/v1/secrets/people-ops/slack-bot", secret.to_string().as_bytes()).await;
@@ -125,6 +129,61 @@ async fn what_lost_its_yes_while_it_was_off_is_restored_by_another(engine: Engin
     assert_eq!((late.status, late.json()["code"].as_str()), (409, Some("request.decided")), "{late:?}");
     assert_eq!(state(&town).await, "revoked");
     town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_environment_sent_back_holds_up_no_other_on_sqlite() {
+    one_environment_sent_back_holds_up_no_other(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_environment_sent_back_holds_up_no_other_on_postgres() {
+    one_environment_sent_back_holds_up_no_other(Engine::Postgres).await;
+}
+
+async fn one_environment_sent_back_holds_up_no_other(engine: Engine) {
+    let (town, rita, olga) = voted(engine).await;
+    put_in(&town, "staging", &["slack.com"]).await;
+    let archive = testkit::bundle("poll-notify", "poll-notify");
+    let deploy = |env: &'static str| {
+        let (town, archive) = (&town, &archive);
+        async move { town.machine("POST", &format!("/api/v1/deploy?env={env}"), archive).await }
+    };
+    let waits = deploy("staging").await.json();
+    let request = waits["request"].as_str().unwrap_or_else(|| panic!("{waits}")).to_owned();
+    let yes = post(&town, &rita, &format!("/api/v1/requests/{request}/approve"), "read it").await;
+    assert_eq!(yes.json()["status"], "live", "{yes:?}");
+    town.post("/api/v1/apps/poll-notify/revoke", json!({ "why": "leaks" })).await;
+    for env in ["staging", "prod"] {
+        let refused = deploy(env).await;
+        assert_eq!(refused.json()["problem"]["code"], "app.revoked", "{env}: {refused:?}");
+    }
+    put(&town, &["slack.com", "hooks.slack.com"]).await;
+    let restored = post(&town, &olga, "/api/v1/apps/poll-notify/restore", "looked at").await.json();
+    assert_eq!(restored["environments"][0]["env"], "staging", "{restored}");
+    let request = restored["waiting"][0]["request"].as_str().unwrap_or_else(|| panic!("{restored}")).to_owned();
+    for sent_back in [false, true] {
+        if sent_back {
+            let no = post(&town, &rita, &format!("/api/v1/requests/{request}/reject"), "not like that").await;
+            assert_eq!(no.status, 200, "{no:?}");
+        }
+        let deployed = deploy("staging").await;
+        assert_eq!((deployed.status, &deployed.json()["status"]), (200, &json!("live")), "{deployed:?}");
+        let refused = deploy("prod").await;
+        assert_eq!(refused.json()["problem"]["code"], "app.revoked", "{refused:?}");
+    }
+    let again = post(&town, &olga, "/api/v1/apps/poll-notify/restore", "mended").await.json();
+    assert!(again["waiting"][0]["request"].as_str().is_some_and(|new| new != request), "{again}");
+    town.stop().await;
+}
+
+fn copy(from: &Path, to: &Path) {
+    for file in DATABASE {
+        drop(std::fs::remove_file(to.join(file)));
+        if from.join(file).exists() {
+            std::fs::copy(from.join(file), to.join(file)).unwrap();
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -220,7 +220,11 @@ async fn links_can_be_switched_off() {
     town.stop().await;
 }
 
+#[path = "provider/node.rs"]
+mod node;
 #[path = "provider/real.rs"]
 mod real;
+#[path = "provider/set_up.rs"]
+mod set_up;
 #[path = "provider/vouched.rs"]
 mod vouched;

@@ -20,7 +20,7 @@ pub(crate) const REVOKE: &str = "UPDATE deployments SET state = 'revoked', crede
 pub(crate) const EXPIRE: &str = "UPDATE deployments SET state = 'expired', credential_epoch = credential_epoch + 1, changed_at = $4 WHERE tenant = $1 AND app_id = $2 AND env = $3 AND state = 'live'";
 pub(crate) const RETIRE: &str = "UPDATE deployments SET state = 'retired', release = NULL, credential_epoch = credential_epoch + 1, changed_at = $3 WHERE tenant = $1 AND app_id = $2";
 pub(crate) const TOMBSTONE: &str = "INSERT INTO tombstones (tenant, app_id, retired_at, certificate) VALUES ($1, $2, $3, $4) ON CONFLICT (tenant, app_id) DO NOTHING";
-pub(crate) const STATES: &str = "SELECT state FROM deployments WHERE tenant = $1 AND app_id = $2";
+pub(crate) const STATES: &str = "SELECT state, env FROM deployments WHERE tenant = $1 AND app_id = $2";
 pub(crate) const TOMBSTONES: &str = "SELECT app_id, certificate FROM tombstones WHERE tenant = $1";
 pub(crate) const OPEN: &str =
     "SELECT app_id, env FROM deployments WHERE tenant = $1 AND state IN ('live', 'expired', 'revoked')";

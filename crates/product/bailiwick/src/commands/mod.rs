@@ -25,6 +25,7 @@ pub(crate) mod revoke;
 pub(crate) mod rollback;
 pub(crate) mod scan;
 pub(crate) mod secret;
+pub(crate) mod sign_in;
 pub(crate) mod templates;
 pub(crate) mod token;
 pub(crate) mod up;
@@ -80,6 +81,7 @@ pub(crate) async fn run(command: Command, invocation: &Invocation) -> Result<Exi
         Command::Retire(args) => retire::run(args, invocation).await,
         Command::Secret(command) => secret::run(command, invocation).await,
         Command::People(command) => people::run(command, invocation).await,
+        Command::SignIn(command) => sign_in::run(command, invocation).await,
         Command::Token(args) => token::run(args, invocation).await,
         Command::Audit(command) => audit::run(command, invocation).await,
         Command::Notices(command) => notices::run(command, invocation).await,

@@ -20,6 +20,7 @@ pub(crate) mod receipt;
 pub(crate) mod recovered;
 pub(crate) mod requests;
 pub(crate) mod secrets;
+pub(crate) mod sign_in;
 pub(crate) mod templates;
 pub(crate) mod verdict;
 pub(crate) mod whoami;

@@ -13,6 +13,7 @@ mod queries;
 mod requests;
 mod roles;
 mod secrets;
+mod sign_in;
 mod tiles;
 mod whoami;
 
@@ -60,6 +61,11 @@ pub(crate) fn router() -> (Router<Arc<Bailiwick>>, utoipa::openapi::OpenApi) {
         .routes(routes!(roles::list, roles::ask))
         .routes(routes!(roles::grant))
         .routes(routes!(roles::refuse))
+        .routes(routes!(sign_in::show))
+        .routes(routes!(sign_in::draft))
+        .routes(routes!(sign_in::on))
+        .routes(routes!(sign_in::off))
+        .routes(routes!(sign_in::links))
         .routes(routes!(secrets::list))
         .routes(routes!(secrets::show, secrets::put))
         .routes(routes!(secrets::rotate))

@@ -1,12 +1,12 @@
 //! People and their groups.
 
 use crate::{
-    Bailiwick, Links,
+    Bailiwick,
     reply::{Params, Part, Refusal, Reply, ok},
     who::Asked,
 };
 use axum::extract::State;
-use identity::{AddPerson, Added, ChangeGroups, DisablePerson, Disabled, Error, ListPeople, Person};
+use identity::{AddPerson, Added, ChangeGroups, DisablePerson, Disabled, Error, Links, ListPeople, Person};
 use model::{Group, PersonId, Problem, ProblemKind};
 use serde::Deserialize;
 use serde_json::json;
@@ -79,7 +79,7 @@ impl Bailiwick {
         email: String,
         groups: BTreeSet<Group>,
     ) -> Result<Added, Refusal> {
-        if self.config.links == Links::Off {
+        if self.identity.links() == Links::Off {
             return Err(Refusal(links_off()));
         }
         let act = AddPerson { tenant: self.tenant.clone(), email, groups };
@@ -129,7 +129,7 @@ fn links_off() -> Problem {
         ProblemKind::Conflict,
         "links.off",
         "one-time links are switched off",
-        "`[sign_in] links = false` in the configuration: people sign in by single sign-on",
-        "add the person at your sign-in provider, or switch links on",
+        "people sign in by single sign-on, or with the passkey that they have",
+        "add the person at your sign-in provider, or switch links on: `bailiwick sign-in links on`",
     )
 }

@@ -330,6 +330,21 @@ impl Bailiwick {
                 next: "see what it may touch, and switch it off if it should not be.".to_owned(),
                 link: self.link(format!("/requests/{}", text(notice, "request"))),
             },
+            action @ ("provider.on" | "provider.off" | "links.switch") => {
+                let who = self.name_of(notice.by.as_ref());
+                let (what, to) = match action {
+                    "provider.on" => ("single sign-on, as it is set up now,", "on"),
+                    "provider.off" => ("single sign-on", "off"),
+                    _ => ("one-time links", text(notice, "links")),
+                };
+                Words {
+                    subject: "how people sign in was changed".to_owned(),
+                    what: format!("`{who}` switched {what} {to}."),
+                    why,
+                    next: "see who can sign in now, and switch it back if you do not know of it.".to_owned(),
+                    link: self.link("/people/sign-in"),
+                }
+            }
             action => {
                 let name = if action == "alarm.raise" { text(notice, "alarm") } else { action };
                 alarms::said(name, text(notice, "node")).words(why, self.link("/notices"))

@@ -16,11 +16,13 @@ mod record;
 mod requests;
 mod secrets;
 mod shell;
+mod sign_in;
 mod switch;
 mod tries;
 
 pub(crate) use parts::Said;
 pub(crate) use shell::{Here, Shell};
+pub(crate) use sign_in::tried;
 
 use crate::{
     Bailiwick,
@@ -64,6 +66,11 @@ pub(crate) fn router() -> Router<Arc<Bailiwick>> {
         .route("/requests/{id}/approve", post(requests::approve))
         .route("/requests/{id}/reject", post(requests::reject))
         .route("/people", get(people::list).post(people::add))
+        .route("/people/sign-in", get(sign_in::show).post(sign_in::save))
+        .route("/people/sign-in/try", post(sign_in::begin))
+        .route("/people/sign-in/on", post(sign_in::on))
+        .route("/people/sign-in/off", post(sign_in::off))
+        .route("/people/sign-in/links", post(sign_in::links))
         .route("/people/{id}", get(people::show))
         .route("/people/{id}/groups", post(people::groups))
         .route("/people/{id}/disable", post(people::disable))

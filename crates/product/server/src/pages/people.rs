@@ -40,6 +40,7 @@ struct People {
     lead: String,
     ticks: Vec<Tick>,
     may_add: bool,
+    may_see_ways: bool,
     lines: Vec<Line>,
     pager: Pager,
 }
@@ -116,6 +117,7 @@ pub(super) async fn list(State(server): State<Arc<Bailiwick>>, Read(which): Read
         shell: visit.viewer.shell(Here::People),
         lead: format!("{on} of {count} can sign in."),
         ticks: ticks(&server, &[]),
+        may_see_ways: visit.viewer.may(&rules::SIGN_IN_SEE, None),
         may_add: visit.viewer.may(&rules::PERSON_ADD, None),
         lines: wanted.iter().skip((page - 1) * PAGE).take(PAGE).map(line).collect(),
         pager,

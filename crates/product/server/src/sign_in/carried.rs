@@ -61,7 +61,7 @@ pub(super) struct At {
 
 #[derive(Template)]
 #[template(path = "sign_in/confirm.html")]
-struct ConfirmPage<'a> {
+struct ConfirmPage {
     email: String,
     what: String,
     begun: Option<Begun>,
@@ -71,7 +71,7 @@ struct ConfirmPage<'a> {
     action: String,
     carried: Vec<(String, String)>,
     again: Vec<String>,
-    provider: Option<&'a str>,
+    provider: Option<String>,
     otherwise: String,
     back: String,
 }
@@ -163,7 +163,9 @@ impl Bailiwick {
 /// The fields to carry along, and the names of those to ask for again.
 fn fields(body: &Bytes) -> (Vec<(String, String)>, Vec<String>) {
     let all = url::form_urlencoded::parse(body).into_owned().filter(|(name, _)| !name.starts_with(OWN_PREFIX));
-    let (secret, carried): (Vec<_>, Vec<_>) = all.partition(|(name, _)| ASKED_AGAIN.contains(&name.as_str()));
+    // One that was left empty is no secret, and is not asked for.
+    let (secret, carried): (Vec<_>, Vec<_>) =
+        all.partition(|(name, value)| ASKED_AGAIN.contains(&name.as_str()) && !value.is_empty());
     (carried, secret.into_iter().map(|(name, _)| name).collect())
 }
 
@@ -181,5 +183,7 @@ mod tests {
         let (carried, again) = fields(&body);
         assert_eq!(carried, [("why".into(), "because".into()), ("env".into(), "prod".into())]);
         assert_eq!(again, ["value", "secret"]);
+        let (carried, again) = fields(&Bytes::from_static(b"issuer=a&secret="));
+        assert_eq!((carried.len(), again.len()), (2, 0), "a public client has none to ask for");
     }
 }

@@ -1,9 +1,9 @@
 //! What would lock everyone out without a word, so that the server refuses to start instead: another host name, to which
 //! no passkey belongs, until an operator says which; and no way in at all.
 
-use crate::{Bailiwick, Links};
+use crate::Bailiwick;
 use authority::Caller;
-use identity::ForgetPasskeys;
+use identity::{ForgetPasskeys, Links};
 use model::{Problem, ProblemKind};
 
 impl Bailiwick {
@@ -32,7 +32,7 @@ impl Bailiwick {
     /// Whether anybody could sign in: with one-time links switched off, by single sign-on or with a passkey that somebody
     /// has. Else it would lock everyone out, without a word.
     pub(crate) async fn check_ways_in(&self) -> Result<(), Problem> {
-        let closed = self.config.links == Links::Off && self.identity.provider_host().is_none();
+        let closed = self.identity.links() == Links::Off && self.identity.provider_host().is_none();
         if !closed || self.identity.anyone_has_a_passkey().await.map_err(|error| Problem::from(&error))? {
             return Ok(());
         }
@@ -40,8 +40,8 @@ impl Bailiwick {
             ProblemKind::Unavailable,
             "links.only_way",
             "with one-time links switched off, nobody could sign in",
-            "no single sign-on is configured, and nobody who may sign in has a passkey",
-            "name your provider: `oidc` under `[sign_in]`; or let people make passkeys first, and switch links off then",
+            "there is no single sign-on, and nobody who may sign in has a passkey",
+            "name your provider: `oidc` under `[sign_in]`; or write `links = true` there, and let people make passkeys first",
         )
         .at("sign_in.links"))
     }

@@ -2,7 +2,7 @@
 
 use super::to_app::signed_out;
 use crate::{
-    Bailiwick, Links,
+    Bailiwick,
     page::{Page, html},
     who::Asked,
 };
@@ -13,7 +13,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect},
 };
-use identity::{EndSession, LinkFor, SpendLink};
+use identity::{EndSession, LinkFor, Links, SpendLink};
 use model::{Problem, ProblemKind};
 use std::sync::Arc;
 use store::Outcome;
@@ -28,7 +28,7 @@ struct Welcome {
 impl Bailiwick {
     /// A link, looked at. One that does not work is a failed sign-in of a stranger: counted.
     async fn looked_at(&self, token: &str, asked: &Asked) -> Result<LinkFor, identity::Error> {
-        let found = match self.config.links {
+        let found = match self.identity.links() {
             Links::On => self.identity.link(token).await,
             Links::Off => Err(identity::Error::Refused(off())),
         };

@@ -66,7 +66,7 @@ pub(super) async fn page(State(server): State<Arc<Bailiwick>>, asked: Asked) -> 
     let Some(viewer) = server.viewer(&asked) else { return Ok(signed_out(None)) };
     let page = Me {
         shell: viewer.shell(Here::Elsewhere),
-        provider: server.identity.provider_host().map(str::to_owned),
+        provider: server.identity.provider_host(),
         email: person.as_ref().map(|person| person.email.clone()).unwrap_or_default(),
         roles: roles.collect::<Vec<_>>().join(", "),
         second: matches!(session.factor, authority::Factor::Second { .. }),

@@ -16,7 +16,7 @@ mod roles;
 mod to_app;
 
 pub(crate) use carried::{Carried, NeedsFactor, Sent, around};
-pub(crate) use reach::Outside;
+pub(crate) use reach::{Fenced, Outside};
 pub(crate) use to_app::signed_out;
 
 use crate::Bailiwick;

@@ -6,7 +6,7 @@ use super::{
     to_app::signed_out,
 };
 use crate::{
-    Bailiwick, Links,
+    Bailiwick,
     page::{Page, Trouble, scripted},
     reply::Refusal,
     who::Asked,
@@ -19,7 +19,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use identity::{
-    AddPasskey, Begun, Confirm, FirstPasskey, LastPasskey, MadePasskey, NewSession, RemovePasskey, Session,
+    AddPasskey, Begun, Confirm, FirstPasskey, LastPasskey, Links, MadePasskey, NewSession, RemovePasskey, Session,
     SignInWithPasskey, Unproven,
 };
 use serde::Deserialize;
@@ -133,7 +133,7 @@ pub(super) async fn remove(State(server): State<Arc<Bailiwick>>, Path(id): Path<
     if asked.session.is_none() {
         return Ok(signed_out(None));
     }
-    let last = if server.config.links == Links::On { LastPasskey::MayGo } else { LastPasskey::Stays };
+    let last = if server.identity.links() == Links::On { LastPasskey::MayGo } else { LastPasskey::Stays };
     let act = RemovePasskey { tenant: server.tenant.clone(), passkey: id };
     server
         .store

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     Bailiwick,
     page::{Page, Trouble},
+    pages,
     reply::{Refusal, Reply},
     who::Asked,
 };
@@ -17,7 +18,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Redirect, Response},
 };
-use identity::{CameBack, ConnectProvider, Fresh, ProviderLogout, SignInAtProvider, Vouch, Wanted};
+use identity::{Arrived, CameBack, ConnectProvider, Fresh, ProviderLogout, Session, SignInAtProvider, Vouch, Wanted};
 use model::{Problem, ProblemKind};
 use seal::Token;
 use serde::Deserialize;
@@ -79,7 +80,8 @@ pub(super) async fn back(
         }
     };
     let vouch = match server.identity.back_from_provider(&browser, came).await {
-        Ok(vouch) => vouch,
+        Ok(Arrived::Vouched(vouch)) => vouch,
+        Ok(Arrived::Trying(returned)) => return pages::tried(&server, asked, *returned).await,
         Err(error) => {
             server.provider_refused(&asked);
             return Err(Trouble::from(error));
@@ -146,6 +148,17 @@ impl Bailiwick {
         let tie = known.clone().unwrap_or_else(|| Token::generate().expose().to_owned());
         let address = self.identity.begin_at_provider(&tie, wanted).await?;
         let mut response = how(&address);
+        if known.is_none() {
+            self.tie(&mut response, &tie);
+        }
+        Ok(response)
+    }
+
+    /// Off to try what is set up, from a form of our own page.
+    pub(crate) async fn off_to_try(&self, headers: &HeaderMap, session: &Session) -> Page {
+        let known = self.begun_in(headers);
+        let tie = known.clone().unwrap_or_else(|| Token::generate().expose().to_owned());
+        let mut response = off_from_a_form(&self.identity.begin_trial(&tie, session).await?);
         if known.is_none() {
             self.tie(&mut response, &tie);
         }

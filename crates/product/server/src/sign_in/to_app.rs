@@ -5,7 +5,7 @@ use super::{
     carried::At,
 };
 use crate::{
-    Bailiwick, Links,
+    Bailiwick,
     page::{Page, Trouble, scripted},
     who::Asked,
 };
@@ -16,7 +16,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use identity::{Begun, SignIn};
+use identity::{Begun, Links, SignIn};
 use model::{Env, Problem, ProblemKind};
 use seal::{Token, TokenHash};
 use serde::Deserialize;
@@ -31,7 +31,7 @@ struct SignedOut<'a> {
     app: Option<&'a str>,
     to: &'a str,
     passkey: Option<Begun>,
-    provider: Option<&'a str>,
+    provider: Option<String>,
     links: bool,
 }
 
@@ -73,7 +73,7 @@ impl Bailiwick {
             to: at.to.as_deref().map_or(to, local),
             passkey,
             provider: self.identity.provider_host(),
-            links: self.config.links == Links::On,
+            links: self.identity.links() == Links::On,
         };
         let mut response = scripted(plain.status(), &page);
         // What the handler said besides, such as that a cookie is over.

@@ -6,6 +6,7 @@ use jsonwebtoken::{decode_header, jwk::JwkSet};
 use model::Timestamp;
 use openidconnect::{IssuerUrl, core::CoreProviderMetadata};
 use std::time::Duration;
+use url::{Host, Url};
 
 /// Providers change keys rarely; a new one is looked for at once when a token names it.
 const METADATA_LIFE: Duration = Duration::from_secs(300);
@@ -48,9 +49,30 @@ impl Provider {
             tracing::warn!(error = &error as &dyn std::error::Error, "the provider's discovery failed");
             unreached()
         })?;
+        if !endpoints(&metadata).all(is_safe) {
+            tracing::warn!("the provider names an endpoint without TLS");
+            return Err(unreached());
+        }
         known.said = Some((now, metadata.clone()));
         Ok(metadata)
     }
+}
+
+/// Where the browser, a code with the client's secret, and we for keys are sent.
+fn endpoints(metadata: &CoreProviderMetadata) -> impl Iterator<Item = &Url> {
+    let token = metadata.token_endpoint().map(|token| token.url());
+    [metadata.authorization_endpoint().url(), metadata.jwks_uri().url()].into_iter().chain(token)
+}
+
+/// With TLS, or within this machine.
+pub(super) fn is_safe(url: &Url) -> bool {
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && loopback)
 }
 
 /// Its keys, for a library that reads more kinds of tokens.

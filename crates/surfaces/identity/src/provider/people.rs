@@ -1,7 +1,7 @@
 //! From whom the provider vouches for to a person here: by issuer and subject, and by nothing else.
 
-use super::{Vouch, sql};
-use crate::{Error, Identity, Method, NewSession, Place, Session, people, sessions, sessions::KnownAt};
+use super::{Vouch, sql, standing::Setting};
+use crate::{Error, Identity, Method, NewSession, Place, Session, people, sessions, sessions::KnownAt, vouching};
 use authority::{Act, Factor, Permit, Rule, Target, change, rules};
 use model::{Group, PersonId, ProblemKind, TenantId, Timestamp};
 use std::{collections::BTreeSet, sync::Arc};
@@ -62,21 +62,24 @@ impl Identity {
         let now = self.clock.now();
         let (_, mut tx) = self.store.write(permit).await?;
         vouch.ceremony.spend(&mut tx, now).await?;
+        self.still_in_force(&mut tx, vouch).await?;
         let (person, vouched_by) = self.whose(&mut tx, vouch, now).await?;
-        let groups = self.follow_groups(&mut tx, &person, &vouch.groups, now).await?;
+        // Whoever chose in the console who says who people are vouches for all of them.
+        let vouched_by = vouching::both(vouched_by.as_ref(), vouch.set_by.as_ref());
+        let groups = self.follow_groups(&mut tx, &person, &vouch.said.groups, now).await?;
         let open = sessions::Opening {
             person: &person,
             place: Place::Console,
             parent: None,
-            factor: vouch.second_at.map_or(Factor::Link, |at| Factor::Second { at }),
+            factor: vouch.said.second_at.map_or(Factor::Link, |at| Factor::Second { at }),
             method: Method::Oidc,
             vouched_by,
         };
         let mut new = self.open_session(&mut tx, open, device, now).await?;
         let known = KnownAt {
             issuer: vouch.issuer.clone(),
-            sid: self.person_key("sid", vouch.sid.as_deref().unwrap_or_default()),
-            subject: self.person_key("subject", &vouch.subject),
+            sid: self.person_key("sid", vouch.said.sid.as_deref().unwrap_or_default()),
+            subject: self.person_key("subject", &vouch.said.subject),
         };
         self.known_at_provider(&mut tx, &mut new.session, Arc::new(known)).await?;
         tx.feed(change::PEOPLE, "");
@@ -84,7 +87,7 @@ impl Identity {
             "person": person,
             "session": new.session.id,
             "method": "oidc",
-            "second_factor": vouch.second_at.is_some(),
+            "second_factor": vouch.said.second_at.is_some(),
             "groups": groups,
         });
         tx.commit(detail, None).await?;
@@ -129,12 +132,13 @@ impl Identity {
         if vouch.connect.as_ref() != Some(&session.id) || permit.act().person != session.person {
             return Err(crate::ceremony::void());
         }
-        if !vouch.anew {
+        if !vouch.said.anew {
             return Err(not_anew());
         }
         let now = self.clock.now();
         let (act, mut tx) = self.store.write(permit).await?;
         vouch.ceremony.spend(&mut tx, now).await?;
+        self.still_in_force(&mut tx, vouch).await?;
         let before = self.known_there(&mut tx, vouch).await?;
         if before.as_ref().is_some_and(|(person, _)| *person != act.person) {
             return Err(connected_elsewhere());
@@ -145,6 +149,13 @@ impl Identity {
         let detail = serde_json::json!({ "method": "oidc", "session": session.id, "before": before.is_some() });
         tx.commit(detail, None).await?;
         Ok(vouch.to.clone())
+    }
+
+    /// What was switched off, or set up anew, while somebody was on the way vouches for nobody.
+    async fn still_in_force(&self, tx: &mut Tx, vouch: &Vouch) -> Result<(), Error> {
+        let Some(digest) = &vouch.digest else { return Ok(()) };
+        let now = self.setting(tx, Setting::Provider).await?;
+        if now.is_some_and(|now| now.digest == *digest) { Ok(()) } else { Err(super::refused()) }
     }
 
     async fn whose(&self, tx: &mut Tx, vouch: &Vouch, now: Timestamp) -> Result<(PersonId, Option<Arc<str>>), Error> {
@@ -161,7 +172,7 @@ impl Identity {
         let key: [Value; 3] = [
             (&self.config.tenant).into(),
             vouch.issuer.as_str().into(),
-            self.person_key("subject", &vouch.subject).into(),
+            self.person_key("subject", &vouch.said.subject).into(),
         ];
         let Some(row) = tx.query_one(sql::PERSON, &key).await? else { return Ok(None) };
         Ok(Some((PersonId::new(row.text(0)?), row.opt_text(1)?.map(Into::into))))
@@ -178,7 +189,7 @@ impl Identity {
         let row: [Value; 6] = [
             (&self.config.tenant).into(),
             vouch.issuer.as_str().into(),
-            self.person_key("subject", &vouch.subject).into(),
+            self.person_key("subject", &vouch.said.subject).into(),
             person.into(),
             now.into(),
             vouched_by.map(|by| &**by).into(),
@@ -191,7 +202,7 @@ impl Identity {
 
     /// An account for somebody who never was here. INVARIANT: an address proves nothing about whose account it is.
     async fn newcomer(&self, tx: &mut Tx, vouch: &Vouch) -> Result<PersonId, Error> {
-        let email = vouch.email.as_deref().ok_or_else(no_email)?;
+        let email = vouch.said.email.as_deref().ok_or_else(no_email)?;
         let email = people::email(email)?;
         let key = [(&self.config.tenant).into(), self.people.email_key(&email).into()];
         if tx.query_one(people::sql::BY_EMAIL, &key).await?.is_some() {

@@ -1,34 +1,10 @@
 //! The real `oidc-provider` of npm, installed by its lock file.
 
-use super::{Arc, Browser, Clock, Engine, SystemClock, Town, me};
-use std::{
-    collections::BTreeMap,
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+use super::{
+    Arc, Browser, Clock, Engine, SystemClock, Town, me,
+    node::{free_port, start},
 };
-
-/// A running provider; ends when this is dropped.
-struct Node(Child);
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-fn start(port: u16, origin: &str) -> Node {
-    let mut child = Command::new("node")
-        .args(["provider.mjs", &port.to_string(), origin])
-        .current_dir(testkit::installed(env!("CARGO_TARGET_TMPDIR"), "openid", "oidc-provider"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("`node` is not here: run `cargo xtask setup`");
-    let mut said = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    assert!(said.any(|line| line == "ready"), "the provider did not start");
-    Node(child)
-}
+use std::collections::BTreeMap;
 
 /// Walks the provider's own pages with its own cookies, until it leads elsewhere.
 struct Walker {

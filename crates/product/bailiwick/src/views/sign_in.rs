@@ -1,0 +1,140 @@
+//! How people sign in.
+
+use super::View;
+use crate::{
+    ink::Tone,
+    page::{Cell, Page},
+};
+use model::Timestamp;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct SignInView {
+    provider: Option<Provider>,
+    draft: Option<Provider>,
+    links: Links,
+    register: Register,
+}
+
+#[derive(Debug, Deserialize)]
+struct Provider {
+    issuer: String,
+    client_id: String,
+    #[serde(default)]
+    said_in: String,
+    #[serde(default)]
+    client_secret: bool,
+    #[serde(default)]
+    groups: BTreeMap<String, String>,
+    #[serde(default)]
+    everyone: Vec<String>,
+    described: Option<Described>,
+    tried_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Described {
+    #[serde(default)]
+    warnings: Vec<Warning>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Warning {
+    says: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Links {
+    on: bool,
+    said_in: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Register {
+    redirect: String,
+    logout: String,
+}
+
+const fn word(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+fn place(said_in: Option<&str>) -> &'static str {
+    if said_in == Some("configuration") { ", set in config.toml: change it there" } else { "" }
+}
+
+impl Provider {
+    fn facts(&self) -> Vec<(&'static str, Cell)> {
+        let mut groups: Vec<String> = self.groups.iter().map(|(there, here)| format!("{there} = {here}")).collect();
+        groups.extend(self.everyone.iter().map(|group| format!("everyone = {group}")));
+        vec![
+            ("issuer", Cell::new(Tone::Strong, self.issuer.as_str())),
+            ("client", self.client_id.as_str().into()),
+            ("secret", if self.client_secret { "stored" } else { "none: a public client" }.into()),
+            ("groups", Cell::or_none(Some(groups.join(", ").as_str()).filter(|text| !text.is_empty()))),
+        ]
+    }
+}
+
+impl View for SignInView {
+    fn show(&self, page: &mut Page) {
+        let provider = self.provider.as_ref();
+        let said_in = provider.map(|provider| provider.said_in.as_str());
+        page.line(format!("single sign-on is {}{}", word(provider.is_some()), place(said_in)));
+        if let Some(provider) = provider {
+            page.facts(provider.facts());
+        }
+        page.line(format!("one-time links are {}{}", word(self.links.on), place(self.links.said_in.as_deref())));
+        let Some(draft) = &self.draft else {
+            if provider.is_none() {
+                page.blank();
+                page.line("to be registered at the provider:");
+                page.under(&self.register.redirect);
+                page.under(&self.register.logout);
+                page.next("bailiwick sign-in set ISSUER --client-id ID");
+            }
+            return;
+        };
+        page.blank();
+        page.heading("set up, not on");
+        page.facts(draft.facts());
+        for warning in draft.described.iter().flat_map(|said| &said.warnings) {
+            page.under(warning.says.replace('`', ""));
+        }
+        page.line("to be registered at the provider:");
+        page.under(&self.register.redirect);
+        page.under(&self.register.logout);
+        match draft.tried_at {
+            Some(at) => {
+                page.line(format!("tried {}", page.ago(at)));
+                page.next("bailiwick sign-in on");
+            }
+            None => page.line("try it in a browser, on the page *How people sign in*: /people/sign-in"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::shown;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_on_and_what_waits() {
+        let register = json!({ "redirect": "https://b.example/sign-in/provider/back", "logout": "https://b.example/sign-in/provider/logout" });
+        let none = shown::<SignInView>(
+            &json!({ "provider": null, "draft": null, "links": { "on": true, "said_in": null }, "register": register }),
+        );
+        assert!(none.contains("single sign-on is off") && none.contains("one-time links are on"), "{none}");
+        assert!(none.contains("provider/back") && none.contains("bailiwick sign-in set"), "{none}");
+        let draft = json!({ "said_in": "console", "issuer": "https://login.example", "client_id": "b", "client_secret": true,
+            "described": { "warnings": [{ "code": "provider.no_pkce", "says": "It does not say `S256`." }] }, "tried_at": "2026-11-03T11:58:00Z" });
+        let waits = shown::<SignInView>(
+            &json!({ "provider": null, "draft": draft, "links": { "on": false, "said_in": "configuration" }, "register": register }),
+        );
+        assert!(waits.contains("It does not say S256.") && waits.contains("bailiwick sign-in on"), "{waits}");
+        assert!(waits.contains("one-time links are off, set in config.toml"), "{waits}");
+    }
+}

@@ -1,0 +1,176 @@
+//! How people sign in, as it is told: never with a secret.
+
+use super::{
+    Described, Provider,
+    setup::{SeeSignIn, TRY_LIFE},
+    sql,
+    standing::{Opened, SetUp, Setting},
+};
+use crate::{Error, Identity, Links};
+use authority::Permit;
+use model::{EventId, Group, PersonId, Timestamp};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use store::Outcome;
+
+/// Where something is said, and can be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SaidIn {
+    Configuration,
+    Console,
+}
+
+/// How people sign in; never with a secret.
+#[derive(Debug, Serialize)]
+pub struct SignInView {
+    /// The one in force.
+    pub provider: Option<ProviderView>,
+    /// One that is set up, and not switched on.
+    pub draft: Option<ProviderView>,
+    pub links: LinksView,
+    /// What is to be registered at the provider.
+    pub register: Register,
+}
+
+#[derive(Debug, Serialize)]
+pub struct LinksView {
+    pub on: bool,
+    /// Nothing where nobody said anything: they are on.
+    pub said_in: Option<SaidIn>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Register {
+    pub redirect: String,
+    pub logout: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ProviderView {
+    pub said_in: SaidIn,
+    pub issuer: String,
+    pub client_id: String,
+    /// Whether there is one.
+    pub client_secret: bool,
+    pub groups_claim: String,
+    pub groups: BTreeMap<String, Group>,
+    pub everyone: Vec<Group>,
+    pub second_factor: Vec<String>,
+    /// Tells its present form from any other.
+    pub digest: Option<String>,
+    pub changed_by: Option<String>,
+    pub changed_at: Option<Timestamp>,
+    pub described: Option<Described>,
+    /// When whoever looks may last have tried it in this form, and may still switch it on.
+    pub tried_at: Option<Timestamp>,
+}
+
+/// What an act left.
+#[derive(Debug, Serialize)]
+pub struct SetUpDone {
+    pub event: EventId,
+    #[serde(flatten)]
+    pub now: SignInView,
+}
+
+impl Identity {
+    /// How people sign in, as whoever holds the permit may know it.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or the record takes no more.
+    pub async fn sign_in_settings(&self, permit: Permit<SeeSignIn>) -> Result<SignInView, Error> {
+        let who = permit.caller().person().cloned();
+        self.store.access(permit, Outcome::Allowed, serde_json::Value::Null)?;
+        self.sign_in_view(who.as_ref()).await
+    }
+
+    pub(super) async fn sign_in_view(&self, who: Option<&PersonId>) -> Result<SignInView, Error> {
+        let tenant = &self.config.tenant;
+        let (mut provider, mut draft, mut links) = (None, None, None);
+        for row in self.store.read(sql::SETTINGS, &[tenant.into()]).await? {
+            match row.text(0)? {
+                "provider" => provider = Some(self.standing.sealing.set_up(Setting::Provider, &row)?),
+                "draft" => draft = Some(self.standing.sealing.set_up(Setting::Draft, &row)?),
+                "links" => links = Some(SaidIn::Console),
+                _ => {}
+            }
+        }
+        let mut draft = draft.map(ProviderView::of);
+        if let Some(digest) = draft.as_ref().and_then(|draft| draft.digest.clone()) {
+            let rows = self.store.read(sql::TRIES, &[tenant.into(), digest.into()]).await?;
+            let tried = self.newest_try(&rows, who)?;
+            if let Some(draft) = &mut draft {
+                draft.tried_at = tried;
+            }
+        }
+        let configured = self.standing.configured.as_ref().map(|provider| ProviderView::configured(provider));
+        let url = &self.config.public_url;
+        Ok(SignInView {
+            provider: configured.or_else(|| provider.map(ProviderView::of)),
+            draft,
+            links: LinksView {
+                on: self.links() == Links::On,
+                said_in: self.standing.configured_links.map(|_| SaidIn::Configuration).or(links),
+            },
+            register: Register {
+                redirect: format!("{url}/sign-in/provider/back"),
+                logout: format!("{url}/sign-in/provider/logout"),
+            },
+        })
+    }
+
+    /// A person's own try; the local credential, which no browser has, may go by any operator's.
+    pub(super) fn newest_try(&self, rows: &[store::Row], who: Option<&PersonId>) -> Result<Option<Timestamp>, Error> {
+        let now = self.clock.now();
+        let mut newest = None;
+        for row in rows {
+            let own = who.is_none_or(|who| row.text(0).is_ok_and(|person| person == who.as_str()));
+            let at = row.time(1)?;
+            if own && now.since(at) < TRY_LIFE {
+                newest = newest.max(Some(at));
+            }
+        }
+        Ok(newest)
+    }
+}
+
+impl ProviderView {
+    fn of(opened: Opened) -> Self {
+        let Opened { set_up: SetUp { settings, said, by }, digest, changed_at } = opened;
+        Self {
+            said_in: SaidIn::Console,
+            client_secret: settings.client_secret.is_some(),
+            issuer: settings.issuer,
+            client_id: settings.client_id,
+            groups_claim: settings.groups_claim,
+            groups: settings.groups,
+            everyone: settings.everyone,
+            second_factor: settings.second_factor,
+            digest: Some(digest),
+            changed_by: Some(by),
+            changed_at: Some(changed_at),
+            described: Some(said),
+            tried_at: None,
+        }
+    }
+
+    fn configured(provider: &Provider) -> Self {
+        let config = &provider.config;
+        Self {
+            said_in: SaidIn::Configuration,
+            issuer: config.issuer.clone(),
+            client_id: config.client_id.clone(),
+            client_secret: config.client_secret.is_some(),
+            groups_claim: config.groups_claim.clone(),
+            groups: config.groups.clone(),
+            everyone: config.everyone.clone(),
+            second_factor: config.second_factor.clone(),
+            digest: None,
+            changed_by: None,
+            changed_at: None,
+            described: None,
+            tried_at: None,
+        }
+    }
+}
