@@ -12,7 +12,7 @@ use super::{
     channels::{Channel, Failed},
     sql,
     warn::ActError,
-    words::{People, Words},
+    words::People,
 };
 use crate::{
     Bailiwick,
