@@ -3,7 +3,7 @@
 use crate::{
     Config, Settings,
     api::Exports,
-    app_log::AppLog,
+    app_log::{AppLog, Writer},
     backup,
     dev::trial::Trials,
     doors::{AssetsInside, DataInside, SelfInside, WaysOut},
@@ -120,9 +120,7 @@ impl Bailiwick {
         let data = ground.data();
         let broker = ground.broker(&vault)?;
         let identity = ground.identity(&broker)?;
-        let log =
-            AppLog::new(Arc::clone(&ground.store), Arc::clone(&ground.clock), ground.tenant.clone(), &ground.keys);
-        let (app_log, writer) = log;
+        let (app_log, writer) = ground.app_log();
         let gateway = ground.gateway(&identity, &vault, &broker, &app_log);
         broker.inside(data::HOST, Arc::new(DataInside(Arc::clone(&data))));
         broker.inside("assets.bailiwick", Arc::new(AssetsInside(Arc::downgrade(&gateway))));
@@ -188,7 +186,7 @@ impl Bailiwick {
         Ok((server, running))
     }
 
-    async fn run_beside(self: &Arc<Self>, writer: crate::app_log::Writer) -> Result<Running, Problem> {
+    async fn run_beside(self: &Arc<Self>, writer: Writer) -> Result<Running, Problem> {
         let position = self.store.feed_position(&self.tenant).await.map_err(|error| error.problem())?;
         self.load_all().await?;
         self.check_passkey_hosts().await?;
@@ -343,6 +341,10 @@ impl Ground {
     fn data(&self) -> Arc<Data> {
         let config = data::Config { tenant: self.tenant.clone(), keys: self.keys.clone(), node: self.node.clone() };
         Arc::new(Data::new(Arc::clone(&self.store), Arc::clone(&self.authority), Arc::clone(&self.clock), config))
+    }
+
+    fn app_log(&self) -> (Arc<AppLog>, Writer) {
+        AppLog::new(Arc::clone(&self.store), Arc::clone(&self.clock), self.tenant.clone(), &self.keys)
     }
 
     fn by_vault(&self, vault: &Arc<Vault>) -> Arc<ByVault> {

@@ -43,6 +43,8 @@ pub use postgres::{Postgres, dump};
 pub use process::Process;
 pub use provider::{Provider, Signed};
 pub use rounds::{Dice, rounds};
-pub use town::{Disk, Engine, Places, Town, bundle, damage_events, root_key, root_key_file, template};
+pub use town::{
+    Disk, Engine, Places, Town, bundle, damage_events, mails_to_nowhere, root_key, root_key_file, template,
+};
 pub use upstream::{Arrived, Upstream};
 pub use waiting::{streaming, until};

@@ -4,6 +4,8 @@
 
 pub(crate) const POSTGRES_TABLES: &str =
     "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'";
+/// As a row of a newer version might be: to a channel that this one does not know.
+pub(crate) const TO_NOWHERE: &str = "UPDATE notice_deliveries SET channel = 'pager' WHERE channel = 'mail'";
 pub(crate) const POSTGRES_COLUMNS: &str = "SELECT table_name::text, column_name::text, upper(data_type::text) FROM information_schema.columns WHERE table_schema = 'public'";
 pub(crate) const SQLITE_COLUMNS: &str = "SELECT m.name, c.name, upper(c.type) FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'";
 

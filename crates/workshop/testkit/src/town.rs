@@ -327,6 +327,12 @@ pub fn damage_events(database: &Path) {
     assert!(changed > 0, "there were no events");
 }
 
+/// Makes every mail that a stopped server has stored in SQLite one by a channel that nobody knows.
+pub fn mails_to_nowhere(database: &Path) {
+    let changed = rusqlite::Connection::open(database).unwrap().execute(crate::sql::TO_NOWHERE, []).unwrap();
+    assert!(changed > 0, "there were no mails");
+}
+
 /// A sample app of the templates, filled in for `name`.
 #[must_use]
 pub fn template(name: &str, template: &str) -> Vec<(String, bytes::Bytes)> {

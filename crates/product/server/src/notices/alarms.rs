@@ -205,7 +205,9 @@ impl Bailiwick {
                 async move { mail.send(&person.email, &id, words).await }
             });
             let sent: Vec<Result<(), Failed>> = join_all(sent).await;
-            reached |= sent.into_iter().fold(false, |reached, sent| took(name, Channel::Mail, sent) || reached);
+            for sent in sent {
+                reached |= took(name, Channel::Mail, sent);
+            }
         }
         if let Some(webhook) = &self.channels.webhook {
             let sent = webhook.send(&id, self.clock.now(), &words.json(&notice)).await;

@@ -189,6 +189,29 @@ async fn what_fails_on_postgres() {
     what_fails(Engine::Postgres).await;
 }
 
+/// A row of a channel that this version does not know goes nowhere, not to the webhook; and holds up no other.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_channel_is_an_error() {
+    let (hook, folder, clock) =
+        (Hook::start().await, TempDir::new().unwrap(), Arc::new(ManualClock::at(SystemClock.now())));
+    let config = format!("{}{}", smtp(free_port()), hook.config(folder.path()));
+    let town = Town::with(Engine::Sqlite, &config, Arc::clone(&clock) as _).await;
+    town.person(OLA, &["operators"]).await;
+    let posted = || hook.posted().iter().filter(|one| one["type"] == "notice.joined").count();
+    let waiting = async || log(&town, "state=waiting").await;
+    until("nobody takes the mail", async || waiting().await.iter().any(|line| line["error"].is_string())).await;
+    until("the webhook does", async || posted() == 1).await;
+    let town = town.changed(|data| testkit::mails_to_nowhere(&data.join("bailiwick.db"))).await;
+    clock.advance(DAY);
+    town.after("notices").await;
+    assert_eq!(posted(), 1, "it did not come there instead");
+    let left = log(&town, "state=waiting&kind=joined").await;
+    assert_eq!((left.len(), &left[0]["channel"], &left[0]["attempts"]), (1, &json!("pager"), &json!(1)), "{left:?}");
+    town.person(REV, &["reviewers"]).await;
+    until("what comes after it is sent", async || posted() == 2).await;
+    town.stop().await;
+}
+
 /// 30, 7 and 1 days before the end: the owner, the team, the operators; whoever takes it on ends the asking.
 async fn what_ends(engine: Engine) {
     let (mail, clock) =
