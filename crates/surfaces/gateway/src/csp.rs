@@ -45,6 +45,12 @@ pub(crate) fn policy(hosts: &[String]) -> Option<HeaderValue> {
     .ok()
 }
 
+/// For pages that nobody has agreed to: they reach their own origin. Sent beside another policy, it takes the rest away.
+#[must_use]
+pub fn own_origin_alone() -> HeaderValue {
+    policy(&[]).unwrap_or_else(|| HeaderValue::from_static("default-src 'self'"))
+}
+
 /// Puts ours beside the app's.
 pub(crate) fn apply(headers: &mut HeaderMap, ours: &HeaderValue) {
     for name in REACHING {

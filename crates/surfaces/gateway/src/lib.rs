@@ -51,6 +51,7 @@ pub use browser::Sender;
 pub use clients::Clients;
 pub use config::{Config, Limits, Scheme};
 pub use cookies::{one_cookie, strip_ours};
+pub use csp::own_origin_alone;
 pub use gateway::{Error, Gateway, Rooms};
 pub use lease::Lease;
 pub use migrations::MIGRATIONS;

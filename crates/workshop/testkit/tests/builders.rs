@@ -77,14 +77,25 @@ async fn an_app_is_edited_tried_and_deployed() {
     let page = format!("{}{}", town.url(), tried.header("location").unwrap());
     let shown = mia.get(&page).await;
     assert!(shown.status == 200 && shown.text().contains("slack.com"), "{shown:?}");
-    let opened = mia.get(&format!("{page}/open")).await;
-    let enter = opened.header("location").unwrap().to_owned();
+    let to = async |url: &str| mia.get(url).await.header("location").unwrap().to_owned();
+    let meet = to(&format!("{page}/open")).await;
+    assert!(!meet.contains("code="), "{meet}");
+    let known = to(&meet).await;
+    let enter = to(&known).await;
     let host = enter.split("/.bailiwick").next().unwrap().to_owned();
     assert!(host.contains("notes--") && enter.contains("code="), "{enter}");
     // Its host answers nobody else, and its code is good once.
     assert_eq!(town.browser().get(&format!("{host}/")).await.status, 403);
-    assert_eq!(mia.get(&enter).await.status, 303);
+    // Sent to somebody else, it opens nothing there.
     assert_eq!(town.browser().get(&enter).await.status, 403);
+    let enter = to(&known).await;
+    assert_eq!(mia.get(&enter).await.status, 303);
+    assert_eq!(mia.get(&enter).await.status, 403);
+    // Beside the policy of its own manifest, which nobody has agreed to, stands one that names no host.
+    let page_of_it = mia.get(&format!("{host}/")).await;
+    let policies = page_of_it.headers.iter().filter(|(name, _)| name == "content-security-policy");
+    let policies: Vec<_> = policies.map(|(_, value)| value.as_str()).collect();
+    assert!(policies.len() >= 2 && policies.last().unwrap().starts_with("default-src 'self';"), "{policies:?}");
     let answer = mia.post(&format!("{host}/"), &[("a", "b")]).await;
     assert_eq!(answer.text(), "two mia@example.test 1 200", "{answer:?}");
     let foreign = [("sec-fetch-site", "cross-site"), ("content-type", "text/plain")];

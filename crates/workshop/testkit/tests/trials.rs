@@ -39,7 +39,9 @@ async fn tries(town: &Town, browser: &Browser, bundle: &str) -> Open {
     let tried = press(town, browser, bundle, "try").await;
     assert_eq!(tried.status, 303, "{tried:?}");
     let page = format!("{}{}", town.url(), tried.header("location").unwrap());
-    let enter = browser.get(&format!("{page}/open")).await.header("location").unwrap().to_owned();
+    let meet = browser.get(&format!("{page}/open")).await.header("location").unwrap().to_owned();
+    let known = browser.get(&meet).await.header("location").unwrap().to_owned();
+    let enter = browser.get(&known).await.header("location").unwrap().to_owned();
     let host = enter.split("/.bailiwick").next().unwrap().to_owned();
     assert_eq!(browser.get(&enter).await.status, 303);
     assert_eq!(browser.get(&format!("{host}/")).await.text(), "a draft");

@@ -130,6 +130,7 @@ impl Bailiwick {
             over: begun.place.over.clone(),
             bench,
             bearer,
+            console: self.config.public_url.clone(),
             code: std::sync::Mutex::default(),
             session: std::sync::Mutex::default(),
             heard,
@@ -209,8 +210,8 @@ impl Bailiwick {
     }
 
     /// Where it is opened, with a code that is good once.
-    pub(crate) fn enter_trial(&self, trial: &Trial) -> String {
-        trial.entrance(self.clock.now())
+    pub(crate) fn enter_trial(&self, trial: &Trial, browser: Option<&str>) -> String {
+        trial.entrance(browser, self.clock.now())
     }
 
     /// Answers a request at a draft's host.

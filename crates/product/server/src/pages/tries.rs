@@ -2,7 +2,7 @@
 
 use super::{
     parts::{Moment, Said},
-    shell::{Here, Shell, Visit},
+    shell::{Here, Read, Shell, Visit},
 };
 use crate::{
     Bailiwick,
@@ -20,6 +20,7 @@ use axum::{
 };
 use catalog::{First, Unpacked};
 use model::{Env, Problem, ProblemKind};
+use serde::Deserialize;
 use std::sync::Arc;
 
 #[derive(Template)]
@@ -70,9 +71,20 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(label): Path
     Ok(html(StatusCode::OK, &page))
 }
 
-pub(super) async fn open(State(server): State<Arc<Bailiwick>>, Path(label): Path<String>, visit: Visit) -> Page {
+/// By which its host knows the browser.
+#[derive(Debug, Deserialize)]
+pub(super) struct Met {
+    browser: Option<String>,
+}
+
+pub(super) async fn open(
+    State(server): State<Arc<Bailiwick>>,
+    Path(label): Path<String>,
+    Read(met): Read<Met>,
+    visit: Visit,
+) -> Page {
     let trial = own(&server, &label, &visit)?;
-    Ok(Redirect::to(&server.enter_trial(&trial)).into_response())
+    Ok(Redirect::to(&server.enter_trial(&trial, met.browser.as_deref())).into_response())
 }
 
 pub(super) async fn end(State(server): State<Arc<Bailiwick>>, Path(label): Path<String>, visit: Visit) -> Page {

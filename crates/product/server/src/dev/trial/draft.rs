@@ -7,7 +7,7 @@ use crate::dev::{Happened, bench::Bench};
 use authority::Caller;
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header},
     response::IntoResponse,
 };
 use futures_util::{StreamExt, future, stream};
@@ -27,6 +27,8 @@ use tokio_util::sync::CancellationToken;
 const CODE_LIFE: Duration = Duration::from_secs(60);
 /// What is kept of what happens.
 const HEARD_MAX: usize = 200;
+/// Ends the name of the cookie by which a browser is known before it is let in.
+const MET: &str = "-met";
 /// Where the console sends whoever opens it.
 const ENTER: &str = "/.bailiwick/enter";
 
@@ -43,9 +45,19 @@ pub(crate) struct Trial {
     pub(super) bench: Arc<Bench>,
     /// With which requests go on: the made-up person's, good within this draft alone.
     pub(super) bearer: HeaderValue,
-    pub(super) code: Mutex<Option<(TokenHash, Timestamp)>>,
+    /// Where the console is.
+    pub(super) console: String,
+    pub(super) code: Mutex<Option<Code>>,
     pub(super) session: Mutex<Option<TokenHash>>,
     pub(super) heard: Heard,
+}
+
+/// What opens it, once: for the browser that came from its host, and for no other that the address is sent to.
+pub(super) struct Code {
+    code: TokenHash,
+    /// Of the cookie that the browser has, in hex.
+    browser: String,
+    until: Timestamp,
 }
 
 pub(super) type Heard = Arc<Mutex<VecDeque<Happened>>>;
@@ -61,10 +73,12 @@ impl Trial {
         self.over.cancel();
     }
 
-    /// Where it is opened, with a code that is good once.
-    pub(super) fn entrance(&self, now: Timestamp) -> String {
+    /// Where it is opened: with a code that is good once, for a browser that its host knows; for another its host first.
+    pub(super) fn entrance(&self, browser: Option<&str>, now: Timestamp) -> String {
+        let Some(browser) = browser else { return format!("{}{ENTER}", self.url) };
         let code = Token::generate();
-        *lock(&self.code) = Some((code.hash(), now.plus(CODE_LIFE)));
+        let (hash, until) = (code.hash(), now.plus(CODE_LIFE));
+        *lock(&self.code) = Some(Code { code: hash, browser: browser.to_owned(), until });
         format!("{}{ENTER}?code={}", self.url, code.expose())
     }
 
@@ -77,7 +91,10 @@ impl Trial {
         now: Timestamp,
     ) -> Response<Body> {
         if request.uri().path() == ENTER {
-            return self.enter(request.uri(), cookie, now);
+            return match request.uri().query() {
+                Some(query) => self.enter(query, request.headers(), cookie, now),
+                None => self.meet(cookie),
+            };
         }
         if !self.is_in(request.headers(), cookie) {
             return plain(
@@ -96,27 +113,31 @@ impl Trial {
         }
     }
 
+    /// Gives the browser something to be known by, and sends it to the console for a code.
+    fn meet(&self, cookie: &str) -> Response<Body> {
+        let known = Token::generate();
+        let to = format!("{}/tries/{}/open?browser={}", self.console, self.label, hex::encode(known.hash().as_bytes()));
+        let life = format!("; Max-Age={}", CODE_LIFE.as_secs());
+        moved(to, &format!("{cookie}{MET}"), &known, &life)
+    }
+
     /// A code becomes a session of this host; it is spent whatever comes of it.
-    fn enter(&self, uri: &Uri, cookie: &str, now: Timestamp) -> Response<Body> {
-        let given = uri.query().and_then(|query| query.strip_prefix("code=")).unwrap_or_default();
-        let known = lock(&self.code).take().filter(|(code, until)| *code == TokenHash::of(given) && now < *until);
-        if known.is_none() {
+    fn enter(&self, query: &str, headers: &HeaderMap, cookie: &str, now: Timestamp) -> Response<Body> {
+        let given = query.strip_prefix("code=").unwrap_or_default();
+        let browser =
+            one_cookie(headers, &format!("{cookie}{MET}")).map(|known| hex::encode(TokenHash::of(known).as_bytes()));
+        let fits = |known: &Code| {
+            known.code == TokenHash::of(given) && browser.as_ref() == Some(&known.browser) && now < known.until
+        };
+        if lock(&self.code).take().filter(fits).is_none() {
             return plain(
                 StatusCode::FORBIDDEN,
-                "This link was used, or is too old. Open the draft from the console again.\n",
+                "This link was used, is too old, or was another browser's. Open the draft from the console again.\n",
             );
         }
         let session = Token::generate();
         *lock(&self.session) = Some(session.hash());
-        let secure = if cookie.starts_with("__Host-") { "; Secure" } else { "" };
-        let value = format!("{cookie}={}; Path=/; HttpOnly; SameSite=Lax{secure}", session.expose());
-        let headers = [
-            (header::LOCATION, "/".to_owned()),
-            (header::SET_COOKIE, value),
-            (header::CACHE_CONTROL, "no-store".to_owned()),
-            (header::REFERRER_POLICY, "no-referrer".to_owned()),
-        ];
-        (StatusCode::SEE_OTHER, headers).into_response()
+        moved("/".to_owned(), cookie, &session, "")
     }
 
     fn is_in(&self, headers: &HeaderMap, cookie: &str) -> bool {
@@ -149,6 +170,8 @@ impl Trial {
         if let Some(Ok(to)) = away {
             response.headers_mut().insert(header::LOCATION, to);
         }
+        // Whatever the draft's manifest names, nobody has agreed to it: its pages reach its own host alone.
+        response.headers_mut().append(header::CONTENT_SECURITY_POLICY, gateway::own_origin_alone());
         let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         keep(&self.heard, Happened::Request { method, path, status: response.status().as_u16(), ms });
         let over = self.over.clone();
@@ -192,6 +215,19 @@ pub(super) fn refused(heard: &Heard) -> Problem {
         Some((None, Some(problem))) => *problem,
         Some((None, None)) | None => Problem::internal(),
     }
+}
+
+/// On to another address, with a cookie of this host.
+fn moved(to: String, name: &str, value: &Token, more: &str) -> Response<Body> {
+    let secure = if name.starts_with("__Host-") { "; Secure" } else { "" };
+    let cookie = format!("{name}={}; Path=/; HttpOnly; SameSite=Lax{secure}{more}", value.expose());
+    let headers = [
+        (header::LOCATION, to),
+        (header::SET_COOKIE, cookie),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+        (header::REFERRER_POLICY, "no-referrer".to_owned()),
+    ];
+    (StatusCode::SEE_OTHER, headers).into_response()
 }
 
 fn plain(status: StatusCode, words: &'static str) -> Response<Body> {
