@@ -128,6 +128,8 @@ pub async fn fetch_backup(config: &Config, name: &str, kind: &str, to: &Path) ->
         .as_ref()
         .ok_or_else(|| unknown("there is no such file, and no `[backup]` in the configuration"))?;
     let say = |error: store::DepotError| error.problem();
+    // A restore is no server: nothing before this has chosen who encrypts.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let depot = Depot::open(&plan.to).map_err(say)?;
     let name = if name == LATEST {
         let (there, now) = (depot.list().await.map_err(say)?, SystemClock.now());
