@@ -143,7 +143,7 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, visit: Visit) -> 
     }
     let page = How {
         shell: visit.viewer.shell(Here::People),
-        lead: Said::new(format!("People sign in {}.", ways.join(", "))),
+        lead: Said::new(either(&ways)),
         now: view.provider.as_ref().map(|provider| server.provider_lines(provider, now)),
         draft: view.draft.as_ref().map(|draft| server.provider_lines(draft, now)),
         form: Form::of(view.draft.as_ref().or(view.provider.as_ref())),
@@ -154,6 +154,15 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, visit: Visit) -> 
         may: visit.viewer.may(&rules::PROVIDER_DRAFT, None),
     };
     Ok(html(StatusCode::OK, &page))
+}
+
+/// `People sign in with a passkey or by a one-time link.`
+fn either(ways: &[String]) -> String {
+    match ways {
+        [] => "Nobody can sign in.".to_owned(),
+        [only] => format!("People sign in {only}."),
+        [most @ .., last] => format!("People sign in {} or {last}.", most.join(", ")),
+    }
 }
 
 /// `there = here`, one a line.

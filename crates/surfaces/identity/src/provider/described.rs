@@ -64,7 +64,7 @@ impl Provider {
     /// out.
     pub(super) async fn describe(&mut self, kept: &mut Kept) -> Result<Described, Error> {
         let document = self.document(&kept.issuer).await?;
-        let own = document["issuer"].as_str().unwrap_or_default();
+        let own = document.get("issuer").and_then(Value::as_str).unwrap_or_default();
         if own != kept.issuer && own.trim_end_matches('/') != kept.issuer.trim_end_matches('/') {
             return Err(other_issuer(own));
         }
@@ -75,8 +75,8 @@ impl Provider {
         if metadata.jwks().keys().is_empty() {
             return Err(no_keys());
         }
-        let text = |name: &str| word(document[name].as_str().unwrap_or_default());
-        let listed = |name: &str| list(&document[name]);
+        let text = |name: &str| word(document.get(name).and_then(Value::as_str).unwrap_or_default());
+        let listed = |name: &str| list(document.get(name));
         let algorithms = listed("id_token_signing_alg_values_supported");
         if !ALGORITHMS.iter().any(|ours| algorithms.iter().any(|theirs| *theirs == name_of(ours))) {
             return Err(unfit("no signature that it makes is accepted here", "let it sign with `RS256` or `ES256`"));
@@ -89,7 +89,7 @@ impl Provider {
             token: text("token_endpoint"),
             keys: text("jwks_uri"),
             pkce: listed("code_challenge_methods_supported").iter().any(|method| method == "S256"),
-            logout: document["backchannel_logout_supported"] == Value::Bool(true),
+            logout: document.get("backchannel_logout_supported") == Some(&Value::Bool(true)),
             scopes: listed("scopes_supported"),
             claims: listed("claims_supported"),
             algorithms,
@@ -127,8 +127,8 @@ fn word(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control()).take(WORD_MAX_CHARS * 4).collect()
 }
 
-fn list(value: &Value) -> Vec<String> {
-    let words = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+fn list(value: Option<&Value>) -> Vec<String> {
+    let words = value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     words.take(LISTED_MAX).map(|text| text.chars().filter(|c| !c.is_control()).take(WORD_MAX_CHARS).collect()).collect()
 }
 

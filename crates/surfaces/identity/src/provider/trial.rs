@@ -203,14 +203,13 @@ impl Identity {
             let row = [(&act.tenant).into(), person.into(), trial.digest.as_str().into(), now.into()];
             tx.execute(sql::TRIED, &row).await?;
         }
-        let mut detail = json!({ "digest": trial.digest, "worked": worked });
-        match &trial.outcome {
-            Ok(tried) => {
-                detail["second_factor"] = json!(tried.second);
-                detail["groups"] = json!(tried.groups_here);
-            }
-            Err(problem) => detail["failed"] = json!(problem.code),
-        }
+        let digest = &trial.digest;
+        let detail = match &trial.outcome {
+            Ok(tried) => json!({
+                "digest": digest, "worked": worked, "second_factor": tried.second, "groups": tried.groups_here,
+            }),
+            Err(problem) => json!({ "digest": digest, "worked": false, "failed": problem.code }),
+        };
         tx.commit(detail, None).await?;
         trial.outcome.clone().map_err(Error::Refused)
     }

@@ -54,6 +54,11 @@ async fn who_is_told(engine: Engine) {
         mail.subjects(OLA).iter().any(|line| line == "rev@example.test joined reviewers")
     })
     .await;
+    assert_eq!(town.post("/api/v1/sign-in/links", json!({ "on": true })).await.status, 200);
+    until("operators hear how people sign in", async || {
+        mail.subjects(OLA).iter().any(|line| line.eq_ignore_ascii_case("how people sign in was changed"))
+    })
+    .await;
 
     let waiting = deploys(&bea, &town, "poll-notify", "poll-notify").await;
     assert_eq!(waiting.status, 202, "{waiting:?}");

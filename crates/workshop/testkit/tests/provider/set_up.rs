@@ -139,24 +139,7 @@ async fn tried_switched_on_and_off<F: Future<Output = Town>>(start: impl FnOnce(
     let home = back(&town, &ana, &provider.approve(&address)).await;
     assert!(home.status == 200 && home.text().contains("ana@example.test"), "{home:?}");
 
-    // Nowhere is its secret, but sealed.
-    let told = town.get("/api/v1/sign-in").await;
-    assert_eq!((told.json()["provider"]["client_secret"].clone(), told.status), (json!(true), 200));
-    canary.is_not_in("the API", &told.body);
-    canary.is_not_in("the page", page(&town, &ola).await.as_bytes());
-    canary.is_not_in("the record", &town.get("/api/v1/events?limit=1000").await.body);
-    canary.is_not_in("the export", &town.export().await);
-    for (table, bytes) in match database {
-        Some(url) => dump(url).await,
-        None => vec![],
-    } {
-        canary.is_not_in(&table, &bytes);
-    }
-    for entry in
-        std::fs::read_dir(&town.data).unwrap().map(Result::unwrap).filter(|at| at.file_type().unwrap().is_file())
-    {
-        canary.is_not_in(&entry.path().display().to_string(), &std::fs::read(entry.path()).unwrap());
-    }
+    nowhere_but_sealed(&town, &ola, &canary, database).await;
     let events = town.get("/api/v1/events?action=provider.on").await.json();
     assert!(events["events"][0]["why"].as_str().unwrap().contains(provider.issuer()), "{events}");
 
@@ -171,6 +154,27 @@ async fn tried_switched_on_and_off<F: Future<Output = Town>>(start: impl FnOnce(
     refused(&back_late, 404, "provider.none");
     refused(&press(&town, &ola, "off", &[]).await, 409, "provider.not_on");
     town.stop().await;
+}
+
+/// Nowhere is its secret, but sealed.
+async fn nowhere_but_sealed(town: &Town, ola: &Browser, canary: &Canary, database: Option<&str>) {
+    let told = town.get("/api/v1/sign-in").await;
+    assert_eq!((told.json()["provider"]["client_secret"].clone(), told.status), (json!(true), 200));
+    canary.is_not_in("the API", &told.body);
+    canary.is_not_in("the page", page(town, ola).await.as_bytes());
+    canary.is_not_in("the record", &town.get("/api/v1/events?limit=1000").await.body);
+    canary.is_not_in("the export", &town.export().await);
+    for (table, bytes) in match database {
+        Some(url) => dump(url).await,
+        None => vec![],
+    } {
+        canary.is_not_in(&table, &bytes);
+    }
+    for entry in
+        std::fs::read_dir(&town.data).unwrap().map(Result::unwrap).filter(|at| at.file_type().unwrap().is_file())
+    {
+        canary.is_not_in(&entry.path().display().to_string(), &std::fs::read(entry.path()).unwrap());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
