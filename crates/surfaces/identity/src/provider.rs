@@ -417,7 +417,7 @@ impl Identity {
                 "provider.none",
                 "there is no single sign-on here",
                 "no provider is named, or it was switched off",
-                "an operator can set one up, on the page *How people sign in*",
+                "an operator can set one up, on the page `How people sign in`",
             )
         })
     }

@@ -313,7 +313,7 @@ fn would(would: &Would) -> String {
         Would::SignIn { email } => format!("It would sign you in as `{email}`: that account is connected already."),
         Would::MakeAccount { email } => format!("It would make a new account, `{email}`, and sign you in to it."),
         Would::BeTaken { email } => format!(
-            "It would refuse you: `{email}` is the address of an account that is here already, and an address proves nothing. Once it is on, connect the two under *Where I am signed in*. People who are not here yet get an account of their own."
+            "It would refuse you: `{email}` is the address of an account that is here already, and an address proves nothing. Once it is on, connect the two on the page `Where I am signed in`. People who are not here yet get an account of their own."
         ),
         Would::BeSwitchedOff => "It would refuse you: the account that is connected is switched off.".to_owned(),
         Would::LackEmail => {

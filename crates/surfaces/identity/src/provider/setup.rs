@@ -183,7 +183,7 @@ impl Identity {
 
     fn not_configured(&self) -> Result<(), Error> {
         match self.standing.configured {
-            Some(_) => Err(configured("single sign-on", "`oidc` under `[sign_in]`")),
+            Some(_) => Err(configured("at which provider people sign in", "`oidc` under `[sign_in]`")),
             None => Ok(()),
         }
     }
@@ -270,7 +270,7 @@ fn untried() -> Error {
         "provider.untried",
         "this was not tried in its present form",
         "only what its operator tried within the last hour, and saw work, is switched on: a mistake would keep everyone out",
-        "press *Try it* on the page *How people sign in*, then switch it on",
+        "press `Try it` on the page `How people sign in`, then switch it on",
     )
 }
 
