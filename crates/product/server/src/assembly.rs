@@ -133,9 +133,7 @@ impl Bailiwick {
             Arc::clone(&broker) as _,
         ];
         let catalog = ground.catalog(surfaces, &vault, &identity);
-        let machine_key =
-            MachineKey::load_or_create(&ground.folder).map_err(|error| cannot("the local credential", &error))?;
-        let machine = MachineProof::new(&machine_key, ground.config.public_url.clone(), Arc::clone(&ground.clock));
+        let machine = ground.machine()?;
         let channels = Channels::new(&ground.config.notify, &ground.config.egress.ca)?;
         let Ground {
             config,
@@ -257,6 +255,12 @@ struct Ground {
 }
 
 impl Ground {
+    /// The local credential.
+    fn machine(&self) -> Result<MachineProof, Problem> {
+        let key = MachineKey::load_or_create(&self.folder).map_err(|error| cannot("the local credential", &error))?;
+        Ok(MachineProof::new(&key, self.config.public_url.clone(), Arc::clone(&self.clock)))
+    }
+
     /// Opens policy, database and sandbox.
     async fn lay(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
         let Settings { data: folder, config, config_file, database, root, reserve_bytes, compiler, listening, sandbox } =
