@@ -6,6 +6,7 @@ use model::{SystemClock, Timestamp};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
 use testkit::{Engine, Process, Town, manifest, streaming, until};
+use tokio::process::Command;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
 

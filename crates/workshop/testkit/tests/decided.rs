@@ -177,15 +177,6 @@ async fn one_environment_sent_back_holds_up_no_other(engine: Engine) {
     town.stop().await;
 }
 
-fn copy(from: &Path, to: &Path) {
-    for file in DATABASE {
-        drop(std::fs::remove_file(to.join(file)));
-        if from.join(file).exists() {
-            std::fs::copy(from.join(file), to.join(file)).unwrap();
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_cut_with_a_database_in_doubt_is_restored_by_another_yes() {
     let kept = tempfile::tempdir().unwrap();

@@ -54,7 +54,7 @@ async fn pastes(browser: &Chromium, page: &str, issuer: &str, secret: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pasted_tried_and_signed_in() {
-    let (port, axe) = (node::free_port(), axe());
+    let (port, axe) = (testkit::free_port(), axe());
     let opened = format!("[broker]\nprivate = [\"127.0.0.1:{port}\"]\n");
     let town = Town::with(Engine::Sqlite, &opened, Arc::new(model::SystemClock)).await;
     let _provider = node::start(port, &town.url());

@@ -5,8 +5,6 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-pub(super) use testkit::free_port;
-
 /// A running provider; ends when this is dropped.
 pub(super) struct Node(Child);
 

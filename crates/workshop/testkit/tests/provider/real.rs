@@ -1,9 +1,6 @@
 //! The real `oidc-provider` of npm, installed by its lock file.
 
-use super::{
-    Arc, Browser, Clock, Engine, SystemClock, Town, me,
-    node::{free_port, start},
-};
+use super::{Arc, Browser, Clock, Engine, SystemClock, Town, me, node::start};
 use std::collections::BTreeMap;
 
 /// Walks the provider's own pages with its own cookies, until it leads elsewhere.
