@@ -39,11 +39,18 @@ async fn a_noisy_app_takes_its_share_and_the_neighbour_status_and_revoke_are_ans
     let (town, ana) = with_noise().await;
     let (ana, noisy) = (Arc::new(ana), format!("{}/", town.app("noisy")));
     let (over, busy) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let cut = Arc::new(AtomicBool::new(false));
     let hammer = |_| {
         let (ana, url, over, busy) = (Arc::clone(&ana), noisy.clone(), Arc::clone(&over), Arc::clone(&busy));
+        let cut = Arc::clone(&cut);
         tokio::spawn(async move {
             while !over.load(Ordering::Acquire) {
-                let answer = ana.send("GET", &url, &[("accept", "application/json")], b"").await;
+                let answer = ana.attempt("GET", &url, &[("accept", "application/json")], b"").await;
+                // What is on its way breaks off when the app is switched off, and never before.
+                let Some(answer) = answer else {
+                    assert!(cut.load(Ordering::Acquire), "a connection broke");
+                    continue;
+                };
                 match answer.status {
                     503 => {
                         assert!(answer.header("retry-after").is_some(), "{answer:?}");
@@ -74,6 +81,7 @@ async fn a_noisy_app_takes_its_share_and_the_neighbour_status_and_revoke_are_ans
         assert_eq!(bo.get(&format!("{}/healthz", town.url())).await.status, 200);
     }
     assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+    cut.store(true, Ordering::Release);
     let began = Instant::now();
     let receipt = town.post("/api/v1/apps/noisy/revoke", json!({ "why": "too loud" })).await.json();
     let took = began.elapsed();
