@@ -102,7 +102,8 @@ impl Provider {
         let mut seen = self.logouts.lock().unwrap_or_else(PoisonError::into_inner);
         seen.retain(|_, until| now < *until);
         let first = seen.insert(token.to_owned(), now.plus(LIFE + LIFE)).is_none();
-        first.then_some(Turn { provider: self, token: Some(token) })
+        // Not made unless it is the first: one that is dropped gives the token back.
+        first.then(|| Turn { provider: self, token: Some(token) })
     }
 }
 
