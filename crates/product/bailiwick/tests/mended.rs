@@ -259,7 +259,7 @@ fn plants() -> Vec<Plant> {
         )
     };
     let token = format!("xoxb-{}-{}-{}", "730114923855", "7301149238551", "aB3dE5gH7jK9mN1pQ3sT5vW7");
-    let past = plain("past");
+    let (past, personal) = (plain("past"), manifest("keeping", people));
     let expires = between(&past, "expires = \"", "\"").unwrap().to_owned();
     vec![
         plant("misspelt", "manifest.unknown_key", plain("misspelt").replace("purpose =", "purpos ="), ""),
@@ -285,7 +285,7 @@ fn plants() -> Vec<Plant> {
             plain("hungry"),
             "const all = []; for (let i = 0; i < 80; i += 1) all.push(new Uint8Array(1 << 20).fill(i));",
         ),
-        plant("keeping", "policy.retention", manifest("keeping", people), ""),
+        plant("keeping", "policy.retention", personal.replacen("class = \"internal\"", "class = \"personal\"", 1), ""),
     ]
 }
 
