@@ -20,13 +20,14 @@ use std::{
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 const CONNECT: Duration = Duration::from_secs(3);
-/// Silence within an answer: past it, nobody may be there.
-const SILENCE: Duration = Duration::from_secs(5);
+/// Without a byte from there. It counts while a part goes up, and while a store puts parts together, so it is no shorter
+/// than a part takes on a line of 5 Mbit/s.
+const SILENCE: Duration = Duration::from_secs(15);
 /// One request as a whole: the largest bundle over a slow line.
 const REQUEST: Duration = Duration::from_secs(60);
 const RETRIES: usize = 3;
 /// After this, nothing is tried again.
-const RETRY_FOR: Duration = Duration::from_secs(15);
+const RETRY_FOR: Duration = Duration::from_secs(20);
 /// Past this, a file goes up in parts.
 const PART_BYTES: usize = 8 << 20;
 /// A file comes down in ranges of this size, each within `REQUEST`: however large it is, a line of 280 KB a second does.

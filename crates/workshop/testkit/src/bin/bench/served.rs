@@ -1,7 +1,8 @@
 //! A server as its operator runs it: the release binary, in a process of its own, with a data folder that is new.
 
-use crate::machine;
+use crate::{apps, load::Ask, machine};
 use bytes::Bytes;
+use http::Method;
 use std::{
     io::{BufRead, BufReader},
     net::{SocketAddr, TcpListener},
@@ -122,6 +123,24 @@ impl Served {
         let deployed = self.town.machine("POST", "/api/v1/deploy?env=prod", archive).await;
         assert!(deployed.status == 200 && deployed.json()["status"] == "live", "{deployed:?}");
         deployed
+    }
+
+    /// A small question in JSON to an app, by someone who is signed in to it.
+    pub(crate) async fn asking(&self, ana: &Browser, app: &str) -> Ask {
+        let cookie = self.signed_in(ana, app).await;
+        Ask {
+            address: self.address(),
+            method: Method::POST,
+            path: "/",
+            headers: vec![
+                ("host", format!("{app}.localhost:{}", self.town.port)),
+                ("content-type", "application/json".to_owned()),
+                ("sec-fetch-site", "same-origin".to_owned()),
+                ("cookie", cookie),
+            ],
+            body: apps::JSON_BODY,
+            expected: apps::JSON_ANSWER,
+        }
     }
 
     /// The cookie of someone who is signed in to the app.

@@ -4,11 +4,10 @@ use super::growth;
 use crate::{
     apps,
     arguments::Effort,
-    load::{self, Ask},
+    load,
     report::{Line, Target, median},
     served::{Demo, Served},
 };
-use http::Method;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -115,21 +114,7 @@ async fn active_ones(served: &Served, active: usize, effort: Effort) -> (Vec<f64
     let ana = served.town.person("ana@example.test", &["staff"]).await;
     let mut asks = Vec::new();
     for number in 0..active {
-        let name = apps::name(number);
-        let cookie = served.signed_in(&ana, &name).await;
-        asks.push(Ask {
-            address: served.address(),
-            method: Method::POST,
-            path: "/",
-            headers: vec![
-                ("host", format!("{name}.localhost:{}", served.town.port)),
-                ("content-type", "application/json".to_owned()),
-                ("sec-fetch-site", "same-origin".to_owned()),
-                ("cookie", cookie),
-            ],
-            body: apps::JSON_BODY,
-            expected: apps::JSON_ANSWER,
-        });
+        asks.push(served.asking(&ana, &apps::name(number)).await);
     }
     // Each has served before it is measured.
     load::press(&asks, CONNECTIONS, None, LASTING).await;

@@ -9,7 +9,6 @@ use crate::{
     report::{Line, Target, median},
     served::{Demo, Served},
 };
-use http::Method;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -29,20 +28,7 @@ pub(super) async fn measure(effort: Effort) -> Vec<Line> {
     let served = Served::start(Demo::No);
     served.deploy(&apps::json("measured")).await;
     let ana = served.town.person("ana@example.test", &["staff"]).await;
-    let cookie = served.signed_in(&ana, "measured").await;
-    let ask = Ask {
-        address: served.address(),
-        method: Method::POST,
-        path: "/",
-        headers: vec![
-            ("host", format!("measured.localhost:{}", served.town.port)),
-            ("content-type", "application/json".to_owned()),
-            ("sec-fetch-site", "same-origin".to_owned()),
-            ("cookie", cookie),
-        ],
-        body: apps::JSON_BODY,
-        expected: apps::JSON_ANSWER,
-    };
+    let ask = served.asking(&ana, "measured").await;
     load::press(std::slice::from_ref(&ask), CONNECTIONS, None, LASTING).await;
     let (_, before) = machine::resident_mib(served.pid());
     let mut seen = Seen::default();
