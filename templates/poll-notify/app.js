@@ -111,7 +111,7 @@ function form(mine) {
 </form>
 ${mine === null
     ? html`<p class="quiet">You see the results once you have voted. ${CHANNEL} is told how the
-poll stands, without names. Votes are deleted after 30 days.</p>`
+poll stands, without names. Votes are deleted by themselves.</p>`
     : html`<p class="quiet"><a href="/">Keep it as it is</a></p>`}`;
 }
 

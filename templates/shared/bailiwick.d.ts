@@ -47,6 +47,7 @@ export interface User {
   /** Stays the same when name or address change. Opaque. */
   readonly id: string;
   readonly email: string;
+  /** What stands before the `@` of the address when no name is known. */
   readonly name: string;
   /** Those of the person's groups that the manifest names. */
   readonly groups: readonly string[];

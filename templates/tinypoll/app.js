@@ -72,7 +72,7 @@ function form(mine) {
   <button>${mine === null ? "Vote" : "Change my vote"}</button>
 </form>
 ${mine === null
-    ? html`<p class="quiet">You see the results once you have voted. Votes are deleted after 30 days.</p>`
+    ? html`<p class="quiet">You see the results once you have voted. Votes are deleted by themselves.</p>`
     : html`<p class="quiet"><a href="/">Keep it as it is</a></p>`}`;
 }
 

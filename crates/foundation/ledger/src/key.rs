@@ -103,6 +103,11 @@ impl VerifierKey {
         signed_note::key_id(&self.name, &self.typed())
     }
 
+    /// The same key under the name that its log had at another time.
+    pub(crate) fn named(&self, name: &str) -> Result<Self, Error> {
+        Ok(Self { name: checked_name(name)?.to_owned(), public: self.public })
+    }
+
     fn typed(&self) -> Vec<u8> {
         [&[ED25519], self.public.as_bytes().as_slice()].concat()
     }

@@ -1,8 +1,8 @@
-//! Checkpoints that were seen before: one small file for each log key.
+//! Checkpoints that were seen before: one small file for each log key; and which key each name had.
 //!
-//! Kept by key, not by name, so that a log that calls itself by another's name finds nothing, and a renamed log is
-//! still held to its past. Refuses to forget: a shorter or forked log never replaces what is remembered, and a damaged
-//! file is an error, not an absence.
+//! Kept by key, so that a renamed log is still held to its past; and by name, so that a log that calls itself by
+//! another's name is told from it. Refuses to forget: a shorter or forked log never replaces what is remembered, and a
+//! damaged file is an error, not an absence.
 
 use crate::{ConsistencyProof, Error, SignedCheckpoint, VerifierKey};
 use std::{
@@ -13,6 +13,9 @@ use std::{
 
 /// The longest file that is read back, in bytes: a key and a note.
 const MAX_FILE_BYTES: u64 = 32 * 1024;
+
+/// How the files of checkpoints end.
+const CHECKPOINT: &str = "checkpoint";
 
 /// A folder of remembered checkpoints.
 #[derive(Debug, Clone)]
@@ -82,6 +85,7 @@ impl Remembered {
         let found = new.checkpoint();
         let Some(known) = self.recall(key)? else {
             self.keep(key, new)?;
+            self.name(key)?;
             return Ok(Memory::First);
         };
         let known = known.checkpoint();
@@ -104,10 +108,12 @@ impl Remembered {
 
     /// Replaces what is remembered, whole or not at all.
     pub(crate) fn keep(&self, key: &VerifierKey, checkpoint: &SignedCheckpoint) -> Result<(), Error> {
-        let path = self.path(key);
+        self.write(self.path(key), &format!("{key}\n{}", checkpoint.note()))
+    }
+
+    fn write(&self, path: PathBuf, text: &str) -> Result<(), Error> {
         let draft = path.with_extension(format!("{}.new", hex::encode(seal::random_bytes::<8>())));
-        let text = format!("{key}\n{}", checkpoint.note());
-        let written = write_synced(&draft, &text).and_then(|()| fs::rename(&draft, &path));
+        let written = write_synced(&draft, text).and_then(|()| fs::rename(&draft, &path));
         if let Err(source) = written {
             // The draft is of no use; that it may still lie there does no harm.
             drop(fs::remove_file(&draft));
@@ -117,8 +123,58 @@ impl Remembered {
         synced.map_err(|source| Error::Memory { path, source })
     }
 
+    /// The key under which the log of this name was seen.
+    ///
+    /// # Errors
+    /// [`Error::Memory`], or [`Error::MemoryDamaged`] if the file is not what was written.
+    pub fn key_of(&self, name: &str) -> Result<Option<VerifierKey>, Error> {
+        let path = self.name_path(name);
+        let line = match fs::read(&path) {
+            Ok(line) => line,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return self.older_key_of(name),
+            Err(source) => return Err(Error::Memory { path, source }),
+        };
+        let key = std::str::from_utf8(&line).ok().and_then(|line| line.trim_end().parse::<VerifierKey>().ok());
+        match key.filter(|key| key.name() == name) {
+            Some(key) => Ok(Some(key)),
+            None => Err(Error::MemoryDamaged { path }),
+        }
+    }
+
+    /// From the checkpoints alone, as they were kept before names were.
+    fn older_key_of(&self, name: &str) -> Result<Option<VerifierKey>, Error> {
+        let unread = |source| Error::Memory { path: self.folder.clone(), source };
+        for entry in fs::read_dir(&self.folder).map_err(unread)? {
+            let path = entry.map_err(unread)?.path();
+            let small = fs::metadata(&path).is_ok_and(|about| about.is_file() && about.len() <= MAX_FILE_BYTES);
+            if !small || path.extension().is_none_or(|ending| ending != CHECKPOINT) {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let key = text.lines().next().and_then(|line| line.parse::<VerifierKey>().ok());
+            if let Some(key) = key.filter(|key| key.name() == name) {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
+    /// From now on, the log of this name is the one with this key.
+    pub(crate) fn name(&self, key: &VerifierKey) -> Result<(), Error> {
+        let path = self.name_path(key.name());
+        let line = format!("{key}\n");
+        if fs::read(&path).is_ok_and(|known| known == line.as_bytes()) {
+            return Ok(());
+        }
+        self.write(path, &line)
+    }
+
+    fn name_path(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{}.key", hex::encode(seal::sha256(name.as_bytes()))))
+    }
+
     fn path(&self, key: &VerifierKey) -> PathBuf {
-        self.folder.join(format!("{}.checkpoint", key.fingerprint()))
+        self.folder.join(format!("{}.{CHECKPOINT}", key.fingerprint()))
     }
 }
 

@@ -23,6 +23,9 @@ pub struct Verdict {
     pub key: KeyTrust,
     /// The verifier key (C2SP `signed-note`); `None` if none could be read.
     pub log: Option<String>,
+    /// The key that the log of this name was remembered with, when that is another and none was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remembered: Option<String>,
     /// How many bodies are gone, each accounted for by an `event.erase` if `ok`.
     pub erased: u64,
 }

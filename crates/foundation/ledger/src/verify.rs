@@ -21,11 +21,12 @@ use lines::{ExportSteps, Line, Lines};
 pub struct Options<'a> {
     /// The key that the log must be signed with.
     pub key: Option<VerifierKey>,
-    /// A checkpoint that whoever asks has kept: the log must continue it.
-    pub since: Option<Checkpoint>,
-    /// The checkpoints seen before, by log key; what verifies is remembered there.
+    /// A checkpoint that whoever asks has kept, as its signed note: the log's key signed it, and the log must continue it.
+    pub since: Option<String>,
+    /// The checkpoints seen before, by log key, and the key of each name; what verifies is remembered there.
     ///
-    /// A running log must continue what is remembered. An export may be older than that, and the verdict says so.
+    /// A running log must continue what is remembered. An export may be older than that, and the verdict says so. A log
+    /// of a name that was remembered with another key does not verify, unless its own key was given.
     pub remembered: Option<&'a Remembered>,
 }
 
@@ -71,11 +72,14 @@ struct Case<'a> {
     key: Option<VerifierKey>,
     checkpoint: Option<Checkpoint>,
     known: Option<SignedCheckpoint>,
+    /// What `since` says, once its signature was checked.
+    since: Option<SignedCheckpoint>,
+    other: Option<VerifierKey>,
 }
 
 impl<'a> Case<'a> {
     fn new(checked: Checked, options: &'a Options<'a>) -> Self {
-        Self { checked, options, key: None, checkpoint: None, known: None }
+        Self { checked, options, key: None, checkpoint: None, known: None, since: None, other: None }
     }
 
     /// Opens the checkpoint under the log's own key, once that is the key that was asked for.
@@ -87,10 +91,18 @@ impl<'a> Case<'a> {
             return Err(Stop::Flaw(Flaw::nowhere(what)));
         }
         if let Some(memory) = self.options.remembered {
+            let named = memory.key_of(key.name())?.filter(|known| known.public() != key.public());
+            if let Some(known) = named.filter(|_| pinned.is_none()) {
+                let what = format!("the log `{}` was seen with another key before: `{known}`", key.name());
+                (self.key, self.other) = (Some(key), Some(known));
+                return Err(Stop::Flaw(Flaw::nowhere(what)));
+            }
             self.known = memory.recall(&key)?;
         }
+        let since = self.options.since.as_ref().map(|note| kept(note, &key)).transpose();
         let opened = SignedCheckpoint::open(note, &key);
         self.key = Some(key);
+        self.since = since.map_err(|what| Stop::Flaw(Flaw::nowhere(what)))?;
         let signed = opened.map_err(|error| Stop::Flaw(Flaw::nowhere(error.to_string())))?;
         self.checkpoint = Some(signed.checkpoint().clone());
         Ok(signed)
@@ -98,7 +110,8 @@ impl<'a> Case<'a> {
 
     fn judge<S: Steps>(mut self, signed: &SignedCheckpoint, steps: impl FnOnce(u64) -> S) -> Result<Verdict, Error> {
         let checkpoint = signed.checkpoint();
-        let mut earlier: Vec<&Checkpoint> = self.options.since.iter().collect();
+        let since = self.since.take();
+        let mut earlier: Vec<&Checkpoint> = since.iter().map(SignedCheckpoint::checkpoint).collect();
         let known = self.known.take();
         let seen = known.as_ref().map(SignedCheckpoint::checkpoint);
         // An export that was made before the last look is older, not cut; a running log never gets shorter.
@@ -107,9 +120,11 @@ impl<'a> Case<'a> {
         let walked = Walk::new(steps(checkpoint.size()), checkpoint, earlier).run()?;
         if walked.flaw.is_none()
             && let (Some(memory), Some(key)) = (self.options.remembered, &self.key)
-            && seen.is_none_or(|seen| seen.size() < checkpoint.size())
         {
-            memory.keep(key, signed)?;
+            if seen.is_none_or(|seen| seen.size() < checkpoint.size()) {
+                memory.keep(key, signed)?;
+            }
+            memory.name(key)?;
         }
         self.known = known;
         Ok(self.verdict(walked.flaw, walked.erased))
@@ -138,6 +153,7 @@ impl<'a> Case<'a> {
             checked: self.checked,
             key: self.trust(),
             log: self.key.as_ref().map(ToString::to_string),
+            remembered: self.other.as_ref().map(ToString::to_string),
             erased,
         }
     }
@@ -153,6 +169,13 @@ impl<'a> Case<'a> {
         }
         what
     }
+}
+
+/// A checkpoint that was kept, once the log's key has signed it: under the name that the log had then.
+fn kept(note: &str, key: &VerifierKey) -> Result<SignedCheckpoint, String> {
+    let unsigned = |error: Error| format!("the checkpoint that was kept does not count: {error}");
+    let then = Checkpoint::read_unverified(note).and_then(|read| key.named(read.origin())).map_err(unsigned)?;
+    SignedCheckpoint::open(note, &then).map_err(unsigned)
 }
 
 /// Reads the lines before the first tile.

@@ -10,6 +10,7 @@ mod ids;
 pub mod manifest;
 mod notice;
 mod problem;
+mod said;
 mod time;
 
 pub use class::{Class, Tier, UnknownWord};
@@ -20,4 +21,5 @@ pub use ids::{AppId, EventId, Group, PersonId, ReleaseNumber, RequestId, SecretI
 pub use manifest::Manifest;
 pub use notice::NoticeKind;
 pub use problem::{Problem, ProblemKind};
+pub use said::Said;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

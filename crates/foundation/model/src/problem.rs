@@ -66,8 +66,8 @@ pub struct Problem {
     pub code: String,
     /// What happened; lower case, backticks around the user's words.
     pub what: String,
-    /// Where: `bailiwick.toml:21`, a path, a field.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Where: `bailiwick.toml:21`, a path, a field; always written, since others look for it.
+    #[serde(default)]
     pub at: Option<String>,
     pub why: String,
     /// What to do next.

@@ -23,7 +23,7 @@ fn a_problem_is_five_words_of_json_and_its_kind_is_only_a_status() {
     let without = serde_json::to_string(&problem).unwrap();
     assert_eq!(
         without,
-        r#"{"code":"secret.not_granted","what":"`tinypoll` may not use `people-ops/stripe`","why":"the manifest does not ask for it","fix":"add it under `[secrets]`, then deploy again"}"#
+        r#"{"code":"secret.not_granted","what":"`tinypoll` may not use `people-ops/stripe`","at":null,"why":"the manifest does not ask for it","fix":"add it under `[secrets]`, then deploy again"}"#
     );
     let at = problem.at("bailiwick.toml:21");
     let json = serde_json::to_value(&at).unwrap();

@@ -26,6 +26,11 @@ impl Admission {
         Self { places: Arc::new(Semaphore::new(places)), running: Arc::new(Semaphore::new(at_once)), wait }
     }
 
+    /// Whether whoever enters now would be told to come back.
+    pub(crate) fn is_full(&self) -> bool {
+        self.places.available_permits() == 0
+    }
+
     pub(crate) async fn enter(&self) -> Result<Place, Stopped> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Stopped::Busy)?;
         let running = Arc::clone(&self.running);

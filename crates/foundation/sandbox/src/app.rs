@@ -64,6 +64,12 @@ impl Sandbox {
 }
 
 impl App {
+    /// Whether as many run as may, and as many again wait: one more would be refused, after more work.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.0.admission.is_full()
+    }
+
     /// Runs one request in a fresh instance. The response streams; the instance lives until its handler has returned
     /// and its body was read. Dropping this future, or the response's body, ends it, and so does `stop`.
     ///

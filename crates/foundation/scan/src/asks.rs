@@ -3,16 +3,21 @@
 //! It reads shapes, and runs nothing: what is put together at run time is not seen, and nothing is allowed or refused by
 //! it. It lets the gates say before a release what the broker would say to its first user.
 
-use crate::code;
-use regex::Regex;
+use crate::{code, text::Cursor};
+use regex::{Captures, Regex};
 use std::{collections::BTreeMap, ops::Range, sync::LazyLock};
 
 /// Modules longer than this are made by machines; looking for shapes in them says little.
 const SOURCE_BYTES_MAX: usize = 1 << 20;
+/// Of each kind, in one module: what asks more often was put together by a machine.
+const ASKS_MAX: usize = 500;
+/// Longer than what a manifest can name.
+const ASK_BYTES_MAX: usize = 400;
 /// `method` stands in the options that follow the address.
 const OPTIONS_CHARS: usize = 400;
-/// A record that one person can picture.
+/// A record that one person can picture, and how far its literal is read when no brace closes it.
 const FIELDS_MAX: usize = 32;
+const RECORD_CHARS: usize = 4 << 10;
 /// Words by which people are recognised, in names of fields and in what is written into them.
 const PERSONAL: [&str; 9] = ["email", "name", "person", "phone", "user", "address", "birth", "author", "owner"];
 
@@ -43,7 +48,7 @@ static COLLECTION: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?:^|[^.\w$])env\.data\.([A-Za-z_]\w*)(\s*\.\s*insert\s*\(\s*\{)?").ok());
 static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:^|[^.\w$])env\.([A-Z][A-Z0-9_]*)\b").ok());
 
-/// What a module asks for, from top to bottom.
+/// What a module asks for, from top to bottom; of each kind no more than a few hundred.
 #[must_use]
 pub fn asks(source: &[u8]) -> Vec<Ask> {
     let Some(source) = std::str::from_utf8(source).ok().filter(|source| source.len() <= SOURCE_BYTES_MAX) else {
@@ -51,7 +56,7 @@ pub fn asks(source: &[u8]) -> Vec<Ask> {
     };
     let code = without_comments(source);
     let mut found = Vec::new();
-    for captures in CALL.iter().flat_map(|call| call.captures_iter(&code)) {
+    for captures in captures(&CALL, &code) {
         let (Some(whole), Some(scheme), Some(host), Some(end)) =
             (captures.get(0), captures.get(1), captures.get(2), captures.get(5))
         else {
@@ -71,14 +76,14 @@ pub fn asks(source: &[u8]) -> Vec<Ask> {
         };
         found.push((whole.range(), what));
     }
-    for captures in COLLECTION.iter().flat_map(|collection| collection.captures_iter(&code)) {
+    for captures in captures(&COLLECTION, &code) {
         if let Some(name) = captures.get(1) {
             let fields = captures.get(2).map(|open| fields(code.get(open.end()..).unwrap_or_default()));
             let fields = fields.unwrap_or_default();
             found.push((name.range(), Asked::Collection { name: name.as_str().to_owned(), fields }));
         }
     }
-    for captures in SECRET.iter().flat_map(|secret| secret.captures_iter(&code)) {
+    for captures in captures(&SECRET, &code) {
         if let Some(name) = captures.get(1) {
             found.push((name.range(), Asked::Secret { name: name.as_str().to_owned() }));
         }
@@ -86,12 +91,14 @@ pub fn asks(source: &[u8]) -> Vec<Ask> {
     found.sort_by_key(|(at, _)| at.start);
     let places: Vec<_> = found.iter().map(|(at, _)| at.clone()).collect();
     let plain = code::code(source, &places).into_iter().zip(found).filter(|(is_code, _)| *is_code);
-    plain.map(|(_, (at, what))| Ask { line: line(source, at.start), at, what }).collect()
+    let mut cursor = Cursor::new(source.as_bytes());
+    plain.map(|(_, (at, what))| Ask { line: cursor.at(at.start).0, at, what }).collect()
 }
 
-fn line(source: &str, at: usize) -> u32 {
-    let breaks = source.bytes().take(at).filter(|byte| *byte == b'\n').count();
-    u32::try_from(breaks).unwrap_or(u32::MAX).saturating_add(1)
+/// Where a shape stands, as often as one module may ask.
+fn captures<'c>(shape: &'static LazyLock<Option<Regex>>, code: &'c str) -> impl Iterator<Item = Captures<'c>> {
+    let all = shape.iter().flat_map(move |shape| shape.captures_iter(code));
+    all.filter(|captures| captures.get_match().len() <= ASK_BYTES_MAX).take(ASKS_MAX)
 }
 
 /// What the code adds to the path is anything below the last whole part.
@@ -146,7 +153,7 @@ fn without_comments(source: &str) -> String {
 fn fields(text: &str) -> BTreeMap<String, bool> {
     let mut found = BTreeMap::new();
     let (mut depth, mut quote, mut part) = (0_u32, None, String::new());
-    for letter in text.chars() {
+    for letter in text.chars().take(RECORD_CHARS) {
         match (quote, letter) {
             (Some(open), letter) if letter == open => quote = None,
             (None, '"' | '\'' | '`') => quote = Some(letter),

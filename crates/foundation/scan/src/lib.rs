@@ -14,6 +14,7 @@
 
 mod asks;
 mod code;
+mod credentials;
 mod mend;
 mod report;
 mod rules;
@@ -21,6 +22,7 @@ mod search;
 mod text;
 
 pub use asks::{Ask, Asked, asks};
+pub use credentials::Credentials;
 pub use rules::{Rule, ScanError};
 pub use search::Scanner;
 
@@ -30,12 +32,24 @@ use std::sync::LazyLock;
 static SECRETS: LazyLock<Result<Scanner, ScanError>> =
     LazyLock::new(|| Scanner::from_toml(include_str!("../../../../rules/secrets.toml")));
 
+/// A bundle with so many is no accident of one file; what follows is not searched, and the release is stopped all the
+/// same.
+const BUNDLE_FINDINGS_MAX: usize = 5 * Scanner::MAX_FINDINGS;
+
 /// Looks through a bundle: manifest, code and assets alike. Findings come file by file, each file's from top to bottom.
 ///
 /// Code `secret.found`, severity `Block`. One file yields at most [`Scanner::MAX_FINDINGS`] of them, and then a note,
-/// `secret.more`.
+/// `secret.more`; a bundle five times as many.
 pub fn scan_files<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Vec<Finding> {
-    files.into_iter().flat_map(|(path, bytes)| scan_bytes(path, bytes)).collect()
+    let mut found = Vec::new();
+    for (path, bytes) in files {
+        if found.len() >= BUNDLE_FINDINGS_MAX {
+            found.push(report::unsearched(path));
+            break;
+        }
+        found.extend(scan_bytes(path, bytes));
+    }
+    found
 }
 
 /// Looks through one file. `path` is only named in the findings.
@@ -47,20 +61,10 @@ pub fn scan_bytes(path: &str, bytes: &[u8]) -> Vec<Finding> {
     }
 }
 
-/// `text`, which quotes something of the file `source`, without the credentials that stand in that file.
+/// The credentials that stand in a file, so that what quotes it can be shown without them.
 #[must_use]
-pub fn hide(source: &[u8], text: &str) -> String {
-    match &*SECRETS {
-        Ok(scanner) => scanner.hide(source, text),
-        // Nothing says what to hide; the release is stopped by `scan.broken` anyway.
-        Err(_) => String::new(),
-    }
-}
-
-/// Where credentials stand in a file, in its bytes; `None` when that cannot be told.
-#[must_use]
-pub fn credentials(source: &[u8]) -> Option<Vec<std::ops::Range<usize>>> {
-    SECRETS.as_ref().ok()?.credentials(source)
+pub fn credentials(source: &[u8]) -> Credentials {
+    SECRETS.as_ref().map(|scanner| scanner.credentials(source)).unwrap_or_default()
 }
 
 /// The rules in force, most specific first; empty only in a build whose rules cannot be read.

@@ -14,11 +14,13 @@ const CODE: [&str; 4] = [".js", ".mjs", ".ts", ".mts"];
 const DECLARES: [&str; 3] = ["const ", "let ", "var "];
 /// Constants that are used more often than this are looked at by a person.
 const USES_MAX: usize = 50;
+/// Each credential has the whole file read for it; code that people write is shorter.
+const SOURCE_BYTES_MAX: usize = 128 << 10;
 
 /// What a machine may write in place of the value; nothing when a person has to.
 pub(crate) fn edits(path: &str, text: &Text<'_>, value: &Range<usize>, variable: &str) -> Vec<Edit> {
     let (Kind::Text, Some(skipped)) = (text.kind, text.skipped) else { return Vec::new() };
-    if !CODE.iter().any(|ending| path.ends_with(ending)) {
+    if !CODE.iter().any(|ending| path.ends_with(ending)) || text.bytes.len() > SOURCE_BYTES_MAX {
         return Vec::new();
     }
     let Ok(source) = std::str::from_utf8(&text.bytes) else { return Vec::new() };

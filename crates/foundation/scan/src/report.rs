@@ -76,6 +76,21 @@ impl<'t> Report<'t> {
     }
 }
 
+/// Says that a bundle was not searched to its end.
+pub(crate) fn unsearched(path: &str) -> Finding {
+    Finding {
+        code: "secret.more".into(),
+        severity: Severity::Note,
+        file: Some(path.into()),
+        line: None,
+        column: None,
+        what: "from this file on nothing was searched for credentials".into(),
+        why: "the files before it hold hundreds".into(),
+        fix: "take them all out, then check again".into(),
+        edits: Vec::new(),
+    }
+}
+
 /// The first characters, where that gives little away, and the length.
 pub(crate) fn redacted(secret: &[u8]) -> String {
     let length = secret.iter().filter(|&&byte| byte & 0b1100_0000 != 0b1000_0000).count();

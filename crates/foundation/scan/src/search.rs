@@ -5,7 +5,8 @@
 //! Time is linear in the file for each rule: windows that meet are merged, so that no byte is searched twice.
 
 use crate::{
-    report::{Report, redacted},
+    credentials::Credentials,
+    report::Report,
     rules::{self, Files, Reach, Rule, ScanError},
     text::{Kind, Text},
 };
@@ -16,9 +17,6 @@ use std::{collections::BTreeMap, ops::Range};
 
 /// A boundary assertion looks at one byte beside the match; measured with one more on the other side of a CRLF.
 const CONTEXT_BYTES: usize = 2;
-
-/// A beginning as short as this is a rule's own prefix, and no part of a value.
-const QUOTED_MIN: usize = 10;
 
 /// Rules, compiled, with one automaton over all their keywords.
 #[derive(Debug)]
@@ -80,34 +78,11 @@ impl Scanner {
         report.findings
     }
 
-    /// `text`, which says something about the file `source`, without the credentials that stand in that file: other
-    /// gates quote what a builder wrote. A value that was cut, or written in small letters, is found by its beginning.
+    /// The credentials that stand in a file.
     #[must_use]
-    pub fn hide(&self, source: &[u8], text: &str) -> String {
-        let source = Text::of(source);
-        let mut shown = text.to_owned();
-        for hit in self.hits(&source) {
-            let bytes = source.bytes.get(hit.value).unwrap_or_default();
-            let value = String::from_utf8_lossy(bytes).to_ascii_lowercase();
-            let instead = redacted(bytes).replace('`', "");
-            let mut from = 0;
-            while let Some(quoted) = quoted(shown.get(from..).unwrap_or_default(), &value) {
-                let at = from + quoted.start;
-                shown.replace_range(at..from + quoted.end, &instead);
-                from = at + instead.len();
-            }
-        }
-        shown
-    }
-
-    /// Where credentials stand in a file, in its bytes; `None` when they cannot be told one by one, since there are too
-    /// many or it is not UTF-8.
-    #[must_use]
-    pub fn credentials(&self, source: &[u8]) -> Option<Vec<Range<usize>>> {
+    pub fn credentials(&self, source: &[u8]) -> Credentials {
         let text = Text::of(source);
-        let (hits, skipped) = (self.hits(&text), text.skipped?);
-        let spans = hits.iter().map(|hit| hit.value.start + skipped..hit.value.end + skipped);
-        (hits.len() <= Self::MAX_FINDINGS).then(|| spans.collect())
+        Credentials::of(&text, self.hits(&text).into_iter().map(|hit| hit.value).collect())
     }
 
     /// Disjoint hits, by rank; one more than may be reported tells that there were more.
@@ -171,16 +146,6 @@ impl Scanner {
             believed.then(|| value.start() + offset..value.end() + offset)
         })
     }
-}
-
-/// Where `text` holds the value, or so much of its beginning that it says something.
-fn quoted(text: &str, value: &str) -> Option<Range<usize>> {
-    let text = text.to_ascii_lowercase();
-    let least = (QUOTED_MIN..value.len()).find(|&at| value.is_char_boundary(at)).unwrap_or(value.len());
-    let at = text.find(value.get(..least).filter(|least| !least.is_empty())?)?;
-    let same = text.bytes().skip(at).zip(value.bytes()).take_while(|(shown, kept)| shown == kept).count();
-    let end = (at..=at + same).rev().find(|&end| text.is_char_boundary(end))?;
-    Some(at..end)
 }
 
 /// Keywords come in order of their ends, so only the last window can meet a new one.
@@ -254,28 +219,6 @@ mod tests {
                 prop_assert_eq!(windowed, whole);
             }
         }
-    }
-
-    #[test]
-    fn what_others_quote_is_hidden() {
-        let sheet = SHEET.replace("[a-c]{2,4}key[a-c]{2,4}", "[a-c]{2,40}key[a-c]{2,40}");
-        let scanner = Scanner::from_toml(&sheet).unwrap();
-        let value = format!("abc{}key{}", "abc".repeat(6), "cab".repeat(6));
-        let source = format!("id = \"{value}\"");
-        for (text, hidden) in [
-            (format!("`{value}` is no id"), "`abca… (42 characters)` is no id".to_owned()),
-            (format!("`{}…` is no id", &value[..20]), "`abca… (42 characters)…` is no id".to_owned()),
-            (format!("write `{}`", value.to_ascii_uppercase()), "write `abca… (42 characters)`".to_owned()),
-            (format!("{value}, twice {value}"), "abca… (42 characters), twice abca… (42 characters)".to_owned()),
-            ("`abcabc` is short".to_owned(), "`abcabc` is short".to_owned()),
-        ] {
-            assert_eq!(scanner.hide(source.as_bytes(), &text), hidden);
-        }
-        assert_eq!(scanner.hide(b"nothing here", &value), value);
-        // A value that is a part of its own redaction ends the search all the same.
-        let words = SHEET.replace("\\b[a-c]{2,4}key[a-c]{2,4}\\b", "key=([a-z]{4,40})");
-        let scanner = Scanner::from_toml(&words).unwrap();
-        assert_eq!(scanner.hide(b"key=characters", "say characters"), "say ch\u{2026} (10 characters)");
     }
 
     #[test]

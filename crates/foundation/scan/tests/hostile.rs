@@ -7,7 +7,9 @@ mod fill;
 use fill::filled;
 use model::{Finding, Severity};
 use proptest::prelude::*;
-use scan::{Scanner, rules, scan_bytes, scan_files};
+use rustix::time::{ClockId, clock_gettime};
+use scan::{Scanner, asks, credentials, rules, scan_bytes, scan_files};
+use std::time::Duration;
 
 const MEBIBYTE: usize = 1 << 20;
 
@@ -171,4 +173,66 @@ fn a_file_of_nothing_but_credentials_yields_a_short_list() {
     assert_eq!((last.code.as_str(), last.severity, findings.len()), ("secret.more", Severity::Note, 101));
     let exact = format!("{}\n", slack()).repeat(100);
     assert_eq!(scan_bytes("dump.txt", exact.as_bytes()).len(), 100);
+}
+
+/// What this thread has worked, whoever else uses the machine.
+fn worked() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
+}
+
+/// Four times as much takes about four times the work. What looks at everything again for each thing takes sixteen times.
+fn grows_with_its_size(what: &str, make: impl Fn(usize) -> String, work: impl Fn(&str)) {
+    let (small, large) = (make(128 << 10), make(512 << 10));
+    let took = |text: &str| {
+        let before = worked();
+        work(text);
+        worked() - before
+    };
+    // The least of some turns: the first one warms up.
+    let least = |(one, four): (Duration, Duration), _| (one.min(took(&small)), four.min(took(&large)));
+    let (one, four) = (0..4).fold((Duration::MAX, Duration::MAX), least);
+    assert!(four < one * 9, "{what}: {one:?}, then {four:?}");
+}
+
+fn repeated(piece: &str) -> impl Fn(usize) -> String {
+    move |bytes| piece.repeat(bytes / piece.len())
+}
+
+#[test]
+fn what_code_asks_is_read_in_time_that_grows_with_the_code() {
+    for piece in [
+        "env.data.x.insert({",
+        "env.data.x.insert({a:[",
+        "\nenv.KEY;",
+        "fetch(\"https://a.example/\")\n",
+        "fetch(\"https://a.example/",
+        "env.data.x ",
+        "/* env.data.x.insert({ */`${",
+    ] {
+        grows_with_its_size(piece, repeated(piece), |text| drop(asks(text.as_bytes())));
+    }
+    let many: String = (0..9_000).map(|number| format!("env.KEY{number};\nenv.data.x{number}.insert({{")).collect();
+    assert_eq!(asks(many.as_bytes()).len(), 1_000, "of each kind as many as anybody reads");
+    let long = format!("env.{};env.SHORT;", "A".repeat(1_000));
+    assert_eq!(asks(long.as_bytes()).len(), 1, "a name that no manifest can hold is none");
+}
+
+#[test]
+fn what_is_shown_of_a_file_is_hidden_in_time_that_grows_with_it() {
+    let token = slack();
+    let known = credentials(token.as_bytes());
+    for piece in [&token, &token[..10], &token[..9]] {
+        grows_with_its_size(piece, repeated(piece), |text| assert!(!known.hide(text).contains(&token)));
+    }
+}
+
+#[test]
+fn a_bundle_of_nothing_but_credentials_yields_a_list_too() {
+    let file = format!("{}\n", slack()).repeat(200);
+    let names: Vec<String> = (0..50).map(|number| format!("{number}.txt")).collect();
+    let findings = scan_files(names.iter().map(|name| (name.as_str(), file.as_bytes())));
+    assert_eq!(blocking(&findings), 5 * Scanner::MAX_FINDINGS);
+    let last = findings.last().unwrap();
+    assert_eq!((last.code.as_str(), last.file.as_deref()), ("secret.more", Some("5.txt")));
 }

@@ -10,7 +10,7 @@ use crate::{
 use authority::{Act, AppRef, BreakGlass, Judged, Permit, Rule, Target, change, rules};
 use model::{Group, PersonId, Problem, ProblemKind, RequestId, TenantId};
 use std::sync::Arc;
-use store::{Tx, params};
+use store::{Tx, left_to_feed, params};
 
 /// Say yes to a request.
 #[derive(Debug, Clone)]
@@ -134,7 +134,7 @@ impl Catalog {
             "dependence": approval.dependence,
         });
         let event = tx.commit(detail, Some(&act.why)).await?.event;
-        let deployed = self.serve(live, event).await?;
+        let deployed = self.serve(live, event).await;
         Ok(Deployed { request: Some(request.id), approval: Some(approval), ..deployed })
     }
 
@@ -148,6 +148,7 @@ impl Catalog {
         decide(&mut tx, &request, RequestState::Rejected, None).await?;
         tx.feed(change::APP, change::app_key(&request.app));
         tx.commit(serde_json::json!({ "request": request.id, "release": request.release }), Some(&act.why)).await?;
+        left_to_feed(self.load_app(&request.app.id).await);
         Ok(())
     }
 }

@@ -2,9 +2,11 @@
 
 pub(crate) mod sql;
 
-use crate::{Catalog, Error};
+use crate::{Catalog, Error, RequestState};
 use authority::{Act, AppFacts, AppRef, AppState, Permit, Rule, Target, rules};
-use model::{AppId, Class, Env, Group, Manifest, ReleaseNumber, TenantId, Tier, Timestamp, manifest::Access};
+use model::{
+    AppId, Class, Env, Group, Manifest, ReleaseNumber, RequestId, TenantId, Tier, Timestamp, manifest::Access,
+};
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -48,7 +50,11 @@ impl Act for SeeApp {
 #[derive(Debug, Clone, Serialize)]
 pub struct Deployment {
     pub env: Env,
+    #[serde(skip)]
     pub state: AppState,
+    /// The state as a word; of what was never live, that of its newest request: only what a person can decide waits.
+    #[serde(rename = "state")]
+    pub word: &'static str,
     pub url: String,
     pub release: Option<ReleaseNumber>,
     pub digest: Option<String>,
@@ -56,6 +62,9 @@ pub struct Deployment {
     pub class: Option<Class>,
     pub expires_at: Timestamp,
     pub changed_at: Timestamp,
+    /// What waits for a person's yes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestId>,
 }
 
 /// One app of the catalog.
@@ -89,6 +98,30 @@ pub(crate) struct EnvRecord {
     pub(crate) credential_epoch: u64,
     pub(crate) expires_at: Timestamp,
     pub(crate) changed_at: Timestamp,
+    pub(crate) request: Option<RequestId>,
+    /// How the newest request ended, where nothing waits and nothing was live.
+    pub(crate) ended: Option<RequestState>,
+    pub(crate) asks: Option<Asks>,
+}
+
+/// What would be live first, of what waits.
+#[derive(Debug, Clone)]
+pub(crate) struct Asks {
+    tier: Tier,
+    class: Class,
+    purpose: String,
+}
+
+impl EnvRecord {
+    fn word(&self) -> &'static str {
+        match (self.state, self.ended) {
+            (AppState::Live, _) => "live",
+            (AppState::Expired, _) => "expired",
+            (AppState::Revoked, _) => "revoked",
+            (AppState::Retired, _) => "retired",
+            (AppState::Waiting, ended) => ended.unwrap_or(RequestState::Waiting).as_str(),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -248,7 +281,9 @@ impl Catalog {
     /// When the record takes no more.
     pub fn list(&self, permit: Permit<ListApps>) -> Result<Vec<AppView>, Error> {
         self.store.access(permit, Outcome::Allowed, serde_json::Value::Null)?;
-        let mut views: Vec<AppView> = self.apps.all().values().map(|app| self.view(app)).collect();
+        // What an end deleted is for those who may see the app.
+        let listed = |app: &Arc<AppRecord>| AppView { certificate: None, ..self.view(app) };
+        let mut views: Vec<AppView> = self.apps.all().values().map(listed).collect();
         views.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| a.app.cmp(&b.app)));
         Ok(views)
     }
@@ -270,15 +305,20 @@ impl Catalog {
         let deployment = |(env, record): (&Env, &EnvRecord)| Deployment {
             env: *env,
             state: record.state,
+            word: record.word(),
             url: self.url(&app.name, *env),
             release: record.live.as_ref().map(|live| live.release),
             digest: record.live.as_ref().map(|live| live.digest.clone()),
-            tier: record.live.as_ref().map(|live| live.tier),
-            class: record.live.as_ref().map(|live| live.manifest.app.class),
+            tier: record.live.as_ref().map(|live| live.tier).or(record.asks.as_ref().map(|asks| asks.tier)),
+            class: (record.live.as_ref().map(|live| live.manifest.app.class))
+                .or(record.asks.as_ref().map(|asks| asks.class)),
             expires_at: record.expires_at,
             changed_at: record.changed_at,
+            request: record.request.clone(),
         };
-        let purpose = app.envs.values().find_map(|env| env.live.as_ref()).map(|live| live.manifest.app.purpose.clone());
+        let live = app.envs.values().find_map(|env| env.live.as_ref()).map(|live| &live.manifest.app.purpose);
+        let asked = || app.envs.values().find_map(|env| env.asks.as_ref()).map(|asks| &asks.purpose);
+        let purpose = live.or_else(asked).cloned();
         AppView {
             app: app.name.to_string(),
             app_id: app.id.clone(),
@@ -325,6 +365,9 @@ fn records(
             credential_epoch: row.uint(4)?,
             expires_at: row.time(5)?,
             changed_at: row.time(6)?,
+            request: row.opt_text(10)?.map(RequestId::new),
+            ended: row.opt_text(11)?.map(RequestState::of),
+            asks: row.opt_text(12)?.map(|text| asks(text, row.text(13)?)).transpose()?,
         };
         if let Some(app) = read.get_mut(&id) {
             app.envs.insert(env, record);
@@ -336,6 +379,11 @@ fn records(
         }
     }
     Ok(read.into_iter().map(|(id, app)| (id, Arc::new(app))).collect())
+}
+
+fn asks(manifest: &str, tier: &str) -> Result<Asks, Error> {
+    let app = Manifest::reread(manifest.as_bytes()).map_err(|_| Error::Manifest)?.manifest.app;
+    Ok(Asks { tier: tier_of(tier), class: app.class, purpose: app.purpose })
 }
 
 fn live(number: i64, digest: &str, tier: &str, manifest: &str, before: Option<Live>) -> Result<Live, Error> {

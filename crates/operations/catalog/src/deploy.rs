@@ -9,7 +9,7 @@ use crate::{
 use authority::{Act, AppRef, AppState, Judged, Permit, Rule, Target, rules};
 use model::{AppId, Env, Group, Manifest, Problem, ProblemKind, TenantId};
 use std::sync::Arc;
-use store::params;
+use store::{left_to_feed, params};
 
 /// Deploy a release of an app, for its team.
 #[derive(Debug, Clone)]
@@ -118,7 +118,7 @@ impl Catalog {
                     "approved_by": live.by.word(),
                 });
                 let event = tx.commit(detail, None).await?.event;
-                self.serve(live, event).await
+                Ok(self.serve(live, event).await)
             }
             Err(decided) => self.wait(tx, &decided).await,
         }
@@ -143,7 +143,7 @@ impl Catalog {
             "request": request,
         });
         let event = tx.commit(detail, None).await?.event;
-        self.load_app(&app.id).await?;
+        left_to_feed(self.load_app(&app.id).await);
         Ok(Deployed {
             app: Some(decided.name.to_string()),
             app_id: Some(app.id.clone()),

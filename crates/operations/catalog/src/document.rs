@@ -1,6 +1,6 @@
 //! What acts of the catalog answer with: the documents that scripts parse.
 
-use authority::Cut;
+use authority::{Cut, CutState};
 use model::{AppId, Env, EventId, Finding, Problem, ReleaseNumber, RequestId, Tier, Timestamp};
 use serde::Serialize;
 use store::Recorded;
@@ -77,12 +77,20 @@ pub struct Receipt {
     pub asked_at: Timestamp,
     pub done_at: Timestamp,
     pub event: EventId,
-    /// The id of `app.revoke.done`, which has this receipt.
+    /// The id of `app.revoke.done`, which has this receipt once nothing of it is `expiring` any more.
     pub done_event: EventId,
     /// False when the record could not be written yet: the app is cut all the same, and both events come later.
     pub recorded: bool,
     pub kept: Kept,
     pub surfaces: Vec<Cut>,
+}
+
+impl Receipt {
+    /// Whether something of it is not dead yet.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.surfaces.iter().any(|line| line.state == CutState::Expiring)
+    }
 }
 
 /// What `restore` prints.

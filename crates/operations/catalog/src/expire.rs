@@ -46,7 +46,7 @@ impl Catalog {
         self.deny_until_written(cutting.event(), &envs, AppState::Expired);
         cutting.note().detail = serde_json::json!({ "surfaces": self.cut(&envs).await });
         if cutting.record(self).await == Recorded::InDatabase {
-            self.everywhere(&envs).await;
+            self.heard_everywhere().await;
         }
         Ok(())
     }

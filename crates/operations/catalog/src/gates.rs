@@ -10,7 +10,7 @@ use bytes::Bytes;
 use model::{Edit, Finding, Manifest, Problem, Severity, Tier, Timestamp, manifest::Profile};
 use sandbox::{Image, Sandbox, Source};
 use serde::Serialize;
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 pub(crate) const MANIFEST: &str = "bailiwick.toml";
 /// What the sandbox loads as modules.
@@ -89,6 +89,34 @@ impl Checked {
 /// # Errors
 /// The document of all findings, when one of them blocks.
 pub async fn check(unpacked: Unpacked, sandbox: &Arc<Sandbox>, now: Timestamp) -> Result<Checked, Box<CheckDocument>> {
+    // Reading takes as long as the files are large: not on a thread that answers requests.
+    let read = tokio::task::spawn_blocking(move || read(unpacked, now)).await;
+    let Read { unpacked, manifest, mut findings } =
+        read.unwrap_or_else(|_| Err(blocked(None, vec![refused(MANIFEST, &Problem::internal())])))?;
+    let mut image = None;
+    if !blocks(&findings) && manifest.runtime.profile == Profile::Wasm {
+        match build(&manifest, &unpacked, sandbox).await {
+            Ok((built, more)) => {
+                image = Some(built);
+                findings.extend(more);
+            }
+            Err(finding) => findings.push(*finding),
+        }
+    }
+    if blocks(&findings) {
+        return Err(blocked(Some(manifest.tier()), findings));
+    }
+    Ok(Checked { unpacked, manifest: Arc::new(manifest), image, findings })
+}
+
+/// Files whose manifest can be read, with what the gates see that run nothing.
+struct Read {
+    unpacked: Unpacked,
+    manifest: Manifest,
+    findings: Vec<Finding>,
+}
+
+fn read(unpacked: Unpacked, now: Timestamp) -> Result<Read, Box<CheckDocument>> {
     let today = now.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date();
     let mut findings = scan::scan_files(unpacked.files().map(|(path, bytes)| (path, &bytes[..])));
     let parsed = match unpacked.get(MANIFEST) {
@@ -106,33 +134,23 @@ pub async fn check(unpacked: Unpacked, sandbox: &Arc<Sandbox>, now: Timestamp) -
         }
     };
     findings.extend(missing_files(&manifest, &unpacked));
-    findings.extend(undeclared::look(&manifest, &unpacked, modules(&manifest, &unpacked)));
+    findings.extend(undeclared::look(&manifest, &unpacked));
     undeclared::declare_secrets(&mut findings, &manifest, &unpacked);
-    let blocks = |findings: &[Finding]| findings.iter().any(|finding| finding.severity == Severity::Block);
-    let mut image = None;
-    if !blocks(&findings) && manifest.runtime.profile == Profile::Wasm {
-        match build(&manifest, &unpacked, sandbox).await {
-            Ok((built, more)) => {
-                image = Some(built);
-                findings.extend(more);
-            }
-            Err(finding) => findings.push(*finding),
-        }
-    }
-    if blocks(&findings) {
-        return Err(blocked(Some(manifest.tier()), findings));
-    }
-    Ok(Checked { unpacked, manifest: Arc::new(manifest), image, findings })
+    Ok(Read { unpacked, manifest, findings })
+}
+
+fn blocks(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.severity == Severity::Block)
 }
 
 /// Messages quote what the builder wrote, and a credential may stand where an id should.
 fn hidden(unpacked: &Unpacked, mut findings: Vec<Finding>) -> Vec<Finding> {
-    let text = unpacked.get(MANIFEST).map(|text| &text[..]).unwrap_or_default();
+    let credentials = scan::credentials(unpacked.get(MANIFEST).map(|text| &text[..]).unwrap_or_default());
     for finding in &mut findings {
         // What a machine would write is kept whole, or not at all.
-        finding.edits.retain(|edit| scan::hide(text, &edit.text) == edit.text);
+        finding.edits.retain(|edit| credentials.hide(&edit.text) == edit.text);
         for part in [&mut finding.what, &mut finding.why, &mut finding.fix] {
-            *part = scan::hide(text, part);
+            *part = credentials.hide(part);
         }
     }
     findings
@@ -153,7 +171,7 @@ pub(crate) async fn build(
     } else {
         let source = Source {
             main: main.clone(),
-            files: modules(manifest, unpacked),
+            files: modules(manifest, unpacked).map(|(path, bytes)| (path.to_owned(), bytes.to_vec())).collect(),
             collections: manifest.data.keys().cloned().collect(),
             secrets: manifest.secrets.keys().cloned().collect(),
         };
@@ -176,14 +194,13 @@ pub(crate) async fn build(
 }
 
 /// Code that can be imported: what lies outside the assets' folder.
-fn modules(manifest: &Manifest, unpacked: &Unpacked) -> BTreeMap<String, Vec<u8>> {
+fn modules<'u>(manifest: &Manifest, unpacked: &'u Unpacked) -> impl Iterator<Item = (&'u str, &'u [u8])> {
     let assets = manifest.runtime.assets.as_deref().map(|folder| format!("{}/", folder.trim_end_matches('/')));
     unpacked
         .files()
         .filter(|(path, _)| MODULE_ENDINGS.iter().any(|ending| path.ends_with(ending)) && !path.ends_with(".d.ts"))
-        .filter(|(path, _)| assets.as_ref().is_none_or(|assets| !path.starts_with(assets.as_str())))
-        .map(|(path, bytes)| (path.to_owned(), bytes.to_vec()))
-        .collect()
+        .filter(move |(path, _)| assets.as_ref().is_none_or(|assets| !path.starts_with(assets.as_str())))
+        .map(|(path, bytes)| (path, &bytes[..]))
 }
 
 fn finding(code: &str, severity: Severity, file: &str, what: String, why: &str, fix: String) -> Finding {
@@ -288,5 +305,63 @@ fn refused(main: &str, problem: &model::Problem) -> Finding {
         why: problem.why.clone(),
         fix: problem.fix.clone(),
         edits: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::time::{ClockId, clock_gettime};
+    use std::time::Duration;
+
+    const APP: &str = "[app]\nname = \"poll\"\nteam = \"people-ops\"\npurpose = \"Stands in\"\nexpires = \"1970-02-01\"\nclass = \"internal\"\n[runtime]\nprofile = \"wasm\"\nmain = \"app.js\"\n[access]\nuse = [\"everyone\"]\n";
+
+    /// What this thread works while it reads files that block, and what it finds.
+    fn reads(manifest: &str, code: &str) -> (Duration, Vec<Finding>) {
+        let worked = || {
+            let time = clock_gettime(ClockId::ThreadCPUTime);
+            Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
+        };
+        let files = [("bailiwick.toml", format!("{APP}{manifest}")), ("lib/a.js", code.to_owned())];
+        let unpacked = Unpacked::of(files.map(|(path, text)| (path.to_owned(), text.into()))).unwrap();
+        let before = worked();
+        let read = read(unpacked, Timestamp::from_ms(0));
+        let took = worked() - before;
+        (took, read.map_or_else(|document| document.findings, |read| read.findings))
+    }
+
+    /// Four times as much to read takes about four times the work. What looks at everything again for each thing takes
+    /// sixteen times.
+    #[test]
+    fn hostile_files_take_work_that_grows_with_them() {
+        let numbered = |piece: &str, many: usize| -> String {
+            (0..many).map(|number| piece.replace('#', &number.to_string())).collect()
+        };
+        for (what, remarks, code) in [
+            ("names", "# no more than a remark\n", "env.KEY_#;\n"),
+            ("records", "\n", "env.data.x#.insert({ a: [ "),
+            ("calls", "# no more than a remark\n", "fetch('https://a#.example/');\n"),
+            ("keys", "key# = 1\n", "env.KEY;\n"),
+            ("credentials", "a# = \"ghp_aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG#\"\n", "env.KEY;\n"),
+        ] {
+            let took = |many: usize| {
+                let (took, found) = reads(&numbered(remarks, many), &numbered(code, 8 * many));
+                assert!(found.len() < 250, "{what}: {}", found.len());
+                took
+            };
+            // The least of some turns: the first one warms up.
+            let least = |(one, four): (Duration, Duration), _| (one.min(took(300)), four.min(took(1_200)));
+            let (one, four) = (0..4).fold((Duration::MAX, Duration::MAX), least);
+            assert!(four < one * 9, "{what}: {one:?}, then {four:?}");
+        }
+    }
+
+    #[test]
+    fn the_list_of_what_is_not_declared_ends() {
+        let many: String = (0..500).map(|number| format!("env.KEY_{number};\n")).collect();
+        let (_, found) = reads("", &many);
+        let undeclared = found.iter().filter(|finding| finding.code == "secret.undeclared").count();
+        let last = found.iter().rfind(|finding| finding.code == "code.more").unwrap();
+        assert_eq!((undeclared, last.severity, last.file.as_deref()), (50, Severity::Note, Some("lib/a.js")));
     }
 }

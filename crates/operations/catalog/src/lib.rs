@@ -10,6 +10,7 @@ mod apps;
 mod decide;
 mod deploy;
 mod document;
+mod due;
 mod error;
 mod expire;
 mod gates;
@@ -44,7 +45,7 @@ pub use migrations::MIGRATIONS;
 pub use rebuild::RebuildRelease;
 pub use receipts::{ReadReceipt, ReceiptRead};
 pub use releases::{Content, ReadSource, ReleaseView, Yes};
-pub use requests::{ListRequests, RequestState, RequestView};
+pub use requests::{ListRequests, RequestState, RequestView, SentBack};
 pub use restore::RestoreApp;
 pub use retire::RetireApp;
 pub use revoke::RevokeApp;
@@ -54,7 +55,7 @@ pub use upload::{MOCK_FOLDER, UPLOAD_MAX_BYTES, Unpacked, Upload};
 
 use apps::Apps;
 use authority::{AppRef, Authority, Surface};
-use model::{Clock, Env, TenantId};
+use model::{Clock, Env, Manifest, TenantId};
 use std::sync::Arc;
 use store::{Store, Tx};
 
@@ -102,6 +103,26 @@ pub struct Catalog {
     pub(crate) secrets: Arc<dyn SecretVersions>,
     pub(crate) vouchers: Arc<dyn Vouchers>,
     pub(crate) apps: Apps,
+    ceiling: Option<Ceiling>,
+}
+
+/// The most that any app gets here, whatever its manifest asks: for a server that is thrown away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ceiling {
+    /// Requests that run at once.
+    pub parallel: u32,
+    /// Bytes of data that it may keep.
+    pub storage_bytes: u64,
+}
+
+impl Ceiling {
+    fn over(self, manifest: &Manifest) -> Manifest {
+        let mut given = manifest.clone();
+        let limits = &mut given.runtime.limits;
+        limits.parallel = limits.parallel.min(self.parallel);
+        limits.storage_bytes = limits.storage_bytes.min(self.storage_bytes);
+        given
+    }
 }
 
 impl std::fmt::Debug for Catalog {
@@ -114,7 +135,29 @@ impl Catalog {
     #[must_use]
     pub fn new(rooms: Rooms, tenant: TenantId, addresses: Addresses) -> Self {
         let Rooms { store, authority, clock, surfaces, secrets, vouchers } = rooms;
-        Self { store, authority, clock, surfaces, tenant, addresses, secrets, vouchers, apps: Apps::default() }
+        Self {
+            store,
+            authority,
+            clock,
+            surfaces,
+            tenant,
+            addresses,
+            secrets,
+            vouchers,
+            apps: Apps::default(),
+            ceiling: None,
+        }
+    }
+
+    /// The same, below a ceiling.
+    #[must_use]
+    pub fn below(self, ceiling: Option<Ceiling>) -> Self {
+        Self { ceiling, ..self }
+    }
+
+    /// What surfaces open: as the manifest asks, and no more than is given here.
+    pub(crate) fn given(&self, manifest: &Arc<Manifest>) -> Arc<Manifest> {
+        self.ceiling.map_or_else(|| Arc::clone(manifest), |ceiling| Arc::new(ceiling.over(manifest)))
     }
 
     /// Brings the app's rows into the memory of every surface, after a commit or a word of the feed.

@@ -3,7 +3,7 @@
 use crate::{Approved, Catalog, Deployed, Error, Status, apps, decide::ApprovedBy};
 use authority::{AppRef, Ask, change};
 use model::{EventId, Timestamp, manifest::Manifest};
-use store::{Tx, params};
+use store::{Tx, left_to_feed, params};
 
 /// A release that serves, once the transaction it was made in is committed.
 #[derive(Debug)]
@@ -29,11 +29,12 @@ impl Catalog {
             now,
         ];
         tx.execute(apps::sql::PUT_DEPLOYMENT, row).await?;
+        let manifest = self.given(&release.manifest);
         let ask = Ask {
             app,
             name: &decided.name,
             release: release.number,
-            manifest: &release.manifest,
+            manifest: &manifest,
             image: release.image.as_deref(),
             assets: release.assets.as_deref(),
             credential_epoch: decided.credential_epoch,
@@ -62,10 +63,10 @@ impl Catalog {
     }
 
     /// After the commit: this node serves it before the answer is given.
-    pub(crate) async fn serve(&self, live: Live, event: EventId) -> Result<Deployed, Error> {
-        self.load_app(&live.app.id).await?;
-        self.refresh_surfaces(&live.app).await?;
-        Ok(Deployed { event: Some(event), ..live.document })
+    pub(crate) async fn serve(&self, live: Live, event: EventId) -> Deployed {
+        left_to_feed(self.load_app(&live.app.id).await);
+        left_to_feed(self.refresh_surfaces(&live.app).await);
+        Deployed { event: Some(event), ..live.document }
     }
 }
 

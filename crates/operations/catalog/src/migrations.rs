@@ -21,4 +21,10 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "who asked, and what an approver has from them",
         sql: include_str!("migrations/0003_independence.sql"),
     },
+    Migration {
+        room: "catalog",
+        number: 4,
+        name: "receipts that wait for other nodes",
+        sql: include_str!("migrations/0004_receipts_due.sql"),
+    },
 ];

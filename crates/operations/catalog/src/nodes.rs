@@ -49,46 +49,72 @@ impl Catalog {
         self.refresh_surfaces(app).await
     }
 
-    /// Waits until every node that had a lease has confirmed what is committed now, or has run out; a line for each.
-    pub(crate) async fn everywhere(&self, envs: &[AppRef]) -> Vec<Cut> {
+    /// Waits until every node that had a lease at this time or later has confirmed what is committed now, or has run out;
+    /// a line for each.
+    ///
+    /// # Errors
+    /// When the leases cannot be read.
+    pub(crate) async fn everywhere(&self, envs: &[AppRef], since: Timestamp) -> Result<Vec<Cut>, StoreError> {
         let began = Instant::now();
+        let (position, mut waiting) = self.holders(since).await?;
         let mut lines = Vec::new();
-        let (position, mut waiting) = match self.holders().await {
-            Ok(found) => found,
-            Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::error!(error, "whether the other nodes have heard of a cut is not known");
-                return self.untold(envs);
-            }
-        };
         while !waiting.is_empty() && began.elapsed() < WITHIN {
             // What cannot be read is looked at again: their leases run out all the same.
             for node in soon(self.store.other_nodes()).await.unwrap_or_default() {
-                let said = node.position >= position;
-                if (said || node.ran_out) && waiting.iter().any(|holder| holder.node == node.node) {
+                let ended = node.position >= position || node.ran_out;
+                if ended && waiting.iter().any(|holder| holder.node == node.node) {
                     waiting.retain(|holder| holder.node != node.node);
-                    let (at, how) = match said {
-                        true => (self.clock.now(), "the node has cut it, and said so"),
-                        false => (node.until, "the node's lease ran out: it serves nothing"),
-                    };
-                    lines.extend(self.lines(envs, &node, CutState::Dead, Some(at), how));
+                    lines.extend(self.said(envs, &node, position));
                 }
             }
             if !waiting.is_empty() {
                 tokio::time::sleep(LOOK).await;
             }
         }
-        for node in waiting {
-            lines.extend(self.lines(envs, &node, CutState::Expiring, None, "the node has not said so yet"));
-        }
-        lines
+        lines.extend(waiting.iter().flat_map(|node| self.said(envs, node, position)));
+        Ok(lines)
     }
 
-    /// How far the feed is, and who has a lease.
-    async fn holders(&self) -> Result<(u64, Vec<OtherNode>), StoreError> {
+    /// The same, where there is no receipt to tell of each.
+    pub(crate) async fn heard_everywhere(&self) {
+        if !self.store.told_everywhere(&self.tenant).await {
+            tracing::error!("whether the other nodes have heard of a cut is not known");
+        }
+    }
+
+    /// The same at one look, for whoever asks how far it is.
+    ///
+    /// # Errors
+    /// When the leases cannot be read.
+    pub(crate) async fn everywhere_by_now(&self, envs: &[AppRef], since: Timestamp) -> Result<Vec<Cut>, StoreError> {
+        let (position, nodes) = self.holders(since).await?;
+        Ok(nodes.iter().flat_map(|node| self.said(envs, node, position)).collect())
+    }
+
+    /// How far the feed is, and who had a lease at this time or later.
+    async fn holders(&self, since: Timestamp) -> Result<(u64, Vec<OtherNode>), StoreError> {
         let position = soon(self.store.feed_position(&self.tenant)).await?;
         let nodes = soon(self.store.other_nodes()).await?;
-        Ok((position, nodes.into_iter().filter(|node| !node.ran_out).collect()))
+        Ok((position, nodes.into_iter().filter(|node| !node.ran_out || node.until >= since).collect()))
+    }
+
+    /// What a node's lease says of what stands in the feed up to here.
+    fn said(&self, envs: &[AppRef], node: &OtherNode, position: u64) -> Vec<Cut> {
+        let (state, at, how) = if node.position >= position {
+            (CutState::Dead, Some(self.clock.now()), "the node has cut it, and said so")
+        } else if node.ran_out {
+            (CutState::Dead, Some(node.until), "the node's lease ran out: it serves nothing")
+        } else {
+            (CutState::Expiring, None, "the node has not said so yet")
+        };
+        self.lines(envs, node, state, at, how)
+    }
+
+    /// The lines of this node, which has followed the feed past another's cut.
+    pub(crate) fn here(&self, envs: &[AppRef]) -> Vec<Cut> {
+        let (node, now) = (self.store.node().to_owned(), self.clock.now());
+        let here = OtherNode { node, position: 0, ran_out: false, until: now };
+        self.lines(envs, &here, CutState::Dead, Some(now), "the node has cut it")
     }
 
     /// The lines of nodes that cannot have heard: the cut stands in this node's journal alone.

@@ -13,7 +13,7 @@ use authority::{Act, AppRef, AppState, Ask, Caller, Permit, Rule, Target, change
 use model::{AppId, Problem, ReleaseNumber, TenantId};
 use sandbox::{Image, Sandbox};
 use std::sync::Arc;
-use store::{Blob, params};
+use store::{Blob, left_to_feed, params};
 
 /// Put an image for this server's engine in the place of another's.
 #[derive(Debug, Clone)]
@@ -124,6 +124,7 @@ impl Catalog {
             tx.feed(change::APP, change::app_key(&app));
         }
         tx.commit(serde_json::json!({ "release": act.release, "engine": engine_of(image) }), None).await?;
-        self.refresh_surfaces(&app).await
+        left_to_feed(self.refresh_surfaces(&app).await);
+        Ok(())
     }
 }

@@ -1,12 +1,14 @@
-//! Receipts of revokes, read from the record: what was cut, where, when. Reading one is an act, and an event.
+//! Receipts of revokes: what was cut, where, when. Reading one is an act, and an event. One that is written is read from
+//! the record; until then, one that waits for other nodes from its row, and one that waits for its record from the note
+//! of its cut.
 
 use crate::{Catalog, Error, Kept, Receipt, apps};
 use authority::{Act, Cut, CutState, Permit, Rule, Target, rules};
 use model::{AppId, EventId, Group, PersonId, TenantId, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::time::Duration;
-use store::{EventFilter, Outcome};
+use std::{sync::Arc, time::Duration};
+use store::{CutNote, EventFilter, Outcome, Recorded};
 
 /// Old revokes of one app that are looked through for the one that is asked for.
 const REVOKES_MAX: u32 = 1_000;
@@ -36,15 +38,17 @@ impl Act for ReadReceipt {
 pub struct ReceiptRead {
     pub receipt: Receipt,
     pub by: Option<PersonId>,
+    /// Whether its event stands: it is as it will be.
+    pub written: bool,
 }
 
 /// What the event `app.revoke.done` keeps of a receipt.
 #[derive(Debug, Deserialize)]
-struct Stored {
-    asked_at: Timestamp,
-    done_at: Timestamp,
-    event: EventId,
-    surfaces: Vec<Cut>,
+pub(crate) struct Stored {
+    pub(crate) asked_at: Timestamp,
+    pub(crate) done_at: Timestamp,
+    pub(crate) event: EventId,
+    pub(crate) surfaces: Vec<Cut>,
 }
 
 /// The lines alone, of a receipt that is not written yet.
@@ -72,9 +76,58 @@ impl Catalog {
         permit: Permit<ReadReceipt>,
         which: Option<&EventId>,
     ) -> Result<Option<ReceiptRead>, Error> {
-        let app = permit.act().app.clone();
-        self.store.access(permit, Outcome::Allowed, json!({ "event": which }))?;
-        self.stored_receipt(&app, which).await
+        let (app, detail) = (permit.act().app.clone(), json!({ "event": which }));
+        if let Some(waiting) = self.waiting_receipt(&app, which) {
+            self.store.access_late(permit, Outcome::Allowed, detail)?;
+            return Ok(Some(waiting));
+        }
+        self.store.access(permit, Outcome::Allowed, detail)?;
+        self.known_receipt(&app, which).await
+    }
+
+    /// As the database has it: written, or due.
+    async fn known_receipt(&self, app: &AppId, which: Option<&EventId>) -> Result<Option<ReceiptRead>, Error> {
+        // INVARIANT: what is due is read before what is written, or one that is written in between is found nowhere.
+        let due = self.due_receipt(app, which).await?;
+        if which.is_some() && due.is_some() {
+            return Ok(due);
+        }
+        let stored = self.stored_receipt(app, which).await?;
+        Ok(due.into_iter().chain(stored).max_by_key(|read| read.receipt.asked_at))
+    }
+
+    /// The receipt of a cut that this node could not write yet.
+    fn waiting_receipt(&self, app: &AppId, which: Option<&EventId>) -> Option<ReceiptRead> {
+        let name = self.name_of(app)?;
+        let is_asked = |note: &CutNote| {
+            which.is_none_or(|event| note.event == *event) && note.apps().iter().any(|one| one.id == *app)
+        };
+        let waiting = self.store.waiting_cuts().into_iter().rev().filter(|(note, _)| is_asked(note));
+        let read = |(note, kept): (Arc<CutNote>, Recorded)| {
+            let done = note.promised().find(|also| also.action == rules::APP_REVOKE_DONE.name)?;
+            let stored: Stored = serde_json::from_value(done.detail.clone()).ok()?;
+            let receipt = Receipt {
+                app: name.to_string(),
+                app_id: app.clone(),
+                why: note.why.clone().unwrap_or_default(),
+                asked_at: stored.asked_at,
+                done_at: stored.done_at,
+                event: note.event.clone(),
+                done_event: done.id.clone(),
+                recorded: false,
+                kept: kept.into(),
+                surfaces: stored.surfaces,
+            };
+            Some(ReceiptRead { receipt, by: note.person().cloned(), written: false })
+        };
+        waiting.filter_map(read).next()
+    }
+
+    /// Who asked for a revoke, and why.
+    pub(crate) async fn asked(&self, revoke: &EventId) -> Result<Option<(Option<PersonId>, String)>, Error> {
+        let Some(event) = self.store.event(&self.tenant, revoke).await? else { return Ok(None) };
+        let why = why(&self.store.show(&event).await?);
+        Ok(Some((event.person, why)))
     }
 
     async fn stored_receipt(&self, app: &AppId, which: Option<&EventId>) -> Result<Option<ReceiptRead>, Error> {
@@ -92,10 +145,16 @@ impl Catalog {
             if which.is_some_and(|event| *event != stored.event) {
                 continue;
             }
+            // With other nodes it is the system's own event: who asked, and why, stand with the revoke.
+            let asked = match found.person {
+                Some(_) => None,
+                None => self.asked(&stored.event).await?,
+            };
+            let (by, why) = asked.unwrap_or_else(|| (found.person.clone(), why(&shown)));
             let receipt = Receipt {
                 app: name.to_string(),
                 app_id: app.clone(),
-                why: shown.get("why").and_then(Value::as_str).unwrap_or_default().to_owned(),
+                why,
                 asked_at: stored.asked_at,
                 done_at: stored.done_at,
                 event: stored.event,
@@ -104,7 +163,7 @@ impl Catalog {
                 kept: Kept::Record,
                 surfaces: stored.surfaces,
             };
-            return Ok(Some(ReceiptRead { receipt, by: found.person.clone() }));
+            return Ok(Some(ReceiptRead { receipt, by, written: true }));
         }
         Ok(None)
     }
@@ -113,17 +172,30 @@ impl Catalog {
     pub(crate) async fn cut_before(&self, app: &AppId) -> Vec<Cut> {
         let standing = self.store.standing();
         let of_app = standing.iter().filter(|note| note.apps().iter().any(|one| one.id == *app));
-        let told = of_app.flat_map(|note| note.also.iter().chain(&note.also_late));
-        let lines = told.filter_map(|also| serde_json::from_value::<Lines>(also.detail.clone()).ok());
+        let lines = of_app.flat_map(|note| {
+            note.promised()
+                .filter_map(|also| serde_json::from_value::<Lines>(also.detail.clone()).ok())
+                .collect::<Vec<_>>()
+        });
         if let Some(told) = lines.max_by_key(|told| told.surfaces.len()) {
             return told.surfaces;
         }
-        match tokio::time::timeout(LOOK_WITHIN, self.stored_receipt(app, None)).await {
+        match tokio::time::timeout(LOOK_WITHIN, self.known_receipt(app, None)).await {
             Ok(Ok(read)) => read.map(|read| read.receipt.surfaces).unwrap_or_default(),
             // The receipt is shorter then; the app is as dead.
             Ok(Err(_)) | Err(_) => Vec::new(),
         }
     }
+}
+
+fn why(shown: &Value) -> String {
+    shown.get("why").and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// The lines that will not change any more.
+pub(crate) fn over(mut lines: Vec<Cut>) -> Vec<Cut> {
+    lines.retain(|line| line.state != CutState::Expiring);
+    lines
 }
 
 /// The lines of before, and of now those that are about something else, or know better of what was not dead then.

@@ -118,7 +118,9 @@ impl Content {
         }
         let list = serde_json::to_vec(&listed).map_err(|_| Error::Manifest)?;
         let blobs = store.blobs(tenant);
-        let bundle = blobs.keep(checked.unpacked().pack()?.to_vec()).await?;
+        let unpacked = checked.unpacked().clone();
+        let packed = tokio::task::spawn_blocking(move || unpacked.pack()).await.map_err(|_| Problem::internal())??;
+        let bundle = blobs.keep(packed.to_vec()).await?;
         let image = match checked.image() {
             Some(image) => Some(blobs.keep(image.to_bytes().to_vec()).await?),
             None => None,

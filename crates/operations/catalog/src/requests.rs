@@ -5,7 +5,7 @@
 
 pub(crate) mod sql;
 
-use crate::{Catalog, Error, apps::tier_of, secrets::Versions};
+use crate::{AppView, Catalog, Deployment, Error, apps::tier_of, secrets::Versions};
 use authority::{Act, AppRef, AppState, Permit, Rule, Target, rules};
 use model::{
     AppId, Env, Finding, Group, Manifest, PersonId, Problem, ProblemKind, ReleaseNumber, RequestId, SecretId, TenantId,
@@ -14,7 +14,7 @@ use model::{
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
-use store::{Outcome, Row, params};
+use store::{EventFilter, Outcome, Row, params};
 
 const LIST_MAX: u32 = 1_000;
 
@@ -42,6 +42,16 @@ pub enum RequestState {
 }
 
 impl RequestState {
+    /// From a row.
+    pub(crate) fn of(word: &str) -> Self {
+        match word {
+            "waiting" => Self::Waiting,
+            "approved" => Self::Approved,
+            "rejected" => Self::Rejected,
+            _ => Self::Void,
+        }
+    }
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
@@ -88,6 +98,19 @@ pub struct RequestView {
     pub restores: bool,
     pub changes: Vec<Change>,
     pub findings: Vec<Finding>,
+}
+
+/// A request that was sent back, while nothing was deployed since.
+#[derive(Debug, Clone, Serialize)]
+pub struct SentBack {
+    pub request: RequestId,
+    pub env: Env,
+    pub release: ReleaseNumber,
+    /// `person:ID`, `machine:USER`.
+    pub by: String,
+    pub at: Timestamp,
+    /// `None` when whoever said it was erased.
+    pub why: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -155,6 +178,65 @@ impl Catalog {
         Ok(row.map(|row| row.text(0).map(RequestId::new)).transpose()?)
     }
 
+    /// The newest request of an app, when it was sent back and nothing was deployed since, with the words for whoever
+    /// asked.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn sent_back(&self, app: &AppView) -> Result<Option<SentBack>, Error> {
+        let row = self.store.read_one(sql::NEWEST_OF_APP, params![&self.tenant, &app.app_id]).await?;
+        let Some(row) = row else { return Ok(None) };
+        let (true, Some(at)) = (RequestState::of(row.text(3)?) == RequestState::Rejected, row.opt_time(5)?) else {
+            return Ok(None);
+        };
+        let env: Env = row.text(1)?.parse().map_err(|_| Error::Manifest)?;
+        let stands = |deployed: &&Deployment| match deployed.state {
+            AppState::Waiting => true,
+            AppState::Live | AppState::Expired => deployed.changed_at <= at,
+            AppState::Revoked | AppState::Retired => false,
+        };
+        if app.environments.iter().find(|deployed| deployed.env == env).filter(stands).is_none() {
+            return Ok(None);
+        }
+        let request = RequestId::new(row.text(0)?);
+        Ok(Some(SentBack {
+            env,
+            release: number(row.int(2)?),
+            by: row.opt_text(4)?.unwrap_or_default().to_owned(),
+            at,
+            why: self.words_of(&app.app_id, &request, &rules::RELEASE_REJECT).await?,
+            request,
+        }))
+    }
+
+    /// The words with which a request was decided; `None` while it was not, or when whoever said them was erased.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn words(&self, request: &RequestView) -> Result<Option<String>, Error> {
+        let act = match request.state {
+            RequestState::Approved => &rules::RELEASE_APPROVE,
+            RequestState::Rejected => &rules::RELEASE_REJECT,
+            RequestState::Waiting | RequestState::Void => return Ok(None),
+        };
+        self.words_of(&request.app_id, &request.request, act).await
+    }
+
+    /// They stand in the record alone, sealed.
+    async fn words_of(&self, app: &AppId, request: &RequestId, act: &Rule) -> Result<Option<String>, Error> {
+        let filter = EventFilter {
+            app: Some(app.clone()),
+            action: Some(act.name.to_owned()),
+            resource: Some(format!("request/{request}")),
+            outcome: Some("allowed".to_owned()),
+            limit: Some(1),
+            ..EventFilter::default()
+        };
+        let events = self.store.events(&self.tenant, &filter).await?;
+        let Some(event) = events.first() else { return Ok(None) };
+        Ok(self.store.fill(event).await?.why)
+    }
+
     /// The versions that a manifest's secrets have now; 0 where nobody has put one yet.
     ///
     /// # Errors
@@ -212,8 +294,11 @@ fn reread(text: &str) -> Result<Manifest, Error> {
     Ok(Manifest::reread(text.as_bytes()).map_err(|_| Error::Manifest)?.manifest)
 }
 
+fn number(value: i64) -> ReleaseNumber {
+    ReleaseNumber(u32::try_from(value).unwrap_or_default())
+}
+
 fn request(row: &Row) -> Result<Request, Error> {
-    let number = |value: i64| ReleaseNumber(u32::try_from(value).unwrap_or_default());
     Ok(Request {
         id: RequestId::new(row.text(0)?),
         app: AppRef { id: AppId::new(row.text(1)?), env: row.text(2)?.parse().map_err(|_| Error::Manifest)? },
@@ -224,12 +309,7 @@ fn request(row: &Row) -> Result<Request, Error> {
         compared_with: row.opt_int(6)?.map(number),
         requester: row.opt_text(7)?.map(PersonId::new),
         requested_by: row.opt_text(18)?.map(str::to_owned),
-        state: match row.text(8)? {
-            "waiting" => RequestState::Waiting,
-            "approved" => RequestState::Approved,
-            "rejected" => RequestState::Rejected,
-            _ => RequestState::Void,
-        },
+        state: RequestState::of(row.text(8)?),
         manifest: reread(row.text(13)?)?,
     })
 }

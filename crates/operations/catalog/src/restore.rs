@@ -7,7 +7,7 @@ use crate::{
 };
 use authority::{Act, AppRef, AppState, Judged, Permit, Rule, Target, change, rules};
 use model::{AppId, Group, Problem, ProblemKind, ReleaseNumber, RequestId, TenantId};
-use store::params;
+use store::{left_to_feed, params};
 
 /// Let a switched-off app serve again.
 #[derive(Debug, Clone)]
@@ -85,12 +85,12 @@ impl Catalog {
         });
         let event = tx.commit(detail, Some(&act.why)).await?.event;
         if restored.is_empty() {
-            self.load_apps().await?;
+            left_to_feed(self.load_apps().await);
         }
         let mut environments = Vec::new();
         for (live, credential_epoch) in restored {
             let env = live.app.env;
-            let document = self.serve(live, event.clone()).await?;
+            let document = self.serve(live, event.clone()).await;
             let (Some(release), Some(url)) = (document.release, document.url) else { continue };
             environments.push(RestoredEnv { env, release, url, credential_epoch });
         }

@@ -3,7 +3,7 @@
 use crate::{Catalog, Error, Retired, apps, jobs, requests};
 use authority::{Act, AppState, Permit, Rule, Target, change, rules};
 use model::{AppId, Group, TenantId};
-use store::params;
+use store::{left_to_feed, params};
 
 /// End an app for good.
 #[derive(Debug, Clone)]
@@ -59,8 +59,8 @@ impl Catalog {
         tx.commit(serde_json::json!({ "deleted": retired.deleted }), None).await?;
         self.deny_in_memory(&id, AppState::Retired);
         self.cut(&envs).await;
-        self.load_app(&id).await?;
-        self.everywhere(&envs).await;
+        left_to_feed(self.load_app(&id).await);
+        self.heard_everywhere().await;
         Ok(retired)
     }
 }

@@ -2,7 +2,13 @@
 //!
 //! Cut first, record after: taking authority away never waits for the record.
 
-use crate::{Catalog, Error, Kept, Receipt, approve::reason, apps, jobs, receipts::together, requests};
+use crate::{
+    Catalog, Error, Kept, Receipt,
+    approve::reason,
+    apps, due, jobs,
+    receipts::{over, together},
+    requests,
+};
 use async_trait::async_trait;
 use authority::{Act, AppRef, AppState, Cut, Permit, Rule, Target, change, rules};
 use model::{AppId, Env, EventId, Group, TenantId};
@@ -38,7 +44,8 @@ impl Catalog {
         Ok(RevokeApp { tenant: self.tenant.clone(), app, team, why: reason(why)? })
     }
 
-    /// Cuts every surface in memory, then writes that it is so. What cannot be written stands in the journal.
+    /// Cuts every surface in memory, then writes that it is so. What cannot be written stands in the journal. Other nodes
+    /// are `expiring` in what it answers: `told` waits for them.
     ///
     /// # Errors
     /// Only what keeps it from knowing the app. A record that cannot be written is told by the receipt.
@@ -54,10 +61,7 @@ impl Catalog {
         if was_off {
             surfaces = together(self.cut_before(&id).await, surfaces);
         }
-        let done_event = match cutting.same().and_then(|same| same.also.iter().chain(&same.also_late).next()) {
-            Some(done) => done.id.clone(),
-            None => EventId::generate(),
-        };
+        let promised = cutting.same().and_then(|same| same.promised().next()).map(|done| done.id.clone());
         let mut receipt = Receipt {
             app: name.to_string(),
             app_id: act.app,
@@ -65,7 +69,7 @@ impl Catalog {
             asked_at,
             done_at: self.clock.now(),
             event: cutting.event().clone(),
-            done_event,
+            done_event: promised.unwrap_or_else(EventId::generate),
             recorded: true,
             kept: Kept::Record,
             surfaces,
@@ -80,39 +84,47 @@ impl Catalog {
             detail: stored(receipt),
             why: Some(receipt.why.clone()),
         };
-        // With other nodes, the receipt is whole only when they have said so; or it is told of what they do not know.
-        let shared = self.store.is_shared();
-        let untold = self.untold(&envs);
-        if shared {
-            let mut late = receipt.clone();
-            late.surfaces = together(late.surfaces, untold.clone());
-            note.also_late.push(done(&late));
-        } else {
-            note.also.push(done(&receipt));
+        // With other nodes, the receipt is whole only when they have said so.
+        if self.store.is_shared() {
+            receipt.surfaces = together(receipt.surfaces, self.untold(&envs));
+        }
+        match (self.store.is_shared(), receipt.is_open()) {
+            (false, _) => note.also.push(done(&receipt)),
+            (true, false) => note.also_late.push(done(&receipt)),
+            (true, true) => note.owed = Some(done(&receipt)),
         }
         receipt.kept = cutting.record(self).await.into();
-        if shared {
-            self.tell(&mut receipt, &envs, untold).await;
-        }
         receipt.recorded = receipt.kept == Kept::Record;
         Ok(receipt)
     }
 
-    async fn tell(&self, receipt: &mut Receipt, envs: &[AppRef], untold: Vec<Cut>) {
-        if receipt.kept != Kept::Record {
-            receipt.surfaces = together(std::mem::take(&mut receipt.surfaces), untold);
-            return;
+    /// Waits until every other node has said so, or its lease has run out, and records what the revoke came to. Whoever
+    /// is not waited for any longer leaves the receipt due.
+    pub async fn told(&self, mut receipt: Receipt) -> Receipt {
+        if receipt.kept != Kept::Record || !self.store.is_shared() {
+            return receipt;
         }
-        let told = self.everywhere(envs).await;
-        receipt.surfaces = together(std::mem::take(&mut receipt.surfaces), told);
+        match self.everywhere(&self.environments(&receipt.app_id), receipt.asked_at).await {
+            Ok(told) => receipt.surfaces = together(over(receipt.surfaces), told),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(error, "whether the other nodes have heard of a cut is not known");
+                return receipt;
+            }
+        }
         receipt.done_at = self.clock.now();
-        match self.record_done(receipt).await {
+        if receipt.is_open() {
+            return receipt;
+        }
+        match self.record_done(&receipt).await {
             Ok(recorded) => receipt.kept = recorded.into(),
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a receipt could not be recorded");
                 receipt.kept = Kept::Memory;
             }
         }
+        receipt.recorded = receipt.kept == Kept::Record;
+        receipt
     }
 
     /// A cut that was made before this process began, or on the way to its record: memory shows it again. At start,
@@ -123,7 +135,7 @@ impl Catalog {
     }
 
     /// Whether nothing of it serves.
-    fn is_off(&self, app: &AppId) -> bool {
+    pub(crate) fn is_off(&self, app: &AppId) -> bool {
         let apps = self.apps.all();
         apps.get(app).is_some_and(|record| record.envs.values().all(|env| env.state == AppState::Revoked))
     }
@@ -197,6 +209,8 @@ impl CutRows for Catalog {
             self.cut_rows(tx, app).await?;
             tx.feed(change::APP, change::app_key(app));
         }
+        due::owed(note, self.store.node(), tx).await?;
+        due::paid(note, tx).await?;
         Ok(())
     }
 

@@ -67,7 +67,7 @@ impl Catalog {
                 let detail =
                     serde_json::json!({ "release": to, "digest": live.document.digest, "approved_by": live.by.word() });
                 let event = tx.commit(detail, None).await?.event;
-                self.serve(live, event).await
+                Ok(self.serve(live, event).await)
             }
             Err(decided) => self.wait(tx, &decided).await,
         }

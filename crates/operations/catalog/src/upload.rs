@@ -5,6 +5,7 @@
 
 mod names;
 
+use crate::gates::MANIFEST;
 use bytes::Bytes;
 use model::{Edit, Problem, ProblemKind};
 use seal::Digest;
@@ -138,7 +139,7 @@ impl Files {
 
     fn done(self) -> Result<Unpacked, Problem> {
         if self.files.is_empty() {
-            return Err(odd("the archive", "there is no file in it"));
+            return Err(empty());
         }
         Ok(Unpacked { files: self.files })
     }
@@ -153,6 +154,16 @@ impl Unpacked {
     /// # Errors
     /// A folder that cannot be read, or holds what an archive may not.
     pub fn from_folder(folder: &Path) -> Result<Self, Problem> {
+        if folder.is_file() {
+            return Err(no_folder(folder));
+        }
+        // What is odd about files says nothing of a folder that is not an app's at all.
+        let is_app = folder.join(MANIFEST).symlink_metadata().is_ok();
+        Self::walked(folder)
+            .map_err(|problem| if is_app || problem.code == unreadable(folder).code { problem } else { no_app(folder) })
+    }
+
+    fn walked(folder: &Path) -> Result<Self, Problem> {
         let mut files = Files::default();
         let walk = ignore::WalkBuilder::new(folder)
             .standard_filters(false)
@@ -242,17 +253,23 @@ impl Unpacked {
         Some(model::Manifest::parse(self.get("bailiwick.toml")?, today).ok()?.manifest)
     }
 
+    /// What the manifest calls the app, as far as it can be read.
+    #[must_use]
+    pub fn name(&self) -> Option<String> {
+        model::Manifest::name_in(self.get("bailiwick.toml")?)
+    }
+
     /// The same files after these edits.
     ///
     /// # Errors
     /// An edit that was made for other files.
     pub fn edited(&self, edits: &[Edit]) -> Result<Self, Problem> {
         let mut files = self.files.clone();
-        for edit in edits {
-            // Each file once, with all its edits.
-            let before = self.files.get(&edit.file).ok_or_else(|| stale(&edit.file))?;
-            let after = model::edited(&edit.file, before, edits).ok_or_else(|| stale(&edit.file))?;
-            files.insert(edit.file.clone(), after.into());
+        // Each file once, with all its edits.
+        for file in edits.iter().map(|edit| &edit.file).collect::<BTreeSet<_>>() {
+            let before = self.files.get(file).ok_or_else(|| stale(file))?;
+            let after = model::edited(file, before, edits).ok_or_else(|| stale(file))?;
+            files.insert(file.clone(), after.into());
         }
         Self::of(files)
     }
@@ -294,6 +311,36 @@ fn odd(name: &str, why: &str) -> Problem {
         format!("`{shown}` cannot be part of an app"),
         why,
         "remove or rename it, then deploy again",
+    )
+}
+
+fn empty() -> Problem {
+    Problem::new(
+        ProblemKind::Unprocessable,
+        "bundle.empty",
+        "there is no file in the archive",
+        "an app is at least a manifest, `bailiwick.toml`, and its code",
+        "send it with `bailiwick deploy`, from the folder that the app is in",
+    )
+}
+
+fn no_app(folder: &Path) -> Problem {
+    Problem::new(
+        ProblemKind::Invalid,
+        "bundle.no_app",
+        format!("there is no app in `{}`", folder.display()),
+        "the folder of an app has a `bailiwick.toml` at its top, and this one has none",
+        "name the app's folder, or begin one with `bailiwick new NAME`",
+    )
+}
+
+fn no_folder(file: &Path) -> Problem {
+    Problem::new(
+        ProblemKind::Invalid,
+        "bundle.no_folder",
+        format!("`{}` is a file", file.display()),
+        "an app is a whole folder: its manifest, its code, and what it serves",
+        "name the folder that the file is in",
     )
 }
 

@@ -39,6 +39,11 @@ impl Catalog {
             self.cut_rows(tx, app).await?;
             tx.feed(change::APP, change::app_key(app));
         }
+        for row in tx.query(requests::sql::WAIT_ANYWHERE, params![&tenant]).await? {
+            if let Ok(env) = row.text(1)?.parse() {
+                tx.feed(change::APP, change::app_key(&AppRef { id: AppId::new(row.text(0)?), env }));
+            }
+        }
         tx.execute(requests::sql::VOID_ALL, params![&tenant, now]).await?;
         Ok(open.len())
     }

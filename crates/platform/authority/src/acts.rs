@@ -113,7 +113,7 @@ rules! {
     PASSKEY_CONFIRM = "passkey.confirm" "confirm with a passkey", Act Keeps, [May::Everyone] No, No, Nobody;
     PASSKEY_FORGET = "passkey.forget" "forget the passkeys of another host name", Act Keeps, [] No, No, System;
     LOGIN_CONFIRM = "login.confirm" "let a command line sign in as oneself", Act Keeps, [May::Everyone] Fresh, No, Nobody;
-    LOGIN_CONFIRM_WEAK = "login.confirm_weak" "the same, while one has no second factor and gives none", Act Keeps, [May::Everyone] No, No, Nobody;
+    LOGIN_CONFIRM_WEAK = "login.confirm_weak" "let a command line sign in as oneself without a second factor", Act Keeps, [May::Everyone] No, No, Nobody;
     LOGIN_TAKE = "login.take" "sign a command line in with a confirmed code", Act Keeps, [] No, No, Strangers;
     ROLE_ASK = "role.ask" "ask for a role until a date", Act Keeps, [May::Everyone] No, No, Nobody;
     ROLE_GRANT = "role.grant" "give a role that was asked for, until its date", Act Raises, [OPERATOR] Fresh, No, Nobody;
@@ -124,7 +124,7 @@ rules! {
     PROVIDER_DRAFT = "provider.draft" "set single sign-on up, without switching it on", Act Keeps, [OPERATOR] Fresh, Yes, Nobody;
     PROVIDER_TRY = "provider.try" "try single sign-on before it is switched on", Act Keeps, [OPERATOR] Fresh, No, Nobody;
     PROVIDER_ON = "provider.on" "switch single sign-on on", Act Raises, [OPERATOR] Fresh, Yes, Nobody;
-    PROVIDER_OFF = "provider.off" "switch single sign-on off", Act Raises, [OPERATOR] Fresh, Yes, Nobody;
+    PROVIDER_OFF = "provider.off" "switch single sign-on off, and end the sessions that began there", Cut Raises, [OPERATOR] Fresh, Yes, Nobody;
     LINKS_SWITCH = "links.switch" "switch one-time links on or off", Act Raises, [OPERATOR] Fresh, Yes, Nobody;
     OIDC_SIGN_IN = "oidc.sign_in" "sign in at the provider", Act Raises, [] No, No, Strangers;
     OIDC_LOGOUT = "oidc.logout" "end sessions when the provider says so", Cut Keeps, [] No, No, Strangers;
@@ -150,6 +150,7 @@ rules! {
     APP_LOGS = "app.logs" "read an app's log", Use Keeps, [May::BuilderInTeam, OPERATOR] No, Yes, Nobody;
     APP_SOURCE = "app.source" "read the files of an app's release", Use Keeps, [May::BuilderInTeam] No, Yes, Nobody;
     APP_TRY = "app.try" "try files of an app with mock data before they are live", Use Keeps, [May::BuilderInTeam] No, No, Nobody;
+    APP_SEND = "app.send" "send the files of an app", Access Keeps, [May::Has(Role::Builder)] No, Yes, Nobody;
     REQUEST_LIST = "request.list" "see what waits for a person", Access Keeps, [May::Has(Role::Builder), REVIEWER, OPERATOR, AUDITOR] No, Yes, Nobody;
     JOB_RUN = "job.run" "run a scheduled job of an app", Act Keeps, [] No, No, System;
     JOB_DONE = "job.done" "record how a job ended", Act Keeps, [] No, No, System;

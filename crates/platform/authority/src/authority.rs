@@ -354,10 +354,13 @@ impl Case<'_> {
             ));
         }
         let builders = Group::new(Role::Builder.group());
-        let wanted = act.team().filter(|_| self.rule.people.contains(&May::BuilderInTeam));
-        let fix = match &wanted {
-            Some(team) => format!("{}; {}", self.joining(person, [&builders, team].into_iter()), self.who_could()),
-            None => self.who_could(),
+        let team = act.team().filter(|_| self.rule.people.contains(&May::BuilderInTeam));
+        let any_builder = self.rule.people == [May::Has(Role::Builder)];
+        let fix = if team.is_some() || any_builder {
+            let wanted = std::iter::once(&builders).chain(&team);
+            format!("{}; {}", self.joining(person, wanted), self.who_could())
+        } else {
+            self.who_could()
         };
         Err(self.deny("role.missing", format!("you have no role that may {}", self.rule.says), fix))
     }

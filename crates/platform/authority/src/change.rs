@@ -2,7 +2,7 @@
 
 /// State, release or grants of an app in one environment; the key is `APP_ID/ENV`.
 pub const APP: &str = "app";
-/// People or groups; no key.
+/// Who somebody is, or which groups they are in; the key is the id of that person, or nothing for everyone.
 pub const PEOPLE: &str = "people";
 /// A session ended; the key is its id.
 pub const SESSION: &str = "session";

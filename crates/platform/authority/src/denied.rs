@@ -29,6 +29,7 @@ impl Denied {
 
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
-        Self::new(denied.kind, denied.code, format!("`{}` is not allowed", denied.act), denied.why, denied.fix)
+        let does = crate::ACTS.iter().find(|rule| rule.name == denied.act).map_or(denied.act, |rule| rule.says);
+        Self::new(denied.kind, denied.code, format!("you may not {does}"), denied.why, denied.fix)
     }
 }

@@ -48,6 +48,8 @@ pub struct Used {
     pub item: String,
     pub count: u64,
     pub last: Option<Timestamp>,
+    /// From when on `count` counts, where it begins anew with each start of a node; none where it is the record's own.
+    pub since: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,7 +16,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 
 /// Events in the buffer: at 1 KiB each, 16 MiB; some seconds of a busy node.
 const BUFFERED_MAX: usize = 16_384;
@@ -48,13 +48,15 @@ enum Item {
 pub(crate) struct AccessBuffer {
     send: mpsc::Sender<Item>,
     receive: Mutex<mpsc::Receiver<Item>>,
+    /// Whoever waits for the record ends the gathering: a page of it must not take as long as one lasts.
+    hurry: Notify,
     stuck: AtomicBool,
 }
 
 impl AccessBuffer {
     pub(crate) fn new() -> Self {
         let (send, receive) = mpsc::channel(BUFFERED_MAX);
-        Self { send, receive: Mutex::new(receive), stuck: AtomicBool::new(false) }
+        Self { send, receive: Mutex::new(receive), hurry: Notify::new(), stuck: AtomicBool::new(false) }
     }
 
     pub(crate) fn is_stuck(&self) -> bool {
@@ -72,12 +74,25 @@ impl Store {
         if self.access.stuck.load(Ordering::Acquire) {
             return Err(StoreError::unwritable("the record of requests cannot be written"));
         }
+        self.access_late(permit, outcome, detail)
+    }
+
+    /// The same, of a look at what waits for the record itself: it waits too, with a place in the buffer.
+    ///
+    /// # Errors
+    /// `StoreError::Busy` when the buffer is full.
+    pub fn access_late<A: Act>(
+        &self,
+        permit: Permit<A>,
+        outcome: Outcome,
+        detail: Json,
+    ) -> Result<EventId, StoreError> {
         let (_, spent) = permit.spend();
         let id = EventId::generate();
         let Ok(place) = self.access.send.try_reserve() else {
             return Err(StoreError::busy("too many requests wait for their record"));
         };
-        self.tallies.add(spent.rule().name, spent.target(), outcome, &detail);
+        self.tallies.add(spent.rule().name, (spent.caller(), spent.target()), outcome, &detail);
         place.send(Item::Event(Box::new(Pending { id: id.clone(), at: self.clock.now(), spent, outcome, detail })));
         Ok(id)
     }
@@ -89,6 +104,7 @@ impl Store {
     pub async fn flush_access(&self) -> Result<(), StoreError> {
         let (done, flushed) = oneshot::channel();
         self.access.send.send(Item::Flush(done)).await.map_err(|_| StoreError::Closed)?;
+        self.access.hurry.notify_one();
         flushed.await.map_err(|_| StoreError::Closed)
     }
 
@@ -102,8 +118,15 @@ impl Store {
             self.count(caller, denied.act, target, Outcome::Denied);
             return Ok(());
         }
-        self.write_events(&[Draft::refusal(denied, caller, target, at)]).await?;
-        self.tallies.add(denied.act, target, Outcome::Denied, &Json::Null);
+        self.write_event(Draft::refusal(denied, caller, target, at)).await
+    }
+
+    /// Writes an event that no transaction of an act holds, and counts it.
+    pub(crate) async fn write_event(&self, draft: Draft<'_>) -> Result<(), StoreError> {
+        let drafts = [draft];
+        self.write_events(&drafts).await?;
+        let [draft] = &drafts;
+        self.tallies.add(draft.action, (draft.caller, draft.target), draft.outcome, &draft.detail);
         Ok(())
     }
 
@@ -118,7 +141,7 @@ impl Store {
             }
             let flush_now = batch.iter().any(|item| matches!(item, Item::Flush(_)));
             if !flush_now && batch.len() < BATCH {
-                tokio::time::sleep(GATHER).await;
+                drop(tokio::time::timeout(GATHER, self.access.hurry.notified()).await);
                 while batch.len() < BATCH
                     && let Ok(item) = receive.try_recv()
                 {
@@ -130,6 +153,10 @@ impl Store {
                     tracing::error!(%error, "the record of requests cannot be written; new requests are refused");
                 }
                 tokio::time::sleep(RETRY).await;
+                // The answer to its commit may have been lost on the way: then it stands, whole.
+                if self.batch_stands(&batch).await {
+                    break;
+                }
             }
             self.access.stuck.store(false, Ordering::Release);
             for item in batch.drain(..) {
@@ -142,12 +169,23 @@ impl Store {
         }
     }
 
+    /// Whether a batch was written whose writing failed: one commit holds all of it.
+    async fn batch_stands(&self, batch: &[Item]) -> bool {
+        let first = batch.iter().find_map(|item| match item {
+            Item::Event(pending) => Some(pending),
+            Item::Flush(_) => None,
+        });
+        let Some(first) = first else { return false };
+        let found = self.event(&first.spent.target().tenant, &first.id).await;
+        found.is_ok_and(|event| event.is_some())
+    }
+
     async fn write_batch(&self, batch: &[Item]) -> Result<(), StoreError> {
         let drafts: Vec<Draft<'_>> = batch.iter().filter_map(draft).collect();
         if drafts.is_empty() { Ok(()) } else { self.write_events(&drafts).await }
     }
 
-    /// Writes events that no transaction of an act holds.
+    /// The same for many, which were counted when they were noted.
     pub(crate) async fn write_events(&self, drafts: &[Draft<'_>]) -> Result<(), StoreError> {
         let mut tx = self.engine.begin().await?;
         // Sorted, so that two batches never wait for each other's keys crosswise.

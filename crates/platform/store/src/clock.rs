@@ -20,7 +20,7 @@ const SLOW_ANSWER_MS: i64 = 1_000;
 const BACK_MS: i64 = 1;
 
 /// Milliseconds that passed since the machine was switched on, asleep or not.
-fn running_ms() -> i64 {
+pub(crate) fn running_ms() -> i64 {
     let since = clock_gettime(ClockId::Boottime);
     since.tv_sec.saturating_mul(1_000).saturating_add(since.tv_nsec / 1_000_000)
 }

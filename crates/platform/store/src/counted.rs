@@ -32,7 +32,6 @@ pub(crate) struct Counted(Mutex<HashMap<Line, (Caller, u64)>>);
 impl Store {
     /// Counts one; the event is written when its minute is over.
     pub fn count(&self, caller: &Caller, action: &'static str, target: &Target, outcome: Outcome) {
-        self.tallies.add(action, target, outcome, &serde_json::Value::Null);
         let minute = self.clock.now().as_ms().div_euclid(MINUTE_MS);
         let mut line = Line { source: caller.origin.ip, action, target: target.clone(), outcome, minute };
         let mut caller = caller.clone();
@@ -42,6 +41,8 @@ impl Store {
             line.target = Target::new(target.tenant.clone(), "others");
             caller.origin = authority::Origin::default();
         }
+        // As the line will say it.
+        self.tallies.add(action, (&caller, &line.target), outcome, &serde_json::Value::Null);
         lines.entry(line).or_insert((caller, 0)).1 += 1;
     }
 

@@ -1,10 +1,12 @@
 //! The few places where the engines differ, each with a name; their words stand at the end of `sql.rs`.
 
 use crate::{
+    Migration, StoreError,
     engine::{EngineTx, Statement},
     params,
     sql::{
-        EPOCH_HELD, IDENTITY, IDENTITY_POSTGRES, IDENTITY_SQLITE, LOCK_EXCLUSIVE, LOCK_MIGRATIONS, LOCK_SHARED, NOTIFY,
+        EPOCH_HELD, IDENTITY, IDENTITY_POSTGRES, IDENTITY_SQLITE, LIVE_NODES, LOCK_BRIEFLY, LOCK_EXCLUSIVE,
+        LOCK_MIGRATIONS, LOCK_NODES, LOCK_SHARED, NOTIFY,
     },
 };
 use model::TenantId;
@@ -30,8 +32,26 @@ pub(crate) fn held(tx: &EngineTx, tenant: &TenantId, epoch: u64) -> Option<State
     tx.is_postgres().then(|| Statement::new(EPOCH_HELD, params![tenant, epoch]))
 }
 
-pub(crate) fn lock_migrations(tx: &EngineTx) -> Option<Statement> {
-    tx.is_postgres().then(|| Statement::new(LOCK_MIGRATIONS, params!["migrations"]))
+/// One process migrates. It waits but a moment for a table that others use: whoever comes after it waits as long.
+pub(crate) fn lock_migrations(tx: &EngineTx) -> Vec<Statement> {
+    let both = [(LOCK_MIGRATIONS, params!["migrations"]), (LOCK_BRIEFLY, params![])];
+    both.into_iter().filter(|_| tx.is_postgres()).map(|(sql, params)| Statement::new(sql, params)).collect()
+}
+
+/// Refuses while a node holds a lease: it does not know the step. Until this transaction ends, none can take one. On
+/// SQLite the one node holds the file's lock.
+pub(crate) async fn nobody_else(tx: &mut EngineTx, step: &Migration) -> Result<(), StoreError> {
+    if !tx.is_postgres() {
+        return Ok(());
+    }
+    tx.run(&[Statement::new(LOCK_NODES, params![])]).await?;
+    let live = tx.query(LIVE_NODES, &[]).await?;
+    if live.is_empty() {
+        return Ok(());
+    }
+    let nodes = live.iter().map(|row| row.text(0).map(str::to_owned)).collect::<Result<_, _>>()?;
+    let why = step.alone().unwrap_or_default().to_owned();
+    Err(StoreError::OlderNodes { nodes, room: step.room.to_owned(), number: step.number, why })
 }
 
 pub(crate) fn notify(tx: &EngineTx, tenant: &TenantId) -> Option<Statement> {

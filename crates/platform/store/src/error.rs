@@ -18,6 +18,12 @@ pub enum StoreError {
     Moved { tenant: TenantId, current: u64 },
     #[error("the data was written by a newer version: it holds migration {number} of `{room}` (`{name}`)")]
     Newer { room: String, number: i64, name: String },
+    /// Nodes of an older version run, and may not run beside what a migration makes of the data.
+    #[error("migration {number} of `{room}` waits until these nodes are stopped: {nodes:?}")]
+    OlderNodes { nodes: Vec<String>, room: String, number: i64, why: String },
+    /// A newer version has applied what this one may not run beside.
+    #[error("a newer version has changed the database so that this one may not go on")]
+    Outdated,
     #[error("migration {number} of `{room}` is not the one that was applied")]
     Altered { room: String, number: i64 },
     #[error("migrations of `{room}` do not count up from 1: found {number}")]
@@ -101,6 +107,11 @@ impl StoreError {
         Self::Unwritable { reason, source: None }
     }
 
+    pub(crate) fn moved_away(source: Option<std::io::Error>) -> Self {
+        let reason = "the database file was removed or replaced";
+        Self::Unwritable { reason, source: source.map(|error| Arc::new(error) as Cause) }
+    }
+
     pub(crate) const fn busy(reason: &'static str) -> Self {
         Self::Busy { reason, source: None }
     }
@@ -110,28 +121,47 @@ impl StoreError {
         matches!(self, Self::Unwritable { .. } | Self::Busy { .. })
     }
 
-    /// What a person is told.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
+    /// Of programs and keys that do not belong to the data.
+    fn of_versions(&self) -> Option<Problem> {
         let unavailable = |code, what, why, fix: &str| Problem::new(ProblemKind::Unavailable, code, what, why, fix);
         if let Self::Newer { room, number, .. } = self {
-            return unavailable(
+            return Some(unavailable(
                 "store.newer",
                 "the data is newer than this program".to_owned(),
                 format!(
                     "a later version has changed how `{room}` is stored (step {number}), and this one cannot read it"
                 ),
                 "start the version that wrote the data, or restore a backup that was made before it",
-            );
+            ));
+        }
+        if let Self::OlderNodes { nodes, room, number, why } = self {
+            return Some(unavailable(
+                "store.older_nodes",
+                format!("an older version still runs on this database: {}", nodes.join(", ")),
+                format!(
+                    "this version changes how `{room}` is stored (step {number}), and an older one cannot go on beside that: {why}"
+                ),
+                "stop the older ones, then start this one again: for so long, nothing is served",
+            ));
         }
         if let Self::WrongKey { expected, found } = self {
-            return unavailable(
+            return Some(unavailable(
                 "store.wrong_key",
                 "this root key does not belong to this database".to_owned(),
                 format!("the database was made with root key `{expected}`, and `{found}` was given"),
                 "point `[seal] root` at the key that the database was made with; the recovery copy is the same key",
-            );
+            ));
         }
+        None
+    }
+
+    /// What a person is told.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        if let Some(problem) = self.of_versions() {
+            return problem;
+        }
+        let unavailable = |code, what, why, fix: &str| Problem::new(ProblemKind::Unavailable, code, what, why, fix);
         let (code, what, why, fix) = match self {
             Self::InUse => (
                 "store.in_use",
@@ -151,6 +181,12 @@ impl StoreError {
                 "`cuts.journal` in the data folder keeps what was switched off while nothing could be recorded; without it, a start could bring that back",
                 "make room for it (4 MiB), and let the server's own user read and write it",
             ),
+            Self::Outdated => (
+                "node.outdated",
+                "this server is older than its database",
+                "a newer version has changed how things are stored, and this one may not go on beside it",
+                "stop it, and start the version that the other nodes run",
+            ),
             Self::Busy { .. } => (
                 "store.busy",
                 "too much is going on at the moment",
@@ -165,6 +201,7 @@ impl StoreError {
                 "try again",
             ),
             Self::Newer { .. }
+            | Self::OlderNodes { .. }
             | Self::WrongKey { .. }
             | Self::Altered { .. }
             | Self::Disordered { .. }

@@ -160,7 +160,7 @@ impl<'a> Draft<'a> {
     }
 
     pub(crate) fn app(&self) -> Option<&AppId> {
-        self.target.app.as_ref().or_else(|| self.caller.app().map(|app| &app.id))
+        app(self.caller, self.target)
     }
 
     pub(crate) fn env(&self) -> Option<Env> {
@@ -196,6 +196,11 @@ impl<'a> Draft<'a> {
             from_sealed,
         })
     }
+}
+
+/// Which app an event is about: what was acted on, or who acted.
+pub(crate) fn app<'a>(caller: &'a Caller, target: &'a Target) -> Option<&'a AppId> {
+    target.app.as_ref().or_else(|| caller.app().map(|app| &app.id))
 }
 
 /// Which event and which field a sealed text belongs to.

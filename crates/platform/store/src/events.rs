@@ -13,6 +13,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use model::{AppId, EventId, PersonId, TenantId, Timestamp, TraceId};
 use seal::SubjectKey;
 use serde_json::{Value as Json, json};
+use std::collections::{BTreeMap, btree_map::Entry};
 
 /// The most that one list gives.
 const LIST_MAX: u32 = 1000;
@@ -98,6 +99,28 @@ impl Event {
         self.body.as_deref().map_or(Ok(Json::Null), |body| serde_json::from_slice(body).map_err(StoreError::json))
     }
 
+    fn filled(&self, body: &Json, key: Option<&SubjectKey>) -> Filled {
+        let Some(key) = key else { return Filled::default() };
+        Filled {
+            why: self.sealed(body, "why", key).and_then(|plain| String::from_utf8(plain).ok()),
+            from: self.sealed(body, "from", key).and_then(|plain| serde_json::from_slice(&plain).ok()),
+        }
+    }
+
+    fn shown(&self, key: Option<&SubjectKey>) -> Result<Json, StoreError> {
+        let mut shown = self.json()?;
+        let filled = self.filled(&shown, key);
+        let Some(fields) = shown.as_object_mut() else {
+            return Ok(json!({ "id": self.id, "index": self.index, "erased": true }));
+        };
+        fields.shift_remove("why_sealed");
+        fields.shift_remove("from_sealed");
+        fields.insert("index".to_owned(), json!(self.index));
+        fields.insert("why".to_owned(), json!(filled.why));
+        fields.insert("from".to_owned(), json!(filled.from));
+        Ok(shown)
+    }
+
     fn sealed(&self, body: &Json, field: &str, key: &SubjectKey) -> Option<Vec<u8>> {
         let sealed = BASE64_STANDARD.decode(body.get(format!("{field}_sealed"))?.as_str()?).ok()?;
         key.open(&context(&self.id, field), &sealed).ok().map(|plain| plain.to_vec())
@@ -105,6 +128,14 @@ impl Event {
 }
 
 impl Store {
+    /// When the newest event was made, of any tenant; `None` before the first.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub async fn newest_event(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.read_one(sql::NEWEST_EVENT, &[]).await?.map_or(Ok(None), |row| row.opt_time(0))
+    }
+
     /// Newest first.
     ///
     /// # Errors
@@ -172,16 +203,14 @@ impl Store {
     /// # Errors
     /// As `read`.
     pub async fn fill(&self, event: &Event) -> Result<Filled, StoreError> {
-        let body = event.json()?;
-        let row = self.read_one(sql::SUBJECT_KEY, params![&event.tenant, event.subject.as_str()]).await?;
-        let Some(row) = row else {
-            return Ok(Filled::default());
-        };
-        let key = self.subjects.unwrap(&event.tenant, &event.subject, &row)?;
-        Ok(Filled {
-            why: event.sealed(&body, "why", &key).and_then(|plain| String::from_utf8(plain).ok()),
-            from: event.sealed(&body, "from", &key).and_then(|plain| serde_json::from_slice(&plain).ok()),
-        })
+        let key = self.subject_key(&event.tenant, &event.subject).await?;
+        Ok(event.filled(&event.json()?, key.as_ref()))
+    }
+
+    /// `None` when it is gone: its person was erased.
+    async fn subject_key(&self, tenant: &TenantId, subject: &str) -> Result<Option<SubjectKey>, StoreError> {
+        let row = self.read_one(sql::SUBJECT_KEY, params![tenant, subject]).await?;
+        row.map(|row| self.subjects.unwrap(tenant, subject, &row)).transpose()
     }
 
     /// The event as `contract.md` shows it: index, `why` and `from` filled in, sealed forms left out.
@@ -189,16 +218,25 @@ impl Store {
     /// # Errors
     /// As `fill`.
     pub async fn show(&self, event: &Event) -> Result<Json, StoreError> {
-        let filled = self.fill(event).await?;
-        let mut shown = event.json()?;
-        let Some(fields) = shown.as_object_mut() else {
-            return Ok(json!({ "id": event.id, "index": event.index, "erased": true }));
+        let key = self.subject_key(&event.tenant, &event.subject).await?;
+        event.shown(key.as_ref())
+    }
+
+    /// Each as `show` shows it; the key of a subject is read once, however many of its events there are.
+    ///
+    /// # Errors
+    /// As `fill`.
+    pub async fn show_all(&self, events: &[Event]) -> Result<Vec<Json>, StoreError> {
+        let mut keys = BTreeMap::new();
+        for event in events {
+            if let Entry::Vacant(place) = keys.entry((&event.tenant, &event.subject)) {
+                place.insert(self.subject_key(&event.tenant, &event.subject).await?);
+            }
+        }
+        let shown = |event: &Event| {
+            let key = keys.get(&(&event.tenant, &event.subject)).and_then(Option::as_ref);
+            event.shown(key)
         };
-        fields.shift_remove("why_sealed");
-        fields.shift_remove("from_sealed");
-        fields.insert("index".to_owned(), json!(event.index));
-        fields.insert("why".to_owned(), json!(filled.why));
-        fields.insert("from".to_owned(), json!(filled.from));
-        Ok(shown)
+        events.iter().map(shown).collect()
     }
 }

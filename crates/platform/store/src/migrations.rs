@@ -1,6 +1,7 @@
-//! Migrations, forward only: each room brings its own, all run in one transaction.
+//! Migrations, forward only: each room brings its own, all run in one transaction, while older nodes may run.
 //!
-//! Refuses data that a newer version wrote, and a past migration that was altered.
+//! Refuses data that a newer version wrote, a past migration that was altered, and a step that no older node may stand
+//! beside while one does (docs/adr/upgrades-add-first.md).
 
 use crate::{
     Row, StoreConfig, StoreError, Value, differences,
@@ -8,11 +9,22 @@ use crate::{
     params, sql,
 };
 use seal::RootKey;
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 const ROOT_ID: &str = "root_key_id";
 const LOG_HOST: &str = "log_host";
 const ROOT_CHECK: &str = "root_key_check";
+
+/// How the line of a step begins that says why no older node may run beside it. `tidy` asks for one where it does more
+/// than add.
+const ALONE: &str = "-- alone: ";
+/// How long a start waits for older nodes to go, and for locks that they hold; whoever starts it may start it again.
+const WAIT: Duration = Duration::from_secs(20);
+/// Between two attempts.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// One step of how a room's rows are stored. Numbers rise within a room; a step that was released is never
 /// edited.
@@ -23,6 +35,14 @@ pub struct Migration {
     pub name: &'static str,
     /// In the subset both engines share; `{{identity}}` stands for a row number that the engine counts.
     pub sql: &'static str,
+}
+
+impl Migration {
+    /// Why no node that does not know this step may run once it is applied; `None` when it only adds, and they go on.
+    #[must_use]
+    pub fn alone(&self) -> Option<&'static str> {
+        self.sql.lines().find_map(|line| line.strip_prefix(ALONE))
+    }
 }
 
 /// What the store itself keeps.
@@ -39,6 +59,12 @@ pub const STORE: &[Migration] = &[
     Migration { room: "notices", number: 1, name: "notices", sql: include_str!("../migrations/0020_notices.sql") },
     Migration { room: "store", number: 30, name: "rate draws", sql: include_str!("../migrations/0030_rate_draws.sql") },
     Migration { room: "content", number: 1, name: "content", sql: include_str!("../migrations/0050_content.sql") },
+    Migration {
+        room: "store",
+        number: 60,
+        name: "alone steps",
+        sql: include_str!("../migrations/0060_alone_steps.sql"),
+    },
 ];
 
 pub(crate) async fn migrate(
@@ -48,7 +74,7 @@ pub(crate) async fn migrate(
 ) -> Result<String, StoreError> {
     let wanted: Vec<&Migration> = STORE.iter().chain(rooms.iter().copied().flatten()).collect();
     check_order(&wanted)?;
-    let error = match forward(engine, config, &wanted).await {
+    let error = match patiently(engine, config, &wanted).await {
         Err(error) if error.is_unavailable() => error,
         done => return done,
     };
@@ -65,18 +91,48 @@ pub(crate) async fn migrate(
     }
 }
 
+/// How many steps of these no older node may stand beside: a node that knows fewer than were applied stops.
+pub(crate) fn alone_steps(rooms: &[&'static [Migration]]) -> i64 {
+    let steps = STORE.iter().chain(rooms.iter().copied().flatten());
+    i64::try_from(steps.filter(|step| step.alone().is_some()).count()).unwrap_or(i64::MAX)
+}
+
+/// Again and again while older nodes work on the same tables, or must go first.
+async fn patiently(engine: &Engine, config: &StoreConfig, wanted: &[&Migration]) -> Result<String, StoreError> {
+    let began = Instant::now();
+    loop {
+        let error = match forward(engine, config, wanted).await {
+            Err(error @ StoreError::OlderNodes { .. }) => error,
+            Err(error @ StoreError::Busy { .. }) if matches!(engine, Engine::Postgres(_)) => error,
+            done => return done,
+        };
+        if began.elapsed() >= WAIT {
+            return Err(error);
+        }
+        tracing::warn!(%error, "migrating waits");
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
 async fn forward(engine: &Engine, config: &StoreConfig, wanted: &[&Migration]) -> Result<String, StoreError> {
     let mut tx = engine.begin().await?;
-    if let Some(lock) = differences::lock_migrations(&tx) {
-        tx.run(&[lock]).await?;
-    }
+    tx.run(&differences::lock_migrations(&tx)).await?;
     tx.script(sql::CREATE_MIGRATIONS).await?;
     let applied = tx.query(sql::APPLIED_MIGRATIONS, &[]).await?;
-    for step in missing(&applied, wanted)? {
+    let missing = missing(&applied, wanted)?;
+    let mut alone = false;
+    for step in missing {
+        if step.alone().is_some() && !alone {
+            differences::nobody_else(&mut tx, step).await?;
+            alone = true;
+        }
         let script = differences::migration(&tx, step.sql);
         tx.script(&script).await?;
         let row: &[Value] = params![step.room, step.number, step.name, digest(step), config.clock.now()];
         tx.execute(sql::INSERT_MIGRATION, row).await?;
+        if let Some(why) = step.alone() {
+            tx.execute(sql::INSERT_ALONE_STEP, params![step.room, step.number, why]).await?;
+        }
         tracing::info!(room = step.room, number = step.number, name = step.name, "migrated");
     }
     own_key(&mut tx, &config.root).await?;

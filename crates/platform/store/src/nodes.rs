@@ -4,7 +4,14 @@
 //! on its monotonic clock; the database counts from when it answered, on its own: a node stops before the others may
 //! believe that it has. On SQLite the one node holds the file's lock, and there is no lease.
 
-use crate::{FreeWrite, Store, StoreError, Table, engine::Engine, params, postgres::Direct, sql};
+use crate::{
+    FreeWrite, Store, StoreError, Table,
+    clock::running_ms,
+    engine::Engine,
+    params,
+    postgres::{Direct, Postgres},
+    sql,
+};
 use model::{Clock, TenantId, Timestamp};
 use std::{
     sync::{Arc, PoisonError},
@@ -24,13 +31,27 @@ const LOOK: Duration = Duration::from_millis(10);
 const RENEW: FreeWrite = FreeWrite::new(Table::NodeLeases, sql::RENEW_NODE);
 const LEAVE: FreeWrite = FreeWrite::new(Table::NodeLeases, sql::LEAVE_NODE);
 
-/// This process's lease, over its own connection.
+/// This process's lease, over its own connection. Once it was taken, nothing is written that it does not cover.
 #[derive(Debug)]
 pub struct NodeLease {
     direct: Direct,
+    postgres: Arc<Postgres>,
+    /// Steps that this node knows, and that no older node may stand beside.
+    alone_steps: i64,
     node: String,
     run: String,
     clock: Arc<dyn Clock>,
+}
+
+/// What became of a renewal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewal {
+    /// So many nodes have a lease now, this one among them.
+    Ours { nodes: u32 },
+    /// Another process of this name has it.
+    Taken,
+    /// A newer version has applied what this one may not stand beside. It writes nothing more.
+    Outdated,
 }
 
 /// Another node, as its lease says.
@@ -51,6 +72,12 @@ impl Store {
         matches!(self.engine, Engine::Postgres(_))
     }
 
+    /// Whether a newer version has applied what this one may not stand beside: it gets no lease, and writes nothing.
+    #[must_use]
+    pub fn is_outdated(&self) -> bool {
+        matches!(&self.engine, Engine::Postgres(postgres) if postgres.is_outdated())
+    }
+
     /// Opens the connection on which this node's lease is renewed; `None` on SQLite. `run` names this process.
     ///
     /// # Errors
@@ -61,7 +88,8 @@ impl Store {
             Engine::Postgres(postgres) => {
                 let direct = Direct::open(postgres).await?;
                 let (node, run, clock) = (self.node.clone(), run.to_owned(), Arc::clone(&self.clock));
-                Ok(Some(NodeLease { direct, node, run, clock }))
+                let (postgres, alone_steps) = (Arc::clone(postgres), self.alone_steps);
+                Ok(Some(NodeLease { direct, postgres, alone_steps, node, run, clock }))
             }
         }
     }
@@ -71,7 +99,8 @@ impl Store {
     /// # Errors
     /// As a write.
     pub async fn leave(&self, run: &str) -> Result<(), StoreError> {
-        if self.is_shared() {
+        if let Engine::Postgres(postgres) = &self.engine {
+            postgres.fence().lift();
             self.housekeeping().execute(LEAVE, params![self.node.as_str(), run]).await?;
         }
         Ok(())
@@ -129,16 +158,25 @@ impl Store {
 }
 
 impl NodeLease {
-    /// Renews it for `LEASE`, confirms the feed up to `position`, and sets this node's clock by the database's. Whether it is ours: not while another process of
-    /// this name has it.
+    /// Renews it for `LEASE`, confirms the feed up to `position`, and sets this node's clock by the database's.
     ///
     /// # Errors
     /// `StoreError::Unwritable` when the database does not answer: open another.
-    pub async fn renew(&self, position: u64) -> Result<bool, StoreError> {
+    pub async fn renew(&self, position: u64) -> Result<Renewal, StoreError> {
+        let asked_ms = running_ms();
         let lasts = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
-        let params = params![self.node.as_str(), self.run.as_str(), position, lasts];
-        let Some(answer) = self.direct.query_one(RENEW.sql(), params).await? else { return Ok(false) };
-        self.clock.told(answer.time(0)?);
-        Ok(true)
+        let params = params![self.node.as_str(), self.run.as_str(), position, lasts, self.alone_steps];
+        if let Some(answer) = self.direct.query_one(RENEW.sql(), params).await? {
+            self.clock.told(answer.time(0)?);
+            self.postgres.fence().renew(asked_ms, LEASE);
+            let others = u32::try_from(answer.uint(1)?).unwrap_or(u32::MAX);
+            return Ok(Renewal::Ours { nodes: others.saturating_add(1) });
+        }
+        let applied = self.direct.query_one(sql::ALONE_STEPS, &[]).await?;
+        if applied.map(|row| row.int(0)).transpose()?.unwrap_or(0) <= self.alone_steps {
+            return Ok(Renewal::Taken);
+        }
+        self.postgres.outdate();
+        Ok(Renewal::Outdated)
     }
 }

@@ -16,6 +16,8 @@ enum When {
     Says(&'static str, &'static str),
     /// A field of the detail names a group that carries a role.
     NamesRole(&'static str),
+    /// A field of the detail is true.
+    True(&'static str),
     /// It rests on an exception to the rules.
     Exception,
 }
@@ -33,6 +35,7 @@ const TELLS: &[(&str, Outcome, When, NoticeKind)] = &[
     ("role.grant", Outcome::Allowed, When::NamesRole("role"), NoticeKind::Joined),
     ("role.refuse", Outcome::Allowed, When::Always, NoticeKind::Decided),
     ("person.add", Outcome::Allowed, When::NamesRole("groups"), NoticeKind::Joined),
+    ("person.add", Outcome::Allowed, When::True("recovery"), NoticeKind::Revoked),
     ("person.groups", Outcome::Allowed, When::NamesRole("join"), NoticeKind::Joined),
     ("expiry.warn", Outcome::Allowed, When::Always, NoticeKind::Expires),
     ("app.revoke", Outcome::Allowed, When::Always, NoticeKind::Revoked),
@@ -61,6 +64,7 @@ impl When {
             Self::Says(name, word) => field(name).and_then(Json::as_str) == Some(word),
             Self::NamesRole(name) => field(name)
                 .is_some_and(|value| value.as_array().map_or_else(|| carries(value), |all| all.iter().any(carries))),
+            Self::True(name) => field(name).and_then(Json::as_bool) == Some(true),
             Self::Exception => draft.exception.is_some(),
         }
     }

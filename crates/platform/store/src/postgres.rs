@@ -3,6 +3,7 @@
 //! `LISTEN` and session locks never go through a pool: they belong to a connection, and pools hand connections round.
 
 mod errors;
+mod fence;
 mod listen;
 mod tls;
 mod tx;
@@ -15,13 +16,14 @@ pub(crate) use tx::PostgresTx;
 use crate::{CommitCounts, Piece, Pieces, Row, StoreError, Value, snapshot, sql};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use errors::{pool_error, read_error};
+use fence::Fence;
 use futures_util::StreamExt;
 use model::Clock;
 use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -40,6 +42,10 @@ const ANSWER: Duration = Duration::from_secs(15);
 /// What was sent and is not even acknowledged by then was sent into a cut cable.
 const UNHEARD: Duration = Duration::from_secs(5);
 
+/// Between two questions whether a silent other side is still there, and how many stay unanswered before it is not.
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(2);
+const KEEPALIVE_TRIES: u32 = 3;
+
 pub(crate) struct Postgres {
     config: Config,
     tls: MakeTls,
@@ -48,6 +54,9 @@ pub(crate) struct Postgres {
     committed: Arc<watch::Sender<u64>>,
     fed: watch::Sender<u64>,
     acts: Arc<AtomicU64>,
+    /// A newer version has changed the tables so that this process may not write any more.
+    outdated: AtomicBool,
+    fence: Arc<Fence>,
 }
 
 impl fmt::Debug for Postgres {
@@ -59,8 +68,7 @@ impl fmt::Debug for Postgres {
 
 impl Postgres {
     pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
-        let (mut config, tls) = tls::read(url).map_err(StoreError::unwritable)?;
-        config.application_name("bailiwick").connect_timeout(CONNECT).tcp_user_timeout(UNHEARD);
+        let (config, tls) = read(url)?;
         let opened = Self {
             writers: pool(&config, &tls, sql::WRITER_OPTIONS, WRITERS)?,
             readers: pool(&config, &tls, sql::READER_OPTIONS, READERS)?,
@@ -69,6 +77,8 @@ impl Postgres {
             committed: Arc::new(watch::Sender::new(0)),
             fed: watch::Sender::new(0),
             acts: Arc::default(),
+            outdated: AtomicBool::new(false),
+            fence: Arc::default(),
         };
         opened.begin().await?;
         Ok(opened)
@@ -104,9 +114,26 @@ impl Postgres {
         Ok(())
     }
 
+    /// From now on nothing is written.
+    pub(crate) fn outdate(&self) {
+        self.outdated.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn fence(&self) -> &Fence {
+        &self.fence
+    }
+
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.outdated.load(Ordering::Acquire)
+    }
+
     pub(crate) async fn begin(&self) -> Result<PostgresTx, StoreError> {
+        if self.is_outdated() {
+            return Err(StoreError::Outdated);
+        }
         let client = self.writers.get().await.map_err(pool_error)?;
-        Ok(PostgresTx::new(client, Arc::clone(&self.acts), Arc::clone(&self.committed)))
+        self.fence.check()?;
+        Ok(PostgresTx::new(client, Arc::clone(&self.fence), Arc::clone(&self.acts), Arc::clone(&self.committed)))
     }
 
     /// Every table, read in one transaction of one moment.
@@ -154,10 +181,29 @@ impl Postgres {
     }
 }
 
+/// The way to the database, and what every session begins with.
+fn read(url: &str) -> Result<(Config, MakeTls), StoreError> {
+    let (mut config, tls) = tls::read(url).map_err(StoreError::unwritable)?;
+    config.application_name("bailiwick").connect_timeout(CONNECT).tcp_user_timeout(UNHEARD);
+    // A connection that waits, such as the leader's, is known to be dead within seconds: here, and by its options there.
+    config.keepalives_idle(UNHEARD).keepalives_interval(KEEPALIVE_EVERY).keepalives_retries(KEEPALIVE_TRIES);
+    let given = config.get_options().unwrap_or_default();
+    let options = format!(
+        "{given} {} -c tcp_user_timeout={}ms -c tcp_keepalives_idle={}s -c tcp_keepalives_interval={}s -c tcp_keepalives_count={KEEPALIVE_TRIES}",
+        sql::SESSION_OPTIONS,
+        UNHEARD.as_millis(),
+        UNHEARD.as_secs(),
+        KEEPALIVE_EVERY.as_secs(),
+    );
+    config.options(options);
+    Ok((config, tls))
+}
+
 /// Reads by a connection of its own; changes nothing.
 pub(crate) async fn peek(url: &str, statements: &[&'static str]) -> Result<Vec<Vec<Row>>, StoreError> {
-    let (mut config, tls) = tls::read(url).map_err(StoreError::unwritable)?;
-    config.application_name("bailiwick-look").connect_timeout(CONNECT).options(sql::READER_OPTIONS);
+    let (config, tls) = read(url)?;
+    let mut config = with(&config, sql::READER_OPTIONS);
+    config.application_name("bailiwick-look");
     let (client, connection) = config.connect(tls).await.map_err(errors::write_error)?;
     let connection = tokio::spawn(connection);
     let mut answers = Vec::with_capacity(statements.len());
@@ -183,11 +229,20 @@ impl<T> Drop for AbortOnDrop<T> {
     }
 }
 
-fn pool(config: &Config, tls: &MakeTls, options: &str, size: usize) -> Result<Pool, StoreError> {
+/// The same with further options.
+fn with(config: &Config, options: &str) -> Config {
     let mut config = config.clone();
     let given = config.get_options().unwrap_or_default();
     config.options(format!("{given} {options}"));
-    let manager = Manager::from_config(config, tls.clone(), ManagerConfig { recycling_method: RecyclingMethod::Fast });
+    config
+}
+
+fn pool(config: &Config, tls: &MakeTls, options: &str, size: usize) -> Result<Pool, StoreError> {
+    let manager = Manager::from_config(
+        with(config, options),
+        tls.clone(),
+        ManagerConfig { recycling_method: RecyclingMethod::Fast },
+    );
     Pool::builder(manager)
         .max_size(size)
         .wait_timeout(Some(WAIT))
@@ -196,4 +251,22 @@ fn pool(config: &Config, tls: &MakeTls, options: &str, size: usize) -> Result<Po
         .runtime(Runtime::Tokio1)
         .build()
         .map_err(|error| StoreError::Database(Arc::new(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_connection_begins_with_our_settings_and_keeps_those_it_was_given() {
+        let (config, _) = read("postgres://b@localhost/b?options=-c%20work_mem%3D8MB").unwrap();
+        for config in [&config, &with(&config, sql::WRITER_OPTIONS), &with(&config, sql::READER_OPTIONS)] {
+            let options = config.get_options().unwrap();
+            for wanted in
+                ["work_mem=8MB", "isolation=read\\ committed", "tcp_user_timeout=5000ms", "tcp_keepalives_idle=5s"]
+            {
+                assert!(options.contains(wanted), "{wanted}: {options}");
+            }
+        }
+    }
 }

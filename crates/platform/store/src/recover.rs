@@ -145,7 +145,7 @@ impl Store {
                 })),
                 why: None,
             };
-            if let Err(error) = self.write_events(&[draft]).await {
+            if let Err(error) = self.write_event(draft).await {
                 tracing::error!(%error, "that the database is behind could not be recorded");
             }
         }

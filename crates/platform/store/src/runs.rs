@@ -31,7 +31,7 @@ impl Store {
                 detail: Cow::Owned(json!({ "class": "access", "from": row.time(0)?, "until": now })),
                 why: None,
             };
-            self.write_events(&[gap]).await?;
+            self.write_event(gap).await?;
         }
         self.housekeeping().execute(START, params![self.node.as_str(), now]).await.map(drop)
     }

@@ -5,6 +5,7 @@
 
 mod errors;
 mod group;
+mod place;
 mod statement;
 
 pub(crate) use group::SqliteTx;
@@ -12,6 +13,7 @@ pub(crate) use group::SqliteTx;
 use crate::{CommitCounts, Piece, Pieces, Row, StoreError, Value, snapshot, sql};
 use errors::{read_error, write_error};
 use group::Writer;
+use place::Place;
 use rusqlite::{Connection, OpenFlags};
 use std::{
     fs::File,
@@ -33,7 +35,7 @@ pub(crate) struct Sqlite {
     writer: Arc<AsyncMutex<Writer>>,
     readers: Arc<Mutex<Vec<Connection>>>,
     reading: Arc<Semaphore>,
-    path: PathBuf,
+    place: Arc<Place>,
     folder: PathBuf,
     reserve_bytes: u64,
     committed: Arc<watch::Sender<u64>>,
@@ -50,13 +52,19 @@ impl Sqlite {
         let lock = hold_lock(path)?;
         let conn = Connection::open(path).map_err(write_error)?;
         prepare(&conn).map_err(write_error)?;
+        let place = Arc::new(Place::of(path)?);
         let committed = Arc::new(watch::Sender::new(0));
         let groups = Arc::new(AtomicU64::new(0));
         Ok(Self {
-            writer: Arc::new(AsyncMutex::new(Writer::new(conn, Arc::clone(&committed), Arc::clone(&groups)))),
+            writer: Arc::new(AsyncMutex::new(Writer::new(
+                conn,
+                Arc::clone(&place),
+                Arc::clone(&committed),
+                Arc::clone(&groups),
+            ))),
             readers: Arc::default(),
             reading: Arc::new(Semaphore::new(READERS)),
-            path: path.to_owned(),
+            place,
             folder: folder.to_owned(),
             reserve_bytes,
             committed,
@@ -70,10 +78,10 @@ impl Sqlite {
     pub(crate) async fn read(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         let turn = Arc::clone(&self.reading).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let pool = Arc::clone(&self.readers);
-        let path = self.path.clone();
+        let place = Arc::clone(&self.place);
         let work = move || {
             let kept = pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let conn = kept.map_or_else(|| reader(&path), Ok)?;
+            let conn = kept.map_or_else(|| ours(&place), Ok)?;
             let rows = statement::run(&conn, sql, &params).map(|answer| answer.rows);
             pool.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
             drop(turn);
@@ -101,7 +109,7 @@ impl Sqlite {
     pub(crate) fn snapshot(&self, to: &Pieces, rows_at_once: usize) -> Result<(), StoreError> {
         let refused = |refused: statement::Refused| refused.into_store(read_error);
         let send = |piece| to.blocking_send(piece).map_err(|_| StoreError::Closed);
-        let conn = reader(&self.path).map_err(refused)?;
+        let conn = ours(&self.place).map_err(refused)?;
         conn.execute_batch(snapshot::BEGIN_SNAPSHOT_SQLITE).map_err(read_error)?;
         let answer = |sql| statement::run(&conn, sql, &[]).map(|answer| answer.rows).map_err(refused);
         send(snapshot::steps(&answer(sql::APPLIED_MIGRATIONS)?)?)?;
@@ -125,12 +133,12 @@ impl Sqlite {
     }
 
     /// Refuses before the disk is full, so that refusal does not depend on pages that the engine has left.
-    fn check_reserve(&self) -> Result<(), StoreError> {
+    fn check_disk(&self) -> Result<(), StoreError> {
         let space = rustix::fs::statvfs(&self.folder).map_err(|errno| StoreError::file(errno.into()))?;
         if space.f_bavail.saturating_mul(space.f_frsize) < self.reserve_bytes {
             return Err(StoreError::unwritable("free space is below the reserve"));
         }
-        Ok(())
+        self.place.check()
     }
 }
 
@@ -153,6 +161,15 @@ pub(crate) fn peek(path: &Path, statements: &[&'static str]) -> Result<Vec<Vec<R
 fn prepare(conn: &Connection) -> rusqlite::Result<()> {
     conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     conn.execute_batch(sql::WRITER_PRAGMAS)
+}
+
+/// A reader of the file that we write, and of no other that stands in its place.
+fn ours(place: &Place) -> Result<Connection, statement::Refused> {
+    // Before, since opening another file with our log beside it could spoil both; and after, for what happened meanwhile.
+    place.check().map_err(statement::Refused::Ours)?;
+    let conn = reader(place.path())?;
+    place.check().map_err(statement::Refused::Ours)?;
+    Ok(conn)
 }
 
 fn reader(path: &Path) -> Result<Connection, statement::Refused> {

@@ -87,6 +87,8 @@ pub struct Store {
     pub(crate) cuts: Cuts,
     /// The database does not continue what this node has seen of the record.
     pub(crate) recovering: AtomicBool,
+    /// The last act could not be recorded.
+    pub(crate) refusing: AtomicBool,
     pub(crate) tallies: Tallies,
     /// The other nodes, as they were seen last.
     pub(crate) others: Mutex<Vec<OtherNode>>,
@@ -95,6 +97,17 @@ pub struct Store {
     /// Turns at drawing from rate limits.
     pub(crate) draws: rates::Turns,
     pub(crate) outside: Option<Outside>,
+    /// Steps that this version knows, and that no older node may stand beside.
+    pub(crate) alone_steps: i64,
+}
+
+/// What this node's memory reads of its own commit, so that it knows at once. The act stands whatever comes of it: what
+/// could not be read, the feed brings.
+pub fn left_to_feed<E: std::error::Error + 'static>(read: Result<(), E>) {
+    if let Err(error) = read {
+        let error: &(dyn std::error::Error + 'static) = &error;
+        tracing::warn!(error, "memory is behind what was just committed; the feed brings it");
+    }
 }
 
 impl fmt::Debug for Store {
@@ -108,7 +121,7 @@ impl Store {
     ///
     /// # Errors
     /// `StoreError::Newer`, `StoreError::Altered`, `StoreError::WrongKey`, `StoreError::InUse`,
-    /// `StoreError::Unwritable`, `StoreError::Journal`.
+    /// `StoreError::OlderNodes`, `StoreError::Unwritable`, `StoreError::Journal`.
     pub async fn open(
         config: StoreConfig,
         watch: Arc<dyn EpochWatch>,
@@ -137,12 +150,14 @@ impl Store {
             counted: Counted::default(),
             cuts: Cuts::new(journal, found),
             recovering: AtomicBool::new(false),
+            refusing: AtomicBool::new(false),
             tallies: Tallies::default(),
             others: Mutex::default(),
             edges: Edges::default(),
             log_host,
             draws: rates::Turns::new(),
             outside,
+            alone_steps: migrations::alone_steps(rooms),
         };
         store.check_configured().await?;
         Ok(Arc::new(store))

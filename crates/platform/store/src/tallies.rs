@@ -3,13 +3,13 @@
 //!
 //! Refuses people: a tally knows apps, never who asked.
 
-use crate::{Outcome, Store, StoreError, params, sql};
-use authority::Target;
+use crate::{Outcome, Store, StoreError, engine::GroupEnd, event::app, params, sql};
+use authority::{Caller, Target};
 use model::AppId;
 use serde_json::Value as Json;
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, PoisonError, atomic::Ordering},
 };
 
 /// What is counted together.
@@ -32,9 +32,9 @@ pub struct Tally {
 pub(crate) struct Tallies(Mutex<HashMap<Counts, Tally>>);
 
 impl Tallies {
-    pub(crate) fn add(&self, action: &str, target: &Target, outcome: Outcome, detail: &Json) {
+    pub(crate) fn add(&self, action: &str, (caller, target): (&Caller, &Target), outcome: Outcome, detail: &Json) {
         let bytes = detail.get("bytes").and_then(Json::as_u64).unwrap_or(0);
-        let counts = Counts { action: action.to_owned(), app: target.app.clone(), outcome };
+        let counts = Counts { action: action.to_owned(), app: app(caller, target).cloned(), outcome };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let tally = all.entry(counts).or_default();
         tally.events += 1;
@@ -52,7 +52,8 @@ impl Store {
         all
     }
 
-    /// Whether an act could be recorded now: writes, and takes it back.
+    /// Whether an act could be recorded now: writes, and takes it back; after an act that could not be, commits, since
+    /// nothing less shows that the next one could.
     ///
     /// # Errors
     /// What an act would be refused with.
@@ -61,6 +62,11 @@ impl Store {
             return Err(StoreError::unwritable("the record of requests cannot be written"));
         }
         let mut tx = self.engine.begin().await?;
-        tx.execute(sql::FLUSH_RUN, params![self.node.as_str(), self.clock.now()]).await.map(drop)
+        tx.execute(sql::FLUSH_RUN, params![self.node.as_str(), self.clock.now()]).await?;
+        if self.refusing.load(Ordering::Acquire) {
+            tx.commit(GroupEnd::Join).await?;
+            self.refusing.store(false, Ordering::Release);
+        }
+        Ok(())
     }
 }

@@ -14,7 +14,11 @@ use authority::{Act, Durability, EpochEffect, Permit, Spent};
 use model::{EventId, TenantId, Timestamp};
 use seal::SubjectKey;
 use serde_json::Value as Json;
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 /// How long a commit that raised the epoch waits for this node's memory. Past that it is committed all the same,
 /// and the next permit may still be of the old epoch: such a commit is refused.
@@ -189,7 +193,18 @@ impl Tx {
         self.end(Outcome::Allowed, detail, why).await
     }
 
-    async fn end(mut self, outcome: Outcome, detail: Json, why: Option<&str>) -> Result<Committed, StoreError> {
+    async fn end(self, outcome: Outcome, detail: Json, why: Option<&str>) -> Result<Committed, StoreError> {
+        let store = Arc::clone(&self.store);
+        let ended = self.ended(outcome, detail, why).await;
+        match &ended {
+            Ok(_) => store.refusing.store(false, Ordering::Release),
+            Err(StoreError::Unwritable { .. }) => store.refusing.store(true, Ordering::Release),
+            Err(_) => {}
+        }
+        ended
+    }
+
+    async fn ended(mut self, outcome: Outcome, detail: Json, why: Option<&str>) -> Result<Committed, StoreError> {
         let at = self.now();
         let (tenant, subject) = (self.tenant().clone(), self.spent.caller().subject());
         let raises = self.spent.rule().epoch == EpochEffect::Raises;
@@ -223,9 +238,10 @@ impl Tx {
             after
         };
         store.subjects.remember(&tenant, subject, key);
-        store.tallies.add(spent.rule().name, spent.target(), outcome, &detail);
+        let of = (spent.caller(), spent.target());
+        store.tallies.add(spent.rule().name, of, outcome, &detail);
         for also in &also {
-            store.tallies.add(also.action, spent.target(), also.outcome, &also.detail);
+            store.tallies.add(also.action, of, also.outcome, &also.detail);
         }
         for subject in forgotten {
             store.subjects.forget(&tenant, &subject);

@@ -1,10 +1,11 @@
 //! Makes text that others wrote harmless for a terminal. Every document passes here before it is shown as text.
 //!
 //! Names, purposes and log lines come from apps and their builders: an escape sequence in one could repaint the screen,
-//! and a change of writing direction could make one word look like another. `--json` needs none of this: there the
-//! encoding escapes control characters, and programs do not look.
+//! and a change of writing direction could make one word look like another. In `--json` the same characters are escaped,
+//! which leaves the document what it is: it may be read on a terminal, too.
 
 use serde_json::Value;
+use std::fmt::Write as _;
 
 /// Every string of the document without what a terminal would act on.
 pub(crate) fn document(value: &Value) -> Value {
@@ -21,6 +22,24 @@ pub(crate) fn document(value: &Value) -> Value {
 /// Control characters become `␛` and the like; marks of direction become `·`.
 pub(crate) fn text(text: &str) -> String {
     text.chars().filter_map(harmless).collect()
+}
+
+/// A document that was written as JSON, in which such characters stand in strings alone, escaped (RFC 8259, section 7).
+pub(crate) fn json(text: String) -> String {
+    let acted_on = |c: char| c != '\n' && harmless(c) != Some(c);
+    if !text.contains(acted_on) {
+        return text;
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if acted_on(c) {
+            // Infallible: the target is memory.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
 }
 
 fn harmless(c: char) -> Option<char> {
@@ -45,6 +64,14 @@ mod tests {
         let shown = text(hostile);
         assert_eq!(shown, "␛[2Jred␛]0;title␇ ·txt.exe·31m\n␀ü");
         assert!(shown.chars().all(|c| c == '\n' || !c.is_control()));
+    }
+
+    #[test]
+    fn json_is_escaped_and_stays_what_it_is() {
+        let document = json!({ "a\u{9b}2J": ["\u{7f}", "\u{202e}txt.exe", "ü\n\u{1b}"] });
+        let shown = json(format!("{document:#}\n"));
+        assert!(shown.chars().all(|c| c == '\n' || harmless(c) == Some(c)), "{shown:?}");
+        assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), document);
     }
 
     #[test]

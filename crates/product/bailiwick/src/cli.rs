@@ -46,7 +46,7 @@ pub(crate) enum Command {
     /// Begin an app: a folder that passes every gate as it stands
     New(c::new::Args),
     /// List what `new` can begin from
-    Templates,
+    Templates(c::Part),
     /// Run every gate on a folder, offline
     Check(c::check::Args),
     /// Run an app here, with mock data and mock answers
@@ -79,6 +79,9 @@ pub(crate) enum Command {
     /// See and change who is here
     #[command(subcommand)]
     People(c::people::PeopleCommand),
+    /// Ask for a role until a day, and give or refuse it
+    #[command(subcommand)]
+    Roles(c::roles::RolesCommand),
     /// See and change how people sign in
     #[command(subcommand)]
     SignIn(c::sign_in::SignInCommand),

@@ -17,6 +17,8 @@ use std::{fs::File, io::Write as _, path::Path, time::Duration};
 const CONNECT: Duration = Duration::from_secs(5);
 /// Between two pieces of an answer: the first deploy after a new binary waits for the engine to be compiled.
 const READ: Duration = Duration::from_secs(120);
+/// For an answer that is ready on a server that has started.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Lists end at a few hundred entries; a policy or a log page is far smaller.
 const DOCUMENT_MAX_BYTES: usize = 64 << 20;
 
@@ -100,9 +102,9 @@ impl Client {
     /// Whether requests can say whose they are.
     ///
     /// # Errors
-    /// They cannot.
-    pub(crate) fn credential(&self) -> Result<(), Problem> {
-        if self.has_credential() { Ok(()) } else { Err(self.no_credential()) }
+    /// They cannot; or there is nobody to say it to.
+    pub(crate) async fn credential(&self) -> Result<(), Problem> {
+        if self.has_credential() { Ok(()) } else { Err(self.nobody().await) }
     }
 
     /// Whether there is a login, or a credential to sign with.
@@ -129,12 +131,14 @@ impl Client {
     /// As [`Client::api`].
     pub(crate) fn route(&self, parts: &[&str]) -> Result<Route, Problem> {
         let mut url = self.place.url.clone();
-        if let Some(part) = parts.iter().find(|part| ["", ".", ".."].contains(*part)) {
+        // Addresses lose some control characters, and name something else then.
+        let names = |part: &&&str| !["", ".", ".."].contains(*part) && !part.chars().any(char::is_control);
+        if let Some(part) = parts.iter().find(|part| !names(part)) {
             return Err(Problem::new(
                 ProblemKind::Invalid,
                 "command.name",
-                format!("`{part}` is not a name"),
-                "a name or id has at least one letter or digit",
+                format!("`{}` is not a name", part.escape_debug()),
+                "a name or id has at least one letter or digit, and no control character",
                 "`bailiwick apps` and `bailiwick requests` list what there is",
             ));
         }
@@ -198,13 +202,7 @@ impl Client {
         file: &mut File,
         seen: &(dyn Fn(&[u8]) + Sync),
     ) -> Result<u64, Problem> {
-        let mut response = self.request(Method::GET, route, Sent::Nothing).await?;
-        let status = response.status().as_u16();
-        if !response.status().is_success() {
-            let body = self.whole(response).await?;
-            let document = serde_json::from_slice(&body).map_err(|_| self.not_bailiwick(status))?;
-            return Err(Answer { status, document }.refusal());
-        }
+        let mut response = self.stream(Method::GET, route).await?;
         let mut bytes = 0;
         while let Some(chunk) = self.chunk(&mut response).await? {
             file.write_all(&chunk).map_err(|_| full())?;
@@ -212,6 +210,21 @@ impl Client {
             bytes += chunk.len() as u64;
         }
         Ok(bytes)
+    }
+
+    /// An answer whose body goes on; whatever was refused is the problem.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(crate) async fn stream(&self, method: Method, route: Route) -> Result<Response, Problem> {
+        let response = self.request(method, route, Sent::Nothing).await?;
+        let status = response.status().as_u16();
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let body = self.whole(response).await?;
+        let document = serde_json::from_slice(&body).map_err(|_| self.not_bailiwick(status))?;
+        Err(Answer { status, document }.refusal())
     }
 
     /// Sends a signed request; the body of the answer is still to be read.
@@ -224,7 +237,7 @@ impl Client {
         let token = match (&self.login, &self.key) {
             (Some(login), _) => login.token.clone(),
             (None, Some(key)) => self.proof(key, &method, &url, &body)?,
-            (None, None) => return Err(self.no_credential()),
+            (None, None) => return Err(self.nobody().await),
         };
         let mut request = self.http.request(method, url).bearer_auth(token).header(header::ACCEPT, "application/json");
         if let Some(kind) = kind {
@@ -270,7 +283,7 @@ impl Client {
     ///
     /// # Errors
     /// The connection broke.
-    async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>, Problem> {
+    pub(crate) async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>, Problem> {
         response.chunk().await.map_err(|error| self.unanswered(&error))
     }
 
@@ -314,13 +327,35 @@ impl Client {
         Problem::new(ProblemKind::Upstream, "server.unreachable", format!("no answer from `{origin}`"), why, fix)
     }
 
-    fn not_bailiwick(&self, status: u16) -> Problem {
+    pub(crate) fn not_bailiwick(&self, status: u16) -> Problem {
         Problem::new(
             ProblemKind::Upstream,
             "server.answer",
             format!("the answer of `{}` could not be read", self.place.origin()),
             format!("it came with status {status} and is not a document of this API"),
             "check that the address is a Bailiwick server of this version, and what stands in between",
+        )
+    }
+
+    /// Why nothing can be asked without a credential: where no server answers, a credential would not help.
+    async fn nobody(&self) -> Problem {
+        let mut url = self.place.url.clone();
+        url.set_path("healthz");
+        match self.http.get(url).timeout(PATIENCE).send().await {
+            Ok(_) => self.no_credential(),
+            Err(error) if error.is_timeout() && !error.is_connect() => self.silent(),
+            Err(error) => self.unanswered(&error),
+        }
+    }
+
+    /// A server takes connections before it answers: compiling its engine takes a moment on the first start.
+    fn silent(&self) -> Problem {
+        Problem::new(
+            ProblemKind::Upstream,
+            "server.silent",
+            format!("no answer from `{}` yet", self.place.origin()),
+            "something takes the connection there and says nothing: a server that starts, most likely",
+            "wait until `bailiwick up` says `ready`, then try again",
         )
     }
 

@@ -38,7 +38,7 @@ impl Ink {
 /// A state as a word and a shape, so that it can be told without colour.
 pub(crate) fn state(word: &str) -> (String, Tone) {
     let (shape, tone) = match word {
-        "live" | "approved" | "ready" => ("●", Tone::Good),
+        "live" | "approved" | "granted" | "ready" => ("●", Tone::Good),
         "dead" | "pass" | "passed" | "ok" | "sent" | "fixed" => ("✓", Tone::Good),
         "waiting" | "expiring" => ("◌", Tone::Doubtful),
         "expired" | "warn" | "changed" => ("◑", Tone::Doubtful),

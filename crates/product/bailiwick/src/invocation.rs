@@ -57,6 +57,19 @@ impl Invocation {
         prompt::confirm(&self.output, self.consent, question)
     }
 
+    /// The same, where somebody is there to be asked.
+    ///
+    /// # Errors
+    /// A no.
+    pub(crate) fn confirm_if_there(&self, question: &str) -> Result<(), Problem> {
+        prompt::confirm_if_there(&self.output, self.consent, question)
+    }
+
+    /// Whether a question would be asked.
+    pub(crate) fn asks(&self) -> bool {
+        self.consent == Consent::Ask && prompt::somebody_there()
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         SystemClock.now()
     }

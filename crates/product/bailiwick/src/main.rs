@@ -7,6 +7,7 @@ mod clean;
 mod cli;
 mod client;
 mod commands;
+mod events;
 mod exit;
 mod gate;
 mod ink;

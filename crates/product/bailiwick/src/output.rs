@@ -80,7 +80,7 @@ impl Output {
     /// As [`Output::show`].
     pub(crate) fn show_line<V: View>(&self, document: &Value) -> Result<(), Problem> {
         if self.form == Form::Json {
-            self.result(&format!("{document}\n"));
+            self.result(&clean::json(format!("{document}\n")));
             return Ok(());
         }
         let (text, _) = views::render::<V>(document, self.ink, SystemClock.now())?;
@@ -90,7 +90,7 @@ impl Output {
 
     /// A document that is JSON in either form.
     pub(crate) fn document(&self, document: &Value) {
-        self.result(&format!("{document:#}\n"));
+        self.result(&clean::json(format!("{document:#}\n")));
     }
 
     /// Text for stdout as it stands: a file in another format, a token.
@@ -117,6 +117,14 @@ impl Output {
         match self.form {
             Form::Json => self.document(&json!({ "problem": problem })),
             Form::Text => self.ask(&format!("{}\n", told(problem, self.problem_ink))),
+        }
+    }
+
+    /// The same after documents of one line each: one line, too.
+    pub(crate) fn problem_line(&self, problem: &Problem) {
+        match self.form {
+            Form::Json => self.result(&format!("{}\n", json!({ "problem": problem }))),
+            Form::Text => self.problem(problem),
         }
     }
 

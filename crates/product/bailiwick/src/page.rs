@@ -96,6 +96,12 @@ impl Page {
         self.line(format!("{INDENT}{}", text.as_ref()));
     }
 
+    /// Somebody's own words, on one line: more of them could look like lines of ours.
+    pub(crate) fn quote(&mut self, label: &str, words: &str) {
+        let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.under(format!("{label}“{words}”"));
+    }
+
     pub(crate) fn blank(&mut self) {
         self.text.push('\n');
     }

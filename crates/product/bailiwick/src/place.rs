@@ -17,6 +17,8 @@ use std::{
 const DEFAULT_URL: &str = "http://localhost:7070";
 /// What a running server leaves in its data folder, so that the client finds it.
 pub(crate) const SERVER_FILE: &str = "server.json";
+/// The folder in which checkpoints that were seen are remembered.
+pub(crate) const MEMORY: &str = "remembered";
 const SERVER_FILE_MAX_BYTES: u64 = 64 << 10;
 /// A server on this machine answers at once, or is not there.
 const PROBE: Duration = Duration::from_millis(300);
@@ -64,8 +66,8 @@ impl Environment {
 
     /// Where checkpoints that were seen are remembered; none without a home.
     pub(crate) fn remembered(&self) -> Option<PathBuf> {
-        let own = self.data.as_ref().map(|data| data.join("remembered"));
-        own.or_else(|| Some(self.folder(self.config_home.as_ref(), ".config")?.join("remembered")))
+        let own = self.data.as_ref().map(|data| data.join(MEMORY));
+        own.or_else(|| Some(self.folder(self.config_home.as_ref(), ".config")?.join(MEMORY)))
     }
 
     /// Where logins are kept; none without a home.

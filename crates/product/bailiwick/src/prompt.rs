@@ -50,6 +50,19 @@ pub(crate) fn confirm(output: &Output, consent: Consent, question: &str) -> Resu
     }
 }
 
+/// As [`confirm`], of whoever is there to be asked: a script that says what it wants is not held up.
+///
+/// # Errors
+/// A no.
+pub(crate) fn confirm_if_there(output: &Output, consent: Consent, question: &str) -> Result<(), Problem> {
+    if stdin().is_terminal() { confirm(output, consent, question) } else { Ok(()) }
+}
+
+/// Whether somebody is there to be asked.
+pub(crate) fn somebody_there() -> bool {
+    stdin().is_terminal()
+}
+
 /// The value of a secret: from stdin when it is not a terminal, else typed unseen.
 ///
 /// # Errors

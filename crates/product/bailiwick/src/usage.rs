@@ -7,6 +7,7 @@ use crate::{
 };
 use clap::{CommandFactory as _, error::ErrorKind};
 use model::{Problem, ProblemKind};
+use serde_json::json;
 use std::ffi::OsString;
 
 /// Prints what clap has to say.
@@ -16,7 +17,12 @@ pub(crate) fn answer(error: &clap::Error, colour: Colour) -> Exit {
     let output = Output::new(if json { Form::Json } else { Form::Text }, Talk::On, colour);
     let kind = error.kind();
     if kind == ErrorKind::DisplayHelp || kind == ErrorKind::DisplayVersion {
-        output.result(&error.to_string());
+        let text = error.to_string();
+        match (json, kind) {
+            (false, _) => output.result(&text),
+            (true, ErrorKind::DisplayVersion) => output.document(&json!({ "version": env!("CARGO_PKG_VERSION") })),
+            (true, _) => output.document(&json!({ "help": text })),
+        }
         return Exit::Done;
     }
     if kind == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && !json {
@@ -45,7 +51,7 @@ const WORDS: [(&str, &str); 5] = [
     ("invalid digit found in string", "it is not a whole number"),
     ("cannot parse integer from empty string", "it is not a whole number"),
     ("number too large to fit in target type", "the number is too large"),
-    ("invalid socket address syntax", "it is not an address with a port"),
+    ("invalid socket address syntax", "it is not an address with a port, such as `127.0.0.1:7071`"),
     ("invalid UTF-8 was detected in one or more arguments", "an argument is not text (UTF-8)"),
 ];
 
@@ -59,7 +65,10 @@ fn problem(words: &str, meant: &str) -> Problem {
     let mut usage = None;
     for part in parts {
         let part = part.trim();
-        if let Some(tip) = part.strip_prefix("tip: ") {
+        if part.starts_with("tip: to pass ") {
+            // Hardly anybody means an option's name as a value.
+            why = format!("`{meant}` has no such option; its options are in `{meant} --help`");
+        } else if let Some(tip) = part.strip_prefix("tip: ") {
             why = tip.lines().next().unwrap_or_default().replace('\'', "`");
         } else if let Some(line) = part.strip_prefix("Usage: ") {
             usage = Some(line.split_whitespace().collect::<Vec<_>>().join(" "));
@@ -100,6 +109,13 @@ mod tests {
           why: a similar subcommand exists: `deploy`
           fix: write `bailiwick [OPTIONS] <COMMAND>`; `--help` says more
         ");
+    }
+
+    #[test]
+    fn an_option_that_is_none() {
+        let said = said(&["people", "add", "bo@example.test", "--grp", "staff"]);
+        assert!(said.contains("why: `bailiwick people add` has no such option"), "{said}");
+        assert!(!said.contains("-- --grp"), "{said}");
     }
 
     #[test]

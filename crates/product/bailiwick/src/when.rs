@@ -44,6 +44,15 @@ pub(crate) fn day(at: Timestamp) -> String {
     at.to_jiff().strftime("%Y-%m-%d").to_string()
 }
 
+/// A moment as it is typed: RFC 3339, or a day, which begins at midnight, UTC.
+///
+/// # Errors
+/// Anything else, with the forms that do.
+pub(crate) fn typed(text: &str) -> Result<Timestamp, String> {
+    let moment = text.parse().or_else(|_| format!("{text}T00:00:00Z").parse());
+    moment.map_err(|_| "a moment is written `2026-11-28T09:00:00Z`, or as a day, `2026-11-28`".to_owned())
+}
+
 /// `08:03:44.120`, UTC: for lists whose entries are of one day.
 pub(crate) fn clock(at: Timestamp) -> String {
     at.to_jiff().strftime("%H:%M:%S%.3f").to_string()
@@ -73,6 +82,15 @@ mod tests {
             ("2026-11-09T12:00:00Z", "in 6 days"),
         ] {
             assert_eq!(soon(at(end), now), words);
+        }
+    }
+
+    #[test]
+    fn a_moment_or_a_day() {
+        assert_eq!(typed("2026-11-03T12:00:00Z"), Ok(at("2026-11-03T12:00:00Z")));
+        assert_eq!(typed("2026-11-03"), Ok(at("2026-11-03T00:00:00Z")));
+        for text in ["yesterday", "", "2026-13-01", "2026-11-03T12:00"] {
+            assert!(typed(text).unwrap_err().starts_with("a moment is written"), "{text}");
         }
     }
 

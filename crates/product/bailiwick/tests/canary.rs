@@ -149,7 +149,8 @@ impl Walk<'_> {
         let document = self.machine("GET", "/api/v1/openapi.json", "").await.json();
         let mut read = 0;
         for (path, methods) in document["paths"].as_object().unwrap() {
-            if methods.get("get").is_none() || path.contains("{path}") {
+            // What is followed has no end; its lines are those of `logs`.
+            if methods.get("get").is_none() || path.contains("{path}") || path.ends_with("/follow") {
                 continue;
             }
             let path = match path.contains("/secrets/") {

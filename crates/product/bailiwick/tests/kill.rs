@@ -2,6 +2,7 @@
 //! what was switched off stays off, and the record verifies against the checkpoint that was seen before.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -71,7 +72,7 @@ async fn act(town: &Process, asking: (&Browser, &Browser), load: &Load, dice: &m
         }
         1 => {
             let id = format!("people-ops/s{n}");
-            let body = json!({ "app": format!("later{n}"), "owner": "people-ops", "purpose": "kept", "expires": "2027-01-01", "hosts": ["a.example"], "value": "0123456789abcdef" });
+            let body = json!({ "app": format!("later{n}"), "owner": "people-ops", "purpose": "kept", "expires": testkit::ahead(60), "hosts": ["a.example"], "value": "0123456789abcdef" });
             let path = format!("/api/v1/secrets/{id}");
             let done = town.attempt(api, "PUT", &path, body.to_string().as_bytes()).await;
             let done = done.inspect(|answer| assert_eq!(answer.status, 200, "{answer:?}")).is_some();
@@ -153,11 +154,24 @@ async fn futures<F: Future<Output = ()>>(seeds: Vec<u64>, make: impl Fn(u64) -> 
     tokio::join!(make(a), make(b), make(c), make(d));
 }
 
+/// A list of the API to its end, part by part.
+async fn whole(town: &Process, list: &str) -> Vec<Value> {
+    let (mut all, mut after) = (Vec::new(), String::new());
+    loop {
+        let part = town.get(&format!("/api/v1/{list}?limit=200{after}")).await.json();
+        all.extend(part[list].as_array().unwrap_or_else(|| panic!("{part}")).clone());
+        match part["next"].as_str() {
+            Some(next) => after = format!("&after={}", utf8_percent_encode(next, NON_ALPHANUMERIC)),
+            None => return all,
+        }
+    }
+}
+
 /// Every act that was acknowledged is there with its event, and every event with what it says.
 async fn holds(town: &Process, load: &Load, ana: &Browser) {
-    let people = town.get("/api/v1/people").await.json()["people"].as_array().unwrap().clone();
-    let secrets = town.get("/api/v1/secrets").await.json()["secrets"].as_array().unwrap().clone();
-    let apps = town.get("/api/v1/apps").await.json()["apps"].as_array().unwrap().clone();
+    let people = whole(town, "people").await;
+    let secrets = whole(town, "secrets").await;
+    let apps = whole(town, "apps").await;
     let count = ana.open(&format!("{}/", town.app("notes"))).await.json()["count"].as_u64().unwrap();
     let named = |all: &[Value], field: &str| all.iter().map(|one| text(&one[field])).collect::<BTreeSet<_>>();
     let state = |name: &str| {

@@ -4,8 +4,8 @@
 
 use model::{SystemClock, Timestamp};
 use serde_json::json;
-use std::{sync::Arc, time::Duration};
-use testkit::{Engine, Process, Town, manifest, streaming, until};
+use std::{path::Path, sync::Arc, time::Duration};
+use testkit::{Engine, Postgres, Process, Town, manifest, streaming, until};
 use tokio::process::Command;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
@@ -86,4 +86,50 @@ async fn whoever_is_told_to_stop_finishes_what_it_began() {
     let answer = slow.await.unwrap();
     assert_eq!((answer.status, answer.text().as_str()), (200, "whole"));
     assert!(ana.attempt("GET", &format!("{url}/"), &[], b"").await.is_none(), "nothing is let in any more");
+}
+
+/// How often an act stands on the record.
+async fn happened(town: &Process, action: &str) -> usize {
+    town.events(action).await.len()
+}
+
+/// Whoever asked for a revoke waits until every node has said so. The node that waits is killed meanwhile: what the
+/// revoke came to is written all the same, once, by the node itself or by another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_is_written_when_the_node_that_waited_for_it_was_killed() {
+    let database = Postgres::create().await;
+    let binary = Path::new(BINARY);
+    let (mut one, two) =
+        (Process::node(binary, &database, "one", &[]).await, Process::node(binary, &database, "two", &[]).await);
+    for (app, back) in [("first", true), ("second", false)] {
+        let deployed = one.deploy(&[("bailiwick.toml", &manifest(app, "")), ("app.js", APP)]).await;
+        assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
+        let before = happened(&one, "app.revoke.done").await;
+        // It does not say so, and its lease has not run out.
+        signal(&two, "STOP").await;
+        let path = format!("/api/v1/apps/{app}/revoke");
+        let browser = one.browser();
+        let asking = one.attempt(&browser, "POST", &path, br#"{"why":"in between"}"#);
+        let revoked = async {
+            until("the revoke stands", async || happened(&one, "app.revoke").await > before).await;
+            signal(&one, "KILL").await;
+        };
+        let (answer, ()) = tokio::join!(asking, revoked);
+        assert!(answer.is_none(), "{answer:?}");
+        one.kill().await;
+        signal(&two, "CONT").await;
+        if back {
+            one.again().await;
+        }
+        until("its receipt is written", async || happened(&two, "app.revoke.done").await > before).await;
+        let done = two.events("app.revoke.done").await.remove(0);
+        let lines = done["detail"]["surfaces"].as_array().unwrap();
+        for node in ["one", "two"] {
+            assert!(lines.iter().any(|line| line["node"] == node && line["state"] == "dead"), "{node}: {done}");
+        }
+        assert_eq!(
+            (happened(&two, "app.revoke").await, happened(&two, "app.revoke.done").await),
+            (before + 1, before + 1)
+        );
+    }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     net::TcpListener,
     process::{Child, Command, Output, Stdio},
 };
@@ -90,6 +90,14 @@ fn lists_come_in_parts_newest_first_and_decisions_are_explained() {
     assert_eq!(one_by_one(&server, &["apps"], "apps", "app"), ["two", "one"]);
     let people = one_by_one(&server, &["people", "list"], "people", "email");
     assert_eq!(people[..2], ["two@example.test", "one@example.test"]);
+    assert_eq!(one_by_one(&server, &["people", "groups"], "people", "email"), people);
+    let kept = ["audit", "list", "--outcome", "denied", "--keep"];
+    for name in ["a", "b"] {
+        assert_eq!(server.run(&[&kept[..], &[name]].concat()).status.code(), Some(0));
+    }
+    assert_eq!(one_by_one(&server, &["audit", "queries"], "queries", "name"), ["a", "b"]);
+    assert_eq!(one_by_one(&server, &["templates"], "templates", "name").len(), 3);
+    assert!(!one_by_one(&server, &["policy", "list"], "files", "name").is_empty());
     let (code, gone) = server.json(&["apps", "--after", "three"]);
     assert_eq!((code, gone["problem"]["code"].as_str()), (1, Some("request.after")), "{gone}");
 
@@ -143,4 +151,124 @@ fn how_people_sign_in_is_said_and_switched() {
     assert_eq!((code, &now["links"]["said_in"]), (0, &Value::from("console")), "{now}");
     let argument = server.run(&["sign-in", "set", "https://a.example", "--client-id", "b", "--client-secret", "x"]);
     assert_eq!(argument.status.code(), Some(2), "a secret is no argument: {argument:?}");
+}
+
+/// Whoever waits for the code needs it, whatever stdout carries.
+#[test]
+fn a_login_says_address_and_code_however_quiet_it_is() {
+    let server = Server::start();
+    let url = server.json(&["whoami"]).1["server"].as_str().unwrap().to_owned();
+    for quiet in [&["--json"][..], &["--quiet"], &["--json", "--quiet"]] {
+        let mut login = Command::new(BINARY)
+            .args(["login", &url])
+            .args(quiet)
+            .env("HOME", server.data.path())
+            .env_remove("BAILIWICK_DATA")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        let mut lines = BufReader::new(login.stderr.take().unwrap());
+        let code = |line: &str| line.trim().split_once('-').is_some_and(|(a, b)| a.len() == 4 && b.len() == 4);
+        while !said.lines().any(code) {
+            assert_ne!(lines.read_line(&mut said).unwrap(), 0, "{quiet:?}: {said}");
+        }
+        assert!(said.contains(&format!("{url}/login?")), "{quiet:?}: {said}");
+        drop(login.kill());
+        assert_eq!(login.wait_with_output().unwrap().stdout, b"", "{quiet:?}");
+    }
+}
+
+/// A refusal names the app, and where it would serve as the server says it, whoever refused.
+#[test]
+fn a_refused_deploy_names_app_and_address() {
+    let server = Server::start();
+    for name in ["here", "new"] {
+        assert_eq!(server.run(&["new", name, "--team", "it"]).status.code(), Some(0));
+    }
+    let live = server.json(&["deploy", "here"]).1;
+    let url = live["url"].as_str().unwrap().to_owned();
+    let break_it = |name: &str| {
+        let path = server.data.path().join(name).join("bailiwick.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, text.replace("profile =", "profil =")).unwrap();
+    };
+    break_it("here");
+    break_it("new");
+    let (code, refused) = server.json(&["deploy", "here", "--env", "staging"]);
+    assert_eq!((code, &refused["status"], &refused["app"]), (1, &"refused".into(), &"here".into()), "{refused}");
+    assert_eq!((&refused["app_id"], refused["app_id"].is_string()), (&live["app_id"], true), "{refused}");
+    assert_eq!(refused["url"], url.replace("here.", "here--staging."));
+    let (_, refused) = server.json(&["deploy", "new"]);
+    assert_eq!((&refused["app"], &refused["app_id"]), (&"new".into(), &Value::Null), "{refused}");
+    assert_eq!(refused["url"], url.replace("here.", "new."));
+    // What never left this machine is asked for all the same.
+    std::os::unix::fs::symlink("/etc/hosts", server.data.path().join("new/link")).unwrap();
+    let (code, refused) = server.json(&["deploy", "new"]);
+    assert_eq!(
+        (code, &refused["app"], &refused["url"]),
+        (1, &"new".into(), &url.replace("here.", "new.").into()),
+        "{refused}"
+    );
+    assert!(refused["problem"]["code"].as_str().unwrap().starts_with("bundle."), "{refused}");
+}
+
+/// Ending a secret that is not there is no success; an owner who is nobody is called so; a restore that waits says so.
+#[test]
+fn secrets_and_restores_end_as_they_went() {
+    let server = Server::start();
+    let (code, nothing) = server.json(&["secret", "revoke", "people-ops/nosuch", "--why", "leaked"]);
+    assert_eq!((code, nothing["problem"]["code"].as_str()), (1, Some("secret.unknown")), "{nothing}");
+    let put = |id: &str, owner: &str, host: &str| {
+        let mut child = Command::new(BINARY)
+            .args(["secret", "put", id, "--env", "prod", "--owner", owner, "--purpose", "p", "--host", host, "--json"])
+            .args(["--expires", &day(), "--app", "poll"])
+            .env("BAILIWICK_DATA", server.data.path().join("data"))
+            .env("HOME", server.data.path())
+            .env_remove("BAILIWICK_SERVER")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(b"xoxb-a-value-for-this-test-4711").unwrap();
+        serde_json::from_slice::<Value>(&child.wait_with_output().unwrap().stdout).unwrap()
+    };
+    let nobody = put("people-ops/slack-bot", "nobody@example.test", "slack.com");
+    assert_eq!(
+        (&nobody["problem"]["code"], &nobody["problem"]["at"]),
+        (&"secret.owner".into(), &"owner".into()),
+        "{nobody}"
+    );
+    put("people-ops/slack-bot", "people-ops", "slack.com");
+    server.run(&["new", "poll", "--template", "poll-notify", "--team", "people-ops"]);
+    let (code, waiting) = server.json(&["deploy", "poll"]);
+    assert_eq!(code, 3, "{waiting}");
+    let request = waiting["request"].as_str().unwrap();
+    assert_eq!(server.json(&["approve", request, "--why", "read it", "--break-glass", "--yes"]).0, 0);
+    let replaced = put("people-ops/slack-bot", "people-ops", "hooks.slack.com");
+    assert_eq!(replaced["replaced"], true, "{replaced}");
+    assert_eq!(server.json(&["revoke", "poll", "--why", "leaks"]).0, 0);
+    let (code, restored) = server.json(&["restore", "poll", "--why", "mended"]);
+    assert_eq!((code, &restored["status"]), (3, &"waiting".into()), "{restored}");
+    let (code, revoked) = server.json(&["secret", "revoke", "people-ops/slack-bot", "--why", "leaked"]);
+    assert_eq!((code, revoked["revoked"].as_array().map(Vec::len)), (0, Some(1)), "{revoked}");
+}
+
+/// A day that a secret may end on.
+fn day() -> String {
+    use model::Clock as _;
+    model::SystemClock.now().plus(std::time::Duration::from_secs(60 * 86_400)).to_string()[..10].to_owned()
+}
+
+/// Documents of one line each end with one of one line.
+#[test]
+fn a_followed_log_ends_with_a_line() {
+    let server = Server::start();
+    let output = server.run(&["logs", "nosuch", "-f", "--json"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    let document: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(document["problem"]["code"], "app.unknown", "{document}");
 }

@@ -1,6 +1,7 @@
 //! What apps print, and why they were stopped: sealed at rest, kept thirty days, written in batches.
 //!
-//! Lines come on the guests' threads, so taking one never blocks: past the buffer they are dropped and counted.
+//! Lines come on the guests' threads, so taking one never blocks: past the buffer they are dropped and counted. Whoever
+//! follows a log reads rows, at their own pace, and is only told that there are some.
 
 mod sql;
 
@@ -10,21 +11,31 @@ use model::{Clock, Group, TenantId, Timestamp};
 use seal::{Context, Purpose, PurposeKey, TenantKey};
 use serde::Serialize;
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicI64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
-use store::{FreeWrite, Outcome, Store, StoreError, Table, params};
-use tokio::sync::mpsc;
+use store::{FreeWrite, Outcome, Row, Store, StoreError, Table, params};
+use tokio::sync::{mpsc, watch};
 
 const BUFFER: usize = 4_096;
 const BATCH: usize = 256;
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
 /// `seeds`: logs of apps are kept 90 days or less; thirty suffice to find a fault.
 const KEEP: Duration = Duration::from_secs(30 * 86_400);
+/// A whole page of the longest list.
 const LINES_MAX: u32 = 1_000;
+/// Of a page, as they are kept: it ends behind the line that reaches this.
+const PAGE_BYTES: i64 = 1 << 20;
+/// How late a line of another node may stand in the rows: its batch, the database's answer, and what clocks are apart.
+const LATE: Duration = Duration::from_secs(3);
+/// How often it is looked for such a line.
+const LATE_EVERY: Duration = Duration::from_secs(1);
+/// Sequence numbers in a millisecond.
+const IN_A_MS: i64 = 1_000;
 const INSERT: FreeWrite = FreeWrite::new(Table::AppLogs, sql::INSERT);
 const PRUNE: FreeWrite = FreeWrite::new(Table::AppLogs, sql::PRUNE);
 
@@ -59,6 +70,13 @@ pub(crate) struct LogLine {
     pub(crate) trace_id: Option<String>,
 }
 
+/// Some lines that follow each other.
+pub(crate) struct Page {
+    pub(crate) lines: Vec<LogLine>,
+    /// There are others behind the last.
+    pub(crate) more: bool,
+}
+
 /// The sink of lines.
 pub(crate) struct AppLog {
     store: Arc<Store>,
@@ -66,7 +84,11 @@ pub(crate) struct AppLog {
     tenant: TenantId,
     key: PurposeKey,
     next: AtomicI64,
+    /// Within a millisecond: another node's lines of that moment have another.
+    mark: i64,
     lines: mpsc::Sender<(i64, Line)>,
+    /// Moves whenever lines of this node were written.
+    written: watch::Sender<()>,
     heard: OnceLock<Hear>,
 }
 
@@ -84,7 +106,7 @@ impl Log for AppLog {
         if let Some(hear) = self.heard.get() {
             hear(&line);
         }
-        let seq = self.next.fetch_add(1, Ordering::Relaxed);
+        let seq = self.seq();
         if self.lines.try_send((seq, line)).is_err() {
             tracing::warn!("lines of apps come faster than they can be kept; some were dropped");
         }
@@ -92,7 +114,7 @@ impl Log for AppLog {
 }
 
 impl AppLog {
-    /// The sink, and the task that writes; sequence numbers go on from the clock, so that they never repeat.
+    /// The sink, and the task that writes.
     pub(crate) fn new(
         store: Arc<Store>,
         clock: Arc<dyn Clock>,
@@ -100,9 +122,20 @@ impl AppLog {
         keys: &TenantKey,
     ) -> (Arc<Self>, Writer) {
         let (lines, receiver) = mpsc::channel(BUFFER);
-        let next = AtomicI64::new(clock.now().as_ms().saturating_mul(1_000));
+        let next = AtomicI64::new(0);
+        let mark = i64::from(u16::from_le_bytes(seal::random_bytes())) % IN_A_MS;
         let key = keys.purpose(Purpose::EventText);
-        let log = Arc::new(Self { store, clock, tenant, key, next, lines, heard: OnceLock::new() });
+        let log = Arc::new(Self {
+            store,
+            clock,
+            tenant,
+            key,
+            next,
+            mark,
+            lines,
+            written: watch::Sender::new(()),
+            heard: OnceLock::new(),
+        });
         (Arc::clone(&log), Writer { log, receiver })
     }
 
@@ -111,30 +144,76 @@ impl AppLog {
         drop(self.heard.set(hear));
     }
 
+    /// By the clock, so that lines of all nodes stand in the order in which they came; never the same twice on a node.
+    fn seq(&self) -> i64 {
+        let now = self.clock.now().as_ms().saturating_mul(IN_A_MS);
+        let now = now.saturating_add(self.mark);
+        let next = |before: i64| Some(now.max(before.saturating_add(IN_A_MS)));
+        let before = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        before.map_or(now, |before| now.max(before.saturating_add(IN_A_MS)))
+    }
+
     fn context(&self, app: &AppRef, seq: i64) -> Context {
         Context::table("app_logs").column("line").row(format!("{}/{}/{seq}", app.id, app.env))
     }
 
-    /// Lines after `after`, or the newest, oldest first; recorded as a use, since apps may print what is personal.
+    /// The newest lines, oldest first: those of `page`.
     pub(crate) async fn read(
         &self,
         permit: Permit<ReadLog>,
-        after: Option<i64>,
+        before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<LogLine>, StoreError> {
+        let mut lines = self.page(permit, before, limit).await?.lines;
+        lines.reverse();
+        Ok(lines)
+    }
+
+    /// The newest lines, or those before `before`, newest first; recorded as a use, since apps may print what is personal.
+    pub(crate) async fn page(
+        &self,
+        permit: Permit<ReadLog>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Page, StoreError> {
         let app = permit.act().app.clone();
         self.store.record(permit, Outcome::Allowed, serde_json::Value::Null).await?;
-        let limit = limit.clamp(1, LINES_MAX);
-        let rows = match after {
-            Some(after) => {
-                self.store.read(sql::AFTER, params![&self.tenant, &app.id, app.env.as_str(), after, limit]).await?
-            }
-            None => self.store.read(sql::NEWEST, params![&self.tenant, &app.id, app.env.as_str(), limit]).await?,
-        };
+        self.lines(sql::BEFORE, &app, before.unwrap_or(i64::MAX), limit.clamp(1, LINES_MAX)).await
+    }
+
+    /// Follows the log from a place on, or from now; recorded as a use, as reading it is.
+    pub(crate) async fn follow(
+        self: &Arc<Self>,
+        permit: Permit<ReadLog>,
+        after: Option<i64>,
+    ) -> Result<Followed, StoreError> {
+        let app = permit.act().app.clone();
+        let written = self.written.subscribe();
+        self.store.record(permit, Outcome::Allowed, serde_json::json!({ "follow": true })).await?;
+        let now = self.clock.now().as_ms().saturating_mul(IN_A_MS);
+        let after = after.unwrap_or(now);
+        let mut followed = Followed { log: Arc::clone(self), app, after, looked: None, seen: BTreeSet::new(), written };
+        // Whoever goes on after a line has those before it, as far as they were there.
+        followed.seen = followed.which_are_there().await?.into_iter().collect();
+        Ok(followed)
+    }
+
+    /// Some lines beyond one, the nearest first, as a statement has them.
+    async fn lines(&self, statement: &'static str, app: &AppRef, beyond: i64, limit: u32) -> Result<Page, StoreError> {
+        // One more than is given says whether there are any.
+        let key = params![&self.tenant, &app.id, app.env.as_str(), beyond, limit + 1, PAGE_BYTES];
+        let mut rows = self.store.read(statement, key).await?;
+        let there = rows.first().map_or(Ok(0), |row| row.uint(7))?;
+        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let more = there > u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        Ok(Page { lines: self.opened(app, &rows)?, more })
+    }
+
+    fn opened(&self, app: &AppRef, rows: &[Row]) -> Result<Vec<LogLine>, StoreError> {
         let mut lines = Vec::new();
         for row in rows {
             let seq = row.int(0)?;
-            let text = self.key.open(&self.context(&app, seq), row.bytes(3)?);
+            let text = self.key.open(&self.context(app, seq), row.bytes(3)?);
             lines.push(LogLine {
                 seq,
                 at: row.time(1)?,
@@ -146,9 +225,6 @@ impl AppLog {
                 release: row.int(6)?,
             });
         }
-        if after.is_none() {
-            lines.reverse();
-        }
         Ok(lines)
     }
 
@@ -156,6 +232,73 @@ impl AppLog {
     pub(crate) async fn prune(&self) -> Result<u64, StoreError> {
         let before = self.clock.now().minus(KEEP);
         self.store.housekeeping().execute(PRUNE, params![&self.tenant, before]).await
+    }
+}
+
+/// A log that somebody follows: the permit to read it, used up.
+pub(crate) struct Followed {
+    log: Arc<AppLog>,
+    app: AppRef,
+    after: i64,
+    /// When it was last looked for lines that were written late, by another node.
+    looked: Option<Instant>,
+    /// What was given of the time in which they may stand.
+    seen: BTreeSet<i64>,
+    written: watch::Receiver<()>,
+}
+
+impl Followed {
+    /// The place to go on after.
+    pub(crate) const fn after(&self) -> i64 {
+        self.after
+    }
+
+    /// From where it is looked again.
+    fn since(&self) -> i64 {
+        let back = i64::try_from(LATE.as_millis()).unwrap_or(i64::MAX).saturating_mul(IN_A_MS);
+        self.after.saturating_sub(back)
+    }
+
+    /// Of the time in which lines may stand that were written late: without their texts.
+    async fn which_are_there(&self) -> Result<Vec<i64>, StoreError> {
+        let key = params![&self.log.tenant, &self.app.id, self.app.env.as_str(), self.since(), self.after];
+        self.log.store.read(sql::WHICH_AFTER, key).await?.iter().map(|row| row.int(0)).collect()
+    }
+
+    /// The first that was written late, if it is time to look.
+    async fn late(&mut self) -> Result<Option<i64>, StoreError> {
+        if self.looked.is_some_and(|looked| looked.elapsed() < LATE_EVERY) {
+            return Ok(None);
+        }
+        let since = self.since();
+        self.seen.retain(|seq| *seq > since);
+        let late = self.which_are_there().await?.into_iter().find(|seq| !self.seen.contains(seq));
+        // Behind one there may be others.
+        self.looked = late.is_none().then(Instant::now);
+        Ok(late)
+    }
+
+    /// Lines that were not given yet, oldest first; some of them when there are many. What was given is not read again,
+    /// but for what stands behind a line that was written late.
+    pub(crate) async fn next(&mut self) -> Result<Vec<LogLine>, StoreError> {
+        self.written.mark_unchanged();
+        let from = self.late().await?.map_or(self.after, |late| late - 1);
+        let Page { mut lines, .. } = self.log.lines(sql::AFTER, &self.app, from, LINES_MAX).await?;
+        lines.retain(|line| self.is_new(line.seq));
+        Ok(lines)
+    }
+
+    fn is_new(&mut self, seq: i64) -> bool {
+        let new = self.seen.insert(seq);
+        self.after = self.after.max(seq);
+        new
+    }
+
+    /// Waits for more: at least `soon`, at most `longest`.
+    pub(crate) async fn more(&mut self, soon: Duration, longest: Duration) {
+        tokio::time::sleep(soon).await;
+        // Its other half is in the log that this holds.
+        drop(tokio::time::timeout(longest.saturating_sub(soon), self.written.changed()).await);
     }
 }
 
@@ -179,6 +322,7 @@ impl Writer {
                     "lines of apps were not kept"
                 );
             }
+            self.log.written.send_replace(());
             tokio::time::sleep(FLUSH_EVERY).await;
         }
     }

@@ -2,21 +2,22 @@
 
 use crate::{
     Config, Settings,
-    api::Exports,
+    api::{Exports, Readers, Seats},
     app_log::{AppLog, Writer},
     backup,
     dev::trial::Trials,
     doors::{AssetsInside, DataInside, SelfInside, WaysOut},
     jobs::Ended,
     nodes::Nodes,
-    notices::{Alarms, Channels, watch_for_alarms},
     policy,
-    ready::Followed,
+    ready::{Followed, Newest},
     recover::Doubt,
     sign_in::{Fenced, Outside},
     sign_ins::{ByIdentity, Vouching},
     telemetry,
+    turns::Turns,
     vaulted::ByVault,
+    watched::Named,
 };
 use authority::{Authority, Surface};
 use broker::Broker;
@@ -31,6 +32,7 @@ use std::{error::Error, path::PathBuf, sync::Arc};
 use store::{Depot, Store, StoreConfig, Tasks, Tx};
 use tokio::task::JoinSet;
 use vault::Vault;
+use watch::{Watch, watch_for_alarms};
 
 /// A whole Bailiwick, running in this process.
 pub struct Bailiwick {
@@ -46,16 +48,22 @@ pub struct Bailiwick {
     pub(crate) broker: Arc<Broker>,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) catalog: Arc<Catalog>,
+    pub(crate) watch: Arc<Watch>,
     pub(crate) app_log: Arc<AppLog>,
+    /// Who follows a log at this moment.
+    pub(crate) readers: Arc<Readers>,
+    /// Who downloads an export or a backup at this moment.
+    pub(crate) downloads: Arc<Seats>,
+    /// Whose files are held in memory at this moment, and whose are looked at.
+    pub(crate) turns: Turns,
     pub(crate) machine: MachineProof,
     pub(crate) policy_files: policy::Files,
     /// Tells this Bailiwick's cookies from another's on the same loopback.
     pub(crate) instance: String,
     pub(crate) doubt: Doubt,
     pub(crate) followed: Followed,
+    pub(crate) newest: Newest,
     pub(crate) nodes: Nodes,
-    pub(crate) channels: Channels,
-    pub(crate) alarms: Alarms,
     pub(crate) exports: Exports,
     /// Drafts that somebody tries at this moment.
     pub(crate) trials: Trials,
@@ -97,6 +105,13 @@ impl sandbox::Authenticator for CodeTags {
     }
 }
 
+/// What apps ask of the platform, answered in process.
+fn answers_inside(broker: &Broker, data: &Arc<Data>, gateway: &Arc<Gateway>) {
+    broker.inside(data::HOST, Arc::new(DataInside(Arc::clone(data))));
+    broker.inside("assets.bailiwick", Arc::new(AssetsInside(Arc::downgrade(gateway))));
+    broker.inside("self.bailiwick", Arc::new(SelfInside));
+}
+
 /// A failure at start: the cause for the log, words for the operator.
 fn cannot(what: &'static str, error: &(dyn Error + 'static)) -> Problem {
     tracing::error!(error, what, "the server cannot start");
@@ -122,9 +137,7 @@ impl Bailiwick {
         let identity = ground.identity(&broker)?;
         let (app_log, writer) = ground.app_log();
         let gateway = ground.gateway(&identity, &vault, &broker, &app_log);
-        broker.inside(data::HOST, Arc::new(DataInside(Arc::clone(&data))));
-        broker.inside("assets.bailiwick", Arc::new(AssetsInside(Arc::downgrade(&gateway))));
-        broker.inside("self.bailiwick", Arc::new(SelfInside));
+        answers_inside(&broker, &data, &gateway);
         let surfaces: Surfaces = vec![
             Arc::clone(&gateway) as Arc<dyn Surface<Tx>>,
             Arc::clone(&identity) as _,
@@ -134,7 +147,7 @@ impl Bailiwick {
         ];
         let catalog = ground.catalog(surfaces, &vault, &identity);
         let machine = ground.machine()?;
-        let channels = Channels::new(&ground.config.notify, &ground.config.egress.ca)?;
+        let watch = ground.watch(&identity, &catalog)?;
         let Ground {
             config,
             config_file,
@@ -163,15 +176,18 @@ impl Bailiwick {
             broker,
             gateway,
             catalog,
+            watch,
             app_log,
+            readers: Arc::default(),
+            downloads: Seats::for_downloads(),
+            turns: Turns::default(),
             machine,
             policy_files,
             instance,
             doubt: Doubt::default(),
             followed: Followed::default(),
+            newest: Newest::default(),
             nodes: Nodes::default(),
-            channels,
-            alarms: Alarms::default(),
             exports: Exports::default(),
             trials: Trials::default(),
             listening,
@@ -186,6 +202,7 @@ impl Bailiwick {
 
     async fn run_beside(self: &Arc<Self>, writer: Writer) -> Result<Running, Problem> {
         let position = self.store.feed_position(&self.tenant).await.map_err(|error| error.problem())?;
+        self.note_newest().await?;
         self.load_all().await?;
         self.check_passkey_hosts().await?;
         self.check_ways_in().await?;
@@ -195,6 +212,8 @@ impl Bailiwick {
         let mut jobs = JoinSet::new();
         jobs.spawn(self.follow(position));
         self.take_lease(position, &mut jobs).await?;
+        self.finish_receipts().await;
+        self.sweep_trials();
         jobs.spawn(writer.run());
         if let Some(collector) = &self.config.otlp {
             let export = telemetry::export(collector, self.store.node(), &self.config.egress.ca);
@@ -203,7 +222,7 @@ impl Bailiwick {
             }
         }
         crate::jobs::start(self, &mut jobs);
-        jobs.spawn(watch_for_alarms(Arc::downgrade(self)));
+        jobs.spawn(watch_for_alarms(Arc::downgrade(&self.watch), Arc::downgrade(self)));
         Ok(Running { tasks, jobs, store: Arc::clone(&self.store), run: self.nodes.run().to_owned() })
     }
 
@@ -252,6 +271,7 @@ struct Ground {
     instance: String,
     listening: Listening,
     lease: Arc<Lease>,
+    ceiling: Option<catalog::Ceiling>,
 }
 
 impl Ground {
@@ -263,7 +283,7 @@ impl Ground {
 
     /// Opens policy, database and sandbox.
     async fn lay(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
-        let Settings { data: folder, config, config_file, database, root, reserve_bytes, compiler, listening, sandbox } =
+        let Settings { data: folder, config, config_file, database, root, reserve_bytes, compiler, listening, within } =
             settings;
         let depot = config.content.as_ref().map(Depot::open).transpose().map_err(|error| error.problem())?;
         let tenant = TenantId::main();
@@ -285,7 +305,7 @@ impl Ground {
         };
         let store =
             Store::open(store_config, Arc::clone(&authority) as _, &ROOMS).await.map_err(|error| error.problem())?;
-        let sandbox = match sandbox.0 {
+        let sandbox = match within.sandbox {
             Some(sandbox) => sandbox,
             None => {
                 let code = sandbox::Config {
@@ -313,6 +333,7 @@ impl Ground {
             instance,
             listening,
             lease,
+            ceiling: within.ceiling,
         })
     }
 
@@ -419,25 +440,43 @@ impl Ground {
         };
         let scheme = self.config.scheme().as_str().to_owned();
         let addresses = Addresses { scheme, domain: self.config.apps_domain.clone() };
-        Arc::new(Catalog::new(rooms, self.tenant.clone(), addresses))
+        Arc::new(Catalog::new(rooms, self.tenant.clone(), addresses).below(self.ceiling))
+    }
+
+    fn watch(&self, identity: &Arc<Identity>, catalog: &Arc<Catalog>) -> Result<Arc<Watch>, Problem> {
+        let names = Named { identity: Arc::clone(identity), catalog: Arc::clone(catalog) };
+        let rooms = watch::Rooms {
+            store: Arc::clone(&self.store),
+            authority: Arc::clone(&self.authority),
+            identity: Arc::clone(identity),
+            clock: Arc::clone(&self.clock),
+            names: Arc::new(names),
+            certificates: self.config.tls.clone(),
+        };
+        let config = watch::Config {
+            tenant: self.tenant.clone(),
+            public_url: self.config.public_url.clone(),
+            notify: self.config.notify.clone(),
+            ca: self.config.egress.ca.clone(),
+        };
+        Ok(Arc::new(Watch::new(rooms, config)?))
     }
 }
 
 /// The tables of every room, in the order in which they are made.
-pub(crate) const ROOMS: [&[store::Migration]; 7] = [
+pub(crate) const ROOMS: [&[store::Migration]; 8] = [
     identity::MIGRATIONS,
     vault::MIGRATIONS,
     data::MIGRATIONS,
     broker::MIGRATIONS,
     gateway::MIGRATIONS,
     catalog::MIGRATIONS,
+    watch::MIGRATIONS,
     MIGRATIONS,
 ];
 
-const MIGRATIONS: &[store::Migration] = &[
-    store::Migration { room: "server", number: 1, name: "app logs", sql: include_str!("migrations/0001_start.sql") },
-    store::Migration { room: "watch", number: 1, name: "watch", sql: include_str!("migrations/0020_watch.sql") },
-];
+const MIGRATIONS: &[store::Migration] =
+    &[store::Migration { room: "server", number: 1, name: "app logs", sql: include_str!("migrations/0001_start.sql") }];
 
 /// This machine's name; nodes of one database need different ones.
 fn node_name() -> String {

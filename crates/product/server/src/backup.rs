@@ -20,16 +20,16 @@ pub(crate) use maker::Maker;
 pub use maker::Unproven;
 pub use restore::{Drill, Restore, Restored, fetch_backup};
 
-use crate::Bailiwick;
+use crate::{Bailiwick, pieces::Pieces};
 use authority::{Act, Rule, Target, rules};
 use bytes::Bytes;
-use model::{Problem, ProblemKind, TenantId};
+use model::{Problem, ProblemKind, TenantId, Timestamp};
 use seal::Recipient;
 use std::{
     io::{self, Write},
     sync::Arc,
 };
-use tokio::sync::mpsc;
+use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
 use tokio_stream::wrappers::ReceiverStream;
 
 /// What backups are called: kind, time, ending.
@@ -38,8 +38,6 @@ pub const CONFIGURATION: &str = "configuration-";
 pub const ENDING: &str = ".backup";
 /// Pieces that may wait: rows for the archive, bytes for a slow reader.
 const WAITING: usize = 8;
-/// Bytes that go out at once.
-const PIECE_BYTES: usize = 64 << 10;
 
 #[derive(Debug, Clone)]
 pub(crate) struct CreateBackup {
@@ -57,54 +55,47 @@ pub(crate) fn failed(what: &str, why: impl std::fmt::Display, fix: &str) -> Prob
     Problem::new(ProblemKind::Unprocessable, "backup.failed", what, why.to_string(), fix)
 }
 
-/// Everything but the root key, as it is at this moment, encrypted. The last piece is an error if it is not whole.
-pub(crate) async fn stream(
-    server: &Bailiwick,
+/// Everything but the root key, as it is at this moment, on its way into an archive.
+pub(crate) struct Underway {
+    rows: mpsc::Receiver<store::Piece>,
+    reading: JoinHandle<Result<(), store::StoreError>>,
+    runtime: Handle,
     recipient: Recipient,
-) -> Result<ReceiverStream<io::Result<Bytes>>, Problem> {
+    maker: Maker,
+    made_at: Timestamp,
+}
+
+pub(crate) async fn begin(server: &Bailiwick, recipient: Recipient) -> Result<Underway, Problem> {
     let say = |error: store::StoreError| error.problem();
     server.store.flush_access().await.map_err(say)?;
     server.store.sequence_now().await.map_err(say)?;
     let (to, rows) = mpsc::channel(WAITING);
-    let (out, bytes) = mpsc::channel(WAITING);
     let (store, made_at, maker) = (Arc::clone(&server.store), server.clock.now(), server.maker.clone());
     let reading = tokio::spawn(async move { store.snapshot(to).await });
-    let runtime = tokio::runtime::Handle::current();
+    Ok(Underway { rows, reading, runtime: Handle::current(), recipient, maker, made_at })
+}
+
+impl Underway {
+    /// Encrypted, to whatever takes it. Blocks.
+    pub(crate) fn write<W: Write>(self, to: W) -> io::Result<W> {
+        let Self { rows, reading, runtime, recipient, maker, made_at } = self;
+        archive::write(rows, &recipient, &maker, made_at, to, || {
+            // What was read may have ended early: then there is nothing to put sums under.
+            runtime.block_on(reading).map_err(io::Error::other)?.map_err(io::Error::other)
+        })
+    }
+}
+
+/// The same in pieces. The last is an error if it is not whole.
+async fn stream(server: &Bailiwick, recipient: Recipient) -> Result<ReceiverStream<io::Result<Bytes>>, Problem> {
+    let underway = begin(server, recipient).await?;
+    let (out, bytes) = mpsc::channel(WAITING);
     tokio::task::spawn_blocking(move || {
-        let written =
-            archive::write(rows, &recipient, &maker, made_at, Pieces { to: out.clone(), held: Vec::new() }, || {
-                // What was read may have ended early: then there is nothing to put sums under.
-                runtime.block_on(reading).map_err(io::Error::other)?.map_err(io::Error::other)
-            });
-        if let Err(error) = written.and_then(|mut rest| rest.flush()) {
+        if let Err(error) = underway.write(Pieces::new(out.clone())).and_then(|mut rest| rest.flush()) {
             tracing::error!(error = &error as &dyn std::error::Error, "a backup broke off");
             // The reader must see that it is not whole.
             drop(out.blocking_send(Err(error)));
         }
     });
     Ok(ReceiverStream::new(bytes))
-}
-
-/// Hands over what is written to it, piece by piece. Off the async threads.
-struct Pieces {
-    to: mpsc::Sender<io::Result<Bytes>>,
-    held: Vec<u8>,
-}
-
-impl Write for Pieces {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.held.extend_from_slice(bytes);
-        if self.held.len() >= PIECE_BYTES {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let piece = Bytes::from(std::mem::take(&mut self.held));
-        if piece.is_empty() {
-            return Ok(());
-        }
-        self.to.blocking_send(Ok(piece)).map_err(|_| io::ErrorKind::BrokenPipe.into())
-    }
 }

@@ -5,10 +5,9 @@ mod depots;
 mod edges;
 mod notify;
 mod root;
+mod sign_in;
 
 pub(crate) use depots::BackupPlan;
-pub use notify::Notify;
-pub(crate) use notify::{Hook, Smtp, Wrapping};
 pub use root::Root;
 
 use addresses::{Addresses, own_addresses};
@@ -20,10 +19,11 @@ use figment::{
 use gateway::{Certificates, Clients};
 use identity::Links;
 use ipnet::IpNet;
-use model::{Group, Problem, ProblemKind};
-use serde::{Deserialize, de::DeserializeOwned};
+use model::{Problem, ProblemKind};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc};
+use watch::Notify;
 
 /// Every key that there is; what else is written is refused with the nearest of these.
 const KEYS: &[&str] = &[
@@ -201,7 +201,7 @@ impl Config {
         let root = root::root(&mut reader, database.as_deref());
         let links: Option<bool> = reader.take("sign_in.links", "`true` or `false`");
         let forget_passkeys: Option<String> = reader.take("sign_in.forget_passkeys", "`\"old.corp.example\"`");
-        let oidc = oidc(&mut reader, folder);
+        let oidc = sign_in::oidc(&mut reader, folder);
         let egress = egress(&mut reader, folder, listen, &addresses);
         let tls = edges::tls(&mut reader, folder, addresses.scheme);
         let clients = edges::clients(&mut reader, folder, &addresses.apps_domain, tls.is_some());
@@ -312,55 +312,6 @@ fn egress(reader: &mut Reader, folder: &Path, listen: SocketAddr, addresses: &Ad
         own: own_addresses(listen, addresses),
         ..EgressConfig::default()
     }
-}
-
-/// `oidc` as it is written.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OidcKeys {
-    issuer: String,
-    client_id: String,
-    /// `file:PATH`, or the value itself.
-    client_secret: Option<String>,
-    groups_claim: Option<String>,
-    #[serde(default)]
-    groups: BTreeMap<String, Group>,
-    #[serde(default)]
-    everyone: Vec<Group>,
-    second_factor: Option<Vec<String>>,
-}
-
-fn oidc(reader: &mut Reader, folder: &Path) -> Option<identity::ProviderConfig> {
-    let keys: OidcKeys = reader.take("sign_in.oidc", "`{ issuer = \"https://login.corp.example\", client_id = \"bailiwick\", client_secret = \"file:oidc.secret\" }`, with `groups_claim`, `groups`, `everyone` and `second_factor` as needed")?;
-    let loopback = ["http://localhost", "http://127.0.0.1"]
-        .iter()
-        .any(|own| keys.issuer.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])));
-    if !keys.issuer.starts_with("https://") && !loopback {
-        let why = "whoever is on the way could say that anyone is anyone";
-        reader.wrong("sign_in.oidc", why, "give the issuer's `https://` address");
-        return None;
-    }
-    let client_secret = match keys.client_secret.as_deref().map(|text| (text, text.strip_prefix("file:"))) {
-        Some((_, Some(file))) => match std::fs::read_to_string(folder.join(file)) {
-            Ok(text) => Some(text.trim().to_owned()),
-            Err(_) => {
-                let why = format!("`{file}` is missing, or not readable by the server");
-                reader.wrong("sign_in.oidc", why, "check the path and permissions of `client_secret`");
-                return None;
-            }
-        },
-        Some((text, None)) => Some(text.to_owned()),
-        None => None,
-    };
-    Some(identity::ProviderConfig {
-        issuer: keys.issuer,
-        client_id: keys.client_id,
-        client_secret,
-        groups_claim: keys.groups_claim.unwrap_or_else(|| "groups".to_owned()),
-        groups: keys.groups,
-        everyone: keys.everyone,
-        second_factor: keys.second_factor.unwrap_or_else(|| vec!["mfa".to_owned()]),
-    })
 }
 
 fn unreadable(file: &str) -> Problem {

@@ -19,6 +19,7 @@ impl Bailiwick {
                 | CutOf::Session(_)
                 | CutOf::Others { .. }
                 | CutOf::AtProvider { .. }
+                | CutOf::Provider { .. }
                 | CutOf::Role { .. } => self.identity.stand(&note),
                 CutOf::Secret { .. } => self.vault.stand(&note),
                 CutOf::Done(_) => {}
@@ -28,6 +29,17 @@ impl Bailiwick {
         self.store.write_cuts_with(this);
     }
 
+    /// Receipts that this node owes from a run that ended before every other node had said so.
+    pub(crate) async fn finish_receipts(&self) {
+        if self.is_recovering() {
+            return;
+        }
+        if let Err(error) = self.catalog.finish_receipts(self.clock.now()).await {
+            // Whichever node runs the jobs comes back to it.
+            tracing::error!(error = &error as &dyn Error, "receipts of revokes could not be finished");
+        }
+    }
+
     fn room(&self, note: &CutNote) -> &dyn CutRows {
         match &note.of {
             CutOf::Apps(_) | CutOf::Done(_) => &*self.catalog,
@@ -35,6 +47,7 @@ impl Bailiwick {
             | CutOf::Session(_)
             | CutOf::Others { .. }
             | CutOf::AtProvider { .. }
+            | CutOf::Provider { .. }
             | CutOf::Role { .. } => &*self.identity,
             CutOf::Secret { .. } => &*self.vault,
         }

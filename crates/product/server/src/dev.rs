@@ -47,8 +47,8 @@ pub enum Happened {
     Ready(Box<Ready>),
     /// A save serves.
     Live { app: String, release: u64, ms: u64 },
-    /// A save was refused; what served before goes on.
-    Refused { findings: Vec<Finding>, problem: Option<Box<Problem>> },
+    /// A save was refused; what served before goes on, if anything did.
+    Refused { findings: Vec<Finding>, problem: Option<Box<Problem>>, serves: bool },
     /// Worth knowing about the mocks.
     Noted { finding: Finding },
     /// A request was answered.

@@ -6,10 +6,10 @@ use authority::Instance;
 use broker::{Broker, Inside};
 use data::Data;
 use futures_util::future::BoxFuture;
-use gateway::{Doors, Gateway, Line, Log, Opened};
+use gateway::{Doors, Gateway, Line, Log, Opened, Told};
 use http::{Request, Response};
 use http_body_util::BodyExt;
-use model::{Clock, Problem, ReleaseNumber, TraceId};
+use model::{Clock, Problem, ProblemKind, TraceId};
 use sandbox::{Door, Level, LogLine, Report, Sending};
 use std::{
     collections::BTreeMap,
@@ -24,6 +24,9 @@ use vault::Vault;
 const REFUSALS_SAID: u32 = 20;
 /// As much of a host as a line names.
 const HOST_SHOWN_CHARS: usize = 120;
+
+/// As a call to the app's own data is named.
+const DATA: &str = " http://data.bailiwick";
 
 /// Opens a way out for each instance.
 pub(crate) struct WaysOut {
@@ -63,7 +66,8 @@ impl Saying {
 
     /// Says why a call was refused, when the answer is the broker's own.
     async fn hear(&self, instance: &Instance, call: &str, response: Response<broker::Body>) -> Response<broker::Body> {
-        if !response.headers().contains_key(broker::PROBLEM_HEADER) {
+        let by_data = call.ends_with(DATA) && data_refused(&response);
+        if !by_data && !response.headers().contains_key(broker::PROBLEM_HEADER) {
             return response;
         }
         let (parts, body) = response.into_parts();
@@ -80,6 +84,13 @@ impl Saying {
         }
         Response::from_parts(parts, broker::full(bytes))
     }
+}
+
+/// A refusal by the app's own declarations. That a record is not there is an answer.
+fn data_refused(response: &Response<broker::Body>) -> bool {
+    let kind = response.headers().get(http::header::CONTENT_TYPE);
+    let problem = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/problem+json"));
+    problem && response.status() != http::StatusCode::NOT_FOUND
 }
 
 /// Method and host of a call; path and query may hold what is personal.
@@ -169,32 +180,33 @@ impl Inside for AssetsInside {
     }
 }
 
-/// `http://self.bailiwick/v1/context`: who the instance is, for components that do not use the shared engine.
+/// `http://self.bailiwick/v1/context`: what the instance was told of its request, for components that do not use the shared
+/// engine: who asks, which app, the placeholders, the address, what made it run.
 pub(crate) struct SelfInside;
 
 impl Inside for SelfInside {
     fn answer(
         &self,
-        instance: &Instance,
+        _instance: &Instance,
         request: Request<broker::Body>,
     ) -> BoxFuture<'static, Response<broker::Body>> {
-        let ReleaseNumber(release) = instance.release;
-        let known = request.uri().path() == "/v1/context";
-        let context = serde_json::json!({
-            "app": { "id": instance.app.id, "name": instance.name, "env": instance.app.env, "release": release },
-            "user": instance.caller.person().map(|id| serde_json::json!({ "id": id })),
-        });
-        Box::pin(async move {
-            let mut response = Response::new(broker::full(context.to_string()));
-            if known {
-                response
-                    .headers_mut()
-                    .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-            } else {
-                *response.status_mut() = http::StatusCode::NOT_FOUND;
-                *response.body_mut() = broker::empty();
-            }
-            response
-        })
+        let told = request.extensions().get::<Told>().filter(|_| request.uri().path() == "/v1/context");
+        let (kind, text) = match told {
+            Some(Told(text)) => ("application/json", text.to_string()),
+            None => ("application/problem+json", serde_json::json!(unknown_call(request.uri().path())).to_string()),
+        };
+        let mut response = Response::new(broker::full(text));
+        response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
+        if told.is_none() {
+            *response.status_mut() = http::StatusCode::NOT_FOUND;
+            response.headers_mut().insert(broker::PROBLEM_HEADER, http::HeaderValue::from_static("1"));
+        }
+        Box::pin(std::future::ready(response))
     }
+}
+
+fn unknown_call(path: &str) -> Problem {
+    let what = format!("nothing answers at `http://self.bailiwick{path}`");
+    let why = "there is one thing to ask for there";
+    Problem::new(ProblemKind::NotFound, "self.unknown_call", what, why, "call `http://self.bailiwick/v1/context`")
 }

@@ -7,6 +7,7 @@ mod ways;
 use crate::{
     Config, Overrides, Root,
     assembly::ROOMS,
+    ready::CLOCK_BACK_MAX,
     settings::{self, place},
 };
 use model::{Clock, Problem, SystemClock};
@@ -14,7 +15,6 @@ use seal::RootKey;
 use std::{
     net::{SocketAddr, TcpListener},
     path::Path,
-    time::Duration,
 };
 use store::{Database, Depot, Inspection};
 
@@ -23,8 +23,6 @@ const FREE_SHARE_MIN: u64 = 20;
 const FREE_WARN_BYTES: u64 = 1 << 30;
 /// Twice the reserve below which nothing is written.
 const FREE_FAIL_BYTES: u64 = store::RESERVE_BYTES * 2;
-/// A clock that is behind the record by more than this was set back.
-const CLOCK_BACK_MAX: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
@@ -256,6 +254,7 @@ fn judge(database: &Database, seen: &Inspection) -> Vec<Examined> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn ill(found: &[Examined]) -> Vec<&'static str> {
         // How full the disk of whoever runs this is, is their affair.

@@ -26,17 +26,16 @@ impl Bailiwick {
     pub(crate) async fn replace_facts(&self) -> Result<(), Problem> {
         // The epoch first: what is read after it is at least as new, so newer facts never pass for older ones.
         let epoch = self.store.epoch(&self.tenant).await.map_err(|error| error.problem())?;
-        self.identity.refresh_people().await.map_err(|error| Problem::from(&error))?;
+        self.identity.refresh_people("").await.map_err(|error| Problem::from(&error))?;
         self.catalog.load_apps().await.map_err(|error| Problem::from(&error))?;
         self.put_facts(epoch);
         Ok(())
     }
 
-    /// An epoch began. Which apps it is about, the feed has said before it: only they were read again.
+    /// An epoch began. Which apps and which people it is about, the feed has said before it: only they were read again.
     async fn follow_epoch(&self, key: &str) -> Result<(), Problem> {
         // A node of an older version says no more than that there is one.
         let Ok(epoch) = key.parse() else { return self.replace_facts().await };
-        self.identity.refresh_people().await.map_err(|error| Problem::from(&error))?;
         self.put_facts(epoch);
         Ok(())
     }
@@ -54,8 +53,8 @@ impl Bailiwick {
             }
             Change::Changed { kind, key, .. } => match kind.as_str() {
                 EPOCH_CHANGED => self.follow_epoch(&key).await,
-                change::PEOPLE => self.identity.refresh_people().await.map_err(|error| Problem::from(&error)),
-                change::SIGN_IN => self.identity.load_sign_in().await.map_err(|error| Problem::from(&error)),
+                change::PEOPLE => self.identity.refresh_people(&key).await.map_err(|error| Problem::from(&error)),
+                change::SIGN_IN => self.identity.sign_in_changed(&key).await.map_err(|error| Problem::from(&error)),
                 change::SESSION => {
                     self.identity.session_ended(&SessionId::new(key));
                     Ok(())

@@ -8,7 +8,7 @@ use authority::Caller;
 use catalog::{AppJobs, JobCall, JobRunner};
 use futures_util::FutureExt;
 use gateway::Gateway;
-use model::Problem;
+use model::{Problem, Timestamp};
 use std::{
     collections::BTreeMap,
     panic::AssertUnwindSafe,
@@ -146,11 +146,15 @@ async fn run(server: Weak<Bailiwick>, app_jobs: Arc<AppJobs>, job: Job) {
 async fn tick(server: &Arc<Bailiwick>, app_jobs: &Arc<AppJobs>, job: Job, caller: &Caller) -> Result<(), Problem> {
     match job {
         Job::AppJobs => app_jobs.tick(caller).await.map(drop).map_err(|error| Problem::from(&error)),
-        Job::Expiry => server.catalog.expire_due(caller).await.map(drop).map_err(|error| Problem::from(&error)),
+        Job::Expiry => {
+            server.catalog.expire_due(caller).await.map_err(|error| Problem::from(&error))?;
+            // Of nodes that never came back.
+            server.catalog.finish_receipts(Timestamp::from_ms(0)).await.map_err(|error| Problem::from(&error))
+        }
         Job::Roles => server.identity.lapse_due(caller).await.map(drop).map_err(|error| Problem::from(&error)),
         Job::Retention => server.data.purge_due(caller).await.map(drop).map_err(|error| Problem::from(&error)),
-        Job::Notices => server.tell().await,
-        Job::Warnings => server.warn_due(caller).await.map(drop),
+        Job::Notices => server.watch.tell().await.map_err(|error| Problem::from(&error)),
+        Job::Warnings => server.watch.warn_due(caller).await.map(drop).map_err(|error| Problem::from(&error)),
         Job::Logs => server.prune().await,
         Job::Storage => server.tidy_content().await,
         Job::Backup => server.back_up_when_due().await,
@@ -186,7 +190,7 @@ impl Bailiwick {
     /// Rows that nobody asks for any more.
     async fn prune(&self) -> Result<(), Problem> {
         self.app_log.prune().await.map(drop).map_err(|error| error.problem())?;
-        self.prune_notices().await?;
+        self.watch.prune_notices().await.map_err(|error| Problem::from(&error))?;
         self.identity.prune_seen().await.map_err(|error| Problem::from(&error))
     }
 }

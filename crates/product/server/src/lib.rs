@@ -18,15 +18,15 @@ mod listen;
 mod logs;
 mod metrics;
 mod nodes;
-mod notices;
 mod page;
 mod pages;
+mod pieces;
 mod policy;
 mod queries;
 mod ready;
-mod record;
 mod recover;
 mod reply;
+mod sending;
 mod settings;
 mod sign_in;
 mod sign_ins;
@@ -34,8 +34,10 @@ mod stand_in;
 mod storage;
 mod telemetry;
 pub mod template;
+mod turns;
 mod up;
 mod vaulted;
+mod watched;
 mod who;
 
 pub use assembly::Bailiwick;
@@ -43,7 +45,7 @@ pub use backup::{
     CONFIGURATION, Contents, DATA, Drill, ENDING, Keep, Restore, Restored, Unproven, config_restore, contents,
     fetch_backup, stamp,
 };
-pub use config::{AskPassphrase, Asked, Config, Notify, Overrides, Root};
+pub use config::{AskPassphrase, Asked, Config, Overrides, Root};
 pub use dev::{DevOptions, Happened, Job, Kept, Mocked, Ready, dev};
 pub use examine::{Examined, Health, Port, examine};
 pub use logs::log_to_stderr;

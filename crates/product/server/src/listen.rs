@@ -1,6 +1,6 @@
 //! One listener for console, API and apps: the host name decides. How connections are served is the gateway's.
 
-use crate::{Bailiwick, api, pages, recover::Place, sign_in, telemetry, who::Peer};
+use crate::{Bailiwick, api, pages, recover::Place, reply, sign_in, telemetry, who::Peer};
 use axum::{Router, body::Body, routing::get};
 use gateway::Listening;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
@@ -8,14 +8,18 @@ use std::{net::SocketAddr, sync::Arc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+use tower_http::compression::CompressionLayer;
 
 impl Bailiwick {
     pub(crate) fn control(self: &Arc<Self>) -> Router {
         let (api, _document) = api::router();
         let around = axum::middleware::from_fn_with_state(Arc::clone(self), sign_in::around);
-        let pages = pages::router().merge(sign_in::router()).layer(around);
+        // Pages alone: what streams is not held up, and what is downloaded is packed already or read by programs.
+        let light = CompressionLayer::new().gzip(true).zstd(false);
+        let pages = pages::router().merge(sign_in::router()).layer(around).layer(light);
         api.route("/api/v1/openapi.json", get(api::openapi))
             .merge(pages)
+            .layer(axum::middleware::from_fn(reply::in_our_words))
             .layer(axum::middleware::from_fn(telemetry::traced))
             .with_state(Arc::clone(self))
     }
@@ -23,6 +27,11 @@ impl Bailiwick {
     /// Serves until `stop` is done, then lets what runs come to its end.
     pub async fn listen(self: &Arc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) {
         let (control, server) = (self.control(), Arc::clone(self));
+        let readers = Arc::clone(&self.readers);
+        let stop = async move {
+            stop.await;
+            readers.over.cancel();
+        };
         let certificates = self.config.tls.as_ref();
         let clients = self.config.clients.as_ref();
         let tls = match certificates.map(|certificates| certificates.tls(clients)).transpose() {
@@ -30,6 +39,7 @@ impl Bailiwick {
             // Never plain HTTP in its stead.
             Err(error) => return tracing::error!(%error, "nothing is served: TLS cannot be set up"),
         };
+        let following = tls.clone();
         let answer = move |request, peer| {
             let (server, control) = (Arc::clone(&server), control.clone());
             async move { server.route(control, request, peer).await }
@@ -40,10 +50,10 @@ impl Bailiwick {
             stop,
             answer,
         );
-        match certificates {
-            Some(certificates) => tokio::select! {
+        match following {
+            Some(tls) => tokio::select! {
                 () = serving => {}
-                () = certificates.follow() => {}
+                () = tls.follow() => {}
             },
             None => serving.await,
         }

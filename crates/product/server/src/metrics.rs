@@ -134,7 +134,7 @@ impl Bailiwick {
             families.apps.get_or_create(&state).inc();
         }
         for check in self.checks().await {
-            let label = Check { check: check.name.to_owned() };
+            let label = Check { check: check.part.name().to_owned() };
             families.checks.get_or_create(&label).set(i64::from(check.problem.is_none()));
         }
         for (job, ended) in self.ended.all() {

@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
-use store::{Awake, LEASE, NodeLease, StoreError};
+use store::{Awake, LEASE, NodeLease, Renewal, StoreError};
 use tokio::sync::watch;
 
 const RENEW_EVERY: Duration = Duration::from_millis(500);
@@ -61,7 +61,7 @@ impl Bailiwick {
             return Ok(());
         }
         let lease = self.gateway.lease();
-        lease.renew(Instant::now());
+        lease.cut_off();
         jobs.spawn(hold(Arc::downgrade(self), self.nodes.run.clone()));
         jobs.spawn(watch_lease(Arc::downgrade(self)));
         jobs.spawn(see_others(Arc::downgrade(self)));
@@ -75,7 +75,8 @@ impl Bailiwick {
         let others = tokio::time::timeout(RENEW_WITHIN, self.store.node_lease(&self.nodes.run)).await;
         match others {
             Ok(Ok(Some(mine))) => match tokio::time::timeout(RENEW_WITHIN, mine.renew(position)).await {
-                Ok(Ok(false)) => Err(name_taken(self.store.node())),
+                Ok(Ok(Renewal::Taken)) => Err(name_taken(self.store.node())),
+                Ok(Ok(Renewal::Outdated)) => Err(StoreError::Outdated.problem()),
                 // It cannot be written now: this node answers what needs no lease.
                 Ok(_) | Err(_) => Ok(()),
             },
@@ -114,11 +115,20 @@ async fn renew(server: &Weak<Bailiwick>, mine: &NodeLease) -> Result<(), StoreEr
         // Counted from before it is asked: this node's end comes before the database's.
         let asked = Instant::now();
         let renewed = tokio::time::timeout(RENEW_WITHIN, mine.renew(position)).await;
-        if !renewed.map_err(|_| unheard())?? {
-            tracing::warn!("another process of this name holds the lease");
-            tokio::time::sleep(RENEW_EVERY).await;
-            continue;
-        }
+        let nodes = match renewed.map_err(|_| unheard())?? {
+            Renewal::Ours { nodes } => nodes,
+            Renewal::Taken => {
+                tracing::warn!("another process of this name holds the lease");
+                lease.cut_off();
+                tokio::time::sleep(RENEW_EVERY).await;
+                continue;
+            }
+            Renewal::Outdated => {
+                tracing::error!(problem = %StoreError::Outdated.problem(), "this node gets no lease any more");
+                lease.cut_off();
+                return Ok(());
+            }
+        };
         let Some(strong) = server.upgrade() else { return Ok(()) };
         if !lease.holds() && !strong.has_caught_up(position).await? {
             drop(strong);
@@ -126,7 +136,7 @@ async fn renew(server: &Weak<Bailiwick>, mine: &NodeLease) -> Result<(), StoreEr
             drop(tokio::time::timeout(RETRY, confirmed.changed()).await);
             continue;
         }
-        lease.renew(asked + LEASE);
+        lease.renew(asked + LEASE, nodes);
         drop(strong);
         drop(tokio::time::timeout(RENEW_EVERY, confirmed.changed()).await);
     }
@@ -146,7 +156,7 @@ async fn watch_lease(server: Weak<Bailiwick>) {
         let Some(strong) = server.upgrade() else { return };
         if awake.slept() > SLEPT {
             // The lease did not count that time, and the database did.
-            strong.gateway.lease().renew(Instant::now());
+            strong.gateway.lease().cut_off();
             awake = Awake::default();
         }
         let left = strong.gateway.lease().left().unwrap_or(WATCH);

@@ -1,7 +1,11 @@
-//! How a page is sent: HTML under a strict policy, no outside request, not framed, not cached; no script but the one
-//! that asks the browser for a passkey, on the pages that do.
+//! How a page is sent: HTML under a strict policy, no outside request, not framed, not cached; no script but our
+//! own two: one asks the browser for a passkey, one follows a log, each on the pages that do.
 
-use crate::{pages::Said, reply::Refusal, sign_in::NeedsFactor};
+use crate::{
+    pages::{Here, Said, Shell, Viewer},
+    reply::Refusal,
+    sign_in::NeedsFactor,
+};
 use askama::Template;
 use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
@@ -15,6 +19,9 @@ const CSP: &str =
 
 /// The same, with our own script files: for the pages that ask for a passkey.
 const CSP_SCRIPTED: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// The same, for a page that goes on while it is open: its script may ask this server, and no other.
+const CSP_LIVE: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// The one style sheet.
 pub(crate) const STYLE: &str = include_str!("../templates/style.css");
@@ -72,8 +79,41 @@ impl IntoResponse for Trouble {
         let mut response = html(status, &page);
         if problem.code == "second_factor.needed" {
             response.extensions_mut().insert(NeedsFactor(problem));
+        } else {
+            response.extensions_mut().insert(Told(problem));
         }
         response
+    }
+}
+
+/// Marks an answer that is a problem and nothing else, so that whoever is signed in gets it with the way on around it.
+#[derive(Debug, Clone)]
+pub(crate) struct Told(Problem);
+
+#[derive(Template)]
+#[template(path = "problem_within.html")]
+struct ProblemWithin<'a> {
+    shell: Shell,
+    what: Said,
+    why: Said,
+    fix: Said,
+    at: Option<&'a str>,
+    code: &'a str,
+}
+
+impl Told {
+    /// The same, within the console.
+    pub(crate) fn within(&self, viewer: &Viewer, status: StatusCode) -> Response {
+        let problem = &self.0;
+        let page = ProblemWithin {
+            shell: viewer.shell(Here::Elsewhere),
+            what: Said::sentence(&problem.what),
+            why: Said::sentence(&problem.why),
+            fix: Said::sentence(&problem.fix),
+            at: problem.at.as_deref(),
+            code: &problem.code,
+        };
+        html(status, &page)
     }
 }
 
@@ -98,6 +138,20 @@ pub(crate) fn scripted(status: StatusCode, page: &impl Template) -> Response {
     let mut response = html(status, page);
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP_SCRIPTED));
     response
+}
+
+/// A page whose script follows something as it comes.
+pub(crate) fn live(status: StatusCode, page: &impl Template) -> Response {
+    let mut response = html(status, page);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP_LIVE));
+    response
+}
+
+/// A script of our own.
+pub(crate) fn script(text: &'static str) -> Response {
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
+    let cache = (header::CACHE_CONTROL, HeaderValue::from_static("max-age=300"));
+    ([kind, cache], text).into_response()
 }
 
 const HEADERS: [(HeaderName, &str); 7] = [

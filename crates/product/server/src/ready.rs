@@ -1,46 +1,29 @@
 //! Whether the server can serve, part by part: the truth behind `/readyz`.
 
 use crate::{Bailiwick, recover};
+use ::watch::Part;
 use futures_util::FutureExt;
-use model::{Problem, ProblemKind};
-use std::time::Duration;
-use store::JournalState;
-use tokio::sync::watch;
+use model::{Problem, ProblemKind, Timestamp};
+use std::{sync::OnceLock, time::Duration};
+use store::{JournalState, StoreError};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 
 /// How long memory may be behind the database before the server is not ready: what is committed now needs a moment.
 const BEHIND_MAX: Duration = Duration::from_secs(2);
 
-/// What serving needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
-    Record,
-    Feed,
-    Engine,
-    Lease,
-    Cuts,
-    Continuity,
-}
+/// For all that the database is asked together: whoever watches this server waits for the answer.
+const ANSWER: Duration = Duration::from_secs(2);
 
-impl Part {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Record, Self::Feed, Self::Engine, Self::Lease, Self::Cuts, Self::Continuity];
-
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Record => "record",
-            Self::Feed => "feed",
-            Self::Engine => "engine",
-            Self::Lease => "lease",
-            Self::Cuts => "cuts",
-            Self::Continuity => "continuity",
-        }
-    }
-}
+/// A clock that is behind the record by more than this was set back.
+pub(crate) const CLOCK_BACK_MAX: Duration = Duration::from_secs(5);
 
 /// One part, and what is wrong with it.
 #[derive(Debug)]
 pub(crate) struct Check {
-    pub(crate) name: &'static str,
+    pub(crate) part: Part,
     pub(crate) problem: Option<Problem>,
 }
 
@@ -65,6 +48,15 @@ impl Followed {
     }
 }
 
+/// When the newest event was made that was there at the start.
+#[derive(Debug, Default)]
+pub(crate) struct Newest(OnceLock<Timestamp>);
+
+fn silent() -> Problem {
+    let why = format!("it was asked, and nothing came back within {} seconds", ANSWER.as_secs());
+    not_ready("the database is silent", &why, "look whether PostgreSQL runs, and whether the way to it is open")
+}
+
 fn not_ready(what: &str, why: &str, fix: &str) -> Problem {
     Problem::new(ProblemKind::Unavailable, "server.not_ready", what, why, fix)
 }
@@ -73,25 +65,35 @@ impl Bailiwick {
     /// Every part that serving needs.
     pub(crate) async fn checks(&self) -> Vec<Check> {
         let mut checks = Vec::with_capacity(Part::ALL.len());
+        let until = Instant::now() + ANSWER;
         for part in Part::ALL {
             let problem = match part {
-                Part::Record => self.store.check_writable().await.err().map(|error| error.problem()),
-                Part::Feed => self.feed_problem().await,
+                Part::Record => self.record_problem(until).await,
+                Part::Feed => self.feed_problem(until).await,
                 Part::Engine => self.engine_problem(),
                 Part::Lease => self.lease_problem(),
                 Part::Cuts => self.cuts_problem(),
                 Part::Continuity => self.is_recovering().then(recover::recovering),
+                Part::Clock => self.clock_problem(),
             };
-            checks.push(Check { name: part.name(), problem });
+            checks.push(Check { part, problem });
         }
         checks
     }
 
+    async fn record_problem(&self, until: Instant) -> Option<Problem> {
+        match timeout_at(until, self.store.check_writable()).await {
+            Ok(checked) => checked.err().map(|error| error.problem()),
+            Err(_) => Some(silent()),
+        }
+    }
+
     /// Memory has everything that the database has.
-    async fn feed_problem(&self) -> Option<Problem> {
-        let position = match self.store.feed_position(&self.tenant).await {
-            Ok(position) => position,
-            Err(error) => return Some(error.problem()),
+    async fn feed_problem(&self, until: Instant) -> Option<Problem> {
+        let position = match timeout_at(until, self.store.feed_position(&self.tenant)).await {
+            Ok(Ok(position)) => position,
+            Ok(Err(error)) => return Some(error.problem()),
+            Err(_) => return Some(silent()),
         };
         (!self.followed.wait(position).await).then(|| {
             let what = "memory is behind the database";
@@ -118,9 +120,34 @@ impl Bailiwick {
     }
 
     fn lease_problem(&self) -> Option<Problem> {
+        if self.store.is_outdated() {
+            return Some(StoreError::Outdated.problem());
+        }
         (!self.gateway.lease().holds()).then(|| {
             let what = "this node may not serve";
             not_ready(what, "its lease in the database ran out", "look whether the database can be reached")
+        })
+    }
+
+    /// Remembers what the record says of the time, before anything is added to it.
+    pub(crate) async fn note_newest(&self) -> Result<(), Problem> {
+        if let Some(newest) = self.store.newest_event().await.map_err(|error| error.problem())? {
+            self.newest.0.get_or_init(|| newest);
+        }
+        Ok(())
+    }
+
+    /// Time goes on from what was known at the last start, or what has ended would count again.
+    pub(crate) fn clock_problem(&self) -> Option<Problem> {
+        let (newest, now) = (self.newest.0.get()?, self.clock.now());
+        (newest.since(now) > CLOCK_BACK_MAX).then(|| {
+            Problem::new(
+                ProblemKind::Unavailable,
+                "clock.behind",
+                format!("this machine's clock says {now}, and the record has an event of {newest}"),
+                "the clock was set back, or it was ahead before; what has ended by the record's time may count again",
+                "set the clock by NTP, then start the server again",
+            )
         })
     }
 

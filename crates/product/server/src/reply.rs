@@ -2,8 +2,9 @@
 
 use axum::{
     Json,
-    extract::{FromRequestParts, Query},
-    http::{HeaderValue, StatusCode, header, request::Parts},
+    extract::{FromRequestParts, Query, Request},
+    http::{HeaderValue, Method, StatusCode, header, request::Parts},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use model::{Problem, ProblemKind};
@@ -27,6 +28,9 @@ where
     }
 }
 
+/// RFC 9457.
+const PROBLEM: &str = "application/problem+json";
+
 #[derive(Serialize)]
 struct Document<'a> {
     #[serde(rename = "type")]
@@ -40,19 +44,65 @@ struct Document<'a> {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        self.with(status)
+    }
+}
+
+impl Refusal {
+    fn with(self, status: StatusCode) -> Response {
         let problem = self.0;
         let document = Document {
             kind: format!("urn:bailiwick:problem:{}", problem.code),
             title: &problem.what,
-            status: problem.status(),
+            status: status.as_u16(),
             detail: &problem.why,
             problem: &problem,
         };
-        let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(document)).into_response();
-        let kind = HeaderValue::from_static("application/problem+json");
-        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
         response
+    }
+}
+
+/// What the framework refuses by itself under `/api/`, as we say such things: a method that an address does not take, an
+/// address that cannot be read.
+pub(crate) async fn in_our_words(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if !path.starts_with("/api/") {
+        return next.run(request).await;
+    }
+    let asked = (request.method().clone(), path.to_owned());
+    let response = next.run(request).await;
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let ours = kind.starts_with(PROBLEM) || kind.starts_with("application/json");
+    if ours || !status.is_client_error() {
+        return response;
+    }
+    let allow = response.headers().get(header::ALLOW).cloned();
+    let takes = allow.as_ref().and_then(|allow| allow.to_str().ok()).unwrap_or_default();
+    let mut answer = Refusal(refused_before_us(status, &asked, takes)).with(status);
+    answer.headers_mut().extend(allow.map(|allow| (header::ALLOW, allow)));
+    answer
+}
+
+fn refused_before_us(status: StatusCode, (method, path): &(Method, String), takes: &str) -> Problem {
+    match status {
+        StatusCode::METHOD_NOT_ALLOWED => Problem::new(
+            ProblemKind::Invalid,
+            "request.method",
+            format!("`{path}` does not take `{method}`"),
+            format!("it takes {}", takes.replace(',', ", ")),
+            "see `/api/v1/openapi.json` for what each address takes",
+        ),
+        _ => Problem::new(
+            ProblemKind::Invalid,
+            "request.address",
+            "this address cannot be read",
+            "a part of it is not text once its `%` escapes are undone, or it is too long",
+            "write each part of it as UTF-8, and escape that; see `/api/v1/openapi.json`",
+        ),
     }
 }
 
@@ -65,11 +115,12 @@ pub(crate) fn with<T: Serialize>(status: StatusCode, document: T) -> Reply {
 }
 
 /// Lists give this many unless they are asked for more or fewer.
-const PART_DEFAULT: u32 = 100;
-const PART_MAX: u32 = 1_000;
+pub(crate) const PART_DEFAULT: u32 = 100;
+pub(crate) const PART_MAX: u32 = 1_000;
 
 /// Which part of a list: how many, and after which entry (`next` of the part before).
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Part {
     pub(crate) limit: Option<u32>,
     pub(crate) after: Option<String>,

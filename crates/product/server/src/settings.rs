@@ -32,17 +32,20 @@ pub struct Settings {
     pub compiler: Compiler,
     /// What the listener puts up with; proxies and TLS are the configuration's.
     pub listening: gateway::Listening,
-    /// A sandbox that runs already, for a server within another one; one of its own without.
-    pub(crate) sandbox: Within,
+    /// Nothing, unless this server is within another one.
+    pub(crate) within: Within,
 }
 
-/// The sandbox of the server around this one, if there is one.
+/// What a server within another one has from it: its sandbox, and the most that an app gets.
 #[derive(Default)]
-pub(crate) struct Within(pub(crate) Option<Arc<sandbox::Sandbox>>);
+pub(crate) struct Within {
+    pub(crate) sandbox: Option<Arc<sandbox::Sandbox>>,
+    pub(crate) ceiling: Option<catalog::Ceiling>,
+}
 
 impl std::fmt::Debug for Within {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Within").field(&self.0.is_some()).finish()
+        f.debug_struct("Within").field("sandbox", &self.sandbox.is_some()).field("ceiling", &self.ceiling).finish()
     }
 }
 
@@ -67,13 +70,26 @@ impl Settings {
     /// Every mistake of the configuration; a folder or key that cannot be used; a database whose key is gone.
     pub fn read(data: PathBuf, config: Option<&Path>, overrides: &Overrides) -> Result<Self, Vec<Problem>> {
         private_folder(&data).map_err(|problem| vec![problem])?;
+        let (file, config) = Self::configuration(&data, config, overrides)?;
+        let settings = Self::with(data, config, overrides.passphrase).map_err(|problem| vec![problem])?;
+        Ok(Self { config_file: file, ..settings })
+    }
+
+    /// What the configuration says, and where it would lie; nothing is made.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub(crate) fn configuration(
+        data: &Path,
+        config: Option<&Path>,
+        overrides: &Overrides,
+    ) -> Result<(PathBuf, Config), Vec<Problem>> {
         let file = config.map_or_else(|| data.join(place::CONFIG), Path::to_path_buf);
         if config.is_some() && !file.exists() {
             return Err(vec![missing(&file)]);
         }
         let config = Config::read(&file, overrides)?;
-        let settings = Self::with(data, config, overrides.passphrase).map_err(|problem| vec![problem])?;
-        Ok(Self { config_file: file, ..settings })
+        Ok((file, config))
     }
 
     /// The same, with a configuration that was made otherwise.
@@ -97,7 +113,7 @@ impl Settings {
             reserve_bytes: store::RESERVE_BYTES,
             compiler: Compiler::Here,
             listening: gateway::Listening::default(),
-            sandbox: Within::default(),
+            within: Within::default(),
         })
     }
 }

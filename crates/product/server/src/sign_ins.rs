@@ -5,7 +5,7 @@ use authority::{AppRef, Authority, Caller, Origin, Who};
 use catalog::{VouchedFrom, Voucher, Vouchers};
 use gateway::{Redeemed, SignIns, SignedIn};
 use identity::{EndSession, Identity, Place, Session, SignIn};
-use model::{Problem, TenantId};
+use model::{Problem, SessionId, TenantId};
 use std::sync::Arc;
 
 pub(crate) struct ByIdentity {
@@ -51,6 +51,10 @@ impl SignIns for ByIdentity {
                 None
             }
         }
+    }
+
+    fn goes_on(&self, session: &SessionId) -> bool {
+        self.identity.goes_on(session)
     }
 
     fn bearer(&self, token: &str, app: &AppRef) -> Result<SignedIn, Box<Problem>> {

@@ -8,15 +8,25 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sandbox::Compiler;
 use std::{
     collections::BTreeSet,
+    io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 use store::CarriedClock;
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
 
 /// The first operator; they may be anyone, so the link alone says it.
 const FIRST_OPERATOR: &str = "operator@localhost";
+/// What `/readyz` says, whether it is ready or not.
+const READY: [&str; 2] = ["\"ready\"", "\"checks\""];
+/// Whoever holds our address is on this machine.
+const PATIENCE: Duration = Duration::from_secs(2);
+const ANSWER_MAX_BYTES: u64 = 64 << 10;
 
 /// What the command line said.
 #[derive(Debug, Clone)]
@@ -51,6 +61,9 @@ pub async fn run(options: UpOptions, say: &(dyn Fn(Said) + Send + Sync)) -> Resu
     open_files();
     // Another provider may have been installed by whoever embeds us; it is as good.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    // Before anything is made: a second server in the same place leaves no trace.
+    let (_, config) = Settings::configuration(&options.data, options.config.as_deref(), &options.overrides)?;
+    let listener = bind(config.listen).await.map_err(|problem| vec![problem])?;
     let mut settings = Settings::read(options.data.clone(), options.config.as_deref(), &options.overrides)?;
     let chat = match options.demo {
         Demo::Yes => Some(demo::Chat::start().await.map_err(|problem| vec![problem])?),
@@ -60,7 +73,6 @@ pub async fn run(options: UpOptions, say: &(dyn Fn(Said) + Send + Sync)) -> Resu
     if let Some(chat) = &chat {
         chat.allow(&mut settings.config).map_err(|problem| vec![problem])?;
     }
-    let listener = bind(settings.config.listen).await.map_err(|problem| vec![problem])?;
     let redirect = match settings.config.redirect {
         Some(address) => Some(bind(address).await.map_err(|problem| vec![problem])?),
         None => None,
@@ -72,8 +84,10 @@ pub async fn run(options: UpOptions, say: &(dyn Fn(Said) + Send + Sync)) -> Resu
     server.announce(&options.data);
     say(Said::Ready { url: server.url().to_owned(), link });
     if server.is_recovering() {
-        let Problem { what, why, fix, .. } = recover::recovering();
-        say(Said::Line(format!("{what}: {why}; {fix}")));
+        say_problem(say, &recover::recovering());
+    }
+    if let Some(problem) = server.clock_problem() {
+        say_problem(say, &problem);
     }
     let showing = async {
         if let Some(chat) = chat.as_ref().filter(|_| !server.is_recovering()) {
@@ -96,6 +110,10 @@ pub async fn run(options: UpOptions, say: &(dyn Fn(Said) + Send + Sync)) -> Resu
     Ok(())
 }
 
+fn say_problem(say: &(dyn Fn(Said) + Send + Sync), Problem { what, why, fix, .. }: &Problem) {
+    say(Said::Line(format!("{what}: {why}; {fix}")));
+}
+
 /// Each connection is an open file, and shells give a process a thousand: takes as many as it may.
 pub fn open_files() {
     let limit = getrlimit(Resource::Nofile);
@@ -105,15 +123,37 @@ pub fn open_files() {
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, Problem> {
-    TcpListener::bind(address).await.map_err(|error| {
-        Problem::new(
-            ProblemKind::Unavailable,
-            "listen.failed",
-            format!("nothing can be served at `{address}`"),
-            error.to_string(),
-            "stop what holds the port, or choose another with `--listen 127.0.0.1:7071`",
-        )
-    })
+    let error = match TcpListener::bind(address).await {
+        Ok(listener) => return Ok(listener),
+        Err(error) => error,
+    };
+    let held = error.kind() == io::ErrorKind::AddrInUse;
+    let here = format!("nothing can be served at `{address}`");
+    let other = "stop what holds the port, or choose another with `--listen 127.0.0.1:7071`";
+    let (what, why, fix) = if held && is_bailiwick(address).await {
+        let what = format!("Bailiwick runs here already: it answers at `{address}`");
+        (what, "an address is served by one process".to_owned(), "use the one that runs, or stop it first")
+    } else if held {
+        (here, "another program listens there".to_owned(), other)
+    } else {
+        (here, error.kind().to_string(), other)
+    };
+    Err(Problem::new(ProblemKind::Unavailable, "listen.failed", what, why, fix))
+}
+
+/// Whether what holds an address answers as this program does. One that speaks TLS is not asked: it is just a program.
+async fn is_bailiwick(address: SocketAddr) -> bool {
+    let asked = async {
+        let mut stream = TcpStream::connect(address).await?;
+        let request =
+            format!("GET /readyz HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n\r\n", address.port());
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.take(ANSWER_MAX_BYTES).read_to_end(&mut answer).await?;
+        io::Result::Ok(answer)
+    };
+    let answer = tokio::time::timeout(PATIENCE, asked).await;
+    matches!(answer, Ok(Ok(answer)) if READY.iter().all(|word| String::from_utf8_lossy(&answer).contains(word)))
 }
 
 /// Ctrl-C or SIGTERM.

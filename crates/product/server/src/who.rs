@@ -18,15 +18,13 @@ use axum::{
 use bytes::Bytes;
 use gateway::{Sender, one_cookie};
 use http_body_util::{BodyExt, Limited};
-use identity::{MachineProof, Place, Session};
+use identity::{MachineClaims, MachineProof, Place, Session};
 use model::{Problem, ProblemKind};
 use serde::de::DeserializeOwned;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use store::Outcome;
 
-/// A bundle, with room for what surrounds it: for callers who are known, on the routes that take it.
-const BUNDLE_MAX_BYTES: usize = catalog::UPLOAD_MAX_BYTES + (1 << 20);
-/// A document or a form of somebody known.
+/// A document or a form of somebody known; for the files of an app there is `Sending`.
 const BODY_MAX_BYTES: usize = 1 << 20;
 /// What a stranger may make us hold.
 const STRANGER_MAX_BYTES: usize = 4 << 10;
@@ -81,30 +79,41 @@ impl FromRequest<Arc<Bailiwick>> for Asked {
 
     async fn from_request(request: Request, server: &Arc<Bailiwick>) -> Result<Self, Refusal> {
         let (parts, body) = request.into_parts();
-        let origin = origin(server, &parts);
-        let trace = gateway::trace_of(&parts.headers);
-        let with = |caller: Caller| caller.from(origin.clone()).traced(trace.clone());
+        let known = Known::of(server, &parts).await?;
+        let most = if known.caller.who == Who::Stranger { STRANGER_MAX_BYTES } else { BODY_MAX_BYTES };
+        known.sends(server, &parts, body, most).await
+    }
+}
+
+/// Who asks, before anything of the body is read.
+pub(crate) struct Known {
+    pub(crate) caller: Caller,
+    session: Option<Arc<Session>>,
+    /// What the local credential says of the body.
+    claims: Option<MachineClaims>,
+}
+
+impl Known {
+    pub(crate) async fn of(server: &Arc<Bailiwick>, parts: &Parts) -> Result<Self, Refusal> {
+        let with = from(server, parts);
+        let known = |who: Who| with(Caller::new(server.tenant.clone(), who));
         if let Some(token) = bearer(&parts.headers).filter(|token| !token.contains('.')) {
-            return Self::terminal(server, &parts, token, body, with).await;
+            return Self::terminal(server, parts, token, with).await;
         }
         if let Some(token) = bearer(&parts.headers) {
             let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
             let checked = server.machine.check(token, parts.method.as_str(), path);
             let claims = checked.map_err(|error| server.failed(&with, "machine", &error))?;
-            let body = whole(body, most(&parts)).await?;
-            MachineProof::body_is(&claims, &body).map_err(|error| server.failed(&with, "machine", &error))?;
-            let who = Who::Machine { system_user: claims.sub.into() };
-            let caller = with(Caller::new(server.tenant.clone(), who));
-            server.came_in(&caller, "machine", Outcome::Allowed);
-            return Ok(Self { caller, session: None, body });
+            let caller = known(Who::Machine { system_user: claims.sub.clone().into() });
+            return Ok(Self { caller, session: None, claims: Some(claims) });
         }
         let session = match server.cookie(&parts.headers) {
             Some(cookie) => {
-                same_origin(server, &parts)?;
+                same_origin(server, parts)?;
                 server.identity.session(cookie, &Place::Console).await.map_err(|error| Refusal((&error).into()))?
             }
             None => {
-                not_foreign(server, &parts)?;
+                not_foreign(server, parts)?;
                 None
             }
         };
@@ -112,26 +121,18 @@ impl FromRequest<Arc<Bailiwick>> for Asked {
         if session.is_none() && parts.uri.path().starts_with("/api/") {
             return Err(Refusal(api::sign_in_first()));
         }
-        let most = if session.is_some() { most(&parts) } else { STRANGER_MAX_BYTES };
-        let body = whole(body, most).await?;
         let caller = match &session {
-            Some(session) => sign_ins::caller(&server.tenant, session),
-            None => Caller::new(server.tenant.clone(), Who::Stranger),
+            Some(session) => with(sign_ins::caller(&server.tenant, session)),
+            None => known(Who::Stranger),
         };
-        if let Some(carried) = parts.extensions.get::<Carried>() {
-            carried.leave(Sent { session: session.clone(), body: body.clone() });
-        }
-        Ok(Self { caller: with(caller), session, body })
+        Ok(Self { caller, session, claims: None })
     }
-}
 
-impl Asked {
     /// A command line with a session of its own (`bailiwick login`).
     async fn terminal(
         server: &Arc<Bailiwick>,
         parts: &Parts,
         token: &str,
-        body: Body,
         with: impl Fn(Caller) -> Caller,
     ) -> Result<Self, Refusal> {
         let found = server.identity.session(token, &Place::Terminal).await;
@@ -144,10 +145,40 @@ impl Asked {
         if !parts.uri.path().starts_with("/api/") {
             return Err(Refusal(api::login_over()));
         }
-        let body = whole(body, most(parts)).await?;
         let caller = with(sign_ins::caller(&server.tenant, &session));
-        Ok(Self { caller, session: Some(session), body })
+        Ok(Self { caller, session: Some(session), claims: None })
     }
+
+    /// Reads what they send.
+    pub(crate) async fn sends(
+        self,
+        server: &Arc<Bailiwick>,
+        parts: &Parts,
+        body: Body,
+        most: usize,
+    ) -> Result<Asked, Refusal> {
+        let body = whole(body, most).await?;
+        if let Some(claims) = &self.claims {
+            let proven = MachineProof::body_is(claims, &body);
+            proven.map_err(|error| server.failed(&from(server, parts), "machine", &error))?;
+            server.came_in(&self.caller, "machine", Outcome::Allowed);
+        }
+        self.leave(parts, body.clone());
+        Ok(Asked { caller: self.caller, session: self.session, body })
+    }
+
+    /// For what stands around a page.
+    pub(crate) fn leave(&self, parts: &Parts, body: Bytes) {
+        if let Some(carried) = parts.extensions.get::<Carried>() {
+            carried.leave(Sent { session: self.session.clone(), body });
+        }
+    }
+}
+
+/// What every caller of this request carries.
+fn from(server: &Bailiwick, parts: &Parts) -> impl Fn(Caller) -> Caller + use<> {
+    let (origin, trace) = (origin(server, parts), gateway::trace_of(&parts.headers));
+    move |caller| caller.from(origin.clone()).traced(trace.clone())
 }
 
 impl Bailiwick {
@@ -179,9 +210,12 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
-/// How much somebody known may send to this address.
-fn most(parts: &Parts) -> usize {
-    if matches!(parts.uri.path(), "/api/v1/deploy" | "/new") { BUNDLE_MAX_BYTES } else { BODY_MAX_BYTES }
+/// Lets what is not wanted pass by, and keeps none of it: on a connection that is closed while somebody still sends, the
+/// answer can get lost.
+pub(crate) async fn pass_by(body: Body, most: usize) {
+    let mut body = Limited::new(body, most);
+    let passing = async { while let Some(Ok(_)) = body.frame().await {} };
+    drop(tokio::time::timeout(BODY_WITHIN, passing).await);
 }
 
 async fn whole(body: Body, most: usize) -> Result<Bytes, Refusal> {
@@ -246,7 +280,9 @@ impl Bailiwick {
     /// Asks authority; a refusal of somebody known is an event, one of strangers is counted.
     pub(crate) async fn permit<A: Act>(&self, caller: &Caller, act: A) -> Result<Permit<A>, Denied> {
         let target = act.target();
-        let answer = self.authority.permit(caller, act).await;
+        // Between the first byte of a request and this moment its session may have ended.
+        let over = matches!(&caller.who, Who::Person { session, .. } if !self.identity.goes_on(session));
+        let answer = if over { Err(session_over(A::RULE.name)) } else { self.authority.permit(caller, act).await };
         if let Err(denied) = &answer {
             if caller.who == Who::Stranger {
                 self.store.count(caller, A::RULE.name, &target, Outcome::Denied);
@@ -260,5 +296,15 @@ impl Bailiwick {
     /// The same, for an API route.
     pub(crate) async fn allowed<A: Act>(&self, asked: &Asked, act: A) -> Result<Permit<A>, Refusal> {
         self.permit(&asked.caller, act).await.map_err(|denied| Refusal(denied.into()))
+    }
+}
+
+fn session_over(act: &'static str) -> Denied {
+    Denied {
+        act,
+        code: "session.over".to_owned(),
+        why: "this session ended meanwhile, here or elsewhere".to_owned(),
+        fix: "sign in again".to_owned(),
+        kind: ProblemKind::Unauthenticated,
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     sent::Kept,
 };
 use authority::Instance;
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body as _;
 use model::Problem;
 use std::sync::Arc;
@@ -40,6 +40,10 @@ pub(crate) struct Trip<'a> {
     pub(crate) live: Arc<Live>,
     pub(crate) begun: Instant,
 }
+
+/// Where an answer came from in the end, when redirects were followed: `response.url` of the guest. Only the platform may
+/// say it, and what came back in a `Location` was scrubbed.
+const URL_HEADER: &str = "bailiwick-url";
 
 /// What spans for the operator's collector are under.
 const TRACES: &str = "bailiwick::trace";
@@ -107,20 +111,25 @@ impl Trip<'_> {
         let (parts, body) = request.into_parts();
         let mut out = Outgoing { uri: parts.uri, method: parts.method, headers: parts.headers, body, length: None };
         let asked = self.judge_head(&mut out, &first)?;
-        let mut to = first;
+        let (mut to, mut followed) = (first, false);
         for _ in 0..=limits.redirects {
             let covered = self.cover(&out.method, &to)?;
             let (uri, method, clean) = (out.uri.clone(), out.method.clone(), out.headers.clone());
             let kept = Arc::new(Kept::default());
             let answer = self.hop(&to, &covered, out, &kept).await?;
             if !redirect::is_redirect(answer.parts.status, &answer.parts.headers) || asked.redirect == Mode::Manual {
-                return Ok(answer.into_response(place, self));
+                let mut response = answer.into_response(place, self);
+                if followed && let Ok(uri) = HeaderValue::try_from(uri.to_string()) {
+                    response.headers_mut().insert(URL_HEADER, uri);
+                }
+                return Ok(response);
             }
             if asked.redirect == Mode::Error {
                 let problem = refusal::redirects("the app asked for no redirect", "call the final address itself");
                 return Err(answer.refuse(problem));
             }
             (out, to) = self.follow(answer, &uri, &method, clean, &to, &kept)?;
+            followed = true;
         }
         let problem = refusal::redirects("it was sent elsewhere more than five times", "call the final address itself");
         self.broker.record.refused(self.instance, Some(&to), &out.method, &problem);

@@ -143,7 +143,7 @@ fn plain_host(written: &str, read: Option<Host<&str>>) -> Result<String, Problem
 }
 
 fn plain_path(written: &str, read: &str) -> Result<String, Problem> {
-    let fix = "write the path plainly: no `.` or `..`, no `//`, no backslash, no encoded `/`";
+    let fix = "write the path plainly, as `paths` of its `[connect]` section in `bailiwick.toml` has it: no `.` or `..`, no `//`, no backslash, no encoded `/`";
     let refuse = |why: String| refusal::denied("egress.path_spelling", "this path can be read in two ways", why, fix);
     let path = normalise_path(written).map_err(|error| refuse(error.to_string()))?;
     match normalise_path(read) {

@@ -215,6 +215,7 @@ pub(crate) fn cut(app: &str) -> Problem {
 }
 
 pub(crate) fn redirects(why: &str, fix: &str) -> Problem {
+    let fix = format!("{fix}; a host is reached once a `[connect]` section of `bailiwick.toml` names it");
     denied("egress.redirect", "the host sent the call elsewhere, and it was not followed", why, fix)
 }
 

@@ -40,7 +40,8 @@ impl Surface<Tx> for Broker {
 
     async fn used(&self, app: &AppRef) -> Result<Vec<Used>, SurfaceError> {
         let uses = Grant::uses(&self.store, &self.tenant, app).await.map_err(failed)?;
-        let used = |(item, count, last)| Used { surface: SurfaceName::Broker, item, count, last: Some(last) };
+        let used =
+            |(item, count, last)| Used { surface: SurfaceName::Broker, item, count, last: Some(last), since: None };
         Ok(uses.into_iter().map(used).collect())
     }
 

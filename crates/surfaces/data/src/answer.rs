@@ -7,7 +7,7 @@
 use crate::{
     Data, Error,
     act::{ExportData, ReadData, Scope, Verb, WriteData},
-    call::{Ask, Call, Reply, refused},
+    call::{Ask, Call, Reply, document, refused},
     collections::{Collection, Opened},
     query::Query,
     records::{Record, is_id},
@@ -46,6 +46,9 @@ impl Data {
         B: BodyExt<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        if let Some(document) = document(&request) {
+            return document;
+        }
         match self.answered(instance, request).await {
             Ok(reply) => reply.response(),
             Err(error) => {
@@ -151,15 +154,19 @@ impl Data {
         let known =
             self.memory.find(&asked.instance.app).is_some_and(|opened| opened.collections.contains_key(asked.name));
         let name = if known { asked.name } else { UNKNOWN };
-        let act = ReadData { scope: self.scope(asked.instance, name), verb: asked.verb };
-        let detail = json!({ "collection": name, "verb": asked.verb.as_str(), "code": problem.code });
-        let noted = match self.authority.decide(&asked.instance.caller, act) {
-            Ok(permit) => self.store.access(permit, Outcome::Denied, detail).map(drop),
-            // What cut the app is in the record.
-            Err(_) => Ok(()),
-        };
-        if let Err(error) = noted {
-            tracing::warn!(%error, code = problem.code, "a refusal could not be recorded");
+        let (scope, verb) = (self.scope(asked.instance, name), asked.verb);
+        let detail = json!({ "collection": name, "verb": verb.as_str(), "code": problem.code });
+        match verb {
+            Verb::Insert | Verb::Update | Verb::Delete => self.note(asked, WriteData { scope, verb }, detail),
+            Verb::Get | Verb::List | Verb::Count | Verb::Export => self.note(asked, ReadData { scope, verb }, detail),
+        }
+    }
+
+    fn note<A: Act>(&self, asked: &Asked<'_>, act: A, detail: Value) {
+        // What cut the app is in the record.
+        let Ok(permit) = self.authority.decide(&asked.instance.caller, act) else { return };
+        if let Err(error) = self.store.access(permit, Outcome::Denied, detail) {
+            tracing::warn!(%error, "a refusal could not be recorded");
         }
     }
 

@@ -17,6 +17,20 @@ const CALL_BYTES_MAX: usize = 2 * RECORD_BYTES_MAX;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
+/// Where the document stands that says all this.
+const DOCUMENT_PATH: &str = "/v1/openapi.json";
+const DOCUMENT: &str = include_str!("openapi.json");
+
+/// The document, when it is asked for.
+pub(crate) fn document<B>(request: &Request<B>) -> Option<Response<Full<Bytes>>> {
+    let asked = request.method() == Method::GET && request.uri().path() == DOCUMENT_PATH;
+    asked.then(|| {
+        let mut response = Response::new(Full::from(DOCUMENT));
+        response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+        response
+    })
+}
+
 /// A call that was understood.
 #[derive(Debug)]
 pub(crate) struct Call {
@@ -150,4 +164,37 @@ fn with(status: StatusCode, kind: HeaderValue, value: &Value) -> Response<Full<B
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every call that the document names is understood, and every verb is in it.
+    #[tokio::test]
+    async fn the_document_says_what_is_understood() {
+        let document: Value = serde_json::from_str(DOCUMENT).unwrap();
+        let mut named = vec![];
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap() {
+                let path = path.replace("{collection}", "answers").replace("{id}", "0af7");
+                let method: Method = method.to_uppercase().parse().unwrap();
+                let mut request = Request::new(Full::<Bytes>::from(r#"{"changes":{}}"#));
+                (*request.method_mut(), *request.uri_mut()) = (method, path.parse().unwrap());
+                request.headers_mut().insert(header::CONTENT_TYPE, JSON);
+                if document_of(&request) {
+                    continue;
+                }
+                named.push(operation["operationId"].as_str().unwrap().to_owned());
+                let call = Call::read(request).await.unwrap();
+                assert_eq!(call.ask.verb().as_str(), named.last().unwrap());
+            }
+        }
+        named.sort();
+        assert_eq!(named, ["count", "delete", "export", "get", "insert", "list", "update"]);
+    }
+
+    fn document_of(request: &Request<Full<Bytes>>) -> bool {
+        super::document(request).is_some()
+    }
 }

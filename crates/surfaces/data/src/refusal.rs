@@ -44,7 +44,7 @@ pub(crate) fn unknown_call(method: &str, path: &str) -> Problem {
         "data.unknown_call",
         format!("`{} {}` is not a call of `http://data.bailiwick`", shown(method), shown(path)),
         "calls are made to `/v1/collections/NAME/records`, `…/records/ID`, `…/query`, `…/count` and `…/export`",
-        "use `env.data`, or look the call up in the OpenAPI file of the data service",
+        "use `env.data`, or look the call up at `http://data.bailiwick/v1/openapi.json`",
     )
 }
 

@@ -61,8 +61,13 @@ impl Surface<Tx> for Data {
 
     async fn used(&self, app: &AppRef) -> Result<Vec<Used>, SurfaceError> {
         let usage = Usage::of(&self.store, &self.config.tenant, app).await.map_err(failed)?;
-        let line =
-            |usage: Usage| Used { surface: NAME, item: usage.collection, count: usage.records, last: usage.last_at };
+        let line = |Usage { collection, records, last_at, .. }: Usage| Used {
+            surface: NAME,
+            item: collection,
+            count: records,
+            last: last_at,
+            since: None,
+        };
         Ok(usage.into_iter().map(line).collect())
     }
 

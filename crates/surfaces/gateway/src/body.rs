@@ -1,7 +1,7 @@
 //! Bodies on their way through: a request's is bounded, a response's is judged piece by piece.
 
-use crate::{lease::Lease, live::Running};
-use authority::{Act, Authority, Caller};
+use crate::{SignIns, lease::Lease, live::Running};
+use authority::{Act, Authority, Caller, Denied, Who};
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
@@ -71,8 +71,9 @@ impl http_body::Body for Bounded {
     }
 }
 
-/// Whether a caller still may, asked again when authority moved or a fact ran out.
+/// Whether a caller still may: while the session goes on, and asked again when authority moved or a fact ran out.
 pub(crate) struct Judged<A> {
+    pub(crate) sign_ins: Arc<dyn SignIns>,
     pub(crate) authority: Arc<Authority>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) lease: Arc<Lease>,
@@ -84,24 +85,36 @@ pub(crate) struct Judged<A> {
     pub(crate) until: Timestamp,
 }
 
+/// Why an answer does not go on.
+pub(crate) enum Over {
+    CutOff,
+    SignedOut,
+    Denied(Box<Denied>),
+}
+
 impl<A: Act + Clone> Judged<A> {
-    pub(crate) fn still_may(&mut self) -> bool {
+    pub(crate) fn still_may(&mut self) -> Result<(), Over> {
         let now = self.clock.now();
-        if !self.lease.holds() || now >= self.until {
-            return false;
+        if !self.lease.holds() {
+            return Err(Over::CutOff);
+        }
+        if now >= self.until {
+            return Err(Over::SignedOut);
+        }
+        if let Who::Person { session, .. } = &self.caller.who
+            && !self.sign_ins.goes_on(session)
+        {
+            return Err(Over::SignedOut);
         }
         let epoch = self.authority.epoch(&self.caller.tenant);
         if epoch == self.epoch && now < self.good_until {
-            return true;
+            return Ok(());
         }
-        match self.authority.decide(&self.caller, self.act.clone()) {
-            Ok(permit) => {
-                self.epoch = permit.epoch();
-                self.good_until = permit.good_until();
-                true
-            }
-            Err(_) => false,
-        }
+        let permit =
+            self.authority.decide(&self.caller, self.act.clone()).map_err(|denied| Over::Denied(Box::new(denied)))?;
+        self.epoch = permit.epoch();
+        self.good_until = permit.good_until();
+        Ok(())
     }
 }
 
@@ -131,7 +144,7 @@ impl<A: Act + Clone + Unpin> http_body::Body for Outgoing<A> {
         let Some(body) = self.body.as_mut() else { return Poll::Ready(None) };
         let frame = std::task::ready!(Pin::new(body).poll_frame(context));
         // Looked at after the piece was made: it may have waited long.
-        if matches!(frame, Some(Ok(_))) && (self.running.is_cut() || !self.judged.still_may()) {
+        if matches!(frame, Some(Ok(_))) && (self.running.is_cut() || self.judged.still_may().is_err()) {
             self.body = None;
             return Poll::Ready(Some(Err(Broken.into())));
         }

@@ -25,6 +25,12 @@ impl Reader {
     }
 }
 
+/// Whether a browser asks for the script of a service worker: no page can leave that unsaid, or say it of another request
+/// (Service Workers, `Service-Worker` header).
+pub(crate) fn is_for_worker(headers: &HeaderMap) -> bool {
+    headers.contains_key("service-worker")
+}
+
 /// Whether a browser is on its way to a page, so that it can be sent to sign in.
 pub(crate) fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
     let mode = headers.get(SEC_FETCH_MODE);

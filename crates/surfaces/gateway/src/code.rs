@@ -56,6 +56,11 @@ impl Code {
         Self(Arc::new(Inner { image, parallel, ready: ArcSwapOption::empty(), loading: Mutex::default() }))
     }
 
+    /// Whether it runs as many instances as it may, and as many again wait. Who reads an answer slowly holds none.
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.ready.load().as_ref().is_some_and(|ready| ready.app.is_full())
+    }
+
     /// Whether another release runs the same, so that nothing needs to be made ready again.
     pub(crate) fn is_of(&self, image: Option<seal::Digest>, parallel: u32) -> bool {
         self.0.image == image && self.0.parallel == parallel

@@ -41,7 +41,14 @@ fn user(route: &Route, id: &PersonId, person: &PersonFacts) -> Value {
     let groups: Vec<_> = person.groups.intersection(&route.named_groups).collect();
     let has = |groups: &[model::Group]| groups.iter().any(|group| person.is_in(group));
     let roles: Vec<_> = route.access.roles.iter().filter(|(_, groups)| has(groups)).map(|(role, _)| role).collect();
-    json!({ "id": id, "email": person.email, "name": person.name, "groups": groups, "roles": roles })
+    json!({ "id": id, "email": person.email, "name": called(person), "groups": groups, "roles": roles })
+}
+
+/// What to call somebody: what is before the `@` when no name is known.
+fn called(person: &PersonFacts) -> &str {
+    let known = person.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
+    let local = person.email.rsplit_once('@').map(|(local, _)| local).filter(|local| !local.is_empty());
+    known.or(local).unwrap_or(&person.email)
 }
 
 /// JSON with everything outside ASCII, and DEL, as `\u` escapes (RFC 8259, section 7): a header carries it unharmed.
@@ -69,6 +76,22 @@ fn ascii(value: &Value) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn everybody_has_a_name() {
+        let person = |email: &str, name: Option<&str>| PersonFacts {
+            email: email.into(),
+            name: name.map(Into::into),
+            groups: [].into(),
+            lapses: [].into(),
+            enabled: true,
+        };
+        assert_eq!(called(&person("ana@example.test", Some("Ana Müller"))), "Ana Müller");
+        for nameless in [None, Some(""), Some(" ")] {
+            assert_eq!(called(&person("ana@example.test", nameless)), "ana");
+        }
+        assert_eq!(called(&person("@example.test", None)), "@example.test");
+    }
 
     proptest! {
         #[test]

@@ -1,12 +1,15 @@
 //! What a guest says and leaves behind, on its way to the app's log and to the record; what it sends goes to the door
 //! that the assembly opened.
 
-use crate::{Line, Log, record::Record, route::Route};
+use crate::{Line, Log, Told, record::Record, route::Route, shares::Share};
 use authority::AppRef;
 use model::{Clock, ReleaseNumber, TraceId};
 use sandbox::{Body, Door, Level, LogLine, Report, Sending, Stopped};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::oneshot;
+
+/// Who answers there is the assembly's affair.
+const SELF: &str = "self.bailiwick";
 
 /// Stands between one instance and the door that was opened for it.
 pub(crate) struct GuestDoor {
@@ -18,6 +21,9 @@ pub(crate) struct GuestDoor {
     pub(crate) name: Arc<str>,
     pub(crate) release: ReleaseNumber,
     pub(crate) trace: TraceId,
+    told: Told,
+    /// Whoever waits for an answer needs no processor.
+    share: Weak<Share>,
     /// Told the end, for who waits for it.
     ended: Mutex<Option<oneshot::Sender<Report>>>,
 }
@@ -29,9 +35,11 @@ impl GuestDoor {
         record: Arc<Record>,
         route: &Route,
         trace: TraceId,
+        told: Told,
+        share: Weak<Share>,
     ) -> Self {
         let (app, name, release) = (route.app.clone(), Arc::clone(&route.name), route.release);
-        Self { door, log, clock, record, app, name, release, trace, ended: Mutex::default() }
+        Self { door, log, clock, record, app, name, release, trace, told, share, ended: Mutex::default() }
     }
 
     /// The account of the run, once nothing is left of it.
@@ -56,8 +64,15 @@ impl GuestDoor {
 }
 
 impl Door for GuestDoor {
-    fn send(&self, request: http::Request<Body>) -> Sending {
-        self.door.send(request)
+    fn send(&self, mut request: http::Request<Body>) -> Sending {
+        if request.uri().host().is_some_and(|host| host.eq_ignore_ascii_case(SELF)) {
+            request.extensions_mut().insert(self.told.clone());
+        }
+        let (sending, away) = (self.door.send(request), self.share.upgrade().map(Share::away));
+        Box::pin(async move {
+            let _away = away;
+            sending.await
+        })
     }
 
     fn log(&self, line: LogLine) {

@@ -63,6 +63,8 @@ pub struct Gateway {
     /// Of what this node can do at once.
     pub(crate) shares: Arc<Shares>,
     pub(crate) lease: Arc<Lease>,
+    /// From when on requests are counted here.
+    pub(crate) started_at: Timestamp,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -88,6 +90,7 @@ impl Gateway {
             allowances: Allowances::new(&store, &tenant),
             shares: Shares::new(config.limits.requests),
             lease,
+            started_at: clock.now(),
             config,
             store,
             authority,

@@ -70,7 +70,7 @@ pub fn connection(bytes: &[u8]) -> Outcome {
         }
     };
     {
-        let came = Came { peer, room: Room::Ordinary, certified: false };
+        let came = Came { peer, room: Room::Ordinary, certified: None };
         let serving = one(wire.clone(), came, Listening::default(), CancellationToken::new(), answer);
         let mut serving = pin!(serving);
         let mut context = Context::from_waker(Waker::noop());

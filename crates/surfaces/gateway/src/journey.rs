@@ -132,6 +132,10 @@ impl Gateway {
             self.refused(arrival, &route.target);
             return Err(pages::uncertified(&route.name).into());
         }
+        if browser::is_for_worker(request.headers()) {
+            self.refused(arrival, &route.target);
+            return Err(pages::service_worker(&route.name).into());
+        }
         if let Some(rest) = sign_in::reserved(&arrival.path) {
             // Without its body, which cannot be shared between threads.
             let (asked, _body) = request.into_parts();
@@ -147,17 +151,23 @@ impl Gateway {
         }
     }
 
-    /// Whether the operator asks for a client's certificate here, and this connection showed none.
+    /// Whether the operator asks for a client's certificate here, and this connection showed none that counts now.
     fn lacks_certificate(&self, arrival: &Arrival, route: &Route) -> bool {
-        let needed =
-            self.config.clients.as_ref().is_some_and(|clients| clients.are_needed(&route.label, &arrival.path));
-        needed && !arrival.connection.as_ref().is_some_and(Connection::is_certified)
+        let clients = self.config.clients.as_ref();
+        let Some(clients) = clients.filter(|clients| clients.are_needed(&route.label, &arrival.path)) else {
+            return false;
+        };
+        arrival.connection.as_ref().and_then(Connection::certified) != Some(clients.reading())
     }
 
     /// A part of what this node can do at once, before anything is done.
     fn share(&self, arrival: &Arrival, route: &Route, caller: &Caller) -> Result<Share, Box<Page>> {
         let whom = caller.person().map_or_else(|| network(arrival.client), |person| person.to_string());
-        let share = self.shares.enter(&route.app, &whom, self.loader.sandbox.waited());
+        let share = if route.code.is_full() {
+            Err(Crowded::Parallel)
+        } else {
+            self.shares.enter(&route.app, &whom, self.loader.sandbox.waited())
+        };
         share.map_err(|crowded| {
             self.store.count(caller, UseApp::RULE.name, &route.target, Outcome::Failed);
             pages::crowded(crowded)

@@ -9,7 +9,7 @@ use sandbox::{Stop, Switch};
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
@@ -44,7 +44,7 @@ pub(crate) struct Running {
     id: u64,
     stop: Stop,
     /// Of what the node can do at once; none for a job.
-    share: Option<Share>,
+    share: Option<Arc<Share>>,
 }
 
 impl Live {
@@ -172,7 +172,12 @@ impl Running {
 
     /// It holds this for as long as it is under way.
     pub(crate) fn holds(&mut self, share: Share) {
-        self.share = Some(share);
+        self.share = Some(Arc::new(share));
+    }
+
+    /// What it holds, for as long as it holds it.
+    pub(crate) fn share(&self) -> Weak<Share> {
+        self.share.as_ref().map(Arc::downgrade).unwrap_or_default()
     }
 
     /// From now on a response is on its way over this connection.

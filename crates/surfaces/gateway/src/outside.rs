@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use authority::{AppRef, Caller, Instance, Origin};
-use model::{Problem, ReleaseNumber, Timestamp, TraceId};
+use model::{Problem, ReleaseNumber, SessionId, Timestamp, TraceId};
 use sandbox::{Door, Level};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -30,6 +30,9 @@ pub trait SignIns: Send + Sync {
     /// Whose session with this app the cookie is.
     async fn session(&self, cookie: &str, app: &AppRef) -> Option<SignedIn>;
 
+    /// Whether a session that was seen here goes on: an answer that is under way ends with it.
+    fn goes_on(&self, session: &SessionId) -> bool;
+
     /// Whose token for this app it is; refused with the words for whoever sent it.
     fn bearer(&self, token: &str, app: &AppRef) -> Result<SignedIn, Box<Problem>>;
 
@@ -53,6 +56,11 @@ pub struct Opened {
     /// By the names of `env`.
     pub placeholders: BTreeMap<String, String>,
 }
+
+/// What an instance was told of its request, as JSON; goes along, as an extension, with what it asks of the platform
+/// itself (`http://self.bailiwick`), so that a component learns what the shared engine learns.
+#[derive(Debug, Clone)]
+pub struct Told(pub Arc<str>);
 
 /// Opens ways out, by the room that carries what leaves.
 pub trait Doors: Send + Sync {

@@ -148,6 +148,16 @@ pub(crate) fn foreign() -> Refusal {
 
 // Who asks.
 
+pub(crate) fn service_worker(name: &str) -> Refusal {
+    page(
+        ProblemKind::Denied,
+        "app.service_worker",
+        format!("`{name}` cannot leave a service worker in a browser"),
+        "it would see how people sign in, and go on after the app was switched off",
+        "let `cache-control` say what browsers keep; other workers are fine",
+    )
+}
+
 pub(crate) fn signed_out() -> Refusal {
     page(
         ProblemKind::Unauthenticated,
@@ -241,7 +251,7 @@ pub(crate) fn not_live(name: &str) -> Refusal {
         ProblemKind::NotFound,
         "app.not_live",
         format!("`{name}` is not live yet"),
-        "it was uploaded, and waits for its first release to be approved",
+        "it was uploaded, and no release of it was approved yet",
         "come back later, or ask its team",
     )
 }
@@ -277,6 +287,7 @@ pub(crate) fn uncertified(name: &str) -> Refusal {
 
 pub(crate) fn crowded(whose: Crowded) -> Refusal {
     let (code, what, why) = match whose {
+        Crowded::Parallel => return busy(),
         Crowded::Node => {
             ("node.busy", "this server has all hands full", "it serves as many requests as it can keep its word for")
         }
@@ -425,6 +436,7 @@ mod tests {
             address_too_long(),
             headers_too_large(),
             foreign(),
+            service_worker("tinypoll"),
             signed_out(),
             sign_in_lost(),
             signed_off(),

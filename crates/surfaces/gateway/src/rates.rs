@@ -5,7 +5,7 @@
 //! Refuses to grow with what callers make up: past a number of keys, those at rest are forgotten, and when none is, new
 //! ones count together.
 
-use crate::{Gateway, allowances::Taken};
+use crate::{Gateway, allowances::Taken, unshared};
 use model::manifest::{LimitBy, RateLimit};
 use std::{
     collections::HashMap,
@@ -22,11 +22,6 @@ const KEYS_MAX: usize = 100_000;
 const PARTS: usize = 16;
 /// Between two looks for keys at rest, in microseconds: a part that is full is not searched for each one who comes.
 const LOOK_EVERY_US: u64 = 1_000_000;
-/// So often may an address come to one node before the others hear of it: a flood of addresses that each come once asks
-/// the database nothing. A small limit is shared from the first on.
-const UNSHARED_MAX: u32 = 4;
-/// At most this part of a limit.
-const UNSHARED_PART: u32 = 16;
 /// Where those count who come when there is no room for another key.
 const TOGETHER: &str = "\0together";
 
@@ -93,21 +88,22 @@ impl Rate {
         Self { limit, began: Instant::now(), hasher: RandomState::new(), parts }
     }
 
-    /// Counts one; how many that makes, of those that count at this moment.
-    pub(crate) fn check(&self, key: &str) -> Result<u32, Over> {
+    /// Counts one; how many that makes, of those that count at this moment. Where others count with it, nobody knows.
+    pub(crate) fn check(&self, key: &str) -> Result<Option<u32>, Over> {
         let (allowance, now) = (allowance(&self.limit), self.began.elapsed());
         let now = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
         let part = usize::try_from(self.hasher.hash_one(key)).unwrap_or(usize::MAX) % PARTS;
-        let Some(part) = self.parts.get(part) else { return Ok(1) };
+        let Some(part) = self.parts.get(part) else { return Ok(None) };
         let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
         let known = part.windows.contains_key(key);
-        let key = if known || part.has_room(allowance, now) { key } else { TOGETHER };
+        let alone = known || part.has_room(allowance, now);
+        let key = if alone { key } else { TOGETHER };
         let window = match part.windows.get_mut(key) {
             Some(window) => window,
             None => part.windows.entry(key.to_owned()).or_default(),
         };
         match window.take(allowance, 1, now) {
-            Ok(_) => Ok(allowance.count.saturating_sub(window.left(allowance, now))),
+            Ok(_) => Ok(alone.then(|| allowance.count.saturating_sub(window.left(allowance, now)))),
             Err(wait) => Err(Over { limit: self.limit.words(), wait }),
         }
     }
@@ -151,31 +147,46 @@ impl Gateway {
         Ok(())
     }
 
-    /// One request of an address that is not signed in: the first few on this node, then on all.
+    /// One request of an address that is not signed in: the first few on this node alone, the others out of what all nodes
+    /// draw from.
     pub(crate) async fn count_stranger(&self, address: IpAddr) -> Result<(), Turn> {
         let (rate, key) = (&self.strangers, network(address));
         let came = rate.check(&key).map_err(Turn::Over)?;
-        if self.allowances.is_none() || came <= unshared(rate.limit) {
+        if self.allowances.is_none() {
             return Ok(());
         }
-        self.count_one("strangers", rate, &key, Drawer::Stranger).await
+        let nodes = self.lease.nodes_within(unshared::span(rate.limit.per));
+        if came.is_some_and(|came| came <= unshared::here(rate.limit.count, nodes)) {
+            return Ok(());
+        }
+        let shared = Allowance { count: unshared::shared(rate.limit.count, nodes), per: rate.limit.per };
+        self.draw_one("strangers", rate, shared, &key, Drawer::Stranger).await
     }
 
     /// Counts one towards one limit: here with one node, else with all.
     async fn count_one(&self, scope: &str, rate: &Rate, key: &str, drawer: Drawer) -> Result<(), Turn> {
-        let Some(shared) = &self.allowances else { return rate.check(key).map(drop).map_err(Turn::Over) };
+        if self.allowances.is_none() {
+            return rate.check(key).map(drop).map_err(Turn::Over);
+        }
+        self.draw_one(scope, rate, allowance(&rate.limit), key, drawer).await
+    }
+
+    async fn draw_one(
+        &self,
+        scope: &str,
+        rate: &Rate,
+        shared: Allowance,
+        key: &str,
+        drawer: Drawer,
+    ) -> Result<(), Turn> {
+        let Some(allowances) = &self.allowances else { return Ok(()) };
         let limit = rate.limit.words();
-        match shared.take(&format!("{scope}\0{limit}\0{key}"), allowance(&rate.limit), drawer).await {
+        match allowances.take(&format!("{scope}\0{limit}\0{key}"), shared, drawer).await {
             Taken::One => Ok(()),
             Taken::Over(wait) => Err(Turn::Over(Over { limit, wait })),
             Taken::Unanswered => Err(Turn::Uncounted),
         }
     }
-}
-
-/// How many of one key a node lets in before it draws.
-fn unshared(limit: RateLimit) -> u32 {
-    (limit.count / UNSHARED_PART).min(UNSHARED_MAX)
 }
 
 /// One household or machine: an IPv4 address, or the /64 of an IPv6 one.
@@ -209,15 +220,15 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_comes_once_is_counted_here_alone() {
+    fn whoever_counts_with_others_has_no_number() {
         let strangers = rate(120, 60, LimitBy::Address);
-        for address in 0..1_000 {
-            assert!(strangers.check(&address.to_string()).unwrap() <= unshared(strangers.limit));
+        let came: Vec<_> = (0..3).map(|_| strangers.check("often").unwrap()).collect();
+        assert_eq!(came, [Some(1), Some(2), Some(3)]);
+        for address in 0..KEYS_MAX * 2 {
+            drop(strangers.check(&address.to_string()));
         }
-        let came: Vec<u32> = (0..6).map(|_| strangers.check("often").unwrap()).collect();
-        assert_eq!(came, [1, 2, 3, 4, 5, 6]);
-        assert_eq!(unshared(strangers.limit), 4);
-        assert_eq!(unshared(rate(15, 60, LimitBy::Address).limit), 0, "a small limit is shared from the first on");
+        let late = (0..100).map(|address| strangers.check(&format!("late {address}")).unwrap_or(None));
+        assert!(late.into_iter().all(|came| came.is_none()));
     }
 
     #[test]

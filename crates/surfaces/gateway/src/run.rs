@@ -2,9 +2,9 @@
 //! nothing does.
 
 use crate::{
-    Gateway,
+    Gateway, Told,
     arrival::Arrival,
-    body::{self, Judged},
+    body::{self, Judged, Over},
     context::{Trigger, context},
     door::GuestDoor,
     headers::{self, Inward},
@@ -38,7 +38,8 @@ impl Gateway {
         if !self.recorder.takes() {
             return Err(pages::unrecorded());
         }
-        let judged = Judged {
+        let mut judged = Judged {
+            sign_ins: Arc::clone(&self.sign_ins),
             authority: Arc::clone(&self.authority),
             clock: Arc::clone(&self.clock),
             lease: Arc::clone(&self.lease),
@@ -61,13 +62,17 @@ impl Gateway {
             // The app was cut, or this node was, while the answer was made.
             Ok(_) if running.is_cut() => self.stopped(&route, &running, &Stopped::Cancelled),
             Ok(_) if !self.lease.holds() => pages::cut_off(),
-            Ok(response) => {
-                answering.0.answered(Some(response.status().as_u16()));
-                running.streams_over(arrival.connection.as_ref().map(|connection| connection.closing().clone()));
-                let mut response = response.map(|body| body::judged(body, running, judged));
-                headers::outward(response.headers_mut(), &route, came.openness);
-                return Ok(response);
-            }
+            Ok(response) => match judged.still_may() {
+                Ok(()) => {
+                    answering.0.answered(Some(response.status().as_u16()));
+                    running.streams_over(arrival.connection.as_ref().map(|connection| connection.closing().clone()));
+                    let mut response = response.map(|body| body::judged(body, running, judged));
+                    headers::outward(response.headers_mut(), &route, came.openness);
+                    return Ok(response);
+                }
+                // Signed out, or not let in any more, while it was made.
+                Err(over) => said_of(over, &route),
+            },
             Err(Some(Stopped::Cancelled)) if !running.is_cut() && !self.lease.holds() => pages::cut_off(),
             Err(Some(stopped)) => self.stopped(&route, &running, &stopped),
             Err(None) => pages::not_ready(),
@@ -129,7 +134,10 @@ impl Gateway {
         let user = caller.person().and_then(|id| Some((id, facts.people.get(id)?.as_ref())));
         let context = context(route, trigger, user, &opened.placeholders, &url);
         let sinks = (Arc::clone(&self.log), Arc::clone(&self.clock));
-        let door = Arc::new(GuestDoor::new(opened.door, sinks, Arc::clone(record), route, trace.id.clone()));
+        let told = Told(context.as_str().into());
+        let door =
+            GuestDoor::new(opened.door, sinks, Arc::clone(record), route, trace.id.clone(), told, running.share());
+        let door = Arc::new(door);
         let ended = matches!(trigger, Trigger::Scheduled { .. }).then(|| door.end());
         let run = Run { request, context, limits: route.limits, door, stop: running.stop() };
         let span =
@@ -162,5 +170,14 @@ impl Gateway {
             | Stopped::NoResponse
             | Stopped::Incomplete => pages::failed(),
         }
+    }
+}
+
+/// Why what was made is not given out.
+fn said_of(over: Over, route: &Route) -> Box<Page> {
+    match over {
+        Over::CutOff => pages::cut_off(),
+        Over::SignedOut => pages::signed_out(),
+        Over::Denied(denied) => pages::not_allowed(&route.name, &denied),
     }
 }

@@ -5,6 +5,7 @@
 //! in two ways (hyper would settle it by itself, RFC 9112, section 6.3; a proxy in front may settle it otherwise).
 
 use crate::{
+    patience::{Handed, Patient},
     places::{Places, Room},
     tls::{Agreed, Spoken, Tls},
 };
@@ -58,6 +59,8 @@ pub struct Listening {
     pub streams: u32,
     /// How long a connection of HTTP/2 may go without a new request.
     pub idle: Duration,
+    /// How long an answer waits for a reader who takes nothing of it.
+    pub patience: Duration,
     /// Plain HTTP without it.
     pub tls: Option<Tls>,
 }
@@ -75,6 +78,7 @@ impl Default for Listening {
             farewell: Duration::from_secs(5),
             streams: 100,
             idle: Duration::from_secs(60),
+            patience: Duration::from_secs(60),
             tls: None,
         }
     }
@@ -94,9 +98,8 @@ impl Connection {
         &self.closing
     }
 
-    /// Its client showed a certificate of the operator's authority.
-    #[must_use]
-    pub const fn is_certified(&self) -> bool {
+    /// Its client showed a certificate of the operator's authority, as of this reading of its file.
+    pub(crate) const fn certified(&self) -> Option<u64> {
         self.came.certified
     }
 
@@ -138,20 +141,24 @@ where
             (listening.head_time, listening.idle) = (listening.crowded_time, listening.crowded_time);
         }
         running.spawn(async move {
-            let came = Came { peer, room: place.room, certified: false };
+            let came = Came { peer, room: place.room, certified: None };
             let _place = place;
             let Some(tls) = listening.tls.clone() else { return one(stream, came, listening, stop, answer).await };
-            match tokio::time::timeout(listening.head_time, tls.accept(stream)).await {
-                Ok(Ok(Agreed { stream, spoken, certified })) => {
-                    let came = Came { certified, ..came };
-                    match spoken {
-                        Spoken::One => one(stream, came, listening, stop, answer).await,
-                        Spoken::Two => two(stream, came, listening, stop, answer).await,
+            // A box, so that a connection without it keeps no room for it.
+            Box::pin(async move {
+                match tokio::time::timeout(listening.head_time, tls.accept(stream)).await {
+                    Ok(Ok(Agreed { stream, spoken, certified })) => {
+                        let came = Came { certified, ..came };
+                        match spoken {
+                            Spoken::One => one(stream, came, listening, stop, answer).await,
+                            Spoken::Two => two(stream, came, listening, stop, answer).await,
+                        }
                     }
+                    Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS came of a connection"),
+                    Err(_) => tracing::debug!(%peer, "TLS took too long"),
                 }
-                Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS came of a connection"),
-                Err(_) => tracing::debug!(%peer, "TLS took too long"),
-            }
+            })
+            .await;
         });
     }
     running.close();
@@ -165,8 +172,8 @@ where
 pub(crate) struct Came {
     pub(crate) peer: SocketAddr,
     pub(crate) room: Room,
-    /// Its client showed a certificate of the operator's authority.
-    pub(crate) certified: bool,
+    /// Its client showed a certificate of the operator's authority, as of this reading of its file.
+    pub(crate) certified: Option<u64>,
 }
 
 /// One connection, from the first byte to the last.
@@ -176,6 +183,7 @@ where
     F: Fn(Request<Body>, SocketAddr) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Response<Body>> + Send + 'static,
 {
+    let stream = Patient::new(stream, listening.patience);
     let heard = Heard::default();
     let closing = CancellationToken::new();
     let Came { peer, room, .. } = came;
@@ -188,7 +196,8 @@ where
             let ambiguous = chunked && names_length(&head);
             request.extensions_mut().insert(connection.clone());
             let answer = answer.clone();
-            async move {
+            // Its own box, for as long as there is a request: hyper keeps room for one with every connection.
+            Box::pin(async move {
                 if ambiguous {
                     return Ok(two_lengths());
                 }
@@ -199,7 +208,7 @@ where
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
                 Ok::<_, Infallible>(response)
-            }
+            })
         }
     });
     let mut http = http1::Builder::new();
@@ -231,7 +240,7 @@ where
 }
 
 /// One connection of HTTP/2. Its frames leave no doubt where a body ends.
-async fn two<S, F, Fut>(stream: S, came: Came, listening: Listening, stop: CancellationToken, answer: F)
+pub(crate) async fn two<S, F, Fut>(stream: S, came: Came, listening: Listening, stop: CancellationToken, answer: F)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Fn(Request<Body>, SocketAddr) -> Fut + Clone + Send + Sync + 'static,
@@ -239,14 +248,15 @@ where
 {
     let peer = came.peer;
     let asked = Arc::new(AtomicU64::new(0));
-    let streams = Streams::default();
+    let streams = Streams::new(listening.patience);
     let service = service_fn({
         let (asked, streams) = (Arc::clone(&asked), streams.clone());
         move |mut request: Request<Incoming>| {
             asked.fetch_add(1, Ordering::Relaxed);
-            request.extensions_mut().insert(Connection { closing: streams.begin(), came });
+            let Begun { closing, handed } = streams.begin();
+            request.extensions_mut().insert(Connection { closing, came });
             let answering = answer(request.map(Body::new), peer);
-            async move { Ok::<_, Infallible>(answering.await) }
+            async move { Ok::<_, Infallible>(answering.await.map(|body| handed.watched(body))) }
         }
     });
     let mut http = http2::Builder::new(streams);
@@ -255,7 +265,7 @@ where
         .max_header_list_size(u32::try_from(listening.head_bytes).unwrap_or(u32::MAX))
         .keep_alive_interval(listening.idle)
         .keep_alive_timeout(listening.head_time);
-    let serving = http.serve_connection(TokioIo::new(stream), service);
+    let serving = http.serve_connection(TokioIo::new(Patient::new(stream, listening.patience)), service);
     tokio::pin!(serving);
     let mut idle = tokio::time::interval_at(tokio::time::Instant::now() + listening.idle, listening.idle);
     let (mut seen, mut stopping) = (0, false);
@@ -286,16 +296,30 @@ where
 
 /// Runs each stream of a connection so that it can be ended by itself. One that is dropped is reset, and what it had not
 /// sent yet is thrown away; the connection, and what else is on it, goes on.
+#[derive(Debug, Clone)]
+struct Streams {
+    begun: Arc<Mutex<Option<Begun>>>,
+    patience: Duration,
+}
+
+/// A stream that was asked for.
 #[derive(Debug, Clone, Default)]
-struct Streams(Arc<Mutex<Option<CancellationToken>>>);
+struct Begun {
+    closing: CancellationToken,
+    handed: Handed,
+}
 
 impl Streams {
+    fn new(patience: Duration) -> Self {
+        Self { begun: Arc::default(), patience }
+    }
+
     /// INVARIANT: hyper hands over a stream right after it has asked for its answer, on the connection's own task: what
     /// was begun last is the stream that comes next.
-    fn begin(&self) -> CancellationToken {
-        let closing = CancellationToken::new();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(closing.clone());
-        closing
+    fn begin(&self) -> Begun {
+        let begun = Begun::default();
+        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun.clone());
+        begun
     }
 }
 
@@ -305,12 +329,15 @@ where
     T::Output: Send + 'static,
 {
     fn execute(&self, stream: T) {
-        let closing = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let patience = self.patience;
         // Not kept: it ends with its connection, or by itself.
         drop(tokio::spawn(async move {
-            match closing {
-                Some(closing) => drop(closing.run_until_cancelled(stream).await),
-                None => drop(stream.await),
+            let Some(Begun { closing, handed }) = begun else { return drop(stream.await) };
+            tokio::select! {
+                _ = stream => {}
+                () = closing.cancelled() => {}
+                () = handed.untaken(patience) => {}
             }
         }));
     }

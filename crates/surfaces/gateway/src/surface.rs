@@ -77,7 +77,7 @@ impl Surface<Tx> for Gateway {
     async fn used(&self, app: &AppRef) -> Result<Vec<Used>, SurfaceError> {
         let Some(route) = self.routes.of(app) else { return Ok(vec![]) };
         let (count, last) = route.live.used();
-        Ok(vec![Used { surface: NAME, item: route.url.clone(), count, last }])
+        Ok(vec![Used { surface: NAME, item: route.url.clone(), count, last, since: Some(self.started_at) }])
     }
 
     async fn cut(&self, app: &AppRef) -> Vec<Cut> {

@@ -103,31 +103,22 @@ impl Certificates {
         self.current.load().cert.first().cloned()
     }
 
-    /// Looks at the files until it is dropped.
-    pub async fn follow(&self) {
-        let mut every = tokio::time::interval(LOOK_EVERY);
-        loop {
-            every.tick().await;
-            match self.reload_if_changed() {
-                Ok(Reloaded::No) => {}
-                Ok(Reloaded::Yes) => tracing::info!("the certificate was read again"),
-                Err(error) => tracing::error!(%error, "the new certificate cannot be used; the old one stays"),
-            }
-        }
-    }
-
     /// # Errors
     /// When the library supports no version of TLS that is wanted, which it does.
     pub fn tls(self: &Arc<Self>, clients: Option<&Arc<Clients>>) -> Result<Tls, TlsError> {
         let asking = match clients {
-            Some(clients) => Some(Asking {
-                perhaps: self.config(Some(clients.verifier(Asks::Perhaps)?))?,
-                always: self.config(Some(clients.verifier(Asks::Always)?))?,
-                clients: Arc::clone(clients),
-            }),
+            Some(clients) => {
+                let now = ArcSwap::from_pointee(self.asked(clients)?);
+                Some(Arc::new(Asking { clients: Arc::clone(clients), now }))
+            }
             None => None,
         };
-        Ok(Tls { plain: self.config(None)?, asking: asking.map(Arc::new) })
+        Ok(Tls { certificates: Arc::clone(self), plain: self.config(None)?, asking })
+    }
+
+    fn asked(self: &Arc<Self>, clients: &Clients) -> Result<Asked, TlsError> {
+        let (reading, [perhaps, always]) = clients.verifiers()?;
+        Ok(Asked { reading, perhaps: self.config(Some(perhaps))?, always: self.config(Some(always))? })
     }
 
     fn config(self: &Arc<Self>, clients: Option<Arc<dyn ClientCertVerifier>>) -> Result<Arc<ServerConfig>, TlsError> {
@@ -153,6 +144,7 @@ impl ResolvesServerCert for Certificates {
 /// Takes connections as TLS. Each way of asking has its own memory of sessions: none is taken up where more is asked.
 #[derive(Clone)]
 pub struct Tls {
+    certificates: Arc<Certificates>,
     plain: Arc<ServerConfig>,
     asking: Option<Arc<Asking>>,
 }
@@ -160,6 +152,12 @@ pub struct Tls {
 /// For names that ask for a client's certificate.
 struct Asking {
     clients: Arc<Clients>,
+    now: ArcSwap<Asked>,
+}
+
+/// By one reading of the authority's file. Another one has memories of sessions of its own.
+struct Asked {
+    reading: u64,
     perhaps: Arc<ServerConfig>,
     always: Arc<ServerConfig>,
 }
@@ -168,8 +166,8 @@ struct Asking {
 pub(crate) struct Agreed {
     pub(crate) stream: TlsStream<TcpStream>,
     pub(crate) spoken: Spoken,
-    /// The client showed a certificate of the operator's authority.
-    pub(crate) certified: bool,
+    /// The client showed a certificate of the operator's authority, as of this reading of its file.
+    pub(crate) certified: Option<u64>,
 }
 
 impl fmt::Debug for Tls {
@@ -188,19 +186,51 @@ pub(crate) enum Spoken {
 impl Tls {
     pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<Agreed> {
         let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-        let config = match &self.asking {
-            Some(asking) => match asking.clients.asks(hello.client_hello().server_name()) {
-                Asks::Nothing => &self.plain,
-                Asks::Perhaps => &asking.perhaps,
-                Asks::Always => &asking.always,
-            },
-            None => &self.plain,
+        let (config, reading) = match &self.asking {
+            Some(asking) => {
+                let now = asking.now.load();
+                let config = match asking.clients.asks(hello.client_hello().server_name()) {
+                    Asks::Nothing => &self.plain,
+                    Asks::Perhaps => &now.perhaps,
+                    Asks::Always => &now.always,
+                };
+                (Arc::clone(config), Some(now.reading))
+            }
+            None => (Arc::clone(&self.plain), None),
         };
-        let stream = hello.into_stream(Arc::clone(config)).await?;
+        let stream = hello.into_stream(config).await?;
         let session = stream.get_ref().1;
         let spoken = if session.alpn_protocol() == Some(HTTP_2) { Spoken::Two } else { Spoken::One };
-        let certified = session.peer_certificates().is_some_and(|chain| !chain.is_empty());
+        let certified = session.peer_certificates().filter(|chain| !chain.is_empty()).and(reading);
         Ok(Agreed { stream, spoken, certified })
+    }
+
+    /// Looks at the files until it is dropped.
+    pub async fn follow(&self) {
+        let mut every = tokio::time::interval(LOOK_EVERY);
+        loop {
+            every.tick().await;
+            match self.certificates.reload_if_changed() {
+                Ok(Reloaded::No) => {}
+                Ok(Reloaded::Yes) => tracing::info!("the certificate was read again"),
+                Err(error) => tracing::error!(%error, "the new certificate cannot be used; the old one stays"),
+            }
+            match self.asking.as_ref().map_or(Ok(Reloaded::No), |asking| asking.reload_if_changed(&self.certificates)) {
+                Ok(Reloaded::No) => {}
+                Ok(Reloaded::Yes) => tracing::info!("the authority of clients' certificates was read again"),
+                Err(error) => tracing::error!(%error, "the authority of clients cannot be used; the old one stays"),
+            }
+        }
+    }
+}
+
+impl Asking {
+    fn reload_if_changed(&self, certificates: &Arc<Certificates>) -> Result<Reloaded, TlsError> {
+        let reloaded = self.clients.reload_if_changed()?;
+        if reloaded == Reloaded::Yes {
+            self.now.store(Arc::new(certificates.asked(&self.clients)?));
+        }
+        Ok(reloaded)
     }
 }
 

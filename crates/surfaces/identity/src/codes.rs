@@ -104,6 +104,11 @@ impl Identity {
             return Err(void_code());
         }
         let return_to = row.text(4)?.to_owned();
+        // Held until the commit: who signs out meanwhile waits, or was first.
+        if tx.execute(sessions::STILL_LIVE, &[(&act.tenant).into(), (&parent.id).into()]).await? != 1 {
+            tx.commit(serde_json::json!({ "step": "void" }), None).await?;
+            return Err(void_code());
+        }
         let open = sessions::Opening {
             person: &parent.person,
             place: Place::App(act.app.clone()),
@@ -114,12 +119,19 @@ impl Identity {
         };
         let mut session = self.open_session(&mut tx, open, device, now).await?;
         session.session.credential_epoch = credential_epoch;
+        session.session.at_provider = parent.at_provider.clone();
         tx.commit(
             serde_json::json!({ "session": session.session.id, "step": "session", "method": parent.method }),
             None,
         )
         .await?;
         self.sessions.insert(&session);
+        self.end_what_stands();
+        if !self.goes_on(&parent.id) {
+            // Signed out while it was made.
+            self.sessions.end(&session.session.id);
+            return Err(void_code());
+        }
         Ok(Redeemed { session, return_to })
     }
 

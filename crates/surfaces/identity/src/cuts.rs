@@ -17,6 +17,10 @@ impl Identity {
             }
             CutOf::Role { person, role } => self.lapse_until_written(&note.event, person, role),
             CutOf::Session(_) | CutOf::Others { .. } | CutOf::AtProvider { .. } => self.end_what_stands(),
+            CutOf::Provider { digest, .. } => {
+                self.standing.without(digest);
+                self.end_what_stands();
+            }
             CutOf::Apps(_) | CutOf::Secret { .. } | CutOf::Done(_) => {}
         }
     }
@@ -53,6 +57,7 @@ impl CutRows for Identity {
                 let of = AtIssuer { issuer, sid: sid.as_deref(), subject: subject.as_deref() };
                 self.logout_rows(tx, of, *before, token, note.at).await?;
             }
+            CutOf::Provider { issuer, digest } => self.provider_off_rows(tx, issuer, digest, note.at).await?,
             CutOf::Role { person, role } => self.lapse_rows(tx, person, role, note.at).await?,
             CutOf::Apps(_) | CutOf::Secret { .. } | CutOf::Done(_) => {}
         }
@@ -60,9 +65,12 @@ impl CutRows for Identity {
     }
 
     async fn settled(&self, note: &CutNote, epoch: u64) -> Result<(), Box<dyn Error + Send + Sync>> {
-        if let CutOf::Person(_) | CutOf::Role { .. } = &note.of {
-            self.load_people().await?;
+        if let CutOf::Person(person) | CutOf::Role { person, .. } = &note.of {
+            self.load_person(person).await?;
             self.authority.release(&note.event, epoch);
+        }
+        if let CutOf::Provider { .. } = &note.of {
+            self.load_sign_in().await?;
         }
         Ok(())
     }

@@ -43,8 +43,8 @@ pub use people::{AddPerson, Added, ChangeGroups, DisablePerson, Disabled, HeldRo
 pub use provider::{
     Arrived, AtProvider, CameBack, ClientSecretIs, ConnectProvider, Described, DraftProvider, Fresh, LinksView,
     ProviderConfig, ProviderLogout, ProviderView, Reach, Register, Returned, SaidIn, SeeSignIn, SetUpDone, Settings,
-    SignInAtProvider, SignInView, SwitchLinks, SwitchProviderOff, SwitchProviderOn, Trial, Tried, TryProvider,
-    Unreached, Vouch, Wanted, Warning, Would,
+    SignInAtProvider, SignInView, SwitchLinks, SwitchProviderOff, SwitchProviderOn, SwitchedOff, Trial, Tried,
+    TryProvider, Unreached, Vouch, Wanted, Warning, Would, check_scopes,
 };
 pub use roles::{AskRole, GrantRole, RefuseRole, RoleRequest};
 pub use sessions::{EndOthers, EndSession, ListSessions, Method, NewSession, Place, Session, Whereabouts};
@@ -126,12 +126,12 @@ impl Identity {
         self.load_sessions().await
     }
 
-    /// After a change of people or groups.
+    /// After a change of people or groups: of one person, or, where the feed names none, of everyone.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn refresh_people(&self) -> Result<(), Error> {
-        self.load_people().await
+    pub async fn refresh_people(&self, changed: &str) -> Result<(), Error> {
+        if changed.is_empty() { self.load_people().await } else { self.load_person(&PersonId::new(changed)).await }
     }
 
     /// What authority needs to know of people.

@@ -1,11 +1,12 @@
 //! The local credential: a key in the data folder (0600) that signs each request. Nothing in it can be replayed.
 //!
-//! A request carries a JWT for 60 seconds, bound to audience, method, path and body; a second use is refused.
+//! A request carries a JWT for 60 seconds, bound to audience, method, path and body; a second use is refused, and so is one
+//! from before this process: whether it was used, nobody knows any more.
 
 use crate::Error;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use model::{Clock, ProblemKind, Timestamp};
+use model::{Clock, ProblemKind, SystemClock, Timestamp};
 use seal::{RootKey, SigningKey, constant_time_eq, sha256};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -113,6 +114,8 @@ pub struct MachineProof {
     decoding: DecodingKey,
     audience: String,
     clock: Arc<dyn Clock>,
+    /// When it began to remember, in seconds, by the slower of the machine's clock and the server's.
+    since: i64,
     seen: Mutex<HashMap<String, i64>>,
 }
 
@@ -126,7 +129,8 @@ impl MachineProof {
     #[must_use]
     pub fn new(key: &MachineKey, audience: String, clock: Arc<dyn Clock>) -> Self {
         let decoding = DecodingKey::from_ed_der(key.key.public().as_bytes());
-        Self { decoding, audience, clock, seen: Mutex::default() }
+        let since = clock.now().as_secs().min(SystemClock.now().as_secs());
+        Self { decoding, audience, clock, since, seen: Mutex::default() }
     }
 
     /// Checks everything but the body, which the caller has not read yet; `body_is` finishes.
@@ -140,7 +144,8 @@ impl MachineProof {
         rules.validate_exp = false; // by our own clock, below
         let data = jsonwebtoken::decode::<MachineClaims>(token, &self.decoding, &rules).map_err(Error::Token)?;
         let (claims, now) = (data.claims, self.clock.now().as_secs());
-        let timely = claims.exp > now && claims.exp - claims.iat <= LIFE_SECS && claims.iat <= now + SKEW_SECS;
+        let lives = claims.exp > now && claims.exp - claims.iat <= LIFE_SECS;
+        let timely = lives && claims.iat <= now + SKEW_SECS && claims.iat >= self.since;
         let fits = data.header.typ.as_deref() == Some(TYPE) && claims.htm == method && claims.htu == path;
         if !timely || !fits {
             return Err(stale());
@@ -171,4 +176,25 @@ fn stale() -> Error {
         "each signature is for one request, to one server, for 60 seconds, and is used once",
         "run the command again; if it stays, check this machine's clock and `BAILIWICK_DATA`",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_signature_is_used_once_and_none_outlives_the_server() {
+        let key = MachineKey::from_seed(&RootKey::generate());
+        let asked = Signing { system_user: "root", audience: "http://here", method: "GET", path: "/x", body: b"" };
+        let now = SystemClock.now();
+        let proof = MachineProof::new(&key, asked.audience.to_owned(), Arc::new(SystemClock));
+        let check = |proof: &MachineProof, token: &str| proof.check(token, asked.method, asked.path);
+        let token = key.sign(&asked, now.plus(Duration::from_secs(1))).unwrap();
+        assert!(check(&proof, &token).is_ok());
+        assert!(check(&proof, &token).is_err());
+        // Started again a little later, it cannot know what was used.
+        let before = key.sign(&asked, now.minus(Duration::from_secs(2))).unwrap();
+        assert!(check(&proof, &before).is_err());
+    }
 }

@@ -1,18 +1,19 @@
 //! People: who they are, which groups they are in, and whether their account is on.
 
+mod directory;
 pub(crate) mod sql;
 
-use crate::{Error, Identity, cuts, links};
-use authority::{Act, Permit, PersonFacts, Rule, Target, change, rules};
+pub(crate) use directory::Directory;
+
+use crate::{Error, Identity, links};
+use authority::{Act, Permit, Rule, Target, change, rules};
 use model::{EventId, Group, PersonId, ProblemKind, TenantId, Timestamp};
-use seal::{Context, Purpose, PurposeKey, TenantKey};
 use serde::Serialize;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, PoisonError, RwLock},
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
-use store::{CutOf, Outcome, Recorded, Tx, Value};
-use tokio::sync::Mutex;
+use store::{CutOf, Outcome, Recorded, Tx, Value, left_to_feed};
 
 /// RFC 5321, section 4.5.3.1.3: a path is 256 octets with its brackets.
 const EMAIL_MAX_BYTES: usize = 254;
@@ -49,14 +50,6 @@ pub struct HeldRole {
 /// Whether a group is one of those that carry roles.
 fn carries_role(group: &Group) -> bool {
     authority::Role::ALL.iter().any(|role| role.group() == group.as_str())
-}
-
-/// One row of who is in what.
-struct Membership {
-    group: Group,
-    since: Timestamp,
-    given_by: Option<String>,
-    until: Option<Timestamp>,
 }
 
 /// Add someone, or add groups to someone who is here already, and make their one-time link.
@@ -143,119 +136,7 @@ impl Act for ListPeople {
     }
 }
 
-/// The directory in memory. Addresses are sealed in the database, and found there by a keyed index.
-#[derive(Debug)]
-pub(crate) struct Directory {
-    seal: PurposeKey,
-    index: PurposeKey,
-    people: RwLock<Arc<HashMap<PersonId, Arc<Person>>>>,
-    /// One reader of rows at a time, so that older rows never replace newer ones.
-    reading: Mutex<()>,
-}
-
-impl Directory {
-    pub(crate) fn new(keys: &TenantKey) -> Self {
-        Self {
-            seal: keys.purpose(Purpose::Directory),
-            index: keys.purpose(Purpose::DirectoryIndex),
-            people: RwLock::default(),
-            reading: Mutex::default(),
-        }
-    }
-
-    fn all(&self) -> Arc<HashMap<PersonId, Arc<Person>>> {
-        Arc::clone(&self.people.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub(crate) fn get(&self, id: &PersonId) -> Option<Arc<Person>> {
-        self.all().get(id).cloned()
-    }
-
-    pub(crate) fn edit(&self, edit: impl FnOnce(&mut HashMap<PersonId, Arc<Person>>)) {
-        let mut people = self.people.write().unwrap_or_else(PoisonError::into_inner);
-        edit(Arc::make_mut(&mut people));
-    }
-
-    pub(crate) fn facts(&self) -> HashMap<PersonId, Arc<PersonFacts>> {
-        let facts = |person: &Person| PersonFacts {
-            email: person.email.as_str().into(),
-            name: person.name.as_deref().map(Into::into),
-            groups: person.groups.iter().cloned().collect(),
-            lapses: person.roles.iter().filter_map(|held| Some((held.role.clone(), held.until?))).collect(),
-            enabled: person.enabled,
-        };
-        self.all().iter().map(|(id, person)| (id.clone(), Arc::new(facts(person)))).collect()
-    }
-
-    fn context(column: &str, id: &PersonId) -> Context {
-        Context::table("people").column(column).row(id.as_str())
-    }
-
-    pub(crate) fn email_key(&self, email: &str) -> Vec<u8> {
-        self.index.index(&Context::table("people").column("email"), email.as_bytes()).to_vec()
-    }
-}
-
 impl Identity {
-    pub(crate) async fn load_people(&self) -> Result<(), Error> {
-        let tenant = &self.config.tenant;
-        let _reading = self.people.reading.lock().await;
-        let mut groups: HashMap<String, Vec<Membership>> = HashMap::new();
-        for row in self.store.read(sql::MEMBERSHIPS, &[tenant.into()]).await? {
-            let membership = Membership {
-                group: Group::new(row.text(1)?),
-                since: row.time(2)?,
-                given_by: row.opt_text(3)?.map(str::to_owned),
-                until: row.opt_time(4)?,
-            };
-            groups.entry(row.text(0)?.to_owned()).or_default().push(membership);
-        }
-        let mut people = HashMap::new();
-        for row in self.store.read(sql::ALL, &[tenant.into()]).await? {
-            let id = PersonId::new(row.text(0)?);
-            let email = self.people.seal.open(&Directory::context("email", &id), row.bytes(1)?)?;
-            let name = match row.opt_bytes(2)? {
-                Some(sealed) => Some(self.people.seal.open(&Directory::context("name", &id), sealed)?),
-                None => None,
-            };
-            let memberships = groups.remove(id.as_str()).unwrap_or_default();
-            let held = memberships.iter().filter(|held| carries_role(&held.group)).map(|held| HeldRole {
-                role: held.group.clone(),
-                given_by: held.given_by.clone(),
-                since: held.since,
-                until: held.until,
-            });
-            let person = Person {
-                roles: held.collect(),
-                added_by: row.opt_text(5)?.map(str::to_owned),
-                email: String::from_utf8_lossy(&email).into_owned(),
-                name: name.map(|name| String::from_utf8_lossy(&name).into_owned()),
-                groups: memberships.into_iter().map(|held| held.group).collect(),
-                enabled: row.int(3)? != 0,
-                created_at: Timestamp::from_ms(row.int(4)?),
-                id: id.clone(),
-            };
-            people.insert(id, Arc::new(person));
-        }
-        // Within the lock: a cut that begins meanwhile stands already, or edits what is put in here.
-        self.people.edit(|known| {
-            for note in self.store.standing() {
-                match &note.of {
-                    CutOf::Person(id) => cuts::disable(&mut people, id),
-                    CutOf::Role { person, role } => cuts::lapse(&mut people, person, role),
-                    CutOf::Apps(_)
-                    | CutOf::Secret { .. }
-                    | CutOf::Session(_)
-                    | CutOf::Others { .. }
-                    | CutOf::AtProvider { .. }
-                    | CutOf::Done(_) => {}
-                }
-            }
-            *known = people;
-        });
-        Ok(())
-    }
-
     /// Whether anyone was ever added: the first start has nobody.
     #[must_use]
     pub fn has_people(&self) -> bool {
@@ -266,6 +147,15 @@ impl Identity {
     #[must_use]
     pub fn person(&self, id: &PersonId) -> Option<Arc<Person>> {
         self.people.get(id)
+    }
+
+    /// How somebody is spoken of: by address, where the directory knows one.
+    #[must_use]
+    pub fn name_of(&self, person: Option<&PersonId>) -> String {
+        match person {
+            None => "machine".to_owned(),
+            Some(id) => self.person(id).map_or_else(|| id.to_string(), |person| person.email.clone()),
+        }
     }
 
     /// Someone by address, from memory; case does not matter.
@@ -331,16 +221,16 @@ impl Identity {
             tx.feed(change::SESSIONS_OF, id.as_str());
         }
         let link = links::make(&mut tx, tenant, &id, now).await?;
-        tx.feed(change::PEOPLE, "");
+        tx.feed(change::PEOPLE, id.as_str());
         let detail = serde_json::json!({
             "person": id, "groups": act.groups, "link": link.id, "recovery": known,
         });
+        let person = self.written_person(&mut tx, &id).await?;
         tx.commit(detail, None).await?;
         if known {
             self.sessions.end_of_person(&id);
         }
-        self.load_people().await?;
-        let person = self.people.get(&id).map(|person| Person::clone(&person)).ok_or_else(|| gone(&id))?;
+        left_to_feed(self.load_person(&id).await);
         let url = format!("{}/welcome/{}", self.config.public_url, link.token.expose());
         Ok(Added { person, link: url, expires_at: link.expires_at })
     }
@@ -382,10 +272,11 @@ impl Identity {
         for group in &act.leave {
             tx.execute(sql::LEAVE, &[(&act.tenant).into(), (&id).into(), group.into()]).await?;
         }
-        tx.feed(change::PEOPLE, "");
+        tx.feed(change::PEOPLE, id.as_str());
+        let person = self.written_person(&mut tx, &id).await?;
         tx.commit(serde_json::json!({ "join": act.join, "leave": act.leave }), None).await?;
-        self.load_people().await?;
-        self.people.get(&id).map(|person| Person::clone(&person)).ok_or_else(|| gone(&id))
+        left_to_feed(self.load_person(&id).await);
+        Ok(person)
     }
 
     /// Switches an account off. Memory first: the next request of any of their sessions is refused even when the
@@ -408,7 +299,7 @@ impl Identity {
     pub(crate) async fn disable_rows(&self, tx: &mut Tx, id: &PersonId, at: Timestamp) -> Result<(), Error> {
         tx.execute(sql::SET_ENABLED, &[(&self.config.tenant).into(), id.into(), 0_i64.into()]).await?;
         self.end_rows_of_person(tx, id, at).await?;
-        tx.feed(change::PEOPLE, "");
+        tx.feed(change::PEOPLE, id.as_str());
         Ok(())
     }
 

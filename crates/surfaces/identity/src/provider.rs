@@ -7,6 +7,7 @@
 mod described;
 mod keys;
 mod logout;
+mod off;
 mod people;
 mod settings;
 mod setup;
@@ -18,9 +19,10 @@ mod view;
 pub use described::{Described, Warning};
 pub(crate) use logout::AtIssuer;
 pub use logout::ProviderLogout;
+pub use off::{SwitchProviderOff, SwitchedOff};
 pub use people::{AtProvider, ConnectProvider, SignInAtProvider};
-pub use settings::{ClientSecretIs, Settings};
-pub use setup::{DraftProvider, SeeSignIn, SwitchLinks, SwitchProviderOff, SwitchProviderOn};
+pub use settings::{ClientSecretIs, Settings, check_scopes};
+pub use setup::{DraftProvider, SeeSignIn, SwitchLinks, SwitchProviderOn};
 pub(crate) use standing::Standing;
 pub use trial::{Returned, Trial, Tried, TryProvider, Would};
 pub use view::{LinksView, ProviderView, Register, SaidIn, SetUpDone, SignInView};
@@ -31,7 +33,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use model::{Clock, Group, PersonId, Problem, ProblemKind, SessionId, Timestamp};
 use openidconnect::{
     AuthType, AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse, Nonce,
-    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, TokenResponse,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, TokenResponse,
     core::{
         CoreAuthPrompt, CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreJwsSigningAlgorithm,
         CoreProviderMetadata,
@@ -65,6 +67,8 @@ pub struct ProviderConfig {
     pub everyone: Vec<Group>,
     /// Values of `amr` or `acr` that say that there was a second factor.
     pub second_factor: Vec<String>,
+    /// What is asked for beside `openid`. Nothing: `email` and `profile`, and `groups` where the provider lists it.
+    pub scopes: Option<Vec<String>>,
 }
 
 impl std::fmt::Debug for ProviderConfig {
@@ -247,6 +251,7 @@ impl Provider {
         let Started { metadata, challenge, nonce, fresh } = started;
         let secret = self.config.client_secret.clone().map(ClientSecret::new);
         let redirect = RedirectUrl::new(self.redirect.clone()).map_err(|_| unreached())?;
+        let scopes = settings::scopes(self.config.scopes.as_deref(), &metadata);
         let client = CoreClient::from_provider_metadata(metadata, ClientId::new(self.config.client_id.clone()), secret)
             .set_redirect_uri(redirect);
         let request = client
@@ -255,8 +260,7 @@ impl Provider {
                 move || CsrfToken::new(state),
                 move || Nonce::new(nonce),
             )
-            .add_scope(Scope::new("email".to_owned()))
-            .add_scope(Scope::new("profile".to_owned()))
+            .add_scopes(scopes)
             .set_pkce_challenge(challenge);
         let request = match fresh {
             Fresh::Yes => request.add_prompt(CoreAuthPrompt::Login).set_max_age(Duration::ZERO),

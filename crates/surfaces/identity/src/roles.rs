@@ -11,7 +11,7 @@ use model::{EventId, Group, PersonId, ProblemKind, RequestId, TenantId, Timestam
 use seal::{Context, Purpose};
 use serde::Serialize;
 use std::{sync::Arc, time::Duration};
-use store::{CutOf, Outcome, Row, Tx};
+use store::{CutOf, Outcome, Row, Tx, left_to_feed};
 
 /// Longer than that is no exception any more: an operator changes the groups.
 const LONGEST: Duration = Duration::from_secs(90 * 86_400);
@@ -100,7 +100,7 @@ impl Identity {
     ///
     /// # Errors
     /// No such role; no reason; a date that is past, or more than 90 days ahead.
-    pub async fn ask_role(&self, permit: Permit<AskRole>) -> Result<RequestId, Error> {
+    pub async fn ask_role(&self, permit: Permit<AskRole>) -> Result<RoleRequest, Error> {
         let now = self.clock.now();
         let act = permit.act();
         if !Role::ALL.iter().any(|role| role.group() == act.role.as_str()) {
@@ -114,24 +114,33 @@ impl Identity {
             return Err(no_reason());
         }
         let person = permit.caller().person().cloned().unwrap_or_else(|| PersonId::new(""));
-        let id = RequestId::generate();
         let (act, mut tx) = self.store.write(permit).await?;
-        let sealed = self.config.keys.purpose(Purpose::Directory).seal(&context(&id), why.as_bytes());
-        tx.execute(sql::VOID_WAITING, &[(&act.tenant).into(), (&person).into(), (&act.role).into(), now.into()])
-            .await?;
+        let request = RoleRequest {
+            id: RequestId::generate(),
+            person,
+            role: act.role,
+            until: act.until,
+            why,
+            state: "waiting".to_owned(),
+            created_at: now,
+            decided_by: None,
+        };
+        let RoleRequest { id, person, role, why, .. } = &request;
+        let sealed = self.config.keys.purpose(Purpose::Directory).seal(&context(id), why.as_bytes());
+        tx.execute(sql::VOID_WAITING, &[(&act.tenant).into(), person.into(), role.into(), now.into()]).await?;
         let row = [
             (&act.tenant).into(),
-            (&id).into(),
-            (&person).into(),
-            (&act.role).into(),
-            act.until.into(),
+            id.into(),
+            person.into(),
+            role.into(),
+            request.until.into(),
             sealed.into(),
             now.into(),
         ];
         tx.execute(sql::INSERT, &row).await?;
-        let detail = serde_json::json!({ "request": id, "role": act.role, "until": act.until });
-        tx.commit(detail, Some(&why)).await?;
-        Ok(id)
+        let detail = serde_json::json!({ "request": id, "role": role, "until": request.until });
+        tx.commit(detail, Some(why)).await?;
+        Ok(request)
     }
 
     /// One request, whatever its state.
@@ -202,11 +211,11 @@ impl Identity {
             request.until.into(),
         ];
         tx.execute(crate::people::sql::JOIN, &join).await?;
-        tx.feed(change::PEOPLE, "");
+        tx.feed(change::PEOPLE, request.person.as_str());
         let detail = serde_json::json!({ "person": request.person, "role": request.role, "until": request.until });
         tx.commit(detail, None).await?;
-        self.load_people().await?;
-        self.role_request(&request.id).await
+        left_to_feed(self.load_person(&request.person).await);
+        Ok(RoleRequest { state: "granted".to_owned(), decided_by: Some(by), ..request })
     }
 
     /// Refuses it.
@@ -269,7 +278,7 @@ impl Identity {
         at: Timestamp,
     ) -> Result<(), Error> {
         tx.execute(sql::LAPSE, &[(&self.config.tenant).into(), person.into(), role.into(), at.into()]).await?;
-        tx.feed(change::PEOPLE, "");
+        tx.feed(change::PEOPLE, person.as_str());
         Ok(())
     }
 }

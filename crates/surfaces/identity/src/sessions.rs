@@ -15,7 +15,7 @@ use live::Live;
 use model::{PersonId, ProblemKind, SessionId, TenantId, Timestamp};
 use seal::{Context, Purpose, Token, TokenHash};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicI64, Ordering},
@@ -24,7 +24,7 @@ use std::{
 };
 use store::{CutOf, Recorded, Tx, Value};
 
-pub(crate) use sql::{CODE_SESSION, DROP_ALL_CODES, DROP_OLD_CODES, END, END_ALL, INSERT_CODE, TAKE_CODE};
+pub(crate) use sql::{CODE_SESSION, DROP_ALL_CODES, DROP_OLD_CODES, END, END_ALL, INSERT_CODE, STILL_LIVE, TAKE_CODE};
 
 /// A working day; signing in again is one click where single sign-on works.
 const SESSION_LIFE: Duration = Duration::from_secs(12 * 3600);
@@ -93,6 +93,10 @@ pub struct Session {
 }
 
 impl Session {
+    pub(crate) fn began_at(&self, issuer: &str) -> bool {
+        self.at_provider.as_ref().is_some_and(|known| known.issuer == issuer)
+    }
+
     /// Of this person, and neither this session nor one that came from it.
     pub(crate) fn is_other(&self, person: &PersonId, here: &SessionId) -> bool {
         self.person == *person && self.id != *here && self.parent.as_ref() != Some(here)
@@ -191,6 +195,28 @@ impl Sessions {
         live.by_hash.values().filter(ends).map(|session| session.id.clone()).collect()
     }
 
+    /// Those that began at an issuer up to a moment, and those that came from them.
+    pub(crate) fn of_issuer(&self, issuer: &str, before: Timestamp) -> HashSet<SessionId> {
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        let there = |session: &&Arc<Session>| session.began_at(issuer);
+        let began = |session: &&Arc<Session>| session.created_at <= before;
+        let all = || live.by_hash.values().filter(there);
+        let first: HashSet<SessionId> = all().filter(began).map(|session| session.id.clone()).collect();
+        let came = all().filter(|session| session.parent.as_ref().is_some_and(|parent| first.contains(parent)));
+        let came: Vec<SessionId> = came.map(|session| session.id.clone()).collect();
+        first.into_iter().chain(came).collect()
+    }
+
+    pub(crate) fn end_these(&self, ids: &HashSet<SessionId>) {
+        self.end_where(|session| ids.contains(&session.id));
+    }
+
+    /// Those that began at another provider than this one.
+    pub(crate) fn end_of_other_issuers(&self, issuer: Option<&str>) {
+        let stray = |known: &Arc<KnownAt>| Some(known.issuer.as_str()) != issuer;
+        self.end_where(|session| session.at_provider.as_ref().is_some_and(stray));
+    }
+
     pub(crate) fn end_of_person(&self, person: &PersonId) -> usize {
         self.end_where(|session| session.person == *person)
     }
@@ -233,6 +259,7 @@ impl Identity {
         }
         *self.sessions.live.write().unwrap_or_else(PoisonError::into_inner) = live;
         self.end_what_stands();
+        self.end_strays();
         Ok(())
     }
 
@@ -289,13 +316,14 @@ impl Identity {
         }
     }
 
-    fn enabled(&self, session: &Session) -> bool {
+    /// Its person's account is on, and what vouches for it is in force.
+    pub(crate) fn enabled(&self, session: &Session) -> bool {
         if let Place::App(app) = &session.place
             && !self.accounts.admits(app, session.created_at)
         {
             return false;
         }
-        self.people.get(&session.person).is_some_and(|person| person.enabled)
+        self.still_vouched(session) && self.people.get(&session.person).is_some_and(|person| person.enabled)
     }
 
     pub(crate) async fn open_session(
@@ -391,6 +419,7 @@ impl Identity {
                     let came = session.parent.as_ref().is_some_and(|parent| sessions.contains(parent));
                     came || sessions.contains(&session.id) || (session.created_at <= *before && of.fits(session))
                 }
+                CutOf::Provider { issuer, .. } => session.began_at(issuer) && session.created_at <= note.at,
                 CutOf::Others { person, here } => session.created_at <= note.at && session.is_other(person, here),
                 CutOf::Secret { .. } | CutOf::Role { .. } | CutOf::Done(_) => false,
             });

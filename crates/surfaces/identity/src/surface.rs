@@ -37,7 +37,7 @@ impl Surface<Tx> for Identity {
     async fn used(&self, app: &AppRef) -> Result<Vec<Used>, SurfaceError> {
         let Some(account) = self.account(app) else { return Ok(vec![]) };
         let (count, last) = self.sessions_made_with(app).await.map_err(failed)?;
-        Ok(vec![Used { surface: NAME, item: account.name.clone(), count, last }])
+        Ok(vec![Used { surface: NAME, item: account.name.clone(), count, last, since: None }])
     }
 
     async fn cut(&self, app: &AppRef) -> Vec<Cut> {

@@ -230,8 +230,7 @@ impl Identity {
             return Err(dead());
         }
         let session = self.sessions.by_id(&claims.sid, now).ok_or_else(dead)?;
-        let known = self.people.get(&session.person).is_some_and(|person| person.enabled);
-        if session.person == claims.sub && known { Ok(session) } else { Err(dead()) }
+        if session.person == claims.sub && self.enabled(&session) { Ok(session) } else { Err(dead()) }
     }
 
     /// Checks a token of an app's own account.

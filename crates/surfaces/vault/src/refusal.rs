@@ -145,6 +145,12 @@ impl Use<'_> {
         format!("`{}` may not use `{}` towards `{}`", self.instance.name, self.id, shown(self.to.host))
     }
 
+    /// The command, and where the app says that it uses this one.
+    fn put_again(&self) -> String {
+        let command = put_command(self.id, self.instance.app.env, Some((&self.instance.name, self.to)), &self.until);
+        format!("{command}; `[secrets.{}]` of `bailiwick.toml` names it", self.variable)
+    }
+
     pub(crate) fn not_of_grant(&self) -> Problem {
         let why = format!("the destination does not name `{}` under `secret`", self.variable);
         let (variable, host) = (self.variable, shown(self.to.host));
@@ -156,53 +162,55 @@ impl Use<'_> {
 
     pub(crate) fn missing(&self) -> Problem {
         let what = format!("`{}` has no value in {}", self.id, self.instance.app.env);
-        let fix = put_command(self.id, self.instance.app.env, Some((&self.instance.name, self.to)), &self.until);
         Problem::new(
             ProblemKind::Conflict,
             "secret.missing",
             what,
             "the app is allowed to use it, and nobody has put it yet",
-            fix,
+            self.put_again(),
         )
     }
 
     pub(crate) fn revoked(&self) -> Problem {
-        let fix = put_command(self.id, self.instance.app.env, Some((&self.instance.name, self.to)), &self.until);
         Problem::new(
             ProblemKind::Gone,
             "secret.revoked",
             self.what(),
             "the secret was revoked, and its value deleted",
-            fix,
+            self.put_again(),
         )
     }
 
     pub(crate) fn expired(&self, entry: &Entry) -> Problem {
         let why = format!("its value was good until {}", entry.expires_at);
-        let fix = put_command(self.id, self.instance.app.env, Some((&self.instance.name, self.to)), &self.until);
-        Problem::new(ProblemKind::Gone, "secret.expired", self.what(), why, fix)
+        Problem::new(ProblemKind::Gone, "secret.expired", self.what(), why, self.put_again())
     }
 
     pub(crate) fn changed(&self) -> Problem {
         let why = "its hosts or its position were changed after the app was approved";
-        denied("secret.changed", self.what(), why, "deploy the app again; a reviewer is asked to agree to the change")
+        let fix = format!(
+            "deploy the app again; a reviewer is asked to agree to the change; `[secrets.{}]` of `bailiwick.toml` names it",
+            self.variable
+        );
+        denied("secret.changed", self.what(), why, fix)
     }
 
     pub(crate) fn other_host(&self, entry: &Entry) -> Problem {
         let hosts: Vec<String> = entry.hosts.iter().map(|host| format!("`{host}`")).collect();
         let why = format!("the secret goes to {} alone", hosts.join(", "));
-        denied(
-            "secret.wrong_place",
-            self.what(),
-            why,
-            "call that host, or ask an operator to put the secret with this `--host` too",
-        )
+        let fix = format!(
+            "call that host, or ask an operator to put the secret with this `--host` too; `[secrets.{}]` of `bailiwick.toml` names it",
+            self.variable
+        );
+        denied("secret.wrong_place", self.what(), why, fix)
     }
 
     pub(crate) fn wrong_place(&self, entry: &Entry) -> Problem {
         let what = format!("the placeholder of `{}` is not where it attaches", self.id);
         let why = format!("it attaches as `{}`, and a placeholder anywhere else is refused", entry.place);
-        denied("secret.wrong_place", what, why, format!("write {}", entry.place.example(self.variable)))
+        let (example, variable) = (entry.place.example(self.variable), self.variable);
+        let fix = format!("write {example}; `[secrets.{variable}]` of `bailiwick.toml` names the entry");
+        denied("secret.wrong_place", what, why, fix)
     }
 }
 
@@ -212,7 +220,7 @@ pub(crate) fn odd_placeholder() -> Problem {
         "secret.wrong_place",
         "a placeholder stands where none may, more than once, or in part",
         why,
-        "put it into its one header or parameter, as it is",
+        "put it into its one header or parameter, as it is; the entry that `[secrets]` of `bailiwick.toml` names says which",
     )
 }
 
@@ -222,6 +230,6 @@ pub(crate) fn foreign_placeholder() -> Problem {
         "secret.not_granted",
         "this placeholder is unknown here",
         why,
-        "take it from `env` each time; do not keep it or pass it on",
+        "take it from `env` each time, by the name of its section under `[secrets]` of `bailiwick.toml`; do not keep it or pass it on",
     )
 }

@@ -11,14 +11,28 @@ use crate::{
 };
 use async_trait::async_trait;
 use authority::{AppRef, Permit, change};
-use model::{AppId, Env, Group, SecretId, TenantId, Timestamp};
+use model::{AppId, Env, Group, Manifest, SecretId, TenantId, Timestamp};
 use secrecy::ExposeSecret;
 use serde_json::json;
-use std::{sync::Arc, time::Duration};
-use store::{CutNote, CutOf, CutRows, Outcome, Row, Store, StoreError, Tx, params};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use store::{CutNote, CutOf, CutRows, Outcome, Row, Store, StoreError, Tx, left_to_feed, params};
 
 /// How long a revoke waits for what the database says of an entry; it is dead in memory before that.
 const SEEN_WITHIN: Duration = Duration::from_secs(2);
+
+/// What the rows say of an entry.
+struct Written {
+    entry: Entry,
+    app: Option<String>,
+    last_used: Option<Timestamp>,
+}
+
+impl Written {
+    fn read(row: &Row) -> Result<Self, Error> {
+        let (app, last_used) = (row.opt_text(14)?.map(str::to_owned), row.opt_time(15)?);
+        Ok(Self { entry: Entry::read(row, 0)?, app, last_used })
+    }
+}
 
 impl Vault {
     /// Stores an entry with its value. Other hosts or another position than before raise its version, and void what
@@ -46,9 +60,10 @@ impl Vault {
             "hosts": hosts(&entry), "expires_at": entry.expires_at, "sensitivity": entry.sensitivity, "owner": entry.owner,
             "void": widened,
         });
+        let written = self.written(&mut tx, &act.id, act.env).await?;
         tx.commit(detail, None).await?;
         let replaced = before.is_some_and(|before| before.revoked_at.is_none());
-        Ok(SecretView { replaced: Some(replaced), ..self.seen(app.as_ref(), &act.id, act.env).await? })
+        Ok(SecretView { replaced: Some(replaced), ..self.seen(app.as_ref(), written).await })
     }
 
     /// Replaces a value; the old one is gone. What was approved stays approved.
@@ -72,12 +87,13 @@ impl Vault {
         if let Some(app) = &app {
             tx.feed(change::SECRET, change::app_key(app));
         }
+        let written = self.written(&mut tx, &act.id, act.env).await?;
         tx.commit(
             json!({ "secret": act.id, "env": act.env, "version": entry.version, "value": number, "rotated": true }),
             None,
         )
         .await?;
-        self.seen(app.as_ref(), &act.id, act.env).await
+        Ok(self.seen(app.as_ref(), written).await)
     }
 
     /// Makes a secret unusable: in this node's memory at once, then in the record, where its value is deleted.
@@ -139,6 +155,32 @@ impl Vault {
         row.as_ref().map(|row| Entry::read(row, 0)).transpose()
     }
 
+    /// Of the secrets that a manifest names: those that another app has, or that are kept for one, by its name. No yes
+    /// gives them to `app`.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn of_others(
+        &self,
+        manifest: &Manifest,
+        app: Option<&AppId>,
+    ) -> Result<BTreeMap<SecretId, String>, Error> {
+        let mut others = BTreeMap::new();
+        for used in manifest.secrets.values() {
+            let row = self.store.read_one(sql::ID, params![&self.tenant, &used.id]).await?;
+            let Some(row) = row else { continue };
+            let name = row.opt_text(1)?.unwrap_or_default();
+            let theirs = match row.opt_text(0)? {
+                Some(has) => app.is_none_or(|app| app.as_str() != has),
+                None => !name.is_empty() && name != manifest.app.name,
+            };
+            if theirs {
+                others.insert(used.id.clone(), name.to_owned());
+            }
+        }
+        Ok(others)
+    }
+
     async fn write(&self, tx: &mut Tx, entry: &Entry, value: &SecretString) -> Result<(), Error> {
         let sealed = self.seal(&entry.id, entry.env, entry.value_number, value);
         let row = params![
@@ -166,24 +208,27 @@ impl Vault {
     }
 
     /// After a commit: memory first, then how the entry looks.
-    async fn seen(&self, app: Option<&AppRef>, id: &SecretId, env: Env) -> Result<SecretView, Error> {
+    async fn seen(&self, app: Option<&AppRef>, written: Written) -> SecretView {
         if let Some(app) = app {
-            self.memory.refresh(&self.store, &self.tenant, app).await?;
+            left_to_feed(self.memory.refresh(&self.store, &self.tenant, app).await);
         }
-        let views = self.views(Some(id)).await?;
-        views.into_iter().find(|view| view.env == env).ok_or_else(|| refusal::unknown(id, env).into())
+        self.view(written)
+    }
+
+    /// An entry as it will be once this is committed.
+    async fn written(&self, tx: &mut Tx, id: &SecretId, env: Env) -> Result<Written, Error> {
+        let rows = tx.query(sql::ALL, params![&self.tenant, id]).await?;
+        let mut written = rows.iter().map(Written::read);
+        let found = written.find(|written| written.as_ref().map_or(true, |written| written.entry.env == env));
+        found.unwrap_or_else(|| Err(refusal::unknown(id, env).into()))
     }
 
     async fn views(&self, id: Option<&SecretId>) -> Result<Vec<SecretView>, Error> {
         let rows = self.store.read(sql::ALL, params![&self.tenant, id]).await?;
-        let view = |row: &Row| {
-            let entry = Entry::read(row, 0)?;
-            Ok(self.view(entry, row.opt_text(14)?.map(str::to_owned), row.opt_time(15)?))
-        };
-        rows.iter().map(view).collect()
+        rows.iter().map(|row| Ok(self.view(Written::read(row)?))).collect()
     }
 
-    fn view(&self, entry: Entry, app: Option<String>, last_used: Option<Timestamp>) -> SecretView {
+    fn view(&self, Written { entry, app, last_used }: Written) -> SecretView {
         let bound = self.memory.bound_version(&entry.id, entry.env);
         let state = match bound {
             _ if entry.revoked_at.is_some() || self.memory.is_dead(&entry) => SecretState::Revoked,

@@ -51,7 +51,10 @@ impl Surface<Tx> for Vault {
 
     async fn used(&self, app: &AppRef) -> Result<Vec<Used>, SurfaceError> {
         let uses = secrets::uses(&self.store, &self.tenant, app).await.map_err(failed)?;
-        Ok(uses.into_iter().map(|(item, count, last)| Used { surface: NAME, item, count, last: Some(last) }).collect())
+        Ok(uses
+            .into_iter()
+            .map(|(item, count, last)| Used { surface: NAME, item, count, last: Some(last), since: None })
+            .collect())
     }
 
     async fn cut(&self, app: &AppRef) -> Vec<Cut> {

@@ -23,7 +23,9 @@ const provider = new Provider(issuer, {
     },
   ],
   cookies: { keys: ["only for a test"] },
-  claims: { openid: ["sub", "groups", "amr", "sid", "auth_time"], email: ["email"] },
+  // Groups are told to a client that asks for them.
+  scopes: ["openid", "profile", "email", "groups"],
+  claims: { openid: ["sub", "amr", "sid", "auth_time"], email: ["email"], groups: ["groups"] },
   conformIdTokenClaims: false,
   pkce: { required: () => true },
   features: {
@@ -54,7 +56,7 @@ createServer(async (request, response) => {
     result.login = { accountId: "zoe", amr: ["pwd", "mfa"] };
   } else {
     const grant = new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
-    grant.addOIDCScope("openid email profile");
+    grant.addOIDCScope("openid email profile groups");
     result.consent = { grantId: await grant.save() };
   }
   await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: true });

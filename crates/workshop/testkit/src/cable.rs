@@ -1,6 +1,9 @@
 //! A cable to a server on loopback that a test can cut: silently, as a lost network does, or so that both ends see it.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf},
@@ -21,6 +24,7 @@ enum State {
 #[derive(Debug)]
 pub struct Cable {
     state: Arc<watch::Sender<State>>,
+    told: Arc<AtomicU64>,
     accepting: JoinHandle<()>,
 }
 
@@ -32,8 +36,15 @@ impl Cable {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(watch::Sender::new(State::Whole));
-        let accepting = tokio::spawn(accept(listener, host.to_owned(), Arc::clone(&state)));
-        (format!("{before}@127.0.0.1:{port}/{name}"), Self { state, accepting })
+        let told = Arc::<AtomicU64>::default();
+        let accepting = tokio::spawn(accept(listener, host.to_owned(), Arc::clone(&state), Arc::clone(&told)));
+        (format!("{before}@127.0.0.1:{port}/{name}"), Self { state, told, accepting })
+    }
+
+    /// Bytes that the far end has said so far.
+    #[must_use]
+    pub fn told(&self) -> u64 {
+        self.told.load(Ordering::Relaxed)
     }
 
     /// Nothing passes any more; both ends wait.
@@ -57,12 +68,12 @@ impl Drop for Cable {
     }
 }
 
-async fn accept(listener: TcpListener, host: String, state: Arc<watch::Sender<State>>) {
+async fn accept(listener: TcpListener, host: String, state: Arc<watch::Sender<State>>, told: Arc<AtomicU64>) {
     while let Ok((near, _)) = listener.accept().await {
         if *state.borrow() == State::Broken {
             continue;
         }
-        let (host, state) = (host.clone(), Arc::clone(&state));
+        let (host, state, count) = (host.clone(), Arc::clone(&state), Arc::clone(&told));
         tokio::spawn(async move {
             let mut told = state.subscribe();
             // Silent: the connection stands, and nothing is heard.
@@ -71,14 +82,19 @@ async fn accept(listener: TcpListener, host: String, state: Arc<watch::Sender<St
             let (near_read, near_write) = near.into_split();
             let (far_read, far_write) = far.into_split();
             tokio::join!(
-                carry(near_read, far_write, state.subscribe()),
-                carry(far_read, near_write, state.subscribe())
+                carry(near_read, far_write, state.subscribe(), None),
+                carry(far_read, near_write, state.subscribe(), Some(&count))
             );
         });
     }
 }
 
-async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<State>) {
+async fn carry(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut state: watch::Receiver<State>,
+    count: Option<&AtomicU64>,
+) {
     let mut bytes = vec![0; 16 << 10];
     loop {
         let read = tokio::select! {
@@ -88,6 +104,9 @@ async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch
         let Ok(length @ 1..) = read else { return };
         if state.wait_for(|state| *state != State::Silent).await.is_ok_and(|state| *state == State::Broken) {
             return;
+        }
+        if let Some(count) = count {
+            count.fetch_add(length as u64, Ordering::Relaxed);
         }
         if to.write_all(&bytes[..length]).await.is_err() {
             return;

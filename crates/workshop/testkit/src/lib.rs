@@ -25,9 +25,11 @@ mod process;
 mod provider;
 mod rounds;
 mod sql;
+mod stream;
 mod town;
 mod upstream;
 mod waiting;
+mod wires;
 
 pub use borrowed::{DATABASE, copy_database, free_port, installed};
 pub use browser::{Answer, Browser};
@@ -35,16 +37,18 @@ pub use cable::Cable;
 pub use canary::Canary;
 pub use chrome::Chrome;
 pub use chromium::{Chromium, Light, Screen};
-pub use machine::{Machine, archive, manifest};
+pub use machine::{Machine, ahead, archive, manifest};
 pub use memory::Memory;
 pub use neighbours::Neighbours;
 pub use passkey::{Form, Passkey};
-pub use postgres::{Postgres, dump};
+pub use postgres::{Postgres, database_bytes, dump};
 pub use process::Process;
 pub use provider::{Provider, Signed};
-pub use rounds::{Dice, rounds};
+pub use rounds::{Dice, rounds, soak_for, version_before};
+pub use stream::{reading, sent, streaming};
 pub use town::{
     Disk, Engine, Places, Town, bundle, damage_events, mails_to_nowhere, root_key, root_key_file, template,
 };
 pub use upstream::{Arrived, Upstream};
-pub use waiting::{streaming, until};
+pub use waiting::until;
+pub use wires::{Cut, To, Wires};

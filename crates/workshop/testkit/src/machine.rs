@@ -102,6 +102,13 @@ pub fn archive(files: &[(&str, &str)]) -> bytes::Bytes {
     catalog::Unpacked::of(files).unwrap().pack().unwrap()
 }
 
+/// A day so many days ahead, as manifests and secrets say it.
+#[must_use]
+pub fn ahead(days: u64) -> String {
+    let at = SystemClock.now().plus(std::time::Duration::from_secs(days * 86_400)).to_string();
+    at[..10].to_owned()
+}
+
 /// A manifest of the lowest tier for an app of one file, with more lines after the required ones.
 #[must_use]
 pub fn manifest(name: &str, more: &str) -> String {

@@ -10,7 +10,7 @@ use tokio_postgres::{Client, NoTls};
 
 const TENANT: &str = "neighbours";
 /// The platform's own: nothing in them belongs to a tenant.
-const EVERYBODYS: &[&str] = &["meta", "migrations", "leases", "runs", "store_migrations", "node_leases"];
+const EVERYBODYS: &[&str] = &["meta", "migrations", "leases", "runs", "store_migrations", "node_leases", "alone_steps"];
 /// Numbered by the database.
 const NUMBERED: &[(&str, &str)] = &[("events", "seq")];
 /// Unique beyond the tenant, since they are random: the copy has others.

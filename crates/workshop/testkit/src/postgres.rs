@@ -1,7 +1,10 @@
 //! A database of its own for each test, in the cluster that `cargo xtask test` starts.
 
 use crate::sql;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 use tokio_postgres::NoTls;
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -28,6 +31,59 @@ impl Postgres {
         let (base, _) = cluster.rsplit_once('/').expect("the address names a database");
         Self { url: format!("{base}/{name}") }
     }
+}
+
+impl Postgres {
+    /// These tables are lost in the commit of the next act of this name: it takes place, and what is read after it fails.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn lose(&self, tables: &[&str], action: &str) {
+        self.script(&sql::lost_at(action, tables)).await;
+    }
+
+    /// What was lost is there again.
+    ///
+    /// # Panics
+    /// When nothing was.
+    pub async fn find(&self, tables: &[&str]) {
+        self.script(&sql::found(tables)).await;
+    }
+
+    /// The lease of a node, as the others see it, runs so long from now.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn lease(&self, node: &str, runs: Duration) {
+        self.script(&sql::lease(node, runs.as_millis())).await;
+    }
+
+    async fn script(&self, script: &str) {
+        let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.expect("the database answers");
+        let driver = tokio::spawn(connection);
+        client.batch_execute(script).await.expect("the script is taken");
+        drop(client);
+        driver.await.expect("the driver ends").expect("cleanly");
+    }
+}
+
+/// How large the database of a data folder is: its pages, or on PostgreSQL all that it takes there.
+///
+/// # Panics
+/// When it cannot be asked.
+pub async fn database_bytes(data: &std::path::Path, database: Option<&Postgres>) -> u64 {
+    let Some(database) = database else {
+        let file = rusqlite::Connection::open(data.join(crate::DATABASE[0])).expect("the file is there");
+        // What stands in the write-ahead log counts as well.
+        let of = |name| file.pragma_query_value::<i64, _>(None, name, |row| row.get(0)).expect("its size is known");
+        return u64::try_from(of("page_count") * of("page_size")).expect("no less than nothing");
+    };
+    let (client, connection) = tokio_postgres::connect(&database.url, NoTls).await.expect("the database answers");
+    let driver = tokio::spawn(connection);
+    let size: i64 = client.query_one(sql::POSTGRES_SIZE, &[]).await.expect("its size is known").get(0);
+    drop(client);
+    driver.await.expect("the driver ends").expect("cleanly");
+    u64::try_from(size).expect("no less than nothing")
 }
 
 /// Every row of every table, as text, with bytes as they are.

@@ -1,6 +1,6 @@
 //! The real program in a process of its own: started as people start it, killed without a word, started again.
 
-use crate::{Engine, Machine, Postgres, town::kept};
+use crate::{Cable, Engine, Machine, Postgres, Wires, town::kept};
 use std::{
     ops::Deref,
     path::{Path, PathBuf},
@@ -21,12 +21,50 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Process {
     pub folder: TempDir,
     pub database: Option<Postgres>,
-    binary: PathBuf,
-    log: String,
-    environment: Vec<(&'static str, PathBuf)>,
+    /// Between it and its PostgreSQL, if it was put there.
+    pub cable: Option<Cable>,
+    start: Start,
     machine: Machine,
     child: Child,
     said: Arc<Mutex<String>>,
+}
+
+/// Where one is started.
+struct Place {
+    folder: TempDir,
+    database: Option<Postgres>,
+    /// Of the database as the configuration names it.
+    url: Option<String>,
+    cable: Option<Cable>,
+}
+
+impl Place {
+    async fn on(engine: Engine) -> Self {
+        match engine {
+            Engine::Sqlite => Self { folder: TempDir::new().unwrap(), database: None, url: None, cable: None },
+            Engine::Postgres => Self::at(Postgres::create().await),
+        }
+    }
+
+    fn at(database: Postgres) -> Self {
+        let url = Some(database.url.clone());
+        Self { folder: TempDir::new().unwrap(), database: Some(database), url, cable: None }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+}
+
+/// How it is started, each time.
+struct Start {
+    binary: PathBuf,
+    /// Address and port.
+    listen: String,
+    log: String,
+    environment: Vec<(&'static str, PathBuf)>,
+    /// The network namespace that it runs in, if not this one.
+    namespace: Option<String>,
 }
 
 impl Deref for Process {
@@ -51,53 +89,73 @@ impl Process {
         log: &str,
         environment: &[(&'static str, PathBuf)],
     ) -> Self {
-        Self::start_as(binary, engine, more, log, (&[], environment)).await
+        let start = Start::here(Path::new(binary), log, environment);
+        Self::start_on(start, Place::on(engine).await, ("", more), &[]).await
+    }
+
+    /// On PostgreSQL, over a cable that the test can cut.
+    pub async fn over_a_cable(binary: &str, more: &str, log: &str) -> Self {
+        let mut place = Place::on(Engine::Postgres).await;
+        if let Some(database) = &place.database {
+            let (url, cable) = Cable::to_postgres(&database.url).await;
+            (place.url, place.cable) = (Some(url), Some(cable));
+        }
+        Self::start_on(Start::here(Path::new(binary), log, &[]), place, ("", more), &[]).await
+    }
+
+    /// On SQLite, in a data folder that was made ready by `prepare` while it was empty.
+    pub async fn prepared(binary: &str, more: &str, log: &str, prepare: impl FnOnce(&Path)) -> Self {
+        let place = Place::on(Engine::Sqlite).await;
+        std::fs::create_dir(place.data()).unwrap();
+        prepare(&place.data());
+        Self::start_on(Start::here(Path::new(binary), log, &[]), place, ("", more), &[]).await
     }
 
     /// The same, after first starts that were killed unless they were ready within these times.
     pub async fn start_after_kills(binary: &str, engine: Engine, more: &str, log: &str, kills: &[Duration]) -> Self {
-        Self::start_as(binary, engine, more, log, (kills, &[])).await
+        Self::start_on(Start::here(Path::new(binary), log, &[]), Place::on(engine).await, ("", more), kills).await
     }
 
-    async fn start_as(
-        binary: &str,
-        engine: Engine,
-        more: &str,
-        log: &str,
-        (kills, environment): (&[Duration], &[(&'static str, PathBuf)]),
+    /// A node of this name on a database that may have others, after first starts that were killed.
+    pub async fn node(binary: &Path, database: &Postgres, node: &str, kills: &[Duration]) -> Self {
+        let database = Postgres { url: database.url.clone() };
+        let line = format!("node = \"{node}\"\n");
+        Self::start_on(Start::here(binary, "warn", &[]), Place::at(database), (&line, ""), kills).await
+    }
+
+    /// A node of this name in a network namespace of its own, at the end of these wires.
+    pub async fn wired(binary: &str, url: String, node: &str, wires: &Wires) -> Self {
+        let here = Start::here(Path::new(binary), "warn", &[]);
+        let (listen, namespace) = (format!("0.0.0.0:{}", wires.port()), Some(wires.namespace().to_owned()));
+        let server = format!("node = \"{node}\"\npublic_url = \"http://localhost:{}\"\n", wires.port());
+        Self::start_on(Start { listen, namespace, ..here }, Place::at(Postgres { url }), (&server, ""), &[]).await
+    }
+
+    /// With more lines of `[server]`, and of the rest.
+    async fn start_on(
+        start: Start,
+        Place { folder, database, url, cable }: Place,
+        (server, more): (&str, &str),
+        kills: &[Duration],
     ) -> Self {
-        let folder = TempDir::new().unwrap();
-        let database = match engine {
-            Engine::Sqlite => None,
-            Engine::Postgres => Some(Postgres::create().await),
-        };
-        let line = database.as_ref().map(|database| format!("database = \"{}\"\n", database.url)).unwrap_or_default();
+        let line = url.map(|url| format!("database = \"{url}\"\n")).unwrap_or_default();
         let root = kept().join("root.key");
-        let text = format!("[server]\n{line}[seal]\nroot = \"file:{}\"\n{more}", root.display());
+        let text = format!("[server]\n{server}{line}[seal]\nroot = \"file:{}\"\n{more}", root.display());
         std::fs::write(folder.path().join("config.toml"), text).unwrap();
         let data = folder.path().join("data");
-        std::fs::create_dir(&data).unwrap();
+        std::fs::create_dir_all(&data).unwrap();
         std::os::unix::fs::symlink(kept().join("cache"), data.join("cache")).unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let said = Arc::<Mutex<String>>::default();
-        let (binary, log) = (PathBuf::from(binary), log.to_owned());
         for within in kills {
-            let mut child = spawn(&binary, folder.path(), port, (&log, environment));
+            let mut child = start.spawn(folder.path());
             drop(timeout(*within, ready(&mut child, &said)).await);
             child.kill().await.unwrap();
         }
-        let mut child = spawn(&binary, folder.path(), port, (&log, environment));
+        let mut child = start.spawn(folder.path());
         assert!(ready(&mut child, &said).await, "{}", errors(folder.path()));
-        Self {
-            machine: Machine::of(&data, port, format!("http://localhost:{port}")),
-            folder,
-            database,
-            binary,
-            log,
-            environment: environment.to_vec(),
-            child,
-            said,
-        }
+        let port = start.port();
+        let machine = Machine::of(&data, port, format!("http://localhost:{port}"));
+        Self { folder, database, cable, start, machine, child, said }
     }
 
     #[must_use]
@@ -125,13 +183,28 @@ impl Process {
 
     /// Starts it again on what it left.
     pub async fn again(&mut self) {
-        self.child = spawn(&self.binary, self.folder.path(), self.machine.port, (&self.log, &self.environment));
+        self.child = self.start.spawn(self.folder.path());
         assert!(ready(&mut self.child, &self.said).await, "{}", self.errors());
+    }
+
+    /// Its next start is that of another program: an upgrade, or the way back.
+    pub fn replace(&mut self, binary: &Path) {
+        binary.clone_into(&mut self.start.binary);
+    }
+
+    /// Starts it where it may not start, and waits until it has ended: what it said.
+    pub async fn refused(&mut self) -> String {
+        let before = self.errors().len();
+        self.child = self.start.spawn(self.folder.path());
+        let ended = timeout(PATIENCE, self.child.wait()).await.expect("it ends by itself").unwrap();
+        let said = self.errors().split_off(before);
+        assert!(!ended.success(), "it started and stopped: {said}");
+        said
     }
 
     /// Starts it again, and kills it before it is ready when that takes longer than `within`.
     pub async fn again_unless(&mut self, within: Duration) -> bool {
-        self.child = spawn(&self.binary, self.folder.path(), self.machine.port, (&self.log, &self.environment));
+        self.child = self.start.spawn(self.folder.path());
         match timeout(within, ready(&mut self.child, &self.said)).await {
             Ok(ready) => {
                 assert!(ready, "{}", self.errors());
@@ -146,7 +219,7 @@ impl Process {
 
     /// Runs a command of the program against it, as its own user would.
     pub async fn run(&self, arguments: &[&str]) -> std::process::Output {
-        Command::new(&self.binary)
+        Command::new(&self.start.binary)
             .args(arguments)
             .current_dir(self.folder.path())
             .env_clear()
@@ -175,24 +248,45 @@ fn errors(folder: &Path) -> String {
     String::from_utf8_lossy(&std::fs::read(folder.join("stderr")).unwrap()).into_owned()
 }
 
-fn spawn(binary: &Path, folder: &Path, port: u16, (log, environment): (&str, &[(&'static str, PathBuf)])) -> Child {
-    let stderr = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("stderr")).unwrap();
-    Command::new(binary)
-        .args(["up", "--listen", &format!("127.0.0.1:{port}")])
-        .arg("--data")
-        .arg(folder.join("data"))
-        .arg("--config")
-        .arg(folder.join("config.toml"))
-        .env_clear()
-        .env("HOME", folder)
-        .env("RUST_LOG", log)
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(stderr)
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap()
+impl Start {
+    /// On a port of loopback that nobody listens at.
+    fn here(binary: &Path, log: &str, environment: &[(&'static str, PathBuf)]) -> Self {
+        let (listen, environment) = (format!("127.0.0.1:{}", crate::free_port()), environment.to_vec());
+        Self { binary: binary.to_owned(), listen, log: log.to_owned(), environment, namespace: None }
+    }
+
+    fn port(&self) -> u16 {
+        self.listen.rsplit_once(':').unwrap().1.parse().unwrap()
+    }
+
+    fn spawn(&self, folder: &Path) -> Child {
+        let stderr = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("stderr")).unwrap();
+        // `ip` becomes the program: the process is the same.
+        let mut command = match &self.namespace {
+            None => Command::new(&self.binary),
+            Some(namespace) => {
+                let mut command = Command::new(crate::wires::ip().unwrap());
+                command.args(["netns", "exec", namespace]).arg(&self.binary);
+                command
+            }
+        };
+        command
+            .args(["up", "--listen", &self.listen])
+            .arg("--data")
+            .arg(folder.join("data"))
+            .arg("--config")
+            .arg(folder.join("config.toml"))
+            .env_clear()
+            .env("HOME", folder)
+            .env("RUST_LOG", &self.log)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap()
+    }
 }
 
 /// Whether it says that it serves before it ends; what it says is kept on.

@@ -1,11 +1,29 @@
-//! How many rounds a test takes that attacks at random, and the choices that it makes: the same ones each time.
+//! What `cargo xtask long` gives a test: how many rounds of attacks, for how long, against which other version. And the
+//! choices that it makes at random: the same ones each time.
+
+use std::{path::PathBuf, time::Duration};
 
 /// As many as `cargo xtask long` says, or `few`.
 #[must_use]
 pub fn rounds(few: u32) -> u32 {
-    #[expect(clippy::disallowed_methods, reason = "the one place where tests learn how long they may take")]
-    let said = std::env::var("BAILIWICK_TEST_ROUNDS").ok();
-    said.and_then(|said| said.parse().ok()).unwrap_or(few)
+    said("BAILIWICK_TEST_ROUNDS").and_then(|said| said.parse().ok()).unwrap_or(few)
+}
+
+/// How long a test takes that `cargo xtask long` gives a time; without it, `None`.
+#[must_use]
+pub fn soak_for() -> Option<Duration> {
+    said("BAILIWICK_TEST_SOAK_MINUTES")?.parse().ok().map(|minutes: u64| Duration::from_secs(minutes * 60))
+}
+
+/// The program of the version before, where `cargo xtask long` has built it.
+#[must_use]
+pub fn version_before() -> Option<PathBuf> {
+    said("BAILIWICK_TEST_BEFORE").map(PathBuf::from)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where tests learn what they are given")]
+fn said(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|said| !said.is_empty())
 }
 
 /// Numbers that look random and are the same in every run (xorshift64*, Vigna 2016); no secret is made of them.

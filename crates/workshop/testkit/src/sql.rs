@@ -39,3 +39,26 @@ pub(crate) fn insert(table: &str, columns: &[&str], values: &[String]) -> String
 /// SQLite: every stored event says something else.
 pub(crate) const DAMAGE_EVENTS: &str =
     "UPDATE events SET body = CAST(replace(CAST(body AS TEXT), '\"id\"', '\"di\"') AS BLOB) WHERE body IS NOT NULL";
+
+/// From the next event of this act on, these tables are not to be found: what is read after its commit fails.
+pub(crate) fn lost_at(action: &str, tables: &[&str]) -> String {
+    let lose: String = tables.iter().map(|table| format!("ALTER TABLE {table} RENAME TO {table}_lost; ")).collect();
+    format!(
+        "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {lose} RETURN NULL; END $$; CREATE TRIGGER lose AFTER INSERT ON events FOR EACH ROW WHEN (NEW.action = '{action}') EXECUTE FUNCTION lose()"
+    )
+}
+
+/// They are there again.
+pub(crate) fn found(tables: &[&str]) -> String {
+    let find: String = tables.iter().map(|table| format!("ALTER TABLE {table}_lost RENAME TO {table}; ")).collect();
+    format!("{find} DROP TRIGGER lose ON events; DROP FUNCTION lose()")
+}
+
+/// A node's lease runs so many milliseconds from now.
+pub(crate) fn lease(node: &str, runs_ms: u128) -> String {
+    format!(
+        "UPDATE node_leases SET until = CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) + {runs_ms} WHERE node = '{node}'"
+    )
+}
+
+pub(crate) const POSTGRES_SIZE: &str = "SELECT pg_database_size(current_database())";

@@ -1,14 +1,18 @@
 //! A backup while the server runs, restored on another engine, rehearsed, and bent.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+use bytes::Bytes;
 use model::SystemClock;
 use seal::{RecoveryKey, RootKey};
+use serde_json::json;
 use server::{Bailiwick, Drill, Overrides, Restore, Settings, Unproven};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
-use testkit::{Engine, Postgres, Town};
+use testkit::{Dice, Engine, Postgres, Town, manifest, sent};
+use tokio::io::AsyncReadExt;
 
 /// Something worth keeping: an app with votes, people, a revoke.
 async fn lived(engine: Engine) -> Town {
@@ -149,5 +153,49 @@ async fn a_drill_checks_everything_and_leaves_nothing() {
     assert_eq!(made["events"][0]["detail"]["recipient"], key.recipient().to_string());
     let refused = town.get("/api/v1/backup?recipient=age1nobody").await;
     assert_eq!((refused.status, refused.json()["code"].as_str()), (400, Some("backup.recipient")), "{refused:?}");
+    town.stop().await;
+}
+
+/// An app with a file that does not get smaller.
+fn large() -> Bytes {
+    let mut dice = Dice::new(7);
+    let noise: Vec<u8> = (0..12 << 20).map(|_| u8::try_from(dice.roll(256)).unwrap()).collect();
+    let files: [(&str, Bytes); 3] = [
+        ("bailiwick.toml", manifest("large", "assets = \"public\"\n").into()),
+        ("app.js", "export default { fetch() { return new Response('ok'); } };".into()),
+        ("public/noise.bin", noise.into()),
+    ];
+    catalog::Unpacked::of(files.map(|(name, bytes)| (name.to_owned(), bytes))).unwrap().pack().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_ends_with_the_right_to_it_and_there_are_so_many_at_once() {
+    let town = Town::start(Engine::Sqlite).await;
+    // More than stands on the way between a server and whoever does not read.
+    let deployed = town.machine("POST", "/api/v1/deploy?env=prod", &large()).await;
+    assert_eq!(deployed.json()["status"], "live", "{}", deployed.text());
+    let (ola, _key) = town.person_with_passkey("ola@example.test", &["operators"]).await;
+    let path = format!("/api/v1/backup?recipient={}", RecoveryKey::generate().recipient());
+    let mut held = vec![];
+    for _ in 0..2 {
+        let (mut stream, mut begin) = (sent(town.port, &ola, "localhost", &path).await, [0; 12]);
+        stream.read_exact(&mut begin).await.unwrap();
+        assert_eq!(&begin, b"HTTP/1.1 200");
+        held.push(stream);
+    }
+    for path in [&*path, "/api/v1/export"] {
+        let refused = ola.get(&format!("{}{path}", town.url())).await;
+        assert_eq!((refused.status, refused.json()["code"].as_str()), (429, Some("downloads.crowded")), "{refused:?}");
+    }
+    // Others have places.
+    assert_eq!(town.get("/api/v1/export").await.status, 200);
+    let left = json!({ "email": "ola@example.test", "leave": ["operators"] });
+    assert_eq!(town.post("/api/v1/people/groups", left).await.status, 200);
+    for mut stream in held {
+        let mut rest = vec![];
+        let ended = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut rest)).await;
+        assert!(ended.is_ok() && rest.len() < 10 << 20, "{} bytes came", rest.len());
+        assert!(!rest.ends_with(b"0\r\n\r\n"), "it does not end as if it were whole");
+    }
     town.stop().await;
 }

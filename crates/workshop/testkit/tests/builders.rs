@@ -77,6 +77,11 @@ async fn an_app_is_edited_tried_and_deployed() {
     let page = format!("{}{}", town.url(), tried.header("location").unwrap());
     let shown = mia.get(&page).await;
     assert!(shown.status == 200 && shown.text().contains("slack.com"), "{shown:?}");
+    // Its page leads back to what was changed, and on.
+    let kept = shown.text();
+    assert!(kept.contains("Change it") && kept.contains("Ask for a yes"), "{kept}");
+    let back = post(&mia, &town, &[("bundle", &bundle(&kept)), ("open", "app.js"), ("do", "check")]).await.text();
+    assert!(back.contains("`two ${env.user.email}"), "{back}");
     let to = async |url: &str| mia.get(url).await.header("location").unwrap().to_owned();
     let meet = to(&format!("{page}/open")).await;
     assert!(!meet.contains("code="), "{meet}");
@@ -139,8 +144,11 @@ async fn an_exception_is_shown_wherever_the_release_is() {
     town.post("/api/v1/apps/poll-notify/revoke", json!({ "why": "it was wrong" })).await;
     let text = ola.get(&format!("{app}/releases")).await.text();
     assert!(text.contains("EXCEPTION"), "also when it holds no more: {text}");
-    let log = ola.get(&format!("{app}/log?follow=on")).await;
-    assert_eq!((log.status, log.header("refresh")), (200, Some("5")), "{log:?}");
-    assert!(log.text().contains("Stop following") && ola.get(&format!("{app}/log")).await.header("refresh").is_none());
+    // A log that is followed goes on without script too: the page is asked for again.
+    let (log, still) = (ola.get(&format!("{app}/log?follow=on")).await, ola.get(&format!("{app}/log")).await);
+    assert!(log.status == 200 && log.text().contains("Stop following"), "{log:?}");
+    let again = "<noscript><meta http-equiv=\"refresh\" content=\"5\"></noscript>";
+    assert!(log.text().contains(again) && !still.text().contains("refresh"), "{log:?}");
+    assert!(log.header("content-security-policy").unwrap().contains("connect-src 'self'"), "{log:?}");
     town.stop().await;
 }

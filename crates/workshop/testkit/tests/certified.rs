@@ -174,6 +174,41 @@ async fn certificates_are_asked_for_where_the_operator_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_authority_that_changes_is_believed_without_a_restart_and_the_old_one_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let papers = papers(folder.path());
+    let clients = "clients = { ca = \"AT/clients.pem\", apps = { payroll = [\"/**\"], poll = [\"/admin/**\"] } }\n";
+    let town = town(folder.path(), &papers, clients, &["payroll", "poll"]).await;
+    let port = town.port;
+    let (payroll, admin) = ("https://payroll.apps.test/", "https://poll.apps.test/admin/x");
+    let mut before = connected(port, &papers, "payroll.apps.test", &papers.good).await.unwrap();
+    let mut perhaps = connected(port, &papers, "poll.apps.test", &papers.good).await.unwrap();
+    assert_eq!((ask(&mut before, payroll).await.0, ask(&mut perhaps, admin).await.0), (200, 200));
+    // What cannot be used changes nothing.
+    let next = authority();
+    let shown = issued(&next);
+    std::fs::write(folder.path().join("clients.pem"), "no certificate").unwrap();
+    assert!(connected(port, &papers, "payroll.apps.test", &shown).await.is_none());
+    std::fs::write(folder.path().join("clients.pem"), next.pem()).unwrap();
+    testkit::until("the new authority is believed", || async {
+        connected(port, &papers, "payroll.apps.test", &shown).await.is_some()
+    })
+    .await;
+    let mut now = connected(port, &papers, "payroll.apps.test", &shown).await.unwrap();
+    assert_eq!(ask(&mut now, payroll).await, (200, "ok".to_owned()));
+    // The old one is believed by no new connection, and by none that stood.
+    assert!(connected(port, &papers, "payroll.apps.test", &papers.good).await.is_none());
+    for (sender, url) in [(&mut before, payroll), (&mut perhaps, admin)] {
+        let (status, text) = ask(sender, url).await;
+        assert!(status == 421 && text.contains("certificate.needed"), "{status} {text}");
+    }
+    assert_eq!(ask(&mut perhaps, "https://poll.apps.test/").await.0, 200, "that path asks for none");
+    let mut again = connected(port, &papers, "poll.apps.test", &shown).await.unwrap();
+    assert_eq!(ask(&mut again, admin).await.0, 200);
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cut_ends_its_own_stream_and_no_other_on_the_connection() {
     let folder = tempfile::tempdir().unwrap();
     let papers = papers(folder.path());

@@ -57,7 +57,7 @@ async fn a_person_signs_in_confirms_and_goes_on() {
     chrome.sees("You are not signed in").await;
     keep(&chrome, "signed-out").await;
     chrome.open(&format!("{}/", town.app("papers"))).await;
-    chrome.sees("To use papers").await;
+    chrome.sees("Sign in to use papers").await;
     chrome.press("Sign in with a passkey").await;
     chrome.sees("All papers").await;
 

@@ -11,8 +11,36 @@ async fn page(browser: &Browser, town: &Town, path: &str) -> Answer {
     assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
     assert!(answer.body.len() < 100_000, "{path} has {} bytes", answer.body.len());
     let scripted = answer.status == 401 && answer.text().contains("<script src=\"/passkey.js\" defer></script>");
-    assert!(scripted || !answer.text().contains("<script"), "{path}");
+    let live = path.contains("follow=on") && answer.text().contains("<script src=\"/follow.js\" defer></script>");
+    assert!(scripted || live || !answer.text().contains("<script"), "{path}");
     answer
+}
+
+/// As a browser asks for it: the page with its style, packed, however much there is to show.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_is_light() {
+    let town = Town::start(Engine::Sqlite).await;
+    town.deploy_template("lunch", "tinypoll").await;
+    for n in 0..60 {
+        let secret = json!({ "app": format!("app{n}"), "owner": "people-ops", "purpose": format!("Posts to the channel {n}"),
+            "expires": testkit::ahead(60), "hosts": ["slack.com"], "value": "xoxb-0123456789abcdef" });
+        let put =
+            town.machine("PUT", &format!("/api/v1/secrets/people-ops/bot{n}"), secret.to_string().as_bytes()).await;
+        assert_eq!(put.status, 200, "{put:?}");
+    }
+    let ola = town.person("ola@example.test", &["operators", "auditors", "builders", "people-ops"]).await;
+    let packed = async |path: &str| {
+        let url = format!("{}{path}", town.url());
+        let answer = ola.send("GET", &url, &[("accept-encoding", "gzip"), ("accept", "text/html")], b"").await;
+        assert_eq!((answer.status, answer.header("content-encoding")), (200, Some("gzip")), "{path}");
+        answer.body.len()
+    };
+    let style = packed("/style.css").await;
+    for path in ["/", "/apps", "/apps/lunch", "/apps/lunch/edit", "/people", "/secrets", "/record", "/policy", "/new"] {
+        let page = packed(path).await;
+        assert!(style + page < 40_000, "{path}: {page} bytes, and {style} of style");
+    }
+    town.stop().await;
 }
 
 /// Which pages are whose: the status that each role gets.
@@ -60,6 +88,15 @@ async fn each_role_finds_its_pages() {
     // What one may not open is not offered.
     let user = page(&roles[1].1, &town, "/").await.text();
     assert!(!user.contains("href=\"/people\"") && !user.contains("href=\"/switch\""), "{user}");
+    let switch = page(&roles[1].1, &town, "/switch").await.text();
+    assert!(switch.contains("No app is yours to switch off") && !switch.contains("Switch it off now"), "{switch}");
+    // What is refused, or is not there, keeps the way on around it; a stranger is told of no place.
+    for path in ["/apps/lunch", "/nothing"] {
+        let refused = page(&roles[3].1, &town, path).await.text();
+        assert!(refused.contains("aria-label=\"Places\"") && refused.contains("elsewhere@example.test"), "{refused}");
+    }
+    let stranger = page(&roles[0].1, &town, "/nothing").await.text();
+    assert!(!stranger.contains("aria-label=\"Places\""), "{stranger}");
     let mine = page(&roles[3].1, &town, "/apps").await.text();
     assert!(!mine.contains("/apps/lunch"), "another team's app is not in a builder's list: {mine}");
     let auditor = page(&roles[6].1, &town, "/apps/lunch").await.text();
@@ -113,6 +150,7 @@ async fn switched_off_and_on_with_a_receipt() {
     assert_eq!(page(&ola, &town, "/apps/lunch/receipts/0").await.status, 404);
     let app = page(&ola, &town, "/apps/lunch").await.text();
     assert!(app.contains("It is switched off.") && app.contains("Restore lunch"), "{app}");
+    assert!(app.contains(">What served<") && !app.contains(">Now<"), "{app}");
     // Restoring asks for a second factor, which a link is not; with one it serves again.
     let restored = ola.post(&format!("{}/apps/lunch/restore", town.url()), &[("why", "over")]).await;
     assert_eq!(restored.status, 403, "{restored:?}");
@@ -147,12 +185,28 @@ async fn a_request_is_read_and_sent_back() {
     assert!(text.contains("nobody has put <code>people-ops/") && text.contains("ana@example.test"), "{text}");
     let list = page(&rex, &town, "/requests").await.text();
     assert!(list.contains(&path) && list.contains("its first release"), "{list}");
+    let listed = town.get("/api/v1/apps").await.json()["apps"][0]["environments"][0].clone();
+    assert_eq!((&listed["state"], &listed["request"]), (&json!("waiting"), &sent["request"]), "{listed}");
     let no = rex.post(&format!("{}{path}/approve", town.url()), &[("why", "fine")]).await;
     assert_eq!(no.status, 403, "a link is no second factor: {no:?}");
     let back = rex.post(&format!("{}{path}/reject", town.url()), &[("why", "name the channel")]).await;
     assert!(back.status == 200 && back.text().contains("name the channel"), "{back:?}");
     let after = page(&rex, &town, &path).await.text();
     assert!(after.contains("Sent back by rex@example.test"), "{after}");
+    // Nothing waits any more, wherever it is asked, and the team reads why.
+    let listed = town.get("/api/v1/apps").await.json()["apps"][0]["environments"][0].clone();
+    assert_eq!((&listed["state"], &listed["request"]), (&json!("rejected"), &json!(null)), "{listed}");
+    let mine = page(&ana, &town, "/").await.text();
+    assert!(mine.contains("Sent back,") && !mine.contains("Waits for"), "{mine}");
+    let all = page(&ana, &town, "/apps").await.text();
+    assert!(all.contains("<b>0</b> wait for a yes") && !all.contains(">waiting</span>"), "{all}");
+    let app = page(&ana, &town, "/apps/poll-notify").await.text();
+    assert!(app.contains("sent back by rex@example.test") && app.contains("“name the channel”"), "{app}");
+    // Deployed again it waits again, and the words of before are over.
+    let again = ana.send("POST", &format!("{}/api/v1/deploy?env=prod", town.url()), &headers, &archive).await.json();
+    assert_eq!(again["status"], "waiting", "{again}");
+    let app = page(&ana, &town, "/apps/poll-notify").await.text();
+    assert!(app.contains("waits for a person") && !app.contains("name the channel"), "{app}");
     town.stop().await;
 }
 
@@ -174,6 +228,7 @@ async fn forms_do_what_they_say() {
         post("/people".into(), vec![("email", "new@example.test"), ("group", "staff"), ("other", "it, ops")]).await;
     let text = added.text();
     assert!(added.status == 200 && text.contains("/welcome/") && text.contains("<code>ops</code>"), "{text}");
+    let day: &str = testkit::ahead(60).leak();
     let put = post(
         "/secrets".into(),
         vec![
@@ -182,7 +237,7 @@ async fn forms_do_what_they_say() {
             ("env", "prod"),
             ("owner", "people-ops"),
             ("purpose", "posts"),
-            ("expires", "2027-01-31"),
+            ("expires", day),
             ("hosts", "slack.com"),
             ("sensitivity", "low"),
             ("value", "xoxb-never-shown-again"),
@@ -227,7 +282,7 @@ async fn an_exception_is_shown_for_ever() {
 async fn the_record_is_searched_and_proved() {
     let town = Town::start(Engine::Sqlite).await;
     town.deploy_template("lunch", "tinypoll").await;
-    let secret = json!({ "app": "poll-notify", "owner": "people-ops", "purpose": "x", "expires": "2027-01-31",
+    let secret = json!({ "app": "poll-notify", "owner": "people-ops", "purpose": "x", "expires": testkit::ahead(60),
         "hosts": ["slack.com"], "value": "xoxb-0123456789abcdef" });
     let put = town.machine("PUT", "/api/v1/secrets/people-ops/slack-bot", secret.to_string().as_bytes()).await;
     assert_eq!(put.status, 200, "{put:?}");
@@ -309,9 +364,20 @@ async fn a_folder_is_judged_and_goes_live() {
     assert!(!wrong.contains("Go live"), "{wrong}");
     let live = send(&ana, &town, &files, "deploy", |_, text| text).await.text();
     assert!(live.contains("is live"), "{live}");
+    // A name that is taken is said to be, with what going live replaces; what serves already is no draft.
+    let change = |path: &str, text: String| if path == "app.js" { format!("{text}\n// new\n") } else { text };
+    let next = send(&ana, &town, &files, "check", change).await.text();
+    assert!(next.contains("is live: release 1 serves now") && next.contains("Replace release 1"), "{next}");
+    let edit = page(&ana, &town, "/apps/lunch/edit").await.text();
+    assert!(edit.contains("Change lunch") && !edit.contains("value=\"deploy\""), "{edit}");
     let other = town.person("other@example.test", &["builders", "it"]).await;
     let refused = send(&other, &town, &files, "deploy", |_, text| text).await;
     assert_eq!(refused.status, 403, "{refused:?}");
+    let taken = |path: &str, text: String| {
+        if path == "bailiwick.toml" { text.replace("\"people-ops\"", "\"it\"") } else { text }
+    };
+    let taken = send(&other, &town, &files, "check", taken).await;
+    assert!(taken.status == 409 && taken.text().contains("belongs to another team"), "{taken:?}");
     town.stop().await;
 }
 

@@ -132,6 +132,35 @@ async fn a_database_that_is_not_heard_stops_no_cut() {
     a_lost_database_stops_no_cut(testkit::Cable::silence).await;
 }
 
+/// Whoever presses the switch sees that the record waits, and then the event.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_a_receipt_waits_for_its_record() {
+    let town = Town::wired().await;
+    deployed(&town).await;
+    let ola = town.person("ola@example.test", &["operators"]).await;
+    assert_eq!(ola.get(&format!("{}/switch?app=tinypoll", town.url())).await.status, 200);
+    let cable = town.cable.as_ref().unwrap();
+    cable.snap();
+    let pressed = ola.post(&format!("{}/switch", town.url()), &[("app", "tinypoll"), ("why", "it leaks")]).await;
+    assert_eq!(pressed.status, 303, "{pressed:?}");
+    let at = format!("{}{}", town.url(), pressed.header("location").unwrap());
+    // Again and again: the record of those who look waits as well.
+    for _ in 0..3 {
+        let page = ola.get(&at).await;
+        assert_eq!((page.status, page.header("refresh")), (200, Some("2")), "{page:?}");
+        let text = page.text();
+        assert!(text.contains("The record cannot be written") && text.contains("<dd>it leaks</dd>"), "{text}");
+        assert!(text.contains("ola@example.test") && !text.contains("href=\"/record/"), "{text}");
+    }
+    cable.mend();
+    until("it is recorded", async || ola.get(&at).await.header("refresh").is_none()).await;
+    let event = at.rsplit('/').next().unwrap();
+    let text = ola.get(&at).await.text();
+    assert!(!text.contains("cannot be written") && text.contains(&format!("href=\"/record/{event}\"")), "{text}");
+    until("who looked is recorded", async || town.events("receipt.read").await.len() > 3).await;
+    town.stop().await;
+}
+
 /// Without a restart: the room returns, and so does the record.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_record_comes_by_itself() {

@@ -73,7 +73,7 @@ async fn vote(town: &Town, who: &str) {
 /// Restored by the operator: it waits. Not hers to approve; by somebody else it is live, and nothing is lost.
 async fn asked_again(town: &Town, olga: &Browser, rita: &Browser) {
     let restored = post(town, olga, "/api/v1/apps/poll-notify/restore", "looked at").await;
-    assert_eq!(restored.status, 200, "{restored:?}");
+    assert_eq!(restored.status, 202, "{restored:?}");
     let restored = restored.json();
     assert_eq!((&restored["status"], &restored["environments"]), (&json!("waiting"), &json!([])), "{restored}");
     let request = restored["waiting"][0]["request"].as_str().unwrap_or_else(|| panic!("{restored}")).to_owned();
@@ -91,6 +91,9 @@ async fn asked_again(town: &Town, olga: &Browser, rita: &Browser) {
         (409, Some("app.revoked")),
         "{deployed:?}"
     );
+    let (refused, known) = (deployed.json(), town.get("/api/v1/apps/poll-notify").await.json());
+    assert_eq!((&refused["app"], &refused["url"]), (&json!("poll-notify"), &json!(town.app("poll-notify"))));
+    assert_eq!((&refused["app_id"], refused["app_id"].is_string()), (&known["app"]["app_id"], true), "{refused}");
     let yes = post(town, rita, &format!("/api/v1/requests/{request}/approve"), "as before").await;
     assert_eq!((yes.status, &yes.json()["status"]), (200, &json!("live")), "{yes:?}");
     assert_eq!((state(town).await.as_str(), records(town).await), ("live", 1));

@@ -113,6 +113,21 @@ async fn tls_by_files_with_http_2_and_without_a_restart() {
     let (status, _, body) = ask(&mut two, "POST", url, &[("authorization", &proof)], archive).await;
     assert_eq!(status, 200, "{body:?}");
     assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["url"], "https://tinypoll.apps.test");
+    // What is refused is named as it would be served, even by a file that is no whole manifest.
+    let archive = testkit::archive(&[("bailiwick.toml", "[app]\nname = \"tinypoll\"\nnam = 1\n[runtime\n")]);
+    let proof = format!("Bearer {}", town.proof("POST", "/api/v1/deploy?env=staging", &archive));
+    let url = "https://console.test/api/v1/deploy?env=staging";
+    let (status, _, body) = ask(&mut two, "POST", url, &[("authorization", &proof)], archive).await;
+    let refused: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!((status, &refused["app"]), (422, &Value::from("tinypoll")), "{refused}");
+    assert_eq!(
+        (refused["app_id"].is_string(), &refused["url"]),
+        (true, &Value::from("https://tinypoll--staging.apps.test"))
+    );
+    let proof = format!("Bearer {}", town.proof("GET", "/api/v1/whoami", b""));
+    let url = "https://console.test/api/v1/whoami";
+    let (_, _, body) = ask(&mut two, "GET", url, &[("authorization", &proof)], Bytes::new()).await;
+    assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["apps"], "https://NAME.apps.test");
     let (status, headers, _) =
         ask(&mut two, "GET", "https://tinypoll.apps.test/", &[("accept", "text/html")], Bytes::new()).await;
     assert_eq!(status, 303, "{headers:?}");
@@ -240,7 +255,7 @@ async fn ready_says_what_is_missing() {
     assert_eq!(answer["ready"], true, "{answer}");
     let names: Vec<_> =
         answer["checks"].as_array().unwrap().iter().map(|check| check["check"].as_str().unwrap()).collect();
-    assert_eq!(names, ["record", "feed", "engine", "lease", "cuts", "continuity"]);
+    assert_eq!(names, ["record", "feed", "engine", "lease", "cuts", "continuity", "clock"]);
     town.stop().await;
 }
 
@@ -363,6 +378,18 @@ async fn the_document_says_what_each_address_is_for() {
                     say(&format!("`{part}` is not described"));
                 }
             }
+            for parameter in operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default() {
+                let name = parameter["name"].as_str().unwrap();
+                if (parameter["in"] == "path") != path.contains(&format!("{{{name}}}")) {
+                    say(&format!("`{name}` is in {}", parameter["in"]));
+                }
+            }
+        }
+    }
+    // What it refers to stands in it.
+    for reference in document.to_string().split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
+        if document.pointer(reference).is_none() {
+            wrong.push(format!("nothing stands at {reference}"));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use testkit::{Browser, Postgres, Town, streaming, until};
+use testkit::{Browser, Disk, Postgres, Town, streaming, until};
 
 const MANIFEST: &str = r#"
 [app]
@@ -44,7 +44,10 @@ export default {
 
 /// The app is deployed on the first, and served by the second, over a cable.
 async fn two() -> (Town, Town, Browser) {
-    let database = Postgres::create().await;
+    two_at(&Postgres::create().await).await
+}
+
+async fn two_at(database: &Postgres) -> (Town, Town, Browser) {
     let one = Town::at(Some(&database.url), "", "", Arc::new(SystemClock)).await;
     let two = Town::wired_to(&database.url).await;
     let expires = SystemClock.now().plus(Duration::from_secs(80 * 86_400)).to_string();
@@ -88,8 +91,25 @@ async fn a_revoke_on_one_node_is_done_when_the_other_has_cut_it() {
     let event = one.get(&format!("/api/v1/events/{done}")).await.json();
     assert_eq!(event["action"], "app.revoke.done", "{event}");
     assert_eq!(event["detail"]["surfaces"], receipt["surfaces"], "{event}");
+    // Its page says why, on either node.
+    let operator = two.person("op@example.test", &["operators"]).await;
+    let page = operator.open(&format!("{}/apps/ticker/receipts/latest", two.url())).await;
+    assert!(page.status == 200 && page.text().contains("<dd>both</dd>"), "{page:?}");
     one.stop().await;
     two.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_database_is_silent_says_so_at_once() {
+    let town = Town::wired().await;
+    until("it is ready", || async { town.get("/readyz").await.status == 200 }).await;
+    town.cable.as_ref().unwrap().silence();
+    // An answer of the database is waited for ten seconds and more elsewhere.
+    let asked = tokio::time::timeout(Duration::from_secs(8), town.get("/readyz")).await.expect("an answer");
+    assert_eq!(asked.status, 503, "{asked:?}");
+    assert!(asked.text().contains("the database is silent"), "{asked:?}");
+    town.cable.as_ref().unwrap().mend();
+    town.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,19 +140,95 @@ async fn a_node_that_lost_its_database_stops_within_two_seconds() {
     two.stop().await;
 }
 
+/// The state of the app, as this node knows it.
+async fn state(town: &Town) -> Value {
+    town.get("/api/v1/apps/ticker").await.json()["app"]["environments"][0]["state"].clone()
+}
+
+/// The lines of a receipt's event are what it came to: none that is still open.
+fn is_whole(done: &Value) -> bool {
+    let lines = done["detail"]["surfaces"].as_array().unwrap_or_else(|| panic!("{done}"));
+    !lines.is_empty() && lines.iter().all(|line| line["state"] == "dead")
+}
+
+/// Whoever presses the switch sees what is dead while another node is waited for, and then the rest; whoever asks the
+/// API waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_a_receipt_fills_in() {
+    let database = Postgres::create().await;
+    let (one, two, _ana) = two_at(&database).await;
+    let op = one.person("op@example.test", &["operators"]).await;
+    // It is not heard any more, and has a lease for as long as this takes.
+    let silent = format!("town-{}", two.port);
+    two.cable.as_ref().unwrap().silence();
+    database.lease(&silent, Duration::from_secs(3_600)).await;
+
+    let mut asking = Box::pin(one.post("/api/v1/apps/ticker/revoke", json!({ "why": "in a terminal" })));
+    let pressing = async {
+        until("it is cut", async || state(&one).await == "revoked").await;
+        let form = [("app", "ticker"), ("why", "on a page")];
+        let pressed = op.post(&format!("{}/switch", one.url()), &form).await;
+        assert_eq!(pressed.status, 303, "{pressed:?}");
+        let at = format!("{}{}", one.url(), pressed.header("location").unwrap());
+        (op.get(&at).await, at)
+    };
+    let (page, at) = tokio::select! {
+        seen = pressing => seen,
+        answer = &mut asking => panic!("whoever asked first has waited, and the page is not there: {answer:?}"),
+    };
+    assert_eq!((page.status, page.header("refresh")), (200, Some("2")), "{page:?}");
+    let text = page.text();
+    assert!(text.contains("<dd>on a page</dd>") && text.contains("op@example.test"), "{text}");
+    assert!(text.contains("has not said so yet") && text.contains("are still dying"), "{text}");
+    let open = |text: &str| text.matches("state-expiring").count();
+    assert!(open(&text) > 0 && text.contains("state-dead"), "{text}");
+
+    let receipt = asking.await.json();
+    let lines = of_node(&receipt, &two);
+    assert!(!lines.is_empty() && lines.iter().all(|line| line["state"] == "expiring"), "{receipt}");
+    assert_eq!(receipt["recorded"], true, "{receipt}");
+    assert!(one.events("app.revoke.done").await.is_empty(), "no receipt is final while a node may serve");
+    let latest = op.get(&format!("{}/apps/ticker/receipts/latest", one.url())).await;
+    assert!(latest.header("refresh").is_some() && latest.text().contains("<dd>on a page</dd>"), "{latest:?}");
+
+    database.lease(&silent, Duration::ZERO).await;
+    until("the page looks no more", async || op.get(&at).await.header("refresh").is_none()).await;
+    let text = op.get(&at).await.text();
+    assert!(open(&text) == 0 && text.contains("lease ran out") && text.contains("Every surface was dead"), "{text}");
+    let first = format!("/api/v1/events/{}", receipt["done_event"].as_str().unwrap());
+    until("the first receipt is written too", async || one.get(&first).await.status == 200).await;
+    let done = one.events("app.revoke.done").await;
+    assert!(done.len() == 2 && done.iter().all(is_whole), "{done:?}");
+    two.cable.as_ref().unwrap().mend();
+    one.stop().await;
+    two.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_that_only_one_node_knows_is_not_told_as_dead_on_the_other() {
     let (one, two, _ana) = two().await;
+    let op = two.person("op@example.test", &["operators"]).await;
     // The wired one loses its database; what it cuts stands in its journal.
     two.cable.as_ref().unwrap().snap();
     let receipt = two.post("/api/v1/apps/ticker/revoke", json!({ "why": "alone" })).await.json();
     assert_eq!((&receipt["recorded"], &receipt["kept"]), (&json!(false), &json!("journal")), "{receipt}");
     let lines = of_node(&receipt, &one);
     assert!(!lines.is_empty() && lines.iter().all(|line| line["state"] == "expiring"), "{receipt}");
+    let at = |town: &Town| format!("{}/apps/ticker/receipts/{}", town.url(), receipt["event"].as_str().unwrap());
+    let page = op.get(&at(&two)).await;
+    assert!(page.header("refresh").is_some() && page.text().contains("cannot be written"), "{page:?}");
+    assert!(page.text().contains("cannot have heard of it"), "{page:?}");
+    // What is promised outlives the process.
     two.cable.as_ref().unwrap().mend();
-    let state =
-        || async { one.get("/api/v1/apps/ticker").await.json()["app"]["environments"][0]["state"] == "revoked" };
-    until("the other node hears of it", state).await;
+    let two = two.crash(Disk::Room).await;
+    until("the other node hears of it", async || state(&one).await == "revoked").await;
+    // What it came to is written once the other has said so, not with what was known before.
+    let done = format!("/api/v1/events/{}", receipt["done_event"].as_str().unwrap());
+    until("the receipt is written", async || one.get(&done).await.status == 200).await;
+    let done = one.get(&done).await.json();
+    assert!(is_whole(&done), "{done}");
+    let page = op.get(&at(&two)).await;
+    assert!(page.header("refresh").is_none() && page.text().contains("<dd>alone</dd>"), "{page:?}");
     one.stop().await;
     two.stop().await;
 }

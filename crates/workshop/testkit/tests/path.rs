@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use std::io::Cursor;
-use testkit::{Answer, Browser, Engine, Town};
+use testkit::{Answer, Browser, Disk, Engine, Town};
 
 async fn poll_lives(engine: Engine) {
     let town = Town::start(engine).await;
@@ -106,6 +106,88 @@ async fn proves(town: &Town) {
     altered[at] ^= 1;
     let verdict = ledger::verify_export(Cursor::new(&altered), &options).unwrap();
     assert!(!verdict.ok && verdict.first_bad.is_some(), "{verdict:?}");
+}
+
+const NOTES: &str = "export default {
+  async fetch(request, env) {
+    const line = new URL(request.url).pathname;
+    console.log(line);
+    if (line === \"/wrong\") await env.data.notes.insert({ nosuch: 1 }).catch(() => null);
+    if (line === \"/missing\") await env.data.notes.get(\"nobody\");
+    return new Response(env.user.name);
+  },
+};
+";
+
+/// What an app printed comes newest first, and page by page back to the first line; with it what its own declaration
+/// refused it, which the record calls by what was tried. What it is told of its user is whole.
+async fn a_log_is_read_back(engine: Engine) {
+    let town = Town::start(engine).await;
+    let data = "[data.notes]\nretain = \"30d\"\nfields.text = { class = \"internal\" }";
+    let manifest = testkit::manifest("notes", data);
+    let bundle = testkit::archive(&[("bailiwick.toml", &manifest), ("app.js", NOTES)]);
+    let deployed = town.machine("POST", "/api/v1/deploy?env=prod", &bundle).await;
+    assert_eq!(deployed.status, 200, "{deployed:?}");
+    let ana = town.person("ana@example.test", &["staff"]).await;
+    for path in ["one", "two", "missing", "wrong", "three"] {
+        let answer = ana.open(&format!("{}/{path}", town.app("notes"))).await;
+        assert_eq!((answer.status, answer.text().as_str()), (200, "ana"), "{answer:?}");
+    }
+    let all = async || town.get("/api/v1/apps/notes/logs").await.json();
+    let texts = |page: &Value| -> Vec<String> {
+        page["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap().to_owned()).collect()
+    };
+    let mut whole = all().await;
+    for _ in 0..500 {
+        if texts(&whole).len() >= 6 {
+            break;
+        }
+        whole = all().await;
+    }
+    let whole = texts(&whole);
+    let at = |text: &str| whole.iter().position(|line| line.starts_with(text)).unwrap_or_else(|| panic!("{whole:?}"));
+    assert!(at("/three") < at("/wrong") && at("/wrong") < at("/two") && at("/two") < at("/one"), "{whole:?}");
+    let refused = &whole[at("refused: POST http://data.bailiwick (data.unknown_field): ")];
+    assert!(refused.contains("`[data.notes]` in `bailiwick.toml`") && whole.len() == 6, "{whole:?}");
+
+    let (mut paged, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = town.get(&format!("/api/v1/apps/notes/logs?limit=2{after}")).await.json();
+        paged.extend(texts(&page));
+        let Some(next) = page["next"].as_i64() else { break };
+        after = format!("&after={next}");
+    }
+    assert_eq!(paged, whole);
+    let mut events = Value::Null;
+    for _ in 0..500 {
+        events = town.get("/api/v1/events?action=data.write&outcome=denied").await.json();
+        if !events["events"][0].is_null() {
+            break;
+        }
+    }
+    assert_eq!(events["events"][0]["detail"]["code"], "data.unknown_field", "{events}");
+
+    // What counts anew with each start says since when.
+    let used = async |town: &Town| -> Value {
+        let app = town.get("/api/v1/apps/notes").await.json();
+        app["used"].as_array().unwrap().iter().find(|used| used["surface"] == "gateway").unwrap().clone()
+    };
+    let before = used(&town).await;
+    let town = town.restart(Disk::Room).await;
+    let after = used(&town).await;
+    assert!(before["count"].as_u64() >= Some(5) && after["count"] == 0, "{before} {after}");
+    assert!(after["since"].as_str() > after["last"].as_str() && before["since"].as_str() < after["last"].as_str());
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_read_back_on_sqlite() {
+    a_log_is_read_back(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_read_back_on_postgres() {
+    a_log_is_read_back(Engine::Postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -220,10 +220,14 @@ async fn links_can_be_switched_off() {
     town.stop().await;
 }
 
+#[path = "provider/cut.rs"]
+mod cut;
 #[path = "provider/node.rs"]
 mod node;
 #[path = "provider/real.rs"]
 mod real;
+#[path = "provider/scopes.rs"]
+mod scopes;
 #[path = "provider/set_up.rs"]
 mod set_up;
 #[path = "provider/vouched.rs"]

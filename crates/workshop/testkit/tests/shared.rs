@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use model::{Clock, SystemClock, Timestamp};
+use serde_json::Value;
 use std::{
     sync::{
         Arc,
@@ -62,12 +63,15 @@ impl Pair {
     }
 
     async fn ask(&self, port: u16) -> Asked {
+        self.ask_as(&self.client, &self.cookie, port).await
+    }
+
+    async fn ask_as(&self, client: &reqwest::Client, cookie: &str, port: u16) -> Asked {
         let sent = Instant::now();
-        let answer = self
-            .client
+        let answer = client
             .get(format!("http://127.0.0.1:{port}/"))
             .header("host", format!("ticker.localhost:{port}"))
-            .header("cookie", &self.cookie)
+            .header("cookie", cookie)
             .header("accept", "application/json")
             .send()
             .await
@@ -133,6 +137,32 @@ async fn no_second_ever_sees_more_than_the_limit_on_two_nodes_together() {
     pair.stop().await;
 }
 
+/// How nodes that come and go share this limit, `gateway::unshared` tries by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_get_no_more_from_two_nodes_than_from_one() {
+    let pair = Pair::with("30/h per user").await;
+    let client = reqwest::Client::builder().no_proxy().local_address(Some([127, 0, 0, 9].into())).build().unwrap();
+    let knock = |first: usize| {
+        let (pair, client) = (&pair, &client);
+        let ports = [pair.one.port, pair.two.port];
+        async move {
+            let mut all = Vec::new();
+            for n in 0..70 {
+                all.push(pair.ask_as(client, "", ports[(first + n) % 2]).await);
+            }
+            all
+        }
+    };
+    let asked: Vec<Asked> = futures_util::future::join_all((0..4).map(knock)).await.into_iter().flatten().collect();
+    // A stranger who is let in is told to sign in.
+    assert!(asked.iter().all(|one| matches!(one.status, 401 | 429 | 503)));
+    let let_in: Vec<&Asked> = asked.iter().filter(|one| one.status == 401).collect();
+    let most = most_within(&let_in, Duration::from_secs(60));
+    assert!(most <= 120, "{most} within one minute");
+    assert!(let_in.len() >= 60 && asked.iter().any(|one| one.status == 429), "{} were let in", let_in.len());
+    pair.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_whose_database_does_not_answer_lets_nobody_in_by_guessing() {
     let pair = Pair::with("30/h per user").await;
@@ -192,4 +222,25 @@ async fn a_machine_whose_clock_is_a_day_off_judges_by_the_databases_time() {
     for start in [DAY_MS, -DAY_MS] {
         a_day_changes_nothing(Some(Postgres::create().await.url), start).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_with_a_clock_behind_the_record_says_so_until_it_is_right() {
+    let wall = Arc::new(Wall::default());
+    let town = Town::at(None, "", "", wall.clone()).await;
+    town.person("ana@example.test", &["staff"]).await;
+    let ready = async |town: &Town| town.browser().send("GET", &format!("{}/readyz", town.url()), &[], b"").await;
+    until("the engine is ready", async || ready(&town).await.status == 200).await;
+    // While it is off: what it writes last is of the time before.
+    let town = town.changed(|_| wall.0.store(-DAY_MS, Ordering::SeqCst)).await;
+    let answer = ready(&town).await;
+    let behind = |answer: &Value| {
+        let checks = answer["checks"].as_array().unwrap();
+        checks.iter().find(|check| check["check"] == "clock").unwrap().clone()
+    };
+    let check = behind(&answer.json());
+    assert_eq!((answer.status, check["problem"]["code"].as_str()), (503, Some("clock.behind")), "{answer:?}");
+    wall.0.store(0, Ordering::SeqCst);
+    assert_eq!(behind(&ready(&town).await.json())["ok"], true);
+    town.stop().await;
 }

@@ -146,6 +146,8 @@ const GOOD_CODE: &str = r#"export default { async fetch(request, env) {
   return new Response(`<!doctype html><title>good</title><p>good, for ${env.user.email} ${new URL(request.url).pathname}`, { headers: { "content-type": "text/html" } });
 } };"#;
 
+const WORKERS: &str = "const done = arguments[arguments.length - 1]; navigator.serviceWorker.getRegistrations().then((all) => done(all.length));";
+
 /// Says whatever it likes of itself, and sets cookies for its neighbours.
 const EVIL_CODE: &str = r#"export default { async fetch(request, env) {
   const url = new URL(request.url);
@@ -355,50 +357,37 @@ async fn spends_a_link(house: &House, from: &str) {
     assert_eq!(house.events("link.spend", "allowed").await, spent + 1);
 }
 
+/// A worker would see the code that signs somebody in, and outlive its app: no origin of an app has one.
 async fn works_on_as_a_service_worker(house: &House) {
     let chrome = &house.chrome;
     chrome.open(&format!("{EVIL}/deep/page")).await;
-    let register = |script: &str, scope: &str| {
-        format!(
-            "const done = arguments[arguments.length - 1]; navigator.serviceWorker.register('{script}', {{ scope: '{scope}' }}).then(() => navigator.serviceWorker.ready).then(() => done('registered'), (error) => done(error.name));"
-        )
-    };
-    // Not for the console, nor for a neighbour, nor with a script of theirs.
     for (script, scope) in [
         ("/worker.js", "https://console.corp.test/"),
         ("/worker.js", "https://good.apps.corp.test/"),
         ("https://console.corp.test/passkey.js", "/"),
+        ("/worker.js", "/"),
+        ("/worker.js", "/.bailiwick/"),
+        ("/.bailiwick/../worker.js", "/"),
     ] {
-        let said = chrome.script_async(&register(script, scope)).await;
+        let register = format!(
+            "const done = arguments[arguments.length - 1]; navigator.serviceWorker.register('{script}', {{ scope: '{scope}' }}).then(() => navigator.serviceWorker.ready).then(() => done('registered'), (error) => done(error.name));"
+        );
+        let said = chrome.script_async(&register).await;
         assert!(said == json!("SecurityError") || said == json!("TypeError"), "{script} for {scope}: {said}");
     }
-    // For itself it may; and then it is switched off.
-    assert_eq!(chrome.script_async(&register("/worker.js", "/")).await, json!("registered"));
+    assert_eq!(chrome.script_async(WORKERS).await, json!(0));
     chrome.open(&format!("{EVIL}/")).await;
-    chrome.sees("served by the worker").await;
-    house.is_still_ana("beside a service worker").await;
+    assert!(!chrome.text().await.contains("served by the worker"));
+    house.is_still_ana("without a service worker").await;
     let off = house.machine("POST", "/api/v1/apps/evil/revoke", br#"{"why":"hostile"}"#).await;
     assert_eq!(off.status, 200, "{off:?}");
-    // Nothing of the app is asked for any more, but its worker is, by the browser itself: that takes it away.
-    let gone = async {
-        loop {
-            chrome.open(&format!("{EVIL}/")).await;
-            let text = chrome.text().await;
-            if !text.contains("served by the worker") {
-                break text;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let text = tokio::time::timeout(Duration::from_secs(20), gone).await.expect("the worker goes with its app");
-    house.keep("worker-gone").await;
-    assert!(text.contains("switched off"), "{text}");
+    chrome.open(&format!("{EVIL}/")).await;
+    chrome.sees("switched off").await;
     // Under another name it is another app: the old origin stays closed, and has nothing of the new one.
     house.deploy("evil-again", EVIL_CODE, &[]).await;
     chrome.open("https://evil-again.apps.corp.test/").await;
     chrome.sees("evil").await;
-    let workers = "const done = arguments[arguments.length - 1]; navigator.serviceWorker.getRegistrations().then((all) => done(all.length));";
-    assert_eq!(chrome.script_async(workers).await, json!(0));
+    assert_eq!(chrome.script_async(WORKERS).await, json!(0));
     chrome.open(&format!("{EVIL}/")).await;
     assert!(chrome.text().await.contains("switched off"));
     house.is_still_ana("after another name").await;

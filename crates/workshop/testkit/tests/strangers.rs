@@ -1,6 +1,7 @@
 //! Every route refuses a stranger, but for the few that are anyone's; the list is the API's own document.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+use serde_json::Value;
 use testkit::{Engine, Town};
 
 /// What anyone may read.
@@ -36,6 +37,29 @@ async fn every_route_refuses_a_stranger() {
             assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{method} {path}");
         }
     }
+    town.stop().await;
+}
+
+/// What the framework refuses by itself is told as all else is.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_route_takes_is_a_problem_too() {
+    let town = Town::start(Engine::Sqlite).await;
+    for (method, path, status, code) in [
+        ("POST", "/api/v1/apps", 405, "request.method"),
+        ("OPTIONS", "/api/v1/apps", 405, "request.method"),
+        ("GET", "/api/v1/apps/%ff", 400, "request.address"),
+        ("GET", "/api/v1/nothing", 404, "page.unknown"),
+    ] {
+        let answer = town.browser().send(method, &format!("{}{path}", town.url()), &[], b"").await;
+        assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{method} {path}");
+        let problem = answer.json();
+        assert_eq!((&problem["code"], &problem["status"]), (&code.into(), &status.into()), "{problem}");
+        assert!(problem.get("at").is_some_and(Value::is_null) && problem["fix"].is_string(), "{problem}");
+        assert_eq!(answer.header("allow").is_some(), status == 405, "{answer:?}");
+    }
+    let tile = town.browser().send("GET", &format!("{}/log/main/tile/0/900", town.url()), &[], b"").await;
+    assert_eq!((tile.status, &tile.json()["code"]), (404, &"log.no_tile".into()), "{tile:?}");
     town.stop().await;
 }
 

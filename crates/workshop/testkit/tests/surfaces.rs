@@ -11,6 +11,9 @@ const APP: &str = r#"export default {
   async fetch(request, env) {
     await env.data.notes.insert({ text: "one" });
     if (!env.SLACK_TOKEN) throw new Error("there is no placeholder");
+    // What a component in another language asks for.
+    const told = await (await fetch("http://self.bailiwick/v1/context")).json();
+    if (told.user.email !== env.user.email || told.secrets.SLACK_TOKEN !== env.SLACK_TOKEN) throw new Error(JSON.stringify(told));
     const answer = await fetch("https://slack.com/echo", { method: "POST", headers: { authorization: `Bearer ${env.SLACK_TOKEN}` }, body: "x" });
     return new Response(String(answer.status));
   },
@@ -108,7 +111,7 @@ async fn lives(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
     let upstream = Upstream::start("slack.com", echo).await;
     let town = Town::with(engine, &upstream.config(folder.path()), Arc::new(SystemClock)).await;
-    let put = json!({ "app": "whole", "owner": "people-ops", "purpose": "speaks", "expires": "2027-01-01", "hosts": ["slack.com"], "value": "0123456789abcdef" });
+    let put = json!({ "app": "whole", "owner": "people-ops", "purpose": "speaks", "expires": testkit::ahead(60), "hosts": ["slack.com"], "value": "0123456789abcdef" });
     assert_eq!(
         town.machine("PUT", "/api/v1/secrets/people-ops/slack-bot", put.to_string().as_bytes()).await.status,
         200

@@ -2,11 +2,12 @@
 //! may.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use model::Clock as _;
 use model::{ManualClock, SystemClock};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
-use testkit::{Answer, Browser, Engine, Town, until};
+use testkit::{Answer, Browser, Disk, Engine, Town, until};
 
 const GROUPS: [&str; 3] = ["staff", "builders", "people-ops"];
 const CODE: &str = "export default { fetch() { return new Response('a draft'); } };";
@@ -163,5 +164,90 @@ async fn it_ends_with_what_it_rests_on() {
     is_over(&dan, &open, "the app was switched off").await;
     let again = press(&town, &dan, &files, "try").await;
     assert!(again.status == 409 && again.text().contains("switched off"), "{again:?}");
+    town.stop().await;
+}
+
+/// Asks for more than any server has, and keeps what it can.
+const GREEDY: &str = r#"
+export default {
+  async fetch(request, env) {
+    if (new URL(request.url).pathname === "/") return new Response("a draft");
+    const text = "x".repeat(30_000);
+    for (let kept = 0; ; kept++) {
+      try {
+        await env.data.notes.insert({ text });
+      } catch (error) {
+        return Response.json({ kept, code: error.code });
+      }
+    }
+  },
+};
+"#;
+
+fn greedy() -> String {
+    let expires = SystemClock.now().plus(Duration::from_secs(80 * 86_400)).to_string();
+    let manifest = format!(
+        "[app]\nname = \"greedy\"\nteam = \"people-ops\"\npurpose = \"Keeps all that it can\"\nexpires = \"{}\"\nclass = \"internal\"\n\
+         [runtime]\nprofile = \"wasm\"\nmain = \"app.js\"\nlimits = {{ parallel = 64, storage = \"1GiB\", cpu = \"1s\", time = \"30s\" }}\n\
+         [access]\nuse = [\"everyone\"]\n[data.notes]\nretain = \"30d\"\nfields.text = {{ class = \"internal\" }}\n",
+        &expires[..10]
+    );
+    let files = [("bailiwick.toml", manifest.into_bytes()), ("app.js", GREEDY.as_bytes().to_vec())];
+    let files = files.map(|(path, bytes)| (path.to_owned(), bytes.into()));
+    BASE64_STANDARD.encode(catalog::Unpacked::of(files).unwrap().pack().unwrap())
+}
+
+fn drafts(town: &Town) -> usize {
+    std::fs::read_dir(town.data.join("trials")).map_or(0, Iterator::count)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_takes_is_ours_to_say_and_lies_in_our_folder() {
+    let town = Town::start(Engine::Sqlite).await;
+    let mia = town.person("mia@example.test", &GROUPS).await;
+    let open = tries(&town, &mia, &greedy()).await;
+    assert_eq!(drafts(&town), 1, "below the data folder");
+    let kept = mia.get(&format!("{}/fill", open.host)).await.json();
+    assert_eq!(kept["code"], "data.storage_full", "{kept}");
+    assert!((100..400).contains(&kept["kept"].as_u64().unwrap()), "8 MiB, whatever the manifest asks: {kept}");
+    assert_eq!(mia.post(&format!("{}/end", open.page), &[]).await.status, 303);
+    until("its folder is gone", async || drafts(&town) == 0).await;
+
+    // What a process left behind when it was killed goes when the next one starts.
+    std::fs::create_dir_all(town.data.join("trials/draft-left/data")).unwrap();
+    std::fs::write(town.data.join("trials/draft-left/data/bailiwick.db"), "left").unwrap();
+    let town = town.restart(Disk::Room).await;
+    assert_eq!(drafts(&town), 0);
+    let bea = town.person("bea@example.test", &GROUPS).await;
+    let files = bundle(&town, &bea).await;
+    tries(&town, &bea, &files).await;
+    town.stop().await;
+}
+
+/// What is too large to travel in a page runs all the same, and its page says where to go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn large_files_are_tried_and_not_kept_in_the_page() {
+    let town = Town::start(Engine::Sqlite).await;
+    let mia = town.person("mia@example.test", &GROUPS).await;
+    let small = bundle(&town, &mia).await;
+    // xorshift64: nothing that an archive makes smaller.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let noise = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    let picture: Vec<u8> = noise.take(100_000).flatten().collect();
+    let files = catalog::Upload::new(BASE64_STANDARD.decode(&small).unwrap().into()).unwrap().unpack().unwrap();
+    let files = files.with("picture.png", picture.into()).unwrap();
+    let open = tries(&town, &mia, &BASE64_STANDARD.encode(files.pack().unwrap())).await;
+    let page = mia.get(&open.page).await;
+    let text = page.text();
+    assert!(page.status == 200 && text.contains("too large to be kept in a page"), "{page:?}");
+    assert!(!text.contains("name=\"bundle\"") && !text.contains("Change it"), "{text}");
+    let open = tries(&town, &mia, &small).await;
+    let text = mia.get(&open.page).await.text();
+    assert!(text.contains("name=\"bundle\"") && !text.contains("too large"), "{text}");
     town.stop().await;
 }

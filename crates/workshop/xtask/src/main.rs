@@ -1,5 +1,6 @@
 //! `cargo xtask`: what a developer and CI run. Every command says in short lines what it does and ends with a status.
 
+mod before;
 mod bench;
 mod engine;
 mod libraries;
@@ -34,8 +35,11 @@ enum Task {
         #[arg(last = true, value_name = "FILTER")]
         filter: Vec<String>,
     },
-    /// Run what takes long: advisories, many rounds of properties, kills and soak, fuzzing
-    Long,
+    /// Run what takes long: advisories, the version before, cut cables, many rounds of kills, a soak, fuzzing
+    Long {
+        #[command(flatten)]
+        options: long::Options,
+    },
     /// Check the rules of the house that no compiler knows
     Tidy,
     /// Write the catalogue of messages anew
@@ -65,7 +69,7 @@ fn run(root: &Path, task: Task) -> Result<ExitCode> {
     match task {
         Task::Setup => setup::run().map(|()| ExitCode::SUCCESS),
         Task::Test { packages, filter } => test::run(root, &packages, &filter),
-        Task::Long => long::run(root),
+        Task::Long { options } => long::run(root, &options),
         Task::Tidy => tidy::run(root),
         Task::Messages => tidy::write_messages(root).map(|()| ExitCode::SUCCESS),
         Task::Bench { arguments } => bench::run(root, &arguments),

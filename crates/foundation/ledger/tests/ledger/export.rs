@@ -56,7 +56,7 @@ fn erased_bodies_pass_only_with_their_event() {
 fn since_is_demanded() {
     let log = Log::of(300);
     let file = log.export();
-    let since = |log: &Log| Options { since: Some(log.checkpoint().checkpoint().clone()), ..pinned() };
+    let since = |log: &Log| Options { since: Some(log.checkpoint().note().to_owned()), ..pinned() };
     for size in [0, 1, 256, 299, 300] {
         assert!(ledger::verify_export(file.as_slice(), &since(&Log::of(size))).unwrap().ok);
     }
@@ -66,6 +66,10 @@ fn since_is_demanded() {
     other.append(vec![b"other".to_vec()]);
     let anew = ledger::verify_export(file.as_slice(), &since(&other)).unwrap();
     assert!(!anew.ok && anew.what.contains("written anew"));
+    let changed = log.checkpoint().note().replacen("\n300\n", "\n9\n", 1);
+    let unsigned = Options { since: Some(changed), ..pinned() };
+    let unsigned = ledger::verify_export(file.as_slice(), &unsigned).unwrap();
+    assert!(!unsigned.ok && unsigned.what.contains("is not signed by"), "{}", unsigned.what);
 }
 
 #[test]

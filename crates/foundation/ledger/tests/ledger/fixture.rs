@@ -70,12 +70,21 @@ impl Log {
     }
 
     pub(crate) fn checkpoint(&self) -> SignedCheckpoint {
-        Checkpoint::new(&key(), self.edge.size(), self.edge.root()).sign(&key()).unwrap()
+        self.checkpoint_as(&key())
+    }
+
+    fn checkpoint_as(&self, key: &LogKey) -> SignedCheckpoint {
+        Checkpoint::new(key, self.edge.size(), self.edge.root()).sign(key).unwrap()
     }
 
     pub(crate) fn export(&self) -> Vec<u8> {
+        self.export_as(&key())
+    }
+
+    /// As somebody else would sign it.
+    pub(crate) fn export_as(&self, key: &LogKey) -> Vec<u8> {
         let mut file = Vec::new();
-        ledger::write_export(&mut file, key().verifier(), &self.checkpoint(), self).unwrap();
+        ledger::write_export(&mut file, key.verifier(), &self.checkpoint_as(key), self).unwrap();
         file
     }
 

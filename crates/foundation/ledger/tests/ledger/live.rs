@@ -103,7 +103,7 @@ fn keys_and_earlier_states_are_demanded() {
     let not_ours = ledger::verify_log(log.checkpoint().note(), other_key().verifier(), &log, &Options::default());
     assert!(!not_ours.unwrap().ok);
 
-    let since = |log: &Log| Options { since: Some(log.checkpoint().checkpoint().clone()), ..pinned() };
+    let since = |log: &Log| Options { since: Some(log.checkpoint().note().to_owned()), ..pinned() };
     for size in [0, 1, 29, 30] {
         assert!(log.verify(&since(&Log::of(size))).ok, "{size}");
     }

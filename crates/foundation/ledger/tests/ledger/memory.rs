@@ -28,7 +28,10 @@ fn a_log_must_continue_what_was_seen() {
         assert!(matches!(memory.check(key.verifier(), &forked, Some(&proof)), Err(Error::Forked { .. })));
     }
     assert_eq!(memory.recall(key.verifier()).unwrap().unwrap(), late, "nothing that was refused is remembered");
-    assert_eq!(fs::read_dir(folder.path().join("seen")).unwrap().count(), 1, "no draft is left");
+    let kept = fs::read_dir(folder.path().join("seen")).unwrap();
+    let mut endings: Vec<_> = kept.map(|file| file.unwrap().path().extension().unwrap().to_owned()).collect();
+    endings.sort();
+    assert_eq!(endings, ["checkpoint", "key"], "no draft is left");
 }
 
 #[test]
@@ -92,4 +95,36 @@ fn verifying_remembers_and_is_held_to_it() {
     let live = Log::of(20).verify(&options);
     assert_eq!((live.ok, live.first_bad), (false, Some(20)), "a running log does not get shorter");
     assert!(log.verify(&options).ok);
+}
+
+#[test]
+fn another_key_for_a_known_name_is_refused_until_it_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = Remembered::open(folder.path()).unwrap();
+    let options = Options { remembered: Some(&memory), ..Options::default() };
+    let log = Log::of(20);
+    let check = |file: &[u8], options: &Options<'_>| ledger::verify_export(file, options).unwrap();
+    assert!(check(&log.export(), &options).ok);
+    let other = log.export_as(&other_key());
+    for _ in 0..2 {
+        let refused = check(&other, &options);
+        assert!(!refused.ok && refused.what.contains("another key"), "{}", refused.what);
+        assert_eq!(refused.remembered, Some(key().verifier().to_string()));
+        assert!(memory.recall(other_key().verifier()).unwrap().is_none(), "what was refused is not remembered");
+    }
+    let given = Options { key: Some(other_key().verifier().clone()), ..options.clone() };
+    assert!(check(&other, &given).ok);
+    let accepted = check(&other, &options);
+    assert!(accepted.ok && accepted.key == KeyTrust::Remembered, "{}", accepted.what);
+    assert!(!check(&log.export(), &options).ok, "a name has one key");
+
+    // As it was kept before names were.
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let of_other = path.file_stem().unwrap().to_str() == Some(other_key().verifier().fingerprint().as_str());
+        if path.extension().unwrap() == "key" || of_other {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    assert!(!check(&other, &options).ok && check(&log.export(), &options).ok);
 }

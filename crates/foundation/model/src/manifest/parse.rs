@@ -5,6 +5,7 @@ use super::{
     app::{self, Judged},
     bytes, connect, kept, keys,
     mend::Mend,
+    name,
     report::{Report, shown, words},
     runtime, syntax,
     value::Value,
@@ -37,6 +38,16 @@ impl Manifest {
     /// As [`Manifest::parse`].
     pub fn reread(text: &[u8]) -> Result<Parsed, Vec<Finding>> {
         read(text, Judged::Before)
+    }
+
+    /// The name that a file gives its app, whatever else is wrong with the file; none that is no app's name.
+    #[must_use]
+    pub fn name_in(text: &[u8]) -> Option<String> {
+        let text = bytes::read(text).ok()?;
+        let readable = syntax::readable(text, &mut Report::new(text));
+        let (root, _) = DeTable::parse_recoverable(&readable);
+        let name = root.get_ref().get("app")?.get_ref().as_table()?.get("name")?.get_ref().as_str()?;
+        name::APP.fits(name).then(|| name.to_owned())
     }
 }
 

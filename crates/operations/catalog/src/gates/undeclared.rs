@@ -12,23 +12,50 @@ use std::collections::{BTreeMap, BTreeSet};
 const HTTPS_PORT: u16 = 443;
 const HTTP_PORT: u16 = 80;
 
+/// Each has the manifest read again; the rest is said once these are mended.
+const FINDINGS_MAX: usize = 50;
+/// In all modules together: whoever writes more has a machine write it.
+const ASKS_MAX: usize = 2_000;
+
 /// One warning for each thing, at the first place that uses it.
-pub(super) fn look(manifest: &Manifest, unpacked: &Unpacked, modules: BTreeMap<String, Vec<u8>>) -> Vec<Finding> {
+pub(super) fn look(manifest: &Manifest, unpacked: &Unpacked) -> Vec<Finding> {
     let mut gate = Gate { manifest, text: manifest_text(unpacked), said: BTreeSet::new(), findings: Vec::new() };
-    for (path, source) in modules.iter().filter(|(path, _)| !path.ends_with(".json")) {
-        // What stands in a credential is said by the scanner, redacted, and by nobody else.
-        let Some(credentials) = scan::credentials(source) else { continue };
-        let apart = |ask: &scan::Ask| credentials.iter().all(|at| at.end <= ask.at.start || ask.at.end <= at.start);
-        for ask in scan::asks(source).into_iter().filter(apart) {
-            let found = match &ask.what {
-                Asked::Call { .. } => gate.call(path, &ask.what),
-                Asked::Collection { name, fields } => gate.collection(path, name, fields),
-                Asked::Secret { name } => gate.secret(path, name),
-            };
-            gate.findings.extend(found.map(|found| Finding { line: Some(ask.line), ..found }));
+    let modules = super::modules(manifest, unpacked).filter(|(path, _)| !path.ends_with(".json"));
+    for (path, ask) in modules.flat_map(|(path, source)| plain(source).map(move |ask| (path, ask))).take(ASKS_MAX) {
+        let found = match &ask.what {
+            Asked::Call { .. } => gate.call(path, &ask.what),
+            Asked::Collection { name, fields } => gate.collection(path, name, fields),
+            Asked::Secret { name } => gate.secret(path, name),
+        };
+        gate.findings.extend(found.map(|found| Finding { line: Some(ask.line), ..found }));
+        if gate.findings.len() == FINDINGS_MAX {
+            gate.findings.push(more(path));
+            break;
         }
     }
     gate.findings
+}
+
+/// What a module asks for. What stands in a credential is said by the scanner, redacted, and by nobody else.
+fn plain(source: &[u8]) -> impl Iterator<Item = scan::Ask> {
+    let credentials = scan::credentials(source);
+    let asks = if credentials.places().is_some() { scan::asks(source) } else { Vec::new() };
+    let apart = move |ask: &scan::Ask| {
+        let mut places = credentials.places().into_iter().flatten();
+        places.all(|at| at.end <= ask.at.start || ask.at.end <= at.start)
+    };
+    asks.into_iter().filter(apart)
+}
+
+fn more(path: &str) -> Finding {
+    finding(
+        "code.more",
+        Severity::Note,
+        path,
+        "the code may use more that the manifest does not declare than is listed".to_owned(),
+        "the list stops at some dozens",
+        "mend these first, then check again".to_owned(),
+    )
 }
 
 /// A credential that becomes a placeholder is declared by the same fix.

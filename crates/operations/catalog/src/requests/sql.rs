@@ -14,5 +14,8 @@ pub(crate) const VOID_ALL: &str =
     "UPDATE requests SET state = 'void', decided_at = $2 WHERE tenant = $1 AND state IN ('waiting', 'approved')";
 pub(crate) const WAITING_OF_APP: &str =
     "SELECT id FROM requests WHERE tenant = $1 AND app_id = $2 AND state = 'waiting' ORDER BY created_at DESC LIMIT 1";
+pub(crate) const WAIT_ANYWHERE: &str =
+    "SELECT DISTINCT app_id, env FROM requests WHERE tenant = $1 AND state = 'waiting'";
+pub(crate) const NEWEST_OF_APP: &str = "SELECT id, env, release, state, decided_by, decided_at FROM requests WHERE tenant = $1 AND app_id = $2 ORDER BY created_at DESC, id DESC LIMIT 1";
 /// Every yes that was said, void by now or not: how it was said is shown for ever.
 pub(crate) const YESES: &str = "SELECT release, decided_by, exception, dependence FROM requests WHERE tenant = $1 AND app_id = $2 AND dependence IS NOT NULL ORDER BY decided_at";

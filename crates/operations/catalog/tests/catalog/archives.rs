@@ -168,7 +168,7 @@ fn what_is_cut_or_something_else_is_said_so() {
         assert_eq!(code(Bytes::copy_from_slice(bytes)), "bundle.archive");
     }
     assert_ne!(code(Bytes::new()), "taken");
-    assert_eq!(code(zstd(&[0; 1024])), "bundle.entry", "nothing in it");
+    assert_eq!(code(zstd(&[0; 1024])), "bundle.empty", "nothing in it");
     let mut wrong = tar.clone();
     wrong[3] ^= 1;
     assert_eq!(code(zstd(&wrong)), "bundle.archive", "a header whose sum is wrong");

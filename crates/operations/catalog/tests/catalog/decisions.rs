@@ -84,6 +84,49 @@ async fn a_request_for_what_serves_no_more_is_stale(house: House) {
     assert_eq!(refused(house.approve(&third.request.unwrap()).await).code, "request.stale");
 }
 
+async fn only_what_a_person_can_decide_waits(house: House) {
+    let text = manifest("poll", CONNECT);
+    let first = house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap().request.unwrap();
+    let app = async || {
+        let permit = house.permit(catalog::ListApps { tenant: model::TenantId::main() }).await.unwrap();
+        house.catalog.list(permit).unwrap().remove(0)
+    };
+    let env = async || {
+        let env = app().await.environments.remove(0);
+        (env.word, env.request)
+    };
+    let back = async || house.catalog.sent_back(&app().await).await.unwrap();
+    assert_eq!(env().await, ("waiting", Some(first.clone())));
+    let asked = app().await;
+    let tier = asked.environments[0].tier;
+    assert!(tier == Some(model::Tier::Medium) && asked.purpose.is_some(), "what waits says what it is: {asked:?}");
+    assert!(back().await.is_none());
+    house.reject(&first, "name the channel").await;
+    assert_eq!(env().await, ("rejected", None));
+    let said = back().await.unwrap();
+    assert_eq!((said.request, said.release.0, said.why.as_deref()), (first, 1, Some("name the channel")));
+    // A node that starts now reads the same.
+    let again = house.started_again().await;
+    let permit = house.permit(catalog::ListApps { tenant: model::TenantId::main() }).await.unwrap();
+    assert_eq!(again.list(permit).unwrap()[0].environments[0].word, "rejected");
+    let second = house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap().request.unwrap();
+    assert_eq!(env().await, ("waiting", Some(second.clone())));
+    house.approve(&second).await.unwrap();
+    assert_eq!(env().await, ("live", None));
+    assert!(back().await.is_none());
+    let wider = text.replace("[\"POST\"]", "[\"POST\", \"PUT\"]");
+    let third = house.deploy(&[("bailiwick.toml", &wider), ("app.js", APP)]).await.unwrap().request.unwrap();
+    assert_eq!(env().await, ("live", Some(third.clone())));
+    // What serves goes on, and what was asked for came back.
+    house.reject(&third, "not that much").await;
+    assert_eq!((env().await, back().await.unwrap().release.0), (("live", None), 2));
+    house
+        .deploy(&[("bailiwick.toml", &text), ("app.js", "export default { fetch: () => new Response(2) };")])
+        .await
+        .unwrap();
+    assert!(back().await.is_none());
+}
+
 async fn policy_is_asked_at_every_way_to_live(house: House) {
     let plain = manifest("poll", "");
     let keeps = manifest("poll", DATA);
@@ -144,6 +187,7 @@ both!(
     one_changed_byte_or_scope_voids_a_yes,
     a_request_is_for_what_it_was_compared_with,
     a_request_for_what_serves_no_more_is_stale,
+    only_what_a_person_can_decide_waits,
     policy_is_asked_at_every_way_to_live,
     the_shipped_rules_hold_at_a_rollback_too,
     a_lowered_class_is_a_widening,

@@ -92,8 +92,13 @@ fn a_folder_that_is_none_and_links_in_it_are_refused() {
     assert_eq!(Unpacked::from_folder(&dir.path().join("gone")).unwrap_err().code, "bundle.unreadable");
     std::os::unix::fs::symlink("/etc/passwd", dir.path().join("public/passwd")).unwrap();
     assert_eq!(Unpacked::from_folder(dir.path()).unwrap_err().code, "bundle.entry");
-    let empty = tempfile::tempdir().unwrap();
-    assert_eq!(Unpacked::from_folder(empty.path()).unwrap_err().code, "bundle.entry");
+    let file = Unpacked::from_folder(&dir.path().join("bailiwick.toml")).unwrap_err();
+    assert_eq!(file.code, "bundle.no_folder");
+    // A folder that is no app's is told so, whatever else is in it.
+    let other = tempfile::tempdir().unwrap();
+    assert_eq!(Unpacked::from_folder(other.path()).unwrap_err().code, "bundle.no_app");
+    std::os::unix::fs::symlink("/etc/passwd", other.path().join("passwd")).unwrap();
+    assert_eq!(Unpacked::from_folder(other.path()).unwrap_err().code, "bundle.no_app");
     let odd = folder(FILES.iter());
     let name = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"a\xff.js");
     fs::write(odd.path().join(name), "x").unwrap();

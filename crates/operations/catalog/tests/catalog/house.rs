@@ -244,6 +244,12 @@ impl House {
         deployed
     }
 
+    pub(crate) async fn reject(&self, request: &RequestId, why: &str) {
+        let permit = self.permit(self.catalog.plan_reject(request, why).await.unwrap()).await.unwrap();
+        self.catalog.reject(permit).await.unwrap();
+        self.follow().await;
+    }
+
     pub(crate) async fn rollback(&self, name: &str, to: Option<u32>) -> Result<Deployed, Error> {
         let act = self.catalog.plan_rollback(name, Env::Prod, to.map(ReleaseNumber)).await?;
         let permit = self.permit(act).await?;

@@ -35,6 +35,11 @@ pub enum CutOf {
         /// The token that said so, which says it once.
         token: String,
     },
+    /// A provider that vouches for nobody any more: in this form, and every session that began there up to then.
+    Provider {
+        issuer: String,
+        digest: String,
+    },
     /// A role that somebody had until its date.
     Role {
         person: PersonId,
@@ -58,13 +63,16 @@ pub struct CutNote {
     pub also: Vec<Also>,
     /// Further events of a cut that is written late: what would have come after it by itself.
     pub also_late: Vec<Also>,
+    /// A further event that comes only once others have done their part, whenever this is written: its room keeps it.
+    pub owed: Option<Also>,
     pub(crate) spent: Arc<Spent>,
 }
 
 impl CutNote {
     pub(crate) fn new(spent: Spent, of: CutOf, at: Timestamp) -> Self {
         let (event, detail) = (EventId::generate(), json!({}));
-        Self { event, at, of, detail, why: None, also: Vec::new(), also_late: Vec::new(), spent: Arc::new(spent) }
+        let (also, also_late, spent) = (Vec::new(), Vec::new(), Arc::new(spent));
+        Self { event, at, of, detail, why: None, also, also_late, owed: None, spent }
     }
 
     #[must_use]
@@ -88,6 +96,17 @@ impl CutNote {
         self.spent.caller().chain().join(" ")
     }
 
+    /// The person who made the cut, if it was one.
+    #[must_use]
+    pub fn person(&self) -> Option<&PersonId> {
+        self.spent.caller().person()
+    }
+
+    /// Every further event that it promises.
+    pub fn promised(&self) -> impl Iterator<Item = &Also> {
+        self.also.iter().chain(&self.also_late).chain(&self.owed)
+    }
+
     /// The apps that are cut, if it is apps.
     #[must_use]
     pub fn apps(&self) -> &[AppRef] {
@@ -98,9 +117,20 @@ impl CutNote {
             | CutOf::Session(_)
             | CutOf::Others { .. }
             | CutOf::AtProvider { .. }
+            | CutOf::Provider { .. }
             | CutOf::Role { .. }
             | CutOf::Done(_) => &[],
         }
+    }
+
+    /// As it is written late: what would have come after it by itself comes with it.
+    pub(crate) fn by_late(self: Arc<Self>) -> Arc<Self> {
+        if self.also_late.is_empty() {
+            return self;
+        }
+        let mut note = Self::clone(&self);
+        note.also.append(&mut note.also_late);
+        Arc::new(note)
     }
 
     /// Whether it is the same act on the same thing, asked for by the same caller: what another asks is theirs on the
@@ -132,6 +162,8 @@ struct Written {
     detail: Json,
     why: Option<String>,
     also: Vec<WrittenAlso>,
+    #[serde(default)]
+    owed: Option<WrittenAlso>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -158,6 +190,7 @@ impl CutNote {
             detail: self.detail.clone(),
             why: self.why.clone(),
             also: self.also.iter().chain(&self.also_late).map(also).collect(),
+            owed: self.owed.as_ref().map(also),
         };
         serde_json::to_vec(&written).map_err(StoreError::json)
     }
@@ -178,6 +211,7 @@ impl CutNote {
             why: written.why,
             also: written.also.into_iter().map(also).collect::<Option<_>>()?,
             also_late: Vec::new(),
+            owed: written.owed.and_then(also),
             spent: Arc::new(Spent::again(written.kept)?),
         })
     }

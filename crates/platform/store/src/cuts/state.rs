@@ -1,6 +1,6 @@
 //! What stands: cuts that the database may not show yet, and the journal that some of them are in.
 
-use super::{CutNote, CutRows};
+use super::{CutNote, CutRows, Recorded};
 use crate::{
     Store, StoreError,
     journal::{Found, Journal, JournalError, Room, Slot},
@@ -108,6 +108,7 @@ impl Cuts {
 
     /// It waits, with what its event says now.
     pub(crate) fn wait(&self, note: Arc<CutNote>, slot: Option<Slot>) {
+        let note = note.by_late();
         self.edit(|standing| {
             standing.retain(|one| one.note.event != note.event);
             standing.push(Standing { note, stage: Stage::Waits(slot) });
@@ -180,6 +181,13 @@ impl Store {
     #[must_use]
     pub fn standing(&self) -> Vec<Arc<CutNote>> {
         self.cuts.all()
+    }
+
+    /// Those of them that could not be written yet, oldest first, with where they are kept until then.
+    #[must_use]
+    pub fn waiting_cuts(&self) -> Vec<(Arc<CutNote>, Recorded)> {
+        let kept = |slot: Option<Slot>| if slot.is_some() { Recorded::InJournal } else { Recorded::InMemory };
+        self.cuts.waiting().into_iter().map(|(note, slot)| (note, kept(slot))).collect()
     }
 
     /// How it is with cuts that could not be written.

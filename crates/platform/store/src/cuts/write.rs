@@ -158,7 +158,7 @@ impl Store {
             When::Now => note.also.iter().for_each(|also| tx.also(also.clone())),
             When::Late => {
                 let now = self.clock.now();
-                for also in note.also.iter().chain(&note.also_late) {
+                for also in &note.also {
                     tx.also(Also { detail: late(also.detail.clone(), now), ..also.clone() });
                 }
                 detail = late(detail, now);
@@ -192,12 +192,8 @@ impl Store {
     }
 
     fn where_is(&self, note: &CutNote) -> Recorded {
-        let found = self.cuts.waiting().into_iter().find(|(other, _)| other.event == note.event);
-        match found {
-            Some((_, Some(_))) => Recorded::InJournal,
-            Some((_, None)) => Recorded::InMemory,
-            None => Recorded::InDatabase,
-        }
+        let found = self.waiting_cuts().into_iter().find(|(other, _)| other.event == note.event);
+        found.map_or(Recorded::InDatabase, |(_, kept)| kept)
     }
 
     /// Writes every cut that waits. Whoever could give authority waits for it (`Store::write`).
@@ -287,7 +283,7 @@ impl Store {
             detail: Cow::Owned(json!({ "class": "cut", "blocks": damaged })),
             why: None,
         };
-        self.write_events(&[gap]).await?;
+        self.write_event(gap).await?;
         self.cuts.clear_damaged();
         Ok(())
     }

@@ -7,6 +7,7 @@
 use super::{
     ANSWER,
     errors::{is_epoch_moved, write_error},
+    fence::Fence,
     values,
 };
 use crate::{
@@ -48,11 +49,17 @@ pub(crate) struct PostgresTx {
     state: State,
     acts: Arc<AtomicU64>,
     committed: Arc<watch::Sender<u64>>,
+    fence: Arc<Fence>,
 }
 
 impl PostgresTx {
-    pub(super) const fn new(client: Object, acts: Arc<AtomicU64>, committed: Arc<watch::Sender<u64>>) -> Self {
-        Self { client: Some(client), state: State::Fresh, acts, committed }
+    pub(super) const fn new(
+        client: Object,
+        fence: Arc<Fence>,
+        acts: Arc<AtomicU64>,
+        committed: Arc<watch::Sender<u64>>,
+    ) -> Self {
+        Self { client: Some(client), state: State::Fresh, acts, committed, fence }
     }
 
     pub(crate) async fn run(&mut self, batch: &[Statement]) -> Result<Vec<Answer>, StoreError> {
@@ -111,6 +118,9 @@ impl PostgresTx {
             }
             prepared.push((statement, &one.params));
         }
+        if then == Then::Commit {
+            self.fence.check()?;
+        }
         let fresh = std::mem::replace(&mut self.state, State::Open) == State::Fresh;
         let begin = async { if fresh { client.batch_execute(sql::BEGIN).await } else { Ok(()) } };
         pin_mut!(begin);
@@ -162,6 +172,7 @@ impl PostgresTx {
             State::Fresh => return Ok(()),
             State::Open => {}
         }
+        self.fence.check()?;
         let client = self.client.as_ref().ok_or(StoreError::Ended)?;
         match tokio::time::timeout(ANSWER, client.batch_execute(sql::COMMIT)).await {
             Ok(done) => done.map_err(write_error)?,

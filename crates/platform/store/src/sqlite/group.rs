@@ -10,6 +10,7 @@
 use super::{
     Sqlite,
     errors::write_error,
+    place::Place,
     statement::{self, Refused},
 };
 use crate::{
@@ -38,6 +39,7 @@ type Waiter = oneshot::Sender<Result<(), StoreError>>;
 #[derive(Debug)]
 pub(crate) struct Writer {
     conn: Connection,
+    place: Arc<Place>,
     group: Option<Group>,
     opened: u64,
     committed: Arc<watch::Sender<u64>>,
@@ -51,8 +53,13 @@ struct Group {
 }
 
 impl Writer {
-    pub(super) const fn new(conn: Connection, committed: Arc<watch::Sender<u64>>, groups: Arc<AtomicU64>) -> Self {
-        Self { conn, group: None, opened: 0, committed, groups }
+    pub(super) const fn new(
+        conn: Connection,
+        place: Arc<Place>,
+        committed: Arc<watch::Sender<u64>>,
+        groups: Arc<AtomicU64>,
+    ) -> Self {
+        Self { conn, place, group: None, opened: 0, committed, groups }
     }
 
     /// Ends the group: COMMIT, and tells every act. Blocks on the disk.
@@ -60,7 +67,13 @@ impl Writer {
         let Some(group) = self.group.take() else {
             return;
         };
-        let result = self.conn.execute_batch(sql::COMMIT).map_err(write_error);
+        // INVARIANT: nobody is told of success by a file that nobody will find again. Looked at before, so that what is
+        // refused is rolled back, and after, for what happened meanwhile.
+        let result = self
+            .place
+            .check()
+            .and_then(|()| self.conn.execute_batch(sql::COMMIT).map_err(write_error))
+            .and_then(|()| self.place.check());
         if result.is_err() && !self.conn.is_autocommit() {
             let rolled_back = self.conn.execute_batch(sql::ROLLBACK);
             if let Err(error) = rolled_back {
@@ -101,7 +114,7 @@ impl Sqlite {
                 .map_err(|_| StoreError::busy("the writer was not free in time"))?,
         };
         if writer.group.is_none() {
-            this.check_reserve()?;
+            this.check_disk()?;
             writer.conn.execute_batch(sql::BEGIN_GROUP).map_err(write_error)?;
             writer.opened += 1;
             let number = writer.opened;

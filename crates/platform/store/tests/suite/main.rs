@@ -14,10 +14,12 @@ mod groups;
 mod log;
 mod open;
 mod order;
+mod place;
 mod rates;
 mod record;
 mod sql;
 mod tls;
+mod upgrade;
 mod values;
 
 /// Runs each body on SQLite and on PostgreSQL.

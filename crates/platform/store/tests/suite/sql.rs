@@ -23,6 +23,10 @@ pub const FORBID_POSTGRES: &str = "CREATE FUNCTION no_events() RETURNS trigger L
   CREATE TRIGGER no_events BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION no_events()";
 pub const ALLOW_POSTGRES: &str = "DROP TRIGGER no_events ON events; DROP FUNCTION no_events()";
 
+/// PostgreSQL only: how a session reads, and when it is given up with whoever held it.
+pub const SESSION_SETTINGS: &str = "SELECT current_setting('default_transaction_isolation'), current_setting('tcp_user_timeout'),
+  current_setting('tcp_keepalives_idle'), current_setting('tcp_keepalives_interval'), current_setting('tcp_keepalives_count')";
+
 pub const DELETE_NOTES: &str = "DELETE FROM notes";
 pub const SEEN: &str = "INSERT INTO session_seen (id, at) VALUES ($1, $2)
   ON CONFLICT (id) DO UPDATE SET at = $2";

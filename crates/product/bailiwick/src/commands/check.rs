@@ -1,7 +1,15 @@
 //! `check`: every gate, offline, by the same code as on the server. Always prints its document. With `--fix` it first
 //! writes the fixes that a machine can make into the files.
 
-use crate::{exit::Exit, gate::Gate, invocation::Invocation, junit, output::Form, sarif, views::check::CheckView};
+use crate::{
+    exit::Exit,
+    gate::Gate,
+    invocation::Invocation,
+    junit,
+    output::Form,
+    sarif,
+    views::{check::CheckView, findings},
+};
 use catalog::{CheckDocument, Unpacked, Verdict};
 use model::{Finding, Problem, ProblemKind, Severity};
 use serde_json::{Value, json};
@@ -36,18 +44,32 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
     let passed = matches!(&checked, Ok((document, _)) if document.verdict == Verdict::Pass);
     let output = &invocation.output;
     match args.format {
-        Format::Text => output.show::<CheckView>(&document(&checked))?,
+        Format::Text => {
+            let mut document = document(&checked);
+            // For the next command alone: the document says nothing of where a folder lies.
+            if let Some(fields) = document.as_object_mut().filter(|_| output.form() == Form::Text) {
+                fields.insert("folder".to_owned(), json!(typed(&args.folder)));
+            }
+            output.show::<CheckView>(&document)?;
+        }
         Format::Json => output.document(&document(&checked)),
-        Format::Sarif => output.document(&sarif::document(&findings(&checked))),
+        Format::Sarif => output.document(&sarif::document(&found(&checked))),
         Format::Junit => {
             if output.form() == Form::Json {
                 output.document(&document(&checked));
             } else {
-                output.result(&junit::document(&findings(&checked)));
+                output.result(&junit::document(&found(&checked)));
             }
         }
     }
     Ok(if passed { Exit::Done } else { Exit::Refused })
+}
+
+/// The folder as it is typed into a shell; nothing for the one that is meant without a word.
+fn typed(folder: &Path) -> Option<String> {
+    let text = folder.to_str().filter(|text| *text != ".")?;
+    let plain = |c: char| c.is_alphanumeric() || "._/-+@".contains(c);
+    Some(if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) })
 }
 
 /// What the gates say now, and what was mended before.
@@ -88,9 +110,11 @@ fn unwritable(path: &str, error: &std::io::Error) -> Problem {
 fn document(checked: &Checked) -> Value {
     match checked {
         Ok((document, fixed)) => {
+            let blocking = document.findings.iter().find(|finding| finding.severity == Severity::Block);
             let mut document = json!(document);
-            if let (Some(fixed), Some(fields)) = (fixed, document.as_object_mut()) {
-                fields.insert("fixed".to_owned(), json!(fixed));
+            if let Some(fields) = document.as_object_mut() {
+                fields.extend(fixed.as_ref().map(|fixed| ("fixed".to_owned(), json!(fixed))));
+                fields.extend(blocking.map(|finding| ("problem".to_owned(), json!(problem(finding)))));
             }
             document
         }
@@ -98,8 +122,14 @@ fn document(checked: &Checked) -> Value {
     }
 }
 
+/// The first finding that blocks, as any refusal is told.
+fn problem(finding: &Finding) -> Problem {
+    let Finding { code, what, why, fix, .. } = finding.clone();
+    Problem { kind: ProblemKind::Unprocessable, code, what, at: findings::place(finding), why, fix }
+}
+
 /// Formats that know findings alone get the problem as one.
-fn findings(checked: &Checked) -> Vec<Finding> {
+fn found(checked: &Checked) -> Vec<Finding> {
     match checked {
         Ok((document, _)) => document.findings.clone(),
         Err(problem) => vec![Finding {
@@ -113,5 +143,23 @@ fn findings(checked: &Checked) -> Vec<Finding> {
             fix: problem.fix.clone(),
             edits: Vec::new(),
         }],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_named_as_a_shell_reads_it() {
+        for (folder, text) in [
+            (".", None),
+            ("lunch", Some("lunch")),
+            ("../a/lunch-2", Some("../a/lunch-2")),
+            ("my lunch", Some("'my lunch'")),
+            ("bo's", Some(r"'bo'\''s'")),
+        ] {
+            assert_eq!(typed(Path::new(folder)).as_deref(), text);
+        }
     }
 }

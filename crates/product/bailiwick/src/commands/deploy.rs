@@ -1,12 +1,16 @@
 //! `deploy`: packs a folder and sends it. Always prints its document, a refusal's too.
 
 use crate::{
-    client::Sent, exit::Exit, invocation::Invocation, output::Form, place::is_loopback, views::deployed::DeployedView,
+    client::{Client, Sent},
+    exit::Exit,
+    invocation::Invocation,
+    output::Form,
+    views::deployed::DeployedView,
 };
 use catalog::Unpacked;
 use model::{Env, Manifest, Problem};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
 const MANIFEST: &str = "bailiwick.toml";
@@ -23,7 +27,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
     let mut document = deploy(&args, invocation).await.unwrap_or_else(|problem| refused(args.env, &problem));
-    fill(&mut document, &args, invocation);
+    fill(&mut document, &args, invocation).await;
     say(&document, invocation)
 }
 
@@ -59,31 +63,31 @@ fn refused(env: Env, problem: &Problem) -> Value {
     })
 }
 
-/// Whoever refuses early has not read the manifest: name and address are always there, as far as they can be told.
-fn fill(document: &mut Value, args: &Args, invocation: &Invocation) {
+/// What was refused here never reached the server, which names app and address: the name is read here, and the server is
+/// asked where an app of that name serves. It alone knows.
+async fn fill(document: &mut Value, args: &Args, invocation: &Invocation) {
     let Some(fields) = document.as_object_mut() else { return };
-    if fields.get("app").is_none_or(Value::is_null) {
+    let missing = |fields: &Map<String, Value>, field: &str| fields.get(field).is_none_or(Value::is_null);
+    if missing(fields, "app") {
         fields.insert("app".to_owned(), json!(name(&args.folder)));
     }
-    if fields.get("url").is_none_or(Value::is_null) {
-        let name = fields.get("app").and_then(Value::as_str);
-        let url = name.and_then(|name| address(name, args.env, invocation));
+    let name = fields.get("app").and_then(Value::as_str).filter(|_| missing(fields, "url"));
+    if let Some(name) = name {
+        let url = address(name, args.env, invocation).await;
         fields.insert("url".to_owned(), json!(url));
     }
 }
 
 fn name(folder: &Path) -> Option<String> {
-    let text = std::fs::read(folder.join(MANIFEST)).ok()?;
-    Some(Manifest::reread(&text).ok()?.manifest.app.name)
+    Manifest::name_in(&std::fs::read(folder.join(MANIFEST)).ok()?)
 }
 
-/// On this machine the address follows from the name; elsewhere only the server knows its apps' domain.
-fn address(name: &str, env: Env, invocation: &Invocation) -> Option<String> {
-    let url = invocation.place().ok()?.url;
-    let port = url.port_or_known_default().filter(|_| is_loopback(&url))?;
+async fn address(name: &str, env: Env, invocation: &Invocation) -> Option<String> {
+    let client = invocation.client().ok().filter(Client::has_credential)?;
+    let apps = client.get(client.api(&["whoami"]).ok()?).await.ok()?;
     let label = match env {
         Env::Prod => name.to_owned(),
         Env::Staging => format!("{name}--staging"),
     };
-    Some(format!("http://{label}.localhost:{port}"))
+    Some(apps.get("apps")?.as_str()?.replacen("NAME", &label, 1))
 }

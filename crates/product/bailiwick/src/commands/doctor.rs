@@ -172,6 +172,11 @@ struct Said {
 fn record(verified: Result<ledger::Verdict, Problem>) -> Line {
     match verified {
         Ok(verdict) if verdict.ok => Line::ok("record", format!("{} entries, whole and in order", verdict.size)),
+        // Not that anything was changed: it is another log.
+        Ok(verdict) if verdict.remembered.is_some() => {
+            let problem = audit::flaw(&verdict);
+            Line::bad("record", State::Fail, format!("{}: {}", problem.what, problem.why), problem.fix)
+        }
         Ok(verdict) => Line::bad(
             "record",
             State::Fail,

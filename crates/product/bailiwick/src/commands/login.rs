@@ -48,8 +48,9 @@ pub(crate) async fn login(invocation: &Invocation, args: &LoginArgs) -> Result<E
     let secret = Token::generate();
     let code = login_code(&secret.hash());
     let Begun { address } = begun(&client, &secret).await?;
-    invocation.output.say("Open this in a browser where you are signed in, and compare the code:");
-    invocation.output.say(&format!("\n  {address}\n\n  {code}\n"));
+    // Asked rather than said: without these nobody can say yes, whatever stdout carries.
+    let ask = "Open this in a browser where you are signed in, and compare the code:";
+    invocation.output.ask(&format!("{ask}\n\n  {address}\n\n  {code}\n\n"));
     let taken = invocation.during("waiting for your yes", taken(&client, &secret)).await?;
     let login = Login {
         person: taken.person.unwrap_or_default(),

@@ -22,6 +22,7 @@ pub(crate) mod requests;
 pub(crate) mod restore;
 pub(crate) mod retire;
 pub(crate) mod revoke;
+pub(crate) mod roles;
 pub(crate) mod rollback;
 pub(crate) mod scan;
 pub(crate) mod secret;
@@ -41,10 +42,10 @@ pub(crate) const LIST_DEFAULT: u32 = 100;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Part {
     #[arg(long, value_name = "N", default_value_t = LIST_DEFAULT)]
-    limit: u32,
+    pub(crate) limit: u32,
     /// Where an earlier list ended
     #[arg(long, value_name = "CURSOR")]
-    after: Option<String>,
+    pub(crate) after: Option<String>,
 }
 
 impl Part {
@@ -64,7 +65,7 @@ pub(crate) async fn run(command: Command, invocation: &Invocation) -> Result<Exi
         Command::Logout => login::logout(invocation).await,
         Command::Whoami => whoami::run(invocation).await,
         Command::New(args) => new::run(args, invocation).await,
-        Command::Templates => templates::run(invocation),
+        Command::Templates(part) => templates::run(part, invocation),
         Command::Check(args) => check::run(args, invocation).await,
         Command::Dev(args) => dev::run(args, invocation).await,
         Command::Deploy(args) => deploy::run(args, invocation).await,
@@ -81,6 +82,7 @@ pub(crate) async fn run(command: Command, invocation: &Invocation) -> Result<Exi
         Command::Retire(args) => retire::run(args, invocation).await,
         Command::Secret(command) => secret::run(command, invocation).await,
         Command::People(command) => people::run(command, invocation).await,
+        Command::Roles(command) => roles::run(command, invocation).await,
         Command::SignIn(command) => sign_in::run(command, invocation).await,
         Command::Token(args) => token::run(args, invocation).await,
         Command::Audit(command) => audit::run(command, invocation).await,

@@ -29,8 +29,10 @@ pub(crate) enum PeopleCommand {
         /// A group to leave; may be given more than once
         #[arg(long, value_name = "G", requires = "email")]
         leave: Vec<String>,
+        #[command(flatten)]
+        part: Part,
     },
-    /// Switch an account off: its sessions, tokens and links end at once
+    /// Switch an account off for good: its sessions, tokens and links end at once, and its address stays taken
     Disable { email: String },
 }
 
@@ -46,15 +48,17 @@ pub(crate) async fn run(command: PeopleCommand, invocation: &Invocation) -> Resu
             let added = client.post(client.api(&["people"])?, json!({ "email": email, "groups": groups }));
             output.show::<AddedView>(&invocation.during("adding", added).await?)?;
         }
-        PeopleCommand::Groups { email: None, .. } => {
-            output.show::<GroupsView>(&invocation.during("asking", client.get(client.api(&["people"])?)).await?)?;
+        PeopleCommand::Groups { email: None, part, .. } => {
+            let people = client.get(part.of(client.api(&["people"])?));
+            output.show::<GroupsView>(&invocation.during("asking", people).await?)?;
         }
-        PeopleCommand::Groups { email: Some(email), join, leave } => {
+        PeopleCommand::Groups { email: Some(email), join, leave, .. } => {
             let body = json!({ "email": email, "join": join, "leave": leave });
             let changed = client.post(client.api(&["people", "groups"])?, body);
             output.show::<PersonView>(&invocation.during("changing", changed).await?)?;
         }
         PeopleCommand::Disable { email } => {
+            invocation.confirm_if_there(&format!("switch the account of `{email}` off for good"))?;
             let disabled = client.post(client.api(&["people", "disable"])?, json!({ "email": email }));
             output.show::<PersonView>(&invocation.during("disabling", disabled).await?)?;
         }

@@ -1,6 +1,7 @@
 //! `policy`: what is in force, whether its own tests hold, and why somebody may do something or may not.
 
 use crate::{
+    commands::Part,
     exit::Exit,
     invocation::Invocation,
     views::policy::{ExplanationView, PolicyView, RehearsalView},
@@ -19,7 +20,7 @@ const FILES_MAX: usize = 1_000;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum PolicyCommand {
     /// List the files in force
-    List,
+    List(Part),
     /// Run the tests of a bundle: every rule whose name begins with `test_`, beside the shipped policy
     Test {
         /// A folder of `.rego` files [default: `policies` in the data folder]
@@ -49,9 +50,9 @@ pub(crate) struct Explain {
 
 pub(crate) async fn run(command: PolicyCommand, invocation: &Invocation) -> Result<Exit, Problem> {
     match command {
-        PolicyCommand::List => {
+        PolicyCommand::List(part) => {
             let client = invocation.client()?;
-            let document = invocation.during("asking", client.get(client.api(&["policy"])?)).await?;
+            let document = invocation.during("asking", client.get(part.of(client.api(&["policy"])?))).await?;
             invocation.output.show::<PolicyView>(&document)?;
             Ok(Exit::Done)
         }

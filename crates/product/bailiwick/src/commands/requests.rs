@@ -1,7 +1,7 @@
 //! `requests`: what waits for a person.
 
 use super::Part;
-use crate::{exit::Exit, invocation::Invocation, views::requests::RequestsView};
+use crate::{exit::Exit, invocation::Invocation, output::Form, views::requests::RequestsView};
 use model::Problem;
 
 #[derive(Debug, clap::Args)]
@@ -16,7 +16,12 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
     let client = invocation.client()?;
     let route = args.part.of(client.api(&["requests"])?.query("state", Some(args.state)));
-    let document = invocation.during("asking", client.get(route)).await?;
+    let mut document = invocation.during("asking", client.get(route)).await?;
+    // For the next command alone.
+    let by_machine = client.login().is_none() && invocation.output.form() == Form::Text;
+    if let Some(fields) = document.as_object_mut().filter(|_| by_machine) {
+        fields.insert("sign_in_at".to_owned(), client.place().origin().into());
+    }
     invocation.output.show::<RequestsView>(&document)?;
     Ok(Exit::Done)
 }

@@ -1,9 +1,9 @@
-//! `restore`: an app serves again, with new credentials.
+//! `restore`: an app serves again, with new credentials; or waits for a person who agrees to it once more.
 
 use super::reason;
 use crate::{exit::Exit, invocation::Invocation, views::app::RestoredView};
 use model::Problem;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -19,5 +19,6 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
     let route = client.api(&["apps", &args.name, "restore"])?;
     let document = invocation.during("restoring", client.post(route, json!({ "why": args.why }))).await?;
     invocation.output.show::<RestoredView>(&document)?;
-    Ok(Exit::Done)
+    let waits = document.get("status").and_then(Value::as_str) == Some("waiting");
+    Ok(if waits { Exit::Waiting } else { Exit::Done })
 }

@@ -2,6 +2,7 @@
 
 use super::{Part, reason};
 use crate::{
+    client::{Client, Sent},
     exit::Exit,
     invocation::Invocation,
     prompt,
@@ -9,8 +10,9 @@ use crate::{
 };
 use jiff::civil::Date;
 use model::{Env, Problem};
-use serde_json::json;
-use std::str::FromStr;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::{fmt, str::FromStr};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum SecretCommand {
@@ -86,12 +88,32 @@ impl FromStr for Id {
     }
 }
 
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.team, self.name)
+    }
+}
+
+/// Whether there is a value that a new one would take the place of.
+async fn is_there(client: &Client, put: &Put) -> Result<bool, Problem> {
+    let route = client.api(&["secrets", &put.id.team, &put.id.name])?;
+    let answer = client.send(Method::GET, route, Sent::Nothing).await?;
+    let secrets = answer.document.get("secret").and_then(Value::as_array).cloned().unwrap_or_default();
+    let here = |secret: &Value| secret.get("env").and_then(Value::as_str) == Some(put.env.as_str());
+    let kept = |secret: &Value| secret.get("state").and_then(Value::as_str) != Some("revoked");
+    Ok(answer.is_accepted() && secrets.iter().any(|secret| here(secret) && kept(secret)))
+}
+
 pub(crate) async fn run(command: SecretCommand, invocation: &Invocation) -> Result<Exit, Problem> {
     let client = invocation.client()?;
     let output = &invocation.output;
     let route = |id: &Id, more: &[&str]| client.api(&[&["secrets", id.team.as_str(), id.name.as_str()], more].concat());
     match command {
         SecretCommand::Put(put) => {
+            if invocation.asks() && is_there(&client, &put).await? {
+                invocation
+                    .confirm(&format!("put a new value over `{}` in {}, and lose the old one", put.id, put.env))?;
+            }
             let value = prompt::secret_value(output)?;
             let body = json!({
                 "app": put.app, "env": put.env, "owner": put.owner, "purpose": put.purpose, "expires": put.expires.to_string(),
@@ -113,6 +135,8 @@ pub(crate) async fn run(command: SecretCommand, invocation: &Invocation) -> Resu
             output.show::<SecretView>(&invocation.during("rotating", rotated).await?)?;
         }
         SecretCommand::Revoke { id, env, why } => {
+            let place = env.map_or_else(|| "every environment".to_owned(), |env| env.to_string());
+            invocation.confirm_if_there(&format!("end `{id}` in {place} and delete its value for good"))?;
             let revoked = client.post(route(&id, &["revoke"])?, json!({ "env": env, "why": why }));
             output.show::<RevokedView>(&invocation.during("revoking", revoked).await?)?;
         }

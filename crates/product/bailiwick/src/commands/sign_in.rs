@@ -1,6 +1,11 @@
 //! `sign-in`: how people sign in. A client secret comes from stdin or unseen typing, never from an argument.
 
-use crate::{exit::Exit, invocation::Invocation, prompt, views::sign_in::SignInView};
+use crate::{
+    exit::Exit,
+    invocation::Invocation,
+    prompt,
+    views::sign_in::{SignInView, SwitchedOff},
+};
 use model::{Problem, ProblemKind};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, str::FromStr};
@@ -49,6 +54,9 @@ pub(crate) struct Set {
     /// A word of `amr` or `acr` that says that there was one; may be given more than once
     #[arg(long, value_name = "WORD", default_value = "mfa")]
     second_factor: Vec<String>,
+    /// A scope to ask for, instead of email, profile, and groups where it is listed; may be given more than once
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
 }
 
 /// `THERE=HERE`.
@@ -82,7 +90,7 @@ pub(crate) async fn run(command: SignInCommand, invocation: &Invocation) -> Resu
             let body = json!({
                 "issuer": set.issuer, "client_id": set.client_id, "client_secret": secret, "public": set.public,
                 "groups_claim": set.groups_claim, "groups": groups, "everyone": set.everyone,
-                "second_factor": set.second_factor,
+                "second_factor": set.second_factor, "scopes": set.scopes,
             });
             invocation.during("asking the provider", client.put(route(&["draft"])?, body)).await?
         }
@@ -91,7 +99,11 @@ pub(crate) async fn run(command: SignInCommand, invocation: &Invocation) -> Resu
             let digest = now.pointer("/draft/digest").and_then(Value::as_str).ok_or_else(nothing_set_up)?;
             invocation.during("switching on", client.post(route(&["on"])?, json!({ "digest": digest }))).await?
         }
-        SignInCommand::Off => invocation.during("switching off", client.post(route(&["off"])?, json!({}))).await?,
+        SignInCommand::Off => {
+            let document = invocation.during("switching off", client.post(route(&["off"])?, json!({}))).await?;
+            output.show::<SwitchedOff>(&document)?;
+            return Ok(Exit::Done);
+        }
         SignInCommand::Links { to } => {
             let body = json!({ "on": to == Switch::On });
             invocation.during("switching", client.post(route(&["links"])?, body)).await?

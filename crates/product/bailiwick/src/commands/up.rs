@@ -9,7 +9,7 @@ use crate::{
 use model::{Problem, ProblemKind};
 use serde_json::json;
 use server::{Demo, Overrides, Said, UpOptions};
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -21,7 +21,7 @@ pub(crate) struct Args {
     config: Option<PathBuf>,
     /// Where to listen [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDR:PORT")]
-    listen: Option<String>,
+    listen: Option<SocketAddr>,
     /// `postgres://…` instead of SQLite in the data folder
     #[arg(long, value_name = "URL")]
     database: Option<String>,
@@ -39,7 +39,11 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
     let options = UpOptions {
         data: args.data.or(usual).ok_or_else(no_folder)?,
         config: args.config,
-        overrides: Overrides { listen: args.listen, database: args.database, passphrase: Some(prompt::passphrase) },
+        overrides: Overrides {
+            listen: args.listen.map(|at| at.to_string()),
+            database: args.database,
+            passphrase: Some(prompt::passphrase),
+        },
         demo,
         compiler: super::compile_engine::compiler(),
     };

@@ -20,6 +20,16 @@ pub(crate) struct AppView {
     used: Vec<Used>,
     #[serde(default)]
     releases: Vec<Release>,
+    sent_back: Option<SentBack>,
+}
+
+/// A release that a person said no to.
+#[derive(Debug, Deserialize)]
+struct SentBack {
+    release: u32,
+    request: String,
+    at: Timestamp,
+    why: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -43,6 +53,7 @@ struct Used {
     item: String,
     count: i64,
     last: Option<Timestamp>,
+    since: Option<Timestamp>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -86,21 +97,30 @@ impl View for AppView {
             page.line(purpose);
         }
         self.environments(page);
+        self.back(page);
+        let is = |state: &str| self.app.environments.iter().any(|env| env.state == state);
+        let waits = is("waiting");
         page.heading("may");
         page.rows(sentences(&self.may));
         if self.may.is_empty() {
-            page.under("nothing: no release was deployed");
+            page.under(if waits {
+                "nothing yet: its release waits for a yes"
+            } else {
+                "nothing: no release of it serves"
+            });
         }
         self.held(page);
         self.used(page);
         self.releases(page);
         let app = &self.app.app;
-        let live = self.app.environments.iter().any(|env| env.state == "live");
-        let revoked = self.app.environments.iter().any(|env| env.state == "revoked");
-        if live {
+        if is("live") {
             page.next(format!("bailiwick revoke {app} --why \"…\""));
-        } else if revoked {
+        } else if is("revoked") {
             page.next(format!("bailiwick restore {app} --why \"…\""));
+        } else if waits {
+            page.next("bailiwick requests");
+        } else if self.sent_back.is_some() {
+            page.next(format!("bailiwick deploy {app}"));
         }
     }
 }
@@ -124,6 +144,28 @@ impl AppView {
         });
         let rows = rows.collect();
         page.table(&["environment", "state", "release", "tier", "class", "expires", "address"], rows);
+    }
+
+    /// What waits, and what came back.
+    fn back(&self, page: &mut Page) {
+        let waiting: Vec<&str> = self.app.environments.iter().filter_map(|env| env.request.as_deref()).collect();
+        if !waiting.is_empty() || self.sent_back.is_some() {
+            page.blank();
+        }
+        for request in waiting {
+            page.under(format!("waits for a person's yes: request {request}"));
+        }
+        if let Some(back) = &self.sent_back {
+            page.under(format!(
+                "release {} was sent back {}: request {}",
+                back.release,
+                page.ago(back.at),
+                back.request
+            ));
+            if let Some(why) = &back.why {
+                page.quote("", why);
+            }
+        }
     }
 
     fn held(&self, page: &mut Page) {
@@ -151,10 +193,13 @@ impl AppView {
         }
         let rows = self.used.iter().map(|used| {
             let last = used.last.map(|last| format!("last {}", page.ago(last)));
+            // Said while it would mislead: of a use before that, or of none.
+            let early = |since: &Timestamp| used.last.is_some_and(|last| last < *since);
+            let since = used.since.filter(early).map(|since| format!(" since {}", page.ago(since))).unwrap_or_default();
             vec![
                 Cell::new(Tone::Quiet, used.surface.as_str()),
                 used.item.as_str().into(),
-                when::counted(used.count, "time").into(),
+                format!("{}{since}", when::counted(used.count, "time")).into(),
                 last.unwrap_or_default().into(),
             ]
         });
@@ -168,7 +213,10 @@ impl AppView {
         }
         page.heading("releases");
         let rows = self.releases.iter().map(|release| {
-            let serves = if release.live { Cell::state("live") } else { "".into() };
+            // The release that its environment is at; it serves while that is on.
+            let env = self.app.environments.iter().find(|env| env.env == release.env);
+            let state = env.map_or("live", |env| env.state.as_str());
+            let serves = if release.live { Cell::state(state) } else { "".into() };
             vec![
                 release.release.to_string().into(),
                 release.env.as_str().into(),
@@ -233,8 +281,9 @@ impl View for RestoredView {
         };
         page.rows(self.environments.iter().map(row).chain(self.waiting.iter().map(waits)).collect());
         if let Some(waits) = self.waiting.first() {
-            page.under("somebody else than you says yes");
-            page.next(format!("bailiwick approve {} --why \"…\"", waits.request));
+            page.under("somebody else than you says yes, in the console or with");
+            page.under(format!("`bailiwick approve {} --why \"…\"`", waits.request));
+            page.next(format!("bailiwick app {}", self.app));
         }
     }
 }
@@ -310,13 +359,57 @@ mod tests {
     }
 
     #[test]
+    fn what_was_sent_back_says_why() {
+        let env = json!([{ "env": "prod", "state": "rejected", "url": "http://hi.localhost:7070", "release": null,
+            "expires_at": "2027-02-01T12:00:00.000Z" }]);
+        let document = json!({ "app": { "app": "hi", "team": "it", "environments": env },
+            "sent_back": { "request": "r1", "env": "prod", "release": 1, "by": "person:p1", "at": "2026-11-03T11:57:00.000Z", "why": "name the channel" } });
+        insta::assert_snapshot!(shown::<AppView>(&document), @"
+        hi  of it
+
+          environment   state        release   tier   class   expires      address
+          prod          ✕ rejected   –         –      –       in 90 days   http://hi.localhost:7070
+
+          release 1 was sent back 3 minutes ago: request r1
+          “name the channel”
+
+        may
+          nothing: no release of it serves
+
+        holds
+          nothing
+
+        used
+          nothing yet
+        next: bailiwick deploy hi
+        ");
+    }
+
+    #[test]
+    fn a_release_serves_only_while_its_app_is_on() {
+        let document = |state: &str, live: bool| {
+            json!({
+                "app": { "app": "hi", "team": "it", "purpose": null, "environments": [{ "env": "prod", "state": state,
+                    "url": "http://hi.localhost:7070", "release": null, "tier": null, "class": null, "expires_at": "2027-02-01T12:00:00.000Z" }] },
+                "releases": [{ "release": 1, "env": "prod", "digest": "sha256:ab", "tier": "low", "created_at": "2026-11-01T12:00:00.000Z", "live": live }],
+            })
+        };
+        let revoked = shown::<AppView>(&document("revoked", true));
+        assert!(!revoked.contains("live"), "{revoked}");
+        assert!(revoked.contains("sha256:ab   ✕ revoked\n"), "{revoked}");
+        let waiting = shown::<AppView>(&document("waiting", false));
+        assert!(waiting.contains("nothing yet: its release waits for a yes"), "{waiting}");
+        assert!(waiting.ends_with("next: bailiwick requests"), "{waiting}");
+    }
+
+    #[test]
     fn a_new_app_has_nothing_yet() {
         let document = json!({ "app": { "app": "hi", "team": "it", "purpose": null, "environments": [] }, "may": [], "held": [], "used": [], "releases": [] });
         insta::assert_snapshot!(shown::<AppView>(&document), @"
         hi  of it
 
         may
-          nothing: no release was deployed
+          nothing: no release of it serves
 
         holds
           nothing
@@ -337,8 +430,9 @@ mod tests {
         insta::assert_snapshot!(shown::<RestoredView>(&waits), @r#"
         ◌ waiting  tinypoll  needs a person's yes once more; its data is kept
           prod   release 3   waits: request r1
-          somebody else than you says yes
-        next: bailiwick approve r1 --why "…"
+          somebody else than you says yes, in the console or with
+          `bailiwick approve r1 --why "…"`
+        next: bailiwick app tinypoll
         "#);
         let retired = json!({ "app": "tinypoll", "app_id": "a", "retired_at": "2026-11-03T12:00:00.000Z", "deleted": ["collection `votes` in prod: 12 records"], "event": "0192" });
         insta::assert_snapshot!(shown::<RetiredView>(&retired), @"

@@ -34,6 +34,8 @@ pub(super) struct Environment {
     pub(super) tier: Option<Tier>,
     pub(super) class: Option<String>,
     pub(super) expires_at: Timestamp,
+    /// What waits for a person's yes.
+    pub(super) request: Option<String>,
 }
 
 impl Environment {

@@ -15,6 +15,9 @@ pub(crate) struct CheckView {
     #[serde(default)]
     fixed: Vec<Finding>,
     problem: Option<Problem>,
+    /// What to name so that the next command means the same folder; nothing when it is this one.
+    #[serde(default)]
+    folder: Option<String>,
 }
 
 impl View for CheckView {
@@ -27,7 +30,8 @@ impl View for CheckView {
             page.blank();
         }
         findings::show(page, &self.findings);
-        if let Some(problem) = &self.problem {
+        // With findings, it is the first that blocks, and was just told.
+        if let Some(problem) = self.problem.as_ref().filter(|_| self.findings.is_empty()) {
             page.line(problem.to_string());
             page.blank();
         }
@@ -37,11 +41,12 @@ impl View for CheckView {
         let words: Vec<String> = tier.into_iter().chain(found).collect();
         let state = page.state(&self.verdict);
         page.line(format!("{state}  {}", words.join(", ")));
+        let folder = self.folder.as_ref().map(|folder| format!(" {folder}")).unwrap_or_default();
         if self.verdict == "pass" {
-            page.next("bailiwick deploy");
+            page.next(format!("bailiwick deploy{folder}"));
         }
         if self.findings.iter().any(|finding| !finding.edits.is_empty()) {
-            page.next("bailiwick check --fix");
+            page.next(format!("bailiwick check{folder} --fix"));
         }
     }
 }
@@ -77,11 +82,13 @@ mod tests {
 
     #[test]
     fn a_pass_says_what_comes_next() {
-        let document = json!({ "verdict": "pass", "tier": "low", "findings": [] });
+        let mut document = json!({ "verdict": "pass", "tier": "low", "findings": [] });
         insta::assert_snapshot!(shown::<CheckView>(&document), @"
         ✓ pass  low tier, nothing found
         next: bailiwick deploy
         ");
+        document["folder"] = json!("'my lunch'");
+        assert!(shown::<CheckView>(&document).ends_with("next: bailiwick deploy 'my lunch'"));
     }
 
     #[test]

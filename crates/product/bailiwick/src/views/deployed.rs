@@ -55,11 +55,12 @@ impl View for DeployedView {
                 }
             }
             ("waiting", url, Some(request)) => {
-                page.under("somebody has to agree first; `bailiwick requests` shows to what");
+                page.under("somebody else than who deployed has to agree first, in the console or with");
+                page.under(format!("`bailiwick approve {request} --why \"…\"`"));
                 if let Some(url) = url {
                     page.under(format!("then it serves at {url}"));
                 }
-                page.next(format!("bailiwick approve {request} --why \"…\""));
+                page.next("bailiwick requests");
             }
             ("refused", ..) => page.under("nothing was changed: what served before still serves"),
             (_, Some(url), _) => page.under(url),
@@ -106,9 +107,10 @@ mod tests {
             "url": "http://poll-notify.localhost:7070", "findings": [], "request": "0192f0c4a1b27c3d8e9f001122334455" });
         insta::assert_snapshot!(shown::<DeployedView>(&document), @r#"
         ◌ waiting  poll-notify  prod, release 1, medium tier
-          somebody has to agree first; `bailiwick requests` shows to what
+          somebody else than who deployed has to agree first, in the console or with
+          `bailiwick approve 0192f0c4a1b27c3d8e9f001122334455 --why "…"`
           then it serves at http://poll-notify.localhost:7070
-        next: bailiwick approve 0192f0c4a1b27c3d8e9f001122334455 --why "…"
+        next: bailiwick requests
         "#);
     }
 

@@ -20,6 +20,8 @@ pub(crate) enum HappenedView {
     Refused {
         findings: Vec<Finding>,
         problem: Option<Problem>,
+        #[serde(default)]
+        serves: bool,
     },
     Noted {
         finding: Finding,
@@ -90,13 +92,18 @@ impl View for HappenedView {
                 let line = format!("{} release {release} serves  {ms} ms", page.state("live"));
                 page.line(line);
             }
-            Self::Refused { findings: found, problem } => {
+            Self::Refused { findings: found, problem, serves } => {
                 findings::show(page, found);
                 if let Some(problem) = problem.as_ref().filter(|_| found.is_empty()) {
                     let told = output::told(problem, page.ink());
                     page.line(told);
                 }
-                let line = format!("{} this save; what served before goes on", page.state("refused"));
+                let goes_on = if *serves {
+                    "this save; what served before goes on"
+                } else {
+                    "so that nothing serves yet; it begins once what was saved can"
+                };
+                let line = format!("{} {goes_on}", page.state("refused"));
                 page.line(line);
             }
             Self::Noted { finding } => findings::show(page, std::slice::from_ref(finding)),
@@ -251,9 +258,13 @@ mod tests {
             json!({ "happened": "call", "host": "slack.com", "method": "POST", "path": "/api/chat.postMessage", "status": 200,
                 "file": "mock/slack.json", "secrets": ["SLACK_TOKEN"], "body": "{\"channel\":\"#x\"}" }),
             json!({ "happened": "call", "host": "a.example", "method": "GET", "path": "/", "status": 500, "file": null, "secrets": [], "body": "" }),
-            json!({ "happened": "refused", "findings": [], "problem": { "code": "bundle.odd", "what": "`x` cannot be used",
+            json!({ "happened": "refused", "findings": [], "serves": true, "problem": { "code": "bundle.odd", "what": "`x` cannot be used",
                 "at": null, "why": "it is a link", "fix": "copy the file" } }),
         ];
+        let mut first = happened[7].clone();
+        first["serves"] = json!(false);
+        let first = shown::<HappenedView>(&first);
+        assert!(first.ends_with("✕ refused so that nothing serves yet; it begins once what was saved can"), "{first}");
         let lines = happened.iter().map(shown::<HappenedView>).collect::<Vec<_>>().join("\n");
         insta::assert_snapshot!(lines, @r##"
         ● live release 2 serves  140 ms

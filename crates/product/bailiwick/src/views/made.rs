@@ -33,7 +33,9 @@ impl View for MadeView {
                 "`{}` is the team of the samples. An app belongs to a group of whoever deploys it: write yours as `team`",
                 self.team
             ));
-            page.line("in `bailiwick.toml`, or make it with `--team GROUP`. `bailiwick whoami` says which you are in.");
+            page.line(
+                "in `bailiwick.toml`, or make it with `--team GROUP`. `bailiwick people groups` lists those there are.",
+            );
         }
         page.next(format!("cd {} && bailiwick check", self.folder));
     }
@@ -65,7 +67,7 @@ mod tests {
           files     AGENTS.md, app.js, bailiwick.toml
 
         `people-ops` is the team of the samples. An app belongs to a group of whoever deploys it: write yours as `team`
-        in `bailiwick.toml`, or make it with `--team GROUP`. `bailiwick whoami` says which you are in.
+        in `bailiwick.toml`, or make it with `--team GROUP`. `bailiwick people groups` lists those there are.
         next: cd lunch && bailiwick check
         ");
     }

@@ -19,6 +19,7 @@ pub(crate) mod queries;
 pub(crate) mod receipt;
 pub(crate) mod recovered;
 pub(crate) mod requests;
+pub(crate) mod roles;
 pub(crate) mod secrets;
 pub(crate) mod sign_in;
 pub(crate) mod templates;

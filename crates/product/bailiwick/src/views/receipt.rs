@@ -39,7 +39,7 @@ impl View for ReceiptView {
         let reach = if alive == 0 { "everywhere" } else { "not everywhere yet" };
         let took = when::took(self.asked_at, self.done_at);
         page.line(format!("{state}  {app}  {reach}, {took} after it was asked"));
-        page.under(format!("why: {}", self.why));
+        page.quote("why: ", &self.why);
         page.blank();
         let nodes = self.surfaces.windows(2).any(|pair| matches!(pair, [one, other] if one.node != other.node));
         let rows = self.surfaces.iter().map(|cut| self.row(page, cut, nodes)).collect();
@@ -111,7 +111,7 @@ mod tests {
             "dead_at": "2026-11-03T12:00:00.004Z", "dead_by": null, "node": "n1", "how": "1 token ended" });
         insta::assert_snapshot!(shown::<ReceiptView>(&receipt(true, last)), @"
         ✕ revoked  tinypoll  everywhere, 12 ms after it was asked
-          why: the vote is over
+          why: “the vote is over”
 
           surface    item                             state    dead after   how
           gateway    http://tinypoll.localhost:7070   ✓ dead   3 ms         route closed; 2 requests stopped
@@ -126,7 +126,7 @@ mod tests {
             "dead_at": null, "dead_by": "2026-11-03T12:00:30.000Z", "node": "n2", "how": "its lease runs out" });
         insta::assert_snapshot!(shown::<ReceiptView>(&receipt(false, last)), @"
         ✕ revoked  tinypoll  not everywhere yet, 12 ms after it was asked
-          why: the vote is over
+          why: “the vote is over”
 
           surface   item                             state        dead after                node   how
           gateway   http://tinypoll.localhost:7070   ✓ dead       3 ms                      n1     route closed; 2 requests stopped

@@ -17,6 +17,9 @@ pub(crate) struct RequestsView {
     requests: Vec<Request>,
     #[serde(default)]
     next: Option<String>,
+    /// Where a person signs in, when the caller is `machine`, which approves nothing.
+    #[serde(default)]
+    sign_in_at: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -71,10 +74,15 @@ impl View for RequestsView {
             request.show(page);
         }
         let waiting = self.requests.iter().find(|request| request.state == "waiting");
-        match (&self.next, waiting) {
-            (Some(next), _) => page.next(format!("bailiwick requests --after {next}")),
-            (None, Some(first)) => page.next(format!("bailiwick approve {} --why \"…\"", first.request)),
-            (None, None) => {}
+        match (&self.next, waiting, &self.sign_in_at) {
+            (Some(next), ..) => page.next(format!("bailiwick requests --after {next}")),
+            (None, Some(_), Some(server)) => {
+                page.blank();
+                page.line("a person agrees, and you are `machine`: sign in as one, here or in the console");
+                page.next(format!("bailiwick login {server}"));
+            }
+            (None, Some(first), None) => page.next(format!("bailiwick approve {} --why \"…\"", first.request)),
+            (None, None, _) => {}
         }
     }
 }
@@ -149,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_first_release_and_a_change() {
-        let document = json!({ "requests": [
+        let mut document = json!({ "requests": [
             { "request": "0192f0c4a1b27c3d8e9f001122334455", "app": "poll-notify", "app_id": "a", "env": "prod", "team": "people-ops",
               "release": 1, "digest": "sha256:ab", "state": "waiting", "tier": "medium",
               "reasons": [{ "tier": "medium", "why": "it reaches `slack.com` (`slack`)" }], "purpose": "Finds a time", "requester": null,
@@ -179,6 +187,8 @@ mod tests {
           - removed   data     keeps `notes`
         next: bailiwick approve 0192f0c4a1b27c3d8e9f001122334455 --why "…"
         "#);
+        document["sign_in_at"] = json!("http://localhost:7070");
+        assert!(shown::<RequestsView>(&document).ends_with("next: bailiwick login http://localhost:7070"));
     }
 
     #[test]

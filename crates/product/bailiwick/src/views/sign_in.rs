@@ -115,6 +115,37 @@ impl View for SignInView {
     }
 }
 
+/// What switching single sign-on off came to.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SwitchedOff {
+    event: String,
+    recorded: bool,
+    sessions_ended: u64,
+    #[serde(default)]
+    own: bool,
+    links: Option<Links>,
+}
+
+impl View for SwitchedOff {
+    fn show(&self, page: &mut Page) {
+        page.line("single sign-on is off, on every node");
+        let mut facts: Vec<(&str, Cell)> = vec![
+            ("sessions ended", self.sessions_ended.to_string().as_str().into()),
+            ("event", self.event.as_str().into()),
+        ];
+        if let Some(links) = &self.links {
+            facts.push(("one-time links", word(links.on).into()));
+        }
+        page.facts(facts);
+        if !self.recorded {
+            page.line("the record cannot be written now; its event follows as soon as it can be");
+        }
+        if self.own {
+            page.line("your own session was among them: sign in again");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

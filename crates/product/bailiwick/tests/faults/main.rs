@@ -2,6 +2,8 @@
 //! written, or as its last act. What was acknowledged is there, nothing is half done, and service returns by itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod unwritable;
+
 use serde_json::json;
 use std::{
     path::{Path, PathBuf},
@@ -50,9 +52,9 @@ async fn ready(town: &Process) -> bool {
 
 /// Whether a person is there, and whether an event says so: both or neither.
 async fn is_there(town: &Process, email: &str) -> bool {
-    let people = town.get("/api/v1/people").await.json();
+    let people = town.get("/api/v1/people?limit=1000").await.json();
     let person = people["people"].as_array().unwrap().iter().find(|person| person["email"] == email);
-    let events = town.get("/api/v1/events?action=person.add&limit=500").await.json();
+    let events = town.get("/api/v1/events?action=person.add&limit=1000").await.json();
     let count = people["people"].as_array().unwrap().len();
     let added = events["events"].as_array().unwrap().iter().filter(|event| event["outcome"] == "allowed").count();
     assert_eq!(added, count, "as many people as events that added them");

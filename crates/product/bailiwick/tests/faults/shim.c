@@ -1,5 +1,6 @@
 /* Faults of a disk, put between the program and libc (LD_PRELOAD). A control file says `OP KIND N`: the N-th `fsync` or
-   `write` from then on, to a file of the data folder, fails, is cut short, or is the process's last. */
+   `write` from then on, to a file of the data folder, fails, is cut short, or is the process's last. `all readonly 0`:
+   each of them fails, as on a disk that the kernel has made read-only. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -16,7 +17,7 @@ static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
 static char last[64];
 static long count;
 
-enum kind { NONE, FAIL, SHORT, KILL };
+enum kind { NONE, FAIL, SHORT, KILL, READONLY };
 
 static int ours(int fd) {
   char link[64], path[512];
@@ -36,7 +37,9 @@ static enum kind fault(const char *op, int fd) {
   if (control < 0) return NONE;
   ssize_t length = read(control, text, sizeof text - 1);
   close(control);
-  if (length <= 0 || sscanf(text, "%15s %15s %ld", wanted, kind, &number) != 3 || strcmp(wanted, op)) return NONE;
+  if (length <= 0 || sscanf(text, "%15s %15s %ld", wanted, kind, &number) != 3) return NONE;
+  if (!strcmp(kind, "readonly")) return READONLY;
+  if (strcmp(wanted, op)) return NONE;
   pthread_mutex_lock(&guard);
   if (strcmp(last, text)) {
     memcpy(last, text, sizeof last);
@@ -55,6 +58,7 @@ static int synced(int (*real)(int), int fd) {
   switch (fault("fsync", fd)) {
   case KILL: kill(getpid(), SIGKILL); for (;;) pause();
   case FAIL: case SHORT: errno = EIO; return -1;
+  case READONLY: errno = EROFS; return -1;
   default: return real(fd);
   }
 }
@@ -67,13 +71,14 @@ static size_t written(int fd, size_t size, int *failed) {
   case KILL: *failed = 2; return size / 2;
   case SHORT: *failed = 1; return size / 2;
   case FAIL: *failed = 1; return 0;
+  case READONLY: *failed = 3; return 0;
   default: return size;
   }
 }
 
 static ssize_t after(ssize_t done, int failed) {
   if (failed == 2) { kill(getpid(), SIGKILL); for (;;) pause(); }
-  if (failed) { errno = ENOSPC; return -1; }
+  if (failed) { errno = failed == 3 ? EROFS : ENOSPC; return -1; }
   return done;
 }
 

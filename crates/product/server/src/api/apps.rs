@@ -2,20 +2,23 @@
 
 use crate::{
     Bailiwick,
-    app_log::ReadLog,
-    reply::{Params, Part, Refusal, Reply, ok},
+    app_log::{Page, ReadLog},
+    reply::{PART_DEFAULT, PART_MAX, Params, Part, Refusal, Reply, ok, with},
     telemetry,
     who::Asked,
 };
 use authority::{AppRef, Held, Planned, Used};
-use axum::extract::{Path, State};
-use catalog::{AppView, Error, ListApps, ReleaseView, SeeApp};
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+};
+use catalog::{AppView, Error, ListApps, ReleaseView, SeeApp, SentBack, Status};
 use identity::IssueToken;
 use model::{Env, ReleaseNumber};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use utoipa::{IntoParams, ToSchema};
 
 /// A reason, for the record.
@@ -40,10 +43,11 @@ pub(crate) struct TokenFor {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct LogsOf {
     #[param(value_type = Option<String>)]
-    env: Option<Env>,
-    after: Option<i64>,
+    pub(super) env: Option<Env>,
+    pub(super) after: Option<i64>,
     limit: Option<u32>,
 }
 
@@ -56,6 +60,8 @@ pub(crate) struct OneApp {
     pub(crate) held: Vec<Held>,
     pub(crate) used: Vec<Used>,
     pub(crate) releases: Vec<ReleaseView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sent_back: Option<SentBack>,
 }
 
 /// The apps of the catalog
@@ -88,14 +94,35 @@ impl Bailiwick {
             }
         }
         let releases = self.catalog.releases(&app).await?;
-        Ok(OneApp { app: view, may, held, used, releases })
+        let sent_back = self.catalog.sent_back(&view).await?;
+        Ok(OneApp { app: view, may, held, used, releases, sent_back })
     }
 
+    /// Switches an app off, and waits until every node has said so.
     pub(crate) async fn switch_off(&self, asked: &Asked, name: &str, why: &str) -> Result<catalog::Receipt, Error> {
+        let (receipt, span) = self.cut(asked, name, why).await?;
+        Ok(self.catalog.told(receipt).instrument(span).await)
+    }
+
+    /// The same, for whoever can look at the receipt again: other nodes are waited for meanwhile.
+    pub(crate) async fn switch_off_here(
+        &self,
+        asked: &Asked,
+        name: &str,
+        why: &str,
+    ) -> Result<catalog::Receipt, Error> {
+        let (receipt, span) = self.cut(asked, name, why).await?;
+        let (catalog, begun) = (Arc::clone(&self.catalog), receipt.clone());
+        // If this process ends before that does, the receipt is due.
+        tokio::spawn(async move { catalog.told(begun).await }.instrument(span));
+        Ok(receipt)
+    }
+
+    async fn cut(&self, asked: &Asked, name: &str, why: &str) -> Result<(catalog::Receipt, Span), Error> {
         let act = self.catalog.plan_revoke(name, why)?;
         let permit = self.permit(&asked.caller, act).await?;
         let span = tracing::info_span!(target: telemetry::TARGET, "revoke", app = permit.act().app.as_str());
-        self.catalog.revoke(permit).instrument(span).await
+        Ok((self.catalog.revoke(permit).instrument(span.clone()).await?, span))
     }
 
     pub(crate) async fn restore(&self, asked: &Asked, name: &str, why: &str) -> Result<catalog::Restored, Error> {
@@ -149,10 +176,12 @@ pub(crate) async fn revoke(State(server): State<Arc<Bailiwick>>, Path(name): Pat
 }
 
 /// Let a switched-off app serve again, with new credentials
-#[utoipa::path(post, path = "/api/v1/apps/{name}/restore", request_body = Why, responses((status = 200, description = "what serves again", body = Object)))]
+#[utoipa::path(post, path = "/api/v1/apps/{name}/restore", request_body = Why, responses((status = 200, description = "what serves again", body = Object), (status = 202, description = "something waits for a person", body = Object)))]
 pub(crate) async fn restore(State(server): State<Arc<Bailiwick>>, Path(name): Path<String>, asked: Asked) -> Reply {
     let Why { why } = asked.json()?;
-    ok(server.restore(&asked, &name, &why).await?)
+    let restored = server.restore(&asked, &name, &why).await?;
+    let status = if restored.status == Status::Waiting { StatusCode::ACCEPTED } else { StatusCode::OK };
+    with(status, restored)
 }
 
 /// End an app for good
@@ -181,7 +210,7 @@ pub(crate) async fn token(State(server): State<Arc<Bailiwick>>, Path(name): Path
 }
 
 /// What the app printed, and what was refused to it
-#[utoipa::path(get, path = "/api/v1/apps/{name}/logs", params(LogsOf), responses((status = 200, description = "lines, oldest first", body = Object)))]
+#[utoipa::path(get, path = "/api/v1/apps/{name}/logs", params(LogsOf), responses((status = 200, description = "lines, newest first; `next` leads to those before", body = Object)))]
 pub(crate) async fn logs(
     State(server): State<Arc<Bailiwick>>,
     Path(name): Path<String>,
@@ -192,8 +221,9 @@ pub(crate) async fn logs(
     let app = AppRef { id, env: of.env.unwrap_or(Env::Prod) };
     let act = ReadLog { tenant: server.tenant.clone(), app, team };
     let permit = server.allowed(&asked, act).await?;
-    let limit = of.limit.unwrap_or(100);
-    let lines = server.app_log.read(permit, of.after, limit).await.map_err(|error| Refusal(error.problem()))?;
-    let next = lines.last().map_or(of.after.unwrap_or(0), |line| line.seq);
+    let limit = of.limit.unwrap_or(PART_DEFAULT).clamp(1, PART_MAX);
+    let read = server.app_log.page(permit, of.after, limit).await;
+    let Page { lines, more } = read.map_err(|error| Refusal(error.problem()))?;
+    let next = lines.last().filter(|_| more).map(|line| line.seq);
     ok(json!({ "lines": lines, "next": next }))
 }

@@ -1,8 +1,9 @@
 //! Backups: everything, encrypted to a recovery key; and how a rehearsed restore went.
 
+use super::lasting::{Lasting, download, seat_for_download};
 use crate::{
     Bailiwick, backup,
-    reply::{Params, Refusal, Reply, ok},
+    reply::{Params, Part, Refusal, Reply, ok},
     who::Asked,
 };
 use authority::{Act, Rule, Target, rules};
@@ -27,11 +28,13 @@ impl Act for RecordDrill {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct For {
     /// Whose recovery key opens it: `age1…`
     recipient: Option<String>,
     /// `data`, unless said; or `config`: configuration and policies of the machine that answers.
     #[serde(default)]
+    #[param(inline)]
     only: Only,
 }
 
@@ -47,7 +50,9 @@ enum Only {
 /// A backup of everything but the root key, as it is at this moment, or of the configuration; encrypted (age) to the recipient
 #[utoipa::path(get, path = "/api/v1/backup", params(For), responses((status = 200, description = "the backup", body = Vec<u8>), (status = 400, description = "not a recipient", body = Object)))]
 pub(crate) async fn create(State(server): State<Arc<Bailiwick>>, Params(wanted): Params<For>, asked: Asked) -> Reply {
-    let permit = server.allowed(&asked, backup::CreateBackup { tenant: server.tenant.clone() }).await?;
+    let act = backup::CreateBackup { tenant: server.tenant.clone() };
+    let permit = server.allowed(&asked, act.clone()).await?;
+    let seat = seat_for_download(&server, &asked.caller)?;
     let recipient: Recipient =
         wanted.recipient.unwrap_or_default().parse().map_err(|error: seal::BackupKeyError| {
             Refusal(Problem::new(
@@ -62,7 +67,10 @@ pub(crate) async fn create(State(server): State<Arc<Bailiwick>>, Params(wanted):
     let recorded = server.store.record(permit, store::Outcome::Allowed, detail).await;
     recorded.map_err(|error| Refusal(error.problem()))?;
     let body = match wanted.only {
-        Only::Data => Body::from_stream(backup::stream(&server, recipient).await.map_err(Refusal)?),
+        Only::Data => {
+            let writing = backup::begin(&server, recipient).await.map_err(Refusal)?;
+            download(Lasting::new(server, asked.caller, act, seat), |out| writing.write(out).map(drop))?
+        }
         Only::Config => Body::from(server.packed_configuration(&recipient).map_err(Refusal)?),
     };
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body).into_response())
@@ -105,8 +113,8 @@ pub(crate) async fn make(State(server): State<Arc<Bailiwick>>, asked: Asked) -> 
 }
 
 /// The backups that lie where `[backup]` of the configuration says, newest first
-#[utoipa::path(get, path = "/api/v1/backups", responses((status = 200, description = "names, sizes and times", body = Object)))]
-pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
+#[utoipa::path(get, path = "/api/v1/backups", params(Part), responses((status = 200, description = "names, sizes and times", body = Object)))]
+pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Params(part): Params<Part>, asked: Asked) -> Reply {
     let permit = server.allowed(&asked, ListBackups { tenant: server.tenant.clone() }).await?;
     server.store.access(permit, store::Outcome::Allowed, json!({})).map_err(|error| Refusal(error.problem()))?;
     let (_, depot) = server.backup_depot().map_err(Refusal)?;
@@ -114,7 +122,9 @@ pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, asked: Asked) -> 
     there.retain(|one| one.name.ends_with(backup::ENDING));
     there.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| b.name.cmp(&a.name)));
     let line = |one: &store::Stored| json!({ "name": one.name, "bytes": one.size_bytes, "at": one.at });
-    ok(json!({ "to": depot.to_string(), "backups": there.iter().map(line).collect::<Vec<_>>() }))
+    let (there, next) = part.of(there, |one| one.name.clone())?;
+    let backups: Vec<_> = there.iter().map(line).collect();
+    ok(json!({ "to": depot.to_string(), "backups": backups, "next": next }))
 }
 
 /// How a rehearsed restore went.

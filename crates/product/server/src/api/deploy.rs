@@ -2,21 +2,23 @@
 
 use crate::{
     Bailiwick,
-    reply::{Params, Reply, with},
+    reply::{Params, Refusal, Reply, with},
+    sending::Sending,
     telemetry,
-    who::Asked,
+    turns::Turn,
 };
 use authority::Caller;
 use axum::{extract::State, http::StatusCode};
 use bytes::Bytes;
-use catalog::{CheckDocument, Deployed, Error, Status, Upload};
-use model::{Env, Problem, ProblemKind};
+use catalog::{CheckDocument, Checked, Deployed, Error, Status, Unpacked, Upload};
+use model::{Env, Manifest, Problem, ProblemKind};
 use serde::Deserialize;
 use std::sync::Arc;
 use tracing::Instrument;
 use utoipa::IntoParams;
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Into {
     #[param(value_type = Option<String>)]
     env: Option<Env>,
@@ -34,23 +36,30 @@ pub(crate) struct Into {
         (status = 422, description = "refused, with findings", body = Object),
     )
 )]
-pub(crate) async fn deploy(State(server): State<Arc<Bailiwick>>, Params(into): Params<Into>, asked: Asked) -> Reply {
+pub(crate) async fn deploy(
+    State(server): State<Arc<Bailiwick>>,
+    Params(into): Params<Into>,
+    sending: Result<Sending, Refusal>,
+) -> Reply {
     let env = into.env.unwrap_or(Env::Prod);
-    match server.deploy(&asked.caller, asked.body.clone(), env).await {
-        Ok(deployed) => document(deployed),
-        Err(error) => {
-            let problem = Problem::from(&error);
-            let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            with(status, refused(env, vec![], problem))
-        }
-    }
+    let deployed = match sending {
+        Ok(sending) => server.deployed(&sending.asked.caller, sending.asked.body.clone(), env).await,
+        // Nobody's, as at every other address.
+        Err(Refusal(problem)) if problem.kind == ProblemKind::Unauthenticated => return Err(Refusal(problem)),
+        Err(Refusal(problem)) => refused(env, vec![], problem),
+    };
+    document(deployed)
 }
 
+/// The status says what the document says: a refusal's is its problem's.
 pub(crate) fn document(deployed: Deployed) -> Reply {
-    let status = match deployed.status {
-        Status::Live => StatusCode::OK,
-        Status::Waiting => StatusCode::ACCEPTED,
-        Status::Refused => StatusCode::UNPROCESSABLE_ENTITY,
+    let status = match (deployed.status, &deployed.problem) {
+        (Status::Live, _) => StatusCode::OK,
+        (Status::Waiting, _) => StatusCode::ACCEPTED,
+        (Status::Refused, Some(problem)) => {
+            StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+        (Status::Refused, None) => StatusCode::UNPROCESSABLE_ENTITY,
     };
     with(status, deployed)
 }
@@ -58,14 +67,44 @@ pub(crate) fn document(deployed: Deployed) -> Reply {
 impl Bailiwick {
     /// The ordinary path of every deploy, the demo's included.
     pub(crate) async fn deploy(&self, caller: &Caller, archive: Bytes, env: Env) -> Result<Deployed, Error> {
-        let unpacked = tokio::task::spawn_blocking(|| Upload::new(archive).and_then(Upload::unpack)).await;
-        let unpacked = unpacked.map_err(|_| Problem::internal())??;
-        // Whoever may not deploy this has none of it run: module code runs in the gates.
-        if let Some(manifest) = unpacked.manifest(self.clock.now()) {
-            let act = self.catalog.plan(&manifest, &unpacked.digest().to_string(), env)?;
-            let _may = self.permit(caller, act).await?;
+        let turn = self.turns.at_the_gates(caller).await?;
+        let unpacked = unpacked(&turn, archive).await?;
+        self.released(caller, &turn, unpacked, env).await
+    }
+
+    /// The same as a document, a refusal too: app and address are in it as soon as the manifest's name can be read.
+    async fn deployed(&self, caller: &Caller, archive: Bytes, env: Env) -> Deployed {
+        let at_the_gates = async {
+            let turn = self.turns.at_the_gates(caller).await?;
+            let unpacked = unpacked(&turn, archive).await?;
+            Ok((turn, unpacked))
+        };
+        let (turn, unpacked) = match at_the_gates.await {
+            Ok(at_the_gates) => at_the_gates,
+            Err(problem) => return refused(env, vec![], problem),
+        };
+        let name = unpacked.name();
+        let done = self.released(caller, &turn, unpacked, env).await;
+        let mut deployed = done.unwrap_or_else(|error| refused(env, vec![], Problem::from(&error)));
+        if let (Status::Refused, Some(name)) = (deployed.status, name) {
+            deployed.url = Some(self.catalog.url(&name, env));
+            // Nobody comes here who is not signed in, and everyone who is sees which apps there are.
+            deployed.app_id = self.catalog.find(&name).ok().map(|(id, _)| id);
+            deployed.app = Some(name);
         }
-        let checked = match catalog::check(unpacked, &self.sandbox, self.clock.now()).await {
+        deployed
+    }
+
+    /// Files that were unpacked, also those of a page.
+    pub(crate) async fn released(
+        &self,
+        caller: &Caller,
+        turn: &Turn,
+        unpacked: Unpacked,
+        env: Env,
+    ) -> Result<Deployed, Error> {
+        let digest = self.may_deploy(caller, turn, &unpacked, env).await?.digest;
+        let checked = match self.checked(turn, unpacked).await? {
             Ok(checked) => Arc::new(checked),
             Err(document) => {
                 let CheckDocument { tier, findings, .. } = *document;
@@ -75,7 +114,6 @@ impl Bailiwick {
         let content = self.catalog.keep(&checked).await?;
         self.store
             .again(|| async {
-                let digest = checked.unpacked().digest().to_string();
                 let act = self.catalog.plan(checked.manifest(), &digest, env)?;
                 let permit = self.permit(caller, act).await?;
                 let app = permit.act().app.id.clone();
@@ -84,6 +122,45 @@ impl Bailiwick {
             })
             .await
     }
+
+    /// Whoever may not deploy this has none of it run: module code runs in the gates.
+    pub(crate) async fn may_deploy(
+        &self,
+        caller: &Caller,
+        turn: &Turn,
+        unpacked: &Unpacked,
+        env: Env,
+    ) -> Result<Named, Error> {
+        let (unpacked, now) = (unpacked.clone(), self.clock.now());
+        let named = move || Named { manifest: unpacked.manifest(now), digest: unpacked.digest().to_string() };
+        let named = turn.work(named).await?;
+        if let Some(manifest) = &named.manifest {
+            let act = self.catalog.plan(manifest, &named.digest, env)?;
+            let _may = self.permit(caller, act).await?;
+        }
+        Ok(named)
+    }
+
+    /// Every gate.
+    pub(crate) async fn checked(
+        &self,
+        turn: &Turn,
+        unpacked: Unpacked,
+    ) -> Result<Result<Checked, Box<CheckDocument>>, Problem> {
+        let (sandbox, now) = (Arc::clone(&self.sandbox), self.clock.now());
+        turn.run(async move { catalog::check(unpacked, &sandbox, now).await }).await
+    }
+}
+
+/// What files say of themselves before they are checked.
+pub(crate) struct Named {
+    /// When there is one without problems.
+    pub(crate) manifest: Option<Manifest>,
+    pub(crate) digest: String,
+}
+
+async fn unpacked(turn: &Turn, archive: Bytes) -> Result<Unpacked, Problem> {
+    turn.work(|| Upload::new(archive).and_then(Upload::unpack)).await?
 }
 
 fn refused(env: Env, findings: Vec<model::Finding>, problem: Problem) -> Deployed {

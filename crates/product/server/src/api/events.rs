@@ -2,23 +2,19 @@
 
 use crate::{
     Bailiwick,
-    record::{Record, entry},
     reply::{Params, Refusal, Reply, ok},
+    watched::actor_named,
     who::Asked,
 };
 use authority::{Act, Rule, Target, rules};
 use axum::extract::{Path, State};
-use bytes::Bytes;
 use ledger::EventProof;
-use model::{AppId, EventId, PersonId, Problem, ProblemKind, TenantId, Timestamp, TraceId};
+use model::{EventId, PersonId, Problem, ProblemKind, TenantId, Timestamp, TraceId};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::{io::Write, sync::Arc};
-use store::{Event, EventFilter, Outcome};
-use tokio::sync::mpsc;
+use std::sync::Arc;
+use store::{Event, EventFilter, Outcome, Record};
 use utoipa::IntoParams;
-
-const PIECE_BYTES: usize = 64 << 10;
 
 /// Read the record.
 #[derive(Debug, Clone)]
@@ -35,6 +31,7 @@ impl Act for ReadAudit {
 }
 
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Which {
     /// Name of an app.
     pub(crate) app: Option<String>,
@@ -103,14 +100,16 @@ fn not_a_time(text: &str) -> Refusal {
 impl Bailiwick {
     async fn reading(&self, asked: &Asked, resource: String) -> Result<(), Refusal> {
         let act = ReadAudit { tenant: self.tenant.clone(), resource };
-        let permit = self.allowed(asked, act).await?;
-        self.store.record(permit, Outcome::Allowed, Value::Null).await.map_err(|error| Refusal(error.problem()))?;
-        Ok(())
+        let recorded = self.store.again(|| async {
+            let permit = self.permit(&asked.caller, act.clone()).await?;
+            self.store.record(permit, Outcome::Allowed, Value::Null).await?;
+            Ok::<(), catalog::Error>(())
+        });
+        Ok(recorded.await?)
     }
 
     /// An event as it is shown: ids become names where the directory knows them.
-    async fn shown(&self, event: &Event) -> Result<Value, Refusal> {
-        let mut shown = self.store.show(event).await.map_err(|error| Refusal(error.problem()))?;
+    fn with_names(&self, event: &Event, mut shown: Value) -> Value {
         if let Some(fields) = shown.as_object_mut() {
             if let Some(name) = event.app.as_ref().and_then(|id| self.catalog.name_of(id)) {
                 let id = event.app.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -129,19 +128,12 @@ impl Bailiwick {
                 }
             }
         }
-        Ok(shown)
+        shown
     }
 
     /// `person:ID` and `app:ID/ENV` by their names, where they are known.
     pub(crate) fn named(&self, actor: &str) -> Option<String> {
-        match actor.split_once(':')? {
-            ("person", id) => Some(self.identity.person(&PersonId::new(id))?.email.clone()),
-            ("app", place) => {
-                let (id, env) = place.split_once('/')?;
-                Some(format!("app/{} ({env})", self.catalog.name_of(&AppId::new(id))?))
-            }
-            _ => None,
-        }
+        actor_named(&self.identity, &self.catalog, actor)
     }
 
     async fn one(&self, id: &EventId) -> Result<Event, Refusal> {
@@ -165,18 +157,17 @@ impl Bailiwick {
         let events = self.store.events(&self.tenant, &filter).await.map_err(say)?;
         let full = u32::try_from(events.len()).is_ok_and(|count| count >= limit);
         let next = events.last().filter(|_| full).map(|event| event.cursor);
-        let mut shown = Vec::with_capacity(events.len());
-        for event in &events {
-            shown.push(self.shown(event).await?);
-        }
-        Ok(Found { events: shown, next })
+        let shown = self.store.show_all(&events).await.map_err(say)?;
+        let events = events.iter().zip(shown).map(|(event, shown)| self.with_names(event, shown)).collect();
+        Ok(Found { events, next })
     }
 
     /// One event.
     pub(crate) async fn read_event(&self, asked: &Asked, id: &str) -> Result<Value, Refusal> {
         self.reading(asked, format!("event/{id}")).await?;
         let event = self.one(&EventId::new(id)).await?;
-        self.shown(&event).await
+        let shown = self.store.show(&event).await.map_err(|error| Refusal(error.problem()))?;
+        Ok(self.with_names(&event, shown))
     }
 
     /// One event with its proof.
@@ -189,7 +180,7 @@ impl Bailiwick {
         let key = self.store.log_verifier(&self.tenant).map_err(say)?;
         let (Some(head), Some(index)) = (head, event.index) else { return Err(Refusal(Problem::internal())) };
         let record = Record::new(Arc::clone(&self.store), self.tenant.clone());
-        let made = tokio::task::spawn_blocking(move || EventProof::new(&key, &head, index, &entry(event), &record));
+        let made = tokio::task::spawn_blocking(move || EventProof::new(&key, &head, index, &event.into(), &record));
         match made.await {
             Ok(Ok(proof)) => Ok(proof),
             Ok(Err(error)) => {
@@ -218,31 +209,4 @@ pub(crate) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<St
 #[utoipa::path(get, path = "/api/v1/events/{id}/proof", responses((status = 200, description = "the stored bytes, and the proof that the log holds them", body = Object)))]
 pub(crate) async fn proof(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, asked: Asked) -> Reply {
     ok(server.prove(&asked, &id).await?)
-}
-
-/// Writes to whoever reads an answer, piece by piece. Off the async threads.
-pub(super) struct Pieces {
-    to: mpsc::Sender<std::io::Result<Bytes>>,
-    held: Vec<u8>,
-}
-
-impl Pieces {
-    pub(super) const fn new(to: mpsc::Sender<std::io::Result<Bytes>>) -> Self {
-        Self { to, held: Vec::new() }
-    }
-}
-
-impl Write for Pieces {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.held.extend_from_slice(bytes);
-        if self.held.len() >= PIECE_BYTES {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        let piece = Bytes::from(std::mem::take(&mut self.held));
-        self.to.blocking_send(Ok(piece)).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
-    }
 }

@@ -1,33 +1,27 @@
 //! The export of the record, piece by piece, and how far it is: for whoever watches the page meanwhile.
 
-use super::events::Pieces;
+use super::lasting::{Lasting, download, seat_for_download};
 use crate::{
     Bailiwick,
-    record::Record,
     reply::{Params, Refusal, Reply},
     who::Asked,
 };
 use authority::{Act, Rule, Target, rules};
-use axum::{body::Body, extract::State, http::header, response::IntoResponse};
+use axum::{extract::State, http::header, response::IntoResponse};
 use ledger::write_export;
 use model::{Problem, TenantId, Timestamp};
 use serde::Deserialize;
 use std::{
     collections::HashMap,
-    io::Write,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
-use store::Outcome;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use store::{Outcome, Record};
 use utoipa::IntoParams;
 
-/// Pieces of an export that may wait for a slow reader.
-const EXPORT_PIECES: usize = 16;
 /// Exports that are watched at once; the oldest is forgotten.
 const WATCHED_MAX: usize = 64;
 const WATCHED_FOR: Duration = Duration::from_secs(6 * 3_600);
@@ -122,6 +116,7 @@ impl Exports {
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Watch {
     /// What the page of an export calls it.
     watch: Option<String>,
@@ -148,7 +143,8 @@ impl Bailiwick {
 pub(crate) async fn export(State(server): State<Arc<Bailiwick>>, Params(watch): Params<Watch>, asked: Asked) -> Reply {
     let say = |error: store::StoreError| Refusal(error.problem());
     let act = ExportAudit { tenant: server.tenant.clone() };
-    let permit = server.allowed(&asked, act).await?;
+    let permit = server.allowed(&asked, act.clone()).await?;
+    let seat = seat_for_download(&server, &asked.caller)?;
     server.store.flush_access().await.map_err(say)?;
     server.store.record(permit, Outcome::Allowed, serde_json::Value::Null).await.map_err(say)?;
     server.store.sequence_now().await.map_err(say)?;
@@ -159,20 +155,12 @@ pub(crate) async fn export(State(server): State<Arc<Bailiwick>>, Params(watch): 
     let (total, now) = (head.checkpoint().size(), server.clock.now());
     let sent = server.exports.begin(&id, &asked.caller.subject(), total, now).unwrap_or_default();
     let record = Record::new(Arc::clone(&server.store), server.tenant.clone()).counted(sent);
-    let (to, pieces) = mpsc::channel(EXPORT_PIECES);
     let watching = Arc::clone(&server);
-    tokio::task::spawn_blocking(move || {
-        let mut out = Pieces::new(to.clone());
-        let written = write_export(&mut out, &key, &head, &record).map_err(std::io::Error::other);
-        let ended = written.and_then(|()| out.flush());
-        watching.exports.end(&id, if ended.is_ok() { Stage::Whole } else { Stage::BrokenOff });
-        if let Err(error) = ended {
-            tracing::error!(error = &error as &dyn std::error::Error, "an export broke off");
-            // The reader must see that it is not whole.
-            drop(to.blocking_send(Err(error)));
-        }
-    });
-    let body = Body::from_stream(ReceiverStream::new(pieces));
+    let body = download(Lasting::new(server, asked.caller, act, seat), move |out| {
+        let written = write_export(out, &key, &head, &record).map_err(std::io::Error::other);
+        watching.exports.end(&id, if written.is_ok() { Stage::Whole } else { Stage::BrokenOff });
+        written
+    })?;
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"record.txt\""),

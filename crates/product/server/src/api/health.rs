@@ -43,7 +43,7 @@ pub(crate) async fn readyz(State(server): State<Arc<Bailiwick>>) -> Reply {
     let checks = server.checks().await;
     let ready = checks.iter().all(|check| check.problem.is_none());
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let line = |check: &crate::ready::Check| json!({ "check": check.name, "ok": check.problem.is_none(), "problem": check.problem });
+    let line = |check: &crate::ready::Check| json!({ "check": check.part.name(), "ok": check.problem.is_none(), "problem": check.problem });
     with(status, json!({ "ready": ready, "checks": checks.iter().map(line).collect::<Vec<_>>() }))
 }
 

@@ -5,7 +5,9 @@ mod backups;
 mod deploy;
 mod events;
 mod export;
+mod follow;
 mod health;
+mod lasting;
 mod notices;
 mod people;
 mod policy;
@@ -18,8 +20,11 @@ mod tiles;
 mod whoami;
 
 pub(crate) use apps::Why;
+pub(crate) use deploy::Named;
 pub(crate) use events::{Found, Which as WhichEvents};
 pub(crate) use export::{Exports, Progress, Stage};
+pub(crate) use follow::Readers;
+pub(crate) use lasting::Seats;
 pub(crate) use secrets::NewValue;
 pub(crate) use whoami::{ReadPolicy, login_over, sign_in_first};
 
@@ -51,6 +56,7 @@ pub(crate) fn router() -> (Router<Arc<Bailiwick>>, utoipa::openapi::OpenApi) {
         .routes(routes!(apps::rollback))
         .routes(routes!(apps::token))
         .routes(routes!(apps::logs))
+        .routes(routes!(follow::follow))
         .routes(routes!(deploy::deploy))
         .routes(routes!(requests::list))
         .routes(routes!(requests::approve))

@@ -5,6 +5,7 @@ use crate::{
     reply::{Params, Part, Refusal, Reply, ok},
     who::Asked,
 };
+use authority::Act;
 use axum::extract::State;
 use identity::{AddPerson, Added, ChangeGroups, DisablePerson, Disabled, Error, Links, ListPeople, Person};
 use model::{Group, PersonId, Problem, ProblemKind};
@@ -60,7 +61,9 @@ pub(crate) async fn add(State(server): State<Arc<Bailiwick>>, asked: Asked) -> R
 #[utoipa::path(post, path = "/api/v1/people/groups", request_body = Moves, responses((status = 200, description = "the person", body = Object)))]
 pub(crate) async fn groups(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
     let Moves { email, join, leave } = asked.json()?;
-    let person = server.change_groups(&asked, id(&server, &email)?, join, leave).await?;
+    let act = |person| ChangeGroups { tenant: server.tenant.clone(), person, join: join.clone(), leave: leave.clone() };
+    let person = server.whom(&asked, &email, act).await?;
+    let person = server.change_groups(&asked, person, join, leave).await?;
     ok(json!({ "person": person }))
 }
 
@@ -68,11 +71,31 @@ pub(crate) async fn groups(State(server): State<Arc<Bailiwick>>, asked: Asked) -
 #[utoipa::path(post, path = "/api/v1/people/disable", request_body = Named, responses((status = 200, description = "the person", body = Object)))]
 pub(crate) async fn disable(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
     let Named { email } = asked.json()?;
-    let done = server.disable_person(&asked, id(&server, &email)?).await?;
+    let act = |person| DisablePerson { tenant: server.tenant.clone(), person };
+    let person = server.whom(&asked, &email, act).await?;
+    let done = server.disable_person(&asked, person).await?;
     ok(json!({ "person": done.person, "event": done.event, "recorded": done.recorded == Recorded::InDatabase }))
 }
 
 impl Bailiwick {
+    /// Whose address it is. Whether it is anybody's is for those alone who may do this: others get the same refusal, and
+    /// leave the same event.
+    async fn whom<A: Act>(
+        &self,
+        asked: &Asked,
+        email: &str,
+        act: impl FnOnce(PersonId) -> A,
+    ) -> Result<PersonId, Refusal> {
+        if let Some(person) = self.identity.person_by_email(email) {
+            return Ok(person.id.clone());
+        }
+        drop(self.allowed(asked, act(PersonId::new("unknown"))).await?);
+        let what = "there is nobody with that address";
+        let fix = "`bailiwick people list` shows who there is";
+        let why = "nobody of it was added here";
+        Err(Refusal(Problem::new(ProblemKind::NotFound, "person.unknown", what, why, fix)))
+    }
+
     pub(crate) async fn add_person(
         &self,
         asked: &Asked,
@@ -113,15 +136,6 @@ impl Bailiwick {
         let permit = self.allowed(asked, DisablePerson { tenant: self.tenant.clone(), person }).await?;
         Ok(self.identity.disable(permit).await?)
     }
-}
-
-fn id(server: &Bailiwick, email: &str) -> Result<PersonId, Refusal> {
-    let person = server.identity.person_by_email(email).ok_or_else(|| {
-        let what = "there is nobody with that address";
-        let fix = "`bailiwick people list` shows who there is";
-        Refusal(Problem::new(ProblemKind::NotFound, "person.unknown", what, "nobody of it was added here", fix))
-    })?;
-    Ok(person.id.clone())
 }
 
 fn links_off() -> Problem {

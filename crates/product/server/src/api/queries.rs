@@ -3,7 +3,7 @@
 use crate::{
     Bailiwick,
     queries::For,
-    reply::{Reply, ok},
+    reply::{Params, Part, Reply, ok},
     who::Asked,
 };
 use axum::extract::{Path, State};
@@ -23,9 +23,10 @@ pub(crate) struct NewQuery {
 }
 
 /// One's own searches, and those that others share
-#[utoipa::path(get, path = "/api/v1/queries", responses((status = 200, description = "kept searches, by name", body = Object)))]
-pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
-    ok(json!({ "queries": server.queries(&asked).await? }))
+#[utoipa::path(get, path = "/api/v1/queries", params(Part), responses((status = 200, description = "kept searches, by name", body = Object)))]
+pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Params(part): Params<Part>, asked: Asked) -> Reply {
+    let (queries, next) = part.of(server.queries(&asked).await?, |query| query.id.clone())?;
+    ok(json!({ "queries": queries, "next": next }))
 }
 
 /// Keep a search under a name; one of the same name is replaced

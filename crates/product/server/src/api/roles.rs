@@ -8,7 +8,7 @@ use crate::{
 use axum::extract::{Path, State};
 use identity::{AskRole, GrantRole, ListPeople, RefuseRole, RoleRequest};
 use model::{Group, Problem, ProblemKind, RequestId, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -22,7 +22,21 @@ pub(crate) struct Wish {
     why: String,
 }
 
+/// A request with the address of whoever asks, where the directory still knows it.
+#[derive(Debug, Serialize)]
+struct Named {
+    #[serde(flatten)]
+    request: RoleRequest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+}
+
 impl Bailiwick {
+    fn with_user(&self, request: RoleRequest) -> Named {
+        let user = self.identity.person(&request.person).map(|person| person.email.clone());
+        Named { request, user }
+    }
+
     /// Asks for a role until the end of a day.
     pub(crate) async fn ask_role(
         &self,
@@ -30,14 +44,14 @@ impl Bailiwick {
         role: &str,
         until: &str,
         why: &str,
-    ) -> Result<RequestId, Refusal> {
+    ) -> Result<RoleRequest, Refusal> {
         let act =
             AskRole { tenant: self.tenant.clone(), role: Group::new(role), until: end_of(until)?, why: why.to_owned() };
-        let id = self.store.again(|| async {
+        let request = self.store.again(|| async {
             let permit = self.permit(&asked.caller, act.clone()).await?;
             self.identity.ask_role(permit).await
         });
-        Ok(id.await?)
+        Ok(request.await?)
     }
 
     /// Gives a role that was asked for.
@@ -81,21 +95,21 @@ fn end_of(day: &str) -> Result<Timestamp, Refusal> {
 #[utoipa::path(get, path = "/api/v1/roles", responses((status = 200, description = "what was asked for", body = Object)))]
 pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
     let permit = server.allowed(&asked, ListPeople { tenant: server.tenant.clone() }).await?;
-    ok(json!({ "roles": server.identity.roles_asked(permit).await? }))
+    let asked = server.identity.roles_asked(permit).await?;
+    ok(json!({ "roles": asked.into_iter().map(|request| server.with_user(request)).collect::<Vec<_>>() }))
 }
 
 /// Ask for a role until a day
 #[utoipa::path(post, path = "/api/v1/roles", request_body = Wish, responses((status = 200, description = "the request", body = Object)))]
 pub(crate) async fn ask(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
     let Wish { role, until, why } = asked.json()?;
-    let id = server.ask_role(&asked, &role, &until, &why).await?;
-    ok(server.identity.role_request(&id).await?)
+    ok(server.with_user(server.ask_role(&asked, &role, &until, &why).await?))
 }
 
 /// Give a role that was asked for
 #[utoipa::path(post, path = "/api/v1/roles/{id}/grant", responses((status = 200, description = "given", body = Object)))]
 pub(crate) async fn grant(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, asked: Asked) -> Reply {
-    ok(server.grant_role(&asked, &RequestId::new(id)).await?)
+    ok(server.with_user(server.grant_role(&asked, &RequestId::new(id)).await?))
 }
 
 /// Refuse it

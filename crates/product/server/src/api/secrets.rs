@@ -142,18 +142,21 @@ impl Bailiwick {
         why: String,
     ) -> Result<Vec<Revoked>, Refusal> {
         let envs = env.map_or_else(|| Env::ALL.to_vec(), |env| vec![env]);
-        let mut revoked = Vec::new();
+        let (mut revoked, mut nothing) = (Vec::new(), None);
         for env in envs {
             let act = RevokeSecret { tenant: self.tenant.clone(), id: id.clone(), env, why: why.clone() };
             let permit = self.allowed(asked, act).await?;
             match self.vault.revoke(permit).await {
                 Ok(done) => revoked.push(done),
-                // An id that has no value in this environment has nothing to revoke in it.
-                Err(error) if Problem::from(&error).kind == ProblemKind::NotFound => {}
+                // An id that has no value in one environment may have one in another.
+                Err(error) if Problem::from(&error).kind == ProblemKind::NotFound => nothing = Some(error),
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(revoked)
+        match nothing.filter(|_| revoked.is_empty()) {
+            Some(error) => Err(error.into()),
+            None => Ok(revoked),
+        }
     }
 
     pub(crate) async fn put_secret(
@@ -162,10 +165,10 @@ impl Bailiwick {
         id: SecretId,
         put: NewValue,
     ) -> Result<vault::SecretView, Refusal> {
-        let owner = match self.identity.person_by_email(&put.owner) {
-            Some(person) => Owner::Person(person.id.clone()),
-            None => Owner::Group(Group::new(put.owner)),
-        };
+        let person = self.identity.person_by_email(&put.owner);
+        let unknown = (person.is_none() && put.owner.contains('@')).then(|| put.owner.clone());
+        let owner =
+            person.map_or_else(|| Owner::Group(Group::new(put.owner)), |person| Owner::Person(person.id.clone()));
         let act = PutSecret {
             tenant: self.tenant.clone(),
             id,
@@ -179,6 +182,11 @@ impl Bailiwick {
             sensitivity: put.sensitivity,
             value: SecretString::from(put.value),
         };
+        if let Some(email) = unknown {
+            // Whether there is such a person is for those alone who may store it.
+            drop(self.permit(caller, act).await.map_err(|denied| Refusal(denied.into()))?);
+            return Err(Refusal(no_such_owner(&email)));
+        }
         let view = self
             .store
             .again(|| async {
@@ -188,6 +196,13 @@ impl Bailiwick {
             .await?;
         Ok(view)
     }
+}
+
+fn no_such_owner(email: &str) -> Problem {
+    let what = format!("nobody here has the address `{email}`");
+    let why = "a secret's owner is a person of the directory, or a group";
+    let fix = "`bailiwick people list` shows who is here; or name a group";
+    Problem::new(ProblemKind::NotFound, "secret.owner", what, why, fix).at("owner")
 }
 
 fn not_a_day(text: &str) -> Problem {

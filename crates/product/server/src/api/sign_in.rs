@@ -9,7 +9,7 @@ use crate::{
 use axum::extract::State;
 use identity::{
     ClientSecretIs, DraftProvider, Error, Links, SeeSignIn, SetUpDone, Settings, SignInView, SwitchLinks,
-    SwitchProviderOff, SwitchProviderOn,
+    SwitchProviderOff, SwitchProviderOn, SwitchedOff,
 };
 use model::Group;
 use serde::Deserialize;
@@ -36,6 +36,8 @@ pub(crate) struct NewProvider {
     #[schema(value_type = Vec<String>)]
     everyone: Vec<Group>,
     second_factor: Option<Vec<String>>,
+    /// What is asked for beside `openid`. Without: `email`, `profile`, and `groups` where the provider lists it.
+    scopes: Option<Vec<String>>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -69,7 +71,7 @@ pub(crate) async fn on(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Re
     ok(server.switch_provider_on(&asked, digest).await?)
 }
 
-/// Switch single sign-on off
+/// Switch single sign-on off, and end the sessions that began there
 #[utoipa::path(post, path = "/api/v1/sign-in/off", responses((status = 200, description = "how people sign in now", body = Object)))]
 pub(crate) async fn off(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
     ok(server.switch_provider_off(&asked).await?)
@@ -97,6 +99,7 @@ impl NewProvider {
             groups: self.groups,
             everyone: self.everyone,
             second_factor: self.second_factor.unwrap_or_else(|| vec!["mfa".to_owned()]),
+            scopes: self.scopes,
         }
     }
 }
@@ -127,14 +130,9 @@ impl Bailiwick {
             .await
     }
 
-    pub(crate) async fn switch_provider_off(&self, asked: &Asked) -> Result<SetUpDone, Error> {
-        let act = SwitchProviderOff { tenant: self.tenant.clone() };
-        self.store
-            .again(|| async {
-                let permit = self.permit(&asked.caller, act.clone()).await?;
-                self.identity.switch_provider_off(permit).await
-            })
-            .await
+    pub(crate) async fn switch_provider_off(&self, asked: &Asked) -> Result<SwitchedOff, Refusal> {
+        let permit = self.allowed(asked, SwitchProviderOff { tenant: self.tenant.clone() }).await?;
+        Ok(self.identity.switch_provider_off(permit).await?)
     }
 
     pub(crate) async fn switch_links(&self, asked: &Asked, to: Links) -> Result<SetUpDone, Error> {

@@ -23,6 +23,19 @@ fn no_log(tenant: &str) -> Refusal {
     ))
 }
 
+fn no_tile(tenant: &str, path: &str) -> Refusal {
+    let fix = format!(
+        "`/log/{tenant}/checkpoint` says how many entries there are; a tile that is not full ends in `.p/` and its width"
+    );
+    Refusal(Problem::new(
+        ProblemKind::NotFound,
+        "log.no_tile",
+        format!("there is no tile at `/log/{tenant}/tile/{path}`"),
+        "the log has not grown that far, or it is not a tile that anyone may read",
+        fix,
+    ))
+}
+
 fn tenant(server: &Bailiwick, name: &str) -> Result<TenantId, Refusal> {
     if server.tenant.as_str() == name { Ok(server.tenant.clone()) } else { Err(no_log(name)) }
 }
@@ -50,10 +63,10 @@ pub(crate) async fn tile(State(server): State<Arc<Bailiwick>>, Path((name, path)
     let tenant = tenant(&server, &name)?;
     // Entry bundles hold bodies of events, which only readers of the record may see.
     if path.starts_with("entries") {
-        return Err(no_log(&name));
+        return Err(no_tile(&name, &path));
     }
     let found = server.store.tile(&tenant, &format!("tile/{path}")).await.map_err(|error| Refusal(error.problem()))?;
-    let bytes = found.ok_or_else(|| no_log(&name))?;
+    let bytes = found.ok_or_else(|| no_tile(&name, &path))?;
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], Body::from(bytes)).into_response())
 }
 

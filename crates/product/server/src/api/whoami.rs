@@ -2,15 +2,18 @@
 
 use crate::{
     Bailiwick,
-    reply::{Refusal, Reply, ok},
+    reply::{Params, Part, Refusal, Reply, ok},
     who::Asked,
 };
 use authority::{Act, Role, Rule, Target, Who, rules};
 use axum::extract::State;
 use identity::EndSession;
-use model::{Problem, ProblemKind, TenantId};
+use model::{Env, Problem, ProblemKind, TenantId};
 use serde_json::json;
 use std::sync::Arc;
+
+/// Stands for an app's name in the address that `whoami` answers with.
+const NAME: &str = "NAME";
 
 /// Read the policy bundle.
 #[derive(Debug)]
@@ -28,10 +31,12 @@ impl Act for ReadPolicy {
 /// Who is asking
 #[utoipa::path(get, path = "/api/v1/whoami", responses((status = 200, description = "the caller", body = Object)))]
 pub(crate) async fn whoami(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
+    // Where an app serves, for whoever has its name and no answer about it.
+    let apps = server.catalog.url(NAME, Env::Prod);
     match &asked.caller.who {
-        Who::Machine { system_user } => {
-            ok(json!({ "caller": "machine", "name": system_user, "groups": [], "tenant": asked.caller.tenant }))
-        }
+        Who::Machine { system_user } => ok(
+            json!({ "caller": "machine", "name": system_user, "groups": [], "tenant": asked.caller.tenant, "apps": apps }),
+        ),
         Who::Person { id, .. } => {
             let person = server.identity.person(id);
             let facts = server.authority.facts(&server.tenant);
@@ -48,6 +53,7 @@ pub(crate) async fn whoami(State(server): State<Arc<Bailiwick>>, asked: Asked) -
                     "expires_at": session.expires_at,
                 })),
                 "tenant": asked.caller.tenant,
+                "apps": apps,
             }))
         }
         Who::App(_) | Who::AppFor { .. } | Who::System { .. } | Who::Stranger => Err(Refusal(sign_in_first())),
@@ -102,14 +108,15 @@ pub(crate) fn login_over() -> Problem {
 }
 
 /// The policy bundle
-#[utoipa::path(get, path = "/api/v1/policy", responses((status = 200, description = "the files of the bundle", body = Object)))]
-pub(crate) async fn policy(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
+#[utoipa::path(get, path = "/api/v1/policy", params(Part), responses((status = 200, description = "the files of the bundle", body = Object)))]
+pub(crate) async fn policy(State(server): State<Arc<Bailiwick>>, Params(part): Params<Part>, asked: Asked) -> Reply {
     let act = ReadPolicy { tenant: server.tenant.clone() };
     let permit = server.allowed(&asked, act).await?;
     server
         .store
         .access(permit, store::Outcome::Allowed, serde_json::Value::Null)
         .map_err(|error| Refusal(error.problem()))?;
-    let files: Vec<_> = server.policy_files.iter().map(|(name, text)| json!({ "name": name, "text": text })).collect();
-    ok(json!({ "files": files }))
+    let (files, next) = part.of(server.policy_files.iter().collect(), |(name, _)| name.clone())?;
+    let files: Vec<_> = files.into_iter().map(|(name, text)| json!({ "name": name, "text": text })).collect();
+    ok(json!({ "files": files, "next": next }))
 }

@@ -10,7 +10,7 @@ use super::{
     keep::made_before,
     maker::{self, Maker, Unproven},
 };
-use crate::{Config, Settings, assembly::ROOMS, policy, record::Record, settings};
+use crate::{Config, Settings, assembly::ROOMS, policy, settings};
 use authority::{Act, Authority, Caller, Facts, Rule, Target, Who, rules};
 use model::{Clock, Problem, SystemClock, TenantId};
 use seal::RecoveryKey;
@@ -23,7 +23,7 @@ use std::{
     sync::Arc,
     time::Instant,
 };
-use store::{Database, Depot, Piece, Refill, Store, StoreConfig};
+use store::{Database, Depot, Piece, Record, Refill, Store, StoreConfig};
 use tokio::sync::mpsc;
 
 /// Whoever was signed in when the backup was made is not signed in by it: these stay empty after a restore.

@@ -100,7 +100,8 @@ fn place(
         }
         return None;
     };
-    if let Some(path) = text.strip_prefix("file:").filter(|path| path.starts_with('/')) {
+    let path = text.strip_prefix("file:").unwrap_or(&text);
+    if path.starts_with('/') {
         return Some(DepotPlace::Folder(path.into()));
     }
     let Some((bucket, prefix)) = text

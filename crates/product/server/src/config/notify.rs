@@ -3,10 +3,10 @@
 //! Refuses to send a password or a notice in the open, and secrets that could be guessed. None of it is ever shown.
 
 use super::Reader;
-use lettre::Address;
 use seal::{WebhookKey, Zeroizing};
-use std::{fmt, path::Path};
+use std::path::Path;
 use url::Url;
+use watch::{Address, Hook, Notify, Smtp, Wrapping};
 
 const SMTP_FORM: &str = "`\"smtps://user:password@mail.corp.example:465\"`, or `\"file:PATH\"` of a file that holds it";
 const HOOK_FORM: &str = "`\"https://hooks.corp.example/bailiwick\"`, or `\"file:PATH\"` of a file that holds it";
@@ -15,67 +15,6 @@ const MAKE_SECRET: &str = "make one with `printf 'whsec_%s' \"$(openssl rand -ba
 /// RFC 8314 and RFC 6409.
 const SMTPS_PORT: u16 = 465;
 const SUBMISSION_PORT: u16 = 587;
-
-/// How people are told, as far as the operator said.
-#[derive(Debug, Clone, Default)]
-pub struct Notify {
-    pub(crate) smtp: Option<Smtp>,
-    pub(crate) webhook: Option<Hook>,
-}
-
-/// How the connection to the mail server is kept private.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wrapping {
-    /// TLS from the first byte.
-    Tls,
-    /// TLS by STARTTLS, or no mail at all.
-    StartTls,
-    /// None: on this machine alone.
-    Loopback,
-}
-
-#[derive(Clone)]
-pub(crate) struct Smtp {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) wrapping: Wrapping,
-    pub(crate) credentials: Option<(String, Zeroizing<String>)>,
-    pub(crate) from: Address,
-}
-
-impl fmt::Debug for Smtp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Smtp").field("host", &self.host).field("port", &self.port).finish_non_exhaustive()
-    }
-}
-
-#[derive(Clone)]
-pub(crate) struct Hook {
-    /// May hold a secret of its own: never shown.
-    pub(crate) url: Url,
-    pub(crate) key: WebhookKey,
-}
-
-impl Hook {
-    /// Where it goes, without what may be secret in it.
-    pub(crate) fn host(&self) -> String {
-        let host = self.url.host_str().unwrap_or_default();
-        self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-    }
-}
-
-impl fmt::Debug for Hook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hook").field("host", &self.host()).finish_non_exhaustive()
-    }
-}
-
-impl Notify {
-    /// Whether anybody is told of anything.
-    pub(crate) const fn is_on(&self) -> bool {
-        self.smtp.is_some() || self.webhook.is_some()
-    }
-}
 
 /// `console` is its address: mail comes from its host when nothing is said.
 pub(super) fn notify(reader: &mut Reader, folder: &Path, console: &str) -> Notify {

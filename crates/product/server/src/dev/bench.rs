@@ -136,7 +136,8 @@ impl Bench {
     /// Takes what is in the folder through the ordinary path, and tells what became of it.
     pub(crate) async fn save(&self) {
         if let Err(Refusal { findings, problem }) = self.try_save().await {
-            (self.say)(Happened::Refused { findings, problem });
+            let serves = self.app.load().is_some();
+            (self.say)(Happened::Refused { findings, problem, serves });
         }
     }
 

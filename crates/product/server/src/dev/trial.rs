@@ -24,13 +24,14 @@ use axum::{
     body::Body,
     http::{HeaderValue, Request, Response, header},
 };
-use catalog::Unpacked;
+use catalog::{Ceiling, Unpacked};
 use draft::{Heard, keep, refused};
 use futures_util::future::BoxFuture;
-use model::{Env, Group, PersonId, Problem, ProblemKind, TenantId};
+use model::{Env, Group, Manifest, PersonId, Problem, ProblemKind, TenantId, Tier};
 use places::Place;
 use std::{
     net::SocketAddr,
+    os::unix::fs::DirBuilderExt,
     path::PathBuf,
     sync::{Arc, Weak},
     time::Duration,
@@ -45,6 +46,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Nothing listens there: requests come in process.
 const WITHIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7171);
 const LABEL_BYTES: usize = 10;
+/// Below the data folder, so that no draft fills a disk that somebody else needs; nothing in it outlives its server.
+const FOLDER: &str = "trials";
+/// One person looks at a draft: what it asks for itself does not decide what this server gives it.
+const CEILING: Ceiling = Ceiling { parallel: 4, storage_bytes: 8 << 20 };
 
 /// Try files of an app that is there, or would be.
 #[derive(Debug, Clone)]
@@ -67,14 +72,30 @@ impl Act for TryApp {
     }
 }
 
+/// Files that are to be tried.
+#[derive(Debug)]
+pub(crate) struct Files {
+    pub(crate) unpacked: Unpacked,
+    pub(crate) manifest: Manifest,
+    pub(crate) digest: String,
+    /// As they travel in the draft's page, when they are small enough.
+    pub(crate) carried: Option<String>,
+    /// The one that was open.
+    pub(crate) open: String,
+}
+
 /// What is to run, and where.
 struct Begun {
     name: String,
+    tier: Tier,
     email: String,
     caller: Caller,
     act: TryApp,
     place: Place,
     folder: TempDir,
+    unpacked: Unpacked,
+    carried: Option<String>,
+    open: String,
 }
 
 impl Bailiwick {
@@ -87,9 +108,10 @@ impl Bailiwick {
         self: &Arc<Self>,
         permit: Permit<TryApp>,
         email: &str,
-        unpacked: &Unpacked,
+        files: Files,
     ) -> Result<Arc<Trial>, Problem> {
-        let name = unpacked.manifest(self.clock.now()).ok_or_else(not_ready)?.app.name;
+        let Files { unpacked, manifest, digest, carried, open } = files;
+        let (tier, name) = (manifest.tier(), manifest.app.name);
         let (caller, act) = (permit.caller().clone(), permit.act().clone());
         if self.is_switched_off(&act) {
             return Err(switched_off(&name));
@@ -99,21 +121,48 @@ impl Bailiwick {
         let label = random.iter().fold(format!("{name}--"), |label, byte| format!("{label}{byte:02x}"));
         let place = self.trials.take(&label, person)?;
         place.turn().await?;
-        let detail = serde_json::json!({ "digest": unpacked.digest().to_string() });
+        let detail = serde_json::json!({ "digest": digest });
         self.store.record(permit, Outcome::Allowed, detail).await.map_err(|error| error.problem())?;
-        let folder = tempfile::tempdir().map_err(|_| no_place())?;
-        write(&folder.path().join("app"), unpacked).map_err(|_| no_place())?;
-        let begun = Begun { name, email: email.to_owned(), caller, act, place, folder };
+        let folder = self.trial_folder().map_err(|error| {
+            tracing::error!(%error, "there is no folder for a draft");
+            no_place()
+        })?;
+        let email = email.to_owned();
+        let begun = Begun { name, tier, email, caller, act, place, folder, unpacked, carried, open };
         let server = Arc::clone(self);
         // In a task of its own: whoever presses twice leaves the first answer behind, and what began is stopped in order.
         let running = tokio::spawn(async move { server.run_trial(begun).await });
         running.await.map_err(|_| Problem::internal())?
     }
 
+    /// A new one, which only the server's own user may look into.
+    fn trial_folder(&self) -> std::io::Result<TempDir> {
+        let folder = self.folder.join(FOLDER);
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        tempfile::Builder::new().prefix("draft-").tempdir_in(folder)
+    }
+
+    /// What drafts of a process that ended left behind: at start, before any begins.
+    pub(crate) fn sweep_trials(&self) {
+        match std::fs::remove_dir_all(self.folder.join(FOLDER)) {
+            Ok(()) => tracing::info!("drafts that an earlier process left behind were removed"),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!(%error, "what drafts left behind could not be removed"),
+        }
+    }
+
     async fn run_trial(self: Arc<Self>, begun: Begun) -> Result<Arc<Trial>, Problem> {
+        let (app, unpacked) = (begun.folder.path().join("app"), begun.unpacked);
+        let written = tokio::task::spawn_blocking(move || write(&app, &unpacked)).await;
+        written.map_err(|_| Problem::internal())?.map_err(|_| no_place())?;
         let heard = Heard::default();
         let (bench, running) = self.assemble(&begun.folder, begun.email, &heard).await?;
-        let bearer = match serves(&begun.place, &bench, &begun.name, &heard).await {
+        let served = async {
+            // What it begins with passes the gates, as whatever is deployed.
+            let _turn = self.turns.at_the_gates(&begun.caller).await?;
+            serves(&begun.place, &bench, &begun.name, &heard).await
+        };
+        let bearer = match served.await {
             Ok(bearer) => bearer,
             Err(problem) => {
                 running.stop().await;
@@ -134,6 +183,9 @@ impl Bailiwick {
             code: std::sync::Mutex::default(),
             session: std::sync::Mutex::default(),
             heard,
+            tier: begun.tier,
+            carried: begun.carried,
+            open: begun.open,
         });
         begun.place.runs(Arc::clone(&trial));
         let ending = ends(Arc::downgrade(&self), Arc::clone(&trial), running, begun.folder, begun.place);
@@ -150,7 +202,7 @@ impl Bailiwick {
         let stand_in = StandIn::start(host::router(&serving, &say)).await?;
         let settings = settings(place.path(), WITHIN, &stand_in, None);
         let mut settings = settings.map_err(|mut problems| problems.pop().unwrap_or_else(Problem::internal))?;
-        settings.sandbox = Within(Some(Arc::clone(&self.sandbox)));
+        settings.within = Within { sandbox: Some(Arc::clone(&self.sandbox)), ceiling: Some(CEILING) };
         let data = settings.data.clone();
         let (server, running) = Self::start(settings, Arc::clone(&self.clock)).await?;
         let told = Arc::clone(&say);
@@ -285,22 +337,12 @@ fn switched_off(name: &str) -> Problem {
     )
 }
 
-fn not_ready() -> Problem {
-    Problem::new(
-        ProblemKind::Unprocessable,
-        "try.not_ready",
-        "these files cannot be tried yet",
-        "their manifest has problems",
-        "mend what blocks, then try them again",
-    )
-}
-
 fn no_place() -> Problem {
     Problem::new(
         ProblemKind::Unavailable,
         "try.no_place",
         "there is no place for a draft",
-        "the folder for temporary files cannot be written",
+        "its folder, `trials` in the data folder, cannot be written",
         "tell an operator, or try it on your own machine with `bailiwick dev`",
     )
 }

@@ -2,7 +2,8 @@
 //! that it understands; `bailiwick notices test` sends one.
 
 use super::{Examined, Health};
-use crate::{Config, notices::Channels};
+use crate::Config;
+use watch::Channels;
 
 pub(super) async fn ways(config: &Config) -> Examined {
     if !config.notify.is_on() {

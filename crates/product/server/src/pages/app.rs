@@ -5,13 +5,13 @@ mod log;
 mod releases;
 
 pub(super) use facts::Use;
-pub(super) use log::log;
+pub(super) use log::{log, script as follow_script};
 pub(super) use releases::releases;
 
 use super::{
     parts::{Moment, Said, Tab},
     shell::{Here, Shell, Viewer, Visit},
-    state_word,
+    word,
 };
 use crate::{
     Bailiwick,
@@ -67,7 +67,7 @@ impl Head {
         }
         Self {
             says: app.purpose.clone().unwrap_or_else(|| "Nothing of it was live yet.".to_owned()),
-            state: state_word(state),
+            state: word(app),
             url: env.filter(|_| state == AppState::Live).map(|env| env.url.clone()),
             switch: matches!(state, AppState::Live | AppState::Expired | AppState::Waiting)
                 && viewer.may(&rules::APP_REVOKE, Some(&app.team)),
@@ -118,8 +118,9 @@ struct Other {
     url: String,
 }
 
-/// What serves now.
+/// What serves now, or did until it was stopped.
 struct Serves {
+    now: bool,
     release: u32,
     digest: String,
     tier: &'static str,
@@ -157,7 +158,7 @@ pub(super) async fn overview(State(server): State<Arc<Bailiwick>>, Path(name): P
             .iter()
             .rev()
             .skip(1)
-            .map(|env| Other { env: env.env.to_string(), state: state_word(env.state), url: env.url.clone() })
+            .map(|env| Other { env: env.env.to_string(), state: env.word, url: env.url.clone() })
             .collect(),
         id: app.app_id.to_string(),
         restore: state == AppState::Revoked && viewer.may(&rules::APP_RESTORE, team),
@@ -172,6 +173,7 @@ fn serves(server: &Bailiwick, seen: &Seen, env: &Deployment) -> Option<Serves> {
     let app = AppRef { id: seen.app.app_id.clone(), env: env.env };
     let reasons = seen.manifest.iter().flat_map(|manifest| manifest.tier_reasons());
     Some(Serves {
+        now: env.state == AppState::Live,
         release: env.release?.0,
         digest: env.digest.clone()?,
         tier: env.tier?.as_str(),

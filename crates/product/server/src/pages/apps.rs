@@ -24,10 +24,12 @@ const SOON: Duration = Duration::from_secs(30 * 86_400);
 /// An app that nobody used for so long is idle.
 const IDLE: Duration = Duration::from_secs(30 * 86_400);
 
-const STATES: [(&str, &str); 6] = [
+const STATES: [(&str, &str); 8] = [
     ("", "any state"),
     ("live", "live"),
     ("waiting", "waiting"),
+    ("rejected", "rejected"),
+    ("void", "void"),
     ("expired", "expired"),
     ("revoked", "revoked"),
     ("retired", "retired"),
@@ -60,6 +62,7 @@ pub(super) struct Which {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Worry {
     Waiting,
+    Back,
     Soon,
     Expired,
     Unused,
@@ -70,8 +73,9 @@ enum Worry {
 }
 
 impl Worry {
-    const ALL: [(Self, &'static str, &'static str); 8] = [
+    const ALL: [(Self, &'static str, &'static str); 9] = [
         (Self::Waiting, "waiting", "wait for a yes"),
+        (Self::Back, "back", "sent back"),
         (Self::Soon, "soon", "expire within 30 days"),
         (Self::Expired, "expired", "expired"),
         (Self::Unused, "unused", "live, never used"),
@@ -84,7 +88,8 @@ impl Worry {
     fn holds(self, row: &Row, now: Timestamp) -> bool {
         let live = row.state == "live";
         match self {
-            Self::Waiting => row.state == "waiting",
+            Self::Waiting => row.app.environments.iter().any(|env| env.request.is_some()),
+            Self::Back => row.state == "rejected",
             Self::Soon => live && row.expires_at <= now.plus(SOON),
             Self::Expired => row.state == "expired",
             Self::Unused => live && row.last_used.is_none(),

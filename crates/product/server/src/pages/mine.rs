@@ -56,7 +56,7 @@ pub(super) async fn mine(State(server): State<Arc<Bailiwick>>, Read(find): Read<
     let mut cards: Vec<Card> =
         server.apps(&asked).await?.into_iter().filter_map(|app| card(&server, &viewer, app)).collect();
     let total = cards.len();
-    let lead = format!("{}, signed in already. Open one.", counted(total as u64, "app"));
+    let lead = lead(&cards);
     let q = find.q.trim().to_lowercase();
     cards.retain(|card| {
         q.is_empty() || [&card.name, &card.says, &card.team].iter().any(|text| text.to_lowercase().contains(&q))
@@ -78,12 +78,26 @@ pub(super) async fn mine(State(server): State<Arc<Bailiwick>>, Read(find): Read<
     Ok(html(StatusCode::OK, &Mine { shell, q: find.q, lead, total, few: FEW, may_make, cards, pager }))
 }
 
+/// How many open, and how many of one's teams do not serve.
+fn lead(cards: &[Card]) -> String {
+    let open = cards.iter().filter(|card| card.state == "live" && card.usable).count();
+    let rest = match cards.len() - open {
+        0 => String::new(),
+        1 => " One more does not serve now.".to_owned(),
+        rest => format!(" {rest} more do not serve now."),
+    };
+    match open {
+        0 => format!("Nothing opens for you now.{rest}"),
+        open => format!("{}, signed in already. Open one.{rest}", counted(open as u64, "app")),
+    }
+}
+
 /// Apps of others that one may only look at stand under *All apps*.
 fn card(server: &Bailiwick, viewer: &Viewer, app: AppView) -> Option<Card> {
     let state = word(&app);
     let usable = server.may_use(viewer, &app.app_id);
     let ours = viewer.facts.is_in(&app.team);
-    if !ours && (!usable || state == "retired") {
+    if state == "retired" || (!ours && !usable) {
         return None;
     }
     let env = app.environments.last();
@@ -92,8 +106,9 @@ fn card(server: &Bailiwick, viewer: &Viewer, app: AppView) -> Option<Card> {
         "live" => purpose,
         "revoked" => "Switched off. Its team or an operator knows why.".to_owned(),
         "expired" => "Past its date. Its team can deploy it again with a later one.".to_owned(),
-        "retired" => "Ended for good.".to_owned(),
-        _ => "Waits for a person's yes.".to_owned(),
+        "waiting" => "Waits for a person's yes.".to_owned(),
+        "rejected" => "Sent back, with words for you. Mend it, and deploy it again.".to_owned(),
+        _ => "Nothing of it was live yet, and nothing waits. Deploy it again to ask for a yes.".to_owned(),
     };
     Some(Card {
         url: env.map(|env| env.url.clone()).unwrap_or_default(),

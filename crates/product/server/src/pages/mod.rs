@@ -21,7 +21,7 @@ mod switch;
 mod tries;
 
 pub(crate) use parts::Said;
-pub(crate) use shell::{Here, Shell};
+pub(crate) use shell::{Here, Shell, Viewer};
 pub(crate) use sign_in::tried;
 
 use crate::{
@@ -29,11 +29,11 @@ use crate::{
     page::{ICON, STYLE, Trouble},
     reply::Refusal,
 };
-use authority::AppState;
 use axum::{
     Router,
+    extract::{FromRequest, Request, State},
     http::{Uri, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use catalog::AppView;
@@ -50,45 +50,51 @@ pub(crate) fn router() -> Router<Arc<Bailiwick>> {
         .route("/apps/{name}", get(app::overview))
         .route("/apps/{name}/releases", get(app::releases))
         .route("/apps/{name}/log", get(app::log))
+        .route("/follow.js", get(app::follow_script))
         .route("/apps/{name}/edit", get(new::edit))
-        .route("/apps/{name}/revoke", post(switch::revoke))
-        .route("/apps/{name}/restore", post(switch::restore))
-        .route("/apps/{name}/retire", post(switch::retire))
-        .route("/apps/{name}/rollback", post(switch::rollback))
+        .route("/apps/{name}/revoke", post(switch::revoke).get(above))
+        .route("/apps/{name}/restore", post(switch::restore).get(above))
+        .route("/apps/{name}/retire", post(switch::retire).get(above))
+        .route("/apps/{name}/rollback", post(switch::rollback).get(above))
         .route("/apps/{name}/receipts/{event}", get(receipt::show))
         .route("/switch", get(switch::ask).post(switch::revoke_named))
         .route("/new", get(new::ask).post(new::send))
         .route("/tries/{label}", get(tries::show))
         .route("/tries/{label}/open", get(tries::open))
-        .route("/tries/{label}/end", post(tries::end))
+        .route("/tries/{label}/end", post(tries::end).get(above))
         .route("/requests", get(requests::list))
         .route("/requests/{id}", get(requests::show))
-        .route("/requests/{id}/approve", post(requests::approve))
-        .route("/requests/{id}/reject", post(requests::reject))
+        .route("/requests/{id}/approve", post(requests::approve).get(above))
+        .route("/requests/{id}/reject", post(requests::reject).get(above))
         .route("/people", get(people::list).post(people::add))
         .route("/people/sign-in", get(sign_in::show).post(sign_in::save))
-        .route("/people/sign-in/try", post(sign_in::begin))
-        .route("/people/sign-in/on", post(sign_in::on))
-        .route("/people/sign-in/off", post(sign_in::off))
-        .route("/people/sign-in/links", post(sign_in::links))
+        .route("/people/sign-in/try", post(sign_in::begin).get(above))
+        .route("/people/sign-in/on", post(sign_in::on).get(above))
+        .route("/people/sign-in/off", post(sign_in::off).get(above))
+        .route("/people/sign-in/links", post(sign_in::links).get(above))
         .route("/people/{id}", get(people::show))
-        .route("/people/{id}/groups", post(people::groups))
-        .route("/people/{id}/disable", post(people::disable))
+        .route("/people/{id}/groups", post(people::groups).get(above))
+        .route("/people/{id}/disable", post(people::disable).get(above))
         .route("/secrets", get(secrets::list).post(secrets::put))
         .route("/secrets/{team}/{name}", get(secrets::show))
-        .route("/secrets/{team}/{name}/rotate", post(secrets::rotate))
-        .route("/secrets/{team}/{name}/revoke", post(secrets::revoke))
+        .route("/secrets/{team}/{name}/rotate", post(secrets::rotate).get(above))
+        .route("/secrets/{team}/{name}/revoke", post(secrets::revoke).get(above))
         .route("/policy", get(policy::show))
         .route("/notices", get(notices::list))
-        .route("/notices/test", post(notices::test))
+        .route("/notices/test", post(notices::test).get(above))
         .route("/notices/{event}", get(notices::show).post(notices::take_on))
         .route("/record", get(record::search))
-        .route("/record/queries", post(record::save))
+        .route("/record/queries", post(record::save).get(above))
         .route("/record/queries/{id}/forget", post(record::forget))
-        .route("/record/export", post(record::begin))
+        .route("/record/export", post(record::begin).get(above))
         .route("/record/export/{id}", get(record::progress))
         .route("/record/{id}", get(record::show))
         .fallback(nothing)
+}
+
+/// An act has no page of its own: whoever opens its address, as when it was kept from the bar, comes to what it is about.
+async fn above(uri: Uri) -> Redirect {
+    Redirect::to(uri.path().rsplit_once('/').map(|(above, _)| above).filter(|above| !above.is_empty()).unwrap_or("/"))
 }
 
 async fn style() -> Response {
@@ -100,7 +106,7 @@ async fn icon() -> Response {
     ([(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")], ICON).into_response()
 }
 
-async fn nothing(uri: Uri) -> Response {
+async fn nothing(State(server): State<Arc<Bailiwick>>, request: Request) -> Response {
     let problem = Problem::new(
         ProblemKind::NotFound,
         "page.unknown",
@@ -109,20 +115,15 @@ async fn nothing(uri: Uri) -> Response {
         "go to your apps",
     );
     // Programs get what programs read.
-    if uri.path().starts_with("/api/") { Refusal(problem).into_response() } else { Trouble(problem).into_response() }
+    if request.uri().path().starts_with("/api/") {
+        return Refusal(problem).into_response();
+    }
+    // Whoever is signed in finds the way on around it; what else there is to say of them does not matter here.
+    let _visit = shell::Visit::from_request(request, &server).await;
+    Trouble(problem).into_response()
 }
 
 /// The state of an app in one word: that of `prod`, or of what there is.
 fn word(app: &AppView) -> &'static str {
-    app.environments.last().map_or("waiting", |env| state_word(env.state))
-}
-
-const fn state_word(state: AppState) -> &'static str {
-    match state {
-        AppState::Live => "live",
-        AppState::Expired => "expired",
-        AppState::Revoked => "revoked",
-        AppState::Retired => "retired",
-        AppState::Waiting => "waiting",
-    }
+    app.environments.last().map_or("waiting", |env| env.word)
 }

@@ -8,31 +8,36 @@ mod form;
 mod judged;
 
 pub(super) use edit::edit;
+pub(super) use judged::{Draft, carried};
 
 use super::{
-    shell::{Here, Read, Shell, Visit},
+    shell::{Here, Read, Shell, Viewer, Visit},
     switch::came_out,
     tries,
 };
 use crate::{
     Bailiwick,
     page::{Page, Trouble, html},
+    reply::Refusal,
+    sending::{Held, Sending},
+    sign_in::signed_out,
     template,
 };
 use askama::Template;
 use authority::{Role, rules};
 use axum::{
-    extract::State,
+    extract::{FromRequest, Request, State},
     http::{HeaderMap, StatusCode},
+    response::{IntoResponse as _, Response},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use catalog::{Status, Unpacked};
 use form::Sent;
 use jiff::{ToSpan as _, tz::TimeZone};
-use judged::Draft;
 use model::{Env, Problem, ProblemKind, Tier, manifest::EXPIRES_AHEAD_DAYS_MAX};
 use serde::Deserialize;
 use std::sync::Arc;
+use tokio::runtime::Handle;
 
 const MANIFEST: &str = "bailiwick.toml";
 
@@ -65,16 +70,16 @@ pub(super) async fn ask(State(server): State<Arc<Bailiwick>>, Read(which): Read<
     let page = New {
         shell: visit.viewer.shell(Here::New),
         templates: template::names().into_iter().map(one).collect(),
-        teams: teams(&visit),
+        teams: teams(&visit.viewer),
         retains: RETAINS,
     };
     Ok(html(StatusCode::OK, &page))
 }
 
 /// The groups of a person that can own an app: those that carry no role.
-fn teams(visit: &Visit) -> Vec<String> {
+fn teams(viewer: &Viewer) -> Vec<String> {
     let roles: Vec<&str> = Role::ALL.iter().map(|role| role.group()).collect();
-    let own = visit.viewer.facts.groups.iter().map(ToString::to_string);
+    let own = viewer.facts.groups.iter().map(ToString::to_string);
     own.filter(|group| !roles.contains(&group.as_str())).collect()
 }
 
@@ -88,35 +93,67 @@ fn not_a_builder() -> Problem {
     )
 }
 
-/// What is sent: judged, and deployed when that is what the button says.
-pub(super) async fn send(State(server): State<Arc<Bailiwick>>, headers: HeaderMap, visit: Visit) -> Page {
-    if !visit.viewer.may(&rules::APP_DEPLOY, None) {
-        return Err(Trouble(not_a_builder()));
+/// Somebody who may deploy sends the files of an app. Anyone else gets what they get on every page.
+pub(super) struct Brought {
+    visit: Visit,
+    _held: Held,
+}
+
+impl FromRequest<Arc<Bailiwick>> for Brought {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, server: &Arc<Bailiwick>) -> Result<Self, Response> {
+        let sending = Sending::from_request(request, server).await;
+        let sending = sending.map_err(|Refusal(problem)| match problem.code.as_str() {
+            "sign_in.needed" => signed_out(None),
+            _ => Trouble(problem).into_response(),
+        })?;
+        let Sending { asked, held } = sending;
+        let viewer = server.viewer(&asked).ok_or_else(|| signed_out(None))?;
+        Ok(Self { visit: Visit { viewer, asked }, _held: held })
     }
-    let sent = Sent::read(&headers, &visit.asked.body).await.map_err(Trouble)?;
-    let draft = Draft::of(server.files_of(&sent, &visit).map_err(Trouble)?, &sent).map_err(Trouble)?;
-    if sent.field("do") == "deploy" {
-        let archive = draft.unpacked.released().pack().map_err(Trouble)?;
-        let deployed = server.deploy(&visit.asked.caller, archive, Env::Prod).await?;
+}
+
+/// What a form says, read.
+struct Wanted {
+    draft: Draft,
+    /// What the button does.
+    does: String,
+    /// Which finding is to be mended.
+    fix: String,
+}
+
+/// What is sent: judged, and deployed when that is what the button says.
+pub(super) async fn send(State(server): State<Arc<Bailiwick>>, headers: HeaderMap, brought: Brought) -> Page {
+    let visit = &brought.visit;
+    let turn = server.turns.at_the_gates(&visit.asked.caller).await.map_err(Trouble)?;
+    let (of, viewer, body) = (Arc::clone(&server), visit.viewer.clone(), visit.asked.body.clone());
+    let runtime = Handle::current();
+    let read = move || {
+        let sent = runtime.block_on(Sent::read(&headers, &body))?;
+        let draft = Draft::of(of.files_of(&sent, &viewer)?, &sent)?;
+        Ok(Wanted { draft, does: sent.field("do"), fix: sent.field("fix") })
+    };
+    let Wanted { mut draft, does, fix } = turn.work(read).await.and_then(|read| read).map_err(Trouble)?;
+    if does == "try" {
+        return tries::begin(&server, visit, turn, draft).await;
+    }
+    if does == "deploy" {
+        let deployed = server.released(&visit.asked.caller, &turn, draft.unpacked.released(), Env::Prod).await?;
         if deployed.status != Status::Refused {
             let name = deployed.app.clone().unwrap_or_default();
             return Ok(came_out(&visit.viewer, &name, &deployed));
         }
     }
-    if sent.field("do") == "try" {
-        return tries::begin(&server, &visit, &draft.unpacked).await;
-    }
-    let mut draft = draft;
-    let fix = sent.field("fix");
     if !fix.is_empty() {
-        server.mend(&visit, &mut draft, &fix).await?;
+        server.mend(visit, &turn, &mut draft, &fix).await?;
     }
-    server.judged(&visit, draft).await
+    server.judged(visit, &turn, draft).await
 }
 
 impl Bailiwick {
     /// The files that a form names: carried, made from a template, or dropped.
-    fn files_of(&self, sent: &Sent, visit: &Visit) -> Result<Unpacked, Problem> {
+    fn files_of(&self, sent: &Sent, viewer: &Viewer) -> Result<Unpacked, Problem> {
         let carried = sent.field("bundle");
         if !carried.is_empty() {
             let bytes = BASE64_STANDARD.decode(carried.trim()).map_err(|_| nothing_sent())?;
@@ -126,7 +163,7 @@ impl Bailiwick {
         let expires = today.saturating_add(EXPIRES_AHEAD_DAYS_MAX.days());
         let filling = |team: &str| {
             let team =
-                if team.is_empty() { teams(visit).into_iter().next().unwrap_or_default() } else { team.to_owned() };
+                if team.is_empty() { teams(viewer).into_iter().next().unwrap_or_default() } else { team.to_owned() };
             (sent.field("name").trim().to_owned(), team)
         };
         match sent.field("way").as_str() {

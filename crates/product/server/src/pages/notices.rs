@@ -7,7 +7,6 @@ use super::{
 };
 use crate::{
     Bailiwick,
-    notices::{Sent, Warning, WhichNotices},
     page::{Page, html},
 };
 use askama::Template;
@@ -19,6 +18,7 @@ use axum::{
 use model::{NoticeKind, Timestamp};
 use serde::Deserialize;
 use std::sync::Arc;
+use watch::{Sent, Tested, Warning, WhichNotices};
 
 const PAGE: u32 = 50;
 const STATES: [(&str, &str); 4] = [("", "any state"), ("waiting", "waiting"), ("sent", "sent"), ("failed", "failed")];
@@ -204,7 +204,7 @@ pub(super) async fn test(State(server): State<Arc<Bailiwick>>, visit: Visit) -> 
         (false, true) => ("it is sent", "Look into your mail, and at the receiver of the webhook."),
         (false, false) => ("not every way works", "What failed, and what was said:"),
     };
-    let says = |one: &crate::notices::Tested| match &one.error {
+    let says = |one: &Tested| match &one.error {
         None => Said::new(format!("{} to `{}`: taken", one.channel, one.to)),
         Some(error) => Said::new(format!("{} to `{}`: {}", one.channel, one.to, error.replace('`', "'"))),
     };

@@ -180,6 +180,16 @@ fn unknown() -> Problem {
     )
 }
 
+fn not_typed() -> Problem {
+    Problem::new(
+        ProblemKind::Invalid,
+        "person.not_typed",
+        "the account is on as it was",
+        "an account is switched off for good only when the person's address is typed",
+        "go back, and type the address that stands above the field",
+    )
+}
+
 /// Ticked groups, and those that were typed.
 fn wanted_groups(visit: &Visit) -> BTreeSet<Group> {
     let form = visit.asked.form();
@@ -249,7 +259,14 @@ pub(super) async fn groups(State(server): State<Arc<Bailiwick>>, Path(id): Path<
 }
 
 pub(super) async fn disable(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, visit: Visit) -> Page {
-    let done = server.disable_person(&visit.asked, PersonId::new(id)).await?;
+    let id = PersonId::new(id);
+    let typed = visit.asked.field("email");
+    if server.identity.person(&id).is_some_and(|person| !person.email.eq_ignore_ascii_case(typed.trim())) {
+        // Whose address an id stands for is for those alone who may see people.
+        drop(server.allowed(&visit.asked, ListPeople { tenant: server.tenant.clone() }).await?);
+        return Err(Trouble(not_typed()));
+    }
+    let done = server.disable_person(&visit.asked, id).await?;
     let (person, event) = (done.person, done.event);
     let lead = format!("Every session, token and link of `{}` ended, everywhere. The account stays off.", person.email);
     let done = Done::new(&visit.viewer, Here::People, "the account is off", lead)

@@ -1,4 +1,4 @@
-//! The receipt of a revoke: each surface with its state. It looks again while something is still dying.
+//! The receipt of a revoke: each surface with its state. It looks again until its event is written, whole.
 
 use super::{
     parts::{Moment, took},
@@ -15,7 +15,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode},
     response::Response,
 };
-use catalog::{Receipt, ReceiptRead};
+use catalog::ReceiptRead;
 use model::{EventId, Problem, ProblemKind, Timestamp};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -35,10 +35,13 @@ struct ReceiptPage {
     whole: &'static str,
     lead: String,
     recorded: bool,
+    /// Whether the receipt's own event stands.
+    written: bool,
     /// Where the cut is kept until then, in a sentence.
     until_then: &'static str,
     may_read: bool,
-    refreshing: bool,
+    /// What is waited for, while the page looks again.
+    waits: Option<&'static str>,
     lines: Vec<Line>,
     why: String,
     asked: Moment,
@@ -56,7 +59,7 @@ pub(super) struct Line {
     pub(super) how: String,
 }
 
-/// One receipt, from the record; `latest` is the newest of the app.
+/// One receipt, as far as it has come; `latest` is the newest of the app.
 pub(super) async fn show(
     State(server): State<Arc<Bailiwick>>,
     Path((name, event)): Path<(String, String)>,
@@ -68,28 +71,34 @@ pub(super) async fn show(
         event => Some(EventId::sent(event).ok_or_else(|| Trouble(no_receipt(&name)))?),
     };
     let permit = server.allowed(&visit.asked, server.catalog.plan_receipt(&name)?).await?;
-    let Some(ReceiptRead { receipt, by }) = server.catalog.receipt(permit, which.as_ref()).await? else {
+    let Some(read) = server.catalog.receipt(permit, which.as_ref()).await? else {
         return Err(Trouble(no_receipt(&name)));
     };
-    let by = server.name_of(by.as_ref());
-    Ok(page(&visit.viewer, &receipt, by, server.clock.now(), how.still.is_empty()))
+    let by = server.name_of(read.by.as_ref());
+    Ok(page(&visit.viewer, &read, by, server.clock.now(), how.still.is_empty()))
 }
 
-/// The receipt of a revoke that the record could not take yet.
-pub(super) fn unrecorded(viewer: &Viewer, receipt: &Receipt, now: Timestamp) -> Response {
-    page(viewer, receipt, viewer.email.clone(), now, false)
-}
-
-fn page(viewer: &Viewer, receipt: &Receipt, by: String, now: Timestamp, look_again: bool) -> Response {
+fn page(viewer: &Viewer, read: &ReceiptRead, by: String, now: Timestamp, look_again: bool) -> Response {
+    let ReceiptRead { receipt, written, .. } = read;
     let asked = receipt.asked_at;
     let all = |state| receipt.surfaces.iter().filter(move |cut| cut.state == state).count();
     let (dying, failed) = (all(CutState::Expiring), all(CutState::Failed));
     let lead = match (failed, dying) {
         (0, 0) => format!("Every surface was dead within {} of asking.", took(asked, receipt.done_at)),
-        (0, dying) => format!("{dying} of {} lines are still dying; nothing new can begin.", receipt.surfaces.len()),
+        (0, dying) if receipt.recorded => {
+            format!("{dying} of {} lines are still dying; nothing new can begin.", receipt.surfaces.len())
+        }
+        (0, dying) => {
+            format!("{dying} of {} lines are of nodes that cannot have heard of it yet.", receipt.surfaces.len())
+        }
         (failed, _) => format!("{failed} of {} lines could not be cut. Look at them now.", receipt.surfaces.len()),
     };
-    let refreshing = dying > 0 && look_again;
+    let waits = match (receipt.recorded, dying) {
+        (false, _) => "The record is waited for.",
+        (true, 0) => "The event of this receipt is being written.",
+        (true, _) => "Some of it is still dying.",
+    };
+    let waits = Some(waits).filter(|_| !written && look_again);
     let shown = ReceiptPage {
         shell: viewer.shell_about(Here::Apps, None),
         title: format!("{} is switched off", receipt.app),
@@ -102,12 +111,13 @@ fn page(viewer: &Viewer, receipt: &Receipt, by: String, now: Timestamp, look_aga
         },
         lead,
         recorded: receipt.recorded,
+        written: *written,
         until_then: match receipt.kept {
             catalog::Kept::Record | catalog::Kept::Journal => "A restart keeps it cut.",
             catalog::Kept::Memory => "Free the disk: a restart before that brings it back.",
         },
         may_read: viewer.may(&rules::AUDIT_READ, None),
-        refreshing,
+        waits,
         lines: receipt.surfaces.iter().map(|cut| Line::new(cut, asked)).collect(),
         why: receipt.why.clone(),
         asked: Moment::new(asked, now),
@@ -118,7 +128,7 @@ fn page(viewer: &Viewer, receipt: &Receipt, by: String, now: Timestamp, look_aga
         name: receipt.app.clone(),
     };
     let mut response = html(StatusCode::OK, &shown);
-    if refreshing {
+    if waits.is_some() {
         response.headers_mut().insert(HeaderName::from_static("refresh"), HeaderValue::from_static("2"));
     }
     response
@@ -149,7 +159,7 @@ fn no_receipt(name: &str) -> Problem {
         ProblemKind::NotFound,
         "receipt.unknown",
         format!("there is no such receipt of `{name}`"),
-        "it was never switched off by that act",
+        "it was never switched off by that act, or the server that did it cannot write it down yet",
         format!("look at `{name}` itself"),
     )
 }

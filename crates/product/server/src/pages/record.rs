@@ -29,6 +29,8 @@ use std::{sync::Arc, time::Duration};
 const PAGE: u32 = 50;
 const OUTCOMES: [(&str, &str); 4] =
     [("", "any outcome"), ("allowed", "allowed"), ("denied", "denied"), ("failed", "failed")];
+/// What a look at these pages leaves behind.
+const READS: [&str; 2] = ["audit.read", "query.list"];
 const DAY: Duration = Duration::from_secs(86_400);
 /// Questions that are asked again and again; each is an address, and so is any other search.
 const SAVED: [(&str, &str, &str); 6] = [
@@ -67,6 +69,8 @@ struct Record {
     kept: Vec<Kept>,
     /// What this page searches by, to be kept.
     fields: Vec<(&'static str, String)>,
+    /// Who was asked for, and is not here.
+    nobody: Option<String>,
     filtered: bool,
     lines: Vec<Line>,
     pager: Pager,
@@ -83,6 +87,8 @@ struct Line {
     outcome: String,
     exception: bool,
     why: String,
+    /// Reads of the record before it by the same person, which this line stands for.
+    more: usize,
 }
 
 pub(super) async fn search(State(server): State<Arc<Bailiwick>>, Read(which): Read<Which>, visit: Visit) -> Page {
@@ -103,7 +109,9 @@ pub(super) async fn search(State(server): State<Arc<Bailiwick>>, Read(which): Re
         kept,
         fields: which.fields().into_iter().filter(|(_, value)| !value.is_empty()).collect(),
         filtered: !href.ends_with('?'),
-        lines: events.iter().map(|event| line(event, now)).collect(),
+        nobody: Some(which.person.trim().to_owned())
+            .filter(|email| !email.is_empty() && server.identity.person_by_email(email).is_none()),
+        lines: folded(events.iter().map(|event| line(event, now)), which.action.is_empty()),
         pager: Pager { range: String::new(), before, next },
         command: command(&which),
         which,
@@ -215,7 +223,21 @@ fn line(event: &Value, now: Timestamp) -> Line {
         outcome: text(event, "outcome").to_owned(),
         exception: event.get("exception").is_some_and(|exception| !exception.is_null()),
         why: text(event, "why").to_owned(),
+        more: 0,
     }
+}
+
+/// Whoever reads the record makes events; one after another they are one line, unless it is they that are looked for.
+fn folded(lines: impl Iterator<Item = Line>, fold: bool) -> Vec<Line> {
+    let reads = |line: &Line| READS.contains(&line.action.as_str()) && line.outcome == "allowed";
+    let mut shown: Vec<Line> = Vec::new();
+    for line in lines {
+        match shown.last_mut() {
+            Some(last) if fold && reads(last) && reads(&line) && last.who == line.who => last.more += 1,
+            _ => shown.push(line),
+        }
+    }
+    shown
 }
 
 fn command(which: &Which) -> String {

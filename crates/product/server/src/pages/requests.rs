@@ -19,7 +19,7 @@ use axum::{
     http::StatusCode,
 };
 use catalog::{ListRequests, RequestState, RequestView};
-pub(super) use checklist::{Item, seven};
+pub(super) use checklist::{Item, Kept, seven};
 use model::{Finding, RequestId, Severity, manifest::ChangeKind};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -183,6 +183,9 @@ struct RequestPage {
     decided: Option<(String, Moment)>,
     /// What the approver has from whoever asked; nothing when they are independent.
     dependence: String,
+    /// With which it was decided.
+    words: Option<String>,
+    independent: bool,
     tier: &'static str,
     reasons: Vec<Said>,
     class: &'static str,
@@ -206,27 +209,31 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<St
     let permit = server.allowed(&visit.asked, ListRequests { tenant: server.tenant.clone() }).await?;
     let (request, manifest) = server.catalog.look_at_request(permit, &RequestId::new(id.as_str())).await?;
     let waiting = request.state == RequestState::Waiting;
+    let others = server.others_secrets(&manifest, Some(&request.app_id)).await.map_err(crate::page::Trouble)?;
     let cannot = if !waiting {
         Some("It is decided, or something newer took its place.")
     } else if !viewer.may(&rules::RELEASE_APPROVE, Some(&request.team)) {
         Some("A reviewer or an operator decides it.")
     } else if request.requester.as_ref() == Some(&viewer.id) {
         Some("You asked for it, so someone else decides. You may still send it back.")
+    } else if !others.is_empty() {
+        Some("It names a secret of another app, which no yes gives it. Send it back.")
     } else {
         None
     };
     let by = request.decided_by.as_deref().map(|by| server.actor(by));
     let (more, less) = request.changes.iter().partition::<Vec<_>, _>(|change| change.kind.gives_more());
-    // What it used is for those who may see the app.
-    let used = if viewer.may(&rules::APP_SEE, Some(&request.team)) {
+    // What it used, and the words of a decision, are for those who may see the app.
+    let (used, words) = if viewer.may(&rules::APP_SEE, Some(&request.team)) {
         server.look_at(&visit, &request.app).await?;
-        super::app::live_uses(&server, &request.app_id, request.env).await?
+        let used = super::app::live_uses(&server, &request.app_id, request.env).await?;
+        (used, server.catalog.words(&request).await?)
     } else {
-        Vec::new()
+        (Vec::new(), None)
     };
     let page = RequestPage {
         shell: viewer.shell_about(Here::Requests, Some(&request.app)),
-        items: checklist::of(&server, &request, &manifest).await?,
+        items: checklist::of(&server, &request, &manifest, others).await?,
         used,
         id: request.request.to_string(),
         env: request.env.to_string(),
@@ -238,6 +245,8 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<St
         at: Moment::new(request.created_at, now),
         dependence: request.dependence.join(", "),
         decided: by.zip(Moment::opt(request.decided_at, now)),
+        words,
+        independent: request.independent == Some(true),
         tier: request.tier.as_str(),
         reasons: request.reasons.iter().map(|reason| Said::new(reason.why.as_str())).collect(),
         class: manifest.app.class.as_str(),

@@ -14,6 +14,7 @@ use axum::{
     http::request::Parts,
     response::{IntoResponse, Response},
 };
+use identity::Session;
 use model::{Env, Group, PersonId};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -137,7 +138,10 @@ impl Viewer {
 impl Bailiwick {
     /// Who looks, when somebody is signed in.
     pub(crate) fn viewer(&self, asked: &Asked) -> Option<Viewer> {
-        let session = asked.session.as_ref()?;
+        self.viewer_in(asked.session.as_ref()?)
+    }
+
+    pub(crate) fn viewer_in(&self, session: &Session) -> Option<Viewer> {
         let person = self.identity.person(&session.person)?;
         let facts = self.authority.facts(&self.tenant).people.get(&person.id).cloned()?;
         Some(Viewer { id: person.id.clone(), email: person.email.clone(), facts })

@@ -18,7 +18,7 @@ use askama::Template;
 use authority::rules;
 use axum::{extract::State, http::HeaderMap, http::StatusCode};
 use identity::{
-    ClientSecretIs, Described, Links, ProviderView, Register, Returned, SaidIn, SetUpDone, Settings, Tried,
+    ClientSecretIs, Described, Links, Method, ProviderView, Register, Returned, SaidIn, SetUpDone, Settings, Tried,
     TryProvider, Would,
 };
 use model::{Group, Problem, ProblemKind, Timestamp};
@@ -42,6 +42,8 @@ struct How {
     links: bool,
     links_configured: bool,
     may: bool,
+    /// Whoever looks is signed in by it.
+    own: bool,
 }
 
 /// A provider, in lines.
@@ -67,6 +69,7 @@ struct Form {
     groups: String,
     everyone: String,
     second_factor: String,
+    scopes: String,
 }
 
 impl Form {
@@ -84,6 +87,7 @@ impl Form {
             groups: groups.join("\n"),
             everyone: names(&view.everyone),
             second_factor: view.second_factor.join(", "),
+            scopes: view.scopes.as_deref().unwrap_or_default().join(" "),
         }
     }
 }
@@ -152,6 +156,7 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, visit: Visit) -> 
         links: view.links.on,
         links_configured: view.links.said_in == Some(SaidIn::Configuration),
         may: visit.viewer.may(&rules::PROVIDER_DRAFT, None),
+        own: visit.asked.session.as_ref().is_some_and(|session| session.method == Method::Oidc),
     };
     Ok(html(StatusCode::OK, &page))
 }
@@ -207,6 +212,7 @@ pub(super) async fn save(State(server): State<Arc<Bailiwick>>, visit: Visit) -> 
         groups: mapping(&field("groups")).map_err(Trouble)?,
         everyone: listed(&field("everyone")).into_iter().map(Group::new).collect(),
         second_factor: listed(&field("second_factor")),
+        scopes: Some(field("scopes").split([' ', ',']).map(str::to_owned).collect()),
     };
     let SetUpDone { event, now } = server.draft_provider(&visit.asked, settings).await?;
     let draft = now.draft.as_ref();
@@ -337,14 +343,22 @@ pub(super) async fn on(State(server): State<Arc<Bailiwick>>, visit: Visit) -> Pa
 
 pub(super) async fn off(State(server): State<Arc<Bailiwick>>, visit: Visit) -> Page {
     let done = server.switch_provider_off(&visit.asked).await?;
-    let lead = "Nobody signs in by it any more, on any node. Who is signed in stays so for twelve hours at most; switch an account off to end its sessions at once.";
-    let page = Done::new(&visit.viewer, Here::People, "single sign-on is off", lead)
-        .state("off")
-        .event(Some(&done.event))
-        .below(AT, TITLE)
-        .link(AT, TITLE)
-        .command("bailiwick sign-in off");
-    Ok(page.page())
+    let many = match done.sessions_ended {
+        0 => "Nobody was signed in by it.".to_owned(),
+        1 => "One session that began there is over.".to_owned(),
+        many => format!("{many} sessions that began there are over."),
+    };
+    let mut lead = format!("Nobody signs in by it any more, on any node. {many}");
+    if done.own {
+        lead.push_str(" Yours is among them: sign in again with your passkey or by a one-time link.");
+    }
+    if !done.recorded {
+        lead.push_str(" The record cannot be written now; its event follows as soon as it can be.");
+    }
+    let page = Done::new(&visit.viewer, Here::People, "single sign-on is off", lead).state("off");
+    let page = page.event(Some(&done.event).filter(|_| done.recorded && !done.own)).below(AT, TITLE);
+    let page = if done.own { page.link("/sign-in", "Sign in") } else { page.link(AT, TITLE) };
+    Ok(page.command("bailiwick sign-in off").page())
 }
 
 pub(super) async fn links(State(server): State<Arc<Bailiwick>>, visit: Visit) -> Page {

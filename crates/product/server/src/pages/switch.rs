@@ -4,7 +4,6 @@ use super::{
     app::title,
     done::Done,
     parts::{Said, quoted},
-    receipt,
     shell::{Here, Read, Shell, Viewer, Visit},
     word,
 };
@@ -20,7 +19,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use catalog::{AppView, Deployed, Error, Status};
-use model::{Env, Problem, ProblemKind, ReleaseNumber};
+use model::{Env, Problem, ProblemKind, ReleaseNumber, manifest::SurfaceName};
 use serde::Deserialize;
 use std::{cmp::Reverse, sync::Arc};
 
@@ -33,6 +32,8 @@ const OFFERED: usize = 200;
 #[serde(default)]
 pub(super) struct Which {
     app: String,
+    /// What was typed before.
+    why: String,
 }
 
 #[derive(Template)]
@@ -40,9 +41,12 @@ pub(super) struct Which {
 struct Switch {
     shell: Shell,
     app: String,
+    why: String,
     about: Option<About>,
     problem: Option<Said>,
     names: Vec<String>,
+    /// Whether there is any app that could be theirs to switch off.
+    may: bool,
     may_restore: bool,
     command: String,
 }
@@ -54,6 +58,10 @@ struct About {
 
 /// What it will do, before it is done.
 pub(super) async fn ask(State(server): State<Arc<Bailiwick>>, Read(which): Read<Which>, visit: Visit) -> Page {
+    form(&server, which, &visit).await
+}
+
+async fn form(server: &Bailiwick, which: Which, visit: &Visit) -> Page {
     let mut apps = server.apps(&visit.asked).await?;
     apps.retain(|app| may_switch(&visit.viewer, app));
     let last = |app: &AppView| {
@@ -65,30 +73,39 @@ pub(super) async fn ask(State(server): State<Arc<Bailiwick>>, Read(which): Read<
     let about = match found {
         Some(app) => {
             // What it holds is shown: that is looking at it.
-            let seen = server.look_at(&visit, &app.app).await?;
-            Some(About { name: seen.app.app.clone(), cuts: cuts(&server, &seen.app).await? })
+            let seen = server.look_at(visit, &app.app).await?;
+            Some(About { name: seen.app.app.clone(), cuts: cuts(server, &seen.app).await? })
         }
         None => None,
     };
     let unknown = !which.app.is_empty() && about.is_none();
     let page = Switch {
         shell: visit.viewer.shell_about(Here::Elsewhere, None),
-        problem: unknown
-            .then(|| Said::new(format!("`{}` is no app that you can switch off now.", which.app.replace('`', "")))),
+        problem: unknown.then(|| no_such(&which.app, &apps)),
         command: format!(
             "bailiwick revoke {} --why '…'",
             if which.app.is_empty() { "NAME".to_owned() } else { quoted(&which.app) }
         ),
         app: which.app,
+        why: which.why,
         about,
         names: apps.iter().take(OFFERED).map(|app| app.app.clone()).collect(),
+        may: visit.viewer.may(&rules::APP_REVOKE, None),
         may_restore: visit.viewer.may(&rules::APP_RESTORE, None),
     };
     Ok(html(StatusCode::OK, &page))
 }
 
+/// The nearest of those that can be, for whoever mistyped it.
+fn no_such(name: &str, apps: &[AppView]) -> Said {
+    let near = apps.iter().map(|app| (strsim::jaro_winkler(&app.app, name), &app.app));
+    let near = near.filter(|(likeness, _)| *likeness > 0.8).max_by(|(a, _), (b, _)| a.total_cmp(b));
+    let near = near.map(|(_, near)| format!(" Did you mean `{near}`?")).unwrap_or_default();
+    Said::new(format!("`{}` is no app that you can switch off now.{near}", name.replace('`', "")))
+}
+
 fn may_switch(viewer: &Viewer, app: &AppView) -> bool {
-    matches!(word(app), "live" | "waiting" | "expired") && viewer.may(&rules::APP_REVOKE, Some(&app.team))
+    !matches!(word(app), "revoked" | "retired") && viewer.may(&rules::APP_REVOKE, Some(&app.team))
 }
 
 /// What the app holds now, by surface: each line of it dies.
@@ -101,7 +118,9 @@ async fn cuts(server: &Bailiwick, app: &AppView) -> Result<Vec<Said>, Error> {
             items.extend(held.into_iter().map(|held| format!("`{}`", held.item)));
         }
         if !items.is_empty() {
-            lines.push(Said::new(format!("{}: {}", title(surface.name()), items.join(", "))));
+            // Nobody who is in a hurry should fear for it.
+            let kept = if surface.name() == SurfaceName::Data { ", closed, not deleted" } else { "" };
+            lines.push(Said::new(format!("{}: {}{kept}", title(surface.name()), items.join(", "))));
         }
     }
     Ok(lines)
@@ -109,6 +128,11 @@ async fn cuts(server: &Bailiwick, app: &AppView) -> Result<Vec<Said>, Error> {
 
 pub(super) async fn revoke_named(State(server): State<Arc<Bailiwick>>, visit: Visit) -> Page {
     let name = visit.asked.field("app").trim().to_owned();
+    if server.catalog.find(&name).is_err() {
+        // What was typed stays: whoever presses this is in a hurry.
+        let which = Which { app: name, why: visit.asked.field("why") };
+        return form(&server, which, &visit).await;
+    }
     cut(&server, &visit, &name).await
 }
 
@@ -118,12 +142,9 @@ pub(super) async fn revoke(State(server): State<Arc<Bailiwick>>, Path(name): Pat
 
 async fn cut(server: &Bailiwick, visit: &Visit, name: &str) -> Page {
     let why = visit.asked.field("why");
-    let receipt = server.switch_off(&visit.asked, name, &why).await?;
-    if receipt.recorded {
-        // The receipt has an address of its own: it can be opened again, and sent on.
-        return Ok(Redirect::to(&format!("/apps/{name}/receipts/{}", receipt.event)).into_response());
-    }
-    Ok(receipt::unrecorded(&visit.viewer, &receipt, server.clock.now()))
+    let receipt = server.switch_off_here(&visit.asked, name, &why).await?;
+    // The receipt has an address of its own: it fills in there, can be opened again, and sent on.
+    Ok(Redirect::to(&format!("/apps/{name}/receipts/{}", receipt.event)).into_response())
 }
 
 pub(super) async fn restore(State(server): State<Arc<Bailiwick>>, Path(name): Path<String>, visit: Visit) -> Page {
@@ -182,7 +203,7 @@ pub(super) fn came_out(viewer: &Viewer, name: &str, deployed: &Deployed) -> Resp
     let app = format!("/apps/{name}");
     let done = match (&deployed.status, &deployed.request) {
         (Status::Waiting, Some(request)) => {
-            let lead = "It needs a person's yes. What serves now goes on serving until then.";
+            let lead = "It needs the yes of a reviewer or an operator. Until then nothing changes.";
             Done::new(viewer, Here::Requests, &format!("release {release} of `{name}` waits"), lead)
                 .state("waiting")
                 .link(format!("/requests/{request}"), "Look at the request")

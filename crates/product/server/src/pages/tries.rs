@@ -1,6 +1,7 @@
 //! A draft that is tried: where it is, until when, and what it did so far. For whoever began it, and nobody else.
 
 use super::{
+    new::{Draft, carried},
     parts::{Moment, Said},
     shell::{Here, Read, Shell, Visit},
 };
@@ -8,9 +9,10 @@ use crate::{
     Bailiwick,
     dev::{
         Happened,
-        trial::{Trial, TryApp},
+        trial::{Files, Trial, TryApp},
     },
     page::{Page, Trouble, html},
+    turns::Turn,
 };
 use askama::Template;
 use axum::{
@@ -18,8 +20,8 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect},
 };
-use catalog::{First, Unpacked};
-use model::{Env, Problem, ProblemKind};
+use catalog::First;
+use model::{Env, Problem, ProblemKind, Tier};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -33,17 +35,30 @@ struct Tried {
     ends: Moment,
     mocked: Vec<Said>,
     heard: Vec<Said>,
+    /// What runs: to be changed on, or to go live. Nothing when it is too large for a page.
+    bundle: Option<String>,
+    open: String,
+    does: &'static str,
     command: &'static str,
 }
 
 /// Begins one, and shows it.
-pub(super) async fn begin(server: &Arc<Bailiwick>, visit: &Visit, unpacked: &Unpacked) -> Page {
-    let manifest = unpacked.manifest(server.clock.now()).ok_or_else(|| Trouble(nothing()))?;
-    let plan = server.catalog.plan(&manifest, &unpacked.digest().to_string(), Env::Prod)?;
+pub(super) async fn begin(server: &Arc<Bailiwick>, visit: &Visit, turn: Turn, draft: Draft) -> Page {
+    let now = server.clock.now();
+    let read = move || {
+        let Draft { unpacked, open, .. } = draft;
+        let manifest = unpacked.manifest(now).ok_or_else(not_ready)?;
+        let (digest, carried) = (unpacked.digest().to_string(), carried(&unpacked)?);
+        Ok(Files { unpacked, manifest, digest, carried, open })
+    };
+    let files = turn.work(read).await.and_then(|read| read).map_err(Trouble)?;
+    // While it waits for the one before, the gates are for others.
+    drop(turn);
+    let plan = server.catalog.plan(&files.manifest, &files.digest, Env::Prod)?;
     let app = (plan.first == First::No).then_some(plan.app);
     let act = TryApp { tenant: server.tenant.clone(), app, team: plan.team };
     let permit = server.allowed(&visit.asked, act).await?;
-    let trial = server.begin_trial(permit, &visit.viewer.email, unpacked).await.map_err(Trouble)?;
+    let trial = server.begin_trial(permit, &visit.viewer.email, files).await.map_err(Trouble)?;
     Ok(Redirect::to(&format!("/tries/{}", trial.label)).into_response())
 }
 
@@ -54,8 +69,12 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(label): Path
         let Happened::Ready(ready) = happened else { return None };
         Some(ready.mocked.clone())
     });
+    let known = server.catalog.find(&trial.app).is_ok();
     let page = Tried {
-        shell: visit.viewer.shell(Here::New),
+        shell: visit.viewer.shell(if known { Here::Apps } else { Here::New }),
+        bundle: trial.carried.clone(),
+        open: trial.open.clone(),
+        does: if trial.tier == Tier::Low { "Go live" } else { "Ask for a yes" },
         app: trial.app.clone(),
         label: trial.label.clone(),
         url: trial.url.clone(),
@@ -129,6 +148,16 @@ fn nothing() -> Problem {
         "try.ended",
         "there is no such draft",
         "it was ended, its quarter of an hour is over, you may not try it any more, or somebody else does",
-        "open the app's page *Edit*, and try it again",
+        "check the files again under New app, or on the app's page Edit",
+    )
+}
+
+fn not_ready() -> Problem {
+    Problem::new(
+        ProblemKind::Unprocessable,
+        "try.not_ready",
+        "these files cannot be tried yet",
+        "their manifest has problems",
+        "mend what blocks, then try them again",
     )
 }

@@ -6,7 +6,7 @@
 use super::{browser::local, to_app::NobodyHere};
 use crate::{
     Bailiwick,
-    page::{html, scripted},
+    page::{Told, html, scripted},
 };
 use askama::Template;
 use axum::{
@@ -90,6 +90,7 @@ pub(crate) async fn around(State(server): State<Arc<Bailiwick>>, mut request: Re
         (Some(NeedsFactor(problem)), Some((sent, session))) => {
             server.confirm_page(&problem, session, &sent.body, &at).await.unwrap_or(response)
         }
+        (None, Some((_, session))) => server.told_within(session, response),
         _ => response,
     }
 }
@@ -120,6 +121,15 @@ impl At {
 }
 
 impl Bailiwick {
+    /// A problem for somebody who is signed in keeps the navigation around it.
+    fn told_within(&self, session: &Session, response: Response) -> Response {
+        let told = response.extensions().get::<Told>().cloned();
+        match (told, self.viewer_in(session)) {
+            (Some(told), Some(viewer)) => told.within(&viewer, response.status()),
+            _ => response,
+        }
+    }
+
     async fn confirm_page(&self, problem: &Problem, session: &Arc<Session>, body: &Bytes, at: &At) -> Option<Response> {
         let person = self.identity.person(&session.person)?;
         let repeats = at.is_get || (at.is_form && body.len() <= CARRIED_MAX_BYTES);
@@ -136,8 +146,8 @@ impl Bailiwick {
             (false, true) => format!("then={}", encoded(local(&at.path))),
             (false, false) => format!("to={}", encoded(&at.back())),
         };
-        // The name of an act is for the record; a person is told why.
-        let what = if problem.what.ends_with("is not allowed") {
+        // What may not be is said by the page; a person is told why.
+        let what = if problem.what.starts_with("you may not ") {
             format!("{}.", crate::page::sentence(&problem.why))
         } else {
             format!("{}: {}.", crate::page::sentence(&problem.what), problem.why)

@@ -15,7 +15,7 @@ use askama::Template;
 use authority::{Act, Target};
 use axum::{
     extract::{Path, Query, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Redirect, Response},
 };
 use identity::{
@@ -57,9 +57,7 @@ impl On {
 }
 
 pub(super) async fn script() -> Response {
-    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
-    let cache = (header::CACHE_CONTROL, HeaderValue::from_static("max-age=300"));
-    ([kind, cache], SCRIPT).into_response()
+    crate::page::script(SCRIPT)
 }
 
 /// Offers a passkey: after the first sign-in, and whenever one more is wanted.

@@ -10,18 +10,21 @@ use crate::{
 use askama::Template;
 use authority::Role;
 use axum::{
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::StatusCode,
-    response::{IntoResponse, Redirect},
+    response::{IntoResponse, Redirect, Response},
 };
 use identity::{ListPeople, RoleRequest};
 use model::RequestId;
+use serde::Deserialize;
 use std::sync::Arc;
 
 #[derive(Template)]
 #[template(path = "sign_in/roles.html")]
 struct Roles {
     shell: Shell,
+    /// What was just done.
+    said: Option<&'static str>,
     own: Vec<Line>,
     waiting: Option<Vec<Line>>,
     held: Vec<HeldLine>,
@@ -44,6 +47,39 @@ struct HeldLine {
     until: String,
 }
 
+/// What was done on the way to this page.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Did {
+    Ask,
+    Grant,
+    Refuse,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct On {
+    did: Option<Did>,
+}
+
+impl Did {
+    const fn said(self) -> &'static str {
+        match self {
+            Self::Ask => "Asked. Operators are told; the answer stands below, and you are told of it.",
+            Self::Grant => "Given, from now on. It ends by itself on its day. Whoever asked is told.",
+            Self::Refuse => "Refused. Nothing changed, and whoever asked is told.",
+        }
+    }
+
+    fn shown(self) -> Response {
+        let word = match self {
+            Self::Ask => "ask",
+            Self::Grant => "grant",
+            Self::Refuse => "refuse",
+        };
+        Redirect::to(&format!("/roles?did={word}")).into_response()
+    }
+}
+
 impl Bailiwick {
     fn role_line(&self, request: RoleRequest, own: &model::PersonId) -> Line {
         Line {
@@ -58,7 +94,7 @@ impl Bailiwick {
     }
 }
 
-pub(super) async fn page(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Page {
+pub(super) async fn page(State(server): State<Arc<Bailiwick>>, Query(on): Query<On>, asked: Asked) -> Page {
     let Some(session) = asked.session.clone() else { return Ok(signed_out(None)) };
     let Some(viewer) = server.viewer(&asked) else { return Ok(signed_out(None)) };
     let facts = server.authority.facts(&server.tenant);
@@ -87,6 +123,7 @@ pub(super) async fn page(State(server): State<Arc<Bailiwick>>, asked: Asked) -> 
     let line = |request: RoleRequest| server.role_line(request, &session.person);
     let page = Roles {
         shell: viewer.shell(Here::Elsewhere),
+        said: on.did.map(Did::said),
         own: own.into_iter().map(line).collect(),
         waiting: waiting.map(|waiting| waiting.into_iter().map(line).collect()),
         held,
@@ -99,7 +136,7 @@ pub(super) async fn ask(State(server): State<Arc<Bailiwick>>, asked: Asked) -> P
         return Ok(signed_out(None));
     }
     server.ask_role(&asked, &asked.field("role"), &asked.field("until"), &asked.field("why")).await?;
-    Ok(Redirect::to("/roles").into_response())
+    Ok(Did::Ask.shown())
 }
 
 pub(super) async fn grant(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, asked: Asked) -> Page {
@@ -107,7 +144,7 @@ pub(super) async fn grant(State(server): State<Arc<Bailiwick>>, Path(id): Path<S
         return Ok(signed_out(None));
     }
     server.grant_role(&asked, &RequestId::new(id)).await?;
-    Ok(Redirect::to("/roles").into_response())
+    Ok(Did::Grant.shown())
 }
 
 pub(super) async fn refuse(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, asked: Asked) -> Page {
@@ -115,5 +152,5 @@ pub(super) async fn refuse(State(server): State<Arc<Bailiwick>>, Path(id): Path<
         return Ok(signed_out(None));
     }
     server.refuse_role(&asked, &RequestId::new(id)).await?;
-    Ok(Redirect::to("/roles").into_response())
+    Ok(Did::Refuse.shown())
 }

@@ -69,7 +69,8 @@ impl Bailiwick {
         let passkey = self.identity.passkeys_work().then(|| self.identity.begin_sign_in(&tie).ok()).flatten();
         let to = if at.is_get && !at.path.starts_with("/sign-in?") { local(&at.path) } else { "/" };
         let page = SignedOut {
-            app: nobody.app.as_deref(),
+            // In any address; what cannot be a name is somebody's words under our own.
+            app: nobody.app.as_deref().filter(|name| could_be_app(name)),
             to: at.to.as_deref().map_or(to, local),
             passkey,
             provider: self.identity.provider_host(),
@@ -126,6 +127,13 @@ pub(super) async fn sign_in_to_app(
         .await?;
     let address = format!("{}/.bailiwick/signed-in?code={}", server.catalog.url(&to.app, app.env), code.value.expose());
     Ok(Redirect::to(&address).into_response())
+}
+
+/// Of an app's name, and of its environment's mark.
+const NAME_MAX: usize = 64;
+
+fn could_be_app(name: &str) -> bool {
+    name.len() <= NAME_MAX && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
 }
 
 fn second_factor(app: &str) -> Problem {

@@ -332,5 +332,10 @@ pub(crate) async fn problem(response: Response<Body>) -> Problem {
     let (status, mark) = (response.status(), response.headers().contains_key(broker::PROBLEM_HEADER));
     let body = text(response).await;
     assert!(mark, "not refused: {status} {body}");
-    serde_json::from_str(&body).unwrap()
+    let problem: Problem = serde_json::from_str(&body).unwrap();
+    if ["egress.redirect", "egress.path_spelling", "secret.wrong_place"].contains(&problem.code.as_str()) {
+        let fix = &problem.fix;
+        assert!(fix.contains("`bailiwick.toml`") && fix.contains("`[connect]`"), "where is not said: {fix}");
+    }
+    problem
 }

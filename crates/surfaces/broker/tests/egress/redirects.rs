@@ -40,6 +40,16 @@ async fn the_method_and_the_body_follow_the_standard() {
 }
 
 #[tokio::test]
+async fn the_guest_learns_where_an_answer_came_from() {
+    let house = House::new().await;
+    let asked = |place: &str| request("GET", place, &[("bailiwick-url", "https://evil.example/")], "");
+    let answer = house.call(asked(&to(302, "/after?x=1"))).await;
+    assert_eq!(answer.headers()["bailiwick-url"], "https://api.example/after?x=1");
+    let answer = house.call(asked("https://api.example/after")).await;
+    assert!(!answer.headers().contains_key("bailiwick-url"));
+}
+
+#[tokio::test]
 async fn another_origin_gets_no_credentials() {
     let house = House::new().await;
     let headers = [("authorization", "Bearer own"), ("cookie", "a=b"), ("x-own", "1")];

@@ -109,6 +109,7 @@ pub(crate) async fn what_is_done_is_recorded(house: House) {
     house.list("votes", json!({ "where": { "person": "canary-person" } })).await;
     house.refused("POST", "votes/query", json!({ "order": "person" })).await;
     house.refused("POST", "votes/export", json!({})).await;
+    house.refused("POST", "votes/records", json!({ "nosuch": "canary-value" })).await;
     house.refused("POST", "canary-collection/query", json!({})).await;
     house.store.flush_access().await.unwrap();
     let rows = house
@@ -135,6 +136,7 @@ pub(crate) async fn what_is_done_is_recorded(house: House) {
     has("data.write", "allowed", json!({ "collection": "votes", "verb": "insert", "record": id, "version": 1 }));
     has("data.read", "allowed", json!({ "collection": "votes", "verb": "list", "records": 1 }));
     has("data.read", "denied", json!({ "collection": "votes", "verb": "list", "code": "data.encrypted_field" }));
+    has("data.write", "denied", json!({ "collection": "votes", "verb": "insert", "code": "data.unknown_field" }));
     has("data.export", "denied", json!({ "collection": "votes", "verb": "export", "code": "data.export_later" }));
     has("data.read", "denied", json!({ "collection": "unknown", "verb": "list", "code": "data.unknown_collection" }));
     tasks.stop().await.unwrap();

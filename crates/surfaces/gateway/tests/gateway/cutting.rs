@@ -136,13 +136,21 @@ async fn a_response_is_judged_again_when_authority_moves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_ends_with_its_session() {
+    let house = House::new().await;
+    let stream = streaming(&house).await;
+    house.sign_ins.ended.lock().unwrap().insert(model::SessionId::new("s-ana"));
+    assert!(!ended_well(stream).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_without_its_lease_serves_nothing() {
     let house = House::new().await;
     let stream = streaming(&house).await;
     let now = std::time::Instant::now();
-    house.gateway.lease().renew(now + Duration::from_secs(60));
+    house.gateway.lease().renew(now + Duration::from_secs(60), 1);
     assert_eq!(ask(house.address, "GET /", &[ANA], "").await.status, 200);
-    house.gateway.lease().renew(now);
+    house.gateway.lease().cut_off();
     assert!(house.gateway.stop_running() > 0);
     assert!(!ended_well(stream).await);
     let refused = ask(house.address, "GET /", &[ANA], "").await;

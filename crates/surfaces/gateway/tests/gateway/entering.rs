@@ -98,6 +98,8 @@ async fn an_ended_session_is_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn signing_out_ends_the_session_and_only_from_the_app_itself() {
     let house = House::new().await;
+    let worker = ask(house.address, "GET /worker.js", &[ANA, "service-worker: script"], "").await;
+    assert!(worker.status == 403 && worker.body.contains("app.service_worker"), "{}", worker.body);
     let foreign = ask(house.address, "POST /.bailiwick/sign-out", &[ANA, "sec-fetch-site: cross-site"], "").await;
     assert_eq!(foreign.status, 403);
     assert_eq!(ask(house.address, "GET /", &[ANA], "").await.status, 200);

@@ -8,7 +8,7 @@ use model::{PersonId, Problem, ProblemKind, SessionId, TenantId, Timestamp};
 use sandbox::{Body, Door, DoorError, LogLine, Report, Sending};
 use seal::TokenHash;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{
         Arc, Mutex, OnceLock, Weak,
         atomic::{AtomicUsize, Ordering},
@@ -20,6 +20,8 @@ use std::{
 pub(crate) struct FakeSignIns {
     pub(crate) people: Mutex<HashMap<String, SignedIn>>,
     pub(crate) codes: Mutex<HashMap<String, String>>,
+    /// Sessions that have ended.
+    pub(crate) ended: Mutex<HashSet<SessionId>>,
 }
 
 pub(crate) fn far() -> Timestamp {
@@ -35,6 +37,10 @@ pub(crate) fn person(id: &str, factor: Factor) -> SignedIn {
 impl SignIns for FakeSignIns {
     async fn session(&self, cookie: &str, _app: &AppRef) -> Option<SignedIn> {
         self.people.lock().unwrap().get(cookie).cloned()
+    }
+
+    fn goes_on(&self, session: &SessionId) -> bool {
+        !self.ended.lock().unwrap().contains(session)
     }
 
     fn bearer(&self, token: &str, _app: &AppRef) -> Result<SignedIn, Box<Problem>> {

@@ -4,6 +4,10 @@ pub(crate) const ALL: &str =
     "SELECT id, email, name, enabled, created_at, added_by FROM people WHERE tenant = $1 ORDER BY created_at, id";
 pub(crate) const MEMBERSHIPS: &str =
     "SELECT person, grp, added_at, added_by, until FROM memberships WHERE tenant = $1 ORDER BY person, grp";
+pub(crate) const ONE: &str =
+    "SELECT id, email, name, enabled, created_at, added_by FROM people WHERE tenant = $1 AND id = $2";
+pub(crate) const MEMBERSHIPS_OF: &str =
+    "SELECT person, grp, added_at, added_by, until FROM memberships WHERE tenant = $1 AND person = $2 ORDER BY grp";
 pub(crate) const BY_EMAIL: &str = "SELECT id, enabled FROM people WHERE tenant = $1 AND email_key = $2";
 pub(crate) const INSERT: &str = "INSERT INTO people (tenant, id, email_key, email, name, enabled, created_at, added_by) VALUES ($1, $2, $3, $4, $5, 1, $6, $7)";
 pub(crate) const SET_ENABLED: &str = "UPDATE people SET enabled = $3 WHERE tenant = $1 AND id = $2";

@@ -297,6 +297,7 @@ mod tests {
             groups: [].into(),
             everyone: vec![],
             second_factor: vec![],
+            scopes: None,
         };
         assert_eq!(warnings(&said, &kept), []);
         (said.pkce, said.logout) = (false, false);

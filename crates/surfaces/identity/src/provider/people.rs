@@ -5,7 +5,7 @@ use crate::{Error, Identity, Method, NewSession, Place, Session, people, session
 use authority::{Act, Factor, Permit, Rule, Target, change, rules};
 use model::{Group, PersonId, ProblemKind, TenantId, Timestamp};
 use std::{collections::BTreeSet, sync::Arc};
-use store::{Tx, Value};
+use store::{Tx, Value, left_to_feed};
 
 /// Whom memberships come from that the provider gives, and takes away.
 const PROVIDER: &str = "provider";
@@ -82,7 +82,7 @@ impl Identity {
             subject: self.person_key("subject", &vouch.said.subject),
         };
         self.known_at_provider(&mut tx, &mut new.session, Arc::new(known)).await?;
-        tx.feed(change::PEOPLE, "");
+        tx.feed(change::PEOPLE, person.as_str());
         let detail = serde_json::json!({
             "person": person,
             "session": new.session.id,
@@ -93,9 +93,13 @@ impl Identity {
         tx.commit(detail, None).await?;
         // At once: whoever ends it while people are read ends it in memory too.
         self.sessions.insert(&new);
-        self.load_people().await?;
-        // The provider may have ended it meanwhile.
+        left_to_feed(self.load_person(&person).await);
+        // The provider may have ended it meanwhile, or have been switched off.
         self.end_what_stands();
+        if !self.still_vouched(&new.session) {
+            self.sessions.end(&new.session.id);
+            return Err(super::refused());
+        }
         Ok(AtProvider { session: new, to: vouch.to.clone() })
     }
 

@@ -6,11 +6,19 @@ use super::{described, standing::Kept};
 use crate::{Error, people};
 use authority::Role;
 use model::{Group, ProblemKind};
+use openidconnect::{Scope, core::CoreProviderMetadata};
 use std::collections::BTreeMap;
 
 /// More than any provider's.
 const TEXT_MAX_CHARS: usize = 2_000;
 const GROUPS_MAX: usize = 200;
+const SCOPES_MAX: usize = 20;
+/// Always asked for.
+const OPENID: &str = "openid";
+/// What is asked for when nobody said what: address and name.
+const USUAL: [&str; 2] = ["email", "profile"];
+/// Asked for with them where the provider lists it: some tell groups to nobody who does not.
+const GROUPS: &str = "groups";
 
 /// The client secret as an operator gives it.
 #[derive(Clone, PartialEq, Eq)]
@@ -32,6 +40,8 @@ pub struct Settings {
     pub groups: BTreeMap<String, Group>,
     pub everyone: Vec<Group>,
     pub second_factor: Vec<String>,
+    /// Nothing: those that people need, as far as the provider has them.
+    pub scopes: Option<Vec<String>>,
 }
 
 impl std::fmt::Debug for Settings {
@@ -76,7 +86,41 @@ pub(super) fn kept(settings: &Settings) -> Result<Kept, Error> {
         groups: settings.groups.clone(),
         everyone: settings.everyone.clone(),
         second_factor: words(&settings.second_factor),
+        scopes: settings.scopes.as_deref().map(words).filter(|scopes| !scopes.is_empty()).map(checked).transpose()?,
     })
+}
+
+fn checked(scopes: Vec<String>) -> Result<Vec<String>, Error> {
+    check_scopes(&scopes).map(|()| scopes)
+}
+
+/// Whether these can be asked for.
+///
+/// # Errors
+/// Too many, or one that is no scope's name.
+pub fn check_scopes(scopes: &[String]) -> Result<(), Error> {
+    // RFC 6749, section 3.3.
+    let of_a_name = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    let named = |scope: &String| !scope.is_empty() && scope.len() <= TEXT_MAX_CHARS && scope.bytes().all(of_a_name);
+    if scopes.len() <= SCOPES_MAX && scopes.iter().all(named) { Ok(()) } else { Err(bad_scopes()) }
+}
+
+/// What is asked for beside `openid`.
+pub(super) fn scopes(said: Option<&[String]>, metadata: &CoreProviderMetadata) -> Vec<Scope> {
+    let listed = metadata.scopes_supported().into_iter().flatten().any(|scope| scope.as_str() == GROUPS);
+    let usual = USUAL.into_iter().chain(listed.then_some(GROUPS)).map(str::to_owned);
+    let asked: Vec<String> = said.map_or_else(|| usual.collect(), <[String]>::to_vec);
+    asked.into_iter().filter(|scope| scope != OPENID).map(Scope::new).collect()
+}
+
+fn bad_scopes() -> Error {
+    Error::refused(
+        ProblemKind::Invalid,
+        "provider.scopes",
+        "these cannot be asked for as scopes",
+        "a scope is one word without white space, quotes or backslashes, and there are 20 at most",
+        "name them as the provider lists them: `email`, `profile`, `groups`",
+    )
 }
 
 /// Whoever has one of these decides over others, or reads what they did.

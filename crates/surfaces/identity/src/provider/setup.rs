@@ -1,4 +1,4 @@
-//! Single sign-on set up by an operator: named, tried, switched on and off; and one-time links beside it.
+//! Single sign-on set up by an operator: named, tried, switched on; and one-time links beside it.
 //!
 //! Refuses: what the configuration says already; to switch on what was not tried in its present form by whoever
 //! switches it on; a client secret carried over to another issuer or client; and to leave a server on which nobody could
@@ -16,7 +16,7 @@ use authority::{Act, Permit, Rule, Target, change, rules};
 use model::{Problem, ProblemKind, TenantId};
 use serde::Serialize;
 use std::{sync::Arc, time::Duration};
-use store::{Tx, Value};
+use store::{Tx, Value, left_to_feed};
 
 /// What a try showed holds this long: providers change too.
 pub(super) const TRY_LIFE: Duration = Duration::from_secs(3600);
@@ -42,11 +42,6 @@ pub struct SwitchProviderOn {
 }
 
 #[derive(Debug, Clone)]
-pub struct SwitchProviderOff {
-    pub tenant: TenantId,
-}
-
-#[derive(Debug, Clone)]
 pub struct SwitchLinks {
     pub tenant: TenantId,
     pub to: Links,
@@ -64,7 +59,6 @@ macro_rules! acts {
 acts! {
     SeeSignIn = SIGN_IN_SEE about "sign_in";
     SwitchProviderOn = PROVIDER_ON about "provider";
-    SwitchProviderOff = PROVIDER_OFF about "provider";
     SwitchLinks = LINKS_SWITCH about "links";
 }
 
@@ -103,11 +97,12 @@ impl Identity {
         self.set(&mut tx, Setting::Draft, &set_up, &digest).await?;
         tx.execute(sql::DROP_TRIES, &[(&act.tenant).into()]).await?;
         let detail = serde_json::json!({ "digest": digest, "warnings": set_up.said.warnings.len() });
+        let now = self.written_view(&mut tx, who.as_ref()).await?;
         let event = tx.commit(detail, Some(&about)).await?.event;
-        Ok(SetUpDone { event, now: self.sign_in_view(who.as_ref()).await? })
+        Ok(SetUpDone { event, now })
     }
 
-    /// Puts what was tried in force, on every node.
+    /// Puts what was tried in force, on every node. Sessions that began at another issuer end: it vouches for nobody now.
     ///
     /// # Errors
     /// Nothing is set up, or something else than was tried; the configuration names one.
@@ -130,34 +125,14 @@ impl Identity {
         self.set(&mut tx, Setting::Provider, &set_up, &draft.digest).await?;
         tx.execute(sql::UNSET, &[(&act.tenant).into(), Setting::Draft.as_str().into()]).await?;
         tx.execute(sql::DROP_TRIES, &[(&act.tenant).into()]).await?;
+        let issuer = &set_up.settings.issuer;
+        let ended = self.end_rows_at_others(&mut tx, issuer).await?;
         tx.feed(change::SIGN_IN, "");
-        let event = tx.commit(serde_json::json!({ "digest": draft.digest }), Some(&about)).await?.event;
-        self.load_sign_in().await?;
-        Ok(SetUpDone { event, now: self.sign_in_view(who.as_ref()).await? })
-    }
-
-    /// Takes it out of force, on every node. Who is signed in stays so; its secret is deleted.
-    ///
-    /// # Errors
-    /// None is on; nobody could sign in then; the configuration names one.
-    pub async fn switch_provider_off(&self, permit: Permit<SwitchProviderOff>) -> Result<SetUpDone, Error> {
-        self.not_configured()?;
-        let who = permit.caller().person().cloned();
-        let (act, mut tx) = self.store.write(permit).await?;
-        if tx.execute(sql::UNSET, &[(&act.tenant).into(), Setting::Provider.as_str().into()]).await? != 1 {
-            return Err(not_on());
-        }
-        let links = match self.standing.configured_links {
-            Some(links) => links,
-            None => self.stored_links(&mut tx).await?,
-        };
-        if links == Links::Off && !self.somebody_has_a_passkey(&mut tx).await? {
-            return Err(only_way("without single sign-on"));
-        }
-        tx.feed(change::SIGN_IN, "");
-        let event = tx.commit(serde_json::json!({}), None).await?.event;
-        self.load_sign_in().await?;
-        Ok(SetUpDone { event, now: self.sign_in_view(who.as_ref()).await? })
+        let detail = serde_json::json!({ "digest": draft.digest, "sessions_ended": ended });
+        let now = self.written_view(&mut tx, who.as_ref()).await?;
+        let event = tx.commit(detail, Some(&about)).await?.event;
+        left_to_feed(self.load_sign_in().await);
+        Ok(SetUpDone { event, now })
     }
 
     /// Whether one-time links are made and used.
@@ -176,12 +151,13 @@ impl Identity {
         }
         self.set(&mut tx, Setting::Links, &act.to, "").await?;
         tx.feed(change::SIGN_IN, "");
+        let now = self.written_view(&mut tx, who.as_ref()).await?;
         let event = tx.commit(serde_json::json!({ "links": act.to }), None).await?.event;
-        self.load_sign_in().await?;
-        Ok(SetUpDone { event, now: self.sign_in_view(who.as_ref()).await? })
+        left_to_feed(self.load_sign_in().await);
+        Ok(SetUpDone { event, now })
     }
 
-    fn not_configured(&self) -> Result<(), Error> {
+    pub(super) fn not_configured(&self) -> Result<(), Error> {
         match self.standing.configured {
             Some(_) => Err(configured("at which provider people sign in", "`oidc` under `[sign_in]`")),
             None => Ok(()),
@@ -191,11 +167,6 @@ impl Identity {
     pub(super) async fn setting(&self, tx: &mut Tx, setting: Setting) -> Result<Option<Opened>, Error> {
         let row = tx.query_one(sql::SETTING, &[(&self.config.tenant).into(), setting.as_str().into()]).await?;
         row.map(|row| self.standing.sealing.set_up(setting, &row)).transpose()
-    }
-
-    async fn stored_links(&self, tx: &mut Tx) -> Result<Links, Error> {
-        let row = tx.query_one(sql::SETTING, &[(&self.config.tenant).into(), Setting::Links.as_str().into()]).await?;
-        row.map_or(Ok(Links::On), |row| self.standing.sealing.links(&row))
     }
 
     async fn set<T: Serialize>(&self, tx: &mut Tx, setting: Setting, value: &T, digest: &str) -> Result<(), Error> {
@@ -274,17 +245,7 @@ fn untried() -> Error {
     )
 }
 
-fn not_on() -> Error {
-    Error::refused(
-        ProblemKind::Conflict,
-        "provider.not_on",
-        "single sign-on is not on",
-        "it was switched off before, or never on",
-        "`bailiwick sign-in show` says how people sign in",
-    )
-}
-
-fn only_way(how: &str) -> Error {
+pub(super) fn only_way(how: &str) -> Error {
     Error::Refused(
         Problem::new(
             ProblemKind::Conflict,

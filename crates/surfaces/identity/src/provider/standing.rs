@@ -59,12 +59,14 @@ pub(super) struct Kept {
     pub(super) groups: BTreeMap<String, model::Group>,
     pub(super) everyone: Vec<model::Group>,
     pub(super) second_factor: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) scopes: Option<Vec<String>>,
 }
 
 impl From<Kept> for ProviderConfig {
     fn from(kept: Kept) -> Self {
-        let Kept { issuer, client_id, client_secret, groups_claim, groups, everyone, second_factor } = kept;
-        Self { issuer, client_id, client_secret, groups_claim, groups, everyone, second_factor }
+        let Kept { issuer, client_id, client_secret, groups_claim, groups, everyone, second_factor, scopes } = kept;
+        Self { issuer, client_id, client_secret, groups_claim, groups, everyone, second_factor, scopes }
     }
 }
 
@@ -156,8 +158,24 @@ impl Standing {
         self.configured.clone().or_else(|| self.stored().provider)
     }
 
+    /// What was set up in the console vouches for nobody any more; memory alone.
+    pub(crate) fn without(&self, digest: &str) {
+        let mut stored = self.stored.write().unwrap_or_else(PoisonError::into_inner);
+        stored.provider.take_if(|provider| provider.digest.as_deref() == Some(digest));
+    }
+
+    /// Whether this issuer says who people are.
+    pub(crate) fn is_at(&self, issuer: &str) -> bool {
+        self.provider().is_some_and(|provider| provider.config.issuer == issuer)
+    }
+
     pub(super) fn links(&self) -> Links {
-        self.configured_links.or_else(|| self.stored().links).unwrap_or(Links::On)
+        self.links_said(self.stored().links)
+    }
+
+    /// With what somebody said of them in the console.
+    pub(super) fn links_said(&self, in_console: Option<Links>) -> Links {
+        self.configured_links.or(in_console).unwrap_or(Links::On)
     }
 }
 
@@ -168,23 +186,32 @@ impl Identity {
     /// When the database cannot be read, or a row is not what was sealed there.
     pub async fn load_sign_in(&self) -> Result<(), Error> {
         let _reading = self.standing.reading.lock().await;
-        let mut now = Stored::default();
+        let (mut provider, mut links) = (None, None);
         for row in self.store.read(sql::SETTINGS, &[(&self.config.tenant).into()]).await? {
             match row.text(0)? {
                 name if name == Setting::Provider.as_str() => {
-                    now.provider = Some(self.in_force(self.standing.sealing.set_up(Setting::Provider, &row)?));
+                    provider = Some(self.standing.sealing.set_up(Setting::Provider, &row)?);
                 }
-                name if name == Setting::Links.as_str() => now.links = Some(self.standing.sealing.links(&row)?),
+                name if name == Setting::Links.as_str() => links = Some(self.standing.sealing.links(&row)?),
                 _ => {}
             }
         }
-        *self.standing.stored.write().unwrap_or_else(PoisonError::into_inner) = now;
+        {
+            let mut stored = self.standing.stored.write().unwrap_or_else(PoisonError::into_inner);
+            // Within the lock: what is switched off meanwhile stands already, or edits what is put in here.
+            *stored = Stored {
+                provider: provider
+                    .filter(|opened| self.stands(opened))
+                    .map(|opened| self.in_force(opened, stored.provider.take())),
+                links,
+            };
+        }
+        self.end_strays();
         Ok(())
     }
 
     /// The same one as before, with what it is known to have said, unless it was set up anew.
-    fn in_force(&self, opened: Opened) -> Arc<Provider> {
-        let before = self.standing.stored().provider;
+    fn in_force(&self, opened: Opened, before: Option<Arc<Provider>>) -> Arc<Provider> {
         let same = before.filter(|before| before.digest.as_deref() == Some(opened.digest.as_str()));
         same.unwrap_or_else(|| Arc::new(self.of_row(opened)))
     }

@@ -11,7 +11,7 @@ use authority::Permit;
 use model::{EventId, Group, PersonId, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use store::Outcome;
+use store::{Outcome, Row, Tx};
 
 /// Where something is said, and can be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -57,6 +57,8 @@ pub struct ProviderView {
     pub groups: BTreeMap<String, Group>,
     pub everyone: Vec<Group>,
     pub second_factor: Vec<String>,
+    /// As somebody named them.
+    pub scopes: Option<Vec<String>>,
     /// Tells its present form from any other.
     pub digest: Option<String>,
     pub changed_by: Option<String>,
@@ -86,32 +88,45 @@ impl Identity {
     }
 
     pub(super) async fn sign_in_view(&self, who: Option<&PersonId>) -> Result<SignInView, Error> {
-        let tenant = &self.config.tenant;
+        let key = [(&self.config.tenant).into()];
+        let settings = self.store.read(sql::SETTINGS, &key).await?;
+        self.view(&settings, &self.store.read(sql::TRIES_OF_DRAFT, &key).await?, who)
+    }
+
+    /// How it will be once this is committed.
+    pub(super) async fn written_view(&self, tx: &mut Tx, who: Option<&PersonId>) -> Result<SignInView, Error> {
+        let key = [(&self.config.tenant).into()];
+        let settings = tx.query(sql::SETTINGS, &key).await?;
+        self.view(&settings, &tx.query(sql::TRIES_OF_DRAFT, &key).await?, who)
+    }
+
+    fn view(&self, settings: &[Row], tries: &[Row], who: Option<&PersonId>) -> Result<SignInView, Error> {
         let (mut provider, mut draft, mut links) = (None, None, None);
-        for row in self.store.read(sql::SETTINGS, &[tenant.into()]).await? {
+        for row in settings {
             match row.text(0)? {
-                "provider" => provider = Some(self.standing.sealing.set_up(Setting::Provider, &row)?),
-                "draft" => draft = Some(self.standing.sealing.set_up(Setting::Draft, &row)?),
-                "links" => links = Some(SaidIn::Console),
+                "provider" => {
+                    provider =
+                        Some(self.standing.sealing.set_up(Setting::Provider, row)?).filter(|row| self.stands(row));
+                }
+                "draft" => draft = Some(self.standing.sealing.set_up(Setting::Draft, row)?),
+                "links" => links = Some(self.standing.sealing.links(row)?),
                 _ => {}
             }
         }
-        let mut draft = draft.map(ProviderView::of);
-        if let Some(digest) = draft.as_ref().and_then(|draft| draft.digest.clone()) {
-            let rows = self.store.read(sql::TRIES, &[tenant.into(), digest.into()]).await?;
-            let tried = self.newest_try(&rows, who)?;
-            if let Some(draft) = &mut draft {
-                draft.tried_at = tried;
-            }
-        }
+        let tried_at = self.newest_try(tries, who)?;
+        let draft = draft.map(|draft| ProviderView { tried_at, ..ProviderView::of(draft) });
         let configured = self.standing.configured.as_ref().map(|provider| ProviderView::configured(provider));
         let url = &self.config.public_url;
         Ok(SignInView {
             provider: configured.or_else(|| provider.map(ProviderView::of)),
             draft,
             links: LinksView {
-                on: self.links() == Links::On,
-                said_in: self.standing.configured_links.map(|_| SaidIn::Configuration).or(links),
+                on: self.standing.links_said(links) == Links::On,
+                said_in: self
+                    .standing
+                    .configured_links
+                    .map(|_| SaidIn::Configuration)
+                    .or(links.map(|_| SaidIn::Console)),
             },
             register: Register {
                 redirect: format!("{url}/sign-in/provider/back"),
@@ -121,7 +136,7 @@ impl Identity {
     }
 
     /// A person's own try; the local credential, which no browser has, may go by any operator's.
-    pub(super) fn newest_try(&self, rows: &[store::Row], who: Option<&PersonId>) -> Result<Option<Timestamp>, Error> {
+    pub(super) fn newest_try(&self, rows: &[Row], who: Option<&PersonId>) -> Result<Option<Timestamp>, Error> {
         let now = self.clock.now();
         let mut newest = None;
         for row in rows {
@@ -147,6 +162,7 @@ impl ProviderView {
             groups: settings.groups,
             everyone: settings.everyone,
             second_factor: settings.second_factor,
+            scopes: settings.scopes,
             digest: Some(digest),
             changed_by: Some(by),
             changed_at: Some(changed_at),
@@ -166,6 +182,7 @@ impl ProviderView {
             groups: config.groups.clone(),
             everyone: config.everyone.clone(),
             second_factor: config.second_factor.clone(),
+            scopes: config.scopes.clone(),
             digest: None,
             changed_by: None,
             changed_at: None,

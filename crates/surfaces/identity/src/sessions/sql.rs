@@ -5,7 +5,7 @@ use store::{FreeWrite, Table};
 macro_rules! sessions {
     ($which:literal) => {
         concat!(
-            "SELECT s.id, s.hash, s.person, s.parent, s.place, s.app_id, s.env, s.factor_at, s.created_at, s.expires_at, s.method, s.vouched_by, p.issuer, p.sid_key, p.subject_key FROM sessions s LEFT JOIN provider_sessions p ON p.tenant = s.tenant AND p.session = s.id WHERE s.tenant = $1 AND s.ended_at IS NULL AND ",
+            "SELECT s.id, s.hash, s.person, s.parent, s.place, s.app_id, s.env, s.factor_at, s.created_at, s.expires_at, s.method, s.vouched_by, p.issuer, p.sid_key, p.subject_key FROM sessions s LEFT JOIN provider_sessions p ON p.tenant = s.tenant AND p.session = COALESCE(s.parent, s.id) WHERE s.tenant = $1 AND s.ended_at IS NULL AND ",
             $which
         )
     };
@@ -18,6 +18,9 @@ pub(crate) const OWNER: &str = "SELECT person FROM sessions WHERE tenant = $1 AN
 pub(crate) const STRENGTHEN: &str =
     "UPDATE sessions SET hash = $3, factor_at = $4, vouched_by = $5 WHERE tenant = $1 AND id = $2 AND ended_at IS NULL";
 pub(crate) const INSERT: &str = "INSERT INTO sessions (tenant, id, hash, person, parent, place, app_id, env, factor_at, device, created_at, expires_at, method, vouched_by, ip, ended_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, NULL)";
+/// Changes nothing, and holds the row.
+pub(crate) const STILL_LIVE: &str =
+    "UPDATE sessions SET ended_at = NULL WHERE tenant = $1 AND id = $2 AND ended_at IS NULL";
 pub(crate) const END: &str =
     "UPDATE sessions SET ended_at = $3 WHERE tenant = $1 AND (id = $2 OR parent = $2) AND ended_at IS NULL";
 pub(crate) const END_OF_PERSON: &str =

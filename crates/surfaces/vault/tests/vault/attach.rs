@@ -106,7 +106,7 @@ async fn a_parameter_takes_the_value(kind: Kind) {
 
 async fn misplaced(house: &House, uri: &str, header: Option<(&str, &str)>) {
     let problem = sent(house, uri, header).await.unwrap_err();
-    assert_eq!(problem.code, "secret.wrong_place", "{uri} {header:?}");
+    assert_eq!(placed(problem).code, "secret.wrong_place", "{uri} {header:?}");
 }
 
 /// Addresses and headers, with `PH` for the placeholder and `%PH` for its encoded form; none is its place.

@@ -118,6 +118,15 @@ pub fn refused(error: Error) -> Problem {
     Problem::from(&error)
 }
 
+/// A refusal of a use says which section of the manifest the use stands in.
+pub fn placed(problem: Problem) -> Problem {
+    let fix = &problem.fix;
+    let at_all = !["secret.missing", "secret.changed", "secret.revoked", "secret.wrong_place", "secret.not_granted"]
+        .contains(&problem.code.as_str());
+    assert!(at_all || fix.contains("bailiwick.toml`") && fix.contains("`["), "where is not said: {problem}");
+    problem
+}
+
 impl House {
     pub async fn new(kind: Kind) -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -226,7 +235,7 @@ impl House {
     /// Attaches in the default place, towards slack.com; the header as it goes out.
     pub async fn send(&self, instance: &Instance, placeholder: &str) -> Result<String, Problem> {
         let mut parts = head("https://slack.com/api/x", &[("authorization", &format!("Bearer {placeholder}"))]);
-        self.vault.attach(instance, &SLACK, &mut parts).await?.expect("there is a placeholder");
+        self.vault.attach(instance, &SLACK, &mut parts).await.map_err(placed)?.expect("there is a placeholder");
         Ok(parts.headers["authorization"].to_str().unwrap().to_owned())
     }
 

@@ -12,7 +12,7 @@ use std::{
 const WITHIN: Duration = Duration::from_secs(120);
 
 /// The page's words, once they hold these.
-async fn reads(browser: &Chromium, words: &str) -> String {
+pub(crate) async fn reads(browser: &Chromium, words: &str) -> String {
     const TEXT: &str = "return document.readyState === 'complete' && document.body ? document.body.innerText : ''";
     let reading = async {
         loop {

@@ -79,6 +79,11 @@ async fn who_is_told(engine: Engine) {
         [ANA, BEA].iter().all(|to| mail.subjects(to).iter().any(|line| line == "lunch was switched off"))
     })
     .await;
+    assert_eq!(town.post("/api/v1/people", json!({ "email": ANA })).await.status, 200);
+    until("whoever has a new link is told", async || {
+        mail.subjects(ANA).iter().any(|line| line.contains("new sign-in link was made for you"))
+    })
+    .await;
     nothing_waits(&town).await;
     assert!(!mail.subjects(OLA).iter().any(|line| line.contains("lunch")), "whoever did it knows it");
     let mut pairs: Vec<(String, String)> =
@@ -212,6 +217,8 @@ async fn an_unknown_channel_is_an_error() {
     assert_eq!(posted(), 1, "it did not come there instead");
     let left = log(&town, "state=waiting&kind=joined").await;
     assert_eq!((left.len(), &left[0]["channel"], &left[0]["attempts"]), (1, &json!("pager"), &json!(1)), "{left:?}");
+    let next: model::Timestamp = left[0]["next_at"].as_str().unwrap().parse().unwrap();
+    assert!(next > clock.now().plus(Duration::from_secs(3_000)), "it is not looked at each second: {left:?}");
     town.person(REV, &["reviewers"]).await;
     until("what comes after it is sent", async || posted() == 2).await;
     town.stop().await;

@@ -76,6 +76,7 @@ async fn a_real_provider_signs_in_and_out() {
     let home = sign_in(&town, &mut walker, &zoe).await;
     assert!(home.status == 200 && home.text().contains("zoe@example.test"), "{home:?}");
     assert!(home.text().contains("confirmed with a second factor"), "{home:?}");
+    // It tells groups only to a client that asks for the scope, which it lists.
     let people = town.get("/api/v1/people").await.json();
     assert_eq!(people["people"][0]["groups"], serde_json::json!(["people-ops"]), "{people}");
 

@@ -5,7 +5,7 @@ use super::{Answer, Arc, Browser, Engine, Provider, Signed, SystemClock, Town, V
 use testkit::{Canary, Disk, Postgres, dump};
 use tokio::{io::AsyncReadExt, io::AsyncWriteExt, net::TcpListener};
 
-const PAGE: &str = "/people/sign-in";
+pub(super) const PAGE: &str = "/people/sign-in";
 const OURS: [(&str, &str); 1] = [("sec-fetch-site", "same-origin")];
 
 /// The addresses on loopback that an operator may name.
@@ -14,13 +14,13 @@ pub(super) fn opened(issuers: &[&str]) -> String {
     format!("[broker]\nprivate = [{}]\n", issuers.iter().map(at).collect::<Vec<_>>().join(", "))
 }
 
-async fn page(town: &Town, browser: &Browser) -> String {
+pub(super) async fn page(town: &Town, browser: &Browser) -> String {
     let page = browser.get(&format!("{}{PAGE}", town.url())).await;
     assert_eq!(page.status, 200, "{page:?}");
     page.text()
 }
 
-fn fields<'a>(issuer: &'a str, secret: &'a str) -> Vec<(&'a str, &'a str)> {
+pub(super) fn fields<'a>(issuer: &'a str, secret: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![
         ("issuer", issuer),
         ("client_id", "bailiwick"),
@@ -32,39 +32,45 @@ fn fields<'a>(issuer: &'a str, secret: &'a str) -> Vec<(&'a str, &'a str)> {
     ]
 }
 
-async fn save(town: &Town, browser: &Browser, issuer: &str, secret: &str) -> Answer {
+pub(super) async fn save(town: &Town, browser: &Browser, issuer: &str, secret: &str) -> Answer {
     browser.post(&format!("{}{PAGE}", town.url()), &fields(issuer, secret)).await
 }
 
-async fn press(town: &Town, browser: &Browser, act: &str, form: &[(&str, &str)]) -> Answer {
+pub(super) async fn press(town: &Town, browser: &Browser, act: &str, form: &[(&str, &str)]) -> Answer {
     browser.post(&format!("{}{PAGE}/{act}", town.url()), form).await
 }
 
 /// Off to try what is set up: the address that the browser is sent to.
-async fn trying(town: &Town, browser: &Browser) -> String {
+pub(super) async fn trying(town: &Town, browser: &Browser) -> String {
     let going = press(town, browser, "try", &[]).await;
     let text = going.text();
     let address = text.split("url=").nth(1).unwrap_or_else(|| panic!("{going:?}")).split('"').next().unwrap();
     address.replace("&amp;", "&").replace("&#38;", "&")
 }
 
-async fn tried(town: &Town, provider: &Provider, browser: &Browser, claims: Value, signed: Signed) -> Answer {
+pub(super) async fn tried(
+    town: &Town,
+    provider: &Provider,
+    browser: &Browser,
+    claims: Value,
+    signed: Signed,
+) -> Answer {
     provider.says(claims, signed);
     let address = trying(town, browser).await;
     back(town, browser, &provider.approve(&address)).await
 }
 
-async fn digest(town: &Town) -> String {
+pub(super) async fn digest(town: &Town) -> String {
     let now = town.get("/api/v1/sign-in").await.json();
     now["draft"]["digest"].as_str().unwrap_or_else(|| panic!("{now}")).to_owned()
 }
 
 /// What a problem's page says of itself.
-fn refused(answer: &Answer, status: u16, code: &str) {
+pub(super) fn refused(answer: &Answer, status: u16, code: &str) {
     assert!(answer.status == status && answer.text().contains(code), "{code}: {answer:?}");
 }
 
-async fn offered(town: &Town) -> bool {
+pub(super) async fn offered(town: &Town) -> bool {
     town.browser().get(&format!("{}/sign-in", town.url())).await.text().contains("Sign in at 127.0.0.1")
 }
 
@@ -150,6 +156,8 @@ async fn tried_switched_on_and_off<F: Future<Output = Town>>(start: impl FnOnce(
     let address = off(&town, &late).await;
     let over = press(&town, &ola, "off", &[]).await;
     assert!(over.status == 200 && !offered(&town).await, "{over:?}");
+    assert!(over.text().contains("One session that began there is over."), "{over:?}");
+    assert_eq!(me(&town, &ana).await.status, 401, "whoever came in by it is out");
     let back_late = back(&town, &late, &provider.approve(&address)).await;
     refused(&back_late, 404, "provider.none");
     refused(&press(&town, &ola, "off", &[]).await, 409, "provider.not_on");
@@ -225,7 +233,7 @@ async fn a_try_is_of_one_form_in_one_session_and_once() {
 }
 
 /// Answers whatever it is asked with the same bytes.
-async fn answers(make: impl FnOnce(&str) -> Vec<u8>) -> String {
+pub(super) async fn answers(make: impl FnOnce(&str) -> Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let issuer = format!("http://{}", listener.local_addr().unwrap());
     let bytes = Arc::new(make(&issuer));
@@ -247,7 +255,7 @@ fn document(text: &str) -> Vec<u8> {
 }
 
 /// A document that would do, with its keys in it, but for what is put over it.
-fn discovery(issuer: &str, more: &Value) -> Vec<u8> {
+pub(super) fn discovery(issuer: &str, more: &Value) -> Vec<u8> {
     // RFC 7517, appendix A.1.
     let key = json!({
         "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": "one",

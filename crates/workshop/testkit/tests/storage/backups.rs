@@ -11,7 +11,7 @@ use store::{Depot, DepotPlace, S3Place};
 use tempfile::TempDir;
 use testkit::{Engine, Town, until};
 
-fn plan(s3: &S3, folder: &Path, key: &RecoveryKey, more: &str) -> String {
+pub(crate) fn plan(s3: &S3, folder: &Path, key: &RecoveryKey, more: &str) -> String {
     let recipient = key.recipient();
     format!("[backup]\nto = \"s3://{BUCKET}/backups\"\nrecipient = \"{recipient}\"\n{more}{}", s3.keys(folder))
 }
@@ -23,7 +23,7 @@ fn told(town: &Town) -> i64 {
     database.query_row(COUNT, [], |row| row.get(0)).unwrap_or(0)
 }
 
-async fn done(town: &Town) -> Vec<serde_json::Value> {
+pub(crate) async fn done(town: &Town) -> Vec<serde_json::Value> {
     let events = town.get("/api/v1/events?action=backup.done&limit=100").await.json();
     events["events"].as_array().unwrap().clone()
 }
@@ -193,7 +193,7 @@ async fn a_large_one_comes_in_parts_of_one_and_the_same() {
     assert!(std::fs::read(place("three")).unwrap() == bytes);
 }
 
-fn depot(s3: &S3) -> Depot {
+pub(crate) fn depot(s3: &S3) -> Depot {
     let place = S3Place {
         bucket: BUCKET.to_owned(),
         prefix: "backups".to_owned(),

@@ -28,6 +28,12 @@ pub(crate) enum Fault {
     Status(u16),
     /// So many are refused with 503, then it works.
     Times(usize),
+    /// Of what goes up in parts: the first try of this one is refused with 503.
+    PartOnce(u32),
+    /// This part and all later ones are refused.
+    FromPart(u32),
+    /// The request that puts the parts together is refused.
+    Whole,
     /// Nothing is answered.
     Hangs,
     /// What comes after the first range is of another object.
@@ -44,6 +50,7 @@ pub(crate) struct S3 {
     pub(crate) port: u16,
     fault: Arc<Mutex<Fault>>,
     gets: Arc<AtomicUsize>,
+    parts: Arc<AtomicUsize>,
 }
 
 impl S3 {
@@ -57,18 +64,21 @@ impl S3 {
         let port = listener.local_addr().unwrap().port();
         let fault = Arc::new(Mutex::new(Fault::None));
         let gets = Arc::<AtomicUsize>::default();
-        let (faults, counted) = (Arc::clone(&fault), Arc::clone(&gets));
+        let parts = Arc::<AtomicUsize>::default();
+        let (faults, counted, came) = (Arc::clone(&fault), Arc::clone(&gets), Arc::clone(&parts));
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let (service, faults, counted) = (service.clone(), Arc::clone(&faults), Arc::clone(&counted));
+                let came = Arc::clone(&came);
                 let answer = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
                     let (service, faults, counted) = (service.clone(), Arc::clone(&faults), Arc::clone(&counted));
+                    came.fetch_add(usize::from(part(&request).is_some()), Ordering::Relaxed);
                     async move {
                         if request.method() == Method::GET && !request.uri().query().unwrap_or("").contains("list-type")
                         {
                             counted.fetch_add(1, Ordering::Relaxed);
                         }
-                        let fault = now(&faults);
+                        let fault = now(&faults, &request);
                         Ok::<_, Infallible>(answered(&service, request, fault).await)
                     }
                 });
@@ -78,7 +88,7 @@ impl S3 {
                 });
             }
         });
-        Self { folder, port, fault, gets }
+        Self { folder, port, fault, gets, parts }
     }
 
     pub(crate) fn set(&self, fault: Fault) {
@@ -88,6 +98,11 @@ impl S3 {
     /// How many objects were fetched.
     pub(crate) fn gets(&self) -> usize {
         self.gets.load(Ordering::Relaxed)
+    }
+
+    /// How many parts of objects came, taken or refused.
+    pub(crate) fn parts_sent(&self) -> usize {
+        self.parts.load(Ordering::Relaxed)
     }
 
     /// Writes the keys beside a configuration; the `s3 = …` of it.
@@ -105,8 +120,17 @@ impl S3 {
 
     /// The files of objects whose name holds `part`.
     pub(crate) fn objects(&self, part: &str) -> Vec<PathBuf> {
+        Self::files(&self.folder.path().join(BUCKET), part)
+    }
+
+    /// Parts of objects that were never put together.
+    pub(crate) fn parts(&self) -> Vec<PathBuf> {
+        Self::files(self.folder.path(), ".part")
+    }
+
+    fn files(within: &Path, part: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
-        let mut folders = vec![self.folder.path().join(BUCKET)];
+        let mut folders = vec![within.to_owned()];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
@@ -122,9 +146,24 @@ impl S3 {
     }
 }
 
-fn now(fault: &Mutex<Fault>) -> Fault {
+/// Which part of an object a request brings.
+fn part(request: &Request<hyper::body::Incoming>) -> Option<u32> {
+    let query = request.uri().query().filter(|_| request.method() == Method::PUT)?;
+    query.split('&').find_map(|pair| pair.strip_prefix("partNumber="))?.parse().ok()
+}
+
+fn now(fault: &Mutex<Fault>, request: &Request<hyper::body::Incoming>) -> Fault {
     let mut fault = fault.lock().unwrap();
+    let part = part(request);
+    let whole = request.method() == Method::POST && request.uri().query().unwrap_or("").contains("uploadId=");
     match *fault {
+        Fault::PartOnce(number) if part == Some(number) => {
+            *fault = Fault::None;
+            Fault::Status(503)
+        }
+        Fault::FromPart(number) if part.is_some_and(|part| part >= number) => Fault::Status(500),
+        Fault::Whole if whole => Fault::Status(400),
+        Fault::PartOnce(_) | Fault::FromPart(_) | Fault::Whole => Fault::None,
         Fault::Times(0) => Fault::None,
         Fault::Times(left) => {
             *fault = Fault::Times(left - 1);
@@ -152,7 +191,14 @@ async fn answered(
             return refused;
         }
         Fault::Hangs => std::future::pending::<()>().await,
-        Fault::None | Fault::Times(_) | Fault::Replaces | Fault::CutsBodies | Fault::BendsBodies => {}
+        Fault::None
+        | Fault::Times(_)
+        | Fault::PartOnce(_)
+        | Fault::FromPart(_)
+        | Fault::Whole
+        | Fault::Replaces
+        | Fault::CutsBodies
+        | Fault::BendsBodies => {}
     }
     let range = request.headers().get("range").and_then(|range| range.to_str().ok()).unwrap_or("bytes=0-").to_owned();
     let mut answer = hyper::service::Service::call(service, request).await.unwrap();

@@ -4,3 +4,4 @@
 mod backups;
 mod content;
 mod depot;
+mod parts;

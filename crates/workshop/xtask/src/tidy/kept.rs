@@ -40,14 +40,14 @@ const KEPT: &[Kept] = &[
         why: "only `store` reaches a database: a permit opens each transaction",
     },
     Kept { library: "hickory-resolver", by: &["broker"], why: "names are resolved once, by what judges the addresses" },
-    // `server` reaches the sign-in provider (`sign_in/reach.rs`) and the operator's webhook (`notices/channels/`) with it,
-    // and nothing else.
+    // `server` reaches the sign-in provider (`sign_in/reach.rs`) and the collector of traces (`telemetry.rs`) with it,
+    // `watch` the operator's webhook (`channels/`), and nothing else.
     Kept {
         library: "reqwest",
-        by: &["bailiwick", "server", "testkit"],
+        by: &["bailiwick", "server", "testkit", "watch"],
         why: "what leaves the server leaves through `broker`",
     },
-    Kept { library: "lettre", by: &["server"], why: "people are told by notices alone (`server/src/notices/`)" },
+    Kept { library: "lettre", by: &["watch"], why: "people are told by notices alone (`watch`)" },
 ];
 
 pub(super) fn check(_root: &Path, files: &[File], complaints: &mut Vec<Complaint>) -> Result<()> {

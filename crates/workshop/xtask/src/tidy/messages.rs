@@ -1,10 +1,12 @@
-//! The catalogue of messages: every problem that a person can be shown, in one file that is read like any other change.
+//! The catalogue of messages: every problem, finding, notice and alarm that a person can be shown, in one file that is
+//! read like any other change.
 //!
 //! It follows each problem from where it is made to its words: through `format!`, local names and constants, and through
 //! functions that only hand words on (found by what they do, not by a list). What cannot be followed stands there as the
 //! code that makes it, so nothing is left out unseen.
 
 mod calls;
+mod literals;
 mod tokens;
 mod words;
 
@@ -16,13 +18,17 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 const CATALOGUE: &str = "docs/messages.md";
 const HEAD: &str = "# Messages
 
-Every problem that somebody can be shown, by its code: what happened, why, what to do. Made from the source by `cargo xtask messages`; `tidy` fails when a message changes without it. `{…}` is filled in when it is shown, or is code that makes the words; ` | ` stands between words of which one is shown.
+Every problem, finding, notice and alarm that somebody can be shown, by its code: what happened, why, what to do. A notice is its subject and its text. Made from the source by `cargo xtask messages`; `tidy` fails when a message changes without it. `{…}` is filled in when it is shown, or is code that makes the words; ` | ` stands between words of which one is shown.
 ";
+
+/// Rules that speak for themselves.
+const RULES: &str = "rules/secrets.toml";
 
 /// The file as it should be.
 fn catalogue(files: &[File]) -> Result<String> {
     let mut by_code: BTreeMap<String, Vec<Message>> = BTreeMap::new();
-    for message in messages(files)? {
+    let rules = files.iter().find(|file| file.path == RULES).map(|file| literals::rules(&file.text)).transpose()?;
+    for message in messages(files)?.into_iter().chain(rules.unwrap_or_default()) {
         let known = by_code.entry(message.code.clone()).or_default();
         if !known.contains(&message) {
             known.push(message);
@@ -144,6 +150,46 @@ mod tests {
         assert_eq!(
             said(&[("crates/f/x/src/lib.rs", source)]),
             "\n## d.one\n\n- **too late | {late} early**: so. *hurry | wait*\n"
+        );
+    }
+
+    #[test]
+    fn findings_notices_and_alarms_are_messages_too() {
+        let gate = r#"
+            fn finding(code: &str, file: &str, what: String, why: &str, fix: String) -> Finding {
+                Finding { code: code.to_owned(), file: Some(file.to_owned()), what, why: why.to_owned(), fix, edits: Vec::new() }
+            }
+            fn missing(name: &str) -> Finding { finding("g.one", name, format!("`{name}` is not there"), "it begins there", "add it".to_owned()) }
+            fn whole() -> Finding { Finding { code: "g.two".into(), what: "all".into(), why: "so".into(), fix: "then".into() } }
+            fn copied(problem: &Problem) -> Finding { Finding { code: problem.code.clone(), what: problem.what.clone(), why: problem.why.clone(), fix: problem.fix.clone() } }
+            fn apart(found: Finding) { let Finding { code, what, why, fix } = found; }
+        "#;
+        let notices = r#"
+            static ALARMS: &[Alarm] = &[Alarm::of_node("record", "it is full.", "make room.")];
+            fn waits(&self, name: &str) -> Words {
+                Words { subject: format!("`{name}` waits"), what: "someone asks.".to_owned(), why: "you decide", next: "look.".to_owned(), link: self.link() }
+            }
+        "#;
+        assert_eq!(
+            said(&[
+                ("crates/f/x/src/a.rs", gate),
+                ("crates/p/server/src/b.rs", notices),
+                (
+                    "rules/secrets.toml",
+                    "[[rule]]\nid = \"k\"\nname = \"a key\"\nwhy = \"it opens\"\nmend = \"turn it\"\n"
+                )
+            ]),
+            "\n## alarm\n\n- **it is full.**: this comes to you because you are an operator. *make room.*\n\n## g.one\n\n- **`{name}` is not there**: it begins there. *add it*\n\n## g.two\n\n- **all**: so. *then*\n\n## notice\n\n- **`{name}` waits: someone asks**: you decide. *look.*\n\n## secret.found: k\n\n- **a key**: it opens. *turn it*\n"
+        );
+    }
+
+    #[test]
+    fn a_function_of_ones_own_file_is_not_mixed_up_with_anothers() {
+        let maker = "fn unknown(why: &str) -> Problem { Problem::new(K::I, \"h.one\", \"no\", why, \"then\") }\nfn a() { unknown(\"so\") }";
+        let other = "fn unknown(event: &Id) -> Problem { Problem::new(K::I, \"h.two\", format!(\"no {event}\"), \"gone\", \"look\") }\nfn b(id: &Id) { unknown(&id.event) }";
+        assert_eq!(
+            said(&[("crates/f/x/src/a.rs", maker), ("crates/f/x/src/b.rs", other)]),
+            "\n## h.one\n\n- **no**: so. *then*\n\n## h.two\n\n- **no {event}**: gone. *look*\n"
         );
     }
 

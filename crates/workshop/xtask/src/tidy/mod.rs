@@ -10,6 +10,7 @@ mod links;
 mod manifests;
 mod messages;
 mod queries;
+mod steps;
 
 pub(crate) use messages::write as write_messages;
 
@@ -85,8 +86,16 @@ impl File {
 
 type Rule = fn(&Path, &[File], &mut Vec<Complaint>) -> Result<()>;
 
-const RULES: &[Rule] =
-    &[files::check, queries::check, floors::check, kept::check, links::check, left::check, messages::check];
+const RULES: &[Rule] = &[
+    files::check,
+    queries::check,
+    steps::check,
+    floors::check,
+    kept::check,
+    links::check,
+    left::check,
+    messages::check,
+];
 
 /// The command.
 pub(crate) fn run(root: &Path) -> Result<ExitCode> {
@@ -143,7 +152,7 @@ fn gather(root: &Path, folder: &Path, files: &mut Vec<File>) -> Result<()> {
 }
 
 fn is_read(path: &Path) -> bool {
-    const READ: &[&str] = &["rs", "js", "ts", "rego", "md", "toml", "html", "css"];
+    const READ: &[&str] = &["rs", "js", "ts", "rego", "md", "toml", "html", "css", "sql"];
     path.extension().is_some_and(|extension| READ.iter().any(|read| extension == *read))
 }
 

@@ -3,8 +3,9 @@
 use super::{
     Against,
     far::Far,
+    flaw,
     live::{download, unwritable},
-    verify_file,
+    memory_of, verify_file,
 };
 use crate::{exit::Exit, invocation::Invocation, views::verdict::VerdictView};
 use ledger::VerifierKey;
@@ -33,13 +34,16 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
     let far = Far::default();
     let bytes = invocation.watching(|| far.words("exporting"), download(&client, file.as_file_mut(), &far)).await?;
     file.as_file().sync_all().map_err(|_| unwritable(&args.out))?;
-    let against = Against::new(args.key, None, invocation)?;
+    let against = Against::new(args.key, None, memory_of(&client, invocation))?;
     let verdict = invocation.during("verifying", verify_file(file.path().to_owned(), against)).await?;
     // Kept even when it does not verify: it is evidence.
     file.persist(&args.out).map_err(|_| unwritable(&args.out))?;
     let mut document = json!({ "file": args.out.display().to_string(), "bytes": bytes });
     if let (Some(fields), Some(more)) = (document.as_object_mut(), json!(verdict).as_object()) {
         fields.extend(more.clone());
+        if !verdict.ok {
+            fields.insert("problem".to_owned(), json!(flaw(&verdict)));
+        }
     }
     invocation.output.show::<VerdictView>(&document)?;
     Ok(if verdict.ok { Exit::Done } else { Exit::Refused })

@@ -1,7 +1,7 @@
 //! `audit list`: events, newest first.
 
 use super::queries::filter_of;
-use crate::{commands::LIST_DEFAULT, exit::Exit, invocation::Invocation, views::events::EventsView};
+use crate::{commands::LIST_DEFAULT, exit::Exit, invocation::Invocation, views::events::EventsView, when};
 use model::Problem;
 use serde_json::{Map, Value, json};
 
@@ -22,11 +22,11 @@ pub(crate) struct Args {
     /// Of one request, wherever it went
     #[arg(long, value_name = "TRACE_ID")]
     trace: Option<String>,
-    /// Not before (RFC 3339)
-    #[arg(long, value_name = "TIME")]
+    /// Not before: a day, or a moment (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = when::typed)]
     since: Option<model::Timestamp>,
-    /// Before (RFC 3339)
-    #[arg(long, value_name = "TIME")]
+    /// Before: a day, or a moment (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = when::typed)]
     until: Option<model::Timestamp>,
     /// How it ended
     #[arg(long, value_parser = ["allowed", "denied", "failed"])]

@@ -15,7 +15,7 @@ const CHECKPOINT_WITHIN: Duration = Duration::from_secs(10);
 const FIRST_HEAD: (u32, Duration) = (8, Duration::from_millis(250));
 
 pub(super) async fn verify(client: &Client, against: Against, far: &Far) -> Result<Verdict, Problem> {
-    client.credential()?;
+    client.credential().await?;
     // Taken first, so that the export, which only grows, must hold at least as much.
     let published = published(client).await?;
     let mut file = NamedTempFile::new().map_err(|_| unwritable(Path::new("the temporary folder")))?;
@@ -86,7 +86,7 @@ async fn compare(verdict: &mut Verdict, note: &str, file: &Path, against: &Again
         let what = format!("the server publishes {} entries, and exported {}", published.size(), verdict.size);
         bad(verdict, Some(verdict.size), what);
     } else if published.size() < verdict.size || Some(published.root()) != verdict.root {
-        let since = Against { key: Some(key), since: Some(published), memory: None };
+        let since = Against { key: Some(key), since: Some(note.to_owned()), memory: None };
         let continued = verify_file(file.to_owned(), since).await?;
         if !continued.ok {
             bad(

@@ -1,6 +1,6 @@
 //! `audit verify`: whether the record is what it claims to be. Always prints its document.
 
-use super::{Against, far::Far, live, verify_file};
+use super::{Against, far::Far, flaw, live, memory, memory_of, verify_file};
 use crate::{exit::Exit, invocation::Invocation, output::Form, views::verdict::VerdictView};
 use ledger::{Verdict, VerifierKey};
 use model::Problem;
@@ -28,20 +28,35 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
         (Err(problem), Form::Text) => output.problem(problem),
         (verified, _) => output.show::<VerdictView>(&document(verified, checked))?,
     }
+    if let (Ok(verdict), Form::Text) = (&verified, output.form())
+        && !verdict.ok
+    {
+        output.problem(&flaw(verdict));
+    }
     Ok(if verified.is_ok_and(|verdict| verdict.ok) { Exit::Done } else { Exit::Refused })
 }
 
 async fn verify(args: Args, invocation: &Invocation, far: &Far) -> Result<Verdict, Problem> {
-    let against = Against::new(args.key, args.since.as_deref(), invocation)?;
+    let against = |memory| Against::new(args.key.clone(), args.since.as_deref(), memory);
     match args.file {
-        Some(file) => verify_file(file, against).await,
-        None => live::verify(&invocation.client()?, against, far).await,
+        Some(file) => verify_file(file, against(memory(invocation))?).await,
+        None => {
+            let client = invocation.client()?;
+            live::verify(&client, against(memory_of(&client, invocation))?, far).await
+        }
     }
 }
 
 fn document(verified: &Result<Verdict, Problem>, checked: &str) -> Value {
     match verified {
-        Ok(verdict) => json!(verdict),
+        Ok(verdict) if verdict.ok => json!(verdict),
+        Ok(verdict) => {
+            let mut document = json!(verdict);
+            if let Some(fields) = document.as_object_mut() {
+                fields.insert("problem".to_owned(), json!(flaw(verdict)));
+            }
+            document
+        }
         Err(problem) => json!({
             "ok": false, "size": 0, "root": null, "first_bad": null, "checked": checked, "key": "unpinned",
             "what": problem.what, "problem": problem,

@@ -42,6 +42,11 @@ enum Only {
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
     match (args.to, args.recipient) {
         (Some(to), Some(recipient)) => {
+            // As the configuration writes a folder.
+            let to = match to.to_str().and_then(|to| to.strip_prefix("file:")) {
+                Some(path) if path.starts_with('/') => PathBuf::from(path),
+                _ => to,
+            };
             let folder = Folder { to, recipient, keep: args.keep, only: args.only };
             folder.fill(invocation).await
         }

@@ -6,7 +6,7 @@ use crate::{exit::Exit, invocation::Invocation, views::backup::RestoredView};
 use model::{Problem, ProblemKind};
 use seal::DigestWriter;
 use serde_json::{Value, json};
-use server::{Drill, Overrides};
+use server::{Contents, Drill, Overrides};
 use std::{
     fs::File,
     io::{self, Read as _},
@@ -40,7 +40,7 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
     let unproven = unproven(args.accept_unproven, invocation);
     // Before the work: a drill that cannot be recorded is not one.
     let client = invocation.client()?;
-    client.credential()?;
+    client.credential().await?;
     let given = Path::new(&args.backup);
     let beside = given.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let scratch = args.scratch.unwrap_or_else(|| if given.exists() { beside.to_owned() } else { ".".into() });
@@ -57,6 +57,10 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
             return Ok(Exit::Refused);
         }
     };
+    // What cannot be opened is found by the drill itself, which puts it on record.
+    if matches!(server::contents(&file, &key), Ok(Contents::Configuration)) {
+        return Err(of_configuration(&args.backup));
+    }
     let digest = digest(&file).map_err(|error| file_problem(&file, error, "give a file that `backup create` wrote"))?;
     let drill = Drill { file, key, root, unproven, scratch };
     let drilled = invocation.during("rehearsing", drill.run()).await;
@@ -86,6 +90,16 @@ fn digest(path: &Path) -> io::Result<String> {
         }
         digest.update(piece.get(..read).unwrap_or_default());
     }
+}
+
+fn of_configuration(backup: &str) -> Problem {
+    Problem::new(
+        ProblemKind::Invalid,
+        "backup.configuration",
+        format!("`{backup}` is a backup of the configuration"),
+        "a drill rehearses the way back of the data; this one opens, and holds configuration and policies",
+        "give a backup of the data: its name begins with `bailiwick-`",
+    )
 }
 
 fn unrecorded(problem: Problem) -> Problem {

@@ -9,7 +9,7 @@ mod key;
 mod list;
 mod restore;
 
-use crate::{exit::Exit, invocation::Invocation};
+use crate::{commands::Part, exit::Exit, invocation::Invocation};
 use model::{Problem, ProblemKind};
 use seal::{RecoveryKey, RootKey};
 use server::{Config, Overrides, Unproven};
@@ -22,7 +22,7 @@ pub(crate) enum BackupCommand {
     /// Make a backup, where `[backup]` of the server's configuration says, or into a folder
     Create(create::Args),
     /// List the backups that the server has made
-    List,
+    List(Part),
     /// Fill an empty data folder or database from backups
     Restore(restore::Args),
     /// Rehearse a restore in a scratch folder, and record how it went
@@ -33,7 +33,7 @@ pub(crate) async fn run(command: BackupCommand, invocation: &Invocation) -> Resu
     match command {
         BackupCommand::Key(args) => key::run(&args, invocation),
         BackupCommand::Create(args) => create::run(args, invocation).await,
-        BackupCommand::List => list::run(invocation).await,
+        BackupCommand::List(part) => list::run(part, invocation).await,
         BackupCommand::Restore(args) => restore::run(args, invocation).await,
         BackupCommand::Drill(args) => drill::run(args, invocation).await,
     }

@@ -12,7 +12,7 @@ use axum::{
 };
 use futures_util::{StreamExt, future, stream};
 use gateway::{Sender, one_cookie, strip_ours};
-use model::{Problem, ProblemKind, Timestamp};
+use model::{Problem, ProblemKind, Tier, Timestamp};
 use seal::{Token, TokenHash};
 use std::{
     collections::VecDeque,
@@ -50,6 +50,11 @@ pub(crate) struct Trial {
     pub(super) code: Mutex<Option<Code>>,
     pub(super) session: Mutex<Option<TokenHash>>,
     pub(super) heard: Heard,
+    pub(crate) tier: Tier,
+    /// The archive of what runs, so that its page can send it on; nothing when it is too large for that.
+    pub(crate) carried: Option<String>,
+    /// The file that was open.
+    pub(crate) open: String,
 }
 
 /// What opens it, once: for the browser that came from its host, and for no other that the address is sent to.
@@ -205,7 +210,7 @@ pub(super) fn keep(heard: &Mutex<VecDeque<Happened>>, happened: Happened) {
 /// Why nothing serves: what it was told last.
 pub(super) fn refused(heard: &Heard) -> Problem {
     let last = lock(heard).iter().rev().find_map(|happened| {
-        let Happened::Refused { findings, problem } = happened else { return None };
+        let Happened::Refused { findings, problem, .. } = happened else { return None };
         Some((findings.first().cloned(), problem.clone()))
     });
     match last {

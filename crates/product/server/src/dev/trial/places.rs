@@ -4,6 +4,7 @@
 //! one server, however often they press. Refuses more people at once than there are places.
 
 use super::Trial;
+use futures_util::future::join_all;
 use model::{PersonId, Problem, ProblemKind};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -79,10 +80,13 @@ impl Place {
     /// Waits until what the same person tried before is gone.
     ///
     /// # Errors
-    /// Something newer took its turn meanwhile.
+    /// Something newer took its turn meanwhile; then it waits no longer, with all that it holds.
     pub(super) async fn turn(&self) -> Result<(), Problem> {
-        for gone in &self.before {
-            gone.cancelled().await;
+        let gone = join_all(self.before.iter().map(CancellationToken::cancelled));
+        tokio::select! {
+            biased;
+            () = self.over.cancelled() => {}
+            _ = gone => {}
         }
         self.wanted()
     }
@@ -159,11 +163,11 @@ mod tests {
         assert!(first.turn().now_or_never().unwrap().is_ok());
         let (second, third) = (trials.take("b", &person(1)).unwrap(), trials.take("c", &person(1)).unwrap());
         assert!(first.wanted().is_err(), "it is to go");
-        assert!(second.turn().now_or_never().is_none() && third.turn().now_or_never().is_none(), "it is not gone yet");
-        drop(first);
-        assert_eq!(second.turn().now_or_never().unwrap().unwrap_err().code, "try.replaced");
-        assert!(third.turn().now_or_never().is_none());
+        assert!(third.turn().now_or_never().is_none(), "the first is not gone yet");
+        assert_eq!(second.turn().now_or_never().unwrap().unwrap_err().code, "try.replaced", "it waits no longer");
         drop(second);
+        assert!(third.turn().now_or_never().is_none());
+        drop(first);
         assert!(third.turn().now_or_never().unwrap().is_ok());
     }
 }

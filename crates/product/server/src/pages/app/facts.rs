@@ -124,10 +124,7 @@ pub(super) struct Answers {
 
 impl Bailiwick {
     pub(crate) fn name_of(&self, person: Option<&PersonId>) -> String {
-        match person {
-            None => "machine".to_owned(),
-            Some(id) => self.identity.person(id).map_or_else(|| id.to_string(), |person| person.email.clone()),
-        }
+        self.identity.name_of(person)
     }
 
     pub(super) async fn answers(&self, app: &AppView, now: Timestamp) -> Result<Answers, Error> {
@@ -168,6 +165,18 @@ impl Bailiwick {
         Ok(notices)
     }
 
+    /// What was sent back, with the words for whoever asked.
+    async fn back(&self, app: &AppView, now: Timestamp) -> Result<Option<Notice>, Error> {
+        let Some(back) = self.catalog.sent_back(app).await? else { return Ok(None) };
+        let (by, at) = (self.actor(&back.by), Moment::new(back.at, now).relative);
+        // Backticks would be read as code; the words are somebody's own.
+        let words = back.why.map(|why| format!(" “{}”", why.replace('`', "'"))).unwrap_or_default();
+        let text =
+            format!("Release {} was sent back by {by}, {at}.{words} Mend it, and deploy it again.", back.release);
+        let link = format!("/requests/{}", back.request);
+        Ok(Some(Notice::new("warn", "rejected", text).to(link, "The request")))
+    }
+
     /// What needs attention, the worst first.
     pub(super) async fn notices(&self, viewer: &Viewer, seen: &Seen) -> Result<Vec<Notice>, Error> {
         let (app, now) = (&seen.app, self.clock.now());
@@ -202,6 +211,7 @@ impl Bailiwick {
             notices
                 .push(Notice::new("warn", "waiting", text).to(format!("/requests/{request}"), "Look at the request"));
         }
+        notices.extend(self.back(app, now).await?);
         notices.extend(self.exceptions(app).await?);
         if env.state == AppState::Live {
             if env.expires_at <= now.plus(SOON) {

@@ -1,11 +1,11 @@
-//! What an app printed, and why it was stopped: the newest lines, read anew by each visit; by itself every few seconds for
-//! whoever follows it. No script: the browser is told to ask again.
+//! What an app printed, and why it was stopped: the newest lines, and those that come for whoever follows it. A small
+//! script puts them there as they come; without it the browser asks again every few seconds.
 
 use super::{Head, Side};
 use crate::{
     Bailiwick,
     app_log::ReadLog,
-    page::{Page, html},
+    page::{Page, html, live},
     pages::{
         parts::{Choice, Moment, choices},
         shell::{Here, Read, Shell, Visit},
@@ -16,14 +16,14 @@ use askama::Template;
 use authority::AppRef;
 use axum::{
     extract::{Path, State},
-    http::{HeaderValue, StatusCode, header},
+    http::StatusCode,
+    response::Response,
 };
 use model::Env;
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// How often a page that is followed is asked for again: each time is a line in the record.
-const EVERY: HeaderValue = HeaderValue::from_static("5");
+const SCRIPT: &str = include_str!("follow.js");
 /// As many as one reads at once.
 const LINES: u32 = 200;
 const ENVS: [(&str, &str); 2] = [("prod", "prod"), ("staging", "staging")];
@@ -44,6 +44,8 @@ struct Log {
     envs: Vec<Choice>,
     env: &'static str,
     follows: bool,
+    /// Where the lines come from that are not here yet.
+    stream: String,
     lines: Vec<Line>,
     command: String,
 }
@@ -70,6 +72,7 @@ pub(in crate::pages) async fn log(
     let permit = server.allowed(&visit.asked, act).await?;
     let lines = server.app_log.read(permit, None, LINES).await.map_err(|error| Refusal(error.problem()))?;
     let follows = of.follow == "on";
+    let after = lines.last().map_or(0, |line| line.seq);
     let line = |line: crate::app_log::LogLine| Line {
         clock: line.at.to_string().chars().skip(5).take(14).collect::<String>().replace('T', " "),
         at: Moment::new(line.at, now),
@@ -83,12 +86,13 @@ pub(in crate::pages) async fn log(
         envs: choices(&ENVS, env.as_str()),
         env: env.as_str(),
         follows,
+        stream: format!("/api/v1/apps/{name}/logs/follow?env={env}&after={after}"),
         lines: lines.into_iter().rev().map(line).collect(),
         command: format!("bailiwick logs {name} -f"),
     };
-    let mut response = html(StatusCode::OK, &page);
-    if follows {
-        response.headers_mut().insert(header::REFRESH, EVERY);
-    }
-    Ok(response)
+    Ok(if follows { live(StatusCode::OK, &page) } else { html(StatusCode::OK, &page) })
+}
+
+pub(in crate::pages) async fn script() -> Response {
+    crate::page::script(SCRIPT)
 }

@@ -60,7 +60,7 @@ pub(in crate::pages) async fn releases(
     let line = |release: &catalog::ReleaseView| Line {
         number: release.release.0,
         env: release.env.to_string(),
-        live: release.live,
+        live: release.live && serves(release.env),
         tier: release.tier.as_str(),
         at: Moment::new(release.created_at, now),
         by: server.name_of(release.by.as_ref()),

@@ -34,10 +34,11 @@ pub(in crate::pages) async fn edit(
     let app = AppRef { id: app, env: release.env };
     let act = ReadSource { tenant: server.tenant.clone(), app, team, release: release.release };
     let permit = server.allowed(&visit.asked, act).await?;
+    let turn = server.turns.at_the_gates(&visit.asked.caller).await.map_err(Trouble)?;
     let unpacked = server.catalog.source(permit).await?;
     let open = if unpacked.get(&which.file).is_some() { which.file.as_str() } else { "app.js" };
     let open = if unpacked.get(open).is_some() { open } else { MANIFEST };
-    server.judged(&visit, Draft::new(unpacked, open)).await
+    server.judged(&visit, &turn, Draft::new(unpacked, open)).await
 }
 
 fn no_release(name: &str) -> Problem {
@@ -46,6 +47,6 @@ fn no_release(name: &str) -> Problem {
         "release.none",
         format!("`{name}` has no release yet"),
         "its files come with its first deploy",
-        "deploy it once, from the page *New app* or with `bailiwick deploy`",
+        "deploy it once, under New app in the console or with `bailiwick deploy`",
     )
 }

@@ -6,21 +6,27 @@
 use super::{MANIFEST, form::Sent};
 use crate::{
     Bailiwick,
+    api::Named,
     page::{Trouble, html},
     pages::{
         parts::{Said, quoted},
-        requests::{Item, Seen, seven},
+        requests::{Item, Kept, Seen, seven},
         shell::{Here, Shell, Visit},
     },
+    turns::Turn,
 };
 use askama::Template;
+use authority::AppState;
 use axum::{http::StatusCode, response::Response};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use catalog::{Mending, Unpacked};
+use catalog::{AppView, Mending, Unpacked};
 use model::{Env, Finding, Manifest, Problem, ProblemKind, Severity, Tier};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Lines shown before and after the one that a finding is about.
 const AROUND: u32 = 2;
+/// Of each; what was put together by a machine has few line ends.
+const LINE_CHARS: usize = 200;
 /// A bundle of this size comes back in the page, so that the second click need not choose the folder again.
 const CARRIED_MAX_BYTES: usize = 512 << 10;
 /// A file that a person changes in a page; longer ones are changed where they were made.
@@ -30,10 +36,10 @@ const SHOWN_LINES: usize = 8;
 
 /// Files that are on their way to a release.
 #[derive(Debug)]
-pub(super) struct Draft {
-    pub(super) unpacked: Unpacked,
+pub(in crate::pages) struct Draft {
+    pub(in crate::pages) unpacked: Unpacked,
     /// The file that is open to be changed.
-    pub(super) open: String,
+    pub(in crate::pages) open: String,
     /// What was just mended.
     pub(super) mended: Vec<Finding>,
 }
@@ -64,6 +70,12 @@ struct Judged {
     title: String,
     /// Whether the app is in the catalog already.
     known: Option<String>,
+    /// What is there under this name, and what going live does to it.
+    there: Option<Said>,
+    /// These very files serve now: there is nothing to deploy.
+    same: bool,
+    /// What the button says that deploys.
+    does: String,
     state: &'static str,
     lead: String,
     mended: Vec<Said>,
@@ -74,7 +86,6 @@ struct Judged {
     /// How many of them a button mends.
     fixes: usize,
     blocks: bool,
-    asks: bool,
     try_it: bool,
     /// The archive, when it is small enough to travel in the page.
     carried: Option<String>,
@@ -86,7 +97,7 @@ struct Judged {
 /// One file of the app.
 struct Line {
     path: String,
-    size: usize,
+    size: String,
     /// Whether it can be changed here.
     text: bool,
     here: bool,
@@ -99,37 +110,41 @@ struct Open {
     rows: usize,
 }
 
-impl Bailiwick {
-    /// Whoever may not deploy this has none of it run: module code runs in the gates.
-    async fn may_judge(&self, visit: &Visit, unpacked: &Unpacked) -> Result<Option<Manifest>, Trouble> {
-        let manifest = unpacked.manifest(self.clock.now());
-        if let Some(manifest) = &manifest {
-            let act = self.catalog.plan(manifest, &unpacked.digest().to_string(), Env::Prod)?;
-            let _may = self.allowed(&visit.asked, act).await?;
-        }
-        Ok(manifest)
-    }
+/// The archive of the files as it travels in a page, when it is small enough for that. Takes as long as they are large.
+pub(in crate::pages) fn carried(unpacked: &Unpacked) -> Result<Option<String>, Problem> {
+    let archive = unpacked.pack()?;
+    Ok((archive.len() <= CARRIED_MAX_BYTES).then(|| BASE64_STANDARD.encode(&archive)))
+}
 
-    async fn found(&self, unpacked: &Unpacked) -> Vec<Finding> {
-        match catalog::check(unpacked.released(), &self.sandbox, self.clock.now()).await {
+impl Bailiwick {
+    async fn found(&self, turn: &Turn, unpacked: &Unpacked) -> Result<Vec<Finding>, Problem> {
+        Ok(match self.checked(turn, unpacked.released()).await? {
             Ok(checked) => checked.findings().to_vec(),
             Err(document) => document.findings,
-        }
+        })
     }
 
     /// Takes one fix, or all that a machine can make.
-    pub(super) async fn mend(&self, visit: &Visit, draft: &mut Draft, which: &str) -> Result<(), Trouble> {
-        self.may_judge(visit, &draft.unpacked).await?;
+    pub(super) async fn mend(&self, visit: &Visit, turn: &Turn, draft: &mut Draft, which: &str) -> Result<(), Trouble> {
+        let caller = &visit.asked.caller;
+        self.may_deploy(caller, turn, &draft.unpacked, Env::Prod).await?;
         if which == "all" {
             let mut mending = Mending::new(draft.unpacked.clone());
-            while mending.round(&self.sandbox, self.clock.now()).await.map_err(Trouble)? {
-                self.may_judge(visit, mending.unpacked()).await?;
+            loop {
+                let (sandbox, now) = (Arc::clone(&self.sandbox), self.clock.now());
+                let round = turn.run(async move { mending.round(&sandbox, now).await.map(|again| (mending, again)) });
+                let (mended, again) = round.await.and_then(|round| round).map_err(Trouble)?;
+                mending = mended;
+                if !again {
+                    break;
+                }
+                self.may_deploy(caller, turn, mending.unpacked(), Env::Prod).await?;
             }
             let mended = mending.mended();
             (draft.unpacked, draft.mended) = (mended.unpacked, mended.applied);
             return Ok(());
         }
-        let found = self.found(&draft.unpacked).await;
+        let found = self.found(turn, &draft.unpacked).await.map_err(Trouble)?;
         let named = found.into_iter().enumerate().find(|(at, finding)| fix_name(*at, finding) == which);
         let (_, finding) = named.ok_or_else(|| Trouble(gone()))?;
         draft.unpacked = draft.unpacked.edited(&finding.edits).map_err(Trouble)?;
@@ -137,12 +152,14 @@ impl Bailiwick {
         Ok(())
     }
 
-    pub(super) async fn judged(&self, visit: &Visit, draft: Draft) -> Result<Response, Trouble> {
-        let manifest = self.may_judge(visit, &draft.unpacked).await?;
-        let archive = draft.unpacked.pack().map_err(Trouble)?;
-        let carried = (archive.len() <= CARRIED_MAX_BYTES).then(|| BASE64_STANDARD.encode(&archive));
-        let findings = self.found(&draft.unpacked).await;
-        let mut page = self.judgement(visit, &draft, manifest.as_ref(), &findings).await?;
+    pub(super) async fn judged(&self, visit: &Visit, turn: &Turn, draft: Draft) -> Result<Response, Trouble> {
+        let named = self.may_deploy(&visit.asked.caller, turn, &draft.unpacked, Env::Prod).await?;
+        let findings = self.found(turn, &draft.unpacked).await.map_err(Trouble)?;
+        let shown = (draft.unpacked.clone(), findings.clone());
+        let shown = turn.work(move || Ok((carried(&shown.0)?, with_sources(&shown.1, &shown.0))));
+        let (carried, seen) = shown.await.and_then(|shown| shown).map_err(Trouble)?;
+        let mut page = self.judgement(visit, &draft, &named, &findings).await?;
+        page.findings = seen;
         if carried.is_none() {
             // Without the files in the page there is nothing that a button could change.
             page.open = None;
@@ -156,32 +173,55 @@ impl Bailiwick {
         &self,
         visit: &Visit,
         draft: &Draft,
-        manifest: Option<&Manifest>,
+        Named { manifest, digest }: &Named,
         findings: &[Finding],
     ) -> Result<Judged, Trouble> {
+        let manifest = manifest.as_ref();
         let name = manifest.map_or_else(|| "your app".to_owned(), |manifest| manifest.app.name.clone());
         let blocks = findings.iter().any(|finding| finding.severity == Severity::Block);
         let asks = manifest.is_some_and(|manifest| manifest.tier() != Tier::Low);
         let fixes = findings.iter().filter(|finding| !finding.edits.is_empty()).count();
+        let known = self.catalog.find(&name).is_ok();
+        let there = if known { Some(There::of(&self.look_at(visit, &name).await?.app, digest)) } else { None };
+        let same = there.as_ref().is_some_and(|there| there.same);
         let lead = match (blocks, asks) {
+            _ if same => {
+                "These are the files that serve now. Change one, then check it: nothing is live before you say so."
+            }
             (true, _) if fixes > 0 => "Mend what blocks: a button does it where it can. Nothing was deployed.",
             (true, _) => "Mend what blocks, then check it again. Nothing was deployed.",
+            (false, _) if fixes > 0 => {
+                "It may go live, but not all of it would work: look at what the gates found. A button mends what it can."
+            }
             (false, true) => "It passed every gate. It needs a person's yes before it serves.",
             (false, false) => "It passed every gate, and can serve at once.",
         };
         let items = match manifest {
-            Some(manifest) => {
-                let versions = self.catalog.secrets_of(manifest, Env::Prod).await?;
-                let found: Vec<_> = findings.iter().map(|finding| (finding.code.as_str(), finding.severity)).collect();
-                seven(self, manifest, &versions, &found)
-            }
+            Some(manifest) => self.items(manifest, &name, findings).await?,
             None => vec![],
         };
         Ok(Judged {
-            shell: visit.viewer.shell(Here::New),
-            title: if blocks { format!("{name} is not ready") } else { format!("{name} is ready") },
-            known: self.catalog.find(&name).is_ok().then(|| name.clone()),
-            state: if blocks { "block" } else { "pass" },
+            shell: visit.viewer.shell(if known { Here::Apps } else { Here::New }),
+            title: if same {
+                format!("Change {name}")
+            } else if blocks {
+                format!("{name} is not ready")
+            } else {
+                format!("{name} is ready")
+            },
+            known: known.then(|| name.clone()),
+            same,
+            does: match there.as_ref().and_then(|there| there.serves) {
+                _ if asks => "Ask for a yes".to_owned(),
+                Some(release) => format!("Replace release {release}"),
+                None => "Go live".to_owned(),
+            },
+            there: there.filter(|there| !there.same).and_then(|there| there.says),
+            state: match (same, blocks) {
+                (true, _) => "live",
+                (false, true) => "block",
+                (false, false) => "pass",
+            },
             lead: lead.to_owned(),
             mended: draft.mended.iter().map(mended).collect(),
             may: manifest
@@ -191,16 +231,57 @@ impl Bailiwick {
                 .map(|manifest| manifest.tier_reasons().into_iter().map(|reason| Said::new(reason.why)).collect())
                 .unwrap_or_default(),
             items,
-            findings: findings.iter().enumerate().map(|(at, found)| with_source(at, found, &draft.unpacked)).collect(),
+            findings: vec![],
             fixes,
             blocks,
-            asks,
             try_it: manifest.is_some(),
             carried: None,
             files: lines(draft),
             open: opened(draft),
             command: format!("bailiwick deploy {}", quoted(&name)),
         })
+    }
+
+    /// What a reviewer will look at.
+    async fn items(&self, manifest: &Manifest, name: &str, findings: &[Finding]) -> Result<Vec<Item>, Trouble> {
+        let mut versions = self.catalog.secrets_of(manifest, Env::Prod).await?;
+        let app = self.catalog.find(name).ok().map(|(app, _)| app);
+        // Of what other apps have, a draft is told no more than that it has none.
+        for id in self.others_secrets(manifest, app.as_ref()).await.map_err(Trouble)?.into_keys() {
+            versions.insert(id, 0);
+        }
+        let found: Vec<_> = findings.iter().map(|finding| (finding.code.as_str(), finding.severity)).collect();
+        Ok(seven(self, manifest, &Kept { versions, others: BTreeMap::new() }, &found))
+    }
+}
+
+/// An app that has the name already.
+struct There {
+    says: Option<Said>,
+    serves: Option<u32>,
+    same: bool,
+}
+
+impl There {
+    fn of(app: &AppView, digest: &str) -> Self {
+        let env = app.environments.iter().find(|env| env.env == Env::Prod);
+        let live = env.filter(|env| env.state == AppState::Live);
+        let serves = live.and_then(|env| env.release).map(|release| release.0);
+        let (name, team) = (&app.app, &app.team);
+        let says = match (serves, env.map(|env| env.state)) {
+            (Some(release), _) => Some(format!(
+                "`{name}` of `{team}` is live: release {release} serves now. These files take its place, with the records that it keeps; release {release} can serve again from the page of its releases."
+            )),
+            (None, Some(AppState::Revoked)) => Some(format!(
+                "`{name}` of `{team}` is switched off. Nothing of it can be deployed until it is restored."
+            )),
+            (None, Some(_)) if env.is_some_and(|env| env.request.is_some()) => {
+                Some(format!("A release of `{name}` of `{team}` waits for a yes already. These files take its place."))
+            }
+            (None, _) => Some(format!("`{name}` of `{team}` is there already. These files become its next release.")),
+        };
+        let same = live.is_some_and(|env| env.digest.as_deref() == Some(digest));
+        Self { says: says.map(Said::new), serves, same }
     }
 }
 
@@ -222,10 +303,18 @@ fn is_text(bytes: &[u8]) -> bool {
     bytes.len() <= EDITED_MAX_BYTES && std::str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0'))
 }
 
+/// As people tell sizes.
+fn size(bytes: usize) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        _ => format!("{} kB", bytes.div_ceil(1_000)),
+    }
+}
+
 fn lines(draft: &Draft) -> Vec<Line> {
     let line = |(path, bytes): (&str, &bytes::Bytes)| Line {
         path: path.to_owned(),
-        size: bytes.len(),
+        size: size(bytes.len()),
         text: is_text(bytes),
         here: path == draft.open,
     };
@@ -239,34 +328,52 @@ fn opened(draft: &Draft) -> Option<Open> {
     Some(Open { path: draft.open.clone(), text, rows })
 }
 
-/// A finding with the lines that it is about, and what its button would write.
-fn with_source(at: usize, finding: &Finding, unpacked: &Unpacked) -> Seen {
+/// Findings with the lines that they are about, and what their buttons would write.
+fn with_sources(findings: &[Finding], unpacked: &Unpacked) -> Vec<Seen> {
+    let mut credentials = BTreeMap::new();
+    let seen = |(at, finding): (usize, &Finding)| {
+        let mut seen = with_button(at, finding);
+        let (Some(file), Some(line)) = (finding.file.as_deref(), finding.line) else { return seen };
+        // A credential is not shown again, to nobody.
+        let shown = unpacked.get(file).filter(|_| !finding.code.starts_with("secret.found"));
+        if let Some(bytes) = shown {
+            let known = credentials.entry(file.to_owned()).or_insert_with(|| scan::credentials(bytes));
+            seen.source = around(bytes, line, known);
+        }
+        seen
+    };
+    findings.iter().enumerate().map(seen).collect()
+}
+
+/// Some lines of a file, without the credentials that stand in it: none where these cannot be told.
+fn around(bytes: &[u8], line: u32, known: &scan::Credentials) -> Vec<(u32, String, bool)> {
+    let first = line.saturating_sub(AROUND).max(1);
+    let mut start = 0;
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n').zip(1_u32..).map(|(text, number)| {
+        let at = start..start + text.trim_ascii_end().len().min(4 * LINE_CHARS);
+        start += text.len();
+        (at, number)
+    });
+    let shown = lines.skip(first as usize - 1).take((line + AROUND + 1 - first) as usize);
+    let cut = |text: String| text.chars().take(LINE_CHARS).collect();
+    shown.map_while(|(at, number)| Some((number, cut(known.part(bytes, at)?), number == line))).collect()
+}
+
+/// A finding, and what its button would write.
+fn with_button(at: usize, finding: &Finding) -> Seen {
     let mut seen = Seen::new(finding);
-    if !finding.edits.is_empty() {
-        seen.fix_it = Some(fix_name(at, finding));
-        // The lines that the words would end with stand below them.
-        seen.fix = Said::sentence(finding.fix.split("\n\n").next().unwrap_or_default().trim_end_matches(':'));
-        seen.writes = finding
-            .edits
-            .iter()
-            .filter(|edit| !edit.text.trim().is_empty())
-            .map(|edit| {
-                let text: Vec<&str> = edit.text.trim().lines().take(SHOWN_LINES).collect();
-                (edit.file.clone(), text.join("\n"))
-            })
-            .collect();
-        seen.writes.dedup();
-    }
-    let bytes = finding.file.as_deref().and_then(|file| unpacked.get(file));
-    let (Some(bytes), Some(line)) = (bytes, finding.line) else { return seen };
-    // A credential is not shown again, to nobody.
-    if finding.code.starts_with("secret.found") {
+    if finding.edits.is_empty() {
         return seen;
     }
-    let text = scan::hide(bytes, &String::from_utf8_lossy(bytes));
-    let first = line.saturating_sub(AROUND).max(1);
-    let around = text.lines().zip(1_u32..).skip(first as usize - 1).take((line + AROUND + 1 - first) as usize);
-    seen.source = around.map(|(text, number)| (number, text.chars().take(200).collect(), number == line)).collect();
+    seen.fix_it = Some(fix_name(at, finding));
+    // The lines that the words would end with stand below them.
+    seen.fix = Said::sentence(finding.fix.split("\n\n").next().unwrap_or_default().trim_end_matches(':'));
+    let written = finding.edits.iter().filter(|edit| !edit.text.trim().is_empty()).map(|edit| {
+        let text: Vec<&str> = edit.text.trim().lines().take(SHOWN_LINES).collect();
+        (edit.file.clone(), text.join("\n"))
+    });
+    seen.writes = written.collect();
+    seen.writes.dedup();
     seen
 }
 

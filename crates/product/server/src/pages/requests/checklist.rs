@@ -6,7 +6,7 @@ use crate::{
     pages::parts::{Said, counted},
 };
 use catalog::{Error, RequestView};
-use model::{Class, Manifest, Severity, manifest::Profile};
+use model::{AppId, Class, Manifest, Problem, SecretId, Severity, manifest::Profile};
 use std::collections::BTreeMap;
 
 /// One question with its answer.
@@ -50,43 +50,71 @@ impl Answer {
     }
 }
 
+/// What the vault says of the secrets that a manifest names.
+pub(in crate::pages) struct Kept {
+    /// 0 where nobody has put one yet.
+    pub(in crate::pages) versions: BTreeMap<SecretId, u64>,
+    /// Those that belong to another app, by its name.
+    pub(in crate::pages) others: BTreeMap<SecretId, String>,
+}
+
+impl Bailiwick {
+    pub(in crate::pages) async fn others_secrets(
+        &self,
+        manifest: &Manifest,
+        app: Option<&AppId>,
+    ) -> Result<BTreeMap<SecretId, String>, Problem> {
+        self.vault.of_others(manifest, app).await.map_err(|error| Problem::from(&error))
+    }
+}
+
 /// The seven, for a request.
-pub(super) async fn of(server: &Bailiwick, request: &RequestView, manifest: &Manifest) -> Result<Vec<Item>, Error> {
+pub(super) async fn of(
+    server: &Bailiwick,
+    request: &RequestView,
+    manifest: &Manifest,
+    others: BTreeMap<SecretId, String>,
+) -> Result<Vec<Item>, Error> {
     let versions = server.catalog.secrets_of(manifest, request.env).await?;
     let found = request.findings.iter().map(|finding| (finding.code.as_str(), finding.severity));
-    Ok(seven(server, manifest, &versions, &found.collect::<Vec<_>>()))
+    Ok(seven(server, manifest, &Kept { versions, others }, &found.collect::<Vec<_>>()))
 }
 
 /// The seven, for files that were not asked for yet.
 pub(in crate::pages) fn seven(
     server: &Bailiwick,
     manifest: &Manifest,
-    versions: &BTreeMap<model::SecretId, u64>,
+    kept: &Kept,
     found: &[(&str, Severity)],
 ) -> Vec<Item> {
     vec![
-        secrets(manifest, versions, found).item("Secrets"),
+        secrets(manifest, kept, found).item("Secrets"),
         authentication(manifest).item("Authentication"),
         least_privilege(manifest).item("Least privilege"),
         data(manifest).item("Data"),
         integrations(manifest).item("Integrations"),
         monitoring(manifest).item("Monitoring"),
-        compliance(server, manifest).item("Compliance"),
+        compliance(server, manifest, found).item("Compliance"),
     ]
 }
 
-fn secrets(manifest: &Manifest, versions: &BTreeMap<model::SecretId, u64>, found: &[(&str, Severity)]) -> Answer {
+fn secrets(manifest: &Manifest, kept: &Kept, found: &[(&str, Severity)]) -> Answer {
     let mut answer = Answer::default();
-    match found.iter().filter(|(code, _)| code.starts_with("secret.")).count() {
+    match found.iter().filter(|(code, _)| code.starts_with("secret.found")).count() {
         0 => answer.ok("no credential stands in its files"),
-        some => answer.bad(format!("{} in its files look like credentials", counted(some as u64, "place"))),
+        1 => answer.bad("one place in its files looks like a credential"),
+        some => answer.bad(format!("{some} places in its files look like credentials")),
     }
     if manifest.secrets.is_empty() {
         answer.ok("it uses no secret");
     }
     for used in manifest.secrets.values() {
-        match versions.get(&used.id) {
-            Some(0) | None => answer.look(format!("nobody has put `{}` yet", used.id)),
+        if let Some(other) = kept.others.get(&used.id) {
+            answer.bad(format!("`{}` belongs to the app `{other}`: no yes gives it to another", used.id));
+            continue;
+        }
+        match kept.versions.get(&used.id) {
+            Some(0) | None => answer.look(format!("nobody has put `{}` for it yet", used.id)),
             Some(_) => answer.ok(format!(
                 "`{}` is in the vault, with an owner and a last day; its code sees a placeholder",
                 used.id
@@ -183,8 +211,13 @@ fn monitoring(manifest: &Manifest) -> Answer {
     answer
 }
 
-fn compliance(server: &Bailiwick, manifest: &Manifest) -> Answer {
+fn compliance(server: &Bailiwick, manifest: &Manifest, found: &[(&str, Severity)]) -> Answer {
     let mut answer = Answer::default();
+    match found.iter().filter(|(_, severity)| *severity == Severity::Block).count() {
+        0 => {}
+        1 => answer.bad("it does not pass the gates: one finding blocks it"),
+        some => answer.bad(format!("it does not pass the gates: {some} findings block it")),
+    }
     let fields: usize = manifest.data.values().map(|kept| kept.fields.len()).sum();
     answer.ok(format!("each of its {} has a class, each collection a time to live", counted(fields as u64, "field")));
     match server.identity.group_sizes().get(&manifest.app.team).copied().unwrap_or_default() {

@@ -78,13 +78,17 @@ pub(crate) async fn press(
     lasting: Duration,
 ) -> Vec<Answered> {
     let (asks, next) = (Arc::new(asks.to_vec()), Arc::new(AtomicU64::new(0)));
+    // All are there before the clock starts: how long it takes to connect is not asked.
+    let mut open = Vec::with_capacity(connections);
+    for _ in 0..connections {
+        open.push(Connection::open(asks[0].address).await);
+    }
     let started = Instant::now();
     let mut running = JoinSet::new();
-    for _ in 0..connections {
+    for mut connection in open {
         let (asks, next) = (Arc::clone(&asks), Arc::clone(&next));
         running.spawn(async move {
             let mut answered = Vec::new();
-            let mut connection = Connection::open(asks[0].address).await;
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 let due = per_second

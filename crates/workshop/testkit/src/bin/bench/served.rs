@@ -143,11 +143,18 @@ impl Served {
         }
     }
 
-    /// The cookie of someone who is signed in to the app.
+    /// The cookie of someone who is signed in to the app; waits as long as it is told when many sign in from here.
     pub(crate) async fn signed_in(&self, ana: &Browser, app: &str) -> String {
-        let opened = ana.open(&format!("{}/", self.town.app(app))).await;
-        assert_eq!(opened.status, 200, "{opened:?}");
-        ana.cookies(&format!("{app}.localhost"))
+        loop {
+            let opened = ana.open(&format!("{}/", self.town.app(app))).await;
+            if opened.status == 429 {
+                let seconds = opened.header("retry-after").and_then(|text| text.parse().ok()).unwrap();
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                continue;
+            }
+            assert_eq!(opened.status, 200, "{opened:?}");
+            return ana.cookies(&format!("{app}.localhost"));
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     super::File,
+    literals::{LITERALS, tables},
     tokens::{Token, arguments, closed, tokens},
     words::{Around, Said},
 };
@@ -78,12 +79,22 @@ pub(super) fn messages(files: &[File]) -> Result<Vec<Message>> {
         constants_in(&tokens, &mut constants);
         let place = Place { room, file: file.path.clone() };
         functions_in(&tokens, &place, &mut functions);
+        functions.extend(tables(&tokens).map(|(name, body)| Function {
+            place: place.clone(),
+            name,
+            parameters: Vec::new(),
+            takes: Takes::Arguments,
+            body,
+            from: 0,
+        }));
     }
     let handed = Said::Handed;
     let mut makers = vec![
         first("Problem", 5, [handed(1), handed(2), handed(3), handed(4)]),
         // As `Denied` becomes a problem.
-        first("Denied", 4, [handed(1), Said::Words("`{the act}` is not allowed".to_owned()), handed(2), handed(3)]),
+        alarm("of_node"),
+        alarm("of_platform"),
+        first("Denied", 4, [handed(1), Said::Words("you may not {do it}".to_owned()), handed(2), handed(3)]),
     ];
     let mut rounds = 0;
     loop {
@@ -99,6 +110,13 @@ pub(super) fn messages(files: &[File]) -> Result<Vec<Message>> {
     }
 }
 
+/// As an alarm is told: its name, what is wrong, what to do.
+fn alarm(name: &str) -> Maker {
+    let why = Said::Words("this comes to you because you are an operator".to_owned());
+    let parts = [Said::Words("alarm".to_owned()), Said::Handed(1), why, Said::Handed(2)];
+    Maker { name: name.to_owned(), ..first("Alarm", 3, parts) }
+}
+
 fn first(of: &'static str, arity: usize, parts: [Said; 4]) -> Maker {
     Maker { place: None, takes: Takes::Arguments, arity, of: Some(of), name: "new".to_owned(), parts }
 }
@@ -107,7 +125,7 @@ fn first(of: &'static str, arity: usize, parts: [Said; 4]) -> Maker {
 fn round(functions: &[Function], constants: &HashMap<String, String>, makers: &[Maker]) -> (Vec<Message>, Vec<Maker>) {
     let (mut found, mut next) = (Vec::new(), Vec::new());
     for function in functions {
-        for (at, open, maker) in calls(function, makers) {
+        for (at, open, maker) in calls(function, functions, makers) {
             let around = Around {
                 before: function.body.get(..at).unwrap_or_default(),
                 parameters: &function.parameters,
@@ -121,20 +139,35 @@ fn round(functions: &[Function], constants: &HashMap<String, String>, makers: &[
                     None => Said::Words("{…}".to_owned()),
                 },
             });
-            match words(&parts) {
-                Some([code, what, why, fix]) => found.push(Message { code, what, why, fix }),
-                None => next.push(Maker {
-                    place: Some(function.place.clone()),
-                    takes: function.takes,
-                    arity: function.parameters.len(),
-                    of: None,
-                    name: function.name.clone(),
-                    parts,
-                }),
+            said_by(function, parts, &mut found, &mut next);
+        }
+        for literal in LITERALS {
+            let around = |at: usize| Around {
+                before: function.body.get(..at).unwrap_or_default(),
+                parameters: &function.parameters,
+                constants,
+            };
+            for parts in literal.written(&function.body, function.from, around) {
+                said_by(function, parts, &mut found, &mut next);
             }
         }
     }
     (found, next)
+}
+
+/// A message, when its words are known here; else whoever calls this function makes it.
+fn said_by(function: &Function, parts: [Said; 4], found: &mut Vec<Message>, next: &mut Vec<Maker>) {
+    match words(&parts) {
+        Some([code, what, why, fix]) => found.push(Message { code, what, why, fix }),
+        None => next.push(Maker {
+            place: Some(function.place.clone()),
+            takes: function.takes,
+            arity: function.parameters.len(),
+            of: None,
+            name: function.name.clone(),
+            parts,
+        }),
+    }
 }
 
 fn words(parts: &[Said; 4]) -> Option<[String; 4]> {
@@ -147,7 +180,8 @@ fn words(parts: &[Said; 4]) -> Option<[String; 4]> {
 }
 
 /// Where a function calls a maker: where the call begins, and where its brackets open.
-fn calls<'a>(function: &'a Function, makers: &'a [Maker]) -> Vec<(usize, usize, &'a Maker)> {
+/// A function of its own file goes before one of that name elsewhere in the room, also when it makes nothing itself.
+fn calls<'a>(function: &'a Function, functions: &[Function], makers: &'a [Maker]) -> Vec<(usize, usize, &'a Maker)> {
     let mut calls = Vec::new();
     for (index, token) in function.body.iter().enumerate().skip(function.from) {
         let (Token::Word(name), Some(Token::Mark('('))) = (token, function.body.get(index + 1)) else { continue };
@@ -168,6 +202,15 @@ fn calls<'a>(function: &'a Function, makers: &'a [Maker]) -> Vec<(usize, usize, 
         let found: Vec<&Maker> = makers.iter().filter(fits).collect();
         let own = |maker: &&&Maker| maker.place.as_ref().is_none_or(|place| place.file == function.place.file);
         let near: Vec<&Maker> = found.iter().filter(own).copied().collect();
+        let hidden = near.is_empty()
+            && !found.is_empty()
+            && functions.iter().any(|other| {
+                other.place.file == function.place.file
+                    && (&other.name, other.takes, other.parameters.len()) == (name, takes, count)
+            });
+        if hidden {
+            continue;
+        }
         calls.extend((if near.is_empty() { found } else { near }).into_iter().map(|maker| (index, index + 1, maker)));
     }
     calls

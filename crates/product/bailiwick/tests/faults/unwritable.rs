@@ -1,0 +1,282 @@
+//! The record cannot be written, for real: the disk is full, read-only, the database file is away or another, PostgreSQL
+//! is gone. Acts are refused in plain words, revoke works and promises its events, pages answer, an operator hears of it,
+//! and service returns by itself.
+
+use super::{BINARY, Faults};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tempfile::TempDir;
+use testkit::{Answer, Cable, Engine, Process, until};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    time::timeout,
+};
+
+/// Nothing takes longer, whatever is gone.
+const NO_HANG: Duration = Duration::from_secs(30);
+/// Set for a process whose mounts are its own.
+const OWN_MOUNTS: &str = "BAILIWICK_TEST_OWN_MOUNTS";
+/// Room for the journal, the database and the reserve.
+const DISK: &str = "size=96m";
+
+/// What arrived at the webhook.
+struct Heard {
+    texts: Arc<Mutex<Vec<String>>>,
+    config: String,
+    _secret: TempDir,
+}
+
+impl Heard {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let texts = Arc::<Mutex<Vec<String>>>::default();
+        let taken = Arc::clone(&texts);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let (mut text, mut bytes) = (String::new(), [0; 16 << 10]);
+                // One write of the sender may come in two.
+                while let Ok(Ok(read)) = timeout(Duration::from_millis(500), stream.read(&mut bytes)).await {
+                    text.push_str(&String::from_utf8_lossy(&bytes[..read]));
+                    if read == 0 || text.ends_with('}') {
+                        break;
+                    }
+                }
+                taken.lock().unwrap().push(text);
+                drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await);
+            }
+        });
+        let secret = TempDir::new().unwrap();
+        let file = secret.path().join("webhook.secret");
+        fs::write(&file, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
+        let config = format!(
+            "[notify]\nwebhook = \"http://127.0.0.1:{port}/here\"\nwebhook_secret = \"file:{}\"\n",
+            file.display()
+        );
+        Self { texts, config, _secret: secret }
+    }
+
+    fn of(&self, words: &str) -> bool {
+        self.texts.lock().unwrap().iter().any(|text| text.contains(words))
+    }
+}
+
+/// Runs `test` in a process whose mounts are its own, and says so; not within that.
+#[expect(clippy::print_stderr, reason = "whoever runs the tests is told what was not tried")]
+fn elsewhere(test: &str) -> bool {
+    #[expect(clippy::disallowed_methods, reason = "this process is told so by the one that started it")]
+    let within = std::env::var(OWN_MOUNTS).is_ok();
+    if within {
+        return false;
+    }
+    let own = || {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private"]);
+        command
+    };
+    if !own().args(["mount", "-t", "tmpfs", "none", "/mnt"]).status().is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: {test}: this user may not mount");
+        return true;
+    }
+    let again = own()
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(OWN_MOUNTS, "1")
+        .output()
+        .unwrap();
+    // Its own count of tests is not told: this one is counted here.
+    let said = [again.stdout, again.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
+    assert!(again.status.success(), "{test}: {}", said.concat());
+    true
+}
+
+async fn ask(town: &Process, method: &str, path: &str, body: &Value) -> Answer {
+    let text = if body.is_null() { String::new() } else { body.to_string() };
+    let browser = town.browser();
+    let asked = town.attempt(&browser, method, path, text.as_bytes());
+    timeout(NO_HANG, asked).await.unwrap_or_else(|_| panic!("{path} hangs")).expect("an answer")
+}
+
+async fn add(town: &Process, email: &str) -> Answer {
+    ask(town, "POST", "/api/v1/people", &json!({ "email": email, "groups": ["staff"] })).await
+}
+
+async fn is_ready(town: &Process) -> bool {
+    ask(town, "GET", "/readyz", &Value::Null).await.status == 200
+}
+
+/// What must be true while the record cannot be written, and after: `begin` makes it so, `end` takes it back.
+async fn all_is_well_but_the_record(town: &Process, heard: &Heard, begin: impl FnOnce(), end: impl FnOnce()) {
+    until("it is ready", async || is_ready(town).await).await;
+    let deployed = town.deploy_template("tinypoll", "tinypoll").await;
+    assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
+    let ana = town.person("ana@example.test", &["staff"]).await;
+    let app = format!("{}/", town.app("tinypoll"));
+    assert_eq!(ana.open(&app).await.status, 200);
+    let ola = town.person("ola@example.test", &["operators"]).await;
+    assert_eq!(ola.get(&town.url()).await.status, 200);
+
+    begin();
+    // The very next act, and each one: in plain words, nothing done.
+    for n in 0..3 {
+        let refused = add(town, &format!("late{n}@example.test")).await;
+        assert_eq!(refused.status, 503, "{refused:?}");
+        let problem = refused.json();
+        assert!(matches!(problem["code"].as_str(), Some("record.unwritable" | "store.busy")), "{problem}");
+        assert!(problem["fix"].as_str().is_some_and(|fix| !fix.is_empty()), "{problem}");
+    }
+    assert_eq!(ask(town, "GET", "/healthz", &Value::Null).await.status, 200);
+    let ready = ask(town, "GET", "/readyz", &Value::Null).await;
+    let record = |check: &Value| check["check"] == "record" && check["ok"] == false;
+    assert!(ready.status == 503 && ready.json()["checks"].as_array().unwrap().iter().any(record), "{ready:?}");
+    let page = timeout(NO_HANG, ana.get(&town.url())).await.expect("a page");
+    assert!(matches!(page.status, 200 | 503) && !page.text().is_empty(), "{page:?}");
+
+    let receipt = revoke(town).await;
+    assert_eq!(receipt["recorded"], false, "{receipt}");
+    assert!(receipt["surfaces"].as_array().unwrap().iter().all(|line| line["state"] == "dead"), "{receipt}");
+    let off = timeout(NO_HANG, ana.get(&app)).await.expect("an answer");
+    assert!(matches!(off.status, 403 | 410 | 503), "{off:?}");
+    let at = format!("{}/apps/tinypoll/receipts/{}", town.url(), receipt["event"].as_str().unwrap());
+    let page = timeout(NO_HANG, ola.get(&at)).await.expect("a page");
+    assert_eq!((page.status, page.header("refresh")), (200, Some("2")), "{page:?}");
+    assert!(page.text().contains("The record cannot be written"), "{page:?}");
+    until("an operator hears of it", async || heard.of("the record cannot be written")).await;
+
+    end();
+    until("service returns by itself", async || is_ready(town).await).await;
+    let off = ana.get(&app).await;
+    assert!(matches!(off.status, 403 | 410), "{off:?}");
+    promised(town, &receipt).await;
+    let page = ola.get(&at).await;
+    assert!(page.header("refresh").is_none() && page.text().contains("<dd>it leaks</dd>"), "{page:?}");
+    let added = add(town, "after@example.test").await;
+    assert_eq!(added.status, 200, "{added:?}");
+    let people = town.get("/api/v1/people").await.text();
+    assert!(!people.contains("late") && people.contains("after@example.test"), "{people}");
+    let out = town.folder.path().join("export");
+    for arguments in [["audit", "export", "--out"].as_slice(), &["audit", "verify"]] {
+        let done = town.run(&[arguments, &[out.to_str().unwrap()]].concat()).await;
+        assert!(done.status.success(), "{done:?}");
+    }
+}
+
+/// As an operator does, in the terminal.
+async fn revoke(town: &Process) -> Value {
+    let arguments = ["revoke", "tinypoll", "--why", "it leaks", "--yes", "--json"];
+    let done = timeout(NO_HANG, town.run(&arguments)).await.expect("revoke ends");
+    assert_eq!(done.status.code(), Some(0), "{done:?}\n{}", town.errors());
+    serde_json::from_slice(&done.stdout).unwrap()
+}
+
+async fn promised(town: &Process, receipt: &Value) {
+    for (field, action) in [("event", "app.revoke"), ("done_event", "app.revoke.done")] {
+        let event = town.get(&format!("/api/v1/events/{}", receipt[field].as_str().unwrap())).await.json();
+        assert_eq!((&event["action"], &event["why"]), (&json!(action), &json!("it leaks")), "{event}");
+        assert!(event["detail"]["written_late_at"].is_string(), "{event}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_full() {
+    if elsewhere("unwritable::a_disk_that_is_full") {
+        return;
+    }
+    let heard = Heard::start().await;
+    let mount = |data: &Path| {
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", DISK, "none"]).arg(data).status().unwrap();
+        assert!(mounted.success());
+    };
+    let mut town = Process::prepared(BINARY, &heard.config, "error", mount).await;
+    let filler = town.data().join("filler");
+    let fill = || {
+        let mut file = fs::File::create(&filler).unwrap();
+        let full = std::io::copy(&mut std::io::repeat(1), &mut file).unwrap_err();
+        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    };
+    all_is_well_but_the_record(&town, &heard, fill, || fs::remove_file(&filler).unwrap()).await;
+    // Full again, and it stops: the next start finds no room either, and keeps off what was switched off.
+    let restored = ask(&town, "POST", "/api/v1/apps/tinypoll/restore", &json!({ "why": "mended" })).await;
+    assert_eq!(restored.status, 200, "{restored:?}");
+    fill();
+    let receipt = revoke(&town).await;
+    assert_eq!((&receipt["recorded"], &receipt["kept"]), (&json!(false), &json!("journal")), "{receipt}");
+    town.kill().await;
+    town.again().await;
+    let app = town.get("/api/v1/apps/tinypoll").await.json();
+    assert_eq!(app["app"]["environments"][0]["state"], "revoked", "{app}");
+    fs::remove_file(&filler).unwrap();
+    until("service is back", async || is_ready(&town).await).await;
+    promised(&town, &receipt).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_read_only() {
+    let (heard, faults) = (Heard::start().await, Faults::build());
+    let town = Process::start_within(BINARY, Engine::Sqlite, &heard.config, "error", &faults.environment()).await;
+    all_is_well_but_the_record(&town, &heard, || faults.set("all readonly 0"), || faults.set("none none 0")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_file_that_was_moved_away() {
+    let heard = Heard::start().await;
+    let town = Process::start(BINARY, Engine::Sqlite, &heard.config, "error").await;
+    let (file, away) = (town.data().join("bailiwick.db"), town.folder.path().join("away"));
+    all_is_well_but_the_record(
+        &town,
+        &heard,
+        || fs::rename(&file, &away).unwrap(),
+        || fs::rename(&away, &file).unwrap(),
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_file_in_whose_place_another_stands() {
+    let heard = Heard::start().await;
+    let town = Process::start(BINARY, Engine::Sqlite, &heard.config, "error").await;
+    let (file, away) = (town.data().join("bailiwick.db"), town.folder.path().join("away"));
+    let replace = || {
+        fs::rename(&file, &away).unwrap();
+        fs::copy(&away, &file).unwrap();
+    };
+    all_is_well_but_the_record(&town, &heard, replace, || fs::rename(&away, &file).unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_beside_the_database_that_was_moved_away() {
+    let heard = Heard::start().await;
+    let town = Process::start(BINARY, Engine::Sqlite, &heard.config, "error").await;
+    let (file, away) = (town.data().join("bailiwick.db-wal"), town.folder.path().join("away"));
+    all_is_well_but_the_record(
+        &town,
+        &heard,
+        || fs::rename(&file, &away).unwrap(),
+        || fs::rename(&away, &file).unwrap(),
+    )
+    .await;
+}
+
+async fn a_postgres_that(begin: fn(&Cable)) {
+    let heard = Heard::start().await;
+    let town = Process::over_a_cable(BINARY, &heard.config, "error").await;
+    let cable = town.cable.as_ref().unwrap();
+    all_is_well_but_the_record(&town, &heard, || begin(cable), || cable.mend()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_postgres_that_is_gone() {
+    a_postgres_that(Cable::snap).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_postgres_that_is_not_heard() {
+    a_postgres_that(Cable::silence).await;
+}
