@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use serde_json::json;
+use sign_in::reads;
 use std::path::PathBuf;
 use testkit::{Chromium, Engine, Light, Screen, Town};
 
@@ -62,6 +63,7 @@ async fn sign_in(browser: &Chromium, town: &Town, email: &str, groups: &[&str]) 
     let added = town.post("/api/v1/people", json!({ "email": email, "groups": groups })).await.json();
     browser.go(added["link"].as_str().unwrap()).await;
     browser.click("main button").await;
+    arrives(browser, "/me/passkeys/new").await;
 }
 
 /// What is wrong with the page, in a line each.
@@ -235,7 +237,11 @@ async fn what_blocks_is_mended_and_tried() {
     let browser = Chromium::start().await;
     sign_in(&browser, &town, "ana@example.test", &["builders", "people-ops", "staff"]).await;
     let mut wrong = Vec::new();
-    for (press, name) in [("", "findings"), ("[name=fix][value=all]", "mended"), ("[name=do][value=try]", "tried")] {
+    for (press, name, words) in [
+        ("", "findings", "Fix all"),
+        ("[name=fix][value=all]", "mended", "is ready"),
+        ("[name=do][value=try]", "tried", "Trying visits"),
+    ] {
         if press.is_empty() {
             browser.go(&format!("{}/new", town.url())).await;
             let fill = "document.querySelector('#t-paste ~ details').open = true; \
@@ -245,6 +251,7 @@ async fn what_blocks_is_mended_and_tried() {
         } else {
             browser.click(press).await;
         }
+        reads(&browser, words).await;
         for screen in Screen::ALL {
             for light in Light::ALL {
                 browser.look(screen, light).await;
@@ -255,8 +262,6 @@ async fn what_blocks_is_mended_and_tried() {
             }
         }
     }
-    let text = browser.run("return document.body.innerText").await.as_str().unwrap_or_default().to_owned();
-    assert!(text.contains("Trying visits"), "{text}");
     let open = browser.run("return document.querySelector('.acts a.button').href").await;
     browser.go(open.as_str().unwrap()).await;
     let seen = browser.run("return document.body.innerText").await;
@@ -275,12 +280,11 @@ async fn a_template_goes_live_in_two_clicks() {
     browser.go(&format!("{}/new", town.url())).await;
     browser.click("#t-name").await;
     browser.keys("lunch\u{e007}").await;
-    let text = browser.run("return document.body.innerText").await.as_str().unwrap_or_default().to_owned();
-    assert!(text.contains("lunch is ready") && text.contains("Seven questions"), "{text}");
+    let text = reads(&browser, "lunch is ready").await;
+    assert!(text.contains("Seven questions"), "{text}");
     browser.photograph(&screens().join("builder-judged-desk-day.png")).await;
     browser.click(".acts button").await;
-    let text = browser.run("return document.body.innerText").await.as_str().unwrap_or_default().to_owned();
-    assert!(text.contains("is live"), "{text}");
+    reads(&browser, "is live").await;
     browser.photograph(&screens().join("builder-live-desk-day.png")).await;
     browser.go(&format!("{}/", town.app("lunch"))).await;
     let title = browser.run("return document.body.innerText").await;
