@@ -106,7 +106,10 @@ export interface Collection<Fields> {
   /** Refused when there is no such record (`data.not_found`). */
   delete(id: string): Promise<void>;
   count(query?: { where?: Where<Fields> }): Promise<number>;
-  /** Always refused for now (`data.export_later`): use `list`. */
+  /**
+   * All records, at most 16 MiB: for someone of a group that `export` in `[data.NAME]` names, who showed a second factor in
+   * the last ten minutes (put the path under `mfa` in `[access]`). Each export is recorded with its number of records.
+   */
   export(): Promise<Kept<Fields>[]>;
 }
 

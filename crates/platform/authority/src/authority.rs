@@ -19,7 +19,7 @@ use std::{
 use tokio::sync::watch;
 
 /// How long a second factor counts as fresh.
-const SECOND_FACTOR_FRESH: Duration = Duration::from_secs(600);
+pub const SECOND_FACTOR_FRESH: Duration = Duration::from_secs(600);
 /// Decisions kept in memory: a few hundred bytes each.
 const KEPT_MAX: u64 = 50_000;
 const DAY: Duration = Duration::from_secs(86_400);

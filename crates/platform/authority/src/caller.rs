@@ -107,6 +107,20 @@ impl Caller {
         }
     }
 
+    /// When a person showed a second factor in this session.
+    #[must_use]
+    pub const fn proved(&self) -> Option<Timestamp> {
+        match &self.who {
+            Who::Person { factor: Factor::Second { at }, .. } => Some(*at),
+            Who::Person { factor: Factor::Link, .. }
+            | Who::App(_)
+            | Who::AppFor { .. }
+            | Who::Machine { .. }
+            | Who::System { .. }
+            | Who::Stranger => None,
+        }
+    }
+
     #[must_use]
     pub const fn app(&self) -> Option<&AppRef> {
         match &self.who {

@@ -1,7 +1,7 @@
 //! A running instance: what the platform knows of the guest that it talks to, never what the guest sends.
 
 use crate::{AppRef, Caller};
-use model::ReleaseNumber;
+use model::{ReleaseNumber, Timestamp};
 use std::sync::Arc;
 
 /// One request or job of one app, in one sandbox.
@@ -15,6 +15,8 @@ pub struct Instance {
     pub release: ReleaseNumber,
     /// The app for the person who is served, or the app itself.
     pub caller: Caller,
+    /// When the person who is served showed a second factor in this session, if one did.
+    pub proved: Option<Timestamp>,
     /// Which credentials it runs with: rises at each revoke and restore.
     pub credential_epoch: u64,
 }

@@ -26,7 +26,7 @@ mod surface;
 
 pub use act::{Act, BreakGlass, Durability, EpochEffect, Target};
 pub use acts::{ACTS, MachineMay, May, Others, Role, Rule, SecondFactor, rules};
-pub use authority::Authority;
+pub use authority::{Authority, SECOND_FACTOR_FRESH};
 pub use caller::{AppRef, Caller, Factor, Origin, Who};
 pub use denied::Denied;
 pub use explanation::{Explanation, Question, Step};

@@ -32,6 +32,10 @@ use output::{Colour, Form, Output, Talk};
 use place::Environment;
 use std::process::ExitCode;
 
+/// A server rests more than it runs: what it freed is given back (docs/adr/allocator.md).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let environment = Environment::read();

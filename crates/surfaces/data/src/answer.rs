@@ -13,7 +13,7 @@ use crate::{
     records::{Record, is_id},
     refusal,
 };
-use authority::{Act, Caller, Instance, Permit};
+use authority::{Act, Caller, Instance, Permit, SECOND_FACTOR_FRESH};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -22,6 +22,8 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use store::Outcome;
 
+/// An export is one answer, which the app holds in its memory.
+const EXPORT_BYTES_MAX: usize = 16 << 20;
 /// The collection of a refusal that names none that is declared.
 const UNKNOWN: &str = "unknown";
 
@@ -245,14 +247,66 @@ impl Data {
         Ok(Reply::Gone)
     }
 
-    /// Refused until apps can ask for a named group and a second factor; recorded before it is said.
+    /// All of a collection, for someone of a group that the manifest names, with a second factor. Recorded before it is
+    /// given, with how many records it has; so is a refusal.
     async fn export(&self, asked: &Asked<'_>) -> Result<Reply, Error> {
         let Place { scope, collection } = self.place(asked)?;
-        let permit = self.permit(&asked.instance.caller, ExportData { scope, verb: asked.verb }).await?;
-        let problem = collection.export_later();
-        let detail = json!({ "collection": asked.name, "verb": asked.verb.as_str(), "code": problem.code });
-        self.store.record(permit, Outcome::Denied, detail).await?;
-        Err(problem.into())
+        let permit = self.permit(&asked.instance.caller, ExportData { scope: scope.clone(), verb: asked.verb }).await?;
+        let taken = match self.may_take_out(asked.instance, &collection) {
+            Ok(()) => self.everything(&scope, &collection).await,
+            Err(problem) => Err(problem.into()),
+        };
+        let mut detail = json!({ "collection": asked.name, "verb": asked.verb.as_str() });
+        match taken {
+            Ok(records) => {
+                detail["records"] = json!(records.len());
+                self.store.record(permit, Outcome::Allowed, detail).await?;
+                Ok(Reply::Found(Value::Array(records)))
+            }
+            Err(Error::Refused(problem)) => {
+                detail["code"] = json!(problem.code);
+                self.store.record(permit, Outcome::Denied, detail).await?;
+                Err(Error::Refused(problem))
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    fn may_take_out(&self, instance: &Instance, collection: &Collection) -> Result<(), Problem> {
+        let groups = &collection.declared.export;
+        if groups.is_empty() {
+            return Err(collection.export_of_nobody());
+        }
+        let Some(person) = instance.caller.person() else { return Err(collection.export_for_nobody()) };
+        let facts = self.authority.facts(&self.config.tenant);
+        let known = facts.people.get(person);
+        if !known.is_some_and(|person| groups.iter().any(|group| person.is_in(group))) {
+            return Err(collection.export_group());
+        }
+        let fresh = instance.proved.is_some_and(|at| self.clock.now().since(at) < SECOND_FACTOR_FRESH);
+        if fresh { Ok(()) } else { Err(collection.export_factor()) }
+    }
+
+    /// Page by page, as long as it fits into one answer.
+    async fn everything(&self, scope: &Scope, collection: &Collection) -> Result<Vec<Value>, Error> {
+        let (mut records, mut bytes, mut after) = (Vec::new(), 0, None);
+        loop {
+            let asked = json!({ "limit": collection.declared.rows, "after": after });
+            let query = Query::of(&self.keys, scope, collection, asked)?;
+            let page = query.page(&self.store, &self.keys, scope, self.clock.now()).await?;
+            for record in &page.records {
+                let shown = record.shown(collection);
+                bytes += serde_json::to_vec(&shown)?.len();
+                records.push(shown);
+            }
+            if bytes > EXPORT_BYTES_MAX {
+                return Err(collection.export_large(EXPORT_BYTES_MAX).into());
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(records),
+            }
+        }
     }
 }
 

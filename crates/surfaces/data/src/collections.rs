@@ -8,7 +8,7 @@ mod sql;
 use crate::Error;
 use arc_swap::ArcSwap;
 use authority::{AppRef, Ask};
-use model::{Class, Manifest, TenantId, manifest::FieldType};
+use model::{Class, Group, Manifest, TenantId, manifest::FieldType};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -30,6 +30,9 @@ pub(crate) struct Collection {
 pub(crate) struct Declared {
     pub(crate) fields: BTreeMap<String, Field>,
     pub(crate) retain_ms: u64,
+    /// Whose people may take all of it out.
+    #[serde(default)]
+    pub(crate) export: Vec<Group>,
     /// The most that one list returns.
     pub(crate) rows: u32,
     /// Of all the app's collections together.
@@ -73,6 +76,7 @@ impl Collection {
             declared: Declared {
                 fields: fields(kept),
                 retain_ms: u64::try_from(kept.retain.as_millis()).unwrap_or(u64::MAX),
+                export: kept.export.clone(),
                 rows: manifest.limits.rows,
                 storage_bytes: manifest.runtime.limits.storage_bytes,
                 line: kept.line,

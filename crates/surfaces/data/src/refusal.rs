@@ -242,12 +242,56 @@ impl Collection {
         )
     }
 
-    pub(crate) fn export_later(&self) -> Problem {
+    pub(crate) fn export_of_nobody(&self) -> Problem {
         Problem::new(
             ProblemKind::Denied,
-            "data.export_later",
-            format!("`{}` cannot be exported yet", self.name),
-            "an export is for a named group with a second factor, and apps cannot ask for either yet",
+            "data.export_undeclared",
+            format!("`{}` cannot be exported", self.name),
+            "the manifest names no group that may take it out",
+            format!("name one with `export = [\"group:NAME\"]` in `[data.{}]`, or list it page by page", self.name),
+        )
+        .at(format!("bailiwick.toml:{}", self.declared.line))
+    }
+
+    pub(crate) fn export_for_nobody(&self) -> Problem {
+        Problem::new(
+            ProblemKind::Denied,
+            "data.export_person",
+            format!("`{}` can only be exported for a person", self.name),
+            "jobs and public paths serve nobody whose group and second factor could be asked for",
+            "export on a path that people open signed in",
+        )
+    }
+
+    pub(crate) fn export_group(&self) -> Problem {
+        let groups = listed(self.declared.export.iter().map(AsRef::as_ref));
+        Problem::new(
+            ProblemKind::Denied,
+            "data.export_group",
+            format!("`{}` may not be exported for this person", self.name),
+            format!("only people in {groups} may take it out"),
+            "show the button to them alone (`env.user.groups`), or name another group in `bailiwick.toml`",
+        )
+        .at(format!("bailiwick.toml:{}", self.declared.line))
+    }
+
+    pub(crate) fn export_factor(&self) -> Problem {
+        Problem::new(
+            ProblemKind::Denied,
+            "data.export_factor",
+            format!("an export of `{}` needs a second factor", self.name),
+            "this person showed none in the last ten minutes",
+            "put the path under `mfa` in `[access]`, as in `mfa = [\"/export/**\"]`: whoever opens it is asked first",
+        )
+        .at("bailiwick.toml")
+    }
+
+    pub(crate) fn export_large(&self, most: usize) -> Problem {
+        Problem::new(
+            ProblemKind::TooLarge,
+            "data.export_large",
+            format!("`{}` is too large for one export", self.name),
+            format!("an export is one answer of at most {} MiB", most >> 20),
             "list the collection page by page, with `after: next`",
         )
     }

@@ -20,17 +20,14 @@ use crate::{
     sign_in,
     trace::Trace,
 };
-use authority::{Act, AppState, Caller, Factor, Permit, Target, Who};
+use authority::{Act, AppState, Caller, Permit, SECOND_FACTOR_FRESH, Target};
 use axum::body::Body;
 use http::{Request, Response, header};
 use model::{Problem, ProblemKind, Timestamp};
 use serde_json::json;
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 use store::{Drawer, Outcome};
 use tracing::Instrument;
-
-/// How long a second factor is fresh on an app's `mfa` paths: as long as for the acts of the console.
-const FACTOR_FRESH: Duration = Duration::from_secs(600);
 
 /// How a request ends before it reaches an app.
 pub(crate) enum Turned {
@@ -280,7 +277,7 @@ impl Gateway {
     /// Whether the path asks for a second factor, and this session has none that is fresh.
     fn lacks_factor(&self, visit: &Visit<'_>) -> bool {
         let now = self.clock.now();
-        let fresh = matches!(visit.came.caller.who, Who::Person { factor: Factor::Second { at }, .. } if now.since(at) < FACTOR_FRESH);
+        let fresh = visit.came.caller.proved().is_some_and(|at| now.since(at) < SECOND_FACTOR_FRESH);
         visit.route.needs_second_factor(&visit.arrival.path) && !fresh
     }
 

@@ -126,6 +126,7 @@ impl Gateway {
             name: Arc::clone(&route.name),
             release: route.release,
             caller: caller.through(route.app.clone()),
+            proved: caller.proved(),
             credential_epoch: route.credential_epoch,
         };
         let opened = self.doors.open(instance, &route.secrets);

@@ -23,12 +23,18 @@ use std::{
 const SHORT: Duration = Duration::from_millis(2);
 /// A queue that was never shorter for so long stands: it only makes everybody wait.
 const STANDING: Duration = Duration::from_millis(500);
+/// The same where it is known how many are too many: nobody takes it for a burst that drains.
+const STANDING_AGAIN: Duration = Duration::from_millis(100);
 /// Between two looks at whether fewer were few enough.
 const SHRINK_EVERY: Duration = Duration::from_millis(100);
 /// How many may always run at once for each processor, however slow it is.
 const LEAST: usize = 8;
 /// One more may run at once each time so long has passed without a wait.
 const GROW_EVERY: Duration = Duration::from_millis(10);
+/// The same for a while after they were made fewer, when one more is likely to be one too many.
+const GROW_AGAIN_EVERY: Duration = Duration::from_millis(50);
+/// That while.
+const WARY: Duration = Duration::from_secs(1);
 /// What was learned is forgotten by a node that has nothing to do after so long: the next burst may be a short one.
 const KNOWN: Duration = Duration::from_secs(10);
 /// Of what is free, the part that one person or one address may hold.
@@ -67,6 +73,8 @@ struct Held {
     least: usize,
     /// When that was changed last.
     changed: Instant,
+    /// When they were made fewer, if ever.
+    fewer: Option<Instant>,
     /// When an instance last waited for a short time only.
     short: Instant,
 }
@@ -81,11 +89,15 @@ impl Held {
         if waited < SHORT {
             self.short = now;
         }
-        if now.saturating_duration_since(self.short) >= STANDING {
+        let standing = if self.can < most { STANDING_AGAIN } else { STANDING };
+        let wary = self.fewer.is_some_and(|fewer| now.saturating_duration_since(fewer) < WARY);
+        let grow_every = if wary { GROW_AGAIN_EVERY } else { GROW_EVERY };
+        if now.saturating_duration_since(self.short) >= standing {
             if since >= SHRINK_EVERY {
                 (self.can, self.changed) = ((self.can.min(busy) * 4 / 5).max(self.least), now);
+                self.fewer = Some(now);
             }
-        } else if waited < SHORT / 2 && since >= GROW_EVERY && busy >= self.can {
+        } else if waited < SHORT / 2 && since >= grow_every && busy >= self.can {
             (self.can, self.changed) = ((self.can + 1).min(most), now);
         }
     }
@@ -165,6 +177,7 @@ impl Shares {
             can: most,
             least: LEAST * processors,
             changed: Instant::now(),
+            fewer: None,
             short: Instant::now(),
         };
         Arc::new(Self { most, held: Mutex::new(held) })

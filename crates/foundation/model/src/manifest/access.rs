@@ -75,6 +75,18 @@ fn used_by(section: &Section<'_>, report: &mut Report<'_>) -> Option<(bool, Vec<
     Some((everyone, groups))
 }
 
+/// The groups of a list that may be left out, and is not empty.
+pub(super) fn named_groups(section: &Section<'_>, key: &'static str, why: &str, report: &mut Report<'_>) -> Vec<Group> {
+    let Some(value) = section.find(key, report) else { return Vec::new() };
+    let path = section.name(key);
+    let items = texts(&path, section.example(key), value, report);
+    if value.get_ref().as_array().is_some_and(|list| list.is_empty()) {
+        let what = format!("`{}` is empty", shown(&path));
+        bad_value(value.span().start, what, why, "name a group, or remove the line", report);
+    }
+    groups(&items, "`group:NAME`", report)
+}
+
 fn groups(items: &[Text<'_>], shape: &str, report: &mut Report<'_>) -> Vec<Group> {
     let mut groups = Vec::new();
     for Text { at, text } in items.iter().copied() {

@@ -52,7 +52,12 @@ impl Manifest {
         let collections = self.data.iter().map(|(name, kept)| {
             let fields =
                 kept.fields.iter().map(|(name, field)| (name.clone(), json!([field.class, field.kind]))).collect();
-            (name.clone(), json!({ "retain_ms": ms(kept.retain), "fields": Value::Object(fields) }))
+            let mut said = json!({ "retain_ms": ms(kept.retain), "fields": Value::Object(fields) });
+            // Left out when it says nothing, so that what was approved before there were exports still fits.
+            if !kept.export.is_empty() {
+                said["export"] = set(kept.export.iter().map(|group| json!(group)));
+            }
+            (name.clone(), said)
         });
         Value::Object(collections.collect())
     }

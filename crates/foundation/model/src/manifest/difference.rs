@@ -97,12 +97,18 @@ pub(super) fn data(old: &Manifest, new: &Manifest, found: &mut Difference) {
     let surface = SurfaceName::Data;
     for (name, kept) in &new.data {
         match old.data.get(name) {
-            None => found.push(ChangeKind::Added, surface, sentences::keeps(name, kept)),
+            None => {
+                for text in sentences::collection(name, kept) {
+                    found.push(ChangeKind::Added, surface, text);
+                }
+            }
             Some(was) => collection(name, was, kept, found),
         }
     }
     for (name, kept) in old.data.iter().filter(|(name, _)| !new.data.contains_key(*name)) {
-        found.push(ChangeKind::Removed, surface, sentences::keeps(name, kept));
+        for text in sentences::collection(name, kept) {
+            found.push(ChangeKind::Removed, surface, text);
+        }
     }
 }
 
@@ -110,6 +116,8 @@ fn collection(name: &str, old: &Collection, new: &Collection, found: &mut Differ
     let surface = SurfaceName::Data;
     let (is, was) = (measure::duration_words(new.retain), measure::duration_words(old.retain));
     found.more_is_wider(&old.retain, &new.retain, surface, format!("keeps `{name}` for {is} (was {was})"));
+    let out = |kept: &Collection| kept.export.iter().map(|group| sentences::takes_out(name, group.as_str())).collect();
+    found.sets(out(old), out(new), surface);
     for (field, declared) in &new.fields {
         match old.fields.get(field) {
             None => found.push(ChangeKind::Added, surface, format!("keeps `{name}.{field}` ({})", declared.class)),

@@ -1,7 +1,7 @@
 //! `[data.…]` and `[jobs.…]`: what the platform keeps and runs for the app. Refuses fields without a class.
 
 use super::{
-    Collection, Field, FieldType, Job, app, keys, name,
+    Collection, Field, FieldType, Job, access, app, keys, name,
     report::{Report, shown},
     runtime,
     section::Section,
@@ -26,6 +26,7 @@ pub(super) fn collections<'t>(value: Option<&'t Value<'t>>, report: &mut Report<
         let named = name::COLLECTION.judge(key, report);
         let section = Section::open(&keys::COLLECTION, format!("data.{}", key.text), Some(value), &[], report);
         let retain = runtime::span(&section, "retain", &RETAIN, report);
+        let export = access::named_groups(&section, "export", "nobody could take it out", report);
         let written = section.find("fields", report);
         let path = section.name("fields");
         let fields = fields(&path, written, report);
@@ -35,7 +36,7 @@ pub(super) fn collections<'t>(value: Option<&'t Value<'t>>, report: &mut Report<
             bad_value(value.span().start, what, "a collection keeps only declared fields", fix, report);
         }
         if let (Some(name), Some(retain)) = (named, retain) {
-            found.insert(name.to_owned(), Collection { retain, fields, line: report.line(key.at) });
+            found.insert(name.to_owned(), Collection { retain, export, fields, line: report.line(key.at) });
         }
     }
     found

@@ -102,7 +102,11 @@ pub(super) const CONNECT_LATER: &[&str] = &["connector", "allow"];
 
 pub(super) const COLLECTION: Keys = Keys {
     section: "data.*",
-    keys: &[("retain", Required, "retain = \"30d\""), ("fields", Required, "fields.person = { class = \"personal\" }")],
+    keys: &[
+        ("retain", Required, "retain = \"30d\""),
+        ("fields", Required, "fields.person = { class = \"personal\" }"),
+        ("export", Optional, "export = [\"group:people-ops\"]"),
+    ],
 };
 
 pub(super) const FIELD: Keys = Keys {

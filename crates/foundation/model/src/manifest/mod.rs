@@ -36,7 +36,10 @@ pub use tier::{LOW_TIER_RETAIN_MAX, TierReason};
 
 use crate::{Class, Group};
 use serde::Serialize;
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// A manifest without problems. Maps keep the names as the builder wrote them, sorted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -53,6 +56,15 @@ pub struct Manifest {
     pub jobs: BTreeMap<String, Job>,
     pub browser: Browser,
     pub limits: RequestLimits,
+}
+
+impl Manifest {
+    /// Every group that it names but the team: of a person's groups, the app learns of these alone.
+    #[must_use]
+    pub fn groups(&self) -> BTreeSet<Group> {
+        let access = self.access.groups.iter().chain(self.access.roles.values().flatten());
+        access.chain(self.data.values().flat_map(|kept| &kept.export)).cloned().collect()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -169,6 +181,8 @@ pub struct Connect {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Collection {
     pub retain: Duration,
+    /// Whose people may take the whole collection out, with a second factor; nobody when empty.
+    pub export: Vec<Group>,
     pub fields: BTreeMap<String, Field>,
     pub line: u32,
 }

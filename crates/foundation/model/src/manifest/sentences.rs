@@ -64,7 +64,7 @@ impl Manifest {
             (SurfaceName::Gateway, self.gateway()),
             (SurfaceName::Identity, self.identity()),
             (SurfaceName::Vault, self.vault()),
-            (SurfaceName::Data, self.data.iter().map(|(name, kept)| keeps(name, kept)).collect()),
+            (SurfaceName::Data, self.data.iter().flat_map(|(name, kept)| collection(name, kept)).collect()),
             (SurfaceName::Broker, self.broker()),
         ];
         texts
@@ -185,7 +185,17 @@ pub(super) fn runs(name: &str, job: &Job) -> String {
     format!("runs the job `{name}` at `{}` ({}), for no user", job.schedule, job.zone)
 }
 
-pub(super) fn keeps(name: &str, kept: &Collection) -> String {
+/// What is kept, and who may take all of it out.
+pub(super) fn collection(name: &str, kept: &Collection) -> Vec<String> {
+    let out = kept.export.iter().map(|group| takes_out(name, group.as_str()));
+    [keeps(name, kept)].into_iter().chain(out).collect()
+}
+
+pub(super) fn takes_out(name: &str, group: &str) -> String {
+    format!("people in `{group}` may take all of `{name}` out, with a second factor")
+}
+
+fn keeps(name: &str, kept: &Collection) -> String {
     let fields = kept.fields.iter().map(|(field, declared)| {
         let encrypted = if declared.class.encrypted() { ", encrypted" } else { "" };
         format!("`{field}` ({}{encrypted})", declared.class)

@@ -290,6 +290,7 @@ impl House {
             name: "poll-notify".into(),
             release: ReleaseNumber(3),
             caller,
+            proved: None,
             credential_epoch: 1,
         }
     }

@@ -29,7 +29,7 @@ macro_rules! on_both {
 }
 
 on_both! {
-    verbs: every_verb_answers, two_updates_and_one_wins, limits_are_held, templates_work, what_is_done_is_recorded;
+    verbs: every_verb_answers, an_export_is_for_a_group_with_a_second_factor, two_updates_and_one_wins, limits_are_held, templates_work, what_is_done_is_recorded;
     hostile: hostile_bodies_are_refused, odd_values_come_back_as_they_went, odd_calls_are_refused;
     queries: equality_and_ranges, orders, pages_are_stable, large_pages_end_early, cursors_cannot_be_forged, encrypted_fields_have_no_order;
     sealed: nothing_readable_is_stored, indexes_differ_between_apps, classes_may_change;

@@ -50,6 +50,7 @@ pub(crate) const MANIFEST: &str = r#"
 retain = "30d"
 fields.person = { class = "personal", type = "text" }
 fields.choice = { class = "internal", type = "text" }
+export = ["group:counters", "group:clerks"]
 
 [data.things]
 retain = "60d"
@@ -196,6 +197,7 @@ pub(crate) fn instance(tenant: &str, app: AppRef, person: Option<&str>) -> Insta
         name: "tinypoll".into(),
         release: ReleaseNumber(1),
         caller: Caller::new(TenantId::new(tenant), who),
+        proved: None,
         credential_epoch: 1,
     }
 }
@@ -262,11 +264,11 @@ fn authority(clock: &Arc<ManualClock>) -> Arc<Authority> {
             known.apps.insert((AppId::new(id), env), Arc::new(facts.clone()));
         }
     }
-    for id in ["ana", "ben"] {
+    for (id, groups) in [("ana", vec!["clerks"]), ("ben", vec![])] {
         let person = PersonFacts {
             email: "a@example.test".into(),
             name: None,
-            groups: [].into(),
+            groups: groups.into_iter().map(Group::new).collect(),
             lapses: [].into(),
             enabled: true,
         };

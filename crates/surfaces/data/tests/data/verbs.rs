@@ -1,6 +1,8 @@
 //! Each verb as app code calls it (contract.md, What app code can call).
 
-use crate::support::House;
+use crate::support::{House, app, call, instance};
+use authority::{Instance, SECOND_FACTOR_FRESH};
+use model::{Env, Timestamp};
 use serde_json::{Value, json};
 
 pub(crate) async fn every_verb_answers(house: House) {
@@ -21,14 +23,47 @@ pub(crate) async fn every_verb_answers(house: House) {
     assert_eq!(house.count("votes", json!({ "choice": "lake" })).await, 0);
     let page = house.list("votes", json!({})).await;
     assert_eq!((page["items"].as_array().unwrap().len(), &page["next"]), (1, &Value::Null));
-    assert_eq!(house.refused("POST", "votes/export", json!({})).await, (403, "data.export_later".to_owned()));
-
     assert_eq!(house.call("DELETE", &one, Value::Null).await, (204, Value::Null));
     assert_eq!(house.refused("GET", &one, Value::Null).await.0, 404);
     assert_eq!(house.refused("DELETE", &one, Value::Null).await, (404, "data.not_found".to_owned()));
     let change = json!({ "changes": {}, "version": 2 });
     assert_eq!(house.refused("PATCH", &one, change).await, (404, "data.not_found".to_owned()));
     assert_eq!(house.count("votes", json!({})).await, 0);
+}
+
+pub(crate) async fn an_export_is_for_a_group_with_a_second_factor(house: House) {
+    // More than one page of the manifest's `rows`.
+    for number in 0..60 {
+        house.insert("votes", json!({ "person": "ana", "choice": number.to_string() })).await;
+    }
+    let refused = async |collection: &str, instance: Instance| {
+        let (status, problem) =
+            call(&house.data, &instance, "POST", &format!("{collection}/export"), json!({})).await;
+        assert_eq!(status, 403, "{problem}");
+        problem["code"].as_str().unwrap().to_owned()
+    };
+    let now = model::Clock::now(&*house.clock);
+    let as_who = |person: Option<&str>, proved: Option<Timestamp>| Instance {
+        proved,
+        ..instance("main", app("one", Env::Prod), person)
+    };
+    assert_eq!(refused("things", as_who(Some("ana"), Some(now))).await, "data.export_undeclared");
+    assert_eq!(refused("votes", as_who(None, Some(now))).await, "data.export_person");
+    assert_eq!(refused("votes", as_who(Some("ben"), Some(now))).await, "data.export_group");
+    assert_eq!(refused("votes", as_who(Some("ana"), None)).await, "data.export_factor");
+    let (status, all) = call(&house.data, &as_who(Some("ana"), Some(now)), "POST", "votes/export", json!({})).await;
+    assert_eq!((status, all.as_array().unwrap().len()), (200, 60), "{all}");
+    assert_eq!((&all[59]["choice"], &all[59]["person"]), (&json!("59"), &json!("ana")));
+    house.clock.advance(SECOND_FACTOR_FRESH);
+    assert_eq!(refused("votes", as_who(Some("ana"), Some(now))).await, "data.export_factor");
+    let found = house
+        .store
+        .read("SELECT body FROM events WHERE action = 'data.export' AND outcome = 'allowed'", &[])
+        .await
+        .unwrap();
+    let body: Value = serde_json::from_slice(found[0].bytes(0).unwrap()).unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(body["detail"], json!({ "collection": "votes", "verb": "export", "records": 60 }));
 }
 
 pub(crate) async fn two_updates_and_one_wins(house: House) {
@@ -137,7 +172,7 @@ pub(crate) async fn what_is_done_is_recorded(house: House) {
     has("data.read", "allowed", json!({ "collection": "votes", "verb": "list", "records": 1 }));
     has("data.read", "denied", json!({ "collection": "votes", "verb": "list", "code": "data.encrypted_field" }));
     has("data.write", "denied", json!({ "collection": "votes", "verb": "insert", "code": "data.unknown_field" }));
-    has("data.export", "denied", json!({ "collection": "votes", "verb": "export", "code": "data.export_later" }));
+    has("data.export", "denied", json!({ "collection": "votes", "verb": "export", "code": "data.export_factor" }));
     has("data.read", "denied", json!({ "collection": "unknown", "verb": "list", "code": "data.unknown_collection" }));
     tasks.stop().await.unwrap();
 }

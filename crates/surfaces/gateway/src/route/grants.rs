@@ -30,6 +30,9 @@ pub(crate) struct Grants {
     /// Job name → schedule and zone.
     pub(crate) jobs: BTreeMap<String, (String, String)>,
     pub(crate) hosts: Vec<String>,
+    /// Groups that may take a collection out.
+    #[serde(default)]
+    exports: Vec<Group>,
     #[serde(default)]
     addresses: Vec<ipnet::IpNet>,
 }
@@ -103,6 +106,7 @@ impl Grants {
                 .map(|(name, job)| (name.clone(), (job.schedule.clone(), job.zone.clone())))
                 .collect(),
             hosts: manifest.browser.hosts.clone(),
+            exports: manifest.data.values().flat_map(|kept| &kept.export).cloned().collect(),
             addresses: access.addresses.clone(),
         }
     }
@@ -147,6 +151,6 @@ impl Grants {
 
     /// The groups that the manifest names: the only ones of a person's that the app is told.
     pub(crate) fn named_groups(&self) -> BTreeSet<Group> {
-        self.groups.iter().chain(self.roles.values().flatten()).cloned().collect()
+        self.groups.iter().chain(self.roles.values().flatten()).chain(&self.exports).cloned().collect()
     }
 }

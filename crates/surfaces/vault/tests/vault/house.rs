@@ -259,6 +259,7 @@ pub fn instance(id: &str, app: &AppRef) -> Instance {
         name: "poll-notify".into(),
         release: ReleaseNumber(3),
         caller: Caller::new(TenantId::main(), Who::App(app.clone())),
+        proved: None,
         credential_epoch: 1,
     }
 }

@@ -26,9 +26,7 @@ impl Made {
 
     /// Every group that the manifest names, unless the command line chose.
     pub(super) fn groups(&self, manifest: &Manifest) -> BTreeSet<Group> {
-        let access = &manifest.access;
-        let named = || access.groups.iter().chain(access.roles.values().flatten()).cloned().collect();
-        self.chosen.clone().unwrap_or_else(named)
+        self.chosen.clone().unwrap_or_else(|| manifest.groups())
     }
 }
 

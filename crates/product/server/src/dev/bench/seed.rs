@@ -45,6 +45,7 @@ impl Bench {
             release: ReleaseNumber(0),
             caller: Caller::new(self.server.tenant.clone(), Who::App(app.clone())),
             app,
+            proved: None,
             credential_epoch: epoch,
         }
     }
