@@ -1,7 +1,7 @@
 //! Who asks: a person, an app (for a person), this machine, the system itself, or a stranger.
 
 use crate::Role;
-use model::{AppId, Env, PersonId, SessionId, TenantId, Timestamp, TraceId};
+use model::{AppId, CallId, Env, PersonId, SessionId, TenantId, Timestamp, TraceId};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, sync::Arc};
 
@@ -63,12 +63,14 @@ pub struct Caller {
     pub who: Who,
     pub origin: Origin,
     pub trace: Option<TraceId>,
+    /// The request that it came with.
+    pub request: Option<CallId>,
 }
 
 impl Caller {
     #[must_use]
     pub const fn new(tenant: TenantId, who: Who) -> Self {
-        Self { tenant, who, origin: Origin { ip: None, device: None }, trace: None }
+        Self { tenant, who, origin: Origin { ip: None, device: None }, trace: None, request: None }
     }
 
     /// A job of the platform, in the main tenant.
@@ -83,9 +85,10 @@ impl Caller {
         self
     }
 
+    /// In a trace, by a request of its own.
     #[must_use]
     pub fn traced(mut self, trace: TraceId) -> Self {
-        self.trace = Some(trace);
+        (self.trace, self.request) = (Some(trace), Some(CallId::generate()));
         self
     }
 

@@ -6,7 +6,7 @@
 use crate::{StoreError, engine::Statement, notices, sql};
 use authority::{Caller, Denied, Durability, Origin, Spent, Target};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use model::{AppId, Env, EventId, PersonId, TenantId, Timestamp, TraceId};
+use model::{AppId, CallId, Env, EventId, PersonId, TenantId, Timestamp, TraceId};
 use seal::{Context, SubjectKey};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -75,7 +75,7 @@ struct Body<'a> {
     action: &'a str,
     resource: &'a str,
     outcome: &'static str,
-    request_id: (),
+    request_id: Option<&'a CallId>,
     trace_id: Option<&'a TraceId>,
     durability: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -187,7 +187,7 @@ impl<'a> Draft<'a> {
             action: self.action,
             resource: &self.target.resource,
             outcome: self.outcome.as_str(),
-            request_id: (),
+            request_id: self.caller.request.as_ref(),
             trace_id: self.caller.trace.as_ref(),
             durability: self.durability,
             exception: self.exception,

@@ -297,6 +297,27 @@ impl Bailiwick {
     pub(crate) async fn allowed<A: Act>(&self, asked: &Asked, act: A) -> Result<Permit<A>, Refusal> {
         self.permit(&asked.caller, act).await.map_err(|denied| Refusal(denied.into()))
     }
+
+    /// What is recorded before it is given; asked for again when authority moved meanwhile.
+    pub(crate) async fn recorded<A, T, E, F>(
+        &self,
+        asked: &Asked,
+        act: A,
+        read: impl Fn(Permit<A>) -> F + Send + Sync,
+    ) -> Result<T, catalog::Error>
+    where
+        A: Act + Clone,
+        catalog::Error: From<E>,
+        F: Future<Output = Result<T, E>> + Send,
+    {
+        let read = &read;
+        self.store
+            .again(|| async {
+                let permit = self.permit(&asked.caller, act.clone()).await?;
+                Ok(read(permit).await?)
+            })
+            .await
+    }
 }
 
 fn session_over(act: &'static str) -> Denied {

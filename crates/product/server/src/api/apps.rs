@@ -220,10 +220,9 @@ pub(crate) async fn logs(
     let (id, team) = server.catalog.find(&name)?;
     let app = AppRef { id, env: of.env.unwrap_or(Env::Prod) };
     let act = ReadLog { tenant: server.tenant.clone(), app, team };
-    let permit = server.allowed(&asked, act).await?;
     let limit = of.limit.unwrap_or(PART_DEFAULT).clamp(1, PART_MAX);
-    let read = server.app_log.page(permit, of.after, limit).await;
-    let Page { lines, more } = read.map_err(|error| Refusal(error.problem()))?;
+    let read = server.recorded(&asked, act, |permit| server.app_log.page(permit, of.after, limit));
+    let Page { lines, more } = read.await?;
     let next = lines.last().filter(|_| more).map(|line| line.seq);
     ok(json!({ "lines": lines, "next": next }))
 }

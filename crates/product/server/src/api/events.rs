@@ -100,12 +100,8 @@ fn not_a_time(text: &str) -> Refusal {
 impl Bailiwick {
     async fn reading(&self, asked: &Asked, resource: String) -> Result<(), Refusal> {
         let act = ReadAudit { tenant: self.tenant.clone(), resource };
-        let recorded = self.store.again(|| async {
-            let permit = self.permit(&asked.caller, act.clone()).await?;
-            self.store.record(permit, Outcome::Allowed, Value::Null).await?;
-            Ok::<(), catalog::Error>(())
-        });
-        Ok(recorded.await?)
+        self.recorded(asked, act, |permit| self.store.record(permit, Outcome::Allowed, Value::Null)).await?;
+        Ok(())
     }
 
     /// An event as it is shown: ids become names where the directory knows them.

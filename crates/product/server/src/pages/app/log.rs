@@ -69,8 +69,7 @@ pub(in crate::pages) async fn log(
     let env: Env = of.env.parse().unwrap_or(Env::Prod);
     let act =
         ReadLog { tenant: server.tenant.clone(), app: AppRef { id: app.app_id.clone(), env }, team: app.team.clone() };
-    let permit = server.allowed(&visit.asked, act).await?;
-    let lines = server.app_log.read(permit, None, LINES).await.map_err(|error| Refusal(error.problem()))?;
+    let lines = server.recorded(&visit.asked, act, |permit| server.app_log.read(permit, None, LINES)).await?;
     let follows = of.follow == "on";
     let after = lines.last().map_or(0, |line| line.seq);
     let line = |line: crate::app_log::LogLine| Line {
