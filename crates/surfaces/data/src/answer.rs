@@ -294,7 +294,7 @@ impl Data {
             let asked = json!({ "limit": collection.declared.rows, "after": after });
             let query = Query::of(&self.keys, scope, collection, asked)?;
             let page = query.page(&self.store, &self.keys, scope, self.clock.now()).await?;
-            for record in &page.records {
+            for record in page.records {
                 let shown = record.shown(collection);
                 bytes += serde_json::to_vec(&shown)?.len();
                 records.push(shown);

@@ -2,14 +2,20 @@
 
 use super::acts::House;
 use crate::{
+    apps,
     arguments::Effort,
+    load,
     report::{Line, Target, median},
+    served::{Demo, Served},
     sql,
 };
 use model::{AppId, PersonId, TenantId, Timestamp, TraceId};
 use rusqlite::Connection;
 use serde_json::json;
-use std::{path::Path, time::Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 use store::{EventFilter, Store};
 use tempfile::TempDir;
 use testkit::Engine;
@@ -26,6 +32,10 @@ const ACTS: u64 = 6_400;
 const ROUNDS: usize = 5;
 
 const SEARCH: &str = "none: wall-clock time of the slowest kind of search for its newest hundred events (by person, app, trace, act, secret, or what was refused; each also within a day), SQLite, no search repeated; bodies are shorter than real ones";
+const CONNECTIONS: usize = 16;
+const LASTING: Duration = Duration::from_secs(4);
+
+const REQUESTS: &str = "a server of the same binary whose record has only what its start wrote; the same app, as many connections, in turns";
 const GROWTH: &str = "the same house with a thousand events: acts of 64 writers in turns, each into its own database";
 
 pub(super) async fn measure(effort: Effort) -> Vec<Line> {
@@ -66,7 +76,51 @@ pub(super) async fn measure(effort: Effort) -> Vec<Line> {
         figures: format!("{:.0} acts a second there", median(&fast)),
         detail: json!({ "events": count, "per_second": fast, "ratios": ratios }),
     };
-    vec![search, growth]
+    drop((young, large));
+    folder.close().unwrap();
+    vec![search, growth, requests(count, effort).await]
+}
+
+/// Requests to an app, each with its event, on a server whose record is as long.
+async fn requests(count: u64, effort: Effort) -> Line {
+    let mut asks = vec![];
+    let mut servers = vec![];
+    for events in [0, count] {
+        let served = Served::start(Demo::No);
+        served.deploy(&apps::json("measured")).await;
+        let served = served.after(|data| fill(&data.join("bailiwick.db"), events));
+        let ana = served.town.person("ana@example.test", &["staff"]).await;
+        asks.push(served.asking(&ana, "measured").await);
+        servers.push(served);
+    }
+    let (mut ratios, mut fast) = (vec![], vec![]);
+    for round in 0..=effort.rounds(ROUNDS) {
+        let mut answers = vec![];
+        for ask in &asks {
+            let answered = load::press(std::slice::from_ref(ask), CONNECTIONS, None, LASTING).await;
+            answers.push(answered.len() as f64 / LASTING.as_secs_f64());
+        }
+        // The first round warms both.
+        if round > 0 {
+            ratios.push(answers[1] / answers[0]);
+            fast.push(answers[1]);
+        }
+    }
+    let work = if count == EVENTS {
+        "requests a second at 10 million events"
+    } else {
+        "requests a second at a million events"
+    };
+    Line {
+        row: "growth",
+        work,
+        floor: REQUESTS,
+        value: median(&ratios),
+        unit: "×",
+        target: Target::AtLeast(0.9),
+        figures: format!("{:.0} requests a second there", median(&fast)),
+        detail: json!({ "events": count, "per_second": fast, "ratios": ratios }),
+    }
 }
 
 async fn per_second(acts: u64, house: &House) -> f64 {
