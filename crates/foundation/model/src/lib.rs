@@ -17,7 +17,9 @@ pub use class::{Class, Tier, UnknownWord};
 pub use edit::{Edit, edited};
 pub use env::Env;
 pub use finding::{Finding, Severity};
-pub use ids::{AppId, CallId, EventId, Group, PersonId, ReleaseNumber, RequestId, SecretId, SessionId, TenantId, TraceId};
+pub use ids::{
+    AppId, CallId, EventId, Group, PersonId, ReleaseNumber, RequestId, SecretId, SessionId, TenantId, TraceId,
+};
 pub use manifest::Manifest;
 pub use notice::NoticeKind;
 pub use problem::{Problem, ProblemKind};

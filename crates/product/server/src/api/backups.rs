@@ -52,7 +52,7 @@ enum Only {
 pub(crate) async fn create(State(server): State<Arc<Bailiwick>>, Params(wanted): Params<For>, asked: Asked) -> Reply {
     let act = backup::CreateBackup { tenant: server.tenant.clone() };
     // Nobody has a seat who may not.
-    server.allowed(&asked, act.clone()).await?;
+    drop(server.allowed(&asked, act.clone()).await?);
     let seat = seat_for_download(&server, &asked.caller)?;
     let recipient: Recipient =
         wanted.recipient.unwrap_or_default().parse().map_err(|error: seal::BackupKeyError| {

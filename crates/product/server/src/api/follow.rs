@@ -76,7 +76,7 @@ pub(crate) async fn follow(
     let app = AppRef { id, env: of.env.unwrap_or(Env::Prod) };
     let act = ReadLog { tenant: server.tenant.clone(), app, team };
     // Nobody has a seat who may not.
-    server.allowed(&asked, act.clone()).await?;
+    drop(server.allowed(&asked, act.clone()).await?);
     let seat = server.readers.seats.seat(asked.caller.chain().join(" ")).ok_or_else(|| Refusal(crowded()))?;
     // A browser that lost its connection says what it had last.
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());

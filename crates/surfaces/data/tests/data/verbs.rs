@@ -37,8 +37,7 @@ pub(crate) async fn an_export_is_for_a_group_with_a_second_factor(house: House) 
         house.insert("votes", json!({ "person": "ana", "choice": number.to_string() })).await;
     }
     let refused = async |collection: &str, instance: Instance| {
-        let (status, problem) =
-            call(&house.data, &instance, "POST", &format!("{collection}/export"), json!({})).await;
+        let (status, problem) = call(&house.data, &instance, "POST", &format!("{collection}/export"), json!({})).await;
         assert_eq!(status, 403, "{problem}");
         problem["code"].as_str().unwrap().to_owned()
     };

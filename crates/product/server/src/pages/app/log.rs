@@ -10,7 +10,6 @@ use crate::{
         parts::{Choice, Moment, choices},
         shell::{Here, Read, Shell, Visit},
     },
-    reply::Refusal,
 };
 use askama::Template;
 use authority::AppRef;

@@ -34,7 +34,7 @@ pub(in crate::pages) async fn edit(
     let app = AppRef { id: app, env: release.env };
     let act = ReadSource { tenant: server.tenant.clone(), app, team, release: release.release };
     // Nobody has a turn who may not.
-    server.allowed(&visit.asked, act.clone()).await?;
+    drop(server.allowed(&visit.asked, act.clone()).await?);
     let turn = server.turns.at_the_gates(&visit.asked.caller).await.map_err(Trouble)?;
     let unpacked = server.recorded(&visit.asked, act, |permit| server.catalog.source(permit)).await?;
     let open = if unpacked.get(&which.file).is_some() { which.file.as_str() } else { "app.js" };

@@ -46,7 +46,8 @@ const MEMORY: &str = "the same server with one app: private dirty memory as the 
 const DISK: &str = "the same server with one app: what the data folder takes on the disk, the difference shared out among the others; each app's code is its own";
 const PAGES: &str =
     "none: wall-clock time of the whole answer on loopback, median of several, as an operator and auditor sees it";
-const SPEED: &str = "one app alone on the same server, as many connections, in turns: requests answered in the same time";
+const SPEED: &str =
+    "one app alone on the same server, as many connections, in turns: requests answered in the same time";
 const LATENCY: &str = "the 99th percentile of one app alone on the same server, as many connections, in turns";
 
 pub(super) async fn measure(effort: Effort) -> Vec<Line> {
@@ -85,7 +86,8 @@ pub(super) async fn measure(effort: Effort) -> Vec<Line> {
         figures,
         detail: json!({ "apps": count, "active": active, "value": value }),
     };
-    let line = |work, floor, value, unit, most, figures| judged(work, floor, value, unit, Target::AtMost(most), figures);
+    let line =
+        |work, floor, value, unit, most, figures| judged(work, floor, value, unit, Target::AtMost(most), figures);
     vec![
         line("start with 5,000 apps", START, ready, "s", 3.0, format!("{count} apps")),
         line(
