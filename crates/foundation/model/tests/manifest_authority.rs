@@ -123,6 +123,23 @@ reworded broker: reaches rooms.corp.example:8443: Shows rooms
 "#);
 }
 
+#[test]
+fn who_takes_a_collection_out_is_a_line_of_authority() {
+    let old = read(LOW);
+    let new = read(&LOW.replace("\"30d\"", "\"30d\"\nexport = [\"group:clerks\"]"));
+    let line = "people in `clerks` may take all of `votes` out, with a second factor";
+    assert!(new.sentences().iter().any(|sentence| sentence.text == line));
+    assert_eq!(told(&new.changes_from(&old)), format!("added data: {line}"));
+    assert_eq!(told(&old.changes_from(&new)), format!("removed data: {line}"));
+    assert_ne!(new.canonical_json(), old.canonical_json());
+    assert!(new.groups().contains(&model::Group::new("clerks")), "the app may learn who is one");
+    // Nobody is no line, and everyone is nobody in particular.
+    for wrong in ["[]", "[\"everyone\"]", "\"group:clerks\""] {
+        let text = LOW.replace("\"30d\"", &format!("\"30d\"\nexport = {wrong}"));
+        assert!(Manifest::parse(text.as_bytes(), date(2026, 11, 23)).is_err(), "{wrong}");
+    }
+}
+
 /// Edits that change authority, each with the way it moves.
 fn edits() -> Vec<(&'static str, &'static str, ChangeKind)> {
     use ChangeKind::{Added, Narrowed, Removed, Reworded, Widened};
