@@ -168,3 +168,39 @@ async fn every_surface_plans_opens_tells_and_cuts_on_sqlite() {
 async fn every_surface_plans_opens_tells_and_cuts_on_postgres() {
     lives(Engine::Postgres).await;
 }
+
+/// Takes everything out on any path; `/export` asks for a second factor first.
+const TAKES_OUT: &str = r#"export default {
+  async fetch(request, env) {
+    await env.data.notes.insert({ text: "one" });
+    try {
+      const all = await env.data.notes.export();
+      return Response.json({ all, groups: env.user.groups });
+    } catch (error) {
+      return new Response(error.code, { status: 403 });
+    }
+  },
+};"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_takes_a_collection_out_for_the_group_with_a_second_factor() {
+    let town = Town::start(Engine::Sqlite).await;
+    let kept = "[data.notes]\nretain = \"30d\"\nexport = [\"group:clerks\"]\nfields.text = { class = \"internal\" }\n";
+    let text = format!("{}mfa = [\"/export\"]\n", manifest("ledger", kept));
+    let live = town.deploy(&[("bailiwick.toml", &text), ("app.js", TAKES_OUT)]).await;
+    assert_eq!(live.json()["status"], "live", "{live:?}");
+    let (any, asked) = (format!("{}/any", town.app("ledger")), format!("{}/export", town.app("ledger")));
+    let ana = town.person("ana@example.test", &["staff", "clerks"]).await;
+    assert_eq!(ana.open(&any).await.text(), "data.export_factor");
+    let bo = town.person_with_passkey("bo@example.test", &["staff"]).await.0;
+    assert_eq!(bo.open(&asked).await.text(), "data.export_group");
+    let cleo = town.person_with_passkey("cleo@example.test", &["staff", "clerks"]).await.0;
+    let taken = cleo.open(&asked).await.json();
+    assert_eq!((taken["all"].as_array().unwrap().len(), &taken["groups"]), (3, &json!(["clerks"])), "{taken}");
+    let told = town.events("data.export").await;
+    let outcomes: Vec<_> = told.iter().map(|event| (&event["outcome"], &event["user"])).collect();
+    assert_eq!(outcomes[0], (&json!("allowed"), &json!("cleo@example.test")), "{told:?}");
+    assert_eq!((told.len(), &told[0]["detail"]["records"]), (3, &json!(3)));
+    assert!(told[0]["request_id"].as_str().is_some_and(|id| id.len() == 32), "{told:?}");
+    town.stop().await;
+}
