@@ -30,6 +30,7 @@ impl Act for ApproveRequest {
     const RULE: &'static Rule = &rules::RELEASE_APPROVE;
     fn target(&self) -> Target {
         Target::within(self.tenant.clone(), &self.app, format!("request/{}", self.request))
+            .about(self.requester.as_ref())
     }
     fn team(&self) -> Option<Group> {
         Some(self.team.clone())
@@ -51,6 +52,7 @@ pub struct RejectRequest {
     pub tenant: TenantId,
     pub request: RequestId,
     pub app: AppRef,
+    pub requester: Option<PersonId>,
     pub why: String,
 }
 
@@ -58,6 +60,7 @@ impl Act for RejectRequest {
     const RULE: &'static Rule = &rules::RELEASE_REJECT;
     fn target(&self) -> Target {
         Target::within(self.tenant.clone(), &self.app, format!("request/{}", self.request))
+            .about(self.requester.as_ref())
     }
 }
 
@@ -91,7 +94,8 @@ impl Catalog {
     /// As `plan_approve`.
     pub async fn plan_reject(&self, id: &RequestId, why: &str) -> Result<RejectRequest, Error> {
         let (request, _) = self.request(id).await?;
-        Ok(RejectRequest { tenant: self.tenant.clone(), request: request.id, app: request.app, why: reason(why)? })
+        let Request { id: request, app, requester, .. } = request;
+        Ok(RejectRequest { tenant: self.tenant.clone(), request, app, requester, why: reason(why)? })
     }
 
     /// Records the yes and makes the release live.
@@ -187,7 +191,7 @@ fn decided_before(request: &Request) -> Problem {
         ProblemKind::Conflict,
         "request.decided",
         format!("the request `{}` does not wait any more", request.id),
-        format!("it is {}", request.state.as_str()),
+        format!("it is {}", request.state.said()),
         "`bailiwick requests` lists what waits",
     )
 }

@@ -7,7 +7,7 @@ pub(crate) mod sql;
 
 use crate::{
     Catalog, Error, Kept, Receipt,
-    receipts::{ReceiptRead, Stored, over, together},
+    receipts::{ReceiptRead, Since, Stored, over, together},
 };
 use authority::Cut;
 use model::{AppId, EventId, Timestamp};
@@ -108,6 +108,6 @@ impl Catalog {
         let last = lines.iter().filter_map(|line| line.dead_at).max().unwrap_or(due.begun.done_at);
         let receipt = self.receipt_of(due, lines, last);
         let (by, why) = self.asked(&receipt.event).await?.unwrap_or_default();
-        Ok(Some(ReceiptRead { receipt: Receipt { why, ..receipt }, by, written: false }))
+        Ok(Some(ReceiptRead { receipt: Receipt { why, ..receipt }, by, written: false, since: Since::Off }))
     }
 }

@@ -1,6 +1,7 @@
 //! `Unpacked → Checked`: every gate, on the server and offline alike. Each yields findings; one that blocks stops it.
 
 mod mend;
+mod page;
 mod undeclared;
 
 pub use mend::{Mended, Mending};
@@ -134,7 +135,10 @@ fn read(unpacked: Unpacked, now: Timestamp) -> Result<Read, Box<CheckDocument>> 
         }
     };
     findings.extend(missing_files(&manifest, &unpacked));
-    findings.extend(undeclared::look(&manifest, &unpacked));
+    match page::instead_of_code(&manifest, &unpacked) {
+        Some(finding) => findings.push(finding),
+        None => findings.extend(undeclared::look(&manifest, &unpacked)),
+    }
     undeclared::declare_secrets(&mut findings, &manifest, &unpacked);
     Ok(Read { unpacked, manifest, findings })
 }

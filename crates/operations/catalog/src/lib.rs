@@ -43,7 +43,7 @@ pub use independence::{From as VouchedFrom, Voucher, Vouchers};
 pub use jobs::next_after as next_time;
 pub use migrations::MIGRATIONS;
 pub use rebuild::RebuildRelease;
-pub use receipts::{ReadReceipt, ReceiptRead};
+pub use receipts::{ReadReceipt, ReceiptRead, Since, SwitchedOff};
 pub use releases::{Content, ReadSource, ReleaseView, Yes};
 pub use requests::{ListRequests, RequestState, RequestView, SentBack};
 pub use restore::RestoreApp;

@@ -3,7 +3,7 @@
 //! of its cut.
 
 use crate::{Catalog, Error, Kept, Receipt, apps};
-use authority::{Act, Cut, CutState, Permit, Rule, Target, rules};
+use authority::{Act, AppState, Cut, CutState, Permit, Rule, Target, rules};
 use model::{AppId, EventId, Group, PersonId, TenantId, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -40,6 +40,29 @@ pub struct ReceiptRead {
     pub by: Option<PersonId>,
     /// Whether its event stands: it is as it will be.
     pub written: bool,
+    /// What became of the app since.
+    pub since: Since,
+}
+
+/// What became of an app after a revoke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// It is off by it still, or was ended.
+    Off,
+    /// It came back then, and was not switched off again.
+    Back(Timestamp),
+    /// It came back then, and is off again.
+    OffAgain(Timestamp),
+}
+
+/// How an app was switched off last.
+#[derive(Debug, Clone)]
+pub struct SwitchedOff {
+    /// `None`: the machine, or the system itself.
+    pub by: Option<PersonId>,
+    pub at: Timestamp,
+    /// `None` when whoever said it was erased.
+    pub why: Option<String>,
 }
 
 /// What the event `app.revoke.done` keeps of a receipt.
@@ -82,7 +105,42 @@ impl Catalog {
             return Ok(Some(waiting));
         }
         self.store.access(permit, Outcome::Allowed, detail)?;
-        self.known_receipt(&app, which).await
+        let Some(read) = self.known_receipt(&app, which).await? else { return Ok(None) };
+        let since = self.since(&app, read.receipt.asked_at).await?;
+        Ok(Some(ReceiptRead { since, ..read }))
+    }
+
+    /// How an app was switched off last; `None` while that is not on the record.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn switched_off(&self, app: &AppId) -> Result<Option<SwitchedOff>, Error> {
+        let filter = EventFilter { limit: Some(1), ..allowed(app, &rules::APP_REVOKE) };
+        let events = self.store.events(&self.tenant, &filter).await?;
+        let Some(event) = events.into_iter().next() else { return Ok(None) };
+        let why = self.store.fill(&event).await?.why;
+        Ok(Some(SwitchedOff { by: event.person, at: event.at, why }))
+    }
+
+    /// An app that is off comes back by being restored, or by the yes that a restore had to ask for.
+    async fn since(&self, app: &AppId, cut: Timestamp) -> Result<Since, Error> {
+        let mut back: Option<Timestamp> = None;
+        for act in [&rules::APP_RESTORE, &rules::RELEASE_APPROVE] {
+            let filter = EventFilter { since: Some(cut), limit: Some(REVOKES_MAX), ..allowed(app, act) };
+            for event in self.store.events(&self.tenant, &filter).await? {
+                let opened = event.json()?.pointer("/detail/environments").and_then(Value::as_u64);
+                if opened != Some(0) {
+                    back = Some(back.map_or(event.at, |known| known.min(event.at)));
+                }
+            }
+        }
+        let apps = self.apps.all();
+        let off = apps.get(app).is_some_and(|app| app.envs.values().any(|env| env.state == AppState::Revoked));
+        Ok(match back {
+            None => Since::Off,
+            Some(at) if off => Since::OffAgain(at),
+            Some(at) => Since::Back(at),
+        })
     }
 
     /// As the database has it: written, or due.
@@ -118,7 +176,7 @@ impl Catalog {
                 kept: kept.into(),
                 surfaces: stored.surfaces,
             };
-            Some(ReceiptRead { receipt, by: note.person().cloned(), written: false })
+            Some(ReceiptRead { receipt, by: note.person().cloned(), written: false, since: Since::Off })
         };
         waiting.filter_map(read).next()
     }
@@ -163,7 +221,7 @@ impl Catalog {
                 kept: Kept::Record,
                 surfaces: stored.surfaces,
             };
-            return Ok(Some(ReceiptRead { receipt, by, written: true }));
+            return Ok(Some(ReceiptRead { receipt, by, written: true, since: Since::Off }));
         }
         Ok(None)
     }
@@ -185,6 +243,16 @@ impl Catalog {
             // The receipt is shorter then; the app is as dead.
             Ok(Err(_)) | Err(_) => Vec::new(),
         }
+    }
+}
+
+/// Acts of one kind on an app that took place.
+fn allowed(app: &AppId, act: &Rule) -> EventFilter {
+    EventFilter {
+        app: Some(app.clone()),
+        action: Some(act.name.to_owned()),
+        outcome: Some("allowed".to_owned()),
+        ..EventFilter::default()
     }
 }
 

@@ -60,6 +60,15 @@ impl RequestState {
             Self::Void => "void",
         }
     }
+
+    /// In the words of pages and commands.
+    #[must_use]
+    pub const fn said(self) -> &'static str {
+        match self {
+            Self::Rejected => "sent back",
+            Self::Waiting | Self::Approved | Self::Void => self.as_str(),
+        }
+    }
 }
 
 /// One request, with what a reviewer needs to decide it.
@@ -139,17 +148,36 @@ impl Catalog {
         state: &str,
         limit: u32,
     ) -> Result<Vec<RequestView>, Error> {
-        if !["waiting", "approved", "rejected", "void", "all"].contains(&state) {
-            return Err(Error::Refused(Problem::new(
-                ProblemKind::Invalid,
-                "request.state",
-                format!("`{state}` is not a state of requests"),
-                "requests are waiting, approved, rejected or void",
-                "use one of `waiting`, `approved`, `rejected`, `void`, `all`",
-            )));
-        }
+        is_state(state)?;
         self.store.access(permit, Outcome::Allowed, serde_json::Value::Null)?;
         let rows = self.store.read(sql::LIST, params![&self.tenant, state, limit.min(LIST_MAX)]).await?;
+        rows.iter().filter_map(|row| self.request_view(row).transpose()).collect()
+    }
+
+    /// A page of the requests in a state, newest first: those of one app if it is named, and those that are older than the
+    /// last one of the page before.
+    ///
+    /// # Errors
+    /// A state that there is not.
+    pub async fn requests_page(
+        &self,
+        permit: Permit<ListRequests>,
+        state: &str,
+        app: Option<&AppId>,
+        after: Option<&RequestId>,
+        limit: u32,
+    ) -> Result<Vec<RequestView>, Error> {
+        is_state(state)?;
+        self.store.access(permit, Outcome::Allowed, serde_json::Value::Null)?;
+        let (mut before, mut below) = (i64::MAX, "");
+        if let Some(after) = after {
+            let row = self.store.read_one(sql::CREATED_AT, params![&self.tenant, after]).await?;
+            before = row.ok_or_else(|| Error::Refused(unknown(after)))?.int(0)?;
+            below = after.as_str();
+        }
+        let app = app.map_or("", AppId::as_str);
+        let which = params![&self.tenant, state, app, before, below, limit.min(LIST_MAX)];
+        let rows = self.store.read(sql::PAGE, which).await?;
         rows.iter().filter_map(|row| self.request_view(row).transpose()).collect()
     }
 
@@ -288,6 +316,19 @@ impl Catalog {
             request: request.id,
         }))
     }
+}
+
+fn is_state(state: &str) -> Result<(), Error> {
+    if ["waiting", "approved", "rejected", "void", "all"].contains(&state) {
+        return Ok(());
+    }
+    Err(Error::Refused(Problem::new(
+        ProblemKind::Invalid,
+        "request.state",
+        format!("`{state}` is not a state of requests"),
+        "requests are waiting, approved, rejected or void",
+        "use one of `waiting`, `approved`, `rejected`, `void`, `all`",
+    )))
 }
 
 fn reread(text: &str) -> Result<Manifest, Error> {

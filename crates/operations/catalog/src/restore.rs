@@ -124,7 +124,7 @@ fn not_revoked(name: &str) -> Problem {
         ProblemKind::Conflict,
         "app.not_revoked",
         format!("`{name}` is not switched off"),
-        "only an app that was revoked can be restored",
+        "only an app that was switched off can be restored",
         format!("`bailiwick app {name}` shows its state"),
     )
 }

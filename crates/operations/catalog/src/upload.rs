@@ -267,7 +267,8 @@ impl Unpacked {
         let mut files = self.files.clone();
         // Each file once, with all its edits.
         for file in edits.iter().map(|edit| &edit.file).collect::<BTreeSet<_>>() {
-            let before = self.files.get(file).ok_or_else(|| stale(file))?;
+            // A fix may write a file that is not there yet.
+            let before = self.files.get(file).map(|bytes| &bytes[..]).unwrap_or_default();
             let after = model::edited(file, before, edits).ok_or_else(|| stale(file))?;
             files.insert(file.clone(), after.into());
         }

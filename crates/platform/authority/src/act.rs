@@ -1,7 +1,7 @@
 //! What is asked for: an act, its rule and its target.
 
 use crate::{AppRef, Judged, Rule};
-use model::{AppId, Env, Group, TenantId};
+use model::{AppId, Env, Group, PersonId, TenantId};
 use std::fmt;
 
 /// How an act's event becomes durable (design: The record).
@@ -33,24 +33,33 @@ pub struct Target {
     pub env: Option<Env>,
     /// With opaque ids: `app/ID`, `person/ID`, `secret/ID`.
     pub resource: String,
+    /// Whom it is about, where the resource does not say so: whose request is decided, who is given a role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<PersonId>,
 }
 
 impl Target {
     #[must_use]
     pub fn new(tenant: TenantId, resource: impl Into<String>) -> Self {
-        Self { tenant, app: None, env: None, resource: resource.into() }
+        Self { tenant, app: None, env: None, resource: resource.into(), about: None }
     }
 
     /// An app as a whole.
     #[must_use]
     pub fn app(tenant: TenantId, id: &AppId) -> Self {
-        Self { tenant, app: Some(id.clone()), env: None, resource: format!("app/{id}") }
+        Self { app: Some(id.clone()), ..Self::new(tenant, format!("app/{id}")) }
     }
 
     /// An app in one environment, and something within it.
     #[must_use]
     pub fn within(tenant: TenantId, app: &AppRef, resource: impl Into<String>) -> Self {
-        Self { tenant, app: Some(app.id.clone()), env: Some(app.env), resource: resource.into() }
+        Self { app: Some(app.id.clone()), env: Some(app.env), ..Self::new(tenant, resource) }
+    }
+
+    /// Whom it is about, besides whoever does it.
+    #[must_use]
+    pub fn about(self, person: Option<&PersonId>) -> Self {
+        Self { about: person.cloned(), ..self }
     }
 }
 
@@ -67,7 +76,7 @@ pub trait Act: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Who asked for what this act would approve: requester ≠ approver is checked against it.
-    fn requester(&self) -> Option<model::PersonId> {
+    fn requester(&self) -> Option<PersonId> {
         None
     }
 

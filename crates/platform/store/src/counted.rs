@@ -23,6 +23,8 @@ struct Line {
     action: &'static str,
     target: Target,
     outcome: Outcome,
+    /// Of a sign-in that failed: by which way it was tried.
+    method: Option<&'static str>,
     minute: i64,
 }
 
@@ -32,8 +34,24 @@ pub(crate) struct Counted(Mutex<HashMap<Line, (Caller, u64)>>);
 impl Store {
     /// Counts one; the event is written when its minute is over.
     pub fn count(&self, caller: &Caller, action: &'static str, target: &Target, outcome: Outcome) {
+        self.count_by(caller, (action, None), target, outcome);
+    }
+
+    /// Counts a sign-in of a stranger that failed. Its event says by which way it was tried, from which address, and with
+    /// which device first.
+    pub fn count_sign_in(&self, caller: &Caller, action: &'static str, target: &Target, method: &'static str) {
+        self.count_by(caller, (action, Some(method)), target, Outcome::Denied);
+    }
+
+    fn count_by(
+        &self,
+        caller: &Caller,
+        (action, method): (&'static str, Option<&'static str>),
+        target: &Target,
+        outcome: Outcome,
+    ) {
         let minute = self.clock.now().as_ms().div_euclid(MINUTE_MS);
-        let mut line = Line { source: caller.origin.ip, action, target: target.clone(), outcome, minute };
+        let mut line = Line { source: caller.origin.ip, action, target: target.clone(), outcome, method, minute };
         let mut caller = caller.clone();
         let mut lines = self.counted.0.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() >= LINES_MAX && !lines.contains_key(&line) {
@@ -68,6 +86,14 @@ impl Store {
 }
 
 impl Line {
+    fn detail(&self, count: u64) -> serde_json::Value {
+        let mut detail = json!({ "count": count, "minute": Timestamp::from_ms(self.minute * MINUTE_MS) });
+        if let (Some(method), Some(fields)) = (self.method, detail.as_object_mut()) {
+            fields.insert("method".to_owned(), method.into());
+        }
+        detail
+    }
+
     fn draft<'a>(&'a self, caller: &'a Caller, count: u64, at: Timestamp) -> Draft<'a> {
         Draft {
             id: EventId::generate(),
@@ -78,8 +104,9 @@ impl Line {
             durability: "counted",
             exception: None,
             outcome: self.outcome,
-            detail: Cow::Owned(json!({ "count": count, "minute": Timestamp::from_ms(self.minute * MINUTE_MS) })),
+            detail: Cow::Owned(self.detail(count)),
             why: None,
+            about: None,
         }
     }
 }

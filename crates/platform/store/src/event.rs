@@ -60,6 +60,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) outcome: Outcome,
     pub(crate) detail: Cow<'a, Json>,
     pub(crate) why: Option<&'a str>,
+    /// Whom it is about, where neither caller nor resource says so.
+    pub(crate) about: Option<&'a PersonId>,
 }
 
 /// The stored bytes, in this order: written straight from what is at hand, since there is one for each request.
@@ -80,6 +82,8 @@ struct Body<'a> {
     durability: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     exception: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    about: Option<&'a PersonId>,
     detail: &'a Json,
     #[serde(skip_serializing_if = "Option::is_none")]
     why_sealed: Option<String>,
@@ -100,6 +104,7 @@ impl<'a> Draft<'a> {
             outcome,
             detail,
             why: None,
+            about: spent.target().about.as_ref(),
         }
     }
 
@@ -124,11 +129,17 @@ impl<'a> Draft<'a> {
             outcome: Outcome::Denied,
             detail: Cow::Owned(json!({ "code": denied.code })),
             why: None,
+            about: target.about.as_ref(),
         }
     }
 
     pub(crate) fn why(self, why: Option<&'a str>) -> Self {
         Self { why, ..self }
+    }
+
+    /// Whom the act found it to be about, besides what its target says.
+    pub(crate) fn about(self, person: Option<&'a PersonId>) -> Self {
+        Self { about: person.or(self.about), ..self }
     }
 
     /// The statements that store it, and what is to be told of it. The only way an event is written.
@@ -155,6 +166,7 @@ impl<'a> Draft<'a> {
             self.caller.subject().into(),
             salt.into(),
             body.into(),
+            self.about.into(),
         ];
         Ok(Statement { sql: sql::INSERT_EVENT, params })
     }
@@ -191,6 +203,7 @@ impl<'a> Draft<'a> {
             trace_id: self.caller.trace.as_ref(),
             durability: self.durability,
             exception: self.exception,
+            about: self.about,
             detail: &self.detail,
             why_sealed: self.why.map(|why| sealed("why", why.as_bytes())),
             from_sealed,

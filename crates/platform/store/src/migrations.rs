@@ -65,6 +65,7 @@ pub const STORE: &[Migration] = &[
         name: "alone steps",
         sql: include_str!("../migrations/0060_alone_steps.sql"),
     },
+    Migration { room: "store", number: 70, name: "about", sql: include_str!("../migrations/0070_about.sql") },
 ];
 
 pub(crate) async fn migrate(

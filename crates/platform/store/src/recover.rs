@@ -144,6 +144,7 @@ impl Store {
                     "node": self.node, "kept": behind.kept, "restored": behind.restored, "found": behind.found,
                 })),
                 why: None,
+                about: None,
             };
             if let Err(error) = self.write_event(draft).await {
                 tracing::error!(%error, "that the database is behind could not be recorded");

@@ -30,6 +30,7 @@ impl Store {
                 outcome: Outcome::Failed,
                 detail: Cow::Owned(json!({ "class": "access", "from": row.time(0)?, "until": now })),
                 why: None,
+                about: None,
             };
             self.write_event(gap).await?;
         }

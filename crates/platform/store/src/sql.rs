@@ -24,14 +24,14 @@ pub(crate) const RAISE_EPOCH: &str = "INSERT INTO epochs (tenant, epoch) VALUES 
   ON CONFLICT (tenant) DO UPDATE SET epoch = epochs.epoch + 1 RETURNING epoch";
 
 pub(crate) const INSERT_EVENT: &str = "INSERT INTO events
-  (id, tenant, at, action, app_id, person_id, resource, outcome, trace_id, durability, subject, salt, body)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+  (id, tenant, at, action, app_id, person_id, resource, outcome, trace_id, durability, subject, salt, body, about)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
 
 pub(crate) const INSERT_NOTICE: &str = "INSERT INTO notices
   (tenant, event, kind, action, app_id, env, resource, person, exception, detail, at, spread_at)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, NULL)";
 
-/// Which events: `$1` tenant, then person, app, action, trace (each may be NULL), since, until, the last one's `seq` and
+/// Which events: `$1` tenant, then person (who did it, or whom it is about), app, action, trace (each may be NULL), since, until, the last one's `seq` and
 /// (`$11`) time, limit, outcome. One statement for each leading filter, so that its index serves it.
 macro_rules! events {
     ($leading:literal) => {
@@ -39,7 +39,8 @@ macro_rules! events {
             "SELECT seq, id, tenant, idx, at, action, app_id, person_id, resource, outcome, trace_id, subject, salt, body
              FROM events WHERE tenant = $1",
             $leading,
-            " AND (CAST($2 AS TEXT) IS NULL OR person_id = CAST($2 AS TEXT))
+            " AND (CAST($2 AS TEXT) IS NULL OR person_id = CAST($2 AS TEXT) OR about = CAST($2 AS TEXT)
+                OR resource = 'person/' || CAST($2 AS TEXT))
               AND (CAST($3 AS TEXT) IS NULL OR app_id = CAST($3 AS TEXT))
               AND (CAST($4 AS TEXT) IS NULL OR action = CAST($4 AS TEXT))
               AND (CAST($5 AS TEXT) IS NULL OR trace_id = CAST($5 AS TEXT))
@@ -50,7 +51,19 @@ macro_rules! events {
     };
 }
 pub(crate) const EVENTS: &str = events!("");
-pub(crate) const EVENTS_BY_PERSON: &str = events!(" AND person_id = CAST($2 AS TEXT)");
+/// By whoever did it, and by whom it is about: named beside the resource, or as the resource. Each is a span of an index.
+pub(crate) const EVENTS_BY_PERSON: &str = concat!(
+    "SELECT * FROM (",
+    events!(" AND person_id = CAST($2 AS TEXT)"),
+    ") AS doer UNION ALL SELECT * FROM (",
+    events!(" AND about = CAST($2 AS TEXT) AND (person_id IS NULL OR person_id <> CAST($2 AS TEXT))"),
+    ") AS named UNION ALL SELECT * FROM (",
+    events!(
+        " AND durability <> 'access' AND resource = 'person/' || CAST($2 AS TEXT)
+          AND (person_id IS NULL OR person_id <> CAST($2 AS TEXT)) AND (about IS NULL OR about <> CAST($2 AS TEXT))"
+    ),
+    ") AS itself ORDER BY at DESC, seq DESC LIMIT CAST($9 AS BIGINT)"
+);
 pub(crate) const EVENTS_BY_APP: &str = events!(" AND app_id = CAST($3 AS TEXT)");
 pub(crate) const EVENTS_BY_ACTION: &str = events!(" AND action = CAST($4 AS TEXT)");
 pub(crate) const EVENTS_BY_TRACE: &str = events!(" AND trace_id = CAST($5 AS TEXT)");

@@ -11,7 +11,7 @@ use crate::{
     params, sql,
 };
 use authority::{Act, Durability, EpochEffect, Permit, Spent};
-use model::{EventId, TenantId, Timestamp};
+use model::{EventId, PersonId, TenantId, Timestamp};
 use seal::SubjectKey;
 use serde_json::Value as Json;
 use std::{
@@ -47,6 +47,7 @@ pub struct Tx {
     changes: Vec<(&'static str, String)>,
     also: Vec<Also>,
     forgotten: Vec<String>,
+    about: Option<PersonId>,
     /// Of a cut: when it was made, which may be long ago.
     at: Option<Timestamp>,
 }
@@ -84,6 +85,7 @@ impl Store {
             changes: Vec::new(),
             also: Vec::new(),
             forgotten: Vec::new(),
+            about: None,
             at: None,
         }
     }
@@ -157,6 +159,11 @@ impl Tx {
         self.changes.push((kind, key.into()));
     }
 
+    /// Whom the event is about, where only the act finds out: so that it is found by them too.
+    pub fn about(&mut self, person: &PersonId) {
+        self.about = Some(person.clone());
+    }
+
     /// A second event in the same commit.
     pub fn also(&mut self, also: Also) {
         self.also.push(also);
@@ -212,6 +219,7 @@ impl Tx {
         let key = self.store.subjects.sealing(&mut self.engine, &tenant, &subject).await?;
         let main = Draft::of(&self.spent, self.event.clone(), at, outcome, Cow::Borrowed(&detail))
             .why(why)
+            .about(self.about.as_ref())
             .statements(&key)?;
         // Taking authority away is right under any epoch, and must not wait for memory.
         let cut = self.spent.rule().durability == Durability::Cut;
@@ -219,7 +227,7 @@ impl Tx {
         let held = if raises || cut { None } else { differences::held(&self.engine, &tenant, seen) };
         let in_one_trip = held.is_some();
         let (batch, epoch_at) = self.last_batch(main, &key, at, held)?;
-        let Self { store, mut engine, event, forgotten, changes, spent, also, at: _ } = self;
+        let Self { store, mut engine, event, forgotten, changes, spent, also, about: _, at: _ } = self;
         let after = if in_one_trip {
             if engine.run_and_commit(&batch).await? == Held::Moved {
                 let current = store.epoch(&tenant).await?;

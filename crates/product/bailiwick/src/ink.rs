@@ -37,14 +37,15 @@ impl Ink {
 
 /// A state as a word and a shape, so that it can be told without colour.
 pub(crate) fn state(word: &str) -> (String, Tone) {
+    // As the pages say it.
+    let word = if word == "rejected" { "sent back" } else { word };
     let (shape, tone) = match word {
         "live" | "approved" | "granted" | "ready" => ("●", Tone::Good),
         "dead" | "pass" | "passed" | "ok" | "sent" | "fixed" => ("✓", Tone::Good),
         "waiting" | "expiring" => ("◌", Tone::Doubtful),
         "expired" | "warn" | "changed" => ("◑", Tone::Doubtful),
-        "revoked" | "refused" | "failed" | "fail" | "error" | "block" | "rejected" | "disabled" | "denied" => {
-            ("✕", Tone::Bad)
-        }
+        "revoked" | "switched off" | "sent back" | "refused" | "failed" | "fail" | "error" | "block" | "disabled"
+        | "denied" => ("✕", Tone::Bad),
         _ => ("○", Tone::Quiet),
     };
     (format!("{shape} {word}"), tone)

@@ -235,24 +235,24 @@ fn secrets_and_restores_end_as_they_went() {
         child.stdin.take().unwrap().write_all(b"xoxb-a-value-for-this-test-4711").unwrap();
         serde_json::from_slice::<Value>(&child.wait_with_output().unwrap().stdout).unwrap()
     };
-    let nobody = put("people-ops/slack-bot", "nobody@example.test", "slack.com");
+    let nobody = put("people-ops/poll-slack", "nobody@example.test", "slack.com");
     assert_eq!(
         (&nobody["problem"]["code"], &nobody["problem"]["at"]),
         (&"secret.owner".into(), &"owner".into()),
         "{nobody}"
     );
-    put("people-ops/slack-bot", "people-ops", "slack.com");
+    put("people-ops/poll-slack", "people-ops", "slack.com");
     server.run(&["new", "poll", "--template", "poll-notify", "--team", "people-ops"]);
     let (code, waiting) = server.json(&["deploy", "poll"]);
     assert_eq!(code, 3, "{waiting}");
     let request = waiting["request"].as_str().unwrap();
     assert_eq!(server.json(&["approve", request, "--why", "read it", "--break-glass", "--yes"]).0, 0);
-    let replaced = put("people-ops/slack-bot", "people-ops", "hooks.slack.com");
+    let replaced = put("people-ops/poll-slack", "people-ops", "hooks.slack.com");
     assert_eq!(replaced["replaced"], true, "{replaced}");
     assert_eq!(server.json(&["revoke", "poll", "--why", "leaks"]).0, 0);
     let (code, restored) = server.json(&["restore", "poll", "--why", "mended"]);
     assert_eq!((code, &restored["status"]), (3, &"waiting".into()), "{restored}");
-    let (code, revoked) = server.json(&["secret", "revoke", "people-ops/slack-bot", "--why", "leaked"]);
+    let (code, revoked) = server.json(&["secret", "revoke", "people-ops/poll-slack", "--why", "leaked"]);
     assert_eq!((code, revoked["revoked"].as_array().map(Vec::len)), (0, Some(1)), "{revoked}");
 }
 

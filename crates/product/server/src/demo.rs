@@ -131,6 +131,6 @@ fn archive(server: &Bailiwick, name: &str) -> Result<Bytes, Problem> {
 /// A made-up token that the chat takes, put as `machine` like any other.
 async fn put_token(server: &Bailiwick) -> Result<(), Problem> {
     let new = NewValue::for_demo(&server.clock.now());
-    let id = SecretId::new(format!("{TEAM}/slack-bot"));
+    let id = SecretId::new(format!("{TEAM}/poll-notify-slack"));
     server.put_secret(&server.as_machine(), id, new).await.map(drop).map_err(|refusal| refusal.0)
 }

@@ -176,6 +176,20 @@ mod tests {
     }
 
     #[test]
+    fn a_second_app_asks_for_a_secret_of_its_own() {
+        let secrets = |name: &str| {
+            let files = files("poll-notify", &filling(name, "it"), TODAY).unwrap();
+            let manifest = files.iter().find(|file| file.path == MANIFEST).unwrap();
+            let parsed = Manifest::parse(&manifest.bytes, TODAY).unwrap();
+            parsed.manifest.secrets.into_values().map(|used| used.id.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (secrets("lunch"), secrets("rooms")),
+            (vec!["it/lunch-slack".into()], vec!["it/rooms-slack".into()])
+        );
+    }
+
+    #[test]
     fn names_are_judged_as_the_manifest_judges_them() {
         for (name, team, code) in [
             ("Lunch", "it", "manifest.bad_name"),

@@ -46,12 +46,14 @@ pub struct LinkMade {
 pub struct SpendLink {
     pub tenant: TenantId,
     pub link: String,
+    /// Whose it is.
+    pub person: PersonId,
 }
 
 impl Act for SpendLink {
     const RULE: &'static Rule = &rules::LINK_SPEND;
     fn target(&self) -> Target {
-        Target::new(self.tenant.clone(), format!("link/{}", self.link))
+        Target::new(self.tenant.clone(), format!("link/{}", self.link)).about(Some(&self.person))
     }
 }
 

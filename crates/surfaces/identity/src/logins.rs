@@ -199,6 +199,7 @@ impl Identity {
         if let Some(known) = &by.at_provider {
             self.known_at_provider(&mut tx, &mut new.session, Arc::clone(known)).await?;
         }
+        tx.about(&person);
         let detail = serde_json::json!({ "person": person, "session": new.session.id, "method": "login" });
         tx.commit(detail, None).await?;
         self.sessions.insert(&new);

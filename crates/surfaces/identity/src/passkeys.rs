@@ -83,12 +83,14 @@ impl Act for RemovePasskey {
 pub struct SignInWithPasskey {
     pub tenant: TenantId,
     pub passkey: String,
+    /// Whose it is.
+    pub person: PersonId,
 }
 
 impl Act for SignInWithPasskey {
     const RULE: &'static Rule = &rules::PASSKEY_SIGN_IN;
     fn target(&self) -> Target {
-        Target::new(self.tenant.clone(), format!("passkey/{}", self.passkey))
+        Target::new(self.tenant.clone(), format!("passkey/{}", self.passkey)).about(Some(&self.person))
     }
 }
 

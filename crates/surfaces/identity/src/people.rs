@@ -222,6 +222,7 @@ impl Identity {
         }
         let link = links::make(&mut tx, tenant, &id, now).await?;
         tx.feed(change::PEOPLE, id.as_str());
+        tx.about(&id);
         let detail = serde_json::json!({
             "person": id, "groups": act.groups, "link": link.id, "recovery": known,
         });

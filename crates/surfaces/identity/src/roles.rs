@@ -44,7 +44,7 @@ pub struct GrantRole {
 impl Act for GrantRole {
     const RULE: &'static Rule = &rules::ROLE_GRANT;
     fn target(&self) -> Target {
-        Target::new(self.tenant.clone(), format!("role_request/{}", self.request))
+        Target::new(self.tenant.clone(), format!("role_request/{}", self.request)).about(Some(&self.person))
     }
     fn requester(&self) -> Option<PersonId> {
         Some(self.person.clone())
@@ -56,12 +56,13 @@ impl Act for GrantRole {
 pub struct RefuseRole {
     pub tenant: TenantId,
     pub request: RequestId,
+    pub person: PersonId,
 }
 
 impl Act for RefuseRole {
     const RULE: &'static Rule = &rules::ROLE_REFUSE;
     fn target(&self) -> Target {
-        Target::new(self.tenant.clone(), format!("role_request/{}", self.request))
+        Target::new(self.tenant.clone(), format!("role_request/{}", self.request)).about(Some(&self.person))
     }
 }
 
@@ -160,6 +161,15 @@ impl Identity {
         self.store.access(permit, Outcome::Allowed, serde_json::json!({ "roles": "asked" }))?;
         let rows = self.store.read(sql::WAITING, &[(&self.config.tenant).into()]).await?;
         rows.iter().map(|row| self.role_row(row)).collect()
+    }
+
+    /// How many wait for this person's decision: those that others asked for.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn roles_to_decide(&self, person: &PersonId) -> Result<u64, Error> {
+        let row = self.store.read_one(sql::WAITING_OF_OTHERS, &[(&self.config.tenant).into(), person.into()]).await?;
+        Ok(row.map(|row| row.uint(0)).transpose()?.unwrap_or_default())
     }
 
     /// What a person asked for, newest first.

@@ -81,12 +81,14 @@ impl Chrome {
     }
 
     /// A passkey provider of this machine that says yes: CTAP 2, resident keys, the user verified.
-    pub async fn authenticator(&self) {
+    /// What it is called is for whoever takes it away again.
+    pub async fn authenticator(&self) -> String {
         let about = json!({
             "protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,
             "isUserConsenting": true, "isUserVerified": true,
         });
-        self.ask("POST", "/webauthn/authenticator", Some(about)).await;
+        let made = self.ask("POST", "/webauthn/authenticator", Some(about)).await;
+        made.as_str().unwrap_or_default().to_owned()
     }
 
     pub async fn open(&self, url: &str) {

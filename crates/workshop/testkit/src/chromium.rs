@@ -52,8 +52,13 @@ impl Chromium {
     }
 
     /// A passkey provider of this machine that says yes.
-    pub async fn authenticator(&self) {
-        self.0.authenticator().await;
+    pub async fn authenticator(&self) -> String {
+        self.0.authenticator().await
+    }
+
+    /// That one is lost, with all its passkeys.
+    pub async fn loses(&self, authenticator: &str) {
+        self.0.ask("DELETE", &format!("/webauthn/authenticator/{authenticator}"), None).await;
     }
 
     async fn call(&self, path: &str, body: &Value) -> Value {
@@ -114,11 +119,27 @@ impl Chromium {
         self.call("actions", &json!({ "actions": [{ "type": "key", "id": "keys", "actions": strokes }] })).await;
     }
 
+    async fn element(&self, selector: &str) -> String {
+        let found = self.call("element", &json!({ "using": "css selector", "value": selector })).await;
+        found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str).unwrap().to_owned()
+    }
+
     /// Clicks what a selector finds.
     pub async fn click(&self, selector: &str) {
-        let found = self.call("element", &json!({ "using": "css selector", "value": selector })).await;
-        let id = found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str).unwrap().to_owned();
+        let id = self.element(selector).await;
         self.call(&format!("element/{id}/click"), &json!({})).await;
+    }
+
+    /// Chooses a file or a folder in a field that takes one.
+    pub async fn choose(&self, selector: &str, path: &Path) {
+        let id = self.element(selector).await;
+        self.call(&format!("element/{id}/value"), &json!({ "text": path })).await;
+    }
+
+    /// What is downloaded lies in this folder.
+    pub async fn downloads(&self, folder: &Path) {
+        let to = json!({ "behavior": "allow", "downloadPath": folder });
+        self.devtools("Page.setDownloadBehavior", to).await;
     }
 
     /// Every address that was asked for since the last time, and what the console complained about.

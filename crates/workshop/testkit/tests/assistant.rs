@@ -139,7 +139,8 @@ async fn an_app_that_calls_out_needs_a_yes_and_a_secret() {
     let expires = files["bailiwick.toml"].split("expires = \"").nth(1).unwrap()[..10].to_owned();
     let secret = json!({ "app": "announce", "owner": "people-ops", "purpose": "Posts to the channel",
         "expires": expires, "hosts": ["slack.com"], "value": VALUE });
-    let put = town.machine("PUT", "/api/v1/secrets/people-ops/slack-bot?env=prod", secret.to_string().as_bytes()).await;
+    let put =
+        town.machine("PUT", "/api/v1/secrets/people-ops/announce-slack?env=prod", secret.to_string().as_bytes()).await;
     assert!(put.status < 300, "{put:?}");
     let waiting = town.deploy(&named(&files)).await.json();
     assert_eq!((&waiting["status"], &waiting["tier"]), (&json!("waiting"), &json!("medium")), "{waiting}");

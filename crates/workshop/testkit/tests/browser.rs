@@ -37,8 +37,11 @@ async fn scene() -> Scene {
     let waiting = town.deploy_template("poll-notify", "poll-notify").await.json();
     let secret = json!({ "app": "poll-notify", "owner": "people-ops", "purpose": "Posts to the team's channel",
         "expires": day(20), "hosts": ["slack.com"], "value": "xoxb-0123456789abcdef" });
-    town.machine("PUT", "/api/v1/secrets/people-ops/slack-bot", secret.to_string().as_bytes()).await;
+    town.machine("PUT", "/api/v1/secrets/people-ops/poll-notify-slack", secret.to_string().as_bytes()).await;
     ana.open(&format!("{}/", town.app("lunch"))).await;
+    let (url, until) = (format!("{}/roles", town.url()), day(7));
+    ana.post(&url, &[("role", "auditors"), ("until", &until), ("why", "the audit is due")]).await;
+    came_back_and_sent_back(&town).await;
     let revoked = town.post("/api/v1/apps/tinypoll/revoke", json!({ "why": "the poll is over" })).await.json();
     let people = town.get("/api/v1/people").await.json();
     let person =
@@ -50,6 +53,16 @@ async fn scene() -> Scene {
         person: person["id"].as_str().unwrap().to_owned(),
         town,
     }
+}
+
+/// An app that was off and serves again, and one whose release was sent back.
+async fn came_back_and_sent_back(town: &Town) {
+    town.deploy_template("dinner", "tinypoll").await;
+    town.post("/api/v1/apps/dinner/revoke", json!({ "why": "it asked too much" })).await;
+    town.post("/api/v1/apps/dinner/restore", json!({ "why": "it was looked at" })).await;
+    let waits = town.deploy_template("party", "poll-notify").await.json()["request"].as_str().unwrap().to_owned();
+    let back = town.post(&format!("/api/v1/requests/{waits}/reject"), json!({ "why": "name the channel" })).await;
+    assert_eq!(back.status, 200, "{back:?}");
 }
 
 fn day(ahead: u64) -> String {
@@ -136,6 +149,8 @@ async fn every_page_on_every_screen() {
         ("releases", at("/apps/tinypoll/releases")),
         ("log", at("/apps/lunch/log")),
         ("receipt", at(&format!("/apps/tinypoll/receipts/{}", scene.receipt))),
+        ("receipt-back", at("/apps/dinner/receipts/latest")),
+        ("edit-sent-back", at("/apps/party/edit")),
         ("switch", at("/switch")),
         ("switch-app", at("/switch?app=lunch")),
         ("requests", at("/requests")),
@@ -144,7 +159,7 @@ async fn every_page_on_every_screen() {
         ("person", at(&format!("/people/{}", scene.person))),
         ("how-people-sign-in", at("/people/sign-in")),
         ("secrets", at("/secrets")),
-        ("secret", at("/secrets/people-ops/slack-bot")),
+        ("secret", at("/secrets/people-ops/poll-notify-slack")),
         ("notices", at("/notices")),
         ("policy", at("/policy")),
         ("record", at("/record")),
@@ -245,7 +260,7 @@ async fn what_blocks_is_mended_and_tried() {
         if press.is_empty() {
             browser.go(&format!("{}/new", town.url())).await;
             let fill = "document.querySelector('#t-paste ~ details').open = true; \
-                document.getElementById('p-name').value = 'visits'; document.getElementById('p-code').value = arguments[0];";
+                document.getElementById('p-name').value = 'visits'; document.getElementById('p-purpose').value = 'Counts who came'; document.getElementById('p-code').value = arguments[0];";
             browser.run(&fill.replace("arguments[0]", &json!(CODE).to_string())).await;
             browser.click("#t-paste ~ details button").await;
         } else {
@@ -270,7 +285,7 @@ async fn what_blocks_is_mended_and_tried() {
     town_stops(town).await;
 }
 
-/// A folder chosen in the page becomes a live app, without script.
+/// A template chosen in the page becomes a live app, without script.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_template_goes_live_in_two_clicks() {
     let town = Town::start(Engine::Sqlite).await;
@@ -298,3 +313,5 @@ mod acts;
 mod node;
 #[path = "browser/sign_in.rs"]
 mod sign_in;
+#[path = "browser/ways.rs"]
+mod ways;

@@ -27,7 +27,10 @@ async fn a_button_mends_what_a_machine_can() {
     let code = format!(
         "export default {{\r\n  async fetch(request, env) {{\r\n    await env.data.visits.insert({{ who: env.user.email }});\r\n    const token = \"{token}\";\r\n    return new Response(`seen ${{await env.data.visits.count()}}`);\r\n  }},\r\n}};\r\n"
     );
-    let pasted = [("way", "paste"), ("name", "visits"), ("team", "people-ops"), ("code", &code)];
+    let unsaid = [("way", "paste"), ("name", "visits"), ("team", "people-ops"), ("code", &code)];
+    let refused = post(&mia, &town, &unsaid).await;
+    assert!(refused.status == 400 && refused.text().contains("obody said what the app is for"), "{refused:?}");
+    let pasted = [&unsaid[..], &[("purpose", "Counts \"visits\"")]].concat();
     let first = post(&mia, &town, &pasted).await.text();
     assert!(first.contains("visits is not ready") && first.contains("env.GITHUB_TOKEN"), "{first}");
     assert!(!first.contains(&token) && first.contains("[secrets.GITHUB_TOKEN]"), "{first}");
@@ -37,6 +40,8 @@ async fn a_button_mends_what_a_machine_can() {
     assert!(one.contains("Mended, and checked again"), "{one}");
     let gone = post(&mia, &town, &[("bundle", &bundle(&one)), ("fix", "0.secret.found")]).await;
     assert_eq!((gone.status, gone.text().contains("not there any more")), (409, true), "{gone:?}");
+    let manifest = post(&mia, &town, &[("bundle", &bundle(&first)), ("open", "bailiwick.toml")]).await.text();
+    assert!(manifest.contains("Counts \\&#34;visits\\&#34;") && !manifest.contains("Greets"), "{manifest}");
     let all = post(&mia, &town, &[("bundle", &bundle(&first)), ("fix", "all")]).await.text();
     assert!(all.contains("visits is ready") && all.contains("Ask for a yes"), "a secret asks for one: {all}");
     let waits = post(&mia, &town, &[("bundle", &bundle(&all)), ("do", "deploy")]).await.text();
@@ -49,6 +54,23 @@ async fn a_button_mends_what_a_machine_can() {
     let bo = town.person("bo@example.test", &["staff"]).await;
     let refused = post(&bo, &town, &[("bundle", &bundle(&all)), ("fix", "all")]).await;
     assert_eq!(refused.status, 403, "{refused:?}");
+    town.stop().await;
+}
+
+/// A page of HTML that was pasted as code is said to be one, and a press serves it as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_was_pasted_as_code_is_served_as_a_page() {
+    let town = Town::start(Engine::Sqlite).await;
+    let mia = town.person("mia@example.test", &["staff", "builders", "people-ops"]).await;
+    let code = "<!doctype html>\n<title>On call</title>\n<h1>Ana is on call</h1>\n";
+    let pasted = [("way", "paste"), ("name", "oncall"), ("team", "people-ops"), ("purpose", "Shows who is on call")];
+    let first = post(&mia, &town, &[&pasted[..], &[("code", code)]].concat()).await.text();
+    assert!(first.contains("is a page, not code") && first.contains("public/index.html"), "{first}");
+    let fixed = post(&mia, &town, &[("bundle", &bundle(&first)), ("fix", "0.code.page")]).await.text();
+    assert!(fixed.contains("oncall is ready") && fixed.contains("erves files and runs no code"), "{fixed}");
+    let live = post(&mia, &town, &[("bundle", &bundle(&fixed)), ("do", "deploy")]).await.text();
+    assert!(live.contains("is live"), "{live}");
+    assert_eq!(mia.open(&format!("{}/", town.app("oncall"))).await.text(), code);
     town.stop().await;
 }
 
@@ -118,8 +140,10 @@ async fn an_app_is_edited_tried_and_deployed() {
     assert_eq!(it.get(&edit).await.status, 403, "another team's files are not read");
     assert_eq!(post(&it, &town, &[&form[..], &[("do", "try")]].concat()).await.status, 403);
     assert_eq!(mia.post(&format!("{page}/end"), &[]).await.status, 303);
-    assert_eq!(mia.get(&page).await.status, 404);
     assert_eq!(mia.get(&format!("{host}/")).await.status, 421, "its host is nobody's now");
+    let left = mia.get(&page).await.text();
+    assert!(left.contains("notes was tried") && left.contains("Give it up") && !left.contains("Open it"), "{left}");
+    assert_eq!(bundle(&left), bundle(&kept));
     let asked = post(&mia, &town, &[&form[..], &[("do", "deploy")]].concat()).await.text();
     assert!(asked.contains("waits"), "code that another person has not seen waits for a yes: {asked}");
     town.stop().await;

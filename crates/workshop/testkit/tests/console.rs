@@ -1,7 +1,9 @@
 //! The console's pages through the real router: what each role finds, what it is refused, and what each form does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+use model::{Clock as _, ManualClock, SystemClock};
 use serde_json::json;
+use std::sync::Arc;
 use testkit::{Answer, Browser, Engine, Town};
 
 async fn page(browser: &Browser, town: &Town, path: &str) -> Answer {
@@ -29,6 +31,9 @@ async fn every_page_is_light() {
         assert_eq!(put.status, 200, "{put:?}");
     }
     let ola = town.person("ola@example.test", &["operators", "auditors", "builders", "people-ops"]).await;
+    let (first, second) =
+        (page(&ola, &town, "/secrets").await.text(), page(&ola, &town, "/secrets?page=2").await.text());
+    assert!(first.contains("1–50 of 60") && second.contains("51–60 of 60"), "{second}");
     let packed = async |path: &str| {
         let url = format!("{}{path}", town.url());
         let answer = ola.send("GET", &url, &[("accept-encoding", "gzip"), ("accept", "text/html")], b"").await;
@@ -107,15 +112,22 @@ async fn each_role_finds_its_pages() {
 /// All apps: counts that worry, filters, and what they leave.
 #[tokio::test(flavor = "multi_thread")]
 async fn all_apps_says_what_should_worry() {
-    let town = Town::start(Engine::Sqlite).await;
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
+    let town = Town::with(Engine::Sqlite, "", Arc::clone(&clock) as _).await;
     town.deploy_template("lunch", "tinypoll").await;
     town.deploy_template("rooms", "blank").await;
     town.deploy_template("poll-notify", "poll-notify").await;
     let ola = town.person("ola@example.test", &["operators", "staff"]).await;
     let text = page(&ola, &town, "/apps").await.text();
     assert!(text.contains("2 of 3 serve now."), "{text}");
-    assert!(text.contains("<b>1</b> wait for a yes") && text.contains("<b>2</b> live, never used"), "{text}");
+    assert!(text.contains("<b>1</b> wait for a yes") && text.contains("<b>0</b> live, never used"), "{text}");
+    let new = page(&ola, &town, "/apps/lunch").await.text();
+    assert!(!new.contains("never used. What"), "nobody worries on the first day: {new}");
     assert!(text.contains("<b>3</b> nobody in the team"), "{text}");
+    clock.advance(std::time::Duration::from_secs(7 * 86_400));
+    let ola = town.person("olga@example.test", &["operators", "staff"]).await;
+    let text = page(&ola, &town, "/apps").await.text();
+    assert!(text.contains("<b>2</b> live, never used"), "{text}");
     ola.open(&format!("{}/", town.app("lunch"))).await;
     let unused = page(&ola, &town, "/apps?worry=unused").await.text();
     assert!(unused.contains("href=\"/apps/rooms\"") && !unused.contains("href=\"/apps/lunch\""), "{unused}");
@@ -149,7 +161,9 @@ async fn switched_off_and_on_with_a_receipt() {
     assert_eq!(page(&ola, &town, "/apps/lunch/receipts/latest").await.status, 200);
     assert_eq!(page(&ola, &town, "/apps/lunch/receipts/0").await.status, 404);
     let app = page(&ola, &town, "/apps/lunch").await.text();
-    assert!(app.contains("It is switched off.") && app.contains("Restore lunch"), "{app}");
+    assert!(app.contains("It is switched off, by ola@example.test") && app.contains("Restore lunch"), "{app}");
+    assert!(app.contains(": “a &lt;test&gt;”") && app.contains("/receipts/latest\">The receipt"), "{app}");
+    assert!(app.contains(">switched off</span>") && !app.contains(">revoked</span>"), "{app}");
     assert!(app.contains(">What served<") && !app.contains(">Now<"), "{app}");
     // Restoring asks for a second factor, which a link is not; with one it serves again.
     let restored = ola.post(&format!("{}/apps/lunch/restore", town.url()), &[("why", "over")]).await;
@@ -158,6 +172,14 @@ async fn switched_off_and_on_with_a_receipt() {
     let restored = ola.post(&format!("{}/apps/lunch/restore", town.url()), &[("why", "over")]).await;
     assert!(restored.status == 200 && restored.text().contains("serves again"), "{restored:?}");
     assert_eq!(ola.open(&format!("{}/", town.app("lunch"))).await.status, 200);
+    // An old receipt says what was cut then, and what became of it.
+    let old = page(&ola, &town, &receipt).await.text();
+    assert!(old.contains("lunch was switched off") && old.contains("It came back") && !old.contains("again."), "{old}");
+    ola.post(&format!("{}/switch", town.url()), &[("app", "lunch"), ("why", "twice")]).await;
+    let old = page(&ola, &town, &receipt).await.text();
+    assert!(old.contains("It came back") && old.contains("It is switched off again."), "{old}");
+    let newest = page(&ola, &town, "/apps/lunch/receipts/latest").await.text();
+    assert!(newest.contains("lunch is switched off") && !newest.contains("It came back"), "{newest}");
     // Another site cannot press it.
     let foreign = [("sec-fetch-site", "cross-site"), ("content-type", "application/x-www-form-urlencoded")];
     let pressed = ola.send("POST", &format!("{}/switch", town.url()), &foreign, b"app=lunch&why=x").await;
@@ -183,6 +205,9 @@ async fn a_request_is_read_and_sent_back() {
         assert!(text.contains(&format!("<b>{word}")), "{word}: {text}");
     }
     assert!(text.contains("nobody has put <code>people-ops/") && text.contains("ana@example.test"), "{text}");
+    assert!(text.contains("this server has no <code>[notify]</code>"), "nothing is green by itself: {text}");
+    let asked = town.get("/api/v1/requests").await.json()["requests"][0].clone();
+    assert_eq!(asked["user"], "ana@example.test", "{asked}");
     let list = page(&rex, &town, "/requests").await.text();
     assert!(list.contains(&path) && list.contains("its first release"), "{list}");
     let listed = town.get("/api/v1/apps").await.json()["apps"][0]["environments"][0].clone();
@@ -202,6 +227,9 @@ async fn a_request_is_read_and_sent_back() {
     assert!(all.contains("<b>0</b> wait for a yes") && !all.contains(">waiting</span>"), "{all}");
     let app = page(&ana, &town, "/apps/poll-notify").await.text();
     assert!(app.contains("sent back by rex@example.test") && app.contains("“name the channel”"), "{app}");
+    assert!(app.contains(">sent back</span>") && !app.contains(">rejected</span>"), "{app}");
+    let edit = page(&ana, &town, "/apps/poll-notify/edit").await.text();
+    assert!(edit.contains("“name the channel”"), "where it is mended it is read too: {edit}");
     // Deployed again it waits again, and the words of before are over.
     let again = ana.send("POST", &format!("{}/api/v1/deploy?env=prod", town.url()), &headers, &archive).await.json();
     assert_eq!(again["status"], "waiting", "{again}");
@@ -232,7 +260,7 @@ async fn forms_do_what_they_say() {
     let put = post(
         "/secrets".into(),
         vec![
-            ("id", "people-ops/slack-bot"),
+            ("id", "people-ops/poll-notify-slack"),
             ("app", "poll-notify"),
             ("env", "prod"),
             ("owner", "people-ops"),
@@ -246,9 +274,9 @@ async fn forms_do_what_they_say() {
     .await;
     assert!(put.status == 200 && put.text().contains("The secret is stored"), "{put:?}");
     assert!(!put.text().contains("xoxb"), "{put:?}");
-    let secret = page(&ola, &town, "/secrets/people-ops/slack-bot").await.text();
+    let secret = page(&ola, &town, "/secrets/people-ops/poll-notify-slack").await.text();
     assert!(secret.contains("slack.com") && !secret.contains("xoxb"), "{secret}");
-    let revoked = post("/secrets/people-ops/slack-bot/revoke".into(), vec![("why", "it leaked")]).await;
+    let revoked = post("/secrets/people-ops/poll-notify-slack/revoke".into(), vec![("why", "it leaked")]).await;
     assert!(revoked.status == 200 && revoked.text().contains("The secret is dead"), "{revoked:?}");
     let ended = post("/apps/poll-notify/retire".into(), vec![("name", "poll")]).await;
     assert_eq!(ended.status, 400, "the name was not typed: {ended:?}");
@@ -277,6 +305,41 @@ async fn an_exception_is_shown_for_ever() {
     town.stop().await;
 }
 
+/// More requests and releases than a page holds: each is on one of its pages, once, and an app's own are found by its name.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_and_releases_are_leafed_through() {
+    let town = Town::start(Engine::Sqlite).await;
+    let connect =
+        "[connect.slack]\nhost = \"slack.com\"\nmethods = [\"GET\"]\npaths = [\"/api/hello\"]\nwhy = \"says hello\"";
+    for n in 0..54 {
+        let name = if n < 2 { "rooms" } else { "poll" };
+        let code = format!("export default {{ fetch: () => new Response('{n}') }};");
+        let sent = town.deploy(&[("bailiwick.toml", &testkit::manifest(name, connect)), ("app.js", &code)]).await;
+        assert_eq!(sent.json()["status"], "waiting", "{sent:?}");
+    }
+    let ola = town.person("ola@example.test", &["operators", "staff"]).await;
+    let numbers = |text: &str| -> Vec<String> {
+        text.split("href=\"/requests/").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    };
+    let first = page(&ola, &town, "/requests?state=all").await.text();
+    let next = first.split("rel=\"next\" href=\"").nth(1).unwrap_or_else(|| panic!("{first}"));
+    let next = next.split('"').next().unwrap().replace("&#38;", "&");
+    let second = page(&ola, &town, &next).await.text();
+    assert!(!second.contains("rel=\"next\"") && second.contains("rel=\"prev\""), "{second}");
+    let mut all = [numbers(&first), numbers(&second)].concat();
+    assert_eq!((numbers(&first).len(), all.len()), (50, 54));
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 54);
+    let own = page(&ola, &town, "/requests?state=all&app=rooms").await.text();
+    assert_eq!(numbers(&own).len(), 2, "{own}");
+    let nobodys = page(&ola, &town, "/requests?app=nothing").await.text();
+    assert!(nobodys.contains("There is no app “nothing”"), "{nobodys}");
+    let releases = page(&ola, &town, "/apps/poll/releases?page=3").await.text();
+    assert!(releases.contains("41–52 of 52") && releases.contains("Release 1 "), "{releases}");
+    town.stop().await;
+}
+
 /// The record: found by each of its fields, one event with its proof.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_record_is_searched_and_proved() {
@@ -284,7 +347,7 @@ async fn the_record_is_searched_and_proved() {
     town.deploy_template("lunch", "tinypoll").await;
     let secret = json!({ "app": "poll-notify", "owner": "people-ops", "purpose": "x", "expires": testkit::ahead(60),
         "hosts": ["slack.com"], "value": "xoxb-0123456789abcdef" });
-    let put = town.machine("PUT", "/api/v1/secrets/people-ops/slack-bot", secret.to_string().as_bytes()).await;
+    let put = town.machine("PUT", "/api/v1/secrets/people-ops/poll-notify-slack", secret.to_string().as_bytes()).await;
     assert_eq!(put.status, 200, "{put:?}");
     let user = town.person("user@example.test", &["staff"]).await;
     user.get(&format!("{}/people", town.url())).await;
@@ -293,7 +356,8 @@ async fn the_record_is_searched_and_proved() {
         ("/record?app=lunch&action=app.deploy", "deploy a release"),
         ("/record?outcome=denied", "list people and groups"),
         ("/record?person=user%40example.test", "user@example.test"),
-        ("/record?secret=people-ops%2Fslack-bot", "store a secret"),
+        ("/record?person=user%40example.test&action=person.add", "about user@example.test"),
+        ("/record?secret=people-ops%2Fpoll-notify-slack", "store a secret"),
         ("/record?since=2020-01-01T00%3A00", "deploy a release"),
     ];
     for (path, wanted) in cases {

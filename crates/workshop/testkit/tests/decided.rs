@@ -17,7 +17,7 @@ async fn put_in(town: &Town, env: &str, hosts: &[&str]) -> Value {
     let secret = json!({ "app": "poll-notify", "env": env, "owner": "people-ops", "purpose": "posts to Slack",
         "expires": &SystemClock.now().plus(Duration::from_secs(40 * 86_400)).to_string()[..10],
         "hosts": hosts, "value": "xoxb-0123456789" });
-    let put = town.machine("PUT", "/api/v1/secrets/people-ops/slack-bot", secret.to_string().as_bytes()).await;
+    let put = town.machine("PUT", "/api/v1/secrets/people-ops/poll-notify-slack", secret.to_string().as_bytes()).await;
     assert_eq!(put.status, 200, "{put:?}");
     put.json()
 }
@@ -241,7 +241,7 @@ async fn reading_what_was_cut_and_what_would_be_is_on_the_record() {
         async move { browser.get(&url).await }
     };
     let looked = town.events("app.see").await.len();
-    assert!(open("/switch?app=poll-notify".into()).await.text().contains("slack-bot"));
+    assert!(open("/switch?app=poll-notify".into()).await.text().contains("poll-notify-slack"));
     let seen = async |action: &str, more: usize| {
         let reached = async {
             while town.events(action).await.len() < more {
@@ -256,7 +256,7 @@ async fn reading_what_was_cut_and_what_would_be_is_on_the_record() {
     let id = receipt["event"].as_str().unwrap();
     for path in [format!("/apps/poll-notify/receipts/{id}"), "/apps/poll-notify/receipts/latest".to_owned()] {
         let page = open(path).await;
-        assert!(page.status == 200 && page.text().contains("slack-bot"), "{page:?}");
+        assert!(page.status == 200 && page.text().contains("poll-notify-slack"), "{page:?}");
     }
     seen("receipt.read", 2).await;
     let read = town.events("receipt.read").await;

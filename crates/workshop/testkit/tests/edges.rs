@@ -262,7 +262,7 @@ async fn ready_says_what_is_missing() {
 /// `poll-notify` with its secret, live, and somebody who may use it.
 async fn posts_votes(town: &Town) -> (testkit::Browser, String) {
     let secret = json!({ "app": "poll-notify", "owner": "people-ops", "purpose": "posts votes", "expires": expires(), "hosts": ["slack.com"], "value": "xoxb-0123456789-abcdef" });
-    let put = town.machine("PUT", "/api/v1/secrets/people-ops/slack-bot", secret.to_string().as_bytes()).await;
+    let put = town.machine("PUT", "/api/v1/secrets/people-ops/poll-notify-slack", secret.to_string().as_bytes()).await;
     assert_eq!(put.status, 200, "{put:?}");
     let waiting = town.deploy_template("poll-notify", "poll-notify").await.json();
     let request = waiting["request"].as_str().unwrap().to_owned();

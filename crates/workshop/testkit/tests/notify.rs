@@ -38,7 +38,7 @@ async fn put_secret(town: &Town) {
     let put = town
         .machine(
             "PUT",
-            "/api/v1/secrets/people-ops/slack-bot",
+            "/api/v1/secrets/people-ops/poll-notify-slack",
             json!({ "app": "poll-notify", "owner": "people-ops", "purpose": "posts votes", "expires": expires(), "hosts": ["slack.com"], "value": CANARY })
                 .to_string()
                 .as_bytes(),

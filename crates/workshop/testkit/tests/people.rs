@@ -315,7 +315,7 @@ async fn a_second_person_says_yes_and_whose_it_is_stands_there() {
     let put = town
         .machine(
             "PUT",
-            "/api/v1/secrets/people-ops/slack-bot",
+            "/api/v1/secrets/people-ops/poll-notify-slack",
             json!({ "app": "poll-notify", "env": "prod", "owner": "people-ops", "purpose": "posts to Slack",
                 "expires": &SystemClock.now().plus(Duration::from_secs(40 * 86_400)).to_string()[..10],
                 "hosts": ["slack.com"], "value": "xoxb-0123456789" })
@@ -536,10 +536,24 @@ async fn a_role_is_asked_for_given_by_another_and_ends_by_itself() {
     assert_eq!(olga.send("POST", &grant(&own), &ours, b"").await.json()["code"], "approval.own");
     let events = format!("{}/api/v1/events", town.url());
     assert_eq!(rita.get(&events).await.status, 403);
+    // Whoever may give it sees on every page that it was asked for; nobody counts their own.
+    let seen = olga.get(&format!("{}/policy", town.url())).await.text();
+    assert!(seen.contains("<a href=\"/roles\">1 role asked for</a>"), "{seen}");
+    town.deploy_template("lunch", "tinypoll").await;
+    assert!(olga.get(&format!("{}/apps", town.url())).await.text().contains("<b>1</b> role asked for"));
+    assert!(!rita.get(&format!("{}/", town.url())).await.text().contains("asked for"));
     let given = olga.send("POST", &grant(&id), &ours, b"").await;
     assert_eq!((given.status, &given.json()["state"]), (200, &json!("granted")), "{given:?}");
     assert_eq!(olga.send("POST", &grant(&id), &ours, b"").await.status, 409, "once");
     assert_eq!(rita.get(&events).await.status, 200);
+    // By her is found what she did, and what was done about her.
+    let found = town.get("/api/v1/events?person=rita@example.test&limit=1000").await.json()["events"].clone();
+    let found: Vec<_> = found.as_array().unwrap().iter().collect();
+    let about = |action: &str| found.iter().find(|event| event["action"] == action).map(|event| &event["about"]);
+    for action in ["role.grant", "person.add", "link.spend"] {
+        assert_eq!(about(action), Some(&json!("rita@example.test")), "{action}: {found:?}");
+    }
+    assert!(about("role.ask").is_some_and(serde_json::Value::is_null), "{found:?}");
     let page = olga.get(&format!("{}/roles", town.url())).await.text();
     assert!(page.contains("rita@example.test") && page.contains(&day(2)), "{page}");
     // Past its day, in a new session: the role is gone, whether or not the job has taken its row away.

@@ -21,7 +21,8 @@ fn between<'t>(text: &'t str, before: &str, after: &str) -> &'t str {
 
 /// The files of a small app, as a form carries them.
 async fn bundle(town: &Town, browser: &Browser) -> String {
-    let pasted = [("way", "paste"), ("name", "visits"), ("team", "people-ops"), ("code", CODE)];
+    let pasted =
+        [("way", "paste"), ("name", "visits"), ("team", "people-ops"), ("purpose", "Counts visits"), ("code", CODE)];
     let page = browser.post(&format!("{}/new", town.url()), &pasted).await.text();
     between(&page, "name=\"bundle\" value=\"", "\"").to_owned()
 }
@@ -128,6 +129,14 @@ async fn it_ends_after_a_quarter_of_an_hour() {
     assert_eq!(mia.get(&format!("{}/", open.host)).await.text(), "a draft");
     clock.advance(Duration::from_secs(60));
     is_over(&mia, &open, "its time is over").await;
+    // What was changed is there still, until it is given up: for whoever changed it.
+    let left = mia.get(&open.page).await.text();
+    assert!(left.contains("visits was tried") && left.contains("name=\"bundle\""), "{left}");
+    assert_eq!(between(&left, "name=\"bundle\" value=\"", "\""), files);
+    let bo = town.person("bo@example.test", &GROUPS).await;
+    assert_eq!(bo.get(&open.page).await.status, 404);
+    assert_eq!(bo.post(&format!("{}/end", open.page), &[]).await.status, 404);
+    assert_eq!(mia.post(&format!("{}/end", open.page), &[]).await.header("location"), Some("/new"));
     assert_eq!(mia.get(&open.page).await.status, 404);
     town.stop().await;
 }

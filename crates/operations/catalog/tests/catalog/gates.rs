@@ -24,6 +24,7 @@ async fn an_app_without_its_parts_is_blocked_with_what_is_missing() {
         (&[("app.js", APP)][..], "manifest.missing"),
         (&[("bailiwick.toml", &text[..])], "bundle.main"),
         (&[("bailiwick.toml", &text), ("app.js", "export default { fetch() {")], "app.syntax"),
+        (&[("bailiwick.toml", &text), ("app.js", "\u{feff} <!doctype html><script>fetch('/x')</script>")], "code.page"),
         (&[("bailiwick.toml", &text), ("app.js", "export const x = 1;")], ""),
         (&[("bailiwick.toml", &text), ("app.js", "import x from 'left-pad'; export default { fetch() {} };")], ""),
     ] {

@@ -282,6 +282,7 @@ impl Store {
             outcome: Outcome::Failed,
             detail: Cow::Owned(json!({ "class": "cut", "blocks": damaged })),
             why: None,
+            about: None,
         };
         self.write_event(gap).await?;
         self.cuts.clear_damaged();

@@ -14,6 +14,7 @@ both! {
     refusals_are_events
     a_crash_leaves_a_gap
     lists_are_newest_first_and_filtered
+    a_person_is_found_as_doer_and_as_subject
 }
 
 async fn sealed_text_opens_and_dies_with_its_key(kind: Kind) {
@@ -105,11 +106,20 @@ async fn refusals_are_events(kind: Kind) {
         house.store.denied(&denied, &stranger, &target).await.unwrap();
     }
     assert_eq!(house.events().await.len(), 1);
+    let device = Some("Chrome on Linux".into());
+    let origin = Origin { ip: Some(std::net::Ipv4Addr::from(0xc000_0207).into()), device };
+    let stranger = Caller::new(TenantId::main(), Who::Stranger).from(origin);
+    house.store.count_sign_in(&stranger, "link.spend", &Target::new(TenantId::main(), "link/void"), "link");
     house.clock.advance(Duration::from_secs(60));
     tasks.stop().await.unwrap();
     let counted: Vec<_> = house.events().await.into_iter().filter(|event| event.subject == "stranger").collect();
-    assert_eq!(counted.len(), 3);
+    let (tried, counted): (Vec<_>, Vec<_>) = counted.into_iter().partition(|event| event.action == "link.spend");
+    assert_eq!((counted.len(), tried.len()), (3, 1));
     assert!(counted.iter().all(|event| event.json().unwrap()["detail"]["count"] == 100));
+    // A sign-in that failed says how it was tried, and from where.
+    let shown = house.store.show(&tried[0]).await.unwrap();
+    let said = (&shown["outcome"], &shown["detail"]["method"], &shown["from"]["ip"], &shown["from"]["device"]);
+    assert_eq!(said, (&json!("denied"), &json!("link"), &json!("192.0.2.7"), &json!("Chrome on Linux")), "{shown}");
 }
 
 async fn a_crash_leaves_a_gap(kind: Kind) {
@@ -175,4 +185,36 @@ async fn lists_are_newest_first_and_filtered(kind: Kind) {
     assert_eq!(within.await, [2, 1]);
     let other = house.store.events(&TenantId::new("other"), &EventFilter::default()).await;
     assert_eq!(other.unwrap(), []);
+}
+
+/// By a person is found what they did, and what was done about them: each once, newest first, page by page.
+async fn a_person_is_found_as_doer_and_as_subject(kind: Kind) {
+    let (house, _) = six_acts(kind).await;
+    let act = async |number: i64, about: Option<&str>, resource: &'static str| {
+        house.clock.advance(Duration::from_secs(1));
+        let permit = house.authority.decide(&machine(), Change(resource)).unwrap();
+        let (_, mut tx) = house.store.write(permit).await.unwrap();
+        if let Some(person) = about {
+            tx.about(&PersonId::new(person));
+        }
+        tx.commit(json!({ "n": number }), None).await.unwrap();
+    };
+    act(6, Some("ana"), "role_request/7").await;
+    act(7, None, "person/ana").await;
+    act(8, Some("ana"), "person/ana").await;
+    act(9, Some("bo"), "role_request/8").await;
+    act(10, None, "person/bo").await;
+    let found = listed(&house, |filter| filter.person = Some(PersonId::new("ana")));
+    assert_eq!(found.await, [8, 7, 6, 5, 3, 1]);
+    let cursor = house.events().await.iter().find(|event| event.resource == "role_request/7").unwrap().cursor;
+    let page = listed(&house, |filter| {
+        (filter.person, filter.after, filter.limit) = (Some(PersonId::new("ana")), Some(cursor), Some(2));
+    });
+    assert_eq!(page.await, [5, 3]);
+    let on = listed(&house, |filter| {
+        (filter.person, filter.resource) = (Some(PersonId::new("ana")), Some("role_request/7".to_owned()));
+    });
+    assert_eq!(on.await, [6]);
+    let event = house.events().await.into_iter().find(|event| event.resource == "role_request/7").unwrap();
+    assert_eq!(event.json().unwrap()["about"], "ana", "the log holds it too");
 }

@@ -92,7 +92,9 @@ async fn check(args: &Args, invocation: &Invocation) -> Checked {
 fn write(folder: &Path, before: &Unpacked, after: &Unpacked) -> Result<(), Problem> {
     let changed = after.files().filter(|(path, bytes)| before.get(path) != Some(*bytes));
     for (path, bytes) in changed {
-        fs::write(folder.join(path), bytes).map_err(|error| unwritable(path, &error))?;
+        let to = folder.join(path);
+        let written = fs::create_dir_all(to.parent().unwrap_or(folder)).and_then(|()| fs::write(&to, bytes));
+        written.map_err(|error| unwritable(path, &error))?;
     }
     Ok(())
 }

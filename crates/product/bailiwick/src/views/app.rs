@@ -1,6 +1,9 @@
 //! One app: what it is, what it may touch, what it holds, what it used, and its releases.
 
-use super::{View, apps::AppLine};
+use super::{
+    View,
+    apps::{AppLine, app_state},
+};
 use crate::{
     ink::Tone,
     page::{Cell, Page, short},
@@ -134,7 +137,7 @@ impl AppView {
         let rows = self.app.environments.iter().map(|env| {
             vec![
                 env.env.as_str().into(),
-                Cell::state(&env.state),
+                Cell::state(app_state(&env.state)),
                 env.release(),
                 env.tier(),
                 Cell::or_none(env.class.as_deref()),
@@ -216,7 +219,7 @@ impl AppView {
             // The release that its environment is at; it serves while that is on.
             let env = self.app.environments.iter().find(|env| env.env == release.env);
             let state = env.map_or("live", |env| env.state.as_str());
-            let serves = if release.live { Cell::state(state) } else { "".into() };
+            let serves = if release.live { Cell::state(app_state(state)) } else { "".into() };
             vec![
                 release.release.to_string().into(),
                 release.env.as_str().into(),
@@ -367,8 +370,8 @@ mod tests {
         insta::assert_snapshot!(shown::<AppView>(&document), @"
         hi  of it
 
-          environment   state        release   tier   class   expires      address
-          prod          ✕ rejected   –         –      –       in 90 days   http://hi.localhost:7070
+          environment   state         release   tier   class   expires      address
+          prod          ✕ sent back   –         –      –       in 90 days   http://hi.localhost:7070
 
           release 1 was sent back 3 minutes ago: request r1
           “name the channel”
@@ -396,7 +399,7 @@ mod tests {
         };
         let revoked = shown::<AppView>(&document("revoked", true));
         assert!(!revoked.contains("live"), "{revoked}");
-        assert!(revoked.contains("sha256:ab   ✕ revoked\n"), "{revoked}");
+        assert!(revoked.contains("sha256:ab   ✕ switched off\n"), "{revoked}");
         let waiting = shown::<AppView>(&document("waiting", false));
         assert!(waiting.contains("nothing yet: its release waits for a yes"), "{waiting}");
         assert!(waiting.ends_with("next: bailiwick requests"), "{waiting}");

@@ -48,6 +48,11 @@ impl Environment {
     }
 }
 
+/// How an app is, in the words of the pages; a secret is revoked, an app is switched off.
+pub(super) fn app_state(word: &str) -> &str {
+    if word == "revoked" { "switched off" } else { word }
+}
+
 impl View for AppsView {
     fn show(&self, page: &mut Page) {
         if self.apps.is_empty() {
@@ -60,7 +65,7 @@ impl View for AppsView {
                 vec![
                     Cell::new(Tone::Strong, app.app.as_str()),
                     env.env.as_str().into(),
-                    Cell::state(&env.state),
+                    Cell::state(app_state(&env.state)),
                     env.tier(),
                     app.team.as_str().into(),
                     page.ago(env.expires_at).into(),
@@ -97,10 +102,10 @@ mod tests {
               "environments": [env("prod", "waiting", "http://hi.localhost:7070")] },
         ]});
         insta::assert_snapshot!(shown::<AppsView>(&document), @"
-          app        environment   state       tier   team         expires      address
-          tinypoll   staging       ✕ revoked   low    people-ops   in 89 days   http://tinypoll--staging.localhost:7070
-          tinypoll   prod          ● live      low    people-ops   in 89 days   http://tinypoll.localhost:7070
-          hi         prod          ◌ waiting   low    it           in 89 days   http://hi.localhost:7070
+          app        environment   state            tier   team         expires      address
+          tinypoll   staging       ✕ switched off   low    people-ops   in 89 days   http://tinypoll--staging.localhost:7070
+          tinypoll   prod          ● live           low    people-ops   in 89 days   http://tinypoll.localhost:7070
+          hi         prod          ◌ waiting        low    it           in 89 days   http://hi.localhost:7070
         next: bailiwick app tinypoll
         ");
     }

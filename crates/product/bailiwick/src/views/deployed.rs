@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn rejected() {
         insta::assert_snapshot!(shown::<RejectedView>(&json!({ "request": "0192", "state": "rejected" })), @"
-        ✕ rejected  request 0192
+        ✕ sent back  request 0192
           nothing was changed: what served before still serves
         ");
     }

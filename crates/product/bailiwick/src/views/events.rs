@@ -27,6 +27,8 @@ pub(crate) struct EventView {
     #[serde(default = "erased")]
     action: String,
     resource: Option<String>,
+    /// Whom it is about, besides who did it and what it is on.
+    about: Option<String>,
     #[serde(default)]
     outcome: String,
     why: Option<String>,
@@ -54,6 +56,12 @@ impl EventView {
             (None, []) => "–".to_owned(),
             (None, chain) => chain.join(" → "),
         }
+    }
+
+    /// `role_request/7, about ana@example.test`.
+    fn on(&self) -> String {
+        let resource = self.resource.as_deref().unwrap_or_default();
+        self.about.as_ref().map_or_else(|| resource.to_owned(), |about| format!("{resource}, about {about}"))
     }
 
     fn index(&self) -> Cell {
@@ -85,7 +93,7 @@ impl View for EventsView {
                 event.ago(page).into(),
                 Cell::new(Tone::Strong, event.action.as_str()),
                 event.outcome(),
-                event.resource.as_deref().unwrap_or_default().into(),
+                event.on().into(),
                 event.actor().into(),
                 why,
             ]
@@ -120,6 +128,7 @@ impl View for EventView {
             ("at", self.timestamp.map(|at| at.to_string().into())),
             ("outcome", Some(self.outcome())),
             ("on", text(&self.resource)),
+            ("about", text(&self.about)),
             ("by", Some(self.actor().into())),
             ("why", text(&self.why)),
             (

@@ -34,7 +34,7 @@ struct Cut {
 
 impl View for ReceiptView {
     fn show(&self, page: &mut Page) {
-        let (state, app) = (page.state("revoked"), page.paint(Tone::Strong, &self.app));
+        let (state, app) = (page.state("switched off"), page.paint(Tone::Strong, &self.app));
         let alive = self.surfaces.iter().filter(|cut| cut.state != "dead").count();
         let reach = if alive == 0 { "everywhere" } else { "not everywhere yet" };
         let took = when::took(self.asked_at, self.done_at);
@@ -110,7 +110,7 @@ mod tests {
         let last = json!({ "surface": "identity", "item": "app-people-ops-tinypoll-prod", "state": "dead",
             "dead_at": "2026-11-03T12:00:00.004Z", "dead_by": null, "node": "n1", "how": "1 token ended" });
         insta::assert_snapshot!(shown::<ReceiptView>(&receipt(true, last)), @"
-        ✕ revoked  tinypoll  everywhere, 12 ms after it was asked
+        ✕ switched off  tinypoll  everywhere, 12 ms after it was asked
           why: “the vote is over”
 
           surface    item                             state    dead after   how
@@ -125,7 +125,7 @@ mod tests {
         let last = json!({ "surface": "gateway", "item": "http://tinypoll.localhost:7070", "state": "expiring",
             "dead_at": null, "dead_by": "2026-11-03T12:00:30.000Z", "node": "n2", "how": "its lease runs out" });
         insta::assert_snapshot!(shown::<ReceiptView>(&receipt(false, last)), @"
-        ✕ revoked  tinypoll  not everywhere yet, 12 ms after it was asked
+        ✕ switched off  tinypoll  not everywhere yet, 12 ms after it was asked
           why: “the vote is over”
 
           surface   item                             state        dead after                node   how

@@ -36,6 +36,8 @@ struct Request {
     reasons: Vec<Reason>,
     purpose: Option<String>,
     requester: Option<String>,
+    /// Their address, where the directory still knows it.
+    user: Option<String>,
     created_at: Timestamp,
     decided_at: Option<Timestamp>,
     #[serde(default)]
@@ -104,7 +106,11 @@ impl Request {
             let words = page.paint(Tone::Bad, &words);
             page.under(words);
         }
-        let by = self.requester.as_deref().map_or_else(|| "machine".to_owned(), short);
+        let by = match (&self.user, &self.requester) {
+            (Some(user), _) => user.clone(),
+            (None, Some(id)) => short(id),
+            (None, None) => "machine".to_owned(),
+        };
         let mut facts = vec![
             ("request", Cell::from(self.request.as_str())),
             ("asked", format!("{} by {by}, for {}", page.ago(self.created_at), self.team).into()),
@@ -164,7 +170,7 @@ mod tests {
               "created_at": "2026-11-03T11:57:00.000Z", "decided_at": null,
               "may": [{ "surface": "broker", "text": "may POST to `slack.com/api/chat.postMessage`" }], "compared_with": null, "changes": [], "findings": [] },
             { "request": "0192", "app": "rooms", "app_id": "b", "env": "staging", "team": "it", "release": 4, "digest": "sha256:cd",
-              "state": "approved", "exception": "break-glass", "tier": "high", "reasons": [], "purpose": null, "requester": "0192f0c4a1b27c3d8e9f001122334455",
+              "state": "approved", "exception": "break-glass", "tier": "high", "reasons": [], "purpose": null, "requester": "0192f0c4a1b27c3d8e9f001122334455", "user": "ana@example.test",
               "created_at": "2026-11-02T11:57:00.000Z", "decided_at": "2026-11-03T11:59:00.000Z", "may": [], "compared_with": 3,
               "changes": [{ "kind": "widened", "surface": "broker", "text": "GET to `rooms.corp.example`" }, { "kind": "removed", "surface": "data", "text": "keeps `notes`" }], "findings": [] },
         ]});
@@ -180,7 +186,7 @@ mod tests {
         ● approved  rooms  staging, release 4, high tier
           EXCEPTION: break-glass
           request   0192
-          asked     1 day ago by 0192f0c4a1b27c3d8e9…, for it
+          asked     1 day ago by ana@example.test, for it
           decided   1 minute ago
           since release 3:
           + widened   broker   GET to `rooms.corp.example`

@@ -35,7 +35,7 @@ impl Act for ReadAudit {
 pub(crate) struct Which {
     /// Name of an app.
     pub(crate) app: Option<String>,
-    /// E-mail of a person.
+    /// E-mail of a person: what they did, and what was done about them.
     pub(crate) person: Option<String>,
     pub(crate) action: Option<String>,
     /// `allowed`, `denied` or `failed`.
@@ -114,6 +114,10 @@ impl Bailiwick {
             }
             if let Some(person) = event.person.as_ref().and_then(|id| self.identity.person(id)) {
                 fields.insert("user".to_owned(), json!(person.email));
+            }
+            let about = fields.get("about").and_then(Value::as_str).map(PersonId::new);
+            if let Some(person) = about.and_then(|id| self.identity.person(&id)) {
+                fields.insert("about".to_owned(), json!(person.email));
             }
             if let Some(Value::Array(actors)) = fields.get_mut("actor") {
                 for actor in actors {

@@ -8,9 +8,9 @@ use crate::{
 };
 use authority::BreakGlass;
 use axum::extract::{Path, State};
-use catalog::{Deployed, Error, ListRequests};
+use catalog::{Deployed, Error, ListRequests, RequestView};
 use model::RequestId;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -31,6 +31,15 @@ pub(crate) struct Yes {
     break_glass: bool,
 }
 
+/// A request with the address of whoever asks, where the directory still knows it.
+#[derive(Debug, Serialize)]
+struct Named {
+    #[serde(flatten)]
+    request: RequestView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+}
+
 /// What waits for a person
 #[utoipa::path(get, path = "/api/v1/requests", params(Which), responses((status = 200, description = "requests, newest first", body = Object)))]
 pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Params(which): Params<Which>, asked: Asked) -> Reply {
@@ -40,6 +49,11 @@ pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Params(which): Pa
     let part = Part { limit: which.limit, after: which.after };
     let requests = server.catalog.requests(permit, state, u32::MAX).await?;
     let (requests, next) = part.of(requests, |request| request.request.to_string())?;
+    let named = |request: RequestView| {
+        let person = request.requester.as_ref().and_then(|id| server.identity.person(id));
+        Named { user: person.map(|person| person.email.clone()), request }
+    };
+    let requests: Vec<Named> = requests.into_iter().map(named).collect();
     ok(json!({ "requests": requests, "next": next }))
 }
 

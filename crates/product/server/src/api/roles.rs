@@ -67,7 +67,8 @@ impl Bailiwick {
 
     /// Refuses it.
     pub(crate) async fn refuse_role(&self, asked: &Asked, id: &RequestId) -> Result<(), Refusal> {
-        let act = RefuseRole { tenant: self.tenant.clone(), request: id.clone() };
+        let person = self.identity.role_request(id).await?.person;
+        let act = RefuseRole { tenant: self.tenant.clone(), request: id.clone(), person };
         let refused = self.store.again(|| async {
             let permit = self.permit(&asked.caller, act.clone()).await?;
             self.identity.refuse_role(permit).await

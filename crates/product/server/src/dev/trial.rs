@@ -7,6 +7,7 @@
 //! each second, it is asked whether they are still here and still may.
 
 mod draft;
+mod left;
 mod places;
 
 pub(crate) use draft::Trial;
@@ -18,7 +19,7 @@ use super::{
     host::{self, Serving},
     settings,
 };
-use crate::{Bailiwick, assembly::Running, settings::Within, stand_in::StandIn};
+use crate::{Bailiwick, assembly::Running, settings::Within, stand_in::StandIn, who::Asked};
 use authority::{Act, AppRef, AppState, Caller, Permit, Rule, Target, Who, rules};
 use axum::{
     body::Body,
@@ -27,6 +28,7 @@ use axum::{
 use catalog::{Ceiling, Unpacked};
 use draft::{Heard, keep, refused};
 use futures_util::future::BoxFuture;
+use left::Left;
 use model::{Env, Group, Manifest, PersonId, Problem, ProblemKind, TenantId, Tier};
 use places::Place;
 use std::{
@@ -251,6 +253,17 @@ impl Bailiwick {
     /// The same, for whoever began it.
     pub(crate) fn trial_of(&self, label: &str, person: &PersonId) -> Option<Arc<Trial>> {
         self.trial_at(label).filter(|trial| trial.caller.person() == Some(person))
+    }
+
+    /// What is left of a draft that is over, for whoever began it while they may still try it.
+    pub(crate) fn left_of(&self, label: &str, asked: &Asked) -> Option<Arc<Left>> {
+        let left = self.trials.left.of(label, asked.caller.person()?)?;
+        self.authority.decide(&asked.caller, left.act.clone()).is_ok().then_some(left)
+    }
+
+    /// Whoever tried it wants its files no more.
+    pub(crate) fn give_up(&self, label: &str, person: &PersonId) {
+        self.trials.left.give_up(label, person);
     }
 
     /// The draft whose host the request names.

@@ -4,11 +4,12 @@ mod facts;
 mod log;
 mod releases;
 
-pub(super) use facts::Use;
+pub(super) use facts::{Notice, Use};
 pub(super) use log::{log, script as follow_script};
 pub(super) use releases::releases;
 
 use super::{
+    apps::NEW,
     parts::{Moment, Said, Tab},
     shell::{Here, Shell, Viewer, Visit},
     word,
@@ -25,7 +26,7 @@ use axum::{
     http::StatusCode,
 };
 use catalog::{AppView, Deployment, Error, SeeApp};
-use facts::{Answers, Kept, May, Notice};
+use facts::{Answers, Kept, May};
 use model::{AppId, Env, Manifest, manifest::SurfaceName};
 use std::sync::Arc;
 
@@ -148,7 +149,11 @@ pub(super) async fn overview(State(server): State<Arc<Bailiwick>>, Path(name): P
         head: Head::new(viewer, app, Side::Overview),
         notices: server.notices(viewer, &seen).await?,
         may: seen.manifest.as_deref().map(|manifest| may(&server, manifest)).unwrap_or_default(),
-        unused: uses.iter().filter(|used| used.never).count(),
+        // What went live today was not used yet: that says nothing.
+        unused: match env {
+            Some(env) if now.since(env.changed_at) >= NEW => uses.iter().filter(|used| used.never).count(),
+            Some(_) | None => 0,
+        },
         uses,
         kept: seen.manifest.as_deref().map(Kept::of).unwrap_or_default(),
         answers: server.answers(app, now).await?,

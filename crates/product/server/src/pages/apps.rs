@@ -21,6 +21,8 @@ use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
 
 const PAGE: usize = 50;
 const SOON: Duration = Duration::from_secs(30 * 86_400);
+/// So long after it went live nobody worries that an app was never used.
+pub(super) const NEW: Duration = Duration::from_secs(7 * 86_400);
 /// An app that nobody used for so long is idle.
 const IDLE: Duration = Duration::from_secs(30 * 86_400);
 
@@ -28,10 +30,10 @@ const STATES: [(&str, &str); 8] = [
     ("", "any state"),
     ("live", "live"),
     ("waiting", "waiting"),
-    ("rejected", "rejected"),
+    ("rejected", "sent back"),
     ("void", "void"),
     ("expired", "expired"),
-    ("revoked", "revoked"),
+    ("revoked", "switched off"),
     ("retired", "retired"),
 ];
 const TIERS: [(&str, &str); 4] = [("", "any tier"), ("low", "low"), ("medium", "medium"), ("high", "high")];
@@ -92,7 +94,7 @@ impl Worry {
             Self::Back => row.state == "rejected",
             Self::Soon => live && row.expires_at <= now.plus(SOON),
             Self::Expired => row.state == "expired",
-            Self::Unused => live && row.last_used.is_none(),
+            Self::Unused => live && row.last_used.is_none() && now.since(row.since) >= NEW,
             Self::Idle => live && row.last_used.is_some_and(|at| now.since(at) >= IDLE),
             Self::Ownerless => row.state != "retired" && row.team_size == 0,
             Self::High => row.state != "retired" && row.tier == Some(Tier::High),
@@ -108,6 +110,8 @@ struct Row {
     tier: Option<Tier>,
     class: Option<Class>,
     expires_at: Timestamp,
+    /// When it came into its state.
+    since: Timestamp,
     last_used: Option<Timestamp>,
     team_size: usize,
 }
@@ -160,7 +164,8 @@ pub(super) async fn list(State(server): State<Arc<Bailiwick>>, Read(which): Read
         .into_iter()
         .filter_map(|app| row(&server, &visit.viewer, &sizes, app))
         .collect();
-    let (counts, lead) = (counts(&rows, &which, now), lead(&rows));
+    let (mut counts, lead) = (counts(&rows, &which, now), lead(&rows));
+    counts.extend(asked(&visit.viewer));
     let any = !rows.is_empty();
     let mut rows: Vec<Row> = rows.into_iter().filter(|row| which.takes(row, now)).collect();
     sort(&mut rows, &which.sort);
@@ -198,6 +203,7 @@ fn row(server: &Bailiwick, viewer: &Viewer, sizes: &BTreeMap<Group, usize>, app:
         tier: env.and_then(|env| env.tier),
         class: env.and_then(|env| env.class),
         expires_at: env.map_or(app.created_at, |env| env.expires_at),
+        since: env.map_or(app.created_at, |env| env.changed_at),
         last_used: app.environments.iter().filter_map(|env| last(env.env)).max(),
         team_size: sizes.get(&app.team).copied().unwrap_or_default(),
         app,
@@ -253,6 +259,18 @@ fn counts(rows: &[Row], which: &Which, now: Timestamp) -> Vec<Count> {
         Count { href: which.href(&[("worry", to)]), number: thousands(number), says, zero: number == 0, here }
     };
     Worry::ALL.iter().map(count).collect()
+}
+
+/// What others ask for, of whoever may give it: no app, and as much in need of a look.
+fn asked(viewer: &Viewer) -> Option<Count> {
+    let says = if viewer.roles_asked == 1 { "role asked for" } else { "roles asked for" };
+    (viewer.roles_asked > 0).then(|| Count {
+        href: "/roles".to_owned(),
+        number: viewer.roles_asked.to_string(),
+        says,
+        zero: false,
+        here: false,
+    })
 }
 
 fn lead(rows: &[Row]) -> String {

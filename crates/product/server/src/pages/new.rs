@@ -109,7 +109,7 @@ impl FromRequest<Arc<Bailiwick>> for Brought {
             _ => Trouble(problem).into_response(),
         })?;
         let Sending { asked, held } = sending;
-        let viewer = server.viewer(&asked).ok_or_else(|| signed_out(None))?;
+        let viewer = server.viewer(&asked).await.ok_or_else(|| signed_out(None))?;
         Ok(Self { visit: Visit { viewer, asked }, _held: held })
     }
 }
@@ -174,6 +174,9 @@ impl Bailiwick {
                 let mut files = template::files(&from, &filling, today)?;
                 keep_for(&mut files, &sent.field("retain"));
                 let pasted = sent.field("code");
+                if sent.field("way") == "paste" {
+                    say_purpose(&mut files, &sent.field("purpose"))?;
+                }
                 if !pasted.trim().is_empty() {
                     for file in files.iter_mut().filter(|file| file.path == "app.js") {
                         file.bytes = pasted.replace("\r\n", "\n").into_bytes();
@@ -199,6 +202,32 @@ fn keep_for(files: &mut [template::NewFile], retain: &str) {
         let text = String::from_utf8_lossy(&file.bytes).replace("retain = \"30d\"", &format!("retain = \"{retain}\""));
         file.bytes = text.into_bytes();
     }
+}
+
+/// What code that was pasted is for, only whoever pastes it knows: the template's words are of the template.
+fn say_purpose(files: &mut [template::NewFile], purpose: &str) -> Result<(), Problem> {
+    let purpose = purpose.trim();
+    if purpose.is_empty() {
+        return Err(no_purpose());
+    }
+    // A string of JSON is one of TOML.
+    let line = format!("purpose = {}", serde_json::json!(purpose));
+    for file in files.iter_mut().filter(|file| file.path == MANIFEST) {
+        let text = String::from_utf8_lossy(&file.bytes);
+        let said = text.lines().map(|old| if old.starts_with("purpose = ") { line.as_str() } else { old });
+        file.bytes = said.map(|line| format!("{line}\n")).collect::<String>().into_bytes();
+    }
+    Ok(())
+}
+
+fn no_purpose() -> Problem {
+    Problem::new(
+        ProblemKind::Invalid,
+        "new.purpose",
+        "nobody said what the app is for",
+        "its purpose is the first thing that its users, and whoever says yes to it, read of it",
+        "go back, and say in a sentence what it does for whom: “Shows who is on call today”",
+    )
 }
 
 fn nothing_sent() -> Problem {

@@ -15,7 +15,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode},
     response::Response,
 };
-use catalog::ReceiptRead;
+use catalog::{ReceiptRead, Since};
 use model::{EventId, Problem, ProblemKind, Timestamp};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -40,6 +40,8 @@ struct ReceiptPage {
     /// Where the cut is kept until then, in a sentence.
     until_then: &'static str,
     may_read: bool,
+    /// That it came back since, and what it is now.
+    back: Option<Back>,
     /// What is waited for, while the page looks again.
     waits: Option<&'static str>,
     lines: Vec<Line>,
@@ -49,6 +51,12 @@ struct ReceiptPage {
     event: String,
     done_event: String,
     command: String,
+}
+
+/// An app that is not off by this act any more.
+struct Back {
+    at: Moment,
+    off_again: bool,
 }
 
 pub(super) struct Line {
@@ -99,9 +107,19 @@ fn page(viewer: &Viewer, read: &ReceiptRead, by: String, now: Timestamp, look_ag
         (true, _) => "Some of it is still dying.",
     };
     let waits = Some(waits).filter(|_| !written && look_again);
+    let back = match read.since {
+        Since::Off => None,
+        Since::Back(at) => Some(Back { at: Moment::new(at, now), off_again: false }),
+        Since::OffAgain(at) => Some(Back { at: Moment::new(at, now), off_again: true }),
+    };
     let shown = ReceiptPage {
         shell: viewer.shell_about(Here::Apps, None),
-        title: format!("{} is switched off", receipt.app),
+        title: if back.is_some() {
+            format!("{} was switched off", receipt.app)
+        } else {
+            format!("{} is switched off", receipt.app)
+        },
+        back,
         whole: if failed > 0 {
             "failed"
         } else if dying > 0 {

@@ -219,7 +219,10 @@ fn line(event: &Value, now: Timestamp) -> Line {
         who: who(event),
         what: says(action),
         action: action.to_owned(),
-        on: text(event, "resource").to_owned(),
+        on: match text(event, "about") {
+            "" => text(event, "resource").to_owned(),
+            about => format!("{}, about {about}", text(event, "resource")),
+        },
         outcome: text(event, "outcome").to_owned(),
         exception: event.get("exception").is_some_and(|exception| !exception.is_null()),
         why: text(event, "why").to_owned(),

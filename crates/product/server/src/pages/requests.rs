@@ -4,7 +4,7 @@ mod checklist;
 
 use super::{
     done::Done,
-    parts::{DiffLine, Moment, Said, Tab, counted, query},
+    parts::{DiffLine, Moment, Pager, Said, Tab, counted, query, quoted},
     shell::{Here, Read, Shell, Visit},
     switch::came_out,
 };
@@ -20,29 +20,40 @@ use axum::{
 };
 use catalog::{ListRequests, RequestState, RequestView};
 pub(super) use checklist::{Item, Kept, seven};
-use model::{Finding, RequestId, Severity, manifest::ChangeKind};
+use model::{AppId, Finding, RequestId, Severity, manifest::ChangeKind};
 use serde::Deserialize;
 use std::sync::Arc;
 
 const STATES: [(&str, &str); 5] =
     [("waiting", "Waiting"), ("approved", "Approved"), ("rejected", "Sent back"), ("void", "Void"), ("all", "All")];
-const SHOWN: u32 = 200;
+const PAGE: u32 = 50;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Which {
     state: String,
+    app: String,
+    after: String,
+}
+
+impl Which {
+    /// The same list, from another place.
+    fn href(&self, after: &str) -> String {
+        format!("/requests?{}", query(&[("state", self.state.as_str()), ("app", self.app.trim()), ("after", after)]))
+    }
 }
 
 #[derive(Template)]
 #[template(path = "requests.html")]
 struct Requests {
     shell: Shell,
-    state: String,
+    which: Which,
     tabs: Vec<Tab>,
     lines: Vec<Line>,
-    full: bool,
-    command: &'static str,
+    /// Whether there is an app of the name that is looked for.
+    known: bool,
+    pager: Pager,
+    command: String,
 }
 
 struct Line {
@@ -60,11 +71,23 @@ struct Line {
     dependent: bool,
 }
 
-pub(super) async fn list(State(server): State<Arc<Bailiwick>>, Read(which): Read<Which>, visit: Visit) -> Page {
+pub(super) async fn list(State(server): State<Arc<Bailiwick>>, Read(mut which): Read<Which>, visit: Visit) -> Page {
     let now = server.clock.now();
-    let state = if which.state.is_empty() { "waiting".to_owned() } else { which.state };
+    if which.state.is_empty() {
+        "waiting".clone_into(&mut which.state);
+    }
+    let named = which.app.trim();
+    let app = server.catalog.find(named).ok().map(|(app, _)| app);
+    let known = named.is_empty() || app.is_some();
+    // An app that is not there has no requests.
+    let app = if known { app } else { Some(AppId::new("-")) };
+    let after = Some(which.after.as_str()).filter(|after| !after.is_empty()).map(RequestId::new);
     let permit = server.allowed(&visit.asked, ListRequests { tenant: server.tenant.clone() }).await?;
-    let requests = server.catalog.requests(permit, &state, SHOWN).await?;
+    let mut requests =
+        server.catalog.requests_page(permit, &which.state, app.as_ref(), after.as_ref(), PAGE + 1).await?;
+    let more = requests.len() > PAGE as usize;
+    requests.truncate(PAGE as usize);
+    let next = requests.last().filter(|_| more).map(|last| which.href(last.request.as_str()));
     let line = |request: &RequestView| Line {
         id: request.request.to_string(),
         app: request.app.clone(),
@@ -83,12 +106,20 @@ pub(super) async fn list(State(server): State<Arc<Bailiwick>>, Read(which): Read
         shell: visit.viewer.shell(Here::Requests),
         tabs: STATES
             .iter()
-            .map(|(word, label)| Tab::new(format!("/requests?{}", query(&[("state", word)])), *label, *word == state))
+            .map(|(word, label)| {
+                let href = format!("/requests?{}", query(&[("state", word), ("app", named)]));
+                Tab::new(href, *label, *word == which.state)
+            })
             .collect(),
-        full: requests.len() >= SHOWN as usize,
+        known,
         lines: requests.iter().map(line).collect(),
-        state,
-        command: "bailiwick requests",
+        pager: Pager { range: String::new(), before: after.map(|_| which.href("")), next },
+        command: if which.state == "waiting" {
+            "bailiwick requests".to_owned()
+        } else {
+            format!("bailiwick requests --state {}", quoted(&which.state))
+        },
+        which,
     };
     Ok(html(StatusCode::OK, &page))
 }

@@ -2,7 +2,7 @@
 
 use super::{
     done::Done,
-    parts::{Moment, Said, Tab, query, quoted},
+    parts::{Moment, Pager, Said, Tab, query, quoted},
     shell::{Here, Read, Shell, Visit},
 };
 use crate::{
@@ -21,6 +21,7 @@ use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 use vault::{ListSecrets, Owner, SecretState, SecretView, Sensitivity};
 
+const PAGE: usize = 50;
 const SOON: Duration = Duration::from_secs(30 * 86_400);
 /// A form for what expires in this time is filled in so.
 const LIFE: Duration = Duration::from_secs(90 * 86_400);
@@ -30,6 +31,7 @@ const LIFE: Duration = Duration::from_secs(90 * 86_400);
 pub(super) struct Which {
     q: String,
     worry: String,
+    page: String,
 }
 
 #[derive(Template)]
@@ -41,6 +43,7 @@ struct Secrets {
     lead: String,
     worries: Vec<(Tab, usize)>,
     lines: Vec<Line>,
+    pager: Pager,
     may_put: bool,
     expires: String,
 }
@@ -104,12 +107,19 @@ pub(super) async fn list(State(server): State<Arc<Bailiwick>>, Read(which): Read
                     .any(|text| text.to_lowercase().contains(&q))
         })
         .filter(|view| holds.is_none_or(|(.., holds)| holds(view, now)));
+    let wanted: Vec<&SecretView> = wanted.collect();
+    let at = which.page.parse().unwrap_or(1).clamp(1, 1 + wanted.len().saturating_sub(1) / PAGE);
+    let pager = Pager::of(wanted.len(), at, PAGE, |page| {
+        let mine = [("q", which.q.as_str()), ("worry", &which.worry), ("page", &page.to_string())];
+        format!("/secrets?{}", query(&mine))
+    });
     let page = Secrets {
         shell: visit.viewer.shell(Here::Secrets),
         any: !all.is_empty(),
         lead: "Apps use them and never see them. Nobody can read a value here, you included.".to_owned(),
         worries,
-        lines: wanted.map(|view| line(&server, view, now)).collect(),
+        lines: wanted.into_iter().skip((at - 1) * PAGE).take(PAGE).map(|view| line(&server, view, now)).collect(),
+        pager,
         may_put: visit.viewer.may(&rules::SECRET_PUT, None),
         expires: now.plus(LIFE).to_string().chars().take(10).collect(),
         which,

@@ -1,6 +1,6 @@
 //! Around every page: who is signed in, where they can go by their roles, and the way to the switch.
 
-use super::parts::Tab;
+use super::parts::{Tab, counted};
 use crate::{
     Bailiwick,
     page::Trouble,
@@ -25,6 +25,8 @@ pub(crate) struct Viewer {
     pub(crate) id: PersonId,
     pub(crate) email: String,
     pub(crate) facts: Arc<PersonFacts>,
+    /// Roles that others ask for, of somebody who may give them.
+    pub(crate) roles_asked: u64,
 }
 
 /// Somebody who is signed in asks for a page, or sends a form. Anyone else gets the sign-in page instead.
@@ -40,7 +42,7 @@ impl FromRequest<Arc<Bailiwick>> for Visit {
     async fn from_request(request: Request, server: &Arc<Bailiwick>) -> Result<Self, Response> {
         let asked = Asked::from_request(request, server).await;
         let asked = asked.map_err(|Refusal(problem)| Trouble(problem).into_response())?;
-        let viewer = server.viewer(&asked).ok_or_else(|| signed_out(None))?;
+        let viewer = server.viewer(&asked).await.ok_or_else(|| signed_out(None))?;
         Ok(Self { viewer, asked })
     }
 }
@@ -70,6 +72,7 @@ pub(crate) enum Here {
     Record,
     Notices,
     Policy,
+    Roles,
     Elsewhere,
 }
 
@@ -112,6 +115,11 @@ impl Viewer {
         })
     }
 
+    /// `2 roles asked for`.
+    pub(crate) fn asked_for(&self) -> String {
+        format!("{} asked for", counted(self.roles_asked, "role"))
+    }
+
     /// The shell of a page that is about no single app.
     pub(crate) fn shell(&self, here: Here) -> Shell {
         self.shell_about(here, None)
@@ -123,12 +131,17 @@ impl Viewer {
             .iter()
             .filter(|(.., rule)| self.may(rule, None))
             .map(|(place, href, label, _)| Tab::new(*href, *label, *place == here));
+        let mut tabs: Vec<Tab> = tabs.collect();
+        if self.roles_asked > 0 {
+            // Only while something waits there: the page itself is in everybody's menu. Near the front, where a phone shows it.
+            tabs.insert(tabs.len().min(1), Tab::new("/roles", self.asked_for(), here == Here::Roles));
+        }
         let roles: Vec<&str> = self.facts.roles().map(|role| role.group().trim_end_matches('s')).collect();
         let switch = app.map_or_else(|| "/switch".to_owned(), |app| format!("/switch?app={app}"));
         Shell {
             email: self.email.clone(),
             roles: roles.join(", "),
-            tabs: tabs.collect(),
+            tabs,
             switch: self.may(&rules::APP_REVOKE, None).then_some(switch),
             may_decide: self.may(&rules::RELEASE_REJECT, None),
         }
@@ -136,15 +149,20 @@ impl Viewer {
 }
 
 impl Bailiwick {
-    /// Who looks, when somebody is signed in.
-    pub(crate) fn viewer(&self, asked: &Asked) -> Option<Viewer> {
-        self.viewer_in(asked.session.as_ref()?)
+    /// Who looks, when somebody is signed in, with what waits for them alone.
+    pub(crate) async fn viewer(&self, asked: &Asked) -> Option<Viewer> {
+        let mut viewer = self.viewer_in(asked.session.as_ref()?)?;
+        if viewer.may(&rules::ROLE_GRANT, None) {
+            // A page without the count is better than none.
+            viewer.roles_asked = self.identity.roles_to_decide(&viewer.id).await.unwrap_or_default();
+        }
+        Some(viewer)
     }
 
     pub(crate) fn viewer_in(&self, session: &Session) -> Option<Viewer> {
         let person = self.identity.person(&session.person)?;
         let facts = self.authority.facts(&self.tenant).people.get(&person.id).cloned()?;
-        Some(Viewer { id: person.id.clone(), email: person.email.clone(), facts })
+        Some(Viewer { id: person.id.clone(), email: person.email.clone(), facts, roles_asked: 0 })
     }
 
     /// Whether the app's live release lets this person in.

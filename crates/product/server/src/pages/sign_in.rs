@@ -262,7 +262,7 @@ struct TriedPage {
 /// Back from a try. Nobody is signed in and nothing connected by it.
 pub(crate) async fn tried(server: &Arc<Bailiwick>, asked: Asked, returned: Returned) -> Page {
     let Some(session) = asked.session.clone() else { return Ok(signed_out(None)) };
-    let Some(viewer) = server.viewer(&asked) else { return Ok(signed_out(None)) };
+    let Some(viewer) = server.viewer(&asked).await else { return Ok(signed_out(None)) };
     let act = TryProvider { tenant: server.tenant.clone() };
     // Before the code is redeemed, which works once.
     server.allowed(&asked, act.clone()).await.map(drop)?;

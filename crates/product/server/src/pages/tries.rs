@@ -31,15 +31,21 @@ struct Tried {
     shell: Shell,
     app: String,
     label: String,
-    url: String,
-    ends: Moment,
-    mocked: Vec<Said>,
-    heard: Vec<Said>,
-    /// What runs: to be changed on, or to go live. Nothing when it is too large for a page.
+    /// Nothing once it is over.
+    runs: Option<Runs>,
+    /// What runs, or ran: to be changed on, or to go live. Nothing when it is too large for a page.
     bundle: Option<String>,
     open: String,
     does: &'static str,
     command: &'static str,
+}
+
+/// A draft while it runs.
+struct Runs {
+    url: String,
+    ends: Moment,
+    mocked: Vec<Said>,
+    heard: Vec<Said>,
 }
 
 /// Begins one, and shows it.
@@ -63,7 +69,7 @@ pub(super) async fn begin(server: &Arc<Bailiwick>, visit: &Visit, turn: Turn, dr
 }
 
 pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(label): Path<String>, visit: Visit) -> Page {
-    let trial = own(&server, &label, &visit)?;
+    let Some(trial) = server.trial_of(&label, &visit.viewer.id) else { return over(&server, &label, &visit) };
     let heard = trial.heard();
     let mocked = heard.iter().find_map(|happened| {
         let Happened::Ready(ready) = happened else { return None };
@@ -74,20 +80,46 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(label): Path
         shell: visit.viewer.shell(if known { Here::Apps } else { Here::New }),
         bundle: trial.carried.clone(),
         open: trial.open.clone(),
-        does: if trial.tier == Tier::Low { "Go live" } else { "Ask for a yes" },
+        does: does(trial.tier),
         app: trial.app.clone(),
         label: trial.label.clone(),
-        url: trial.url.clone(),
-        ends: Moment::new(trial.until, server.clock.now()),
-        mocked: mocked
-            .unwrap_or_default()
-            .into_iter()
-            .map(|mocked| mock(&mocked.host, mocked.file.as_deref()))
-            .collect(),
-        heard: heard.iter().filter_map(said).collect(),
+        runs: Some(Runs {
+            url: trial.url.clone(),
+            ends: Moment::new(trial.until, server.clock.now()),
+            mocked: mocked
+                .unwrap_or_default()
+                .into_iter()
+                .map(|mocked| mock(&mocked.host, mocked.file.as_deref()))
+                .collect(),
+            heard: heard.iter().filter_map(said).collect(),
+        }),
         command: "bailiwick dev",
     };
     Ok(html(StatusCode::OK, &page))
+}
+
+/// What was changed is there still when its time is over.
+fn over(server: &Bailiwick, label: &str, visit: &Visit) -> Page {
+    let left = server.left_of(label, &visit.asked).ok_or_else(|| Trouble(nothing()))?;
+    let known = server.catalog.find(&left.app).is_ok();
+    let page = Tried {
+        shell: visit.viewer.shell(if known { Here::Apps } else { Here::New }),
+        bundle: Some(left.carried.clone()),
+        open: left.open.clone(),
+        does: does(left.tier),
+        app: left.app.clone(),
+        label: left.label.clone(),
+        runs: None,
+        command: "bailiwick dev",
+    };
+    Ok(html(StatusCode::OK, &page))
+}
+
+const fn does(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Low => "Go live",
+        Tier::Medium | Tier::High => "Ask for a yes",
+    }
 }
 
 /// By which its host knows the browser.
@@ -107,10 +139,19 @@ pub(super) async fn open(
 }
 
 pub(super) async fn end(State(server): State<Arc<Bailiwick>>, Path(label): Path<String>, visit: Visit) -> Page {
-    let trial = own(&server, &label, &visit)?;
-    trial.end();
-    let known = server.catalog.find(&trial.app).is_ok();
-    let to = if known { format!("/apps/{}", trial.app) } else { "/new".to_owned() };
+    let app = match server.trial_of(&label, &visit.viewer.id) {
+        Some(trial) => {
+            trial.end();
+            if trial.carried.is_some() {
+                // Its files stand there still, until they are given up too.
+                return Ok(Redirect::to(&format!("/tries/{label}")).into_response());
+            }
+            trial.app.clone()
+        }
+        None => server.left_of(&label, &visit.asked).ok_or_else(|| Trouble(nothing()))?.app.clone(),
+    };
+    server.give_up(&label, &visit.viewer.id);
+    let to = if server.catalog.find(&app).is_ok() { format!("/apps/{app}") } else { "/new".to_owned() };
     Ok(Redirect::to(&to).into_response())
 }
 
@@ -147,7 +188,7 @@ fn nothing() -> Problem {
         ProblemKind::NotFound,
         "try.ended",
         "there is no such draft",
-        "it was ended, its quarter of an hour is over, you may not try it any more, or somebody else does",
+        "its files were given up, you tried something else since, may not try it any more, or somebody else does",
         "check the files again under New app, or on the app's page Edit",
     )
 }

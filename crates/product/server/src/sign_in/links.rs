@@ -13,10 +13,9 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect},
 };
-use identity::{EndSession, LinkFor, Links, SpendLink};
+use identity::{EndSession, LinkFor, Links, Method, SpendLink};
 use model::{Problem, ProblemKind};
 use std::sync::Arc;
-use store::Outcome;
 
 #[derive(Template)]
 #[template(path = "sign_in/welcome.html")]
@@ -35,7 +34,7 @@ impl Bailiwick {
         if found.is_err() {
             let stranger = as_stranger(asked);
             let target = authority::Target::new(self.tenant.clone(), "link/void");
-            self.store.count(&stranger, SpendLink::RULE.name, &target, Outcome::Denied);
+            self.store.count_sign_in(&stranger, SpendLink::RULE.name, &target, Method::Link.as_str());
         }
         found
     }
@@ -69,7 +68,8 @@ pub(super) async fn spend(State(server): State<Arc<Bailiwick>>, Path(token): Pat
     let spent = server
         .store
         .again(|| async {
-            let act = SpendLink { tenant: server.tenant.clone(), link: link.id.clone() };
+            let (tenant, person) = (server.tenant.clone(), link.person.clone());
+            let act = SpendLink { tenant, link: link.id.clone(), person };
             let permit = server.permit(&caller, act).await?;
             server.identity.spend(permit, link.clone(), asked.device()).await
         })

@@ -14,12 +14,11 @@ use axum::{
     extract::{Query, State},
     http::StatusCode,
 };
-use identity::{ConfirmLogin, ConfirmWeakLogin, TakeLogin, login_code};
+use identity::{ConfirmLogin, ConfirmWeakLogin, Method, TakeLogin, login_code};
 use seal::TokenHash;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
-use store::Outcome;
 
 #[derive(Template)]
 #[template(path = "sign_in/login.html")]
@@ -108,7 +107,8 @@ pub(super) async fn take(State(server): State<Arc<Bailiwick>>, asked: Asked) -> 
     let login = TokenHash::of(&secret);
     if !server.identity.login_waits(&login).await? {
         let target = Target::new(server.tenant.clone(), "login/waiting");
-        server.store.count(&super::links::as_stranger(&asked), TakeLogin::RULE.name, &target, Outcome::Denied);
+        let stranger = super::links::as_stranger(&asked);
+        server.store.count_sign_in(&stranger, TakeLogin::RULE.name, &target, Method::Login.as_str());
         return with(StatusCode::ACCEPTED, json!({ "waiting": true, "code": login_code(&login) }));
     }
     let caller = super::links::as_stranger(&asked);

@@ -63,7 +63,7 @@ pub(super) async fn page(State(server): State<Arc<Bailiwick>>, asked: Asked) -> 
         Some(until) => format!("{} until {}", held.role, minute(until)),
         None => held.role.to_string(),
     });
-    let Some(viewer) = server.viewer(&asked) else { return Ok(signed_out(None)) };
+    let Some(viewer) = server.viewer(&asked).await else { return Ok(signed_out(None)) };
     let page = Me {
         shell: viewer.shell(Here::Elsewhere),
         provider: server.identity.provider_host(),

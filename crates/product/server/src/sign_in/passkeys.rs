@@ -19,12 +19,11 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use identity::{
-    AddPasskey, Begun, Confirm, FirstPasskey, LastPasskey, Links, MadePasskey, NewSession, RemovePasskey, Session,
-    SignInWithPasskey, Unproven,
+    AddPasskey, Begun, Confirm, FirstPasskey, LastPasskey, Links, MadePasskey, Method, NewSession, RemovePasskey,
+    Session, SignInWithPasskey, Unproven,
 };
 use serde::Deserialize;
 use std::sync::Arc;
-use store::Outcome;
 
 const SCRIPT: &str = include_str!("passkey.js");
 
@@ -160,7 +159,8 @@ pub(super) async fn sign_in(
     let new = server
         .store
         .again(|| async {
-            let act = SignInWithPasskey { tenant: server.tenant.clone(), passkey: proven.passkey.clone() };
+            let (tenant, person) = (server.tenant.clone(), proven.person.clone());
+            let act = SignInWithPasskey { tenant, passkey: proven.passkey.clone(), person };
             let permit = server.permit(&caller, act).await?;
             server.identity.sign_in_with(permit, &proven, asked.device()).await
         })
@@ -202,11 +202,12 @@ impl Bailiwick {
         let recorded = match &unproven.about {
             None => {
                 let target = Target::new(self.tenant.clone(), "passkey/unknown");
-                self.store.count(&caller, SignInWithPasskey::RULE.name, &target, Outcome::Denied);
+                self.store.count_sign_in(&caller, SignInWithPasskey::RULE.name, &target, Method::Passkey.as_str());
                 Ok(())
             }
             Some(about) => {
-                let act = SignInWithPasskey { tenant: self.tenant.clone(), passkey: about.passkey.clone() };
+                let (passkey, person) = (about.passkey.clone(), about.person.clone());
+                let act = SignInWithPasskey { tenant: self.tenant.clone(), passkey, person };
                 match self.permit(&caller, act).await {
                     Ok(permit) => self.identity.passkey_refused(permit, &unproven).await.map_err(Refusal::from),
                     Err(denied) => Err(Refusal(denied.into())),

@@ -18,7 +18,9 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Redirect, Response},
 };
-use identity::{Arrived, CameBack, ConnectProvider, Fresh, ProviderLogout, Session, SignInAtProvider, Vouch, Wanted};
+use identity::{
+    Arrived, CameBack, ConnectProvider, Fresh, Method, ProviderLogout, Session, SignInAtProvider, Vouch, Wanted,
+};
 use model::{Problem, ProblemKind};
 use seal::Token;
 use serde::Deserialize;
@@ -168,7 +170,7 @@ impl Bailiwick {
     /// A sign-in at the provider that failed: nobody's yet, so it is counted.
     fn provider_refused(&self, asked: &Asked) {
         let target = Target::new(self.tenant.clone(), "provider");
-        self.store.count(&as_stranger(asked), SignInAtProvider::RULE.name, &target, Outcome::Denied);
+        self.store.count_sign_in(&as_stranger(asked), SignInAtProvider::RULE.name, &target, Method::Oidc.as_str());
     }
 }
 

@@ -24,7 +24,7 @@ use std::sync::Arc;
 struct Roles {
     shell: Shell,
     /// What was just done.
-    said: Option<&'static str>,
+    said: Option<After>,
     own: Vec<Line>,
     waiting: Option<Vec<Line>>,
     held: Vec<HeldLine>,
@@ -47,6 +47,12 @@ struct HeldLine {
     until: String,
 }
 
+/// What is said of it.
+struct After {
+    what: &'static str,
+    next: &'static str,
+}
+
 /// What was done on the way to this page.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -62,11 +68,15 @@ pub(super) struct On {
 }
 
 impl Did {
-    const fn said(self) -> &'static str {
+    const fn said(self) -> After {
         match self {
-            Self::Ask => "Asked. Operators are told; the answer stands below, and you are told of it.",
-            Self::Grant => "Given, from now on. It ends by itself on its day. Whoever asked is told.",
-            Self::Refuse => "Refused. Nothing changed, and whoever asked is told.",
+            Self::Ask => {
+                After { what: "Asked.", next: "Operators are told; the answer stands below, and you are told of it." }
+            }
+            Self::Grant => {
+                After { what: "Given, from now on.", next: "It ends by itself on its day. Whoever asked is told." }
+            }
+            Self::Refuse => After { what: "Refused.", next: "Nothing changed, and whoever asked is told." },
         }
     }
 
@@ -96,7 +106,7 @@ impl Bailiwick {
 
 pub(super) async fn page(State(server): State<Arc<Bailiwick>>, Query(on): Query<On>, asked: Asked) -> Page {
     let Some(session) = asked.session.clone() else { return Ok(signed_out(None)) };
-    let Some(viewer) = server.viewer(&asked) else { return Ok(signed_out(None)) };
+    let Some(viewer) = server.viewer(&asked).await else { return Ok(signed_out(None)) };
     let facts = server.authority.facts(&server.tenant);
     let operator = facts.people.get(&session.person).is_some_and(|person| person.has(Role::Operator));
     let own = server.identity.roles_asked_by(&session.person).await?;
@@ -122,7 +132,7 @@ pub(super) async fn page(State(server): State<Arc<Bailiwick>>, Query(on): Query<
     };
     let line = |request: RoleRequest| server.role_line(request, &session.person);
     let page = Roles {
-        shell: viewer.shell(Here::Elsewhere),
+        shell: viewer.shell(Here::Roles),
         said: on.did.map(Did::said),
         own: own.into_iter().map(line).collect(),
         waiting: waiting.map(|waiting| waiting.into_iter().map(line).collect()),

@@ -83,6 +83,7 @@ impl Identity {
         };
         self.known_at_provider(&mut tx, &mut new.session, Arc::new(known)).await?;
         tx.feed(change::PEOPLE, person.as_str());
+        tx.about(&person);
         let detail = serde_json::json!({
             "person": person,
             "session": new.session.id,

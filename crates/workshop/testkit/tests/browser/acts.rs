@@ -2,8 +2,16 @@
 //! photographed and judged like any page.
 
 use super::{Chromium, Engine, Light, Screen, Town, axe, judged, screens, sign_in, sign_in::reads};
+use model::{Clock, SystemClock, Timestamp};
 use serde_json::json;
-use testkit::{Browser, archive, manifest};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use testkit::{Browser, archive, manifest, until};
 
 const OLA: &str = "ola@example.test";
 const OLAS: [&str; 6] = ["operators", "reviewers", "auditors", "builders", "people-ops", "staff"];
@@ -65,7 +73,10 @@ async fn id_of(town: &Town, email: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_main_acts_of_the_pages() {
-    let (town, axe) = (Town::start(Engine::Sqlite).await, axe());
+    let clock = Arc::new(Long(AtomicBool::new(true)));
+    let (town, axe) = (Town::with(Engine::Sqlite, "", Arc::clone(&clock) as _).await, axe());
+    warned(&town, &clock).await;
+    town.deploy_template("tea", "tinypoll").await;
     let ana = town.person("ana@example.test", &["builders", "people-ops", "staff"]).await;
     let browser = Chromium::start().await;
     browser.authenticator().await;
@@ -91,11 +102,38 @@ async fn the_main_acts_of_the_pages() {
         took.secrets(&format!("people-ops/bot{n}")).await;
         took.roles(&ana).await;
         took.record(n).await;
+        took.notices(n).await;
+        took.asks_for_a_role().await;
+        took.sessions().await;
     }
     let said = browser.traffic().await.1;
     wrong.extend(said.into_iter().filter(|line| line.contains("Content Security Policy")));
     assert!(wrong.is_empty(), "{} things are wrong:\n{}", wrong.len(), wrong.join("\n"));
     drop(town.stop().await);
+}
+
+/// What ends is warned of when time has passed: for as long as this says so, it is five weeks ago.
+#[derive(Debug)]
+struct Long(AtomicBool);
+
+impl Clock for Long {
+    fn now(&self) -> Timestamp {
+        let now = SystemClock.now();
+        if self.0.load(Ordering::Relaxed) { now.minus(Duration::from_secs(35 * 86_400)) } else { now }
+    }
+}
+
+/// Secrets that end in 25 days, put five weeks ago: one to be taken on by each round.
+async fn warned(town: &Town, clock: &Long) {
+    for n in 0..4 {
+        let put = json!({ "app": "later", "owner": "people-ops", "purpose": "posts", "expires": super::day(25),
+            "hosts": ["a.example"], "value": "0123456789abcdef" });
+        let path = format!("/api/v1/secrets/people-ops/kept{n}");
+        assert_eq!(town.machine("PUT", &path, put.to_string().as_bytes()).await.status, 200);
+    }
+    clock.0.store(false, Ordering::Relaxed);
+    let warnings = async || town.get("/api/v1/notices").await.json()["warnings"].as_array().map(Vec::len);
+    until("each is warned of", async || warnings().await == Some(4)).await;
 }
 
 struct Walk<'a> {
@@ -110,6 +148,10 @@ impl Walk<'_> {
     async fn take(&mut self, step: Step<'_>) {
         let (name, (screen, light)) = (step.name, self.at);
         step.take(self.browser, self.town).await;
+        self.look(name, screen, light).await;
+    }
+
+    async fn look(&mut self, name: &str, screen: Screen, light: Light) {
         let file = format!("act-{name}-{screen:?}-{light:?}.png").to_lowercase();
         self.browser.photograph(&screens().join(file)).await;
         let found = judged(self.browser, self.axe).await;
@@ -240,6 +282,47 @@ impl Walk<'_> {
         }
         let left = json!({ "email": "ana@example.test", "leave": ["auditors"] });
         assert_eq!(self.town.post("/api/v1/people/groups", left).await.status, 200);
+    }
+
+    async fn notices(&mut self, n: usize) {
+        let open = self.town.get("/api/v1/notices").await.json()["warnings"].clone();
+        let named = format!("kept{n}`");
+        let of = |warning: &&serde_json::Value| warning["what"].as_str().is_some_and(|what| what.contains(&named));
+        let warning = open.as_array().unwrap().iter().find(of).unwrap_or_else(|| panic!("{open}")).clone();
+        self.take(Step {
+            name: "take-on",
+            on: Some(format!("/notices/{}", warning["event"].as_str().unwrap())),
+            types: &[],
+            presses: "form[action^='/notices/'] button",
+            reads: "You have taken it on",
+        })
+        .await;
+    }
+
+    async fn asks_for_a_role(&mut self) {
+        self.browser.go(&format!("{}/roles", self.town.url())).await;
+        // How a day is typed is the browser's own affair.
+        let day = json!(super::day(7));
+        self.browser.run(&format!("document.getElementById('until').value = {day}")).await;
+        let (types, presses) = ([("#why", "the audit is due")], "form[action='/roles'] button");
+        self.take(Step { name: "role-ask", on: None, types: &types, presses, reads: "Asked." }).await;
+    }
+
+    /// One's own: what an app was opened with ends by a press.
+    async fn sessions(&mut self) {
+        const END: &str = "form[action^='/me/sessions/']:not([action='/me/sessions/end']) button";
+        self.browser.go(&format!("{}/", self.town.app("tea"))).await;
+        self.browser.go(&format!("{}/me", self.town.url())).await;
+        focus(self.browser, END, "").await;
+        self.browser.keys("\u{e007}").await;
+        let gone = format!(
+            "return document.readyState === 'complete' && location.pathname === '/me' && !document.querySelector({END:?})"
+        );
+        until("the session is gone", async || self.browser.ask(&gone).await == json!(true)).await;
+        let (screen, light) = self.at;
+        self.look("session-end", screen, light).await;
+        let ended = self.town.events("session.end").await;
+        assert!(ended.iter().any(|event| event["user"] == OLA && event["outcome"] == "allowed"), "{ended:?}");
     }
 
     async fn record(&mut self, n: usize) {

@@ -41,7 +41,7 @@ async fn with_secret(provider: &Provider) -> (Town, Browser) {
     let secret = json!({ "app": "poll-notify", "env": "prod", "owner": "people-ops", "purpose": "posts to Slack",
         "expires": &SystemClock.now().plus(Duration::from_secs(40 * 86_400)).to_string()[..10],
         "hosts": ["slack.com"], "value": "xoxb-0123456789" });
-    let put = town.machine("PUT", "/api/v1/secrets/people-ops/slack-bot", secret.to_string().as_bytes()).await;
+    let put = town.machine("PUT", "/api/v1/secrets/people-ops/poll-notify-slack", secret.to_string().as_bytes()).await;
     assert_eq!(put.status, 200, "{put:?}");
     let (asker, _key) = town.person_with_passkey("olga@example.test", &["builders", "people-ops", "operators"]).await;
     (town, asker)

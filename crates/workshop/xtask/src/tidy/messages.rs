@@ -18,7 +18,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 const CATALOGUE: &str = "docs/messages.md";
 const HEAD: &str = "# Messages
 
-Every problem, finding, notice and alarm that somebody can be shown, by its code: what happened, why, what to do. A notice is its subject and its text. Made from the source by `cargo xtask messages`; `tidy` fails when a message changes without it. `{…}` is filled in when it is shown, or is code that makes the words; ` | ` stands between words of which one is shown.
+Every problem, finding, notice and alarm that somebody can be shown, by its code: what happened, why, what to do. A notice is its subject and its text. Under `done` stands what a page says after an act, under `page` what it says first of an app that needs a look. Made from the source by `cargo xtask messages`; `tidy` fails when a message changes without it. `{…}` is filled in when it is shown, or is code that makes the words; ` | ` stands between words of which one is shown.
 ";
 
 /// Rules that speak for themselves.
@@ -40,7 +40,12 @@ fn catalogue(files: &[File]) -> Result<String> {
         // Writing to a string cannot fail.
         let _ = write!(text, "\n## {code}\n\n");
         for Message { what, why, fix, .. } in messages {
-            let _ = writeln!(text, "- **{what}**: {why}. *{fix}*");
+            let why = why.trim_end_matches('.');
+            let _ = match (why.is_empty(), fix.is_empty()) {
+                (true, _) => writeln!(text, "- **{}**.", what.trim_end_matches('.')),
+                (false, true) => writeln!(text, "- **{what}**: {why}."),
+                (false, false) => writeln!(text, "- **{what}**: {why}. *{fix}*"),
+            };
         }
     }
     Ok(text)
@@ -180,6 +185,19 @@ mod tests {
                 )
             ]),
             "\n## alarm\n\n- **it is full.**: this comes to you because you are an operator. *make room.*\n\n## g.one\n\n- **`{name}` is not there**: it begins there. *add it*\n\n## g.two\n\n- **all**: so. *then*\n\n## notice\n\n- **`{name}` waits: someone asks**: you decide. *look.*\n\n## secret.found: k\n\n- **a key**: it opens. *turn it*\n"
+        );
+    }
+
+    #[test]
+    fn what_pages_say_after_an_act_stands_there_too() {
+        let page = r#"
+            fn did(viewer: &Viewer) -> Page { let lead = "Whoever asked sees your words."; Done::new(viewer, Here::Requests, "it is sent back", lead).page() }
+            fn look(&self) -> Notice { Notice::new("bad", "off", "It is switched off.").to(link, "The receipt") }
+            const fn said(self) -> After { match self { Self::Ask => After { what: "Asked.", next: "Operators are told." } } }
+        "#;
+        assert_eq!(
+            said(&[("crates/p/server/src/pages/x.rs", page)]),
+            "\n## done\n\n- **Asked**: Operators are told.\n- **it is sent back**: Whoever asked sees your words.\n\n## page\n\n- **It is switched off**.\n"
         );
     }
 

@@ -3,7 +3,7 @@
 //! INVARIANT: who has a place has it before anything of the draft is started, and until all of it is gone; one person has
 //! one server, however often they press. Refuses more people at once than there are places.
 
-use super::Trial;
+use super::{Trial, left::Leavings};
 use futures_util::future::join_all;
 use model::{PersonId, Problem, ProblemKind};
 use std::{
@@ -17,7 +17,10 @@ const AT_ONCE_MAX: usize = 4;
 
 /// Drafts that are tried now, by the first label of their host.
 #[derive(Clone, Default)]
-pub(crate) struct Trials(Arc<Mutex<BTreeMap<String, Taken>>>);
+pub(crate) struct Trials {
+    taken: Arc<Mutex<BTreeMap<String, Taken>>>,
+    pub(super) left: Leavings,
+}
 
 /// A place that somebody has.
 struct Taken {
@@ -43,7 +46,7 @@ pub(super) struct Place {
 
 impl Trials {
     fn all(&self) -> MutexGuard<'_, BTreeMap<String, Taken>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The one at that label, whoever began it.
@@ -99,6 +102,7 @@ impl Place {
     /// It runs: its host answers from now on.
     pub(super) fn runs(&self, trial: Arc<Trial>) {
         if let Some(taken) = self.trials.all().get_mut(&self.label) {
+            self.trials.left.keep(&taken.person, &trial);
             taken.trial = Some(trial);
         }
     }

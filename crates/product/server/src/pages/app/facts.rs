@@ -19,12 +19,12 @@ const SOON: Duration = Duration::from_secs(30 * 86_400);
 const NAMES_MAX: usize = 8;
 
 /// A sentence that someone should read first.
-pub(super) struct Notice {
+pub(in crate::pages) struct Notice {
     /// `good`, `warn`, `bad`, or nothing.
-    pub(super) kind: &'static str,
-    pub(super) shape: &'static str,
-    pub(super) text: Said,
-    pub(super) link: Option<(String, &'static str)>,
+    pub(in crate::pages) kind: &'static str,
+    pub(in crate::pages) shape: &'static str,
+    pub(in crate::pages) text: Said,
+    pub(in crate::pages) link: Option<(String, &'static str)>,
 }
 
 impl Notice {
@@ -104,6 +104,11 @@ impl Kept {
     }
 }
 
+/// Somebody's own words. Backticks would be read as code.
+fn said(why: &str) -> String {
+    format!(": “{}”", why.trim_end_matches('.').replace('`', "'"))
+}
+
 fn span(retain: Duration) -> String {
     let secs = retain.as_secs();
     match secs {
@@ -166,13 +171,12 @@ impl Bailiwick {
     }
 
     /// What was sent back, with the words for whoever asked.
-    async fn back(&self, app: &AppView, now: Timestamp) -> Result<Option<Notice>, Error> {
+    pub(in crate::pages) async fn back(&self, app: &AppView, now: Timestamp) -> Result<Option<Notice>, Error> {
         let Some(back) = self.catalog.sent_back(app).await? else { return Ok(None) };
         let (by, at) = (self.actor(&back.by), Moment::new(back.at, now).relative);
-        // Backticks would be read as code; the words are somebody's own.
-        let words = back.why.map(|why| format!(" “{}”", why.replace('`', "'"))).unwrap_or_default();
+        let words = back.why.as_deref().map(said).unwrap_or_default();
         let text =
-            format!("Release {} was sent back by {by}, {at}.{words} Mend it, and deploy it again.", back.release);
+            format!("Release {} was sent back by {by}, {at}{words}. Mend it, and deploy it again.", back.release);
         let link = format!("/requests/{}", back.request);
         Ok(Some(Notice::new("warn", "rejected", text).to(link, "The request")))
     }
@@ -185,7 +189,15 @@ impl Bailiwick {
         match env.state {
             AppState::Revoked => {
                 let receipts = format!("/apps/{}/receipts/latest", app.app);
-                let text = "It is switched off. Nothing of it runs, and nothing that was issued to it works.";
+                let who = match self.catalog.switched_off(&app.app_id).await? {
+                    Some(off) => {
+                        let (by, at) = (self.name_of(off.by.as_ref()), Moment::new(off.at, now).relative);
+                        format!(", by {by} {at}{}", off.why.as_deref().map(said).unwrap_or_default())
+                    }
+                    None => String::new(),
+                };
+                let text =
+                    format!("It is switched off{who}. Nothing of it runs, and nothing that was issued to it works.");
                 notices.push(Notice::new("bad", "off", text).to(receipts, "The receipt"));
             }
             AppState::Expired => {

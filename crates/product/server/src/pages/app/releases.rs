@@ -5,8 +5,8 @@ use crate::{
     Bailiwick,
     page::{Page, html},
     pages::{
-        parts::{DiffLine, Moment},
-        shell::{Here, Shell, Visit},
+        parts::{DiffLine, Moment, Pager, query},
+        shell::{Here, Read, Shell, Visit},
     },
 };
 use askama::Template;
@@ -15,7 +15,16 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use serde::Deserialize;
 use std::sync::Arc;
+
+const PAGE: usize = 20;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::pages) struct Which {
+    page: String,
+}
 
 #[derive(Template)]
 #[template(path = "app_releases.html")]
@@ -23,6 +32,7 @@ struct Releases {
     shell: Shell,
     head: Head,
     releases: Vec<Line>,
+    pager: Pager,
     command: String,
 }
 
@@ -49,6 +59,7 @@ struct Line {
 pub(in crate::pages) async fn releases(
     State(server): State<Arc<Bailiwick>>,
     Path(name): Path<String>,
+    Read(which): Read<Which>,
     visit: Visit,
 ) -> Page {
     let seen = server.look_at(&visit, &name).await?;
@@ -57,6 +68,10 @@ pub(in crate::pages) async fn releases(
         |env| app.environments.iter().any(|known| known.env == env && known.state == authority::AppState::Live);
     let may = visit.viewer.may(&rules::RELEASE_ROLLBACK, Some(&app.team));
     let releases = server.catalog.releases(&app.app_id).await?;
+    let page = which.page.parse().unwrap_or(1).clamp(1, 1 + releases.len().saturating_sub(1) / PAGE);
+    let pager = Pager::of(releases.len(), page, PAGE, |page| {
+        format!("/apps/{name}/releases?{}", query(&[("page", &page.to_string())]))
+    });
     let line = |release: &catalog::ReleaseView| Line {
         number: release.release.0,
         env: release.env.to_string(),
@@ -75,7 +90,9 @@ pub(in crate::pages) async fn releases(
     let page = Releases {
         shell: visit.viewer.shell_about(Here::Apps, Some(&app.app)),
         head: Head::new(&visit.viewer, app, Side::Releases),
-        releases: releases.iter().map(line).collect(),
+        releases: releases.iter().skip((page - 1) * PAGE).take(PAGE).map(line).collect(),
+        // One page says nothing by being counted.
+        pager: if releases.len() > PAGE { pager } else { Pager::default() },
         command: format!("bailiwick rollback {name} --to RELEASE"),
     };
     Ok(html(StatusCode::OK, &page))

@@ -9,6 +9,7 @@ use crate::{
     api::Named,
     page::{Trouble, html},
     pages::{
+        app::Notice,
         parts::{Said, quoted},
         requests::{Item, Kept, Seen, seven},
         shell::{Here, Shell, Visit},
@@ -72,6 +73,8 @@ struct Judged {
     known: Option<String>,
     /// What is there under this name, and what going live does to it.
     there: Option<Said>,
+    /// What was sent back before, with the words for whoever mends it.
+    back: Option<Notice>,
     /// These very files serve now: there is nothing to deploy.
     same: bool,
     /// What the button says that deploys.
@@ -182,7 +185,7 @@ impl Bailiwick {
         let asks = manifest.is_some_and(|manifest| manifest.tier() != Tier::Low);
         let fixes = findings.iter().filter(|finding| !finding.edits.is_empty()).count();
         let known = self.catalog.find(&name).is_ok();
-        let there = if known { Some(There::of(&self.look_at(visit, &name).await?.app, digest)) } else { None };
+        let (there, back) = if known { self.there(visit, &name, digest).await? } else { (None, None) };
         let same = there.as_ref().is_some_and(|there| there.same);
         let lead = match (blocks, asks) {
             _ if same => {
@@ -210,6 +213,7 @@ impl Bailiwick {
                 format!("{name} is ready")
             },
             known: known.then(|| name.clone()),
+            back,
             same,
             does: match there.as_ref().and_then(|there| there.serves) {
                 _ if asks => "Ask for a yes".to_owned(),
@@ -240,6 +244,12 @@ impl Bailiwick {
             open: opened(draft),
             command: format!("bailiwick deploy {}", quoted(&name)),
         })
+    }
+
+    /// The app that has the name already, and what of it was sent back.
+    async fn there(&self, visit: &Visit, name: &str, digest: &str) -> Result<(Option<There>, Option<Notice>), Trouble> {
+        let app = self.look_at(visit, name).await?.app;
+        Ok((Some(There::of(&app, digest)), self.back(&app, self.clock.now()).await?))
     }
 
     /// What a reviewer will look at.

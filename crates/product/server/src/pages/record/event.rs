@@ -61,6 +61,7 @@ pub(crate) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<St
     let facts = [
         ("Who", who(&event)),
         ("On", text(&event, "resource").to_owned()),
+        ("About", text(&event, "about").to_owned()),
         ("Why", text(&event, "why").to_owned()),
         ("Environment", text(&event, "env").to_owned()),
         ("From", origin("ip")),
@@ -71,10 +72,11 @@ pub(crate) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<St
     for (field, label) in [
         ("app", "Everything of this app"),
         ("user", "Everything of this person"),
+        ("about", "Everything of whom it is about"),
         ("trace_id", "Everything of this request"),
     ] {
         let key = match field {
-            "user" => "person",
+            "user" | "about" => "person",
             "trace_id" => "trace",
             other => other,
         };

@@ -93,7 +93,7 @@ pub(in crate::pages) fn seven(
         least_privilege(manifest).item("Least privilege"),
         data(manifest).item("Data"),
         integrations(manifest).item("Integrations"),
-        monitoring(manifest).item("Monitoring"),
+        monitoring(server, manifest).item("Monitoring"),
         compliance(server, manifest, found).item("Compliance"),
     ]
 }
@@ -204,11 +204,30 @@ fn integrations(manifest: &Manifest) -> Answer {
     answer
 }
 
-fn monitoring(manifest: &Manifest) -> Answer {
-    let mut answer = Answer::default();
-    answer.ok("every request, call, refusal and use of a secret is an event; its log is kept 30 days");
-    answer.ok(format!("`bailiwick revoke {}` takes everything back at once, with a receipt", manifest.app.name));
+/// Whether anybody looks, and hears of it. That everything is recorded is so for every app, and no answer about this one.
+fn monitoring(server: &Bailiwick, manifest: &Manifest) -> Answer {
+    let (mut answer, team) = (Answer::default(), &manifest.app.team);
+    match server.identity.group_sizes().get(team).copied().unwrap_or_default() {
+        0 => answer.look(format!("nobody is in `{team}`: nobody reads its log, and nobody is warned before it ends")),
+        people => answer.ok(format!("its log and its warnings are for `{team}`: {}", persons(people))),
+    }
+    if server.config.notify.is_on() {
+        answer.ok("what is wrong with it is sent to people, by mail or webhook");
+    } else {
+        answer.look("nobody is sent a word when something is wrong: this server has no `[notify]`");
+    }
+    if manifest.runtime.profile == Profile::External {
+        answer.look("what it does where it runs is not seen here");
+    }
+    answer.ok(format!(
+        "of every app the platform records each request, call, refusal and use of a secret; `bailiwick revoke {}` cuts it",
+        manifest.app.name
+    ));
     answer
+}
+
+fn persons(count: usize) -> String {
+    if count == 1 { "1 person".to_owned() } else { format!("{count} people") }
 }
 
 fn compliance(server: &Bailiwick, manifest: &Manifest, found: &[(&str, Severity)]) -> Answer {
@@ -222,11 +241,7 @@ fn compliance(server: &Bailiwick, manifest: &Manifest, found: &[(&str, Severity)
     answer.ok(format!("each of its {} has a class, each collection a time to live", counted(fields as u64, "field")));
     match server.identity.group_sizes().get(&manifest.app.team).copied().unwrap_or_default() {
         0 => answer.look(format!("nobody is in its team, `{}`", manifest.app.team)),
-        people => answer.ok(format!(
-            "`{}` answers for it: {}",
-            manifest.app.team,
-            if people == 1 { "1 person".to_owned() } else { format!("{people} people") }
-        )),
+        people => answer.ok(format!("`{}` answers for it: {}", manifest.app.team, persons(people))),
     }
     answer.ok(format!("it ends on {} unless it is deployed again", manifest.app.expires));
     answer

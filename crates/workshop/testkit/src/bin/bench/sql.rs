@@ -40,7 +40,7 @@ macro_rules! fill {
     ($numbers:literal, $bytes:literal, $from:literal) => {
         concat!(
             $numbers,
-            "INSERT INTO events (id, tenant, idx, at, action, app_id, person_id, resource, outcome, trace_id, durability, subject, salt, body)
+            "INSERT INTO events (id, tenant, idx, at, action, app_id, person_id, resource, outcome, trace_id, durability, subject, about, salt, body)
              SELECT 'event-' || n, 'main', n, CAST($2 AS BIGINT) + n * CAST($3 AS BIGINT),
                CASE WHEN n % 997 = 0 THEN 'app.revoke' WHEN n % 53 = 0 THEN 'app.deploy'
                     WHEN n % 11 = 0 THEN 'secret.use' ELSE 'app.use' END,
@@ -50,7 +50,8 @@ macro_rules! fill {
                CASE WHEN n % 211 = 0 THEN 'denied' ELSE 'allowed' END,
                'trace-' || (n / 4),
                CASE WHEN n % 997 = 0 OR n % 53 = 0 OR n % 11 = 0 THEN 'act' ELSE 'access' END,
-               'person:person-' || (n * 104729 % 5000), ",
+               'person:person-' || (n * 104729 % 5000),
+               CASE WHEN n % 53 = 0 THEN 'person-' || (n * 31 % 5000) END, ",
             $bytes,
             " FROM ",
             $from

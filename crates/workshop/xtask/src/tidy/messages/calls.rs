@@ -89,11 +89,15 @@ pub(super) fn messages(files: &[File]) -> Result<Vec<Message>> {
         }));
     }
     let handed = Said::Handed;
+    let said = |words: &str| Said::Words(words.to_owned());
     let mut makers = vec![
         first("Problem", 5, [handed(1), handed(2), handed(3), handed(4)]),
         // As `Denied` becomes a problem.
         alarm("of_node"),
         alarm("of_platform"),
+        // What a page says after an act: title and lead; and what needs a look: one sentence.
+        first("Done", 4, [said("done"), handed(2), handed(3), said("")]),
+        first("Notice", 3, [said("page"), handed(2), said(""), said("")]),
         first("Denied", 4, [handed(1), Said::Words("you may not {do it}".to_owned()), handed(2), handed(3)]),
     ];
     let mut rounds = 0;

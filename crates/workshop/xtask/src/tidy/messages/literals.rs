@@ -21,11 +21,12 @@ enum Code {
     Always(&'static str),
 }
 
-/// Findings, words of the manifest's gate before they are one, and notices.
+/// Findings, words of the manifest's gate before they are one, notices, and what was done on the way to a page.
 pub(super) static LITERALS: &[Literal] = &[
     Literal { name: "Finding", code: Code::Field("code"), what: &["what"], why: "why", fix: "fix" },
     Literal { name: "Words", code: Code::Field("code"), what: &["what"], why: "why", fix: "fix" },
     Literal { name: "Words", code: Code::Always("notice"), what: &["subject", "what"], why: "why", fix: "next" },
+    Literal { name: "After", code: Code::Always("done"), what: &["what"], why: "next", fix: "" },
 ];
 
 impl Literal {
@@ -57,7 +58,8 @@ impl Literal {
                 return None;
             }
             let what: Vec<Said> = self.what.iter().map(|name| said(name)).collect::<Option<_>>()?;
-            Some([code, joined(what), said(self.why)?, said(self.fix)?])
+            let fix = if self.fix.is_empty() { Said::Words(String::new()) } else { said(self.fix)? };
+            Some([code, joined(what), said(self.why)?, fix])
         })
     }
 }
