@@ -64,6 +64,8 @@ id!(/// One audit record.
     EventId);
 id!(/// Something that waits for a person's decision.
     RequestId);
+id!(/// An exception to one rule for one app.
+    WaiverId);
 id!(/// A signed-in browser or command line; the id that is shown, never the cookie's value.
     SessionId);
 id!(/// `team/name` of a credential in the vault.

@@ -72,6 +72,7 @@ impl<'t> Report<'t> {
             why: format!("the list stops at {} for one file", Scanner::MAX_FINDINGS),
             fix: "take them all out, then check again".into(),
             edits: Vec::new(),
+            waiver: None,
         });
     }
 }
@@ -88,6 +89,7 @@ pub(crate) fn unsearched(path: &str) -> Finding {
         why: "the files before it hold hundreds".into(),
         fix: "take them all out, then check again".into(),
         edits: Vec::new(),
+        waiver: None,
     }
 }
 

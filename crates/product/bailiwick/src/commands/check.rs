@@ -142,6 +142,7 @@ fn found(checked: &Checked) -> Vec<Finding> {
             why: problem.why.clone(),
             fix: problem.fix.clone(),
             edits: Vec::new(),
+            waiver: None,
         }],
     }
 }

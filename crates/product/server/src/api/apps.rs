@@ -126,10 +126,9 @@ impl Bailiwick {
     }
 
     pub(crate) async fn restore(&self, asked: &Asked, name: &str, why: &str) -> Result<catalog::Restored, Error> {
-        let act = self.catalog.plan_restore(name, why)?;
         self.store
             .again(|| async {
-                let permit = self.permit(&asked.caller, act.clone()).await?;
+                let permit = self.permit(&asked.caller, self.catalog.plan_restore(name, why)?).await?;
                 self.catalog.restore(permit).await
             })
             .await
@@ -152,10 +151,9 @@ impl Bailiwick {
         env: Env,
         to: Option<ReleaseNumber>,
     ) -> Result<catalog::Deployed, Error> {
-        let act = self.catalog.plan_rollback(name, env, to).await?;
         self.store
             .again(|| async {
-                let permit = self.permit(&asked.caller, act.clone()).await?;
+                let permit = self.permit(&asked.caller, self.catalog.plan_rollback(name, env, to).await?).await?;
                 self.catalog.rollback(permit).await
             })
             .await

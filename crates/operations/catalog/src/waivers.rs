@@ -1,0 +1,574 @@
+//! Waivers: an exception to one rule for one app, agreed to by somebody else than who deploys it, with a why and a last
+//! day. What is waived is shown wherever it was found; on its day, or when somebody ends it, the rule holds again.
+//!
+//! Refuses: a rule that nobody can except (`waivers/rules.rs`), a day past or too far, one's own release. A waiver that
+//! whoever deploys agreed to themself holds nothing off.
+
+mod rules;
+pub(crate) mod sql;
+
+use crate::{Catalog, Error, approve::reason, apps, gates::MANIFEST, independence::dependence, releases::Release};
+use authority::{Act, BreakGlass, HeldOff, Judged, Permit, Rule, Target, Waiver, change};
+use model::{
+    AppId, Finding, Group, Manifest, PersonId, Problem, ProblemKind, Severity, TenantId, Timestamp, WaiverId,
+    WaiverState, Waived,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+use store::{Outcome, Row, Tx, left_to_feed, params};
+
+/// Longer than that is no exception any more: the rule is changed, or the app.
+const LONGEST: Duration = Duration::from_secs(90 * 86_400);
+
+/// Agree to an exception.
+#[derive(Debug, Clone)]
+pub struct GrantWaiver {
+    pub tenant: TenantId,
+    pub id: WaiverId,
+    /// None while nothing of that name was deployed.
+    pub app: Option<AppId>,
+    pub name: String,
+    pub team: Group,
+    pub code: String,
+    pub until: Timestamp,
+    pub why: String,
+    pub break_glass: BreakGlass,
+    /// Who deployed its newest release: whoever needs the exception does not agree to it.
+    pub deployer: Option<PersonId>,
+    pub facts: Judged,
+}
+
+impl Act for GrantWaiver {
+    const RULE: &'static Rule = &authority::rules::WAIVER_GRANT;
+    fn target(&self) -> Target {
+        target(&self.tenant, self.app.as_ref(), &self.id)
+    }
+    fn team(&self) -> Option<Group> {
+        Some(self.team.clone())
+    }
+    fn requester(&self) -> Option<PersonId> {
+        self.deployer.clone()
+    }
+    fn break_glass(&self) -> BreakGlass {
+        self.break_glass
+    }
+    fn facts(&self) -> Judged {
+        self.facts.clone()
+    }
+}
+
+/// End an exception before its day.
+#[derive(Debug, Clone)]
+pub struct EndWaiver {
+    pub tenant: TenantId,
+    pub id: WaiverId,
+    pub app: Option<AppId>,
+    pub why: String,
+}
+
+impl Act for EndWaiver {
+    const RULE: &'static Rule = &authority::rules::WAIVER_END;
+    fn target(&self) -> Target {
+        target(&self.tenant, self.app.as_ref(), &self.id)
+    }
+}
+
+/// See which waivers there are.
+#[derive(Debug, Clone)]
+pub struct ListWaivers {
+    pub tenant: TenantId,
+}
+
+impl Act for ListWaivers {
+    const RULE: &'static Rule = &authority::rules::WAIVER_LIST;
+    fn target(&self) -> Target {
+        Target::new(self.tenant.clone(), "waivers")
+    }
+}
+
+fn target(tenant: &TenantId, app: Option<&AppId>, id: &WaiverId) -> Target {
+    Target { tenant: tenant.clone(), app: app.cloned(), env: None, resource: format!("waiver/{id}") }
+}
+
+/// What somebody wants waived.
+#[derive(Debug, Clone)]
+pub struct WaiverWish {
+    pub app: String,
+    /// Needed while nothing of that name was deployed: only an app of that team takes it.
+    pub team: Option<Group>,
+    /// The rule, as a finding or a refusal names it.
+    pub code: String,
+    pub until: Timestamp,
+    pub why: String,
+    pub break_glass: BreakGlass,
+}
+
+/// One waiver, as lists show it.
+#[derive(Debug, Clone, Serialize)]
+pub struct WaiverView {
+    pub id: WaiverId,
+    pub app: String,
+    pub team: Group,
+    pub code: String,
+    pub state: WaiverState,
+    pub until: Timestamp,
+    /// Who agreed: `person:ID`, `machine:USER`.
+    pub by: String,
+    /// The same as people know them.
+    pub user: String,
+    /// `break-glass`, when nobody but the local credential agreed. Shown for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exception: Option<String>,
+    /// What whoever agreed has from who deploys the app: `account`, `role`, `link`. Shown for ever.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dependence: Vec<String>,
+    /// Filled in by `Catalog::worded`; none when whoever said it was erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    pub granted_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+}
+
+impl WaiverView {
+    /// It holds before this moment.
+    fn over_at(&self) -> Timestamp {
+        self.ended_at.map_or(self.until, |ended| ended.min(self.until))
+    }
+
+    fn state_at(&self, now: Timestamp) -> WaiverState {
+        match self.ended_at {
+            Some(_) => WaiverState::Ended,
+            None if now < self.until => WaiverState::Active,
+            None => WaiverState::Lapsed,
+        }
+    }
+
+    fn known(&self) -> Waiver {
+        Waiver { id: self.id.clone(), code: self.code.clone(), by: self.by.clone(), until: self.over_at() }
+    }
+
+    fn on_finding(&self, now: Timestamp) -> Waived {
+        Waived {
+            id: self.id.clone(),
+            state: self.state_at(now),
+            by: self.by.clone(),
+            user: None,
+            why: None,
+            until: self.over_at(),
+        }
+    }
+}
+
+/// Every waiver in memory, newest first; replaced as a whole.
+#[derive(Debug, Default)]
+pub(crate) struct InMemory(RwLock<Arc<[WaiverView]>>);
+
+/// The waivers that count for whoever sends files, or sent them: all but those that they agreed to themself. Offline
+/// there are none.
+#[derive(Debug, Clone, Default)]
+pub struct Waivers {
+    all: Arc<[WaiverView]>,
+    /// `person:ID`.
+    sender: Option<String>,
+}
+
+impl Waivers {
+    /// The newest of a rule: there is one that holds at most.
+    fn newest(&self, app: &str, team: &Group, code: &str) -> Option<&WaiverView> {
+        self.of(app, team).find(|waiver| waiver.code == code)
+    }
+
+    fn of(&self, app: &str, team: &Group) -> impl Iterator<Item = &WaiverView> {
+        let own = self.sender.as_deref();
+        self.all.iter().filter(move |known| known.app == app && known.team == *team && Some(&*known.by) != own)
+    }
+
+    /// As authority hears of them.
+    pub(crate) fn for_policy(&self, app: &str, team: &Group) -> Arc<[Waiver]> {
+        let mut said = BTreeSet::new();
+        self.of(app, team).filter(|waiver| said.insert(&waiver.code)).map(WaiverView::known).collect()
+    }
+
+    /// Marks what is waived, or was: what holds lets the finding pass, and is shown with it.
+    pub(crate) fn mark(&self, findings: &mut [Finding], manifest: &Manifest, now: Timestamp) {
+        let app = &manifest.app;
+        let blocking = |finding: &&mut Finding| finding.severity == Severity::Block && rules::is_gates(&finding.code);
+        for finding in findings.iter_mut().filter(blocking) {
+            finding.waiver = self.newest(&app.name, &app.team, &finding.code).map(|waiver| waiver.on_finding(now));
+        }
+    }
+}
+
+/// The waivers that a release goes live by: a yes is to these.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Exceptions(BTreeSet<WaiverId>);
+
+impl Exceptions {
+    /// From a row; one of before there were any has none.
+    pub(crate) fn read(text: Option<&str>) -> Result<Self, Error> {
+        text.map_or_else(|| Ok(Self::default()), |text| serde_json::from_str(text).map_err(|_| Error::Manifest))
+    }
+
+    pub(crate) fn write(&self) -> Result<String, Error> {
+        serde_json::to_string(self).map_err(|_| Error::Manifest)
+    }
+
+    /// Whether a yes that was told of these covers what is needed now.
+    pub(crate) fn cover(&self, needed: &Self) -> bool {
+        needed.0.is_subset(&self.0)
+    }
+
+    pub(crate) fn of(findings: &[Finding]) -> Self {
+        Self(findings.iter().filter_map(|finding| finding.waiver.as_ref()).map(|waiver| waiver.id.clone()).collect())
+    }
+}
+
+/// What policy refused and a waiver held off, as findings of a gate.
+#[must_use]
+pub fn held_off(held_off: &[HeldOff]) -> Vec<Finding> {
+    let finding = |HeldOff { waiver, why, fix }: &HeldOff| Finding {
+        code: waiver.code.clone(),
+        severity: Severity::Block,
+        file: Some(MANIFEST.to_owned()),
+        line: None,
+        column: None,
+        what: why.clone(),
+        why: "a rule of your organisation's policy refuses it".to_owned(),
+        fix: fix.clone(),
+        edits: Vec::new(),
+        waiver: Some(Waived {
+            id: waiver.id.clone(),
+            state: WaiverState::Active,
+            by: waiver.by.clone(),
+            user: None,
+            why: None,
+            until: waiver.until,
+        }),
+    };
+    held_off.iter().map(finding).collect()
+}
+
+impl Catalog {
+    /// Names the act of agreeing.
+    ///
+    /// # Errors
+    /// A rule that nobody can except; a day past or too far; no reason; a name that no app has, without its team.
+    pub async fn plan_waiver(&self, wish: WaiverWish) -> Result<GrantWaiver, Error> {
+        let WaiverWish { app: name, team, code, until, why, break_glass } = wish;
+        rules::judge(&code, &self.authority)?;
+        let now = self.clock.now();
+        if until <= now || until > now.plus(LONGEST) {
+            return Err(Error::Refused(bad_day()));
+        }
+        let (app, team) = match (self.find(&name), team) {
+            (Ok((app, team)), _) => (Some(app), team),
+            (Err(_), Some(team)) => (None, team),
+            (Err(_), None) => return Err(Error::Refused(whose(&name))),
+        };
+        let newest = match &app {
+            Some(app) => self.known_releases(app).await?.into_iter().next(),
+            None => None,
+        };
+        let facts = serde_json::json!({ "code": code, "app": name, "team": team, "until": until }).into();
+        Ok(GrantWaiver {
+            tenant: self.tenant.clone(),
+            id: WaiverId::generate(),
+            app,
+            name,
+            team,
+            code,
+            until,
+            why: reason(&why)?,
+            break_glass,
+            deployer: newest.and_then(|release| release.by),
+            facts,
+        })
+    }
+
+    /// Agrees to it; one of the same rule that held before is over.
+    ///
+    /// # Errors
+    /// When record or database fail.
+    pub async fn grant_waiver(&self, permit: Permit<GrantWaiver>) -> Result<WaiverView, Error> {
+        let (act, mut tx) = self.store.write(permit).await?;
+        let (by, exception, now) = (tx.spent().caller().chain().join(" "), tx.spent().exception(), tx.now());
+        let deployer = act.deployer.as_ref().map(|person| format!("person:{person}"));
+        let dependence = dependence(&self.vouchers.vouchers(tx.spent().caller()), deployer.as_deref());
+        let said = serde_json::to_string(&dependence).map_err(|_| Error::Manifest)?;
+        let GrantWaiver { tenant, id, name, team, code, until, why, .. } = act;
+        tx.execute(sql::REPLACE, params![&tenant, name.as_str(), code.as_str(), by.as_str(), now]).await?;
+        let row = params![
+            &tenant,
+            id.as_str(),
+            name.as_str(),
+            &team,
+            code.as_str(),
+            until,
+            by.as_str(),
+            exception,
+            said,
+            now,
+        ];
+        tx.execute(sql::INSERT, row).await?;
+        tx.feed(change::WAIVERS, "");
+        let detail = serde_json::json!({
+            "waiver": id, "name": name, "code": code, "until": until,
+            "independent": dependence.is_empty(), "dependence": dependence,
+        });
+        tx.commit(detail, Some(&why)).await?;
+        left_to_feed(self.load_waivers().await);
+        Ok(WaiverView {
+            user: self.authority.facts(&self.tenant).actor(&by),
+            id,
+            app: name,
+            team,
+            code,
+            state: WaiverState::Active,
+            until,
+            by,
+            exception: exception.map(str::to_owned),
+            dependence: dependence.into_iter().map(str::to_owned).collect(),
+            why: Some(why),
+            granted_at: now,
+            ended_by: None,
+            ended_at: None,
+        })
+    }
+
+    /// Names the act of ending.
+    ///
+    /// # Errors
+    /// No such waiver; no reason.
+    pub fn plan_end_waiver(&self, id: &WaiverId, why: &str) -> Result<EndWaiver, Error> {
+        let known = self.waiver(id).ok_or_else(|| Error::Refused(unknown(id)))?;
+        let app = self.find(&known.app).ok().map(|(app, _)| app);
+        Ok(EndWaiver { tenant: self.tenant.clone(), id: known.id, app, why: reason(why)? })
+    }
+
+    /// Ends it: from now on the rule holds again.
+    ///
+    /// # Errors
+    /// One that is over already.
+    pub async fn end_waiver(&self, permit: Permit<EndWaiver>) -> Result<WaiverView, Error> {
+        let known = self.waiver(&permit.act().id).ok_or_else(|| Error::Refused(unknown(&permit.act().id)))?;
+        let (act, mut tx) = self.store.write(permit).await?;
+        let (by, now) = (tx.spent().caller().chain().join(" "), tx.now());
+        if tx.execute(sql::END, params![&act.tenant, act.id.as_str(), by.as_str(), now]).await? != 1 {
+            return Err(Error::Refused(over(&known)));
+        }
+        tx.feed(change::WAIVERS, "");
+        let detail = serde_json::json!({ "waiver": act.id, "name": known.app, "code": known.code });
+        tx.commit(detail, Some(&act.why)).await?;
+        left_to_feed(self.load_waivers().await);
+        Ok(WaiverView { state: WaiverState::Ended, ended_by: Some(by), ended_at: Some(now), ..known })
+    }
+
+    /// Ends all of an app that is gone, or all that there are: in the transaction of the act that takes them back.
+    pub(crate) async fn end_waivers(&self, tx: &mut Tx, app: Option<&str>) -> Result<(), Error> {
+        let (tenant, by, now) = (tx.tenant().clone(), tx.spent().caller().chain().join(" "), tx.now());
+        let ended = match app {
+            Some(app) => tx.execute(sql::END_OF_APP, params![&tenant, app, by, now]).await?,
+            None => tx.execute(sql::END_ALL, params![&tenant, by, now]).await?,
+        };
+        if ended > 0 {
+            tx.feed(change::WAIVERS, "");
+        }
+        Ok(())
+    }
+
+    /// All of them, or those of one app, newest first; without their words.
+    ///
+    /// # Errors
+    /// When the record takes no more.
+    pub fn waivers(&self, permit: Permit<ListWaivers>, app: Option<&str>) -> Result<Vec<WaiverView>, Error> {
+        self.store.access(permit, Outcome::Allowed, serde_json::Value::Null)?;
+        let mut views = self.waivers_now();
+        views.retain(|waiver| app.is_none_or(|app| waiver.app == app));
+        Ok(views)
+    }
+
+    /// Those of one app with their words, newest first, for whoever may see the app.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub async fn waivers_of(&self, app: &str) -> Result<Vec<WaiverView>, Error> {
+        /// Older ones stand in the list of all.
+        const SHOWN: usize = 20;
+        let mut views = self.waivers_now();
+        views.retain(|waiver| waiver.app == app);
+        views.truncate(SHOWN);
+        self.worded(&mut views).await?;
+        Ok(views)
+    }
+
+    fn waivers_now(&self) -> Vec<WaiverView> {
+        let (now, facts) = (self.clock.now(), self.authority.facts(&self.tenant));
+        let now = |waiver: &WaiverView| WaiverView {
+            state: waiver.state_at(now),
+            user: facts.actor(&waiver.by),
+            ..waiver.clone()
+        };
+        self.known_waivers().iter().map(now).collect()
+    }
+
+    fn waiver(&self, id: &WaiverId) -> Option<WaiverView> {
+        self.waivers_now().into_iter().find(|waiver| waiver.id == *id)
+    }
+
+    /// Fills in why each was agreed to: the words stand in the record alone, sealed.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub async fn worded(&self, waivers: &mut [WaiverView]) -> Result<(), Error> {
+        for waiver in waivers {
+            waiver.why = self.why_waived(&waiver.id).await?;
+        }
+        Ok(())
+    }
+
+    async fn why_waived(&self, id: &WaiverId) -> Result<Option<String>, Error> {
+        self.words_of(None, format!("waiver/{id}"), &authority::rules::WAIVER_GRANT).await
+    }
+
+    /// What is told with findings and not stored with them: whether their waivers hold now, whose they are, and why.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub async fn told(&self, findings: &mut [Finding]) -> Result<(), Error> {
+        for waived in findings.iter_mut().filter_map(|finding| finding.waiver.as_mut()) {
+            if let Some(known) = self.waiver(&waived.id) {
+                *waived = known.on_finding(self.clock.now());
+            }
+            waived.user = Some(self.authority.facts(&self.tenant).actor(&waived.by));
+            waived.why = self.why_waived(&waived.id).await?;
+        }
+        Ok(())
+    }
+
+    /// Those that count for files of this person, or of the local credential.
+    #[must_use]
+    pub fn waivers_for(&self, sender: Option<&PersonId>) -> Waivers {
+        Waivers { all: self.known_waivers(), sender: sender.map(|person| format!("person:{person}")) }
+    }
+
+    /// What a release needs excepted, by what its gates found and by what policy refused of it just now.
+    ///
+    /// INVARIANT: memory is as new as the epoch of the permit, and a waiver that came or went since raised it: what is
+    /// committed rests on waivers that stand.
+    pub(crate) fn excepted(&self, tx: &Tx, name: &str, team: &Group, release: &Release) -> Result<Exceptions, Error> {
+        let (waivers, now) = (self.waivers_for(release.by.as_ref()), tx.now());
+        let mut excepted: BTreeSet<WaiverId> =
+            tx.spent().held_off().iter().map(|held| held.waiver.id.clone()).collect();
+        let needs = |finding: &&Finding| finding.severity == Severity::Block && rules::is_gates(&finding.code);
+        for finding in release.findings.iter().filter(needs) {
+            match waivers.newest(name, team, &finding.code) {
+                Some(waiver) if waiver.state_at(now) == WaiverState::Active => {
+                    excepted.insert(waiver.id.clone());
+                }
+                over => return Err(Error::Refused(self.rearmed(name, release, finding, over))),
+            }
+        }
+        Ok(Exceptions(excepted))
+    }
+
+    fn rearmed(&self, name: &str, release: &Release, finding: &Finding, over: Option<&WaiverView>) -> Problem {
+        let facts = self.authority.facts(&self.tenant);
+        let over = over.map(|waiver| facts.waiver_is_over(&waiver.known()));
+        Problem::new(
+            ProblemKind::Conflict,
+            "waiver.over",
+            format!("release {} of `{name}` needs a waiver of `{}`", release.number, finding.code),
+            format!("{}; {}", finding.what, over.unwrap_or_else(|| "no waiver of it holds".to_owned())),
+            format!("mend it and deploy again, or ask a reviewer: `{}`", command(name, &finding.code)),
+        )
+    }
+
+    fn known_waivers(&self) -> Arc<[WaiverView]> {
+        Arc::clone(&self.waivers.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads all waivers into memory: at start, and when the feed names them.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn load_waivers(&self) -> Result<(), Error> {
+        let _reading = self.apps.reading().await;
+        let rows = self.store.read(sql::ALL, params![&self.tenant]).await?;
+        let read: Arc<[WaiverView]> = rows.iter().map(view).collect::<Result<_, _>>()?;
+        *self.waivers.0.write().unwrap_or_else(PoisonError::into_inner) = read;
+        Ok(())
+    }
+}
+
+/// As somebody types it who may.
+fn command(app: &str, code: &str) -> String {
+    format!("bailiwick waivers grant {app} {code} --until DAY --why …")
+}
+
+fn view(row: &Row) -> Result<WaiverView, Error> {
+    Ok(WaiverView {
+        id: WaiverId::new(row.text(0)?),
+        app: row.text(1)?.to_owned(),
+        team: Group::new(row.text(2)?),
+        code: row.text(3)?.to_owned(),
+        state: WaiverState::Active,
+        until: row.time(4)?,
+        by: row.text(5)?.to_owned(),
+        user: String::new(),
+        exception: row.opt_text(6)?.map(str::to_owned),
+        dependence: serde_json::from_str(row.text(7)?).map_err(|_| Error::Manifest)?,
+        why: None,
+        granted_at: row.time(8)?,
+        ended_by: row.opt_text(9)?.map(str::to_owned),
+        ended_at: row.opt_time(10)?,
+    })
+}
+
+fn bad_day() -> Problem {
+    Problem::new(
+        ProblemKind::Unprocessable,
+        "waiver.date",
+        "a waiver cannot last until then",
+        "an exception ends within 90 days; what is needed for longer is a change of the rule",
+        "choose a day between today and 90 days ahead",
+    )
+}
+
+fn whose(name: &str) -> Problem {
+    let known = apps::unknown(name);
+    Problem::new(
+        known.kind,
+        known.code,
+        known.what,
+        "nothing of that name was deployed, so its team is not known",
+        "name the team that will deploy it, with `--team TEAM`; `bailiwick apps` lists what there is",
+    )
+}
+
+fn unknown(id: &WaiverId) -> Problem {
+    Problem::new(
+        ProblemKind::NotFound,
+        "waiver.unknown",
+        format!("there is no waiver `{id}`"),
+        "it was never agreed to, or belongs to another tenant",
+        "`bailiwick waivers list` shows what there is",
+    )
+}
+
+fn over(waiver: &WaiverView) -> Problem {
+    Problem::new(
+        ProblemKind::Conflict,
+        "waiver.ended",
+        format!("the waiver `{}` is over already", waiver.id),
+        "its day came, somebody ended it, or a newer one took its place",
+        "`bailiwick waivers list` shows which hold",
+    )
+}
