@@ -1,7 +1,8 @@
 //! Findings, each as a problem reads: what, where, why, what to do.
 
-use crate::{ink::Tone, page::Page};
+use crate::{ink::Tone, page::Page, when};
 use model::{Finding, Severity, Waived, WaiverState};
+use std::time::Duration;
 
 /// `app.js:3:5`.
 pub(crate) fn place(finding: &Finding) -> Option<String> {
@@ -23,11 +24,12 @@ pub(crate) fn show(page: &mut Page, findings: &[Finding]) {
         };
         let head = page.paint(tone, &format!("{word}[{}]:", finding.code));
         page.line(format!("{head} {}", finding.what));
+        let waiver = finding.waiver.as_ref().map(waived);
         let labels = [
             ("   at:", place(finding)),
             ("  why:", Some(finding.why.clone())),
             ("  fix:", Some(finding.fix.clone())),
-            (" waiver:", finding.waiver.as_ref().map(waived)),
+            if finding.is_waived() { ("   by:", waiver) } else { ("  was:", waiver) },
         ];
         for (label, words) in labels {
             if let Some(words) = words.filter(|words| !words.is_empty()) {
@@ -42,21 +44,15 @@ pub(crate) fn show(page: &mut Page, findings: &[Finding]) {
 /// Who agreed to the exception, until when and why; or that it holds no more.
 fn waived(waiver: &Waived) -> String {
     let by = waiver.user.as_deref().unwrap_or(&waiver.by);
-    let day = day(waiver);
+    let last = when::day(waiver.until.minus(Duration::from_millis(1)));
     // Somebody's own words, on one line: more of them could look like lines of ours.
     let words = |why: &String| format!(": “{}”", why.split_whitespace().collect::<Vec<_>>().join(" "));
     let why = waiver.why.as_ref().map(words).unwrap_or_default();
     match waiver.state {
-        WaiverState::Active => format!("{by} agreed to it, {day} is its last day{why}"),
-        WaiverState::Lapsed => format!("the one that {by} agreed to lapsed, {day} was its last day{why}"),
-        WaiverState::Ended => format!("the one that {by} agreed to was ended on {day}{why}"),
+        WaiverState::Active => format!("{by}, until {last}{why}"),
+        WaiverState::Lapsed => format!("waived by {by} until {last}{why}"),
+        WaiverState::Ended => format!("waived by {by}, and ended before its day{why}"),
     }
-}
-
-/// The last day, by UTC.
-fn day(waiver: &Waived) -> String {
-    let last = waiver.until.minus(std::time::Duration::from_millis(1)).to_string();
-    last.split('T').next().unwrap_or_default().to_owned()
 }
 
 /// `2 errors, 1 warning`; nothing when nothing was found.
@@ -73,7 +69,45 @@ pub(crate) fn counted(findings: &[Finding]) -> Option<String> {
         .into_iter()
         .map(|(count, word)| (i64::try_from(count).unwrap_or(i64::MAX), word))
         .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| crate::when::counted(count, word))
+        .map(|(count, word)| when::counted(count, word))
         .collect();
     if words.is_empty() { None } else { Some(words.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::{deployed::DeployedView, shown};
+    use serde_json::{Value, json};
+
+    fn finding(state: &str) -> Value {
+        json!({ "code": "policy.retention", "severity": "block", "file": "bailiwick.toml", "line": null,
+            "what": "`[data.votes]` would keep personal data for more than a year",
+            "why": "a rule of your organisation's policy refuses it", "fix": "set `retain` of `[data.votes]` to `365d` or less",
+            "waiver": { "id": "w1", "state": state, "by": "person:p1", "user": "rita@example.test",
+                "why": "the court\nasks", "until": "2026-11-08T00:00:00.000Z" } })
+    }
+
+    #[test]
+    fn what_is_waived_is_shown_and_what_was_blocks() {
+        let all = [finding("active"), finding("lapsed")].map(|value| serde_json::from_value(value).unwrap());
+        assert_eq!(counted(&all).as_deref(), Some("1 error, 1 exception"));
+        let document = |findings: &[Value]| json!({ "app": "poll", "env": "prod", "status": "refused", "findings": findings });
+        insta::assert_snapshot!(shown::<DeployedView>(&document(&[finding("active"), finding("lapsed")])), @"
+        EXCEPTION[policy.retention]: `[data.votes]` would keep personal data for more than a year
+           at: bailiwick.toml
+          why: a rule of your organisation's policy refuses it
+          fix: set `retain` of `[data.votes]` to `365d` or less
+           by: rita@example.test, until 2026-11-07: “the court asks”
+
+        error[policy.retention]: `[data.votes]` would keep personal data for more than a year
+           at: bailiwick.toml
+          why: a rule of your organisation's policy refuses it
+          fix: set `retain` of `[data.votes]` to `365d` or less
+          was: waived by rita@example.test until 2026-11-07: “the court asks”
+
+        ✕ refused  poll  prod
+          nothing was changed: what served before still serves
+        ");
+    }
 }
