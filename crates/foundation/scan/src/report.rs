@@ -57,6 +57,7 @@ impl<'t> Report<'t> {
                 rule.variable,
             ),
             edits,
+            waiver: None,
         });
     }
 

@@ -161,7 +161,7 @@ impl Catalog {
         let event = tx.commit(detail, None).await?.event;
         left_to_feed(self.load_app(&app.id).await);
         let mut findings = release.findings.clone();
-        left_to_feed(self.told(&mut findings).await);
+        left_to_feed(self.tell_waivers(&mut findings).await);
         Ok(Deployed {
             app: Some(decided.name.to_string()),
             app_id: Some(app.id.clone()),

@@ -68,7 +68,7 @@ impl Catalog {
         left_to_feed(self.load_app(&live.app.id).await);
         left_to_feed(self.refresh_surfaces(&live.app).await);
         let mut document = live.document;
-        left_to_feed(self.told(&mut document.findings).await);
+        left_to_feed(self.tell_waivers(&mut document.findings).await);
         Deployed { event: Some(event), ..document }
     }
 }

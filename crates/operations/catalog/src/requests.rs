@@ -153,7 +153,7 @@ impl Catalog {
         let rows = self.store.read(sql::LIST, params![&self.tenant, state, limit.min(LIST_MAX)]).await?;
         let mut views = rows.iter().filter_map(|row| self.request_view(row).transpose()).collect::<Result<Vec<_>, _>>()?;
         for view in &mut views {
-            self.told(&mut view.findings).await?;
+            self.tell_waivers(&mut view.findings).await?;
         }
         Ok(views)
     }
@@ -171,7 +171,7 @@ impl Catalog {
         let row = self.store.read_one(sql::ONE, params![&self.tenant, id]).await?;
         let row = row.ok_or_else(|| Error::Refused(unknown(id)))?;
         let mut view = self.request_view(&row)?.ok_or_else(|| Error::Refused(unknown(id)))?;
-        self.told(&mut view.findings).await?;
+        self.tell_waivers(&mut view.findings).await?;
         Ok((view, reread(row.text(13)?)?))
     }
 

@@ -108,7 +108,7 @@ impl Bailiwick {
             Ok(checked) => Arc::new(checked),
             Err(document) => {
                 let CheckDocument { tier, mut findings, .. } = *document;
-                self.catalog.told(&mut findings).await?;
+                self.catalog.tell_waivers(&mut findings).await?;
                 return Ok(Deployed { tier, ..refused(env, findings, blocked()) });
             }
         };

@@ -123,7 +123,7 @@ impl Bailiwick {
             Ok(checked) => checked.findings().to_vec(),
             Err(document) => document.findings,
         };
-        self.catalog.told(&mut findings).await?;
+        self.catalog.tell_waivers(&mut findings).await?;
         Ok(findings)
     }
 
@@ -157,7 +157,7 @@ impl Bailiwick {
 
     pub(super) async fn judged(&self, visit: &Visit, turn: &Turn, draft: Draft) -> Result<Response, Trouble> {
         let mut named = self.may_deploy(&visit.asked.caller, turn, &draft.unpacked, Env::Prod).await?;
-        self.catalog.told(&mut named.waived).await?;
+        self.catalog.tell_waivers(&mut named.waived).await?;
         let findings = [self.found(visit, turn, &draft.unpacked).await?, std::mem::take(&mut named.waived)].concat();
         let shown = (draft.unpacked.clone(), findings.clone());
         let shown = turn.work(move || Ok((carried(&shown.0)?, with_sources(&shown.1, &shown.0))));
