@@ -52,7 +52,7 @@ fn jobs(more: &str) -> [(&'static str, String); 2] {
     [("bailiwick.toml", manifest("poll", &format!("{JOB}{more}"))), ("app.js", APP.to_owned())]
 }
 
-fn files(files: &[(&'static str, String); 2]) -> [(&'static str, &str); 2] {
+fn files<'a>(files: &'a [(&'static str, String); 2]) -> [(&'static str, &'a str); 2] {
     files.each_ref().map(|(name, text)| (*name, text.as_str()))
 }
 
