@@ -17,7 +17,9 @@ pub use class::{Class, Tier, UnknownWord};
 pub use edit::{Edit, edited};
 pub use env::Env;
 pub use finding::{Finding, Severity, Waived, WaiverState};
-pub use ids::{AppId, EventId, Group, PersonId, ReleaseNumber, RequestId, SecretId, SessionId, TenantId, TraceId, WaiverId};
+pub use ids::{
+    AppId, EventId, Group, PersonId, ReleaseNumber, RequestId, SecretId, SessionId, TenantId, TraceId, WaiverId,
+};
 pub use manifest::Manifest;
 pub use notice::NoticeKind;
 pub use problem::{Problem, ProblemKind};

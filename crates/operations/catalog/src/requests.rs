@@ -151,7 +151,8 @@ impl Catalog {
         }
         self.store.access(permit, Outcome::Allowed, serde_json::Value::Null)?;
         let rows = self.store.read(sql::LIST, params![&self.tenant, state, limit.min(LIST_MAX)]).await?;
-        let mut views = rows.iter().filter_map(|row| self.request_view(row).transpose()).collect::<Result<Vec<_>, _>>()?;
+        let mut views =
+            rows.iter().filter_map(|row| self.request_view(row).transpose()).collect::<Result<Vec<_>, _>>()?;
         for view in &mut views {
             self.tell_waivers(&mut view.findings).await?;
         }

@@ -2,8 +2,8 @@
 
 use crate::{Catalog, Decided, Deployed, Error, apps, decide::facts, releases};
 use authority::{Act, AppRef, Judged, Permit, Rule, Target, Waiver, rules};
-use std::sync::Arc;
 use model::{Env, Group, Problem, ProblemKind, ReleaseNumber, TenantId};
+use std::sync::Arc;
 
 /// Serve an earlier release.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ mod standing;
 pub(crate) use standing::{Exceptions, InMemory};
 pub use standing::{WaiverView, Waivers, held_off};
 
-use crate::{Catalog, Error, approve::reason, apps, independence::dependence, releases::Release};
+use crate::{Catalog, Error, approve::reason, independence::dependence, releases::Release};
 use authority::{Act, BreakGlass, Judged, Permit, Rule, Target, change};
 use model::{
     AppId, Finding, Group, PersonId, Problem, ProblemKind, Severity, TenantId, Timestamp, WaiverId, WaiverState,
@@ -333,7 +333,6 @@ impl Catalog {
             format!("mend it and deploy again, or ask a reviewer: `{}`", command(name, &finding.code)),
         )
     }
-
 }
 
 /// As somebody types it who may.
@@ -352,11 +351,10 @@ fn bad_day() -> Problem {
 }
 
 fn whose(name: &str) -> Problem {
-    let known = apps::unknown(name);
     Problem::new(
-        known.kind,
-        known.code,
-        known.what,
+        ProblemKind::NotFound,
+        "app.unknown",
+        format!("there is no app `{name}`"),
         "nothing of that name was deployed, so its team is not known",
         "name the team that will deploy it, with `--team TEAM`; `bailiwick apps` lists what there is",
     )

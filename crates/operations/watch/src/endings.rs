@@ -210,7 +210,13 @@ mod tests {
 
     #[test]
     fn a_thing_is_read_as_it_is_written() {
-        for text in ["app/abc/prod", "secret/people-ops/slack-bot/staging", "role/p1/operators", "waiver/poll/policy.retention", "certificate/0af3"] {
+        for text in [
+            "app/abc/prod",
+            "secret/people-ops/slack-bot/staging",
+            "role/p1/operators",
+            "waiver/poll/policy.retention",
+            "certificate/0af3",
+        ] {
             assert_eq!(Thing::parse(text).unwrap().to_string(), text);
         }
         for text in ["", "app", "app/x", "app/x/other", "waiver/x", "other/x/y"] {

@@ -74,7 +74,7 @@ pub(super) const WAIVERS_ENDING: &str = "SELECT w.app, w.code, w.until, w.grante
   WHERE a.tenant = w.tenant AND a.name = w.app ORDER BY d.env LIMIT 1)
   FROM waivers w WHERE w.tenant = $1 AND w.ended_at IS NULL AND w.until > $2 AND w.until <= $3 ORDER BY w.app, w.code";
 pub(super) const WAIVER_TEAM: &str =
-  "SELECT team FROM waivers WHERE tenant = $1 AND app = $2 AND code = $3 ORDER BY granted_at DESC LIMIT 1";
+    "SELECT team FROM waivers WHERE tenant = $1 AND app = $2 AND code = $3 ORDER BY granted_at DESC LIMIT 1";
 
 pub(super) const EXPIRY: &str = "SELECT days, rung, warned_at, acked_by, acked_at, event FROM expiries
   WHERE tenant = $1 AND thing = $2 AND ends_at = $3";

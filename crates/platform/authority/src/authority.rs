@@ -2,9 +2,9 @@
 
 use crate::{
     Act, AppFacts, AppState, BreakGlass, Caller, Denied, EpochEffect, Factor, Facts, HeldOff, MachineMay, May, Others,
-    Permit, PersonFacts, Policy, Role, Rule, SecondFactor, Target, Waiver, Who,
+    Permit, PersonFacts, Policy, Role, Rule, SecondFactor, Target, Who,
     holds::Hold,
-    policy::{Refusal, list, object, text},
+    policy::{list, object, text},
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
 use model::{AppId, Clock, Env, Group, PersonId, ProblemKind, TenantId, Timestamp};
@@ -415,19 +415,6 @@ impl Case<'_> {
         let machine = matches!(self.caller.who, Who::Machine { .. });
         (machine && self.rule.machine == MachineMay::BreakGlass && act.break_glass() == BreakGlass::Yes)
             .then_some("break-glass")
-    }
-
-    /// What a waiver makes of a refusal today. One that holds no more is named, with whoever agreed to it.
-    fn held_off(&self, refusal: Refusal, waivers: &[Waiver]) -> Result<HeldOff, Denied> {
-        let Refusal { code, why, fix } = refusal;
-        match waivers.iter().find(|waiver| waiver.code == code) {
-            Some(waiver) if self.now < waiver.until => Ok(HeldOff { waiver: waiver.clone(), why, fix }),
-            Some(over) => {
-                let why = format!("{why}; {}", self.facts.waiver_is_over(over));
-                Err(Denied::new(self.rule.name, &code, why, fix))
-            }
-            None => Err(Denied::new(self.rule.name, &code, why, fix)),
-        }
     }
 
     /// A sentence that names who could do it.

@@ -1,6 +1,6 @@
 //! What authority knows of one tenant: people, groups and apps, at one epoch.
 
-use crate::{Role, Waiver};
+use crate::Role;
 use model::{AppId, Class, Env, Group, PersonId, Timestamp, manifest::Access};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -13,23 +13,6 @@ pub struct Facts {
     pub epoch: u64,
     pub people: HashMap<PersonId, Arc<PersonFacts>>,
     pub apps: HashMap<(AppId, Env), Arc<AppFacts>>,
-}
-
-impl Facts {
-    /// An actor of an event (`person:ID`) as people know them.
-    #[must_use]
-    pub fn actor(&self, actor: &str) -> String {
-        let person = actor.strip_prefix("person:").and_then(|id| self.people.get(&PersonId::new(id)));
-        person.map_or_else(|| actor.to_owned(), |person| person.email.to_string())
-    }
-
-    /// Half a sentence that names a waiver which holds no more.
-    #[must_use]
-    pub fn waiver_is_over(&self, waiver: &Waiver) -> String {
-        let on = waiver.until.to_string();
-        let on = on.split('T').next().unwrap_or(&on);
-        format!("the waiver that `{}` agreed to ended on {on}", self.actor(&waiver.by))
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

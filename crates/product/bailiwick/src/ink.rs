@@ -38,10 +38,10 @@ impl Ink {
 /// A state as a word and a shape, so that it can be told without colour.
 pub(crate) fn state(word: &str) -> (String, Tone) {
     let (shape, tone) = match word {
-        "live" | "approved" | "granted" | "ready" => ("●", Tone::Good),
+        "live" | "active" | "approved" | "granted" | "ready" => ("●", Tone::Good),
         "dead" | "pass" | "passed" | "ok" | "sent" | "fixed" => ("✓", Tone::Good),
         "waiting" | "expiring" => ("◌", Tone::Doubtful),
-        "expired" | "warn" | "changed" => ("◑", Tone::Doubtful),
+        "expired" | "lapsed" | "warn" | "changed" => ("◑", Tone::Doubtful),
         "revoked" | "refused" | "failed" | "fail" | "error" | "block" | "rejected" | "disabled" | "denied" => {
             ("✕", Tone::Bad)
         }

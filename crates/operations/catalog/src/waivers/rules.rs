@@ -35,11 +35,7 @@ const NEVER: &[(&str, &str, &str)] = &[
         "code that does not load, or asks for more than the sandbox has, cannot run within it",
         "mend the code as the finding says, then deploy again",
     ),
-    (
-        "profile.",
-        "what runs elsewhere is not contained, whoever agrees to it",
-        "use the profile `wasm` or `static`",
-    ),
+    ("profile.", "what runs elsewhere is not contained, whoever agrees to it", "use the profile `wasm` or `static`"),
     (
         "scan.",
         "files that nobody searched may hold anything",
@@ -94,7 +90,9 @@ mod tests {
         for may in ["job.no_handler", "policy.retention", "policy.broad_secret"] {
             assert_eq!(code(may), Ok(()), "{may}");
         }
-        for never in ["secret.found", "manifest.syntax", "manifest.expires_late", "bundle.main", "app.import", "scan.broken"] {
+        for never in
+            ["secret.found", "manifest.syntax", "manifest.expires_late", "bundle.main", "app.import", "scan.broken"]
+        {
             assert_eq!(code(never), Err("waiver.never".to_owned()), "{never}");
         }
         for none in ["policy.retentoin", "role.missing", "approval.own", ""] {

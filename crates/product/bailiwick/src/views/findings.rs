@@ -92,7 +92,8 @@ mod tests {
     fn what_is_waived_is_shown_and_what_was_blocks() {
         let all = [finding("active"), finding("lapsed")].map(|value| serde_json::from_value(value).unwrap());
         assert_eq!(counted(&all).as_deref(), Some("1 error, 1 exception"));
-        let document = |findings: &[Value]| json!({ "app": "poll", "env": "prod", "status": "refused", "findings": findings });
+        let document =
+            |findings: &[Value]| json!({ "app": "poll", "env": "prod", "status": "refused", "findings": findings });
         insta::assert_snapshot!(shown::<DeployedView>(&document(&[finding("active"), finding("lapsed")])), @"
         EXCEPTION[policy.retention]: `[data.votes]` would keep personal data for more than a year
            at: bailiwick.toml

@@ -4,9 +4,11 @@ use super::View;
 use crate::{
     ink::Tone,
     page::{Cell, Page},
+    when,
 };
 use model::Timestamp;
 use serde::Deserialize;
+use std::time::Duration;
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct WaiversView {
@@ -40,7 +42,7 @@ impl View for WaiversView {
                 Cell::state(&waiver.state),
                 Cell::new(Tone::Strong, waiver.app.as_str()),
                 waiver.code.as_str().into(),
-                page.ago(waiver.until).into(),
+                waiver.last_day().into(),
                 waiver.by().into(),
                 Cell::or_none(waiver.why.as_deref()),
                 Cell::new(Tone::Quiet, waiver.id.as_str()),
@@ -58,6 +60,10 @@ impl View for WaiversView {
 }
 
 impl WaiverView {
+    fn last_day(&self) -> String {
+        when::day(self.until.minus(Duration::from_millis(1)))
+    }
+
     fn by(&self) -> String {
         let exception = self.exception.as_ref().map(|exception| format!("EXCEPTION: {exception}"));
         let shared = (!self.dependence.is_empty()).then(|| format!("NOT INDEPENDENT: {}", self.dependence.join(", ")));
@@ -71,7 +77,7 @@ impl View for WaiverView {
         let (state, code) = (page.state(&self.state), page.paint(Tone::Strong, &self.code));
         page.line(format!("{state}  {code}  waived for {}, by {}", self.app, self.by()));
         if self.state == "active" {
-            page.under(format!("until {}; then the rule holds again", page.ago(self.until)));
+            page.under(format!("{} is its last day; then the rule holds again", self.last_day()));
             page.under("it is shown as EXCEPTION wherever the rule is broken");
             page.next(format!("bailiwick waivers list --app {}", self.app));
         } else {
@@ -94,17 +100,35 @@ mod tests {
 
     #[test]
     fn what_is_waived() {
-        insta::assert_snapshot!(shown::<WaiversView>(&json!({ "waivers": [one("active"), one("lapsed")] })), @"");
+        insta::assert_snapshot!(shown::<WaiversView>(&json!({ "waivers": [one("active"), one("lapsed")] })), @r#"
+          state      app    rule               last day     agreed to by        why              waiver
+          ● active   poll   policy.retention   2026-11-07   rita@example.test   the court asks   w1
+          ◑ lapsed   poll   policy.retention   2026-11-07   rita@example.test   the court asks   w1
+        next: bailiwick waivers end w1 --why "…"
+        "#);
         insta::assert_snapshot!(shown::<WaiversView>(&json!({ "waivers": [] })), @"nothing is waived");
     }
 
     #[test]
     fn what_became_of_it() {
-        insta::assert_snapshot!(shown::<WaiverView>(&one("active")), @"");
-        insta::assert_snapshot!(shown::<WaiverView>(&one("ended")), @"");
+        insta::assert_snapshot!(shown::<WaiverView>(&one("active")), @"
+        ● active  policy.retention  waived for poll, by rita@example.test
+          2026-11-07 is its last day; then the rule holds again
+          it is shown as EXCEPTION wherever the rule is broken
+        next: bailiwick waivers list --app poll
+        ");
+        insta::assert_snapshot!(shown::<WaiverView>(&one("ended")), @"
+        ○ ended  policy.retention  waived for poll, by rita@example.test
+          the rule holds again: the next release that breaks it is stopped
+        ");
         let mut broken = one("active");
         broken["exception"] = json!("break-glass");
         broken["user"] = json!("machine:root");
-        insta::assert_snapshot!(shown::<WaiverView>(&broken), @"");
+        insta::assert_snapshot!(shown::<WaiverView>(&broken), @"
+        ● active  policy.retention  waived for poll, by machine:root (EXCEPTION: break-glass)
+          2026-11-07 is its last day; then the rule holds again
+          it is shown as EXCEPTION wherever the rule is broken
+        next: bailiwick waivers list --app poll
+        ");
     }
 }

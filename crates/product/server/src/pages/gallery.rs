@@ -31,8 +31,7 @@ mod samples {
 
     const STATES: [&str; 20] = [
         "live", "ready", "approved", "allowed", "waiting", "expiring", "changed", "unused", "expired", "revoked",
-        "disabled", "denied", "failed", "dead", "retired", "rejected", "void", "unbound",
-        "lapsed", "ended",
+        "disabled", "denied", "failed", "dead", "retired", "rejected", "void", "unbound", "lapsed", "ended",
     ];
 
     struct Sample {

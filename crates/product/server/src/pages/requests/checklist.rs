@@ -80,12 +80,7 @@ pub(super) async fn of(
 }
 
 /// The seven, for files that were not asked for yet.
-pub(in crate::pages) fn seven(
-    server: &Bailiwick,
-    manifest: &Manifest,
-    kept: &Kept,
-    found: &[Finding],
-) -> Vec<Item> {
+pub(in crate::pages) fn seven(server: &Bailiwick, manifest: &Manifest, kept: &Kept, found: &[Finding]) -> Vec<Item> {
     vec![
         secrets(manifest, kept, found).item("Secrets"),
         authentication(manifest).item("Authentication"),
