@@ -39,6 +39,12 @@ async fn scene() -> Scene {
         "expires": day(20), "hosts": ["slack.com"], "value": "xoxb-0123456789abcdef" });
     town.machine("PUT", "/api/v1/secrets/people-ops/slack-bot", secret.to_string().as_bytes()).await;
     ana.open(&format!("{}/", town.app("lunch"))).await;
+    for (app, code) in [("lunch", "policy.retention"), ("lunch", "policy.retention"), ("poll-notify", "job.no_handler")]
+    {
+        let wish =
+            json!({ "app": app, "code": code, "until": day(20), "why": "The court asks for it", "break_glass": true });
+        assert_eq!(town.post("/api/v1/waivers", wish).await.status, 200);
+    }
     let revoked = town.post("/api/v1/apps/tinypoll/revoke", json!({ "why": "the poll is over" })).await.json();
     let people = town.get("/api/v1/people").await.json();
     let person =

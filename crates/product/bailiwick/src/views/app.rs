@@ -1,6 +1,6 @@
 //! One app: what it is, what it may touch, what it holds, what it used, and its releases.
 
-use super::{View, apps::AppLine};
+use super::{View, apps::AppLine, waivers::WaiverView};
 use crate::{
     ink::Tone,
     page::{Cell, Page, short},
@@ -20,6 +20,8 @@ pub(crate) struct AppView {
     used: Vec<Used>,
     #[serde(default)]
     releases: Vec<Release>,
+    #[serde(default)]
+    waivers: Vec<WaiverView>,
     sent_back: Option<SentBack>,
 }
 
@@ -112,6 +114,10 @@ impl View for AppView {
         self.held(page);
         self.used(page);
         self.releases(page);
+        if !self.waivers.is_empty() {
+            page.heading("waived");
+            page.rows(self.waivers.iter().map(WaiverView::row).collect());
+        }
         let app = &self.app.app;
         if is("live") {
             page.next(format!("bailiwick revoke {app} --why \"…\""));

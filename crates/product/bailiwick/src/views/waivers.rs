@@ -38,15 +38,9 @@ impl View for WaiversView {
             return;
         }
         let rows = self.waivers.iter().map(|waiver| {
-            vec![
-                Cell::state(&waiver.state),
-                Cell::new(Tone::Strong, waiver.app.as_str()),
-                waiver.code.as_str().into(),
-                waiver.last_day().into(),
-                waiver.by().into(),
-                Cell::or_none(waiver.why.as_deref()),
-                Cell::new(Tone::Quiet, waiver.id.as_str()),
-            ]
+            let mut row = waiver.row();
+            row.insert(1, Cell::new(Tone::Strong, waiver.app.as_str()));
+            row
         });
         let rows = rows.collect();
         page.table(&["state", "app", "rule", "last day", "agreed to by", "why", "waiver"], rows);
@@ -62,6 +56,18 @@ impl View for WaiversView {
 impl WaiverView {
     fn last_day(&self) -> String {
         when::day(self.until.minus(Duration::from_millis(1)))
+    }
+
+    /// As a line of an app's.
+    pub(super) fn row(&self) -> Vec<Cell> {
+        vec![
+            Cell::state(&self.state),
+            self.code.as_str().into(),
+            self.last_day().into(),
+            self.by().into(),
+            Cell::or_none(self.why.as_deref()),
+            Cell::new(Tone::Quiet, self.id.as_str()),
+        ]
     }
 
     fn by(&self) -> String {

@@ -164,7 +164,7 @@ pub(super) async fn overview(State(server): State<Arc<Bailiwick>>, Path(name): P
             .map(|env| Other { env: env.env.to_string(), state: env.word, url: env.url.clone() })
             .collect(),
         waivers: waivers::of(&server, &app.app).await?,
-        may_waive: waivers::May::new(viewer, &app.team, now),
+        may_waive: waivers::May::new(viewer, &app.app, now),
         id: app.app_id.to_string(),
         restore: state == AppState::Revoked && viewer.may(&rules::APP_RESTORE, team),
         retire: state != AppState::Retired && viewer.may(&rules::APP_RETIRE, team),

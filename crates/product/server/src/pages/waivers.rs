@@ -14,7 +14,7 @@ use crate::{
 use authority::rules;
 use axum::extract::{Path, State};
 use catalog::{Error, WaiverView};
-use model::{Group, Timestamp, WaiverId, WaiverState};
+use model::{Timestamp, WaiverId, WaiverState};
 use std::{sync::Arc, time::Duration};
 
 /// A form for a waiver is filled in so: most are for a fault that is mended within a month.
@@ -68,13 +68,15 @@ pub(super) struct May {
     pub(super) grant: bool,
     pub(super) end: bool,
     pub(super) until: String,
+    pub(super) command: String,
 }
 
 impl May {
-    pub(super) fn new(viewer: &Viewer, team: &Group, now: Timestamp) -> Self {
+    pub(super) fn new(viewer: &Viewer, app: &str, now: Timestamp) -> Self {
         Self {
-            grant: viewer.may(&rules::WAIVER_GRANT, Some(team)),
-            end: viewer.may(&rules::WAIVER_END, Some(team)),
+            grant: viewer.may(&rules::WAIVER_GRANT, None),
+            end: viewer.may(&rules::WAIVER_END, None),
+            command: format!("bailiwick waivers grant {} RULE --until DAY --why '…'", quoted(app)),
             until: now.plus(LIFE).to_string().chars().take(10).collect(),
         }
     }
