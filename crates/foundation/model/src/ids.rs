@@ -66,6 +66,8 @@ id!(/// Something that waits for a person's decision.
     RequestId);
 id!(/// One request as it arrived, or one run of a job; several can be of one trace.
     CallId);
+id!(/// An exception to one rule for one app.
+    WaiverId);
 id!(/// A signed-in browser or command line; the id that is shown, never the cookie's value.
     SessionId);
 id!(/// `team/name` of a credential in the vault.

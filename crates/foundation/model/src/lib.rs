@@ -16,9 +16,9 @@ mod time;
 pub use class::{Class, Tier, UnknownWord};
 pub use edit::{Edit, edited};
 pub use env::Env;
-pub use finding::{Finding, Severity};
+pub use finding::{Finding, Severity, Waived, WaiverState};
 pub use ids::{
-    AppId, CallId, EventId, Group, PersonId, ReleaseNumber, RequestId, SecretId, SessionId, TenantId, TraceId,
+    AppId, CallId, EventId, Group, PersonId, ReleaseNumber, RequestId, SecretId, SessionId, TenantId, TraceId, WaiverId,
 };
 pub use manifest::Manifest;
 pub use notice::NoticeKind;

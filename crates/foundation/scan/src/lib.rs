@@ -85,5 +85,6 @@ fn rules_broken(path: &str) -> Finding {
         why: "the rules built into this program cannot be read".into(),
         fix: "tell your operator: this build of bailiwick is faulty".into(),
         edits: Vec::new(),
+        waiver: None,
     }
 }

@@ -57,6 +57,7 @@ impl<'t> Report<'t> {
                 rule.variable,
             ),
             edits,
+            waiver: None,
         });
     }
 
@@ -72,6 +73,7 @@ impl<'t> Report<'t> {
             why: format!("the list stops at {} for one file", Scanner::MAX_FINDINGS),
             fix: "take them all out, then check again".into(),
             edits: Vec::new(),
+            waiver: None,
         });
     }
 }
@@ -88,6 +90,7 @@ pub(crate) fn unsearched(path: &str) -> Finding {
         why: "the files before it hold hundreds".into(),
         fix: "take them all out, then check again".into(),
         edits: Vec::new(),
+        waiver: None,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     releases,
     requests::{self, Request, RequestState},
 };
-use authority::{Act, AppRef, BreakGlass, Judged, Permit, Rule, Target, change, rules};
+use authority::{Act, AppRef, BreakGlass, Judged, Permit, Rule, Target, Waiver, change, rules};
 use model::{Group, PersonId, Problem, ProblemKind, RequestId, TenantId};
 use std::sync::Arc;
 use store::{Tx, left_to_feed, params};
@@ -22,6 +22,7 @@ pub struct ApproveRequest {
     pub requester: Option<PersonId>,
     /// What policy judges: manifest, tier, digest, as for the deploy.
     pub facts: Judged,
+    pub waivers: Arc<[Waiver]>,
     pub break_glass: BreakGlass,
     pub why: String,
 }
@@ -43,6 +44,9 @@ impl Act for ApproveRequest {
     }
     fn facts(&self) -> Judged {
         self.facts.clone()
+    }
+    fn waivers(&self) -> &[Waiver] {
+        &self.waivers
     }
 }
 
@@ -80,6 +84,7 @@ impl Catalog {
             tenant: self.tenant.clone(),
             request: request.id,
             app: request.app,
+            waivers: self.waivers_for(request.requester.as_ref()).for_policy(&view.app, &view.team),
             team: view.team,
             requester: request.requester,
             facts: facts(&request.manifest, &request.digest, view.env).into(),
@@ -120,8 +125,10 @@ impl Catalog {
         let release = release.ok_or_else(|| Error::Refused(stale(&request.id)))?;
         let name: Arc<str> = view.app.as_str().into();
         let secrets = self.secret_versions(&release.manifest, request.app.env).await?;
-        let decided = Decided::of_request(&mut tx, request.app.clone(), name, release, secrets).await?;
-        if decided.compared_with != request.compared_with || !request.secrets.hold_for(&decided.secrets) {
+        let exceptions = self.excepted(&tx, &name, &view.team, &release)?;
+        let decided = Decided::of_request(&mut tx, request.app.clone(), name, release, secrets, exceptions).await?;
+        let same = request.secrets.hold_for(&decided.secrets) && request.exceptions.cover(&decided.exceptions);
+        if decided.compared_with != request.compared_with || !same {
             return Err(Error::Refused(stale(&request.id)));
         }
         let live_secrets = decided.secrets.clone();
@@ -134,6 +141,7 @@ impl Catalog {
             "grants": request.grants,
             "compared_with": request.compared_with,
             "secrets": live_secrets,
+            "waivers": live.exceptions,
             "independent": approval.independent,
             "dependence": approval.dependence,
         });
@@ -201,7 +209,7 @@ fn stale(id: &RequestId) -> Problem {
         ProblemKind::Conflict,
         "request.stale",
         format!("the request `{id}` was for another state of the app"),
-        "another release went live since, or a secret that it names was given another host; a yes is to what was compared, and to nothing else",
+        "another release went live since, a secret that it names was given another host, or a rule is waived for it otherwise; a yes is to what was compared, and to nothing else",
         "deploy again, so that the request shows what changes now",
     )
 }

@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 use store::{Outcome, Row};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// List the apps that the caller may know of.
 #[derive(Debug, Clone)]
@@ -143,6 +143,11 @@ pub(crate) struct Apps {
 }
 
 impl Apps {
+    /// Held while rows are read: older ones never replace newer ones.
+    pub(crate) async fn reading(&self) -> MutexGuard<'_, ()> {
+        self.reading.lock().await
+    }
+
     /// A cut that the rows may not show yet.
     pub(crate) fn mark(&self, envs: &[AppRef], state: AppState) {
         mark(Arc::make_mut(&mut self.all.write().unwrap_or_else(PoisonError::into_inner)), envs, state);
@@ -189,7 +194,8 @@ impl Catalog {
     /// When the database cannot be read.
     pub async fn load_apps(&self) -> Result<(), Error> {
         let tenant = store::params![&self.tenant];
-        let _reading = self.apps.reading.lock().await;
+        self.load_waivers().await?;
+        let _reading = self.apps.reading().await;
         let rows = [sql::APPS, sql::DEPLOYMENTS, sql::TOMBSTONES].map(|sql| self.store.read(sql, tenant));
         let [apps, deployments, tombstones] = rows;
         let read = records(&self.apps.all(), &apps.await?, &deployments.await?, &tombstones.await?)?;
@@ -203,7 +209,7 @@ impl Catalog {
     /// When the database cannot be read.
     pub async fn load_app(&self, id: &AppId) -> Result<(), Error> {
         let app = store::params![&self.tenant, id];
-        let _reading = self.apps.reading.lock().await;
+        let _reading = self.apps.reading().await;
         let rows = [sql::APP, sql::DEPLOYMENTS_OF, sql::TOMBSTONE_OF].map(|sql| self.store.read(sql, app));
         let [apps, deployments, tombstones] = rows;
         let mut read = records(&self.apps.all(), &apps.await?, &deployments.await?, &tombstones.await?)?;

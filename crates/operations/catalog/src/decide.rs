@@ -1,6 +1,6 @@
 //! `Checked → Decided → Approved`: what a release needs, and whether it has it.
 
-use crate::{Error, apps, live::expires_at, releases::Release, requests, secrets::Versions};
+use crate::{Error, apps, live::expires_at, releases::Release, requests, secrets::Versions, waivers::Exceptions};
 use authority::{AppRef, AppState};
 use model::{Env, Manifest, Problem, ProblemKind, ReleaseNumber, RequestId, Tier};
 use std::sync::Arc;
@@ -14,6 +14,8 @@ pub struct Decided {
     pub(crate) release: Release,
     /// What its secrets are now.
     pub(crate) secrets: Versions,
+    /// The waivers that it needs, all of which stand.
+    pub(crate) exceptions: Exceptions,
     /// What serves now: what an approver compares with.
     pub(crate) compared_with: Option<ReleaseNumber>,
     pub(crate) credential_epoch: u64,
@@ -47,10 +49,11 @@ impl Decided {
         name: Arc<str>,
         release: Release,
         secrets: Versions,
+        exceptions: Exceptions,
     ) -> Result<Self, Error> {
         // An app is switched off or ended as a whole: no other environment is a way back, unless it was restored.
         Self::serves(tx, &app, &name).await?;
-        Self::compared(tx, app, name, release, secrets).await
+        Self::compared(tx, app, name, release, secrets, exceptions).await
     }
 
     /// The same for a request that waits, whose environment may be switched off: then `restore` asked for it.
@@ -63,6 +66,7 @@ impl Decided {
         name: Arc<str>,
         release: Release,
         secrets: Versions,
+        exceptions: Exceptions,
     ) -> Result<Self, Error> {
         let row = tx.query_one(apps::sql::DEPLOYMENT, params![tx.tenant(), &app.id, app.env.as_str()]).await?;
         let off = row.as_ref().map(|row| row.text(0).map(apps::state)).transpose()? == Some(AppState::Revoked);
@@ -70,7 +74,7 @@ impl Decided {
         if !off || served != Some(i64::from(release.number.0)) {
             Self::serves(tx, &app, &name).await?;
         }
-        Self::compared(tx, app, name, release, secrets).await
+        Self::compared(tx, app, name, release, secrets, exceptions).await
     }
 
     /// INVARIANT: a revoke switches every environment off that ever served. One that serves, or ran out, while another
@@ -99,6 +103,7 @@ impl Decided {
         name: Arc<str>,
         release: Release,
         secrets: Versions,
+        exceptions: Exceptions,
     ) -> Result<Self, Error> {
         let tenant = tx.tenant().clone();
         let row = tx.query_one(apps::sql::DEPLOYMENT, params![&tenant, &app.id, app.env.as_str()]).await?;
@@ -110,7 +115,7 @@ impl Decided {
         if tx.now() >= expires_at(&release.manifest) {
             return Err(Error::Refused(past_its_date(&name, &release)));
         }
-        Ok(Self { app, name, release, secrets, compared_with, credential_epoch })
+        Ok(Self { app, name, release, secrets, exceptions, compared_with, credential_epoch })
     }
 
     /// Whether it may go live by today's rules; if not, it comes back, to be asked for.
@@ -123,7 +128,8 @@ impl Decided {
         let (digest, grants) = (self.release.digest.as_str(), self.release.grants.as_str());
         let row = params![&tenant, &self.app.id, self.app.env.as_str(), digest, grants];
         for row in tx.query(requests::sql::APPROVED, row).await? {
-            if Versions::read(row.text(1)?)?.hold_for(&self.secrets) {
+            let told = Exceptions::read(row.opt_text(2)?)?;
+            if Versions::read(row.text(1)?)?.hold_for(&self.secrets) && told.cover(&self.exceptions) {
                 return Ok(Ok(Approved { by: ApprovedBy::Request(RequestId::new(row.text(0)?)), decided: self }));
             }
         }
@@ -137,6 +143,7 @@ impl Decided {
         if let Some(row) = tx.query_one(requests::sql::WAITING, same).await?
             && Versions::read(row.text(1)?)?.hold_for(&self.secrets)
             && row.opt_int(2)? == self.compared_with.map(|number| i64::from(number.0))
+            && Exceptions::read(row.opt_text(3)?)? == self.exceptions
         {
             return Ok(RequestId::new(row.text(0)?));
         }
@@ -156,6 +163,7 @@ impl Decided {
             now,
             self.secrets.write()?,
             tx.spent().caller().chain().join(" "),
+            self.exceptions.write()?,
         ];
         tx.execute(requests::sql::INSERT, row).await?;
         Ok(id)

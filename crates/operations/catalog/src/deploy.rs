@@ -5,9 +5,10 @@ use crate::{
     decide::{ended, facts},
     releases::{self, Content},
     secrets::Versions,
+    waivers,
 };
-use authority::{Act, AppRef, AppState, Judged, Permit, Rule, Target, rules};
-use model::{AppId, Env, Group, Manifest, Problem, ProblemKind, TenantId};
+use authority::{Act, AppRef, AppState, Judged, Permit, Rule, Target, Waiver, rules};
+use model::{AppId, Env, Group, Manifest, PersonId, Problem, ProblemKind, TenantId};
 use std::sync::Arc;
 use store::{left_to_feed, params};
 
@@ -22,6 +23,7 @@ pub struct DeployApp {
     pub first: First,
     /// What policy judges: manifest, tier, digest.
     pub facts: Judged,
+    pub waivers: Arc<[Waiver]>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,14 +43,23 @@ impl Act for DeployApp {
     fn facts(&self) -> Judged {
         self.facts.clone()
     }
+    fn waivers(&self) -> &[Waiver] {
+        &self.waivers
+    }
 }
 
 impl Catalog {
-    /// Names the act: which app, new or known, for which team.
+    /// Names the act: which app, new or known, for which team; sent by a person, or by the local credential.
     ///
     /// # Errors
     /// A name that another team's app has, or that is spent.
-    pub fn plan(&self, manifest: &Manifest, digest: &str, env: Env) -> Result<DeployApp, Error> {
+    pub fn plan(
+        &self,
+        sender: Option<&PersonId>,
+        manifest: &Manifest,
+        digest: &str,
+        env: Env,
+    ) -> Result<DeployApp, Error> {
         let name: Arc<str> = manifest.app.name.as_str().into();
         let known = self.by_name(&name);
         if let Some(app) = &known {
@@ -66,6 +77,7 @@ impl Catalog {
             tenant: self.tenant.clone(),
             app: AppRef { id, env },
             team: manifest.app.team.clone(),
+            waivers: self.waivers_for(sender).for_policy(&name, &manifest.app.team),
             name,
             first,
             facts,
@@ -102,11 +114,13 @@ impl Catalog {
             tx.execute(apps::sql::INSERT, params![&tenant, &app.id, &*name, &team, now]).await?;
         }
         let digest = checked.unpacked().digest().to_string();
-        let release = match releases::same(&mut tx, &app, &digest).await? {
+        let findings = [checked.findings(), &waivers::held_off(tx.spent().held_off())].concat();
+        let release = match releases::same(&mut tx, &app, &digest, &findings).await? {
             Some(release) => release,
-            None => releases::insert(&mut tx, &app, checked, content).await?,
+            None => releases::insert(&mut tx, &app, checked, findings, content).await?,
         };
-        let decided = Decided::of(&mut tx, app, name, release, secrets).await?;
+        let exceptions = self.excepted(&tx, &name, &team, &release)?;
+        let decided = Decided::of(&mut tx, app, name, release, secrets, exceptions).await?;
         match decided.approved(&mut tx).await? {
             Ok(approved) => {
                 let live = self.go_live(&mut tx, approved).await?;
@@ -116,6 +130,7 @@ impl Catalog {
                     "tier": live.document.tier,
                     "status": "live",
                     "approved_by": live.by.word(),
+                    "waivers": live.exceptions,
                 });
                 let event = tx.commit(detail, None).await?.event;
                 Ok(self.serve(live, event).await)
@@ -141,9 +156,12 @@ impl Catalog {
             "tier": release.tier,
             "status": "waiting",
             "request": request,
+            "waivers": decided.exceptions,
         });
         let event = tx.commit(detail, None).await?.event;
         left_to_feed(self.load_app(&app.id).await);
+        let mut findings = release.findings.clone();
+        left_to_feed(self.tell_waivers(&mut findings).await);
         Ok(Deployed {
             app: Some(decided.name.to_string()),
             app_id: Some(app.id.clone()),
@@ -153,7 +171,7 @@ impl Catalog {
             tier: Some(release.tier),
             status: Status::Waiting,
             url: Some(self.url(&decided.name, app.env)),
-            findings: release.findings.clone(),
+            findings,
             request: Some(request),
             event: Some(event),
             approval: None,

@@ -6,7 +6,7 @@ mod undeclared;
 
 pub use mend::{Mended, Mending};
 
-use crate::Unpacked;
+use crate::{Unpacked, Waivers};
 use bytes::Bytes;
 use model::{Edit, Finding, Manifest, Problem, Severity, Tier, Timestamp, manifest::Profile};
 use sandbox::{Image, Sandbox, Source};
@@ -58,7 +58,7 @@ impl Checked {
         self.image.as_ref()
     }
 
-    /// Notes and warnings; nothing that blocks.
+    /// Notes, warnings and what is waived; nothing that blocks.
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
         &self.findings
@@ -85,11 +85,16 @@ impl Checked {
     }
 }
 
-/// Runs every gate on the files, as of `now`.
+/// Runs every gate on the files, as of `now`. What a waiver of theirs holds off is found all the same, and marked.
 ///
 /// # Errors
 /// The document of all findings, when one of them blocks.
-pub async fn check(unpacked: Unpacked, sandbox: &Arc<Sandbox>, now: Timestamp) -> Result<Checked, Box<CheckDocument>> {
+pub async fn check(
+    unpacked: Unpacked,
+    sandbox: &Arc<Sandbox>,
+    waivers: &Waivers,
+    now: Timestamp,
+) -> Result<Checked, Box<CheckDocument>> {
     // Reading takes as long as the files are large: not on a thread that answers requests.
     let read = tokio::task::spawn_blocking(move || read(unpacked, now)).await;
     let Read { unpacked, manifest, mut findings } =
@@ -104,6 +109,7 @@ pub async fn check(unpacked: Unpacked, sandbox: &Arc<Sandbox>, now: Timestamp) -
             Err(finding) => findings.push(*finding),
         }
     }
+    waivers.mark(&mut findings, &manifest, now);
     if blocks(&findings) {
         return Err(blocked(Some(manifest.tier()), findings));
     }
@@ -144,7 +150,7 @@ fn read(unpacked: Unpacked, now: Timestamp) -> Result<Read, Box<CheckDocument>> 
 }
 
 fn blocks(findings: &[Finding]) -> bool {
-    findings.iter().any(|finding| finding.severity == Severity::Block)
+    findings.iter().any(Finding::blocks)
 }
 
 /// Messages quote what the builder wrote, and a credential may stand where an id should.
@@ -218,6 +224,7 @@ fn finding(code: &str, severity: Severity, file: &str, what: String, why: &str, 
         why: why.to_owned(),
         fix,
         edits: Vec::new(),
+        waiver: None,
     }
 }
 
@@ -309,6 +316,7 @@ fn refused(main: &str, problem: &model::Problem) -> Finding {
         why: problem.why.clone(),
         fix: problem.fix.clone(),
         edits: Vec::new(),
+        waiver: None,
     }
 }
 

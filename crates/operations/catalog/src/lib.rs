@@ -30,6 +30,7 @@ mod rollback;
 mod secrets;
 mod upload;
 mod void;
+mod waivers;
 
 pub use app_jobs::{AppJobs, JobCall, JobDone, JobRunner, RunJob};
 pub use approve::{ApproveRequest, RejectRequest};
@@ -52,6 +53,7 @@ pub use revoke::RevokeApp;
 pub use rollback::RollBack;
 pub use secrets::SecretVersions;
 pub use upload::{MOCK_FOLDER, UPLOAD_MAX_BYTES, Unpacked, Upload};
+pub use waivers::{EndWaiver, GrantWaiver, ListWaivers, WaiverView, WaiverWish, Waivers, held_off};
 
 use apps::Apps;
 use authority::{AppRef, Authority, Surface};
@@ -103,6 +105,7 @@ pub struct Catalog {
     pub(crate) secrets: Arc<dyn SecretVersions>,
     pub(crate) vouchers: Arc<dyn Vouchers>,
     pub(crate) apps: Apps,
+    pub(crate) waivers: waivers::InMemory,
     ceiling: Option<Ceiling>,
 }
 
@@ -145,6 +148,7 @@ impl Catalog {
             secrets,
             vouchers,
             apps: Apps::default(),
+            waivers: waivers::InMemory::default(),
             ceiling: None,
         }
     }

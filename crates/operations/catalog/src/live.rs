@@ -1,6 +1,6 @@
 //! `Approved → Live`: one transaction writes the environment's row and the rows of every surface's `open`.
 
-use crate::{Approved, Catalog, Deployed, Error, Status, apps, decide::ApprovedBy};
+use crate::{Approved, Catalog, Deployed, Error, Status, apps, decide::ApprovedBy, waivers::Exceptions};
 use authority::{AppRef, Ask, change};
 use model::{EventId, Timestamp, manifest::Manifest};
 use store::{Tx, left_to_feed, params};
@@ -11,6 +11,7 @@ pub(crate) struct Live {
     pub(crate) app: AppRef,
     pub(crate) document: Deployed,
     pub(crate) by: ApprovedBy,
+    pub(crate) exceptions: Exceptions,
 }
 
 impl Catalog {
@@ -59,14 +60,16 @@ impl Catalog {
             approval: None,
             problem: None,
         };
-        Ok(Live { app: decided.app, document, by })
+        Ok(Live { app: decided.app, document, by, exceptions: decided.exceptions })
     }
 
     /// After the commit: this node serves it before the answer is given.
     pub(crate) async fn serve(&self, live: Live, event: EventId) -> Deployed {
         left_to_feed(self.load_app(&live.app.id).await);
         left_to_feed(self.refresh_surfaces(&live.app).await);
-        Deployed { event: Some(event), ..live.document }
+        let mut document = live.document;
+        left_to_feed(self.tell_waivers(&mut document.findings).await);
+        Deployed { event: Some(event), ..document }
     }
 }
 

@@ -27,4 +27,5 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "receipts that wait for other nodes",
         sql: include_str!("migrations/0004_receipts_due.sql"),
     },
+    Migration { room: "catalog", number: 5, name: "waivers", sql: include_str!("migrations/0005_waivers.sql") },
 ];

@@ -2,7 +2,7 @@
 
 pub(crate) mod sql;
 
-use crate::{Catalog, Checked, Error, Unpacked, Upload, apps::tier_of, requests};
+use crate::{Catalog, Checked, Error, Unpacked, Upload, apps::tier_of, requests, waivers::Exceptions};
 use authority::{Act, AppRef, Permit, Rule, Target, rules};
 use model::{
     AppId, Env, Finding, Group, Manifest, PersonId, Problem, ReleaseNumber, TenantId, Tier, Timestamp, manifest::Change,
@@ -131,8 +131,14 @@ impl Content {
     }
 }
 
-/// Writes a new release with its bundle, image and assets.
-pub(crate) async fn insert(tx: &mut Tx, app: &AppRef, checked: &Checked, content: &Content) -> Result<Release, Error> {
+/// Writes a new release with its bundle, image and assets, and what every gate said of it.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    app: &AppRef,
+    checked: &Checked,
+    findings: Vec<Finding>,
+    content: &Content,
+) -> Result<Release, Error> {
     let tenant = tx.tenant().clone();
     let number = tx.query_one(sql::NEXT, params![&tenant, &app.id]).await?.map(|row| row.int(0)).transpose()?;
     let number = ReleaseNumber(u32::try_from(number.unwrap_or(1)).unwrap_or(u32::MAX));
@@ -157,7 +163,7 @@ pub(crate) async fn insert(tx: &mut Tx, app: &AppRef, checked: &Checked, content
         grants: grants_digest(checked.manifest()),
         tier: checked.manifest().tier(),
         manifest: Arc::clone(checked.manifest()),
-        findings: checked.findings().to_vec(),
+        findings,
         image,
         assets,
         by: person,
@@ -192,11 +198,18 @@ pub(crate) async fn one(tx: &mut Tx, app: &AppId, number: ReleaseNumber) -> Resu
     tx.query_one(sql::ONE, params![&tenant, app, number.0]).await?.as_ref().map(release).transpose()
 }
 
-/// The newest release of the same content in the same environment.
-pub(crate) async fn same(tx: &mut Tx, app: &AppRef, digest: &str) -> Result<Option<Release>, Error> {
+/// The newest release of the same content in the same environment, if it rests on the same waivers: with others it is
+/// another release, so that each is shown for ever with its own.
+pub(crate) async fn same(
+    tx: &mut Tx,
+    app: &AppRef,
+    digest: &str,
+    findings: &[Finding],
+) -> Result<Option<Release>, Error> {
     let tenant = tx.tenant().clone();
     let row = tx.query_one(sql::SAME, params![&tenant, &app.id, app.env.as_str(), digest]).await?;
-    row.as_ref().map(release).transpose()
+    let known = row.as_ref().map(release).transpose()?;
+    Ok(known.filter(|known| Exceptions::of(&known.findings) == Exceptions::of(findings)))
 }
 
 impl Catalog {

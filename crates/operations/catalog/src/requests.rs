@@ -5,7 +5,7 @@
 
 pub(crate) mod sql;
 
-use crate::{AppView, Catalog, Deployment, Error, apps::tier_of, secrets::Versions};
+use crate::{AppView, Catalog, Deployment, Error, apps::tier_of, secrets::Versions, waivers::Exceptions};
 use authority::{Act, AppRef, AppState, Permit, Rule, Target, rules};
 use model::{
     AppId, Env, Finding, Group, Manifest, PersonId, Problem, ProblemKind, ReleaseNumber, RequestId, SecretId, TenantId,
@@ -130,6 +130,7 @@ pub(crate) struct Request {
     pub(crate) digest: String,
     pub(crate) grants: String,
     pub(crate) secrets: Versions,
+    pub(crate) exceptions: Exceptions,
     pub(crate) compared_with: Option<ReleaseNumber>,
     pub(crate) requester: Option<PersonId>,
     pub(crate) requested_by: Option<String>,
@@ -151,7 +152,12 @@ impl Catalog {
         is_state(state)?;
         self.store.access(permit, Outcome::Allowed, serde_json::Value::Null)?;
         let rows = self.store.read(sql::LIST, params![&self.tenant, state, limit.min(LIST_MAX)]).await?;
-        rows.iter().filter_map(|row| self.request_view(row).transpose()).collect()
+        let mut views =
+            rows.iter().filter_map(|row| self.request_view(row).transpose()).collect::<Result<Vec<_>, _>>()?;
+        for view in &mut views {
+            self.tell_waivers(&mut view.findings).await?;
+        }
+        Ok(views)
     }
 
     /// A page of the requests in a state, newest first: those of one app if it is named, and those that are older than the
@@ -193,7 +199,8 @@ impl Catalog {
         self.store.access(permit, Outcome::Allowed, serde_json::json!({ "request": id }))?;
         let row = self.store.read_one(sql::ONE, params![&self.tenant, id]).await?;
         let row = row.ok_or_else(|| Error::Refused(unknown(id)))?;
-        let view = self.request_view(&row)?.ok_or_else(|| Error::Refused(unknown(id)))?;
+        let mut view = self.request_view(&row)?.ok_or_else(|| Error::Refused(unknown(id)))?;
+        self.tell_waivers(&mut view.findings).await?;
         Ok((view, reread(row.text(13)?)?))
     }
 
@@ -232,7 +239,7 @@ impl Catalog {
             release: number(row.int(2)?),
             by: row.opt_text(4)?.unwrap_or_default().to_owned(),
             at,
-            why: self.words_of(&app.app_id, &request, &rules::RELEASE_REJECT).await?,
+            why: self.words_of(Some(&app.app_id), format!("request/{request}"), &rules::RELEASE_REJECT).await?,
             request,
         }))
     }
@@ -247,15 +254,20 @@ impl Catalog {
             RequestState::Rejected => &rules::RELEASE_REJECT,
             RequestState::Waiting | RequestState::Void => return Ok(None),
         };
-        self.words_of(&request.app_id, &request.request, act).await
+        self.words_of(Some(&request.app_id), format!("request/{}", request.request), act).await
     }
 
     /// They stand in the record alone, sealed.
-    async fn words_of(&self, app: &AppId, request: &RequestId, act: &Rule) -> Result<Option<String>, Error> {
+    pub(crate) async fn words_of(
+        &self,
+        app: Option<&AppId>,
+        resource: String,
+        act: &Rule,
+    ) -> Result<Option<String>, Error> {
         let filter = EventFilter {
-            app: Some(app.clone()),
+            app: app.cloned(),
             action: Some(act.name.to_owned()),
-            resource: Some(format!("request/{request}")),
+            resource: Some(resource),
             outcome: Some("allowed".to_owned()),
             limit: Some(1),
             ..EventFilter::default()
@@ -347,6 +359,7 @@ fn request(row: &Row) -> Result<Request, Error> {
         digest: row.text(4)?.to_owned(),
         grants: row.text(5)?.to_owned(),
         secrets: Versions::read(row.text(17)?)?,
+        exceptions: Exceptions::read(row.opt_text(20)?)?,
         compared_with: row.opt_int(6)?.map(number),
         requester: row.opt_text(7)?.map(PersonId::new),
         requested_by: row.opt_text(18)?.map(str::to_owned),

@@ -5,8 +5,9 @@ use crate::{
     Catalog, Decided, Error, RestoreWaits, Restored, Status, approve::reason, apps, decide::facts,
     document::RestoredEnv, releases,
 };
-use authority::{Act, AppRef, AppState, Judged, Permit, Rule, Target, change, rules};
+use authority::{Act, AppRef, AppState, Judged, Permit, Rule, Target, Waiver, change, rules};
 use model::{AppId, Group, Problem, ProblemKind, ReleaseNumber, RequestId, TenantId};
+use std::sync::Arc;
 use store::{left_to_feed, params};
 
 /// Let a switched-off app serve again.
@@ -17,6 +18,7 @@ pub struct RestoreApp {
     pub team: Group,
     /// What policy judges, by today's rules: the `releases` that would serve again, each as for a deploy.
     pub facts: Judged,
+    pub waivers: Arc<[Waiver]>,
     pub why: String,
 }
 
@@ -30,6 +32,9 @@ impl Act for RestoreApp {
     }
     fn facts(&self) -> Judged {
         self.facts.clone()
+    }
+    fn waivers(&self) -> &[Waiver] {
+        &self.waivers
     }
 }
 
@@ -45,7 +50,9 @@ impl Catalog {
             known.iter().flat_map(|app| &app.envs).filter_map(|(env, record)| Some((*env, record.live.as_ref()?)));
         let releases: Vec<_> = envs.map(|(env, live)| facts(&live.manifest, &live.digest, env)).collect();
         let facts = serde_json::json!({ "releases": releases }).into();
-        Ok(RestoreApp { tenant: self.tenant.clone(), app, team, facts, why: reason(why)? })
+        // Whose they may be was judged when what served went live.
+        let waivers = self.waivers_for(None).for_policy(name, &team);
+        Ok(RestoreApp { tenant: self.tenant.clone(), app, team, facts, waivers, why: reason(why)? })
     }
 
     /// Opens every surface anew, under the credential epoch that the revoke began.
@@ -70,7 +77,7 @@ impl Catalog {
             }
             let epoch = row.uint(2)?;
             let env = app.env;
-            match self.reopen(&mut tx, app, &name, ReleaseNumber(number), epoch).await? {
+            match self.reopen(&mut tx, app, (&name, &act.team), ReleaseNumber(number), epoch).await? {
                 Ok(live) => restored.push((live, epoch)),
                 Err(request) => waiting.push(RestoreWaits { env, release: ReleaseNumber(number), request }),
             }
@@ -101,14 +108,15 @@ impl Catalog {
         &self,
         tx: &mut store::Tx,
         app: AppRef,
-        name: &std::sync::Arc<str>,
+        (name, team): (&Arc<str>, &Group),
         number: ReleaseNumber,
         credential_epoch: u64,
     ) -> Result<Result<crate::live::Live, RequestId>, Error> {
         let release = releases::one(tx, &app.id, number).await?.ok_or(Error::Manifest)?;
         let secrets = self.secret_versions(&release.manifest, app.env).await?;
-        let decided =
-            Decided { app, name: name.clone(), release, secrets, compared_with: Some(number), credential_epoch };
+        let exceptions = self.excepted(tx, name, team, &release)?;
+        let (name, compared_with) = (Arc::clone(name), Some(number));
+        let decided = Decided { app, name, release, secrets, exceptions, compared_with, credential_epoch };
         match decided.approved(tx).await? {
             Ok(approved) => Ok(Ok(self.go_live(tx, approved).await?)),
             Err(decided) => {

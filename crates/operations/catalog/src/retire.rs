@@ -53,6 +53,7 @@ impl Catalog {
         }
         tx.execute(apps::sql::RETIRE, params![&tenant, &act.app, now]).await?;
         tx.execute(requests::sql::VOID_OF_APP, params![&tenant, &act.app, now]).await?;
+        self.end_waivers(&mut tx, Some(&name)).await?;
         let retired = Retired { app: name.to_string(), app_id: id.clone(), retired_at: now, deleted, event };
         let certificate = serde_json::to_string(&retired).map_err(|_| Error::Manifest)?;
         tx.execute(apps::sql::TOMBSTONE, params![&tenant, &act.app, now, certificate]).await?;
@@ -60,6 +61,7 @@ impl Catalog {
         self.deny_in_memory(&id, AppState::Retired);
         self.cut(&envs).await;
         left_to_feed(self.load_app(&id).await);
+        left_to_feed(self.load_waivers().await);
         self.heard_everywhere().await;
         Ok(retired)
     }

@@ -1,8 +1,9 @@
 //! Roll back: an earlier release serves again, if today's rules still let it.
 
 use crate::{Catalog, Decided, Deployed, Error, apps, decide::facts, releases};
-use authority::{Act, AppRef, Judged, Permit, Rule, Target, rules};
+use authority::{Act, AppRef, Judged, Permit, Rule, Target, Waiver, rules};
 use model::{Env, Group, Problem, ProblemKind, ReleaseNumber, TenantId};
+use std::sync::Arc;
 
 /// Serve an earlier release.
 #[derive(Debug, Clone)]
@@ -13,6 +14,7 @@ pub struct RollBack {
     pub to: ReleaseNumber,
     /// What policy judges, by today's rules: the manifest of that release, its tier and digest.
     pub facts: Judged,
+    pub waivers: Arc<[Waiver]>,
 }
 
 impl Act for RollBack {
@@ -25,6 +27,9 @@ impl Act for RollBack {
     }
     fn facts(&self) -> Judged {
         self.facts.clone()
+    }
+    fn waivers(&self) -> &[Waiver] {
+        &self.waivers
     }
 }
 
@@ -46,7 +51,9 @@ impl Catalog {
         };
         let release = release.ok_or_else(|| Error::Refused(nothing_earlier(name)))?;
         let facts = facts(&release.manifest, &release.digest, env).into();
-        Ok(RollBack { tenant: self.tenant.clone(), app: AppRef { id, env }, team, to: release.number, facts })
+        let waivers = self.waivers_for(release.by.as_ref()).for_policy(name, &team);
+        let (tenant, app) = (self.tenant.clone(), AppRef { id, env });
+        Ok(RollBack { tenant, app, team, to: release.number, facts, waivers })
     }
 
     /// Makes the earlier release live, or asks for it.
@@ -60,12 +67,17 @@ impl Catalog {
         let release = releases::one(&mut tx, &act.app.id, to).await?.filter(|release| release.env == act.app.env);
         let release = release.ok_or_else(|| Error::Refused(nothing_earlier(&name)))?;
         let secrets = self.secret_versions(&release.manifest, act.app.env).await?;
-        let decided = Decided::of(&mut tx, act.app, name, release, secrets).await?;
+        let exceptions = self.excepted(&tx, &name, &act.team, &release)?;
+        let decided = Decided::of(&mut tx, act.app, name, release, secrets, exceptions).await?;
         match decided.approved(&mut tx).await? {
             Ok(approved) => {
                 let live = self.go_live(&mut tx, approved).await?;
-                let detail =
-                    serde_json::json!({ "release": to, "digest": live.document.digest, "approved_by": live.by.word() });
+                let detail = serde_json::json!({
+                    "release": to,
+                    "digest": live.document.digest,
+                    "approved_by": live.by.word(),
+                    "waivers": live.exceptions,
+                });
                 let event = tx.commit(detail, None).await?.event;
                 Ok(self.serve(live, event).await)
             }

@@ -45,6 +45,7 @@ impl Catalog {
             }
         }
         tx.execute(requests::sql::VOID_ALL, params![&tenant, now]).await?;
+        self.end_waivers(tx, None).await?;
         Ok(open.len())
     }
 }

@@ -1,4 +1,4 @@
-//! What ends by itself: apps, secrets, roles for a time, the server's certificate. Who answers for each.
+//! What ends by itself: apps, secrets, roles for a time, waivers, the server's certificate. Who answers for each.
 
 use super::{certificate, sql};
 use crate::Watch;
@@ -20,6 +20,11 @@ pub(crate) enum Thing {
         person: PersonId,
         role: Group,
     },
+    /// The one that holds of this rule for this app: by its name, which stays taken for ever.
+    Waiver {
+        app: String,
+        code: String,
+    },
     /// By its digest, so that nodes that share one warn of it once.
     Certificate(String),
 }
@@ -30,6 +35,7 @@ impl fmt::Display for Thing {
             Self::App(app) => write!(f, "app/{}/{}", app.id, app.env),
             Self::Secret { id, env } => write!(f, "secret/{id}/{env}"),
             Self::Role { person, role } => write!(f, "role/{person}/{role}"),
+            Self::Waiver { app, code } => write!(f, "waiver/{app}/{code}"),
             Self::Certificate(digest) => write!(f, "certificate/{digest}"),
         }
     }
@@ -51,6 +57,10 @@ impl Thing {
             "role" => {
                 let (person, role) = rest.split_once('/')?;
                 Some(Self::Role { person: PersonId::new(person), role: Group::new(role) })
+            }
+            "waiver" => {
+                let (app, code) = rest.split_once('/')?;
+                Some(Self::Waiver { app: app.to_owned(), code: code.to_owned() })
             }
             "certificate" => Some(Self::Certificate(rest.to_owned())),
             _ => None,
@@ -116,6 +126,15 @@ impl Watch {
             let person = PersonId::new(row.text(0)?);
             let thing = Thing::Role { person: person.clone(), role: Group::new(row.text(1)?) };
             found.push(Ending { thing, ends_at: row.time(2)?, since: row.time(3)?, owner: Some(person), team: None });
+        }
+        for row in self.store.read(sql::WAIVERS_ENDING, span).await? {
+            found.push(Ending {
+                thing: Thing::Waiver { app: row.text(0)?.to_owned(), code: row.text(1)?.to_owned() },
+                ends_at: row.time(2)?,
+                since: row.time(3)?,
+                owner: row.opt_text(5)?.map(PersonId::new),
+                team: Some(Group::new(row.text(4)?)),
+            });
         }
         let own = self.certificates.as_ref().and_then(|tls| certificate::of(tls));
         found.extend(own.filter(|own| now < own.ends_at && own.ends_at <= until).map(|own| Ending {
@@ -191,10 +210,16 @@ mod tests {
 
     #[test]
     fn a_thing_is_read_as_it_is_written() {
-        for text in ["app/abc/prod", "secret/people-ops/slack-bot/staging", "role/p1/operators", "certificate/0af3"] {
+        for text in [
+            "app/abc/prod",
+            "secret/people-ops/slack-bot/staging",
+            "role/p1/operators",
+            "waiver/poll/policy.retention",
+            "certificate/0af3",
+        ] {
             assert_eq!(Thing::parse(text).unwrap().to_string(), text);
         }
-        for text in ["", "app", "app/x", "app/x/other", "waiver/x/y"] {
+        for text in ["", "app", "app/x", "app/x/other", "waiver/x", "other/x/y"] {
             assert_eq!(Thing::parse(text), None, "{text}");
         }
         assert_eq!(Rung::ALL.map(|rung| Rung::of(rung.number())), Rung::ALL);

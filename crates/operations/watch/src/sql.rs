@@ -66,6 +66,16 @@ pub(super) const SECRET_OWNER: &str = "SELECT owner FROM vault_secrets WHERE ten
 pub(super) const ROLES_ENDING: &str = "SELECT person, grp, until, added_at FROM memberships
   WHERE tenant = $1 AND until IS NOT NULL AND until > $2 AND until <= $3 ORDER BY person, grp";
 
+/// Whoever deployed what the app serves has to mend it, or to ask for another.
+pub(super) const WAIVERS_ENDING: &str = "SELECT w.app, w.code, w.until, w.granted_at, w.team,
+  (SELECT r.by_person FROM apps a
+  JOIN deployments d ON d.tenant = a.tenant AND d.app_id = a.id
+  JOIN releases r ON r.tenant = d.tenant AND r.app_id = d.app_id AND r.number = d.release
+  WHERE a.tenant = w.tenant AND a.name = w.app ORDER BY d.env LIMIT 1)
+  FROM waivers w WHERE w.tenant = $1 AND w.ended_at IS NULL AND w.until > $2 AND w.until <= $3 ORDER BY w.app, w.code";
+pub(super) const WAIVER_TEAM: &str =
+    "SELECT team FROM waivers WHERE tenant = $1 AND app = $2 AND code = $3 ORDER BY granted_at DESC LIMIT 1";
+
 pub(super) const EXPIRY: &str = "SELECT days, rung, warned_at, acked_by, acked_at, event FROM expiries
   WHERE tenant = $1 AND thing = $2 AND ends_at = $3";
 /// Nothing is changed when it was told already.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{Error, Watch};
 use authority::{Caller, Permit, Role, Who};
-use model::{EventId, PersonId, Problem, ProblemKind, Timestamp};
+use model::{EventId, Group, PersonId, Problem, ProblemKind, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
@@ -221,6 +221,11 @@ impl Watch {
                 owner.as_ref() == Some(person) || team.is_some_and(|team| self.members(&team).contains(person))
             }
             Some(Thing::Role { person: theirs, .. }) => theirs == *person,
+            Some(Thing::Waiver { app, code }) => {
+                let row = self.store.read_one(sql::WAIVER_TEAM, params![&self.tenant, app, code]).await?;
+                let team = row.map(|row| row.text(0).map(Group::new)).transpose()?;
+                team.is_some_and(|team| self.members(&team).contains(person))
+            }
             Some(Thing::Certificate(_)) | None => false,
         })
     }

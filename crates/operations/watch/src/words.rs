@@ -213,6 +213,10 @@ impl Watch {
                 "put the value anew with a later date, or say that it may end.",
             ),
             Some(Thing::Role { .. }) => ("It ends by itself then.", "ask for it again if it is still needed."),
+            Some(Thing::Waiver { .. }) => (
+                "The rule holds again then: the next release that breaks it is stopped.",
+                "mend what is waived, or ask a reviewer for another waiver.",
+            ),
             Some(Thing::Certificate(_)) => (
                 "Browsers refuse the console and every app then.",
                 "put a new certificate where `[server] tls` says; it is read without a restart.",
@@ -244,6 +248,7 @@ impl Watch {
             Thing::App(AppRef { id, env }) => format!("the app `{}` ({env})", self.app_name(Some(id))),
             Thing::Secret { id, env } => format!("the secret `{id}` ({env})"),
             Thing::Role { person, role } => format!("the role `{role}` of `{}`", self.person_in(people, Some(person))),
+            Thing::Waiver { app, code } => format!("the waiver of `{code}` for `{app}`"),
             Thing::Certificate(_) => "the certificate of this server".to_owned(),
         }
     }
@@ -334,6 +339,16 @@ impl Watch {
                 next: "see what it may touch, and switch it off if it should not be.".to_owned(),
                 link: self.link(format!("/requests/{}", text(notice, "request"))),
             },
+            "waiver.grant" => {
+                let (code, name) = (text(notice, "code"), text(notice, "name"));
+                Words {
+                    subject: format!("EXCEPTION: `{code}` was waived for `{name}` by break-glass"),
+                    what: format!("the rule `{code}` was waived for `{name}`, past the rule of a second person."),
+                    why,
+                    next: "see why, and end the waiver if it should not be.".to_owned(),
+                    link: self.link(format!("/apps/{name}")),
+                }
+            }
             action @ ("provider.on" | "provider.off" | "links.switch") => {
                 let who = self.identity.name_of(notice.by.as_ref());
                 let (what, to) = match action {

@@ -1,6 +1,6 @@
 //! What is asked for: an act, its rule and its target.
 
-use crate::{AppRef, Judged, Rule};
+use crate::{AppRef, Judged, Rule, Waiver};
 use model::{AppId, Env, Group, PersonId, TenantId};
 use std::fmt;
 
@@ -88,6 +88,11 @@ pub trait Act: fmt::Debug + Send + Sync + 'static {
     /// What policy may judge besides caller and target.
     fn facts(&self) -> Judged {
         Judged::default()
+    }
+
+    /// Of an act that would bring a release to life: the waivers of its app. None for all others.
+    fn waivers(&self) -> &[Waiver] {
+        &[]
     }
 }
 

@@ -152,6 +152,9 @@ rules! {
     APP_TRY = "app.try" "try files of an app with mock data before they are live", Use Keeps, [May::BuilderInTeam] No, No, Nobody;
     APP_SEND = "app.send" "send the files of an app", Access Keeps, [May::Has(Role::Builder)] No, Yes, Nobody;
     REQUEST_LIST = "request.list" "see what waits for a person", Access Keeps, [May::Has(Role::Builder), REVIEWER, OPERATOR, AUDITOR] No, Yes, Nobody;
+    WAIVER_GRANT = "waiver.grant" "agree to an exception to one rule for one app, until a date", Act Raises, [REVIEWER, OPERATOR] Fresh, BreakGlass, Nobody;
+    WAIVER_END = "waiver.end" "end a waiver before its date", Act Raises, [REVIEWER, OPERATOR] No, Yes, Nobody;
+    WAIVER_LIST = "waiver.list" "see which waivers there are", Access Keeps, [May::Has(Role::Builder), REVIEWER, OPERATOR, AUDITOR] No, Yes, Nobody;
     JOB_RUN = "job.run" "run a scheduled job of an app", Act Keeps, [] No, No, System;
     JOB_DONE = "job.done" "record how a job ended", Act Keeps, [] No, No, System;
 

@@ -1,8 +1,8 @@
 //! The one place that gives permits: walls, the table of acts, then policy.
 
 use crate::{
-    Act, AppFacts, AppState, BreakGlass, Caller, Denied, EpochEffect, Factor, Facts, MachineMay, May, Others, Permit,
-    PersonFacts, Policy, Role, Rule, SecondFactor, Target, Who,
+    Act, AppFacts, AppState, BreakGlass, Caller, Denied, EpochEffect, Factor, Facts, HeldOff, MachineMay, May, Others,
+    Permit, PersonFacts, Policy, Role, Rule, SecondFactor, Target, Who,
     holds::Hold,
     policy::{list, object, text},
 };
@@ -106,6 +106,12 @@ impl Authority {
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// Whether the bundle in force may refuse with this code.
+    #[must_use]
+    pub fn policy_names(&self, code: &str) -> bool {
+        self.policy.load().as_ref().is_some_and(|policy| policy.names(code))
+    }
+
     /// What is known of a tenant now.
     #[must_use]
     pub fn facts(&self, tenant: &TenantId) -> Arc<Facts> {
@@ -165,23 +171,27 @@ impl Authority {
         }
         let answer = self.ask(&case, &act);
         if let Some(key) = key {
-            let good_until = answer.as_ref().map_or_else(|_| now.plus(Duration::from_secs(1)), |until| *until);
+            let good_until = answer.as_ref().map_or_else(|_| now.plus(Duration::from_secs(1)), |(until, _)| *until);
             self.kept.insert(key, Kept { generation, good_until, refused: answer.as_ref().err().cloned() });
         }
-        answer.map(|good_until| Permit::new(caller.clone(), act, facts.epoch, good_until, exception))
+        answer.map(|(good_until, held_off)| {
+            Permit::new(caller.clone(), act, facts.epoch, good_until, exception).holding_off(held_off)
+        })
     }
 
-    fn ask<A: Act>(&self, case: &Case<'_>, act: &A) -> Result<Timestamp, Denied> {
+    fn ask<A: Act>(&self, case: &Case<'_>, act: &A) -> Result<(Timestamp, Vec<HeldOff>), Denied> {
         case.walls()?;
         case.matrix(act)?;
         case.second_factor()?;
         case.not_own_request(act)?;
-        self.policy_answer(case, act)?;
-        Ok(case.good_until())
+        let held_off = self.policy_answer(case, act)?;
+        let until = held_off.iter().map(|held| held.waiver.until).fold(case.good_until(), Timestamp::min);
+        Ok((until, held_off))
     }
 
-    /// What the bundle says: it may refuse, and what it does not decide is refused.
-    pub(crate) fn policy_answer<A: Act>(&self, case: &Case<'_>, act: &A) -> Result<(), Denied> {
+    /// What the bundle says: it may refuse, and what it does not decide is refused. What it refuses and a waiver holds off
+    /// comes back.
+    pub(crate) fn policy_answer<A: Act>(&self, case: &Case<'_>, act: &A) -> Result<Vec<HeldOff>, Denied> {
         let policy = self.policy.load();
         let input = case.input(act);
         let refusals = match policy.as_ref() {
@@ -189,10 +199,9 @@ impl Authority {
             None => Ok(vec![]),
         };
         match refusals {
-            Ok(refusals) if policy.is_some() => match refusals.into_iter().next() {
-                None => Ok(()),
-                Some(refusal) => Err(Denied::new(case.rule.name, &refusal.code, refusal.why, refusal.fix)),
-            },
+            Ok(refusals) if policy.is_some() => {
+                refusals.into_iter().map(|refusal| case.held_off(refusal, act.waivers())).collect()
+            }
             Ok(_) | Err(_) => {
                 if let Err(error) = &refusals {
                     tracing::error!(act = case.rule.name, error = error as &dyn std::error::Error, "policy");

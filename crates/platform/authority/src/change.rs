@@ -14,6 +14,8 @@ pub const SESSIONS_OF: &str = "sessions_of";
 pub const SECRET: &str = "secret";
 /// How people sign in changed; no key.
 pub const SIGN_IN: &str = "sign_in";
+/// A waiver was agreed to or ended; no key.
+pub const WAIVERS: &str = "waivers";
 /// The policy bundle changed; no key.
 pub const POLICY: &str = "policy";
 

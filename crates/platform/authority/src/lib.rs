@@ -23,6 +23,7 @@ mod permit;
 mod policy;
 mod rehearsal;
 mod surface;
+mod waiver;
 
 pub use act::{Act, BreakGlass, Durability, EpochEffect, Target};
 pub use acts::{ACTS, MachineMay, May, Others, Role, Rule, SecondFactor, rules};
@@ -37,3 +38,4 @@ pub use permit::{Kept, Permit, Spent};
 pub use policy::{Policy, PolicyError};
 pub use rehearsal::{RehearsalOutcome, Rehearsed, rehearse};
 pub use surface::{Ask, Cut, CutState, Held, Planned, Surface, SurfaceError, SurfaceName, Used};
+pub use waiver::{HeldOff, Waiver};

@@ -1,6 +1,6 @@
 //! The permit: proof that authority was asked about this caller, this act and this target.
 
-use crate::{ACTS, Act, Caller, Durability, Rule, Target};
+use crate::{ACTS, Act, Caller, Durability, HeldOff, Rule, Target};
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,7 @@ pub struct Permit<A: Act> {
     epoch: u64,
     good_until: Timestamp,
     exception: Option<&'static str>,
+    held_off: Vec<HeldOff>,
 }
 
 impl<A: Act> Permit<A> {
@@ -23,7 +24,11 @@ impl<A: Act> Permit<A> {
         good_until: Timestamp,
         exception: Option<&'static str>,
     ) -> Self {
-        Self { caller, act, epoch, good_until, exception }
+        Self { caller, act, epoch, good_until, exception, held_off: Vec::new() }
+    }
+
+    pub(crate) fn holding_off(self, held_off: Vec<HeldOff>) -> Self {
+        Self { held_off, ..self }
     }
 
     pub const fn caller(&self) -> &Caller {
@@ -49,6 +54,11 @@ impl<A: Act> Permit<A> {
         self.exception
     }
 
+    /// What policy refused, and a waiver held off.
+    pub fn held_off(&self) -> &[HeldOff] {
+        &self.held_off
+    }
+
     /// Uses the permit up: what the record needs to know of it, without the act's type.
     #[must_use]
     pub fn spend(self) -> (A, Spent) {
@@ -58,6 +68,7 @@ impl<A: Act> Permit<A> {
             rule: A::RULE,
             epoch: self.epoch,
             exception: self.exception,
+            held_off: self.held_off,
         };
         (self.act, spent)
     }
@@ -71,6 +82,7 @@ pub struct Spent {
     rule: &'static Rule,
     epoch: u64,
     exception: Option<&'static str>,
+    held_off: Vec<HeldOff>,
 }
 
 impl Spent {
@@ -97,6 +109,12 @@ impl Spent {
     #[must_use]
     pub const fn exception(&self) -> Option<&'static str> {
         self.exception
+    }
+
+    /// What policy refused, and a waiver held off.
+    #[must_use]
+    pub fn held_off(&self) -> &[HeldOff] {
+        &self.held_off
     }
 }
 
@@ -131,6 +149,7 @@ impl Spent {
             rule,
             epoch: 0,
             exception: kept.exception.map(|_| "break-glass"),
+            held_off: Vec::new(),
         })
     }
 }

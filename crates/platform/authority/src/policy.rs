@@ -45,6 +45,8 @@ pub(crate) struct Refusal {
 #[derive(Clone)]
 pub struct Policy {
     programs: Arc<[Compiled]>,
+    /// As it is written, to look for codes in.
+    text: Arc<str>,
 }
 
 impl std::fmt::Debug for Policy {
@@ -131,7 +133,13 @@ impl Policy {
                 programs.push(Compiled { program: program(engine)?, idle: Mutex::default() });
             }
         }
-        Ok(Self { programs: programs.into() })
+        let text: String = files.iter().map(|(_, text)| text.as_str()).collect();
+        Ok(Self { programs: programs.into(), text: text.into() })
+    }
+
+    /// Whether this code is written in it: what is not, it refuses nothing with.
+    pub(crate) fn names(&self, code: &str) -> bool {
+        self.text.contains(&format!("\"{code}\""))
     }
 
     /// Every refusal for this input, sorted by code; none means that policy does not object.

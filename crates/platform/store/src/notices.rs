@@ -31,6 +31,7 @@ const TELLS: &[(&str, Outcome, When, NoticeKind)] = &[
     ("release.approve", Outcome::Allowed, When::Always, NoticeKind::Decided),
     ("release.approve", Outcome::Allowed, When::Exception, NoticeKind::Alarm),
     ("release.reject", Outcome::Allowed, When::Always, NoticeKind::Decided),
+    ("waiver.grant", Outcome::Allowed, When::Exception, NoticeKind::Alarm),
     ("role.grant", Outcome::Allowed, When::Always, NoticeKind::Decided),
     ("role.grant", Outcome::Allowed, When::NamesRole("role"), NoticeKind::Joined),
     ("role.refuse", Outcome::Allowed, When::Always, NoticeKind::Decided),

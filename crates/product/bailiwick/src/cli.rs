@@ -82,6 +82,9 @@ pub(crate) enum Command {
     /// Ask for a role until a day, and give or refuse it
     #[command(subcommand)]
     Roles(c::roles::RolesCommand),
+    /// Agree to exceptions that end, and see them
+    #[command(subcommand)]
+    Waivers(c::waivers::WaiversCommand),
     /// See and change how people sign in
     #[command(subcommand)]
     SignIn(c::sign_in::SignInCommand),

@@ -2,7 +2,7 @@
 //!
 //! What is kept is authenticated by a key of its own, readable by this person alone: it is executed as it stands.
 
-use catalog::{CheckDocument, Mended, Mending, Unpacked};
+use catalog::{CheckDocument, Mended, Mending, Unpacked, Waivers};
 use model::{Problem, ProblemKind, TenantId, Timestamp};
 use sandbox::{Authenticator, Config, Maxima, Sandbox};
 use seal::{Context, Purpose, PurposeKey, RootKey};
@@ -60,9 +60,9 @@ impl Gate {
         Ok(mending.mended())
     }
 
-    /// Runs every gate.
+    /// Runs every gate. Offline nothing is waived.
     pub(crate) async fn check(&self, unpacked: Unpacked, now: Timestamp) -> CheckDocument {
-        match catalog::check(unpacked, &self.sandbox, now).await {
+        match catalog::check(unpacked, &self.sandbox, &Waivers::default(), now).await {
             Ok(checked) => checked.document(),
             Err(document) => *document,
         }

@@ -40,10 +40,10 @@ pub(crate) fn state(word: &str) -> (String, Tone) {
     // As the pages say it.
     let word = if word == "rejected" { "sent back" } else { word };
     let (shape, tone) = match word {
-        "live" | "approved" | "granted" | "ready" => ("●", Tone::Good),
+        "live" | "active" | "approved" | "granted" | "ready" => ("●", Tone::Good),
         "dead" | "pass" | "passed" | "ok" | "sent" | "fixed" => ("✓", Tone::Good),
         "waiting" | "expiring" => ("◌", Tone::Doubtful),
-        "expired" | "warn" | "changed" => ("◑", Tone::Doubtful),
+        "expired" | "lapsed" | "warn" | "changed" => ("◑", Tone::Doubtful),
         "revoked" | "switched off" | "sent back" | "refused" | "failed" | "fail" | "error" | "block" | "disabled"
         | "denied" => ("✕", Tone::Bad),
         _ => ("○", Tone::Quiet),

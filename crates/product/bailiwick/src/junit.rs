@@ -70,6 +70,7 @@ mod tests {
             why: "why".into(),
             fix: "fix".into(),
             edits: Vec::new(),
+            waiver: None,
         }
     }
 

@@ -109,6 +109,7 @@ mod tests {
             why: "why".into(),
             fix: "fix".into(),
             edits: Vec::new(),
+            waiver: None,
         }
     }
 

@@ -43,6 +43,7 @@ async fn seen(town: &Process) -> BTreeMap<String, Value> {
         ("/api/v1/people", "people"),
         ("/api/v1/secrets", "secrets"),
         ("/api/v1/requests", "requests"),
+        ("/api/v1/waivers", "waivers"),
         ("/api/v1/events?action=app.deploy", "events"),
         ("/api/v1/events?action=person.add", "events"),
         ("/api/v1/apps/notes", "held"),
@@ -68,6 +69,8 @@ async fn keeps_to_its_own(engine: Engine) {
     deploys(&town, "other").await;
     let put = json!({ "app": "notes", "owner": "people-ops", "purpose": "kept", "expires": testkit::ahead(60), "hosts": ["a.example"], "value": "0123456789abcdef" });
     assert_eq!(town.machine("PUT", "/api/v1/secrets/people-ops/kept", put.to_string().as_bytes()).await.status, 200);
+    let waived = json!({ "app": "notes", "code": "policy.retention", "until": testkit::ahead(30), "why": "looked", "break_glass": true });
+    assert_eq!(town.post("/api/v1/waivers", waived).await.status, 200);
     let waiting = town.deploy_template("waits", "poll-notify").await;
     assert_eq!(waiting.status, 202, "{waiting:?}");
     let calls = town.deploy_template("calls", "poll-notify").await.json();

@@ -55,6 +55,7 @@ impl Bailiwick {
                 EPOCH_CHANGED => self.follow_epoch(&key).await,
                 change::PEOPLE => self.identity.refresh_people(&key).await.map_err(|error| Problem::from(&error)),
                 change::SIGN_IN => self.identity.sign_in_changed(&key).await.map_err(|error| Problem::from(&error)),
+                change::WAIVERS => self.catalog.load_waivers().await.map_err(|error| Problem::from(&error)),
                 change::SESSION => {
                     self.identity.session_ended(&SessionId::new(key));
                     Ok(())

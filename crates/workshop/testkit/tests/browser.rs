@@ -39,6 +39,12 @@ async fn scene() -> Scene {
         "expires": day(20), "hosts": ["slack.com"], "value": "xoxb-0123456789abcdef" });
     town.machine("PUT", "/api/v1/secrets/people-ops/poll-notify-slack", secret.to_string().as_bytes()).await;
     ana.open(&format!("{}/", town.app("lunch"))).await;
+    for (app, code) in [("lunch", "policy.retention"), ("lunch", "policy.retention"), ("poll-notify", "job.no_handler")]
+    {
+        let wish =
+            json!({ "app": app, "code": code, "until": day(20), "why": "The court asks for it", "break_glass": true });
+        assert_eq!(town.post("/api/v1/waivers", wish).await.status, 200);
+    }
     let (url, until) = (format!("{}/roles", town.url()), day(7));
     ana.post(&url, &[("role", "auditors"), ("until", &until), ("why", "the audit is due")]).await;
     came_back_and_sent_back(&town).await;

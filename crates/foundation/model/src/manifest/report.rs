@@ -187,6 +187,7 @@ pub(super) fn finding(severity: Severity, at: Option<(u32, u32)>, words: Words) 
         why: words.why,
         fix: words.fix,
         edits: Vec::new(),
+        waiver: None,
     }
 }
 

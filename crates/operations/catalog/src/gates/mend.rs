@@ -3,7 +3,7 @@
 //! Nothing is guessed here: each edit comes from the gate that found the fault, and every gate judges the result.
 
 use super::check;
-use crate::Unpacked;
+use crate::{Unpacked, Waivers};
 use model::{Edit, Finding, Problem, Timestamp};
 use sandbox::Sandbox;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Mending {
             return Ok(false);
         }
         self.rounds += 1;
-        let findings = match check(self.mended.unpacked.clone(), sandbox, now).await {
+        let findings = match check(self.mended.unpacked.clone(), sandbox, &Waivers::default(), now).await {
             Ok(checked) => checked.findings().to_vec(),
             Err(document) => document.findings,
         };

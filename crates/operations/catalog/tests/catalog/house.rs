@@ -220,12 +220,14 @@ impl House {
 
     pub(crate) async fn checked(&self, files: &[(&str, &str)]) -> Result<Arc<Checked>, CheckDocument> {
         let unpacked = unpacked(files);
-        catalog::check(unpacked, sandbox(), self.clock.now()).await.map(Arc::new).map_err(|document| *document)
+        let waivers = self.catalog.waivers_for(None);
+        let checked = catalog::check(unpacked, sandbox(), &waivers, self.clock.now()).await;
+        checked.map(Arc::new).map_err(|document| *document)
     }
 
     pub(crate) async fn deploy_to(&self, env: Env, files: &[(&str, &str)]) -> Result<Deployed, Error> {
         let checked = self.checked(files).await.unwrap_or_else(|document| panic!("{document:?}"));
-        let act = self.catalog.plan(checked.manifest(), &checked.unpacked().digest().to_string(), env)?;
+        let act = self.catalog.plan(None, checked.manifest(), &checked.unpacked().digest().to_string(), env)?;
         let permit = self.permit(act).await?;
         let deployed = self.catalog.deploy(permit, &checked, &self.catalog.keep(&checked).await?).await;
         self.follow().await;
@@ -321,6 +323,8 @@ async fn following(mut changes: Changes, catalog: Weak<Catalog>, authority: Weak
         let Change::Changed { kind, key, .. } = change else { continue };
         if kind == EPOCH_CHANGED {
             put_facts(&catalog, &authority, key.parse().unwrap());
+        } else if kind == authority::change::WAIVERS {
+            catalog.load_waivers().await.unwrap();
         } else if let Some(app) = authority::change::app_of(&key) {
             catalog.load_app(&app.id).await.unwrap();
         }

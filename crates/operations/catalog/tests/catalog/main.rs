@@ -11,3 +11,4 @@ mod engines;
 mod gates;
 mod jobs;
 mod lifecycle;
+mod waivers;

@@ -144,6 +144,7 @@ fn found(checked: &Checked) -> Vec<Finding> {
             why: problem.why.clone(),
             fix: problem.fix.clone(),
             edits: Vec::new(),
+            waiver: None,
         }],
     }
 }

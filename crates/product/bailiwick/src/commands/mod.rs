@@ -30,6 +30,7 @@ pub(crate) mod sign_in;
 pub(crate) mod templates;
 pub(crate) mod token;
 pub(crate) mod up;
+pub(crate) mod waivers;
 pub(crate) mod whoami;
 
 use crate::{cli::Command, client::Route, exit::Exit, invocation::Invocation};
@@ -83,6 +84,7 @@ pub(crate) async fn run(command: Command, invocation: &Invocation) -> Result<Exi
         Command::Secret(command) => secret::run(command, invocation).await,
         Command::People(command) => people::run(command, invocation).await,
         Command::Roles(command) => roles::run(command, invocation).await,
+        Command::Waivers(command) => waivers::run(command, invocation).await,
         Command::SignIn(command) => sign_in::run(command, invocation).await,
         Command::Token(args) => token::run(args, invocation).await,
         Command::Audit(command) => audit::run(command, invocation).await,

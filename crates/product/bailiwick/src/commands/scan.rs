@@ -82,6 +82,7 @@ fn too_large(name: String) -> Finding {
         why: "it is larger than 64 MiB".to_owned(),
         fix: "split it, or look through it by other means".to_owned(),
         edits: Vec::new(),
+        waiver: None,
     }
 }
 

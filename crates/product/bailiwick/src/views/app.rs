@@ -3,6 +3,7 @@
 use super::{
     View,
     apps::{AppLine, app_state},
+    waivers::WaiverView,
 };
 use crate::{
     ink::Tone,
@@ -23,6 +24,8 @@ pub(crate) struct AppView {
     used: Vec<Used>,
     #[serde(default)]
     releases: Vec<Release>,
+    #[serde(default)]
+    waivers: Vec<WaiverView>,
     sent_back: Option<SentBack>,
 }
 
@@ -115,6 +118,10 @@ impl View for AppView {
         self.held(page);
         self.used(page);
         self.releases(page);
+        if !self.waivers.is_empty() {
+            page.heading("waived");
+            page.rows(self.waivers.iter().map(WaiverView::row).collect());
+        }
         let app = &self.app.app;
         if is("live") {
             page.next(format!("bailiwick revoke {app} --why \"…\""));

@@ -24,6 +24,7 @@ pub(crate) mod secrets;
 pub(crate) mod sign_in;
 pub(crate) mod templates;
 pub(crate) mod verdict;
+pub(crate) mod waivers;
 pub(crate) mod whoami;
 
 use crate::{clean, ink::Ink, page::Page};

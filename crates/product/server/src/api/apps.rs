@@ -12,7 +12,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use catalog::{AppView, Error, ListApps, ReleaseView, SeeApp, SentBack, Status};
+use catalog::{AppView, Error, ListApps, ReleaseView, SeeApp, SentBack, Status, WaiverView};
 use identity::IssueToken;
 use model::{Env, ReleaseNumber};
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,9 @@ pub(crate) struct OneApp {
     pub(crate) held: Vec<Held>,
     pub(crate) used: Vec<Used>,
     pub(crate) releases: Vec<ReleaseView>,
+    /// What is waived for it, and was.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) waivers: Vec<WaiverView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sent_back: Option<SentBack>,
 }
@@ -94,8 +97,9 @@ impl Bailiwick {
             }
         }
         let releases = self.catalog.releases(&app).await?;
+        let waivers = self.catalog.waivers_of(name).await?;
         let sent_back = self.catalog.sent_back(&view).await?;
-        Ok(OneApp { app: view, may, held, used, releases, sent_back })
+        Ok(OneApp { app: view, may, held, used, releases, waivers, sent_back })
     }
 
     /// Switches an app off, and waits until every node has said so.
@@ -126,10 +130,9 @@ impl Bailiwick {
     }
 
     pub(crate) async fn restore(&self, asked: &Asked, name: &str, why: &str) -> Result<catalog::Restored, Error> {
-        let act = self.catalog.plan_restore(name, why)?;
         self.store
             .again(|| async {
-                let permit = self.permit(&asked.caller, act.clone()).await?;
+                let permit = self.permit(&asked.caller, self.catalog.plan_restore(name, why)?).await?;
                 self.catalog.restore(permit).await
             })
             .await
@@ -152,10 +155,9 @@ impl Bailiwick {
         env: Env,
         to: Option<ReleaseNumber>,
     ) -> Result<catalog::Deployed, Error> {
-        let act = self.catalog.plan_rollback(name, env, to).await?;
         self.store
             .again(|| async {
-                let permit = self.permit(&asked.caller, act.clone()).await?;
+                let permit = self.permit(&asked.caller, self.catalog.plan_rollback(name, env, to).await?).await?;
                 self.catalog.rollback(permit).await
             })
             .await

@@ -104,17 +104,18 @@ impl Bailiwick {
         env: Env,
     ) -> Result<Deployed, Error> {
         let digest = self.may_deploy(caller, turn, &unpacked, env).await?.digest;
-        let checked = match self.checked(turn, unpacked).await? {
+        let checked = match self.checked(caller, turn, unpacked).await? {
             Ok(checked) => Arc::new(checked),
             Err(document) => {
-                let CheckDocument { tier, findings, .. } = *document;
+                let CheckDocument { tier, mut findings, .. } = *document;
+                self.catalog.tell_waivers(&mut findings).await?;
                 return Ok(Deployed { tier, ..refused(env, findings, blocked()) });
             }
         };
         let content = self.catalog.keep(&checked).await?;
         self.store
             .again(|| async {
-                let act = self.catalog.plan(checked.manifest(), &digest, env)?;
+                let act = self.catalog.plan(caller.person(), checked.manifest(), &digest, env)?;
                 let permit = self.permit(caller, act).await?;
                 let app = permit.act().app.id.clone();
                 let span = tracing::info_span!(target: telemetry::TARGET, "deploy", app = app.as_str());
@@ -132,23 +133,26 @@ impl Bailiwick {
         env: Env,
     ) -> Result<Named, Error> {
         let (unpacked, now) = (unpacked.clone(), self.clock.now());
-        let named = move || Named { manifest: unpacked.manifest(now), digest: unpacked.digest().to_string() };
-        let named = turn.work(named).await?;
-        if let Some(manifest) = &named.manifest {
-            let act = self.catalog.plan(manifest, &named.digest, env)?;
-            let _may = self.permit(caller, act).await?;
+        let named = move || (unpacked.manifest(now), unpacked.digest().to_string());
+        let (manifest, digest) = turn.work(named).await?;
+        let mut waived = Vec::new();
+        if let Some(manifest) = &manifest {
+            let act = self.catalog.plan(caller.person(), manifest, &digest, env)?;
+            waived = catalog::held_off(self.permit(caller, act).await?.held_off());
         }
-        Ok(named)
+        Ok(Named { manifest, digest, waived })
     }
 
-    /// Every gate.
+    /// Every gate, with the waivers that count for whoever asks.
     pub(crate) async fn checked(
         &self,
+        caller: &Caller,
         turn: &Turn,
         unpacked: Unpacked,
     ) -> Result<Result<Checked, Box<CheckDocument>>, Problem> {
         let (sandbox, now) = (Arc::clone(&self.sandbox), self.clock.now());
-        turn.run(async move { catalog::check(unpacked, &sandbox, now).await }).await
+        let waivers = self.catalog.waivers_for(caller.person());
+        turn.run(async move { catalog::check(unpacked, &sandbox, &waivers, now).await }).await
     }
 }
 
@@ -157,6 +161,8 @@ pub(crate) struct Named {
     /// When there is one without problems.
     pub(crate) manifest: Option<Manifest>,
     pub(crate) digest: String,
+    /// What policy refuses of it, and a waiver holds off.
+    pub(crate) waived: Vec<model::Finding>,
 }
 
 async fn unpacked(turn: &Turn, archive: Bytes) -> Result<Unpacked, Problem> {

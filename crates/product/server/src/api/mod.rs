@@ -17,6 +17,7 @@ mod roles;
 mod secrets;
 mod sign_in;
 mod tiles;
+mod waivers;
 mod whoami;
 
 pub(crate) use apps::Why;
@@ -26,6 +27,7 @@ pub(crate) use export::{Exports, Progress, Stage};
 pub(crate) use follow::Readers;
 pub(crate) use lasting::Seats;
 pub(crate) use secrets::NewValue;
+pub(crate) use waivers::Wish as WaiverWish;
 pub(crate) use whoami::{ReadPolicy, login_over, sign_in_first};
 
 use crate::Bailiwick;
@@ -67,6 +69,8 @@ pub(crate) fn router() -> (Router<Arc<Bailiwick>>, utoipa::openapi::OpenApi) {
         .routes(routes!(roles::list, roles::ask))
         .routes(routes!(roles::grant))
         .routes(routes!(roles::refuse))
+        .routes(routes!(waivers::list, waivers::grant))
+        .routes(routes!(waivers::end))
         .routes(routes!(sign_in::show))
         .routes(routes!(sign_in::draft))
         .routes(routes!(sign_in::on))

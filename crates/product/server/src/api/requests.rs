@@ -82,10 +82,10 @@ impl Bailiwick {
         break_glass: BreakGlass,
         why: &str,
     ) -> Result<Deployed, Error> {
-        let act = self.catalog.plan_approve(id, break_glass, why).await?;
         self.store
             .again(|| async {
-                let permit = self.permit(&asked.caller, act.clone()).await?;
+                let act = self.catalog.plan_approve(id, break_glass, why).await?;
+                let permit = self.permit(&asked.caller, act).await?;
                 self.catalog.approve(permit).await
             })
             .await

@@ -45,8 +45,8 @@ impl Bailiwick {
         until: &str,
         why: &str,
     ) -> Result<RoleRequest, Refusal> {
-        let act =
-            AskRole { tenant: self.tenant.clone(), role: Group::new(role), until: end_of(until)?, why: why.to_owned() };
+        let until = end_of(until).ok_or_else(|| Refusal(not_a_day(until)))?;
+        let act = AskRole { tenant: self.tenant.clone(), role: Group::new(role), until, why: why.to_owned() };
         let request = self.store.again(|| async {
             let permit = self.permit(&asked.caller, act.clone()).await?;
             self.identity.ask_role(permit).await
@@ -77,19 +77,20 @@ impl Bailiwick {
     }
 }
 
-/// The first moment after a day.
-fn end_of(day: &str) -> Result<Timestamp, Refusal> {
-    let next = day.trim().parse::<jiff::civil::Date>().ok().and_then(|day| day.tomorrow().ok());
-    let zoned = next.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
-    zoned.map(|zoned| Timestamp::from(zoned.timestamp())).ok_or_else(|| {
-        Refusal(Problem::new(
-            ProblemKind::Invalid,
-            "role.day",
-            format!("`{day}` is not a day"),
-            "a role is given until the end of a day, by UTC",
-            "write it as `2026-12-01`",
-        ))
-    })
+/// The first moment after a day, by UTC; of what is a day.
+pub(super) fn end_of(day: &str) -> Option<Timestamp> {
+    let next = day.trim().parse::<jiff::civil::Date>().ok()?.tomorrow().ok()?;
+    Some(Timestamp::from(next.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp()))
+}
+
+fn not_a_day(day: &str) -> Problem {
+    Problem::new(
+        ProblemKind::Invalid,
+        "role.day",
+        format!("`{day}` is not a day"),
+        "a role is given until the end of a day, by UTC",
+        "write it as `2026-12-01`",
+    )
 }
 
 /// Roles that wait for an operator

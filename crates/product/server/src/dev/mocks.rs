@@ -148,6 +148,7 @@ impl Reader<'_> {
             why: why.to_owned(),
             fix: fix.to_owned(),
             edits: Vec::new(),
+            waiver: None,
         });
     }
 
@@ -277,6 +278,7 @@ impl Reader<'_> {
                 why: words.2.to_owned(),
                 fix: words.3.to_owned(),
                 edits: Vec::new(),
+                waiver: None,
             });
         }
         read.into_iter().map(|(name, attached)| (name, attached.attach)).collect()

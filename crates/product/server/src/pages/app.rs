@@ -12,6 +12,7 @@ use super::{
     apps::NEW,
     parts::{Moment, Said, Tab},
     shell::{Here, Shell, Viewer, Visit},
+    waivers::{self, Waiver},
     word,
 };
 use crate::{
@@ -107,6 +108,8 @@ struct Overview {
     serves: Option<Serves>,
     other: Vec<Other>,
     id: String,
+    waivers: Vec<Waiver>,
+    may_waive: waivers::May,
     restore: bool,
     retire: bool,
     command: String,
@@ -165,6 +168,8 @@ pub(super) async fn overview(State(server): State<Arc<Bailiwick>>, Path(name): P
             .skip(1)
             .map(|env| Other { env: env.env.to_string(), state: env.word, url: env.url.clone() })
             .collect(),
+        waivers: waivers::of(&server, &app.app).await?,
+        may_waive: waivers::May::new(viewer, &app.app, now),
         id: app.app_id.to_string(),
         restore: state == AppState::Revoked && viewer.may(&rules::APP_RESTORE, team),
         retire: state != AppState::Retired && viewer.may(&rules::APP_RETIRE, team),

@@ -29,9 +29,9 @@ mod samples {
     use axum::http::StatusCode;
     use model::Timestamp;
 
-    const STATES: [&str; 18] = [
+    const STATES: [&str; 20] = [
         "live", "ready", "approved", "allowed", "waiting", "expiring", "changed", "unused", "expired", "revoked",
-        "disabled", "denied", "failed", "dead", "retired", "rejected", "void", "unbound",
+        "disabled", "denied", "failed", "dead", "retired", "rejected", "void", "unbound", "lapsed", "ended",
     ];
 
     struct Sample {

@@ -19,6 +19,7 @@ mod shell;
 mod sign_in;
 mod switch;
 mod tries;
+mod waivers;
 
 pub(crate) use parts::Said;
 pub(crate) use shell::{Here, Shell, Viewer};
@@ -31,7 +32,7 @@ use crate::{
 };
 use axum::{
     Router,
-    extract::{FromRequest, Request, State},
+    extract::{FromRequest, Path, Request, State},
     http::{Uri, header},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
@@ -56,6 +57,8 @@ pub(crate) fn router() -> Router<Arc<Bailiwick>> {
         .route("/apps/{name}/restore", post(switch::restore).get(above))
         .route("/apps/{name}/retire", post(switch::retire).get(above))
         .route("/apps/{name}/rollback", post(switch::rollback).get(above))
+        .route("/apps/{name}/waivers", post(waivers::grant).get(above))
+        .route("/apps/{name}/waivers/{id}/end", post(waivers::end).get(of_app))
         .route("/apps/{name}/receipts/{event}", get(receipt::show))
         .route("/switch", get(switch::ask).post(switch::revoke_named))
         .route("/new", get(new::ask).post(new::send))
@@ -95,6 +98,11 @@ pub(crate) fn router() -> Router<Arc<Bailiwick>> {
 /// An act has no page of its own: whoever opens its address, as when it was kept from the bar, comes to what it is about.
 async fn above(uri: Uri) -> Redirect {
     Redirect::to(uri.path().rsplit_once('/').map(|(above, _)| above).filter(|above| !above.is_empty()).unwrap_or("/"))
+}
+
+/// The same for what is about a part of an app's page.
+async fn of_app(Path((name, _)): Path<(String, String)>) -> Redirect {
+    Redirect::to(&format!("/apps/{name}"))
 }
 
 async fn style() -> Response {

@@ -7,10 +7,11 @@ use super::{
     parts::{DiffLine, Moment, Pager, Said, Tab, counted, query, quoted},
     shell::{Here, Read, Shell, Visit},
     switch::came_out,
+    waivers::Waiver,
 };
 use crate::{
     Bailiwick,
-    page::{Page, html},
+    page::{Page, html, last_day},
 };
 use askama::Template;
 use authority::{BreakGlass, rules};
@@ -20,7 +21,7 @@ use axum::{
 };
 use catalog::{ListRequests, RequestState, RequestView};
 pub(super) use checklist::{Item, Kept, seven};
-use model::{AppId, Finding, RequestId, Severity, manifest::ChangeKind};
+use model::{AppId, Finding, RequestId, Severity, Waived, WaiverState, manifest::ChangeKind};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -169,6 +170,8 @@ pub(super) struct Seen {
     pub(super) fix_it: Option<String>,
     /// What it would write: file and lines.
     pub(super) writes: Vec<(String, String)>,
+    /// The exception that it has, or had.
+    pub(super) waiver: Option<Said>,
 }
 
 impl Seen {
@@ -176,6 +179,7 @@ impl Seen {
         let (severity, word) = match finding.severity {
             Severity::Note => ("note", "note"),
             Severity::Warn => ("warn", "look"),
+            Severity::Block if finding.is_waived() => ("waived", "EXCEPTION"),
             Severity::Block => ("block", "blocks"),
         };
         let at = match (&finding.file, finding.line) {
@@ -193,8 +197,23 @@ impl Seen {
             source: vec![],
             fix_it: None,
             writes: vec![],
+            waiver: finding.waiver.as_ref().map(waived),
         }
     }
+}
+
+/// Who agreed, until when and why; of one that holds no more, that it does not.
+fn waived(waiver: &Waived) -> Said {
+    let by = waiver.user.as_deref().unwrap_or(&waiver.by);
+    // Backticks would be read as code; the words are somebody's own.
+    let why = waiver.why.as_deref().map(|why| format!(": “{}”", why.replace('`', "'"))).unwrap_or_default();
+    Said::new(match waiver.state {
+        WaiverState::Active => format!("Waived by {by}, {} is its last day{why}", last_day(waiver.until)),
+        WaiverState::Lapsed => {
+            format!("The waiver that {by} agreed to lapsed, {} was its last day{why}", last_day(waiver.until))
+        }
+        WaiverState::Ended => format!("The waiver that {by} agreed to was ended{why}"),
+    })
 }
 
 #[derive(Template)]
@@ -229,6 +248,7 @@ struct RequestPage {
     may: Vec<Said>,
     findings: Vec<Seen>,
     items: Vec<Item>,
+    waivers: Vec<Waiver>,
     used: Vec<super::app::Use>,
     /// Why this person may not decide, if they may not.
     cannot: Option<&'static str>,
@@ -264,6 +284,7 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<St
     };
     let page = RequestPage {
         shell: viewer.shell_about(Here::Requests, Some(&request.app)),
+        waivers: super::waivers::of(&server, &request.app).await?,
         items: checklist::of(&server, &request, &manifest, others).await?,
         used,
         id: request.request.to_string(),

@@ -60,7 +60,7 @@ pub(super) async fn begin(server: &Arc<Bailiwick>, visit: &Visit, turn: Turn, dr
     let files = turn.work(read).await.and_then(|read| read).map_err(Trouble)?;
     // While it waits for the one before, the gates are for others.
     drop(turn);
-    let plan = server.catalog.plan(&files.manifest, &files.digest, Env::Prod)?;
+    let plan = server.catalog.plan(visit.asked.caller.person(), &files.manifest, &files.digest, Env::Prod)?;
     let app = (plan.first == First::No).then_some(plan.app);
     let act = TryApp { tenant: server.tenant.clone(), app, team: plan.team };
     let permit = server.allowed(&visit.asked, act).await?;

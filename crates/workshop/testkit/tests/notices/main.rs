@@ -286,6 +286,48 @@ async fn what_ends_on_postgres() {
     what_ends(Engine::Postgres).await;
 }
 
+/// A waiver ends as all else does: whoever has to mend what it waives is warned, then the team, then operators.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waiver_that_ends_is_warned_of() {
+    let (mail, clock) =
+        (MailServer::start(free_port(), Mode::Plain, None), Arc::new(ManualClock::at(SystemClock.now())));
+    let town = Town::with(Engine::Sqlite, &smtp(mail.port), Arc::clone(&clock) as _).await;
+    town.person(OLA, &["operators"]).await;
+    town.person(ANA, &["people-ops"]).await;
+    let bea = town.person(BEA, &["builders", "people-ops"]).await;
+    assert_eq!(deploys(&bea, &town, "lunch", "tinypoll").await.status, 200);
+    // Before the app ends.
+    let until = SystemClock.now().plus(DAY * 61).to_string()[..10].to_owned();
+    let wish =
+        json!({ "app": "lunch", "code": "policy.retention", "until": until, "why": "canary", "break_glass": true });
+    assert_eq!(town.post("/api/v1/waivers", wish).await.status, 200);
+    until_told(&mail, OLA, "EXCEPTION: policy.retention was waived for lunch by break-glass").await;
+    let ends = |days: &str| format!("The waiver of policy.retention for lunch ends within {days}");
+    clock.advance(DAY * 32);
+    until_told(&mail, BEA, &ends("30 days")).await;
+    clock.advance(DAY * 7);
+    until_told(&mail, ANA, &ends("30 days")).await;
+    assert!(!mail.subjects(OLA).contains(&ends("30 days")), "not operators yet");
+    clock.advance(DAY * 16);
+    until_told(&mail, BEA, &ends("7 days")).await;
+    let open = town.get("/api/v1/notices").await.json()["warnings"].clone();
+    let named = |warning: &&Value| warning["what"] == "the waiver of `policy.retention` for `lunch`";
+    let open = open.as_array().unwrap().iter().find(named).unwrap_or_else(|| panic!("{open}")).clone();
+    assert_eq!((&open["days"], &open["thing"]), (&json!(7), &json!("waiver/lunch/policy.retention")), "{open}");
+    // Whoever is in the team takes it on, and nobody else is asked; on the last day all is asked anew.
+    let ana = town.person(ANA, &[]).await;
+    let taken = ana.post(&format!("{}/notices/{}", town.url(), open["event"].as_str().unwrap()), &[]).await;
+    assert!(taken.text().contains("You have taken it on"), "{taken:?}");
+    clock.advance(DAY * 6);
+    until_told(&mail, BEA, &ends("1 day")).await;
+    assert!(mail.mails().iter().all(|mail| !mail.text.contains("canary")), "why stays in the record");
+    town.stop().await;
+}
+
+async fn until_told(mail: &MailServer, to: &str, subject: &str) {
+    until(subject, async || mail.subjects(to).iter().any(|line| line == subject)).await;
+}
+
 /// Who may see a warning and take it on: those whom it concerns, by its page too; to others there is none.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_warning_is_for_those_whom_it_concerns() {

@@ -103,5 +103,6 @@ fn refused(collection: &str, at: usize, problem: Problem) -> Finding {
         why: problem.why,
         fix: problem.fix,
         edits: Vec::new(),
+        waiver: None,
     }
 }

@@ -21,7 +21,7 @@ use authority::AppState;
 use axum::{http::StatusCode, response::Response};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use catalog::{AppView, Mending, Unpacked};
-use model::{Env, Finding, Manifest, Problem, ProblemKind, Severity, Tier};
+use model::{Env, Finding, Manifest, Problem, ProblemKind, Tier};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Lines shown before and after the one that a finding is about.
@@ -120,11 +120,14 @@ pub(in crate::pages) fn carried(unpacked: &Unpacked) -> Result<Option<String>, P
 }
 
 impl Bailiwick {
-    async fn found(&self, turn: &Turn, unpacked: &Unpacked) -> Result<Vec<Finding>, Problem> {
-        Ok(match self.checked(turn, unpacked.released()).await? {
+    async fn found(&self, visit: &Visit, turn: &Turn, unpacked: &Unpacked) -> Result<Vec<Finding>, Trouble> {
+        let checked = self.checked(&visit.asked.caller, turn, unpacked.released()).await.map_err(Trouble)?;
+        let mut findings = match checked {
             Ok(checked) => checked.findings().to_vec(),
             Err(document) => document.findings,
-        })
+        };
+        self.catalog.tell_waivers(&mut findings).await?;
+        Ok(findings)
     }
 
     /// Takes one fix, or all that a machine can make.
@@ -147,7 +150,7 @@ impl Bailiwick {
             (draft.unpacked, draft.mended) = (mended.unpacked, mended.applied);
             return Ok(());
         }
-        let found = self.found(turn, &draft.unpacked).await.map_err(Trouble)?;
+        let found = self.found(visit, turn, &draft.unpacked).await?;
         let named = found.into_iter().enumerate().find(|(at, finding)| fix_name(*at, finding) == which);
         let (_, finding) = named.ok_or_else(|| Trouble(gone()))?;
         draft.unpacked = draft.unpacked.edited(&finding.edits).map_err(Trouble)?;
@@ -156,8 +159,9 @@ impl Bailiwick {
     }
 
     pub(super) async fn judged(&self, visit: &Visit, turn: &Turn, draft: Draft) -> Result<Response, Trouble> {
-        let named = self.may_deploy(&visit.asked.caller, turn, &draft.unpacked, Env::Prod).await?;
-        let findings = self.found(turn, &draft.unpacked).await.map_err(Trouble)?;
+        let mut named = self.may_deploy(&visit.asked.caller, turn, &draft.unpacked, Env::Prod).await?;
+        self.catalog.tell_waivers(&mut named.waived).await?;
+        let findings = [self.found(visit, turn, &draft.unpacked).await?, std::mem::take(&mut named.waived)].concat();
         let shown = (draft.unpacked.clone(), findings.clone());
         let shown = turn.work(move || Ok((carried(&shown.0)?, with_sources(&shown.1, &shown.0))));
         let (carried, seen) = shown.await.and_then(|shown| shown).map_err(Trouble)?;
@@ -176,12 +180,12 @@ impl Bailiwick {
         &self,
         visit: &Visit,
         draft: &Draft,
-        Named { manifest, digest }: &Named,
+        Named { manifest, digest, .. }: &Named,
         findings: &[Finding],
     ) -> Result<Judged, Trouble> {
         let manifest = manifest.as_ref();
         let name = manifest.map_or_else(|| "your app".to_owned(), |manifest| manifest.app.name.clone());
-        let blocks = findings.iter().any(|finding| finding.severity == Severity::Block);
+        let blocks = findings.iter().any(Finding::blocks);
         let asks = manifest.is_some_and(|manifest| manifest.tier() != Tier::Low);
         let fixes = findings.iter().filter(|finding| !finding.edits.is_empty()).count();
         let known = self.catalog.find(&name).is_ok();
@@ -260,8 +264,7 @@ impl Bailiwick {
         for id in self.others_secrets(manifest, app.as_ref()).await.map_err(Trouble)?.into_keys() {
             versions.insert(id, 0);
         }
-        let found: Vec<_> = findings.iter().map(|finding| (finding.code.as_str(), finding.severity)).collect();
-        Ok(seven(self, manifest, &Kept { versions, others: BTreeMap::new() }, &found))
+        Ok(seven(self, manifest, &Kept { versions, others: BTreeMap::new() }, findings))
     }
 }
 

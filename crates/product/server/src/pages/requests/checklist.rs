@@ -6,7 +6,7 @@ use crate::{
     pages::parts::{Said, counted},
 };
 use catalog::{Error, RequestView};
-use model::{AppId, Class, Manifest, Problem, SecretId, Severity, manifest::Profile};
+use model::{AppId, Class, Finding, Manifest, Problem, SecretId, manifest::Profile};
 use std::collections::BTreeMap;
 
 /// One question with its answer.
@@ -76,17 +76,11 @@ pub(super) async fn of(
     others: BTreeMap<SecretId, String>,
 ) -> Result<Vec<Item>, Error> {
     let versions = server.catalog.secrets_of(manifest, request.env).await?;
-    let found = request.findings.iter().map(|finding| (finding.code.as_str(), finding.severity));
-    Ok(seven(server, manifest, &Kept { versions, others }, &found.collect::<Vec<_>>()))
+    Ok(seven(server, manifest, &Kept { versions, others }, &request.findings))
 }
 
 /// The seven, for files that were not asked for yet.
-pub(in crate::pages) fn seven(
-    server: &Bailiwick,
-    manifest: &Manifest,
-    kept: &Kept,
-    found: &[(&str, Severity)],
-) -> Vec<Item> {
+pub(in crate::pages) fn seven(server: &Bailiwick, manifest: &Manifest, kept: &Kept, found: &[Finding]) -> Vec<Item> {
     vec![
         secrets(manifest, kept, found).item("Secrets"),
         authentication(manifest).item("Authentication"),
@@ -98,9 +92,9 @@ pub(in crate::pages) fn seven(
     ]
 }
 
-fn secrets(manifest: &Manifest, kept: &Kept, found: &[(&str, Severity)]) -> Answer {
+fn secrets(manifest: &Manifest, kept: &Kept, found: &[Finding]) -> Answer {
     let mut answer = Answer::default();
-    match found.iter().filter(|(code, _)| code.starts_with("secret.found")).count() {
+    match found.iter().filter(|finding| finding.code.starts_with("secret.found")).count() {
         0 => answer.ok("no credential stands in its files"),
         1 => answer.bad("one place in its files looks like a credential"),
         some => answer.bad(format!("{some} places in its files look like credentials")),
@@ -230,12 +224,15 @@ fn persons(count: usize) -> String {
     if count == 1 { "1 person".to_owned() } else { format!("{count} people") }
 }
 
-fn compliance(server: &Bailiwick, manifest: &Manifest, found: &[(&str, Severity)]) -> Answer {
+fn compliance(server: &Bailiwick, manifest: &Manifest, found: &[Finding]) -> Answer {
     let mut answer = Answer::default();
-    match found.iter().filter(|(_, severity)| *severity == Severity::Block).count() {
+    match found.iter().filter(|finding| finding.blocks()).count() {
         0 => {}
         1 => answer.bad("it does not pass the gates: one finding blocks it"),
         some => answer.bad(format!("it does not pass the gates: {some} findings block it")),
+    }
+    for finding in found.iter().filter(|finding| finding.is_waived()) {
+        answer.look(format!("EXCEPTION: `{}` is waived for it", finding.code));
     }
     let fields: usize = manifest.data.values().map(|kept| kept.fields.len()).sum();
     answer.ok(format!("each of its {} has a class, each collection a time to live", counted(fields as u64, "field")));
