@@ -362,7 +362,14 @@ fn records(
         let id = AppId::new(row.text(0)?);
         let before = known.get(&id).and_then(|app| app.envs.get(&env)).and_then(|env| env.live.clone());
         let live = match (row.opt_int(3)?, row.opt_text(7)?) {
-            (Some(number), Some(text)) => Some(live(number, row.text(9)?, row.text(8)?, text, before)?),
+            (Some(number), Some(text)) => match live(number, row.text(9)?, row.text(8)?, text, before) {
+                // Of a newer version: without it the app does not serve here, and nobody else's changes wait for it.
+                Err(Error::Manifest) => {
+                    tracing::error!(app = %id, release = number, "a manifest cannot be read: the app does not serve on this node");
+                    None
+                }
+                live => Some(live?),
+            },
             _ => None,
         };
         let record = EnvRecord {
@@ -373,7 +380,7 @@ fn records(
             changed_at: row.time(6)?,
             request: row.opt_text(10)?.map(RequestId::new),
             ended: row.opt_text(11)?.map(RequestState::of),
-            asks: row.opt_text(12)?.map(|text| asks(text, row.text(13)?)).transpose()?,
+            asks: row.opt_text(12)?.map(|text| row.text(13).map(|tier| asks(text, tier))).transpose()?.flatten(),
         };
         if let Some(app) = read.get_mut(&id) {
             app.envs.insert(env, record);
@@ -387,9 +394,10 @@ fn records(
     Ok(read.into_iter().map(|(id, app)| (id, Arc::new(app))).collect())
 }
 
-fn asks(manifest: &str, tier: &str) -> Result<Asks, Error> {
-    let app = Manifest::reread(manifest.as_bytes()).map_err(|_| Error::Manifest)?.manifest.app;
-    Ok(Asks { tier: tier_of(tier), class: app.class, purpose: app.purpose })
+/// None of a manifest that cannot be read.
+fn asks(manifest: &str, tier: &str) -> Option<Asks> {
+    let app = Manifest::reread(manifest.as_bytes()).ok()?.manifest.app;
+    Some(Asks { tier: tier_of(tier), class: app.class, purpose: app.purpose })
 }
 
 fn live(number: i64, digest: &str, tier: &str, manifest: &str, before: Option<Live>) -> Result<Live, Error> {

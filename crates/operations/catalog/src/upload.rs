@@ -163,6 +163,11 @@ impl Unpacked {
             .map_err(|problem| if is_app || problem.code == unreadable(folder).code { problem } else { no_app(folder) })
     }
 
+    /// Whether a folder's file or folder of this name is no part of an app.
+    pub(crate) fn is_left_out(name: &str) -> bool {
+        name.starts_with('.') || LEFT_OUT.contains(&name)
+    }
+
     fn walked(folder: &Path) -> Result<Self, Problem> {
         let mut files = Files::default();
         let walk = ignore::WalkBuilder::new(folder)

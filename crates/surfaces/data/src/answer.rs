@@ -19,11 +19,16 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use model::{Problem, ProblemKind};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use store::Outcome;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// An export is one answer, which the app holds in its memory.
 const EXPORT_BYTES_MAX: usize = 16 << 20;
+/// Exports that a node holds at once, of all apps: the app's limit of memory does not count what it has not read.
+pub(crate) const EXPORTS_MAX: usize = 2;
+/// For a place among them.
+const EXPORT_WAIT: Duration = Duration::from_secs(2);
 /// The collection of a refusal that names none that is declared.
 const UNKNOWN: &str = "unknown";
 
@@ -97,7 +102,7 @@ impl Data {
             Ask::Insert(fields) => self.store.again(|| self.insert(asked, &fields)).await,
             Ask::Update(id, changes, version) => self.store.again(|| self.update(asked, &id, &changes, version)).await,
             Ask::Delete(id) => self.store.again(|| self.delete(asked, &id)).await,
-            Ask::Export => self.export(asked).await,
+            Ask::Export => self.store.again(|| self.export(asked)).await,
         }
     }
 
@@ -250,22 +255,23 @@ impl Data {
     /// All of a collection, for someone of a group that the manifest names, with a second factor. Recorded before it is
     /// given, with how many records it has; so is a refusal.
     async fn export(&self, asked: &Asked<'_>) -> Result<Reply, Error> {
+        let known = self.place(asked)?;
+        let permit = self.permit(&asked.instance.caller, ExportData { scope: known.scope, verb: asked.verb }).await?;
+        // As for what is written: by the declaration that holds with the permit.
         let Place { scope, collection } = self.place(asked)?;
-        let permit = self.permit(&asked.instance.caller, ExportData { scope: scope.clone(), verb: asked.verb }).await?;
         let taken = match self.may_take_out(asked.instance, &collection) {
             Ok(()) => self.everything(&scope, &collection).await,
             Err(problem) => Err(problem.into()),
         };
-        let mut detail = json!({ "collection": asked.name, "verb": asked.verb.as_str() });
+        let detail =
+            |more: (&str, Value)| json!({ "collection": asked.name, "verb": asked.verb.as_str(), more.0: more.1 });
         match taken {
-            Ok(records) => {
-                detail["records"] = json!(records.len());
-                self.store.record(permit, Outcome::Allowed, detail).await?;
-                Ok(Reply::Found(Value::Array(records)))
+            Ok((records, bytes)) => {
+                self.store.record(permit, Outcome::Allowed, detail(("records", json!(records)))).await?;
+                Ok(Reply::Taken(bytes))
             }
             Err(Error::Refused(problem)) => {
-                detail["code"] = json!(problem.code);
-                self.store.record(permit, Outcome::Denied, detail).await?;
+                self.store.record(permit, Outcome::Denied, detail(("code", json!(problem.code)))).await?;
                 Err(Error::Refused(problem))
             }
             Err(other) => Err(other),
@@ -273,40 +279,60 @@ impl Data {
     }
 
     fn may_take_out(&self, instance: &Instance, collection: &Collection) -> Result<(), Problem> {
-        let groups = &collection.declared.export;
+        let (groups, now) = (&collection.declared.export, self.clock.now());
         if groups.is_empty() {
             return Err(collection.export_of_nobody());
         }
         let Some(person) = instance.caller.person() else { return Err(collection.export_for_nobody()) };
         let facts = self.authority.facts(&self.config.tenant);
-        let known = facts.people.get(person);
+        // A group that has ended counts no more, even before its row is gone.
+        let known = facts.people.get(person).map(|person| person.at(now));
         if !known.is_some_and(|person| groups.iter().any(|group| person.is_in(group))) {
             return Err(collection.export_group());
         }
-        let fresh = instance.proved.is_some_and(|at| self.clock.now().since(at) < SECOND_FACTOR_FRESH);
+        let fresh = instance.proved.is_some_and(|at| now.since(at) < SECOND_FACTOR_FRESH);
         if fresh { Ok(()) } else { Err(collection.export_factor()) }
     }
 
-    /// Page by page, as long as it fits into one answer.
-    async fn everything(&self, scope: &Scope, collection: &Collection) -> Result<Vec<Value>, Error> {
-        let (mut records, mut bytes, mut after) = (Vec::new(), 0, None);
+    /// Page by page, as long as it fits into one answer: how many records, and the answer. It keeps its place until the
+    /// app has read it or is gone.
+    async fn everything(&self, scope: &Scope, collection: &Collection) -> Result<(usize, Bytes), Error> {
+        let place = tokio::time::timeout(EXPORT_WAIT, Arc::clone(&self.exports).acquire_owned()).await;
+        let Ok(Ok(place)) = place else { return Err(collection.export_busy().into()) };
+        let (mut records, mut bytes, mut after) = (0, b"[".to_vec(), None);
         loop {
             let asked = json!({ "limit": collection.declared.rows, "after": after });
             let query = Query::of(&self.keys, scope, collection, asked)?;
             let page = query.page(&self.store, &self.keys, scope, self.clock.now()).await?;
             for record in page.records {
-                let shown = record.shown(collection);
-                bytes += serde_json::to_vec(&shown)?.len();
-                records.push(shown);
+                if records > 0 {
+                    bytes.push(b',');
+                }
+                serde_json::to_writer(&mut bytes, &record.shown(collection))?;
+                records += 1;
             }
-            if bytes > EXPORT_BYTES_MAX {
+            if bytes.len() > EXPORT_BYTES_MAX {
                 return Err(collection.export_large(EXPORT_BYTES_MAX).into());
             }
             match page.next {
                 Some(next) => after = Some(next),
-                None => return Ok(records),
+                None => break,
             }
         }
+        bytes.push(b']');
+        Ok((records, Bytes::from_owner(Taken { bytes, _place: place })))
+    }
+}
+
+/// An export on its way.
+struct Taken {
+    bytes: Vec<u8>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Taken {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

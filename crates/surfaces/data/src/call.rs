@@ -130,6 +130,8 @@ where
 pub(crate) enum Reply {
     Created(Value),
     Found(Value),
+    /// JSON that is written already.
+    Taken(Bytes),
     Gone,
 }
 
@@ -138,6 +140,11 @@ impl Reply {
         match self {
             Self::Created(value) => with(StatusCode::CREATED, JSON, &value),
             Self::Found(value) => with(StatusCode::OK, JSON, &value),
+            Self::Taken(bytes) => {
+                let mut response = Response::new(Full::from(bytes));
+                response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+                response
+            }
             Self::Gone => {
                 let mut response = Response::new(Full::default());
                 *response.status_mut() = StatusCode::NO_CONTENT;

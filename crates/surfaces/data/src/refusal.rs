@@ -286,6 +286,16 @@ impl Collection {
         .at("bailiwick.toml")
     }
 
+    pub(crate) fn export_busy(&self) -> Problem {
+        Problem::new(
+            ProblemKind::Unavailable,
+            "data.export_busy",
+            format!("`{}` cannot be exported at this moment", self.name),
+            "as many exports as this server holds at once are on their way",
+            "try again in a few seconds; read each export before you ask for the next",
+        )
+    }
+
     pub(crate) fn export_large(&self, most: usize) -> Problem {
         Problem::new(
             ProblemKind::TooLarge,

@@ -52,11 +52,12 @@ impl Manifest {
         let collections = self.data.iter().map(|(name, kept)| {
             let fields =
                 kept.fields.iter().map(|(name, field)| (name.clone(), json!([field.class, field.kind]))).collect();
-            let mut said = json!({ "retain_ms": ms(kept.retain), "fields": Value::Object(fields) });
+            let export = set(kept.export.iter().map(|group| json!(group)));
             // Left out when it says nothing, so that what was approved before there were exports still fits.
-            if !kept.export.is_empty() {
-                said["export"] = set(kept.export.iter().map(|group| json!(group)));
-            }
+            let said = match kept.export.is_empty() {
+                true => json!({ "retain_ms": ms(kept.retain), "fields": Value::Object(fields) }),
+                false => json!({ "retain_ms": ms(kept.retain), "fields": Value::Object(fields), "export": export }),
+            };
             (name.clone(), said)
         });
         Value::Object(collections.collect())

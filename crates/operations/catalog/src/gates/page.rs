@@ -2,7 +2,8 @@
 //! profile `static`, and a machine can put it there.
 
 use super::{MANIFEST, finding};
-use crate::Unpacked;
+use crate::{MOCK_FOLDER, Unpacked};
+use bytes::Bytes;
 use model::{Edit, Finding, Manifest, Severity, manifest::Profile};
 
 const ASSETS: &str = "public";
@@ -36,11 +37,14 @@ pub(super) fn instead_of_code(manifest: &Manifest, unpacked: &Unpacked) -> Optio
     Some(Finding { line: Some(1), column: Some(1), edits, ..found })
 }
 
-/// None where a page is there already, where a credential would be written anew, and where the manifest is not as most are.
+/// None where a page is there already or could not be, where a credential would be written anew, and where the manifest is not as most are.
 fn edits(manifest: &Manifest, unpacked: &Unpacked, text: &str, place: &str) -> Option<Vec<Edit>> {
     const WASM: &str = "\"wasm\"";
     let main = &manifest.runtime.main;
-    if unpacked.get(place).is_some() || scan::credentials(text.as_bytes()).hide(text) != text {
+    // Where the command leaves things out, something may stand that nobody saw.
+    let unseen = place.split('/').any(Unpacked::is_left_out) || place.starts_with(&format!("{MOCK_FOLDER}/"));
+    let fits = unpacked.with(place, Bytes::copy_from_slice(text.as_bytes())).is_ok();
+    if unpacked.get(place).is_some() || unseen || !fits || scan::credentials(text.as_bytes()).hide(text) != text {
         return None;
     }
     let written = std::str::from_utf8(unpacked.get(MANIFEST)?).ok()?;

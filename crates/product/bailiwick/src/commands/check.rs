@@ -15,6 +15,7 @@ use model::{Finding, Problem, ProblemKind, Severity};
 use serde_json::{Value, json};
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -88,15 +89,37 @@ async fn check(args: &Args, invocation: &Invocation) -> Checked {
     Ok((gate.check(unpacked, invocation.now()).await, fixed))
 }
 
-/// Writes the files that changed; a link is none of them, since no app holds one.
+/// Writes the files that changed, and those that are new. What was read is no link, since no app holds one; what was not
+/// read is never written over, nor gone through.
 fn write(folder: &Path, before: &Unpacked, after: &Unpacked) -> Result<(), Problem> {
     let changed = after.files().filter(|(path, bytes)| before.get(path) != Some(*bytes));
     for (path, bytes) in changed {
         let to = folder.join(path);
-        let written = fs::create_dir_all(to.parent().unwrap_or(folder)).and_then(|()| fs::write(&to, bytes));
+        let written = match before.get(path) {
+            Some(_) => fs::write(&to, bytes),
+            None => create(folder, path, bytes),
+        };
         written.map_err(|error| unwritable(path, &error))?;
     }
     Ok(())
+}
+
+fn create(folder: &Path, path: &str, bytes: &[u8]) -> std::io::Result<()> {
+    let mut to = folder.to_path_buf();
+    let mut parts = path.split('/').peekable();
+    while let Some(part) = parts.next() {
+        to.push(part);
+        if parts.peek().is_none() {
+            break;
+        }
+        match fs::symlink_metadata(&to) {
+            Ok(there) if there.is_dir() => {}
+            Ok(_) => return Err(std::io::ErrorKind::NotADirectory.into()),
+            Err(_) => fs::create_dir(&to)?,
+        }
+    }
+    // Refused where anything stands, a link that leads nowhere too (open(2), O_EXCL).
+    fs::OpenOptions::new().write(true).create_new(true).open(&to)?.write_all(bytes)
 }
 
 fn unwritable(path: &str, error: &std::io::Error) -> Problem {
@@ -164,5 +187,22 @@ mod tests {
         ] {
             assert_eq!(typed(Path::new(folder)).as_deref(), text);
         }
+    }
+
+    #[test]
+    fn a_new_file_goes_through_no_link_and_over_nothing() {
+        let (app, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let theirs = outside.path().join("theirs");
+        fs::write(&theirs, "theirs").unwrap();
+        std::os::unix::fs::symlink(outside.path(), app.path().join("public")).unwrap();
+        assert!(create(app.path(), "public/theirs", b"ours").is_err());
+        assert!(create(app.path(), "public/new", b"ours").is_err());
+        std::os::unix::fs::symlink(outside.path().join("nothing"), app.path().join("page.html")).unwrap();
+        assert!(create(app.path(), "page.html", b"ours").is_err());
+        create(app.path(), "a/b/page.html", b"ours").unwrap();
+        assert!(create(app.path(), "a/b/page.html", b"again").is_err());
+        assert_eq!(fs::read(app.path().join("a/b/page.html")).unwrap(), b"ours");
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
+        assert_eq!(fs::read(theirs).unwrap(), b"theirs");
     }
 }

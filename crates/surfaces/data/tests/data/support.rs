@@ -207,6 +207,12 @@ pub(crate) async fn call(data: &Data, instance: &Instance, method: &str, path: &
     raw(data, instance, method, &format!("/v1/collections/{path}"), Some("application/json"), body).await
 }
 
+/// An export that is not read yet.
+pub(crate) async fn exported(data: &Data, instance: &Instance) -> Bytes {
+    let request = Request::post("http://data.bailiwick/v1/collections/votes/export").body(Full::<Bytes>::default());
+    data.answer(instance, request.unwrap()).await.into_body().collect().await.unwrap().to_bytes()
+}
+
 pub(crate) async fn raw(
     data: &Data,
     instance: &Instance,
@@ -264,12 +270,12 @@ fn authority(clock: &Arc<ManualClock>) -> Arc<Authority> {
             known.apps.insert((AppId::new(id), env), Arc::new(facts.clone()));
         }
     }
-    for (id, groups) in [("ana", vec!["clerks"]), ("ben", vec![])] {
+    for (id, groups) in [("ana", vec!["clerks"]), ("ben", vec![]), ("cleo", vec!["counters"])] {
         let person = PersonFacts {
             email: "a@example.test".into(),
             name: None,
-            groups: groups.into_iter().map(Group::new).collect(),
-            lapses: [].into(),
+            groups: groups.iter().map(|group| Group::new(*group)).collect(),
+            lapses: [(Group::new("counters"), Timestamp::from_ms(START_MS + 60_000))].into(),
             enabled: true,
         };
         known.people.insert(PersonId::new(id), Arc::new(person));

@@ -1,6 +1,6 @@
 //! Each verb as app code calls it (contract.md, What app code can call).
 
-use crate::support::{House, app, call, instance};
+use crate::support::{House, app, call, exported, instance};
 use authority::{Instance, SECOND_FACTOR_FRESH};
 use model::{Env, Timestamp};
 use serde_json::{Value, json};
@@ -53,6 +53,16 @@ pub(crate) async fn an_export_is_for_a_group_with_a_second_factor(house: House) 
     let (status, all) = call(&house.data, &as_who(Some("ana"), Some(now)), "POST", "votes/export", json!({})).await;
     assert_eq!((status, all.as_array().unwrap().len()), (200, 60), "{all}");
     assert_eq!((&all[59]["choice"], &all[59]["person"]), (&json!("59"), &json!("ana")));
+    // Cleo counts for a minute. Two exports that nobody reads leave no room for a third.
+    let mut held = vec![];
+    for _ in 0..2 {
+        held.push(exported(&house.data, &as_who(Some("cleo"), Some(now))).await);
+    }
+    let (status, busy) = call(&house.data, &as_who(Some("ana"), Some(now)), "POST", "votes/export", json!({})).await;
+    assert_eq!((status, &busy["code"]), (503, &json!("data.export_busy")));
+    drop(held);
+    house.clock.advance(std::time::Duration::from_secs(60));
+    assert_eq!(refused("votes", as_who(Some("cleo"), Some(now))).await, "data.export_group");
     house.clock.advance(SECOND_FACTOR_FRESH);
     assert_eq!(refused("votes", as_who(Some("ana"), Some(now))).await, "data.export_factor");
     let found = house
@@ -61,7 +71,7 @@ pub(crate) async fn an_export_is_for_a_group_with_a_second_factor(house: House) 
         .await
         .unwrap();
     let body: Value = serde_json::from_slice(found[0].bytes(0).unwrap()).unwrap();
-    assert_eq!(found.len(), 1);
+    assert_eq!(found.len(), 3);
     assert_eq!(body["detail"], json!({ "collection": "votes", "verb": "export", "records": 60 }));
 }
 
