@@ -310,7 +310,7 @@ mod tests {
         noisy.truncate(2);
         drop(quiet);
         for number in 0..20 {
-            now += GROW_EVERY;
+            now += GROW_AGAIN_EVERY;
             noisy.push(shares.enter_at(&app("noisy"), &format!("p{number}"), AT_ONCE, now).unwrap());
         }
         assert!(shares.held().can > LEAST);
