@@ -57,11 +57,11 @@ fn waived(waiver: &Waived) -> String {
 
 /// `2 errors, 1 warning`; nothing when nothing was found.
 pub(crate) fn counted(findings: &[Finding]) -> Option<String> {
-    let waived = findings.iter().filter(|finding| finding.is_waived()).count();
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let blocking = findings.iter().filter(|finding| finding.blocks()).count();
     let counts = [
-        (count(Severity::Block) - waived, "error"),
-        (waived, "exception"),
+        (blocking, "error"),
+        (count(Severity::Block).saturating_sub(blocking), "exception"),
         (count(Severity::Warn), "warning"),
         (count(Severity::Note), "note"),
     ];
@@ -86,6 +86,13 @@ mod tests {
             "why": "a rule of your organisation's policy refuses it", "fix": "set `retain` of `[data.votes]` to `365d` or less",
             "waiver": { "id": "w1", "state": state, "by": "person:p1", "user": "rita@example.test",
                 "why": "the court\nasks", "until": "2026-11-08T00:00:00.000Z" } })
+    }
+
+    #[test]
+    fn what_a_server_says_of_a_warning_is_no_exception() {
+        let mut warning = finding("active");
+        warning["severity"] = json!("warn");
+        assert_eq!(counted(&[serde_json::from_value(warning).unwrap()]).as_deref(), Some("1 warning"));
     }
 
     #[test]

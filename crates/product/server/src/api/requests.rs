@@ -48,7 +48,10 @@ pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Params(which): Pa
     let state = which.state.as_deref().unwrap_or("waiting");
     let part = Part { limit: which.limit, after: which.after };
     let requests = server.catalog.requests(permit, state, u32::MAX).await?;
-    let (requests, next) = part.of(requests, |request| request.request.to_string())?;
+    let (mut requests, next) = part.of(requests, |request| request.request.to_string())?;
+    for request in &mut requests {
+        server.catalog.tell_waivers(&mut request.findings).await?;
+    }
     let named = |request: RequestView| {
         let person = request.requester.as_ref().and_then(|id| server.identity.person(id));
         Named { user: person.map(|person| person.email.clone()), request }

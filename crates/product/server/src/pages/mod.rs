@@ -32,7 +32,7 @@ use crate::{
 };
 use axum::{
     Router,
-    extract::{FromRequest, Path, Request, State},
+    extract::{FromRequest, Request, State},
     http::{Uri, header},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
@@ -101,8 +101,9 @@ async fn above(uri: Uri) -> Redirect {
 }
 
 /// The same for what is about a part of an app's page.
-async fn of_app(Path((name, _)): Path<(String, String)>) -> Redirect {
-    Redirect::to(&format!("/apps/{name}"))
+async fn of_app(uri: Uri) -> Redirect {
+    // As it was sent: what is decoded may be no address.
+    Redirect::to(uri.path().rsplitn(4, '/').last().unwrap_or("/"))
 }
 
 async fn style() -> Response {
@@ -134,4 +135,21 @@ async fn nothing(State(server): State<Arc<Bailiwick>>, request: Request) -> Resp
 /// The state of an app in one word: that of `prod`, or of what there is.
 fn word(app: &AppView) -> &'static str {
     app.environments.last().map_or("waiting", |env| env.word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_of_an_act_leads_to_its_app_as_it_was_sent() {
+        for (sent, to) in [
+            ("/apps/poll/waivers/w1/end", "/apps/poll"),
+            ("/apps/%0A/waivers/x/end", "/apps/%0A"),
+            ("/apps/%2F%2Fevil.example/waivers/x/end", "/apps/%2F%2Fevil.example"),
+        ] {
+            let answer = of_app(Uri::from_static(sent)).await.into_response();
+            assert_eq!(answer.headers()[header::LOCATION], to, "{sent}");
+        }
+    }
 }
