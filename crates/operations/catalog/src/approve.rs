@@ -7,7 +7,7 @@ use crate::{
     releases,
     requests::{self, Request, RequestState},
 };
-use authority::{Act, AppRef, BreakGlass, Judged, Permit, Rule, Target, Waiver, change, rules};
+use authority::{Act, AppRef, BreakGlass, Denied, HeldOff, Judged, Permit, Rule, Target, Waiver, change, rules};
 use model::{Group, PersonId, Problem, ProblemKind, RequestId, TenantId};
 use std::sync::Arc;
 use store::{Tx, left_to_feed, params};
@@ -80,11 +80,14 @@ impl Catalog {
         why: &str,
     ) -> Result<ApproveRequest, Error> {
         let (request, view) = self.request(id).await?;
+        let release = self.known_release(&request.app.id, request.release).await?;
+        let by = release.and_then(|release| release.by);
+        let waivers = self.waivers_for(by.iter().chain(&request.requester)).for_policy(&view.app, &view.team);
         Ok(ApproveRequest {
             tenant: self.tenant.clone(),
             request: request.id,
             app: request.app,
-            waivers: self.waivers_for(request.requester.as_ref()).for_policy(&view.app, &view.team),
+            waivers,
             team: view.team,
             requester: request.requester,
             facts: facts(&request.manifest, &request.digest, view.env).into(),
@@ -125,7 +128,11 @@ impl Catalog {
         let release = release.ok_or_else(|| Error::Refused(stale(&request.id)))?;
         let name: Arc<str> = view.app.as_str().into();
         let secrets = self.secret_versions(&release.manifest, request.app.env).await?;
-        let exceptions = self.excepted(&tx, &name, &view.team, &release)?;
+        if let Some(held) = self.unasked(tx.spent().held_off(), &request.exceptions) {
+            return Err(Error::Denied(unasked(held)));
+        }
+        let asked = request.requester.as_ref();
+        let exceptions = self.excepted(&tx, (&name, &view.team), &release, asked, tx.spent().held_off())?;
         let decided = Decided::of_request(&mut tx, request.app.clone(), name, release, secrets, exceptions).await?;
         let same = request.secrets.hold_for(&decided.secrets) && request.exceptions.cover(&decided.exceptions);
         if decided.compared_with != request.compared_with || !same {
@@ -202,6 +209,20 @@ fn decided_before(request: &Request) -> Problem {
         format!("it is {}", request.state.said()),
         "`bailiwick requests` lists what waits",
     )
+}
+
+/// As policy says it.
+fn unasked(held: &HeldOff) -> Denied {
+    Denied {
+        act: rules::RELEASE_APPROVE.name,
+        code: held.waiver.code.clone(),
+        why: format!("{}; its waiver was not part of what was asked for, and a yes is to nothing else", held.why),
+        fix: format!(
+            "{}; a rule that speaks only when a release is approved cannot be waived, only one that stopped the deploy as well",
+            held.fix
+        ),
+        kind: ProblemKind::Denied,
+    }
 }
 
 fn stale(id: &RequestId) -> Problem {

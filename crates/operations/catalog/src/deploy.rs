@@ -119,7 +119,8 @@ impl Catalog {
             Some(release) => release,
             None => releases::insert(&mut tx, &app, checked, findings, content).await?,
         };
-        let exceptions = self.excepted(&tx, &name, &team, &release)?;
+        let exceptions =
+            self.excepted(&tx, (&name, &team), &release, tx.spent().caller().person(), tx.spent().held_off())?;
         let decided = Decided::of(&mut tx, app, name, release, secrets, exceptions).await?;
         match decided.approved(&mut tx).await? {
             Ok(approved) => {

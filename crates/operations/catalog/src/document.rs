@@ -105,6 +105,9 @@ pub struct Restored {
     /// What serves again once somebody has said yes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<RestoreWaits>,
+    /// What stays off, since a waiver that it needs is over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_off: Vec<RestoreOff>,
     pub event: EventId,
 }
 
@@ -123,6 +126,14 @@ pub struct RestoreWaits {
     pub env: Env,
     pub release: ReleaseNumber,
     pub request: RequestId,
+}
+
+/// A release that needs a waiver which is over: another one, and a second `restore`, let it serve again.
+#[derive(Debug, Clone, Serialize)]
+pub struct RestoreOff {
+    pub env: Env,
+    pub release: ReleaseNumber,
+    pub problem: Problem,
 }
 
 /// The certificate that stays when an app is gone.

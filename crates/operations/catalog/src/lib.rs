@@ -37,7 +37,9 @@ pub use approve::{ApproveRequest, RejectRequest};
 pub use apps::{AppView, Deployment, ListApps, SeeApp};
 pub use decide::{Approved, Decided};
 pub use deploy::{DeployApp, First};
-pub use document::{Approval, Deployed, Kept, Receipt, RestoreWaits, Restored, RestoredEnv, Retired, Status};
+pub use document::{
+    Approval, Deployed, Kept, Receipt, RestoreOff, RestoreWaits, Restored, RestoredEnv, Retired, Status,
+};
 pub use error::Error;
 pub use gates::{CheckDocument, Checked, Mended, Mending, Verdict, check};
 pub use independence::{From as VouchedFrom, Voucher, Vouchers};

@@ -1,12 +1,19 @@
 //! Restore: an app that was switched off serves again, with new credentials; what was issued before stays dead. Where the
-//! yes to what served holds no more, it asks for another: until then that environment stays off, and keeps its data.
+//! yes to what served holds no more, it asks for another: until then that environment stays off, and keeps its data. An
+//! environment whose waiver is over stays off too, and holds the others back in nothing.
 
 use crate::{
-    Catalog, Decided, Error, RestoreWaits, Restored, Status, approve::reason, apps, decide::facts,
-    document::RestoredEnv, releases,
+    Catalog, Decided, Error, RestoreOff, RestoreWaits, Restored, Status,
+    approve::reason,
+    apps,
+    decide::facts,
+    document::RestoredEnv,
+    live::Live,
+    releases::{self, Release},
+    waivers::Exceptions,
 };
 use authority::{Act, AppRef, AppState, Judged, Permit, Rule, Target, Waiver, change, rules};
-use model::{AppId, Group, Problem, ProblemKind, ReleaseNumber, RequestId, TenantId};
+use model::{AppId, Env, Group, PersonId, Problem, ProblemKind, ReleaseNumber, RequestId, TenantId};
 use std::sync::Arc;
 use store::{left_to_feed, params};
 
@@ -39,19 +46,22 @@ impl Act for RestoreApp {
 }
 
 impl Catalog {
-    /// Names the act.
+    /// Names the act, asked for by a person or by the local credential.
     ///
     /// # Errors
     /// No such app; no reason.
-    pub fn plan_restore(&self, name: &str, why: &str) -> Result<RestoreApp, Error> {
+    pub async fn plan_restore(&self, asks: Option<&PersonId>, name: &str, why: &str) -> Result<RestoreApp, Error> {
         let (app, team) = self.find(name)?;
         let known = self.by_name(name);
         let envs =
             known.iter().flat_map(|app| &app.envs).filter_map(|(env, record)| Some((*env, record.live.as_ref()?)));
-        let releases: Vec<_> = envs.map(|(env, live)| facts(&live.manifest, &live.digest, env)).collect();
+        let (mut releases, mut people) = (Vec::new(), Vec::from_iter(asks.cloned()));
+        for (env, live) in envs {
+            releases.push(facts(&live.manifest, &live.digest, env));
+            people.extend(self.known_release(&app, live.release).await?.and_then(|release| release.by));
+        }
         let facts = serde_json::json!({ "releases": releases }).into();
-        // Whose they may be was judged when what served went live.
-        let waivers = self.waivers_for(None).for_policy(name, &team);
+        let waivers = self.waivers_for(&people).for_policy(name, &team);
         Ok(RestoreApp { tenant: self.tenant.clone(), app, team, facts, waivers, why: reason(why)? })
     }
 
@@ -64,7 +74,8 @@ impl Catalog {
         let name = self.name_of(&id).ok_or_else(|| Error::Refused(apps::unknown(id.as_str())))?;
         let (act, mut tx) = self.store.write(permit).await?;
         let tenant = tx.tenant().clone();
-        let (mut restored, mut waiting) = (Vec::new(), Vec::new());
+        let (mut restored, mut waiting, mut left_off) = (Vec::new(), Vec::new(), Vec::new());
+        let mut waivers = Exceptions::default();
         for app in self.environments(&id) {
             let row = tx.query_one(apps::sql::DEPLOYMENT, params![&tenant, &app.id, app.env.as_str()]).await?;
             let Some(row) = row.filter(|row| row.text(0).is_ok_and(|state| apps::state(state) == AppState::Revoked))
@@ -76,19 +87,28 @@ impl Catalog {
                 return Err(Error::Refused(past_its_date(&name)));
             }
             let epoch = row.uint(2)?;
-            let env = app.env;
-            match self.reopen(&mut tx, app, (&name, &act.team), ReleaseNumber(number), epoch).await? {
-                Ok(live) => restored.push((live, epoch)),
-                Err(request) => waiting.push(RestoreWaits { env, release: ReleaseNumber(number), request }),
+            let (env, release) = (app.env, ReleaseNumber(number));
+            match self.reopen(&mut tx, app, (&name, &act), release, epoch).await? {
+                Reopened::Live(live) => {
+                    waivers.extend(&live.exceptions);
+                    restored.push((*live, epoch));
+                }
+                Reopened::Waits(request, exceptions) => {
+                    waivers.extend(&exceptions);
+                    waiting.push(RestoreWaits { env, release, request });
+                }
+                Reopened::Over(problem) => left_off.push(RestoreOff { env, release, problem }),
             }
         }
         if restored.is_empty() && waiting.is_empty() {
-            return Err(Error::Refused(not_revoked(&name)));
+            let over = left_off.into_iter().next().map(|off| off.problem);
+            return Err(Error::Refused(over.unwrap_or_else(|| not_revoked(&name))));
         }
         let requests: Vec<_> = waiting.iter().map(|waits| &waits.request).collect();
         let status = if waiting.is_empty() { Status::Live } else { Status::Waiting };
         let detail = serde_json::json!({
             "environments": restored.len(), "status": status, "request": requests.first(), "requests": requests,
+            "waivers": waivers, "left_off": left_off.iter().map(|off| off.env).collect::<Vec<Env>>(),
         });
         let event = tx.commit(detail, Some(&act.why)).await?.event;
         if restored.is_empty() {
@@ -101,30 +121,64 @@ impl Catalog {
             let (Some(release), Some(url)) = (document.release, document.url) else { continue };
             environments.push(RestoredEnv { env, release, url, credential_epoch });
         }
-        Ok(Restored { app: name.to_string(), app_id: id, status, environments, waiting, event })
+        Ok(Restored { app: name.to_string(), app_id: id, status, environments, waiting, left_off, event })
     }
 
     async fn reopen(
         &self,
         tx: &mut store::Tx,
         app: AppRef,
-        (name, team): (&Arc<str>, &Group),
+        (name, act): (&Arc<str>, &RestoreApp),
         number: ReleaseNumber,
         credential_epoch: u64,
-    ) -> Result<Result<crate::live::Live, RequestId>, Error> {
+    ) -> Result<Reopened, Error> {
         let release = releases::one(tx, &app.id, number).await?.ok_or(Error::Manifest)?;
         let secrets = self.secret_versions(&release.manifest, app.env).await?;
-        let exceptions = self.excepted(tx, name, team, &release)?;
+        let exceptions = match self.excepted_again(tx, act, app.env, &release, name) {
+            Ok(exceptions) => exceptions,
+            Err(Error::Refused(over)) => return Ok(Reopened::Over(over)),
+            // Its day came while this waited for its turn to write.
+            Err(Error::Denied(denied)) => return Ok(Reopened::Over(denied.into())),
+            Err(error) => return Err(error),
+        };
         let (name, compared_with) = (Arc::clone(name), Some(number));
         let decided = Decided { app, name, release, secrets, exceptions, compared_with, credential_epoch };
         match decided.approved(tx).await? {
-            Ok(approved) => Ok(Ok(self.go_live(tx, approved).await?)),
+            Ok(approved) => Ok(Reopened::Live(Box::new(self.go_live(tx, approved).await?))),
             Err(decided) => {
                 tx.feed(change::APP, change::app_key(&decided.app));
-                Ok(Err(decided.ask(tx).await?))
+                Ok(Reopened::Waits(decided.ask(tx).await?, decided.exceptions))
             }
         }
     }
+
+    /// The permit is for all environments at once; each needs only what policy refuses of its own release.
+    fn excepted_again(
+        &self,
+        tx: &store::Tx,
+        act: &RestoreApp,
+        env: Env,
+        release: &Release,
+        name: &str,
+    ) -> Result<Exceptions, Error> {
+        let caller = tx.spent().caller();
+        let facts = facts(&release.manifest, &release.digest, env);
+        let part = RestoreApp { facts: serde_json::json!({ "releases": [facts] }).into(), ..act.clone() };
+        let held_off = match tx.spent().held_off() {
+            [] => Vec::new(),
+            _ => self.authority.held_off_of(caller, &part)?,
+        };
+        self.excepted(tx, (name, &act.team), release, caller.person(), &held_off)
+    }
+}
+
+/// What became of one environment.
+enum Reopened {
+    Live(Box<Live>),
+    /// A yes is needed again, to these waivers.
+    Waits(RequestId, Exceptions),
+    /// It needs a waiver that is over.
+    Over(Problem),
 }
 
 fn not_revoked(name: &str) -> Problem {

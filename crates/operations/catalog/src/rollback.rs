@@ -2,7 +2,7 @@
 
 use crate::{Catalog, Decided, Deployed, Error, apps, decide::facts, releases};
 use authority::{Act, AppRef, Judged, Permit, Rule, Target, Waiver, rules};
-use model::{Env, Group, Problem, ProblemKind, ReleaseNumber, TenantId};
+use model::{Env, Group, PersonId, Problem, ProblemKind, ReleaseNumber, TenantId};
 use std::sync::Arc;
 
 /// Serve an earlier release.
@@ -34,11 +34,18 @@ impl Act for RollBack {
 }
 
 impl Catalog {
-    /// Names the act. Without `to` it goes to the release before what serves now.
+    /// Names the act, asked for by a person or by the local credential. Without `to` it goes to the release before what
+    /// serves now.
     ///
     /// # Errors
     /// No such app; no earlier release of this environment.
-    pub async fn plan_rollback(&self, name: &str, env: Env, to: Option<ReleaseNumber>) -> Result<RollBack, Error> {
+    pub async fn plan_rollback(
+        &self,
+        asks: Option<&PersonId>,
+        name: &str,
+        env: Env,
+        to: Option<ReleaseNumber>,
+    ) -> Result<RollBack, Error> {
         let (id, team) = self.find(name)?;
         let live = self.by_name(name).and_then(|app| app.envs.get(&env).and_then(|env| env.live.clone()));
         let known = self.known_releases(&id).await?;
@@ -51,7 +58,7 @@ impl Catalog {
         };
         let release = release.ok_or_else(|| Error::Refused(nothing_earlier(name)))?;
         let facts = facts(&release.manifest, &release.digest, env).into();
-        let waivers = self.waivers_for(release.by.as_ref()).for_policy(name, &team);
+        let waivers = self.waivers_for(release.by.iter().chain(asks)).for_policy(name, &team);
         let (tenant, app) = (self.tenant.clone(), AppRef { id, env });
         Ok(RollBack { tenant, app, team, to: release.number, facts, waivers })
     }
@@ -67,7 +74,8 @@ impl Catalog {
         let release = releases::one(&mut tx, &act.app.id, to).await?.filter(|release| release.env == act.app.env);
         let release = release.ok_or_else(|| Error::Refused(nothing_earlier(&name)))?;
         let secrets = self.secret_versions(&release.manifest, act.app.env).await?;
-        let exceptions = self.excepted(&tx, &name, &act.team, &release)?;
+        let exceptions =
+            self.excepted(&tx, (&name, &act.team), &release, tx.spent().caller().person(), tx.spent().held_off())?;
         let decided = Decided::of(&mut tx, act.app, name, release, secrets, exceptions).await?;
         match decided.approved(&mut tx).await? {
             Ok(approved) => {

@@ -2,7 +2,7 @@
 //! day. What is waived is shown wherever it was found; on its day, or when somebody ends it, the rule holds again.
 //!
 //! Refuses: a rule that nobody can except (`waivers/rules.rs`), a day past or too far, one's own release. A waiver that
-//! whoever deploys agreed to themself holds nothing off.
+//! whoever deploys, goes back or restores agreed to themself holds nothing off.
 
 mod rules;
 pub(crate) mod sql;
@@ -12,9 +12,10 @@ pub(crate) use standing::{Exceptions, InMemory};
 pub use standing::{WaiverView, Waivers, held_off};
 
 use crate::{Catalog, Error, approve::reason, independence::dependence, releases::Release};
-use authority::{Act, BreakGlass, Judged, Permit, Rule, Target, change};
+use authority::{Act, BreakGlass, HeldOff, Judged, Permit, Rule, Target, change};
 use model::{
     AppId, Finding, Group, PersonId, Problem, ProblemKind, Severity, TenantId, Timestamp, WaiverId, WaiverState,
+    manifest,
 };
 use std::{collections::BTreeSet, time::Duration};
 use store::{Outcome, Tx, left_to_feed, params};
@@ -109,9 +110,17 @@ impl Catalog {
     /// Names the act of agreeing.
     ///
     /// # Errors
-    /// A rule that nobody can except; a day past or too far; no reason; a name that no app has, without its team.
+    /// A rule that nobody can except; a day past or too far; no reason; what is no name of an app or team; a name that no
+    /// app has, without its team.
     pub async fn plan_waiver(&self, wish: WaiverWish) -> Result<GrantWaiver, Error> {
         let WaiverWish { app: name, team, code, until, why, break_glass } = wish;
+        // Both go into the record as they are, and nothing that somebody thought up may stand there.
+        if !manifest::is_app_name(&name) {
+            return Err(Error::Refused(bad_app()));
+        }
+        if team.as_ref().is_some_and(|team| !manifest::is_group_name(team.as_str())) {
+            return Err(Error::Refused(bad_team()));
+        }
         rules::judge(&code, &self.authority)?;
         let now = self.clock.now();
         if until <= now || until > now.plus(LONGEST) {
@@ -168,10 +177,13 @@ impl Catalog {
         ];
         tx.execute(sql::INSERT, row).await?;
         tx.feed(change::WAIVERS, "");
-        let detail = serde_json::json!({
-            "waiver": id, "name": name, "code": code, "until": until,
-            "independent": dependence.is_empty(), "dependence": dependence,
+        let mut detail = serde_json::json!({
+            "waiver": id, "name": name, "code": code, "until": until, "dependence": dependence,
         });
+        // While nobody is known to have deployed it, nobody knows whether whoever agreed is independent of them.
+        if deployer.is_some() {
+            detail["independent"] = dependence.is_empty().into();
+        }
         tx.commit(detail, Some(&why)).await?;
         left_to_feed(self.load_waivers().await);
         Ok(WaiverView {
@@ -259,17 +271,19 @@ impl Catalog {
     }
 
     fn waivers_now(&self) -> Vec<WaiverView> {
-        let (now, facts) = (self.clock.now(), self.authority.facts(&self.tenant));
-        let now = |waiver: &WaiverView| WaiverView {
-            state: waiver.state_at(now),
-            user: facts.actor(&waiver.by),
+        self.known_waivers().iter().map(|waiver| self.waiver_now(waiver)).collect()
+    }
+
+    fn waiver_now(&self, waiver: &WaiverView) -> WaiverView {
+        WaiverView {
+            state: waiver.state_at(self.clock.now()),
+            user: self.authority.facts(&self.tenant).actor(&waiver.by),
             ..waiver.clone()
-        };
-        self.known_waivers().iter().map(now).collect()
+        }
     }
 
     fn waiver(&self, id: &WaiverId) -> Option<WaiverView> {
-        self.waivers_now().into_iter().find(|waiver| waiver.id == *id)
+        self.known_waivers().iter().find(|waiver| waiver.id == *id).map(|waiver| self.waiver_now(waiver))
     }
 
     /// Fills in why each was agreed to: the words stand in the record alone, sealed.
@@ -302,35 +316,66 @@ impl Catalog {
         Ok(())
     }
 
-    /// What a release needs excepted, by what its gates found and by what policy refused of it just now.
+    /// What a release needs excepted, by what its gates found and by what policy refused of it just now (`held_off`). None
+    /// of it may have been agreed to by whoever sent the release, or by `asks`, who would have it serve.
     ///
     /// INVARIANT: memory is as new as the epoch of the permit, and a waiver that came or went since raised it: what is
-    /// committed rests on waivers that stand.
-    pub(crate) fn excepted(&self, tx: &Tx, name: &str, team: &Group, release: &Release) -> Result<Exceptions, Error> {
-        let (waivers, now) = (self.waivers_for(release.by.as_ref()), tx.now());
-        let mut excepted: BTreeSet<WaiverId> =
-            tx.spent().held_off().iter().map(|held| held.waiver.id.clone()).collect();
+    /// committed rests on waivers that stand. What the act itself brings may be older than its permit, and its day may have
+    /// come while it waited for its turn to write, so it is looked up once more.
+    pub(crate) fn excepted(
+        &self,
+        tx: &Tx,
+        (name, team): (&str, &Group),
+        release: &Release,
+        asks: Option<&PersonId>,
+        held_off: &[HeldOff],
+    ) -> Result<Exceptions, Error> {
+        let (waivers, now) = (self.waivers_for(release.by.iter().chain(asks)), tx.now());
+        let mut excepted = BTreeSet::new();
+        for HeldOff { waiver: held, why, .. } in held_off {
+            match waivers.newest(name, team, &held.code) {
+                Some(waiver) if waiver.id == held.id && waiver.state_at(now) == WaiverState::Active => {
+                    excepted.insert(held.id.clone());
+                }
+                over => return Err(Error::Refused(self.rearmed(name, release, (&held.code, why), over))),
+            }
+        }
         let needs = |finding: &&Finding| finding.severity == Severity::Block && rules::is_gates(&finding.code);
         for finding in release.findings.iter().filter(needs) {
             match waivers.newest(name, team, &finding.code) {
                 Some(waiver) if waiver.state_at(now) == WaiverState::Active => {
                     excepted.insert(waiver.id.clone());
                 }
-                over => return Err(Error::Refused(self.rearmed(name, release, finding, over))),
+                over => {
+                    let found = (&*finding.code, &*finding.what);
+                    return Err(Error::Refused(self.rearmed(name, release, found, over)));
+                }
             }
         }
         Ok(Exceptions(excepted))
     }
 
-    fn rearmed(&self, name: &str, release: &Release, finding: &Finding, over: Option<&WaiverView>) -> Problem {
+    /// What policy refuses of an approval alone: nobody was asked to agree to it, so no waiver of it is taken.
+    pub(crate) fn unasked<'h>(&self, held_off: &'h [HeldOff], asked: &Exceptions) -> Option<&'h HeldOff> {
+        let known = self.known_waivers();
+        let asked: BTreeSet<&str> =
+            known.iter().filter(|known| asked.0.contains(&known.id)).map(|known| known.code.as_str()).collect();
+        held_off.iter().find(|held| !asked.contains(held.waiver.code.as_str()))
+    }
+
+    fn rearmed(&self, name: &str, release: &Release, (code, what): (&str, &str), over: Option<&WaiverView>) -> Problem {
         let facts = self.authority.facts(&self.tenant);
-        let over = over.map(|waiver| facts.waiver_is_over(&waiver.known()));
+        let over = over.map(WaiverView::known).map(|waiver| match waiver.until <= self.clock.now() {
+            true => facts.waiver_is_over(&waiver),
+            false => "another one took the place of its waiver".to_owned(),
+        });
+        let none = || "no waiver of it holds that somebody else agreed to".to_owned();
         Problem::new(
             ProblemKind::Conflict,
             "waiver.over",
-            format!("release {} of `{name}` needs a waiver of `{}`", release.number, finding.code),
-            format!("{}; {}", finding.what, over.unwrap_or_else(|| "no waiver of it holds".to_owned())),
-            format!("mend it and deploy again, or ask a reviewer: `{}`", command(name, &finding.code)),
+            format!("release {} of `{name}` needs a waiver of `{code}`", release.number),
+            format!("{what}; {}", over.unwrap_or_else(none)),
+            format!("mend it and deploy again, or ask a reviewer: `{}`", command(name, code)),
         )
     }
 }
@@ -347,6 +392,26 @@ fn bad_day() -> Problem {
         "a waiver cannot last until then",
         "an exception ends within 90 days; what is needed for longer is a change of the rule",
         "choose a day between today and 90 days ahead",
+    )
+}
+
+fn bad_app() -> Problem {
+    Problem::new(
+        ProblemKind::Invalid,
+        "waiver.app",
+        "that is no name that an app can have",
+        "an app's name is small letters, digits and single `-`, starting with a letter, 2 to 40 of them, and no word that is taken",
+        "write the name as `bailiwick.toml` has it",
+    )
+}
+
+fn bad_team() -> Problem {
+    Problem::new(
+        ProblemKind::Invalid,
+        "waiver.team",
+        "that is no name that a team can have",
+        "a team's name is small letters, digits and single `-`, starting with a letter, 2 to 40 of them, and no word that is taken",
+        "write the team as `bailiwick.toml` has it",
     )
 }
 

@@ -1,7 +1,7 @@
 //! Waivers, as authority hears of them: an act that would bring something to life says which refusals of policy somebody
 //! with a name took on for it. They hold a refusal off, and only such; the table of acts and every wall stand as they do.
 
-use crate::{Denied, Facts, authority::Case, policy::Refusal};
+use crate::{Act, Authority, Caller, Denied, Facts, authority::Case, policy::Refusal};
 use model::{PersonId, Timestamp, WaiverId};
 
 /// A waiver of one code, as the act that needs it tells of it. The newest of its code for that app, whether or not it
@@ -36,6 +36,19 @@ impl Case<'_> {
             }
             None => Err(Denied::new(self.rule.name, &code, why, fix)),
         }
+    }
+}
+
+impl Authority {
+    /// What policy refuses of a part of an act and a waiver holds off, for an act about several things at once: which of
+    /// the waivers that its permit rests on each of them needs. Gives no permit.
+    ///
+    /// # Errors
+    /// What policy refuses of that part and nothing holds off.
+    pub fn held_off_of<A: Act>(&self, caller: &Caller, part: &A) -> Result<Vec<HeldOff>, Denied> {
+        let (now, facts) = (self.clock.now(), self.facts(&caller.tenant));
+        let case = Case { caller, rule: A::RULE, target: part.target(), facts: &facts, now };
+        self.policy_answer(&case, part)
     }
 }
 

@@ -28,6 +28,7 @@ pub use app::EXPIRES_AHEAD_DAYS_MAX;
 pub use bytes::MANIFEST_BYTES_MAX;
 pub use change::{Change, ChangeKind};
 pub use kept::RETAIN;
+pub use name::{is_app_name, is_group_name};
 pub use parse::Parsed;
 pub use path::{PATH_BYTES_MAX, PathRefusal, PatternRefusal, normalise_path};
 pub use runtime::{CPU, MEMORY_BYTES, PARALLEL, STORAGE_BYTES, TIME};

@@ -94,6 +94,18 @@ pub(super) const VARIABLE: NameRule =
 pub(super) const SECRET: NameRule =
     NameRule { noun: "the second part of a secret's id", shape: Shape::Word, length: WORD, reserved: &[] };
 
+/// Whether a manifest may give an app this name.
+#[must_use]
+pub fn is_app_name(text: &str) -> bool {
+    APP.fits(text)
+}
+
+/// Whether a manifest may name a group so, its team included.
+#[must_use]
+pub fn is_group_name(text: &str) -> bool {
+    GROUP.fits(text)
+}
+
 impl Shape {
     const fn described(self) -> &'static str {
         match self {

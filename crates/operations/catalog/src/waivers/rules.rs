@@ -50,6 +50,10 @@ pub(super) fn is_gates(code: &str) -> bool {
 
 /// Refuses what no person can except.
 pub(super) fn judge(code: &str, authority: &Authority) -> Result<(), Error> {
+    // It goes into the record as it is, and nothing that somebody thought up may stand there.
+    if code.is_empty() || !code.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.')) {
+        return Err(Error::Refused(no_code()));
+    }
     if is_gates(code) {
         return Ok(());
     }
@@ -61,6 +65,16 @@ pub(super) fn judge(code: &str, authority: &Authority) -> Result<(), Error> {
 
 fn never(code: &str, why: &str, fix: &str) -> Problem {
     Problem::new(ProblemKind::Unprocessable, "waiver.never", format!("nobody can waive `{code}`"), why, fix)
+}
+
+fn no_code() -> Problem {
+    Problem::new(
+        ProblemKind::Invalid,
+        "waiver.code",
+        "that is not how a rule is called",
+        "the code of a rule is small letters, digits, `_` and `.`",
+        "take the code that the refusal says, as in `error[job.no_handler]`",
+    )
 }
 
 fn unknown(code: &str) -> Problem {
@@ -95,7 +109,16 @@ mod tests {
         {
             assert_eq!(code(never), Err("waiver.never".to_owned()), "{never}");
         }
-        for none in ["policy.retentoin", "role.missing", "approval.own", ""] {
+        for none in [
+            "policy.retentoin",
+            "role.missing",
+            "approval.own",
+            "",
+            "policy.retention\n",
+            "secret. x",
+            "policy.Retention",
+            "policy.rétention",
+        ] {
             assert_eq!(code(none), Err("waiver.code".to_owned()), "{none}");
         }
     }

@@ -74,13 +74,13 @@ impl WaiverView {
 #[derive(Debug, Default)]
 pub(crate) struct InMemory(RwLock<Arc<[WaiverView]>>);
 
-/// The waivers that count for whoever sends files, or sent them: all but those that they agreed to themself. Offline
-/// there are none.
+/// The waivers that count for whoever sends files, sent them, or would have them serve again: all but those that one of
+/// these agreed to. Offline there are none.
 #[derive(Debug, Clone, Default)]
 pub struct Waivers {
     all: Arc<[WaiverView]>,
-    /// `person:ID`.
-    sender: Option<String>,
+    /// Who agreed for themself: `person:ID`.
+    own: BTreeSet<String>,
 }
 
 impl Waivers {
@@ -90,8 +90,7 @@ impl Waivers {
     }
 
     fn of(&self, app: &str, team: &Group) -> impl Iterator<Item = &WaiverView> {
-        let own = self.sender.as_deref();
-        self.all.iter().filter(move |known| known.app == app && known.team == *team && Some(&*known.by) != own)
+        self.all.iter().filter(move |known| known.app == app && known.team == *team && !self.own.contains(&known.by))
     }
 
     /// As authority hears of them.
@@ -130,6 +129,11 @@ impl Exceptions {
         needed.0.is_subset(&self.0)
     }
 
+    /// With those that another release needs.
+    pub(crate) fn extend(&mut self, others: &Self) {
+        self.0.extend(others.0.iter().cloned());
+    }
+
     pub(crate) fn of(findings: &[Finding]) -> Self {
         Self(findings.iter().filter_map(|finding| finding.waiver.as_ref()).map(|waiver| waiver.id.clone()).collect())
     }
@@ -161,10 +165,11 @@ pub fn held_off(held_off: &[HeldOff]) -> Vec<Finding> {
 }
 
 impl Catalog {
-    /// Those that count for files of this person, or of the local credential.
+    /// Those that count for what these people bring to life; for nobody's but the local credential's, all.
     #[must_use]
-    pub fn waivers_for(&self, sender: Option<&PersonId>) -> Waivers {
-        Waivers { all: self.known_waivers(), sender: sender.map(|person| format!("person:{person}")) }
+    pub fn waivers_for<'p>(&self, people: impl IntoIterator<Item = &'p PersonId>) -> Waivers {
+        let own = people.into_iter().map(|person| format!("person:{person}")).collect();
+        Waivers { all: self.known_waivers(), own }
     }
 
     pub(super) fn known_waivers(&self) -> Arc<[WaiverView]> {

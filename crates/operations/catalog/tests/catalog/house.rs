@@ -3,17 +3,20 @@
 
 use async_trait::async_trait;
 use authority::{
-    AppRef, Ask, Authority, BreakGlass, Caller, Cut, CutState, Facts, Held, Permit, Planned, Policy, Surface,
-    SurfaceError, SurfaceName, Used, Who,
+    AppRef, Ask, Authority, BreakGlass, Caller, Cut, CutState, Factor, Facts, Held, Permit, PersonFacts, Planned,
+    Policy, Surface, SurfaceError, SurfaceName, Used, Who,
 };
 use bytes::Bytes;
 use catalog::{Addresses, Catalog, CheckDocument, Checked, Deployed, Error, Rooms, SecretVersions, Unpacked};
 use futures_util::StreamExt;
-use model::{Clock, Env, Manifest, ManualClock, Problem, ReleaseNumber, RequestId, SecretId, TenantId};
+use model::{
+    Clock, Env, Group, Manifest, ManualClock, PersonId, Problem, ReleaseNumber, RequestId, SecretId, SessionId,
+    TenantId,
+};
 use sandbox::{Config, Maxima, Sandbox};
 use seal::{Context, PurposeKey};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, Weak},
 };
@@ -140,6 +143,21 @@ pub(crate) fn machine() -> Caller {
     Caller::new(TenantId::main(), Who::Machine { system_user: "root".into() })
 }
 
+/// People of the suite, who may all that people may: what refuses them is never a role.
+pub(crate) const PEOPLE: [&str; 3] = ["ana", "ben", "rita"];
+
+fn people() -> HashMap<PersonId, Arc<PersonFacts>> {
+    let groups = ["builders", "operators", "reviewers", "staff"];
+    let person = |name: &str| PersonFacts {
+        email: format!("{name}@example.test").into(),
+        name: None,
+        groups: groups.into_iter().map(Group::new).collect(),
+        lapses: BTreeMap::new(),
+        enabled: true,
+    };
+    PEOPLE.iter().map(|name| (PersonId::new(*name), Arc::new(person(name)))).collect()
+}
+
 /// Whoever decides has it from nobody.
 struct Nobody;
 
@@ -218,6 +236,13 @@ impl House {
         Ok(self.authority.permit(&machine(), act).await?)
     }
 
+    /// The same, asked by one of `PEOPLE` with a fresh second factor.
+    pub(crate) async fn permit_of<A: authority::Act>(&self, who: &str, act: A) -> Result<Permit<A>, Error> {
+        let (id, session) = (PersonId::new(who), SessionId::new("s"));
+        let who = Who::Person { id, session, factor: Factor::Second { at: self.clock.now() } };
+        Ok(self.authority.permit(&Caller::new(TenantId::main(), who), act).await?)
+    }
+
     pub(crate) async fn checked(&self, files: &[(&str, &str)]) -> Result<Arc<Checked>, CheckDocument> {
         let unpacked = unpacked(files);
         let waivers = self.catalog.waivers_for(None);
@@ -253,7 +278,7 @@ impl House {
     }
 
     pub(crate) async fn rollback(&self, name: &str, to: Option<u32>) -> Result<Deployed, Error> {
-        let act = self.catalog.plan_rollback(name, Env::Prod, to.map(ReleaseNumber)).await?;
+        let act = self.catalog.plan_rollback(None, name, Env::Prod, to.map(ReleaseNumber)).await?;
         let permit = self.permit(act).await?;
         let deployed = self.catalog.rollback(permit).await;
         self.follow().await;
@@ -267,7 +292,7 @@ impl House {
     }
 
     pub(crate) async fn restore(&self, name: &str) -> Result<catalog::Restored, Error> {
-        let permit = self.permit(self.catalog.plan_restore(name, "again")?).await?;
+        let permit = self.permit(self.catalog.plan_restore(None, name, "again").await?).await?;
         let restored = self.catalog.restore(permit).await;
         self.follow().await;
         restored
@@ -312,7 +337,7 @@ impl House {
 }
 
 fn put_facts(catalog: &Catalog, authority: &Authority, epoch: u64) {
-    let facts = Facts { epoch, apps: catalog.app_facts(), ..Facts::default() };
+    let facts = Facts { epoch, apps: catalog.app_facts(), people: people() };
     authority.replace(&TenantId::main(), facts);
 }
 

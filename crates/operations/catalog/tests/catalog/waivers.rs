@@ -3,9 +3,9 @@
 
 use crate::house::{APP, House, START, manifest, refused};
 use authority::BreakGlass;
-use catalog::{ListWaivers, Status, WaiverView, WaiverWish};
-use model::{Group, RequestId, TenantId, Timestamp, WaiverState};
-use std::time::Duration;
+use catalog::{Deployed, Error, ListWaivers, Restored, Status, WaiverView, WaiverWish};
+use model::{Clock, Env, Group, PersonId, ReleaseNumber, RequestId, TenantId, Timestamp, WaiverState};
+use std::{sync::Arc, time::Duration};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const JOB: &str = "[jobs.remind]\nschedule = \"0 8 * * *\"\nzone = \"Europe/Berlin\"\n";
@@ -33,6 +33,58 @@ impl House {
         granted
     }
 
+    async fn wish_of(&self, who: &str, code: &str) -> WaiverView {
+        let wish = WaiverWish { break_glass: BreakGlass::No, ..wished("poll", "staff", code) };
+        let act = self.catalog.plan_waiver(wish).await.unwrap();
+        let granted = self.catalog.grant_waiver(self.permit_of(who, act).await.unwrap()).await.unwrap();
+        self.follow().await;
+        granted
+    }
+
+    async fn deploy_of(&self, who: &str, files: &[(&str, &str)]) -> Result<Deployed, Error> {
+        let (id, unpacked) = (PersonId::new(who), crate::house::unpacked(files));
+        let waivers = self.catalog.waivers_for(Some(&id));
+        let checked = catalog::check(unpacked, crate::house::sandbox(), &waivers, self.clock.now()).await;
+        let checked = Arc::new(checked.unwrap_or_else(|document| panic!("{document:?}")));
+        let digest = checked.unpacked().digest().to_string();
+        let act = self.catalog.plan(Some(&id), checked.manifest(), &digest, Env::Prod)?;
+        let permit = self.permit_of(who, act).await?;
+        let deployed = self.catalog.deploy(permit, &checked, &self.catalog.keep(&checked).await?).await;
+        self.follow().await;
+        deployed
+    }
+
+    async fn rollback_of(&self, who: &str, to: u32) -> Result<Deployed, Error> {
+        let (asks, to) = (PersonId::new(who), Some(ReleaseNumber(to)));
+        let act = self.catalog.plan_rollback(Some(&asks), "poll", Env::Prod, to).await?;
+        let deployed = self.catalog.rollback(self.permit_of(who, act).await?).await;
+        self.follow().await;
+        deployed
+    }
+
+    async fn restore_of(&self, who: &str) -> Result<Restored, Error> {
+        let act = self.catalog.plan_restore(Some(&PersonId::new(who)), "poll", "again").await?;
+        let restored = self.catalog.restore(self.permit_of(who, act).await?).await;
+        self.follow().await;
+        restored
+    }
+
+    async fn approve_of(&self, who: &str, request: &RequestId) -> Result<Deployed, Error> {
+        let act = self.catalog.plan_approve(request, BreakGlass::No, "it is needed").await?;
+        let deployed = self.catalog.approve(self.permit_of(who, act).await?).await;
+        self.follow().await;
+        deployed
+    }
+
+    /// Sent, and agreed to where its tier asks for that.
+    async fn live(&self, env: Env, files: &[(&str, &str)]) -> Deployed {
+        let sent = self.deploy_to(env, files).await.unwrap();
+        match &sent.request {
+            Some(request) => self.approve(request).await.unwrap(),
+            None => sent,
+        }
+    }
+
     async fn end(&self, waiver: &WaiverView) -> Result<WaiverView, catalog::Error> {
         let permit = self.permit(self.catalog.plan_end_waiver(&waiver.id, "it is mended")?).await?;
         let ended = self.catalog.end_waiver(permit).await;
@@ -44,6 +96,17 @@ impl House {
         let permit = self.permit(ListWaivers { tenant: TenantId::main() }).await.unwrap();
         let all = self.catalog.waivers(permit, Some("poll")).unwrap();
         all.into_iter().map(|waiver| (waiver.code, waiver.state)).collect()
+    }
+}
+
+fn wished(app: &str, team: &str, code: &str) -> WaiverWish {
+    WaiverWish {
+        app: app.to_owned(),
+        team: Some(Group::new(team)),
+        code: code.to_owned(),
+        until: days(9),
+        why: "until it is mended".to_owned(),
+        break_glass: BreakGlass::Yes,
     }
 }
 
@@ -213,7 +276,167 @@ async fn what_is_gone_is_waived_no_more(house: House) {
     assert_eq!(house.waivers().await, [("job.no_handler".to_owned(), WaiverState::Ended)]);
 }
 
+/// Whoever agreed brings nothing to life by it alone: not by going back, by restoring, nor by a yes to what they asked.
+async fn a_waiver_is_not_for_whoever_agreed_to_it(house: House) {
+    let app = jobs(LONG);
+    let other = [app[0].clone(), ("app.js", format!("{APP} "))];
+    for code in ["job.no_handler", "policy.retention"] {
+        house.wish(code, days(9)).await.unwrap();
+    }
+    house.live(Env::Prod, &files(&app)).await;
+    house.live(Env::Prod, &files(&other)).await;
+
+    // What a gate blocks.
+    house.wish_of("ana", "job.no_handler").await;
+    let refusal = refused(house.rollback_of("ana", 1).await);
+    assert!(refusal.code == "waiver.over" && refusal.why.contains("`machine:root` agreed to ended"), "{refusal}");
+    assert_eq!(house.rollback_of("ben", 1).await.unwrap().status, Status::Waiting, "for others it holds");
+    house.revoke("poll").await;
+    assert_eq!(refused(house.restore_of("ana").await).code, "waiver.over");
+    let waits = house.restore_of("ben").await.unwrap().waiting.remove(0);
+
+    // What policy refuses; the request is his by now.
+    house.wish_of("ben", "policy.retention").await;
+    assert_eq!(refused(house.restore_of("ben").await).code, "policy.retention");
+    assert_eq!(refused(house.rollback_of("ben", 1).await).code, "policy.retention");
+    assert_eq!(refused(house.approve_of("rita", &waits.request).await).code, "policy.retention");
+
+    // Others agreed to both: it serves again, by a yes to these.
+    house.wish_of("rita", "policy.retention").await;
+    let waits = house.restore_of("ben").await.unwrap().waiting.remove(0);
+    assert_eq!(house.approve_of("rita", &waits.request).await.unwrap().status, Status::Live);
+    // Nobody is known to have sent it: whether whoever agreed is independent of them is not claimed.
+    assert!(house.events("waiver.grant").await.iter().all(|event| event.get("independent").is_none()));
+}
+
+/// What was sent by somebody and asked for again by another is still theirs.
+async fn a_yes_to_what_they_sent_rests_on_no_waiver_of_theirs(house: House) {
+    let text = manifest("poll", LONG);
+    let app = [("bailiwick.toml", &text[..]), ("app.js", APP)];
+    house.follow().await;
+    house.wish_of("ben", "policy.retention").await;
+    assert_eq!(refused(house.deploy_of("ben", &app).await).code, "policy.retention", "it is his own");
+    house.wish_of("rita", "policy.retention").await;
+    let sent = house.deploy_of("ben", &app).await.unwrap();
+    house.approve_of("rita", &sent.request.unwrap()).await.unwrap();
+    let own = WaiverWish { break_glass: BreakGlass::No, ..wished("poll", "staff", "policy.retention") };
+    let act = house.catalog.plan_waiver(own).await.unwrap();
+    assert_eq!(refused(house.permit_of("ben", act).await).code, "approval.own", "he sent what is newest");
+    house.wish_of("ana", "policy.retention").await;
+    let granted = house.events("waiver.grant").await.pop().unwrap();
+    assert_eq!(granted["independent"], true, "whoever sent it is known by now");
+
+    // The local credential sent what is newest, and asks for what he sent.
+    house.live(Env::Staging, &[("bailiwick.toml", &manifest("poll", "")), ("app.js", APP)]).await;
+    house.revoke("poll").await;
+    let waits = house.restore("poll").await.unwrap().waiting.remove(0);
+    house.wish_of("ben", "policy.retention").await;
+    assert_eq!(refused(house.approve_of("rita", &waits.request).await).code, "policy.retention");
+}
+
+async fn what_is_over_before_the_commit_holds_nothing_off(house: House) {
+    let text = manifest("poll", LONG);
+    let app = [("bailiwick.toml", &text[..]), ("app.js", APP)];
+    let ended = house.wish("policy.retention", days(9)).await.unwrap();
+    let checked = house.checked(&app).await.unwrap();
+    let digest = checked.unpacked().digest().to_string();
+    let content = house.catalog.keep(&checked).await.unwrap();
+    let plan = || house.catalog.plan(None, checked.manifest(), &digest, Env::Prod).unwrap();
+    // Ended once the act had taken it along, before anybody was asked.
+    let act = plan();
+    house.end(&ended).await.unwrap();
+    let permit = house.permit(act).await.unwrap();
+    let over = refused(house.catalog.deploy(permit, &checked, &content).await);
+    assert!(over.code == "waiver.over" && over.why.contains("`machine:root` agreed to ended"), "{over}");
+    // Its day comes while the act waits for its turn.
+    house.wish("policy.retention", days(2)).await.unwrap();
+    let permit = house.permit(plan()).await.unwrap();
+    house.clock.advance(DAY * 2);
+    assert_eq!(refused(house.catalog.deploy(permit, &checked, &content).await).code, "waiver.over");
+    // Another one took its place.
+    house.wish("policy.retention", days(5)).await.unwrap();
+    let act = plan();
+    house.wish("policy.retention", days(6)).await.unwrap();
+    let permit = house.permit(act).await.unwrap();
+    let over = refused(house.catalog.deploy(permit, &checked, &content).await);
+    assert!(over.code == "waiver.over" && over.why.contains("another one took the place"), "{over}");
+    assert_eq!(house.deploy(&app).await.unwrap().status, Status::Waiting);
+}
+
+async fn nothing_thought_up_comes_into_the_record(house: House) {
+    for (app, team, code, says) in [
+        ("Anna Schmidt, born 1980", "staff", "policy.retention", "waiver.app"),
+        ("poll\nall is well", "staff", "policy.retention", "waiver.app"),
+        ("pоll", "staff", "policy.retention", "waiver.app"),
+        ("", "staff", "policy.retention", "waiver.app"),
+        ("admin", "staff", "policy.retention", "waiver.app"),
+        ("poll", "everyone", "policy.retention", "waiver.team"),
+        ("poll", "staff; drop", "policy.retention", "waiver.team"),
+        ("poll", "staff", "policy.retention\u{1b}[2J", "waiver.code"),
+        ("poll", "staff", "secret.<b>", "waiver.code"),
+    ] {
+        let refusal = refused(house.catalog.plan_waiver(wished(app, team, code)).await);
+        assert_eq!(refusal.code, says, "{app} {team} {code}");
+        for part in [&refusal.what, &refusal.why, &refusal.fix] {
+            assert!(!part.contains(['\n', '\u{1b}', '<']), "{refusal}");
+        }
+    }
+    assert!(house.waivers().await.is_empty() && house.events("waiver.grant").await.is_empty());
+}
+
+async fn each_environment_needs_its_own_waivers(house: House) {
+    let (long, sends, jobs) = (manifest("poll", LONG), manifest("poll", SENDS), jobs(""));
+    let policy = house.wish("policy.retention", days(9)).await.unwrap();
+    house.live(Env::Prod, &[("bailiwick.toml", &long), ("app.js", APP)]).await;
+    house.live(Env::Staging, &[("bailiwick.toml", &sends), ("app.js", APP)]).await;
+    // The yes to what staging serves was told of no waiver, and it needs none.
+    house.revoke("poll").await;
+    let restored = house.restore("poll").await.unwrap();
+    assert_eq!((restored.environments.len(), restored.waiting.len()), (2, 0), "{restored:?}");
+    assert_eq!(house.events("app.restore").await.pop().unwrap()["waivers"], serde_json::json!([policy.id]));
+
+    // One is over: its environment stays off, and holds the other back in nothing.
+    house.wish("job.no_handler", days(2)).await.unwrap();
+    house.live(Env::Staging, &files(&jobs)).await;
+    house.revoke("poll").await;
+    house.clock.advance(DAY * 3);
+    let restored = house.restore("poll").await.unwrap();
+    assert_eq!((restored.status, restored.environments.len(), restored.left_off.len()), (Status::Live, 1, 1));
+    assert_eq!((restored.environments[0].env, restored.left_off[0].env), (Env::Prod, Env::Staging));
+    assert_eq!(restored.left_off[0].problem.code, "waiver.over");
+    let event = house.events("app.restore").await.pop().unwrap();
+    assert_eq!(
+        (&event["waivers"], &event["left_off"]),
+        (&serde_json::json!([policy.id]), &serde_json::json!(["staging"]))
+    );
+    assert_eq!(refused(house.restore("poll").await).code, "waiver.over", "nothing else is off");
+    let jobs = house.wish("job.no_handler", days(9)).await.unwrap();
+    assert_eq!(house.restore("poll").await.unwrap().environments.len(), 1);
+    assert_eq!(house.events("app.restore").await.pop().unwrap()["waivers"], serde_json::json!([jobs.id]));
+}
+
+/// A rule that speaks at the approval alone was told to nobody who asked: no waiver of it is taken.
+async fn what_only_an_approval_is_refused_for_is_not_waived(house: House) {
+    house.set_policy(&format!(
+        "{}\ndeny contains refusal if {{\n\tinput.act == \"release.approve\"\n\t\
+         refusal := {{\"code\": \"own.late\", \"why\": \"it is too late\", \"fix\": \"come earlier\"}}\n}}\n",
+        crate::house::SHIPPED
+    ));
+    let text = manifest("poll", SENDS);
+    house.wish("own.late", days(2)).await.unwrap();
+    let request = house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap().request.unwrap();
+    let denied = refused(house.approve(&request).await);
+    assert_eq!(denied.code, "own.late");
+    assert!(denied.why.contains("it is too late") && denied.fix.contains("cannot be waived"), "{denied}");
+}
+
 both!(
+    a_waiver_is_not_for_whoever_agreed_to_it,
+    a_yes_to_what_they_sent_rests_on_no_waiver_of_theirs,
+    what_is_over_before_the_commit_holds_nothing_off,
+    nothing_thought_up_comes_into_the_record,
+    each_environment_needs_its_own_waivers,
+    what_only_an_approval_is_refused_for_is_not_waived,
     what_a_gate_blocks_passes_until_the_day,
     what_policy_refuses_passes_until_it_is_ended,
     a_yes_is_to_the_waivers_that_it_was_told_of,

@@ -257,6 +257,21 @@ pub(crate) struct RestoredView {
     environments: Vec<RestoredEnv>,
     #[serde(default)]
     waiting: Vec<RestoreWaits>,
+    #[serde(default)]
+    left_off: Vec<RestoreOff>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RestoreOff {
+    env: String,
+    release: u32,
+    problem: Said,
+}
+
+#[derive(Debug, Deserialize)]
+struct Said {
+    why: String,
+    fix: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -289,7 +304,15 @@ impl View for RestoredView {
             let release = format!("release {}", waits.release);
             vec![waits.env.as_str().into(), release.into(), format!("waits: request {}", waits.request).into()]
         };
-        page.rows(self.environments.iter().map(row).chain(self.waiting.iter().map(waits)).collect());
+        let off = |off: &RestoreOff| {
+            vec![off.env.as_str().into(), format!("release {}", off.release).into(), "stays off".into()]
+        };
+        let rows = self.environments.iter().map(row).chain(self.waiting.iter().map(waits));
+        page.rows(rows.chain(self.left_off.iter().map(off)).collect());
+        for off in &self.left_off {
+            page.under(&off.problem.why);
+            page.under(&off.problem.fix);
+        }
         if let Some(waits) = self.waiting.first() {
             page.under("somebody else than you says yes, in the console or with");
             page.under(format!("`bailiwick approve {} --why \"…\"`", waits.request));

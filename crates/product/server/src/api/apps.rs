@@ -132,7 +132,8 @@ impl Bailiwick {
     pub(crate) async fn restore(&self, asked: &Asked, name: &str, why: &str) -> Result<catalog::Restored, Error> {
         self.store
             .again(|| async {
-                let permit = self.permit(&asked.caller, self.catalog.plan_restore(name, why)?).await?;
+                let act = self.catalog.plan_restore(asked.caller.person(), name, why).await?;
+                let permit = self.permit(&asked.caller, act).await?;
                 self.catalog.restore(permit).await
             })
             .await
@@ -157,7 +158,8 @@ impl Bailiwick {
     ) -> Result<catalog::Deployed, Error> {
         self.store
             .again(|| async {
-                let permit = self.permit(&asked.caller, self.catalog.plan_rollback(name, env, to).await?).await?;
+                let act = self.catalog.plan_rollback(asked.caller.person(), name, env, to).await?;
+                let permit = self.permit(&asked.caller, act).await?;
                 self.catalog.rollback(permit).await
             })
             .await

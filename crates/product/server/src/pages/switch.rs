@@ -155,7 +155,15 @@ pub(super) async fn restore(State(server): State<Arc<Bailiwick>>, Path(name): Pa
     let waits = |waits: &catalog::RestoreWaits| {
         Said::new(format!("`{}`: release {} waits for a yes, and its data is kept", waits.env, waits.release.0))
     };
+    let off = |off: &catalog::RestoreOff| {
+        let catalog::RestoreOff { env, release, problem } = off;
+        Said::new(format!("`{env}`: release {} stays off. {}. {}", release.0, problem.why, problem.fix))
+    };
+    let part = restored.waiting.is_empty() && !restored.left_off.is_empty();
     let (title, lead) = match (restored.environments.is_empty(), restored.waiting.is_empty()) {
+        (_, true) if part => {
+            ("serves again in part", "What serves has new credentials. Where a waiver is over, it stays off.")
+        }
         (_, true) => ("serves again", "It has new credentials. Every session and token of before stays dead."),
         (true, false) => ("waits for a yes", WAITS),
         (false, false) => ("serves again in part", WAITS),
@@ -165,7 +173,14 @@ pub(super) async fn restore(State(server): State<Arc<Bailiwick>>, Path(name): Pa
     let done = Done::new(&visit.viewer, Here::Apps, &format!("`{name}` {title}"), lead)
         .state(state)
         .below(format!("/apps/{name}"), &*name)
-        .lines(restored.environments.iter().map(line).chain(restored.waiting.iter().map(waits)))
+        .lines(
+            restored
+                .environments
+                .iter()
+                .map(line)
+                .chain(restored.waiting.iter().map(waits))
+                .chain(restored.left_off.iter().map(off)),
+        )
         .event(Some(&restored.event));
     let done = requests.fold(done, |done, id| done.link(format!("/requests/{id}"), "Look at the request"));
     let done = done
