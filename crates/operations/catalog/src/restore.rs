@@ -91,7 +91,7 @@ impl Catalog {
             match self.reopen(&mut tx, app, (&name, &act), release, epoch).await? {
                 Reopened::Live(live) => {
                     waivers.extend(&live.exceptions);
-                    restored.push((live, epoch));
+                    restored.push((*live, epoch));
                 }
                 Reopened::Waits(request, exceptions) => {
                     waivers.extend(&exceptions);
@@ -144,7 +144,7 @@ impl Catalog {
         let (name, compared_with) = (Arc::clone(name), Some(number));
         let decided = Decided { app, name, release, secrets, exceptions, compared_with, credential_epoch };
         match decided.approved(tx).await? {
-            Ok(approved) => Ok(Reopened::Live(self.go_live(tx, approved).await?)),
+            Ok(approved) => Ok(Reopened::Live(Box::new(self.go_live(tx, approved).await?))),
             Err(decided) => {
                 tx.feed(change::APP, change::app_key(&decided.app));
                 Ok(Reopened::Waits(decided.ask(tx).await?, decided.exceptions))
@@ -174,7 +174,7 @@ impl Catalog {
 
 /// What became of one environment.
 enum Reopened {
-    Live(Live),
+    Live(Box<Live>),
     /// A yes is needed again, to these waivers.
     Waits(RequestId, Exceptions),
     /// It needs a waiver that is over.

@@ -313,6 +313,7 @@ async fn a_waiver_is_not_for_whoever_agreed_to_it(house: House) {
 async fn a_yes_to_what_they_sent_rests_on_no_waiver_of_theirs(house: House) {
     let text = manifest("poll", LONG);
     let app = [("bailiwick.toml", &text[..]), ("app.js", APP)];
+    house.follow().await;
     house.wish_of("ben", "policy.retention").await;
     assert_eq!(refused(house.deploy_of("ben", &app).await).code, "policy.retention", "it is his own");
     house.wish_of("rita", "policy.retention").await;
