@@ -181,8 +181,8 @@ impl Catalog {
             "waiver": id, "name": name, "code": code, "until": until, "dependence": dependence,
         });
         // While nobody is known to have deployed it, nobody knows whether whoever agreed is independent of them.
-        if deployer.is_some() {
-            detail["independent"] = dependence.is_empty().into();
+        if let (Some(_), Some(said)) = (&deployer, detail.as_object_mut()) {
+            said.insert("independent".to_owned(), dependence.is_empty().into());
         }
         tx.commit(detail, Some(&why)).await?;
         left_to_feed(self.load_waivers().await);
