@@ -71,24 +71,22 @@ pub(super) async fn measure(effort: Effort) -> Vec<Line> {
     let memory_of_all = served.private_dirty_bytes();
     let memory = memory_of_all.saturating_sub(memory_of_one) as f64 / others / 1024.0;
     let disk = served.disk_bytes().saturating_sub(disk_of_one) as f64 / others / 1e6;
-    let Active { ratios, alone, together, speeds } = active_ones(&served, active, effort).await;
+    let among = active_ones(&served, active, effort).await;
     let events = effort.times(EVENTS);
     let served = served.after(|data| growth::fill(&data.join("bailiwick.db"), events));
     let pages = pages(&served, effort).await;
     let slowest = pages.iter().copied().max_by(|one, other| one.1.total_cmp(&other.1)).unwrap();
-    let judged = |work, floor, value, unit, target, figures: String| Line {
+    let line = |work, floor, value, unit, most, figures: String| Line {
         row: "fleet",
         work,
         floor,
         value,
         unit,
-        target,
+        target: Target::AtMost(most),
         figures,
         detail: json!({ "apps": count, "active": active, "value": value }),
     };
-    let line =
-        |work, floor, value, unit, most, figures| judged(work, floor, value, unit, Target::AtMost(most), figures);
-    vec![
+    let mut lines = vec![
         line("start with 5,000 apps", START, ready, "s", 3.0, format!("{count} apps")),
         line(
             "an app that nobody uses, memory",
@@ -111,23 +109,9 @@ pub(super) async fn measure(effort: Effort) -> Vec<Line> {
                 pages.iter().map(|(page, ms)| format!("{page} {ms:.0}")).collect::<Vec<_>>().join(", ")
             ),
         ),
-        line(
-            "200 apps in use among 5,000, p99",
-            LATENCY,
-            median(&ratios),
-            "×",
-            2.0,
-            format!("{:.1} ms against {:.1} ms; {active} of {count} apps", median(&together), median(&alone)),
-        ),
-        judged(
-            "200 apps in use among 5,000, requests a second",
-            SPEED,
-            median(&speeds),
-            "×",
-            Target::AtLeast(0.9),
-            format!("{active} of {count} apps"),
-        ),
-    ]
+    ];
+    lines.extend(among.lines(&format!("{active} of {count} apps")));
+    lines
 }
 
 fn mib(bytes: u64) -> String {
@@ -142,6 +126,27 @@ struct Active {
     together: Vec<f64>,
     /// Requests a second of all against those of one.
     speeds: Vec<f64>,
+}
+
+impl Active {
+    fn lines(&self, of: &str) -> [Line; 2] {
+        let line = |work, floor, value, target, figures| Line {
+            row: "fleet",
+            work,
+            floor,
+            value,
+            unit: "×",
+            target,
+            figures,
+            detail: json!({ "p99": self.ratios, "speeds": self.speeds }),
+        };
+        let times = format!("{:.1} ms against {:.1} ms; {of}", median(&self.together), median(&self.alone));
+        let (slower, fewer) = (median(&self.ratios), median(&self.speeds));
+        [
+            line("200 apps in use among 5,000, p99", LATENCY, slower, Target::AtMost(2.0), times),
+            line("200 apps in use among 5,000, requests a second", SPEED, fewer, Target::AtLeast(0.9), of.to_owned()),
+        ]
+    }
 }
 
 async fn active_ones(served: &Served, active: usize, effort: Effort) -> Active {
