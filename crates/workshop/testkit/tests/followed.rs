@@ -30,6 +30,7 @@ class = "internal"
 [runtime]
 profile = "wasm"
 main = "app.js"
+limits = { cpu = "2s" }
 
 [access]
 use = ["everyone"]
@@ -142,7 +143,8 @@ async fn whoever_does_not_read_holds_nobody_up() {
     assert_eq!((refused.status, refused.json()["code"].as_str()), (429, Some("logs.readers")), "{refused:?}");
     let (mut text, reading) = following(town.port, &bo, PATH).await;
     for n in 0..20 {
-        assert_eq!(ana.get(&format!("{url}/flood{n}?many=200")).await.status, 200);
+        let answer = ana.get(&format!("{url}/flood{n}?many=200")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
     }
     ana.get(&format!("{url}/last")).await;
     comes(&mut text, "/last 0").await;
@@ -188,7 +190,8 @@ async fn lines_of_every_node_come() {
 /// Lines of 15 KiB, four a request.
 async fn long_lines(town: &Town, ana: &Browser, requests: usize) {
     for n in 0..requests {
-        assert_eq!(ana.open(&format!("{}/long{n}?many=4&pad=15000", town.app("talker"))).await.status, 200);
+        let answer = ana.open(&format!("{}/long{n}?many=4&pad=15000", town.app("talker"))).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
     }
 }
 
