@@ -3,6 +3,7 @@
 //! target for a while. Fetches tools and the advisory database.
 
 use crate::step::{self, Steps, Talk};
+use crate::test::Again;
 use crate::{before, machine, screen, setup, test};
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -104,7 +105,7 @@ fn network(root: &Path, _: &Options, steps: &mut Steps) -> Result<()> {
 }
 
 fn rounds(root: &Path, _: &Options, steps: &mut Steps) -> Result<()> {
-    let tally = test::tests(root, steps, "rounds", &["test", "--workspace", "--no-fail-fast"], LONG);
+    let tally = test::tests(root, steps, "rounds", &["test", "--workspace", "--no-fail-fast"], LONG, &Again::Never);
     screen::say(format_args!("{} passed, {} failed", tally.passed, tally.failed));
     Ok(())
 }
@@ -118,7 +119,7 @@ fn soak(root: &Path, options: &Options, steps: &mut Steps) -> Result<()> {
 /// The tests of one name, with what they say while they run: what was skipped, and what was measured.
 fn tested(root: &Path, steps: &mut Steps, name: &str, which: &[&str], settings: &[(&str, &str)]) {
     let arguments = [&["test", "--workspace"], which, &["--", "--nocapture"]].concat();
-    let tally = test::tests(root, steps, name, &arguments, settings);
+    let tally = test::tests(root, steps, name, &arguments, settings, &Again::Never);
     screen::say(format_args!("{} passed, {} failed", tally.passed, tally.failed));
 }
 

@@ -7,9 +7,13 @@ use crate::tally::Tally;
 use crate::{libraries, screen, setup, tidy};
 use anyhow::Result;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 const TESTS: &str = "tests";
+
+/// So many tests at most may fail on a machine that had too much to do at that moment, and not because of a change. They
+/// are run once more, by themselves, and what passes then is named at the end.
+const ACCIDENTS: usize = 3;
 
 /// A change is judged by the same cases each time; `cargo xtask long` looks for new ones.
 const SAME_CASES: &[(&str, &str)] = &[("PROPTEST_RNG_SEED", "20260101")];
@@ -29,17 +33,21 @@ pub(crate) fn run(root: &Path, packages: &[String], filter: &[String]) -> Result
             ))
         });
     }
-    let mut arguments = vec!["test", "--no-fail-fast"];
-    if packages.is_empty() {
-        arguments.push("--workspace");
-    }
-    for package in packages {
-        arguments.extend(["--package", package]);
-    }
-    arguments.push("--");
-    arguments.extend(filter.iter().map(String::as_str));
-    let tally = tests(root, &mut steps, TESTS, &arguments, SAME_CASES);
+    let which = which(packages);
+    let arguments: Vec<&str> =
+        which.iter().map(String::as_str).chain(["--"]).chain(filter.iter().map(String::as_str)).collect();
+    let again = Again::Once { named: packages };
+    let tally = tests(root, &mut steps, TESTS, &arguments, SAME_CASES, &again);
     Ok(sum(&tally, &steps))
+}
+
+/// Whether a few tests that failed may show that they pass.
+pub(crate) enum Again<'a> {
+    Never,
+    /// In the packages named; in all, with none.
+    Once {
+        named: &'a [String],
+    },
 }
 
 /// One step that runs tests against a throw-away PostgreSQL, and counts them.
@@ -49,27 +57,54 @@ pub(crate) fn tests(
     name: &str,
     arguments: &[&str],
     settings: &[(&str, &str)],
+    again: &Again<'_>,
 ) -> Tally {
     let mut tally = Tally::default();
+    let mut unsteady = Vec::new();
     steps.run(name, Talk::AsItGoes, || {
         let cluster = Cluster::start(Durability::Unsynced)?;
-        let mut command = step::cargo(root, arguments);
-        command.env(postgres::VARIABLE, cluster.url()).envs(settings.iter().copied());
-        let status = step::follow(&mut command, |line| {
-            if let Some(shown) = tally.take(line) {
-                screen::say(shown);
-            }
-        })?;
-        if let Some(lost) = tally.end() {
-            screen::say(lost);
-        }
-        if tally.failed == 0 && !status.success() {
-            // It did not build, or a runner died between two binaries.
-            tally.failed = 1;
+        let run = |arguments: &[&str]| {
+            let mut command = step::cargo(root, arguments);
+            command.env(postgres::VARIABLE, cluster.url()).envs(settings.iter().copied());
+            counted(&mut command)
+        };
+        tally = run(arguments)?;
+        if let (Again::Once { named }, Some(fell)) = (again, tally.again(ACCIDENTS)) {
+            screen::say("once more, by themselves:");
+            let which = which(named);
+            let words: Vec<&str> = which.iter().chain(&fell).map(String::as_str).collect();
+            unsteady = tally.settle(&run(&words)?);
         }
         Ok(if tally.failed == 0 { Verdict::Passed } else { Verdict::Failed(Vec::new()) })
     });
+    for test in unsteady {
+        screen::say(format_args!("passed only at the second try: {test}; why it failed at first stands above"));
+    }
     tally
+}
+
+/// The beginning of the command line.
+fn which(packages: &[String]) -> Vec<String> {
+    let whole = packages.is_empty().then(|| "--workspace".to_owned());
+    let named = packages.iter().flat_map(|package| ["--package".to_owned(), package.clone()]);
+    ["test", "--no-fail-fast"].map(str::to_owned).into_iter().chain(whole).chain(named).collect()
+}
+
+fn counted(command: &mut Command) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let status = step::follow(command, |line| {
+        if let Some(shown) = tally.take(line) {
+            screen::say(shown);
+        }
+    })?;
+    if let Some(lost) = tally.end() {
+        screen::say(lost);
+    }
+    if tally.failed == 0 && !status.success() {
+        // It did not build, or a runner died between two binaries.
+        tally.failed = 1;
+    }
+    Ok(tally)
 }
 
 fn sum(tally: &Tally, steps: &Steps) -> ExitCode {
