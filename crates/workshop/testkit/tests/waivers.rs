@@ -103,6 +103,7 @@ async fn a_waiver_from_beginning_to_end(engine: Engine) {
     let late = town.person("late@example.test", &["operators"]).await;
     let page = late.get(&format!("{}/apps/poll", town.url())).await.text();
     assert!(page.contains("lapsed") && page.contains("Its last day was"), "{page}");
+    assert!(late.get(&format!("{}/policy", town.url())).await.text().contains("every rule holds for every app"));
     town.stop().await;
 }
 
@@ -127,6 +128,13 @@ async fn on_the_pages(town: &Town, olga: &Browser, waiver: &str) {
     assert!(granted.status == 200 && granted.text().contains("waived for"), "{granted:?}");
     let page = olga.get(&url).await.text();
     assert!(page.contains("policy.broad_secret") && page.contains("one &#60;week&#62;"), "{page}");
+    let all = olga.get(&format!("{}/policy", town.url())).await.text();
+    for said in ["What is waived now", "href=\"/apps/poll#waivers\"", "policy.broad_secret", "olga@example.test"] {
+        assert!(all.contains(said), "{said}: {all}");
+    }
+    assert!(!all.contains("<code>policy.retention</code> <span"), "what was ended holds nothing off: {all}");
+    let staff = town.person("staff@example.test", &["staff"]).await;
+    assert!(!staff.get(&format!("{}/policy", town.url())).await.text().contains("What is waived now"));
     let events = town.events("waiver.end").await;
     assert_eq!((events.len(), &events[0]["why"]), (1, &json!("it is mended")), "{events:?}");
 }

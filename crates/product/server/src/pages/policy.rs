@@ -1,6 +1,9 @@
-//! Policy: who may do what, in words, and the files that refuse more than that.
+//! Policy: who may do what, in words, the files that refuse more than that, and what they let pass for now.
 
-use super::shell::{Here, Shell, Visit};
+use super::{
+    shell::{Here, Shell, Visit},
+    waivers::{self, Waiver},
+};
 use crate::{
     Bailiwick,
     api::ReadPolicy,
@@ -8,9 +11,13 @@ use crate::{
     reply::Refusal,
 };
 use askama::Template;
-use authority::{ACTS, MachineMay, May, Role, Rule, SecondFactor};
+use authority::{ACTS, MachineMay, May, Role, Rule, SecondFactor, rules};
 use axum::{extract::State, http::StatusCode};
+use catalog::ListWaivers;
 use std::sync::Arc;
+
+/// Of the waivers, so many stand on the page: those that end first.
+const WAIVED: usize = 100;
 
 #[derive(Template)]
 #[template(path = "policy.html")]
@@ -18,6 +25,10 @@ struct Policy {
     shell: Shell,
     mine: Vec<&'static str>,
     lines: Vec<Line>,
+    /// By app; `None` for who may not see them.
+    waived: Option<Vec<(String, Waiver)>>,
+    /// How many more there are.
+    further: usize,
     files: Vec<(String, String)>,
 }
 
@@ -61,7 +72,16 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, visit: Visit) -> 
         may: columns(rule),
         fresh: rule.second_factor == SecondFactor::Fresh,
     };
+    let waived = if visit.viewer.may(&rules::WAIVER_LIST, None) {
+        let permit = server.allowed(&visit.asked, ListWaivers { tenant: server.tenant.clone() }).await?;
+        Some(waivers::active(&server, permit, WAIVED).await?)
+    } else {
+        None
+    };
+    let (waived, further) = waived.map_or((None, 0), |(waived, further)| (Some(waived), further));
     let page = Policy {
+        waived,
+        further,
         shell: visit.viewer.shell(Here::Policy),
         mine: ACTS.iter().filter(|rule| visit.viewer.may(rule, None)).map(|rule| rule.says).collect(),
         lines: people.map(line).collect(),

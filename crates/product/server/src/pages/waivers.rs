@@ -11,9 +11,9 @@ use crate::{
     api::WaiverWish,
     page::{Page, last_day},
 };
-use authority::rules;
+use authority::{Permit, rules};
 use axum::extract::{Path, State};
-use catalog::{Error, WaiverView};
+use catalog::{Error, ListWaivers, WaiverView};
 use model::{Timestamp, WaiverId, WaiverState};
 use std::{sync::Arc, time::Duration};
 
@@ -61,6 +61,24 @@ pub(super) async fn of(server: &Bailiwick, app: &str) -> Result<Vec<Waiver>, Err
     let now = server.clock.now();
     let waivers = server.catalog.waivers_of(app).await?;
     Ok(waivers.into_iter().map(|waiver| Waiver::new(server, waiver, now)).collect())
+}
+
+/// Those of all apps that hold something off now, with the names of their apps: those that end first, and how many more
+/// there are.
+pub(super) async fn active(
+    server: &Bailiwick,
+    permit: Permit<ListWaivers>,
+    most: usize,
+) -> Result<(Vec<(String, Waiver)>, usize), Error> {
+    let mut active = server.catalog.waivers(permit, None)?;
+    active.retain(|waiver| waiver.state == WaiverState::Active);
+    active.sort_by_key(|waiver| waiver.until);
+    let further = active.len().saturating_sub(most);
+    active.truncate(most);
+    server.catalog.worded(&mut active).await?;
+    let now = server.clock.now();
+    let lines = active.into_iter().map(|waiver| (waiver.app.clone(), Waiver::new(server, waiver, now)));
+    Ok((lines.collect(), further))
 }
 
 /// What the forms on an app's page need.
