@@ -2,10 +2,10 @@
 //! read holds nobody up.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-use model::{Clock, SystemClock};
+use model::SystemClock;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
-use testkit::{Browser, Chrome, Engine, Postgres, Town, reading, sent, until};
+use testkit::{Browser, Chrome, Engine, Postgres, Town, manifest, reading, sent, until};
 use tokio::{io::AsyncReadExt, net::TcpStream, sync::watch, task::JoinHandle};
 
 const APP: &str = r#"
@@ -19,28 +19,11 @@ export default {
   },
 };
 "#;
-const MANIFEST: &str = r#"
-[app]
-name = "talker"
-team = "people-ops"
-purpose = "Says what it was asked"
-expires = "EXPIRES"
-class = "internal"
-
-[runtime]
-profile = "wasm"
-main = "app.js"
-limits = { cpu = "2s" }
-
-[access]
-use = ["everyone"]
-"#;
 const PATH: &str = "/api/v1/apps/talker/logs/follow";
 
 async fn deployed(town: &Town) {
-    let expires = SystemClock.now().plus(Duration::from_secs(80 * 86_400)).to_string();
-    let manifest = MANIFEST.replace("EXPIRES", &expires[..10]);
-    let deployed = town.deploy(&[("bailiwick.toml", &manifest), ("app.js", APP)]).await;
+    let text = manifest("talker", "limits = { cpu = \"2s\" }");
+    let deployed = town.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await;
     assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
 }
 

@@ -8,23 +8,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use testkit::{Browser, Disk, Postgres, Town, streaming, until};
-
-const MANIFEST: &str = r#"
-[app]
-name = "ticker"
-team = "people-ops"
-purpose = "Says what time it is, again and again"
-expires = "EXPIRES"
-class = "internal"
-
-[runtime]
-profile = "wasm"
-main = "app.js"
-
-[access]
-use = ["everyone"]
-"#;
+use testkit::{Browser, Disk, Postgres, Town, manifest, streaming, until};
 
 /// Each line is the moment at which it was made.
 const APP: &str = r#"
@@ -50,9 +34,8 @@ async fn two() -> (Town, Town, Browser) {
 async fn two_at(database: &Postgres) -> (Town, Town, Browser) {
     let one = Town::at(Some(&database.url), "", "", Arc::new(SystemClock)).await;
     let two = Town::wired_to(&database.url).await;
-    let expires = SystemClock.now().plus(Duration::from_secs(80 * 86_400)).to_string();
-    let manifest = MANIFEST.replace("EXPIRES", &expires[..10]);
-    let deployed = one.deploy(&[("bailiwick.toml", &manifest), ("app.js", APP)]).await;
+    let text = manifest("ticker", "");
+    let deployed = one.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await;
     assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
     let ana = two.person("ana@example.test", &["staff"]).await;
     let url = two.app("ticker");

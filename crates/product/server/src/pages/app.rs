@@ -103,6 +103,8 @@ struct Overview {
     may: Vec<May>,
     uses: Vec<Use>,
     unused: usize,
+    /// It serves for long enough to call a thing unused.
+    settled: bool,
     kept: Vec<Kept>,
     answers: Answers,
     serves: Option<Serves>,
@@ -147,16 +149,15 @@ pub(super) async fn overview(State(server): State<Arc<Bailiwick>>, Path(name): P
     };
     let state = env.map_or(AppState::Waiting, |env| env.state);
     let team = Some(&app.team);
+    // What went live today was not used yet: that says nothing.
+    let settled = env.is_some_and(|env| now.since(env.changed_at) >= NEW);
     let page = Overview {
         shell: viewer.shell_about(Here::Apps, Some(&app.app)),
         head: Head::new(viewer, app, Side::Overview),
         notices: server.notices(viewer, &seen).await?,
         may: seen.manifest.as_deref().map(|manifest| may(&server, manifest)).unwrap_or_default(),
-        // What went live today was not used yet: that says nothing.
-        unused: match env {
-            Some(env) if now.since(env.changed_at) >= NEW => uses.iter().filter(|used| used.never).count(),
-            Some(_) | None => 0,
-        },
+        unused: if settled { uses.iter().filter(|used| used.never).count() } else { 0 },
+        settled,
         uses,
         kept: seen.manifest.as_deref().map(Kept::of).unwrap_or_default(),
         answers: server.answers(app, now).await?,

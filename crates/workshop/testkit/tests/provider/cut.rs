@@ -6,8 +6,7 @@ use super::{
     set_up::{digest, offered, opened, press, save, tried},
     signed_in,
 };
-use model::Clock;
-use testkit::{Disk, Postgres, dump, until};
+use testkit::{Disk, Postgres, dump, manifest, until};
 
 async fn switched_on(town: &Town, provider: &Provider, ola: &Browser) {
     save(town, ola, provider.issuer(), "s3cret").await;
@@ -86,9 +85,8 @@ async fn whoever_came_in_by_it_is_out_on_every_node_when_it_is_said() {
     let more = opened(&[provider.issuer()]);
     let one = Town::at(Some(&database.url), "", &more, Arc::new(SystemClock)).await;
     let two = Town::at(Some(&database.url), "", &more, Arc::new(SystemClock)).await;
-    let expires = SystemClock.now().plus(std::time::Duration::from_secs(80 * 86_400)).to_string();
-    let manifest = MANIFEST.replace("EXPIRES", &expires[..10]);
-    let deployed = one.deploy(&[("bailiwick.toml", &manifest), ("app.js", APP)]).await;
+    let text = manifest("hello", "");
+    let deployed = one.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await;
     assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
     let (ola, _key) = one.person_with_passkey("ola@example.test", &["operators"]).await;
     switched_on(&one, &provider, &ola).await;
@@ -153,21 +151,5 @@ async fn another_provider_in_its_place_ends_what_began_there(engine: Engine) {
     assert_eq!(me(&town, &own).await.status, 401);
     town.stop().await;
 }
-
-const MANIFEST: &str = r#"
-[app]
-name = "hello"
-team = "people-ops"
-purpose = "Says hello to whoever comes"
-expires = "EXPIRES"
-class = "internal"
-
-[runtime]
-profile = "wasm"
-main = "app.js"
-
-[access]
-use = ["everyone"]
-"#;
 
 const APP: &str = "export default { fetch() { return new Response('ok'); } };";
