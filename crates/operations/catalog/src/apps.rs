@@ -134,6 +134,13 @@ pub(crate) struct AppRecord {
     pub(crate) certificate: Option<serde_json::Value>,
 }
 
+impl AppRecord {
+    /// The environment that speaks for the app: the one that has a release, production before staging.
+    fn main(&self) -> Option<&EnvRecord> {
+        self.envs.values().rev().find(|env| env.live.is_some())
+    }
+}
+
 /// Every app, by id; replaced as a whole.
 #[derive(Debug, Default)]
 pub(crate) struct Apps {
@@ -303,7 +310,7 @@ impl Catalog {
         self.store.access(permit, Outcome::Allowed, serde_json::Value::Null)?;
         let apps = self.apps.all();
         let app = apps.get(&id).ok_or_else(|| Error::Refused(unknown(id.as_str())))?;
-        let manifest = app.envs.get(&Env::Prod).or_else(|| app.envs.values().next()).and_then(|env| env.live.as_ref());
+        let manifest = app.main().and_then(|env| env.live.as_ref());
         Ok((self.view(app), manifest.map(|live| Arc::clone(&live.manifest))))
     }
 
@@ -322,8 +329,8 @@ impl Catalog {
             changed_at: record.changed_at,
             request: record.request.clone(),
         };
-        let live = app.envs.values().find_map(|env| env.live.as_ref()).map(|live| &live.manifest.app.purpose);
-        let asked = || app.envs.values().find_map(|env| env.asks.as_ref()).map(|asks| &asks.purpose);
+        let live = app.main().and_then(|env| env.live.as_ref()).map(|live| &live.manifest.app.purpose);
+        let asked = || app.envs.values().rev().find_map(|env| env.asks.as_ref()).map(|asks| &asks.purpose);
         let purpose = live.or_else(asked).cloned();
         AppView {
             app: app.name.to_string(),

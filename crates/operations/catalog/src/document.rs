@@ -1,6 +1,6 @@
 //! What acts of the catalog answer with: the documents that scripts parse.
 
-use authority::{Cut, CutState};
+use authority::{AppState, Cut, CutState};
 use model::{AppId, Env, EventId, Finding, Problem, ReleaseNumber, RequestId, Tier, Timestamp};
 use serde::Serialize;
 use store::Recorded;
@@ -11,6 +11,8 @@ pub enum Status {
     Live,
     /// A person has to say yes first.
     Waiting,
+    /// Nothing serves, since its date is past; its team may deploy.
+    Expired,
     Refused,
 }
 
@@ -98,7 +100,7 @@ impl Receipt {
 pub struct Restored {
     pub app: String,
     pub app_id: AppId,
-    /// `live`, or `waiting` when something still needs a person's yes.
+    /// `live`, or `waiting` when something still needs a person's yes, or `expired`.
     pub status: Status,
     /// What serves again.
     pub environments: Vec<RestoredEnv>,
@@ -108,6 +110,9 @@ pub struct Restored {
     /// What stays off, since a waiver that it needs is over.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_off: Vec<RestoreOff>,
+    /// What is not switched off any more, and serves nothing until its team deploys to it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub empty: Vec<RestoreEmpty>,
     pub event: EventId,
 }
 
@@ -134,6 +139,13 @@ pub struct RestoreOff {
     pub env: Env,
     pub release: ReleaseNumber,
     pub problem: Problem,
+}
+
+/// An environment that never served (`waiting`), or is past its date (`expired`).
+#[derive(Debug, Clone, Serialize)]
+pub struct RestoreEmpty {
+    pub env: Env,
+    pub state: AppState,
 }
 
 /// The certificate that stays when an app is gone.

@@ -38,7 +38,7 @@ pub use apps::{AppView, Deployment, ListApps, SeeApp};
 pub use decide::{Approved, Decided};
 pub use deploy::{DeployApp, First};
 pub use document::{
-    Approval, Deployed, Kept, Receipt, RestoreOff, RestoreWaits, Restored, RestoredEnv, Retired, Status,
+    Approval, Deployed, Kept, Receipt, RestoreEmpty, RestoreOff, RestoreWaits, Restored, RestoredEnv, Retired, Status,
 };
 pub use error::Error;
 pub use gates::{CheckDocument, Checked, Mended, Mending, Verdict, check};

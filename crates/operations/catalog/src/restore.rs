@@ -1,11 +1,12 @@
 //! Restore: an app that was switched off serves again, with new credentials; what was issued before stays dead. Where the
 //! yes to what served holds no more, it asks for another: until then that environment stays off, and keeps its data. An
-//! environment whose waiver is over stays off too, and holds the others back in nothing.
+//! environment whose waiver is over stays off too, and holds the others back in nothing. One that never served, or that is
+//! past its date, serves nothing, and its team can deploy to it again.
 
 use crate::{
-    Catalog, Decided, Error, RestoreOff, RestoreWaits, Restored, Status,
+    Catalog, Decided, Error, RestoreEmpty, RestoreOff, RestoreWaits, Restored, Status,
     approve::reason,
-    apps,
+    apps::{self, EnvRecord},
     decide::facts,
     document::RestoredEnv,
     live::Live,
@@ -53,8 +54,10 @@ impl Catalog {
     pub async fn plan_restore(&self, asks: Option<&PersonId>, name: &str, why: &str) -> Result<RestoreApp, Error> {
         let (app, team) = self.find(name)?;
         let known = self.by_name(name);
-        let envs =
-            known.iter().flat_map(|app| &app.envs).filter_map(|(env, record)| Some((*env, record.live.as_ref()?)));
+        let now = self.clock.now();
+        let off = |record: &EnvRecord| record.state == AppState::Revoked && now < record.expires_at;
+        let envs = known.iter().flat_map(|app| &app.envs).filter(|(_, record)| off(record));
+        let envs = envs.filter_map(|(env, record)| Some((*env, record.live.as_ref()?)));
         let (mut releases, mut people) = (Vec::new(), Vec::from_iter(asks.cloned()));
         for (env, live) in envs {
             releases.push(facts(&live.manifest, &live.digest, env));
@@ -68,13 +71,13 @@ impl Catalog {
     /// Opens every surface anew, under the credential epoch that the revoke began.
     ///
     /// # Errors
-    /// An app that is not switched off, or past its date.
+    /// An app that is not switched off; one that needs a waiver which is over.
     pub async fn restore(&self, permit: Permit<RestoreApp>) -> Result<Restored, Error> {
         let id = permit.act().app.clone();
         let name = self.name_of(&id).ok_or_else(|| Error::Refused(apps::unknown(id.as_str())))?;
         let (act, mut tx) = self.store.write(permit).await?;
         let tenant = tx.tenant().clone();
-        let (mut restored, mut waiting, mut left_off) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut restored, mut waiting, mut left_off, mut empty) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut waivers = Exceptions::default();
         for app in self.environments(&id) {
             let row = tx.query_one(apps::sql::DEPLOYMENT, params![&tenant, &app.id, app.env.as_str()]).await?;
@@ -82,10 +85,18 @@ impl Catalog {
             else {
                 continue;
             };
-            let Some(number) = row.opt_int(1)?.and_then(|number| u32::try_from(number).ok()) else { continue };
-            if tx.now() >= row.time(4)? {
-                return Err(Error::Refused(past_its_date(&name)));
-            }
+            let number = row.opt_int(1)?.and_then(|number| u32::try_from(number).ok());
+            let over = tx.now() >= row.time(4)?;
+            let Some(number) = number.filter(|_| !over) else {
+                let served = number.is_some();
+                let (state, word) =
+                    if served { (AppState::Expired, "expired") } else { (AppState::Waiting, "waiting") };
+                let key = params![&tenant, &app.id, app.env.as_str(), word, tx.now()];
+                tx.execute(apps::sql::LET_BE_DEPLOYED, key).await?;
+                tx.feed(change::APP, change::app_key(&app));
+                empty.push(RestoreEmpty { env: app.env, state });
+                continue;
+            };
             let epoch = row.uint(2)?;
             let (env, release) = (app.env, ReleaseNumber(number));
             match self.reopen(&mut tx, app, (&name, &act), release, epoch).await? {
@@ -100,15 +111,20 @@ impl Catalog {
                 Reopened::Over(problem) => left_off.push(RestoreOff { env, release, problem }),
             }
         }
-        if restored.is_empty() && waiting.is_empty() {
+        if restored.is_empty() && waiting.is_empty() && empty.is_empty() {
             let over = left_off.into_iter().next().map(|off| off.problem);
             return Err(Error::Refused(over.unwrap_or_else(|| not_revoked(&name))));
         }
         let requests: Vec<_> = waiting.iter().map(|waits| &waits.request).collect();
-        let status = if waiting.is_empty() { Status::Live } else { Status::Waiting };
+        let status = match (restored.is_empty(), waiting.is_empty()) {
+            (false, true) => Status::Live,
+            (true, true) if empty.iter().any(|empty| empty.state == AppState::Expired) => Status::Expired,
+            (true, true) | (_, false) => Status::Waiting,
+        };
         let detail = serde_json::json!({
             "environments": restored.len(), "status": status, "request": requests.first(), "requests": requests,
             "waivers": waivers, "left_off": left_off.iter().map(|off| off.env).collect::<Vec<Env>>(),
+            "empty": &empty,
         });
         let event = tx.commit(detail, Some(&act.why)).await?.event;
         if restored.is_empty() {
@@ -121,7 +137,7 @@ impl Catalog {
             let (Some(release), Some(url)) = (document.release, document.url) else { continue };
             environments.push(RestoredEnv { env, release, url, credential_epoch });
         }
-        Ok(Restored { app: name.to_string(), app_id: id, status, environments, waiting, left_off, event })
+        Ok(Restored { app: name.to_string(), app_id: id, status, environments, waiting, left_off, empty, event })
     }
 
     async fn reopen(
@@ -188,15 +204,5 @@ fn not_revoked(name: &str) -> Problem {
         format!("`{name}` is not switched off"),
         "only an app that was switched off can be restored",
         format!("`bailiwick app {name}` shows its state"),
-    )
-}
-
-fn past_its_date(name: &str) -> Problem {
-    Problem::new(
-        ProblemKind::Conflict,
-        "app.expired",
-        format!("`{name}` is past its date"),
-        "an app does not serve after the date in its manifest",
-        "its team can deploy it with a later `expires` once it is restored or under another name",
     )
 }

@@ -54,10 +54,14 @@ impl Catalog {
         let id = permit.act().app.clone();
         let name = self.name_of(&id).ok_or_else(|| Error::Refused(apps::unknown(id.as_str())))?;
         let envs = self.environments(&id);
+        // Those as well that this node has not heard of, or that are deployed at this moment.
+        let all = Env::ALL.map(|env| AppRef { id: id.clone(), env }).to_vec();
         let was_off = self.is_off(&id);
-        let (act, mut cutting) = self.store.cut(permit, CutOf::Apps(envs.clone()));
-        self.deny_until_written(cutting.event(), &envs, AppState::Revoked);
-        let mut surfaces = self.cut(&envs).await;
+        let (act, mut cutting) = self.store.cut(permit, CutOf::Apps(all.clone()));
+        // Whatever happens from here on, it is known why.
+        cutting.note().why = Some(act.why.clone());
+        self.deny_until_written(cutting.event(), &all, AppState::Revoked);
+        let mut surfaces = self.cut(&all).await;
         if was_off {
             surfaces = together(self.cut_before(&id).await, surfaces);
         }
@@ -75,7 +79,6 @@ impl Catalog {
             surfaces,
         };
         let note = cutting.note();
-        note.why = Some(receipt.why.clone());
         note.detail = serde_json::json!({ "environments": envs.iter().map(|app| app.env).collect::<Vec<_>>() });
         let done = |receipt: &Receipt| Also {
             id: receipt.done_event.clone(),

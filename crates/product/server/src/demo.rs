@@ -95,7 +95,7 @@ async fn deploy(
             line(format!("  ◌ waiting   {url}"));
             return Ok(deployed.request.map(|id| id.to_string()));
         }
-        (Status::Refused, problem) => {
+        (Status::Refused | Status::Expired, problem) => {
             for finding in deployed.findings {
                 line(format!("  ✕ refused   {name}: {}", finding.what));
             }

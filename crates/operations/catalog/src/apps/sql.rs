@@ -18,6 +18,8 @@ pub(crate) const DEPLOYMENT: &str = "SELECT state, release, credential_epoch, re
 pub(crate) const PUT_DEPLOYMENT: &str = "INSERT INTO deployments (tenant, app_id, env, state, release, credential_epoch, expires_at, revoked_by, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, $8) ON CONFLICT (tenant, app_id, env) DO UPDATE SET state = $4, release = $5, credential_epoch = $6, expires_at = $7, revoked_by = NULL, changed_at = $8";
 pub(crate) const WAIT_DEPLOYMENT: &str = "INSERT INTO deployments (tenant, app_id, env, state, release, credential_epoch, expires_at, revoked_by, changed_at) VALUES ($1, $2, $3, 'waiting', NULL, 1, $4, NULL, $5) ON CONFLICT (tenant, app_id, env) DO NOTHING";
 pub(crate) const REVOKE: &str = "UPDATE deployments SET state = 'revoked', credential_epoch = credential_epoch + 1, revoked_by = $4, changed_at = $5 WHERE tenant = $1 AND app_id = $2 AND env = $3 AND state <> 'retired'";
+/// No more switched off, and serves nothing: its team may deploy.
+pub(crate) const LET_BE_DEPLOYED: &str = "UPDATE deployments SET state = $4, revoked_by = NULL, changed_at = $5 WHERE tenant = $1 AND app_id = $2 AND env = $3 AND state = 'revoked'";
 pub(crate) const EXPIRE: &str = "UPDATE deployments SET state = 'expired', credential_epoch = credential_epoch + 1, changed_at = $4 WHERE tenant = $1 AND app_id = $2 AND env = $3 AND state = 'live'";
 pub(crate) const RETIRE: &str = "UPDATE deployments SET state = 'retired', release = NULL, credential_epoch = credential_epoch + 1, changed_at = $3 WHERE tenant = $1 AND app_id = $2";
 pub(crate) const TOMBSTONE: &str = "INSERT INTO tombstones (tenant, app_id, retired_at, certificate) VALUES ($1, $2, $3, $4) ON CONFLICT (tenant, app_id) DO NOTHING";

@@ -1,6 +1,7 @@
 //! From live to its end: expiry on the date, a switch that no deploy undoes, a certificate that stays.
 
 use crate::house::{APP, House, manifest, refused};
+use crate::waivers::SENDS;
 use authority::{AppState, Caller};
 use catalog::{ListApps, Status};
 use model::{Env, TenantId};
@@ -63,6 +64,44 @@ async fn a_switched_off_app_is_not_deployed_on_again(house: House) {
     assert_eq!(restored.environments[0].credential_epoch, 2);
 }
 
+async fn one_past_its_date_or_without_a_release_holds_the_others_back_in_nothing(house: House) {
+    let text = manifest("poll", "");
+    let soon = text.replace("2027-01-31", "2026-11-24");
+    house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap();
+    house.deploy_to(Env::Staging, &[("bailiwick.toml", &soon), ("app.js", APP)]).await.unwrap();
+    house.revoke("poll").await;
+    house.clock.advance(Duration::from_secs(3 * 86_400));
+    let restored = house.restore("poll").await.unwrap();
+    assert_eq!((restored.status, restored.environments.len()), (Status::Live, 1), "{restored:?}");
+    assert_eq!((restored.empty[0].env, restored.empty[0].state), (Env::Staging, AppState::Expired));
+    assert_eq!(house.events("app.restore").await.pop().unwrap()["empty"][0]["state"], "expired");
+    let later = text.replace("2027-01-31", "2026-12-24");
+    let again = house.deploy_to(Env::Staging, &[("bailiwick.toml", &later), ("app.js", APP)]).await.unwrap();
+    assert_eq!(again.status, Status::Live);
+
+    // All that it had is past its date: it comes back as expired, and its team deploys it again.
+    house.revoke("poll").await;
+    house.clock.advance(Duration::from_secs(100 * 86_400));
+    let restored = house.restore("poll").await.unwrap();
+    assert_eq!((restored.status, restored.environments.len(), restored.empty.len()), (Status::Expired, 0, 2));
+    assert_eq!(refused(house.restore("poll").await).code, "app.not_revoked");
+    let later = text.replace("2027-01-31", "2027-04-24");
+    assert_eq!(house.deploy(&[("bailiwick.toml", &later), ("app.js", APP)]).await.unwrap().status, Status::Live);
+}
+
+async fn what_never_served_can_be_deployed_after_a_restore(house: House) {
+    let text = manifest("poll", SENDS);
+    let waits = house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap();
+    assert_eq!(waits.status, Status::Waiting);
+    house.revoke("poll").await;
+    assert_eq!(refused(house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await).code, "app.revoked");
+    let restored = house.restore("poll").await.unwrap();
+    assert_eq!((restored.status, restored.waiting.len()), (Status::Waiting, 0), "{restored:?}");
+    assert_eq!((restored.empty[0].env, restored.empty[0].state), (Env::Prod, AppState::Waiting));
+    let again = house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap();
+    assert!(again.status == Status::Waiting && again.request.is_some() && again.request != waits.request, "{again:?}");
+}
+
 async fn an_end_leaves_a_tombstone_and_its_certificate(house: House) {
     let text = manifest("poll", "[data.votes]\nretain = \"30d\"\nfields.who = { class = \"personal\" }\n");
     house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap();
@@ -95,5 +134,7 @@ both!(
     an_app_is_suspended_on_its_date_and_not_before,
     an_old_release_past_its_date_does_not_come_back,
     a_switched_off_app_is_not_deployed_on_again,
+    one_past_its_date_or_without_a_release_holds_the_others_back_in_nothing,
+    what_never_served_can_be_deployed_after_a_restore,
     an_end_leaves_a_tombstone_and_its_certificate,
 );

@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 const DAY: Duration = Duration::from_secs(86_400);
 const JOB: &str = "[jobs.remind]\nschedule = \"0 8 * * *\"\nzone = \"Europe/Berlin\"\n";
 const LONG: &str = "[data.votes]\nretain = \"400d\"\nfields.who = { class = \"personal\" }\n";
-const SENDS: &str =
+pub(crate) const SENDS: &str =
     "[connect.chat]\nhost = \"chat.example\"\nmethods = [\"POST\"]\npaths = [\"/say\"]\nwhy = \"Says it\"\n";
 
 fn days(days: u32) -> Timestamp {

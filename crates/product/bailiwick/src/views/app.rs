@@ -253,12 +253,30 @@ pub(super) fn sentences(sentences: &[Sentence]) -> Vec<Vec<Cell>> {
 #[derive(Debug, Deserialize)]
 pub(crate) struct RestoredView {
     app: String,
+    status: String,
     #[serde(default)]
     environments: Vec<RestoredEnv>,
     #[serde(default)]
     waiting: Vec<RestoreWaits>,
     #[serde(default)]
     left_off: Vec<RestoreOff>,
+    #[serde(default)]
+    empty: Vec<RestoreEmpty>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RestoreEmpty {
+    env: String,
+    state: String,
+}
+
+impl RestoreEmpty {
+    fn says(&self) -> &'static str {
+        match self.state.as_str() {
+            "expired" => "past its date: deploy it with a later `expires`",
+            _ => "never served: it can be deployed",
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -290,12 +308,14 @@ struct RestoredEnv {
 
 impl View for RestoredView {
     fn show(&self, page: &mut Page) {
-        let state = if self.environments.is_empty() { "waiting" } else { "live" };
-        let (state, app) = (page.state(state), page.paint(Tone::Strong, &self.app));
-        let how = match self.environments.is_empty() {
-            true => "needs a person's yes once more; its data is kept",
-            false => "with new credentials; what was issued before stays dead",
+        let (state, how) = match (self.environments.is_empty(), self.waiting.is_empty()) {
+            (false, _) => ("live", "with new credentials; what was issued before stays dead"),
+            (true, false) => ("waiting", "needs a person's yes once more; its data is kept"),
+            (true, true) => {
+                (self.status.as_str(), "is not switched off any more, and serves nothing until it is deployed")
+            }
         };
+        let (state, app) = (page.state(state), page.paint(Tone::Strong, &self.app));
         page.line(format!("{state}  {app}  {how}"));
         let row = |env: &RestoredEnv| {
             vec![env.env.as_str().into(), format!("release {}", env.release).into(), env.url.as_str().into()]
@@ -308,7 +328,8 @@ impl View for RestoredView {
             vec![off.env.as_str().into(), format!("release {}", off.release).into(), "stays off".into()]
         };
         let rows = self.environments.iter().map(row).chain(self.waiting.iter().map(waits));
-        page.rows(rows.chain(self.left_off.iter().map(off)).collect());
+        let empty = |empty: &RestoreEmpty| vec![empty.env.as_str().into(), "no release".into(), empty.says().into()];
+        page.rows(rows.chain(self.left_off.iter().map(off)).chain(self.empty.iter().map(empty)).collect());
         for off in &self.left_off {
             page.under(&off.problem.why);
             page.under(&off.problem.fix);

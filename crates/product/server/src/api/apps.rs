@@ -14,7 +14,7 @@ use axum::{
 };
 use catalog::{AppView, Error, ListApps, ReleaseView, SeeApp, SentBack, Status, WaiverView};
 use identity::IssueToken;
-use model::{Env, ReleaseNumber};
+use model::{Env, Problem, ReleaseNumber};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -126,7 +126,11 @@ impl Bailiwick {
         let act = self.catalog.plan_revoke(name, why)?;
         let permit = self.permit(&asked.caller, act).await?;
         let span = tracing::info_span!(target: telemetry::TARGET, "revoke", app = permit.act().app.as_str());
-        Ok((self.catalog.revoke(permit).instrument(span.clone()).await?, span))
+        // Whoever asked may hang up: what was begun is ended, with its receipt.
+        let catalog = Arc::clone(&self.catalog);
+        let cutting = tokio::spawn(async move { catalog.revoke(permit).await }.instrument(span.clone()));
+        let receipt = cutting.await.map_err(|_| Error::Refused(Problem::internal()))??;
+        Ok((receipt, span))
     }
 
     pub(crate) async fn restore(&self, asked: &Asked, name: &str, why: &str) -> Result<catalog::Restored, Error> {

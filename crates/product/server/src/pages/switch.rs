@@ -12,7 +12,7 @@ use crate::{
     page::{Page, Trouble, html},
 };
 use askama::Template;
-use authority::{AppRef, rules};
+use authority::{AppRef, AppState, rules};
 use axum::{
     extract::{Path, State},
     http::StatusCode,
@@ -159,16 +159,27 @@ pub(super) async fn restore(State(server): State<Arc<Bailiwick>>, Path(name): Pa
         let catalog::RestoreOff { env, release, problem } = off;
         Said::new(format!("`{env}`: release {} stays off. {}. {}", release.0, problem.why, problem.fix))
     };
-    let part = restored.waiting.is_empty() && !restored.left_off.is_empty();
+    let empty = |empty: &catalog::RestoreEmpty| {
+        let how = match empty.state {
+            AppState::Expired => "it is past its date; its team can deploy it with a later `expires`",
+            _ => "it never served; its team can deploy it",
+        };
+        Said::new(format!("`{}`: {how}", empty.env))
+    };
     let (title, lead) = match (restored.environments.is_empty(), restored.waiting.is_empty()) {
-        (_, true) if part => {
+        (true, true) => ("is not switched off any more", "Nothing of it serves until it is deployed."),
+        (false, true) if !restored.left_off.is_empty() => {
             ("serves again in part", "What serves has new credentials. Where a waiver is over, it stays off.")
         }
-        (_, true) => ("serves again", "It has new credentials. Every session and token of before stays dead."),
+        (false, true) => ("serves again", "It has new credentials. Every session and token of before stays dead."),
         (true, false) => ("waits for a yes", WAITS),
         (false, false) => ("serves again in part", WAITS),
     };
-    let state = if restored.waiting.is_empty() { "live" } else { "waiting" };
+    let state = match restored.status {
+        Status::Live => "live",
+        Status::Expired => "expired",
+        Status::Waiting | Status::Refused => "waiting",
+    };
     let requests = restored.waiting.iter().map(|waits| waits.request.to_string());
     let done = Done::new(&visit.viewer, Here::Apps, &format!("`{name}` {title}"), lead)
         .state(state)
@@ -179,7 +190,8 @@ pub(super) async fn restore(State(server): State<Arc<Bailiwick>>, Path(name): Pa
                 .iter()
                 .map(line)
                 .chain(restored.waiting.iter().map(waits))
-                .chain(restored.left_off.iter().map(off)),
+                .chain(restored.left_off.iter().map(off))
+                .chain(restored.empty.iter().map(empty)),
         )
         .event(Some(&restored.event));
     let done = requests.fold(done, |done, id| done.link(format!("/requests/{id}"), "Look at the request"));
