@@ -10,6 +10,8 @@ use store::{FreeWrite, Notice, NoticeKind, StoreError, Table, params};
 
 const DELIVERY: FreeWrite = FreeWrite::new(Table::NoticeDeliveries, sql::INSERT_DELIVERY);
 const SPREAD: FreeWrite = FreeWrite::new(Table::Notices, sql::SPREAD);
+/// The column of a notice that says when its event was.
+const AT: usize = 9;
 /// A team with more people reads of it elsewhere.
 const PEOPLE_MAX: usize = 200;
 /// The one receiver of the webhook.
@@ -21,18 +23,27 @@ impl Watch {
     /// # Errors
     /// When they cannot be written.
     pub(crate) async fn spread_notices(&self) -> Result<usize, Error> {
-        let rows = self.store.read(sql::TO_SPREAD, params![&self.tenant]).await?;
-        for row in &rows {
-            // One that cannot be read, as of a newer version's kind, holds up no other.
-            let spread = match Notice::read(row, 0) {
-                Ok(notice) => self.spread(&notice).await,
-                Err(error) => Err(error.into()),
-            };
-            if let Err(error) = spread {
-                tracing::error!(error = &error as &dyn std::error::Error, "a notice could not be spread");
+        let (mut at, mut event, mut count) = (i64::MIN, String::new(), 0);
+        loop {
+            let rows = self.store.read(sql::TO_SPREAD, params![&self.tenant, at, event.as_str()]).await?;
+            for row in &rows {
+                (at, event) = (row.int(AT)?, row.text(0)?.to_owned());
+                // One that cannot be read, as of a newer version's kind, holds up no other, however many there are.
+                let spread = match Notice::read(row, 0) {
+                    Ok(notice) => self.spread(&notice).await,
+                    Err(error) => Err(error.into()),
+                };
+                match spread {
+                    Ok(()) => count += 1,
+                    Err(error) => {
+                        tracing::error!(error = &error as &dyn std::error::Error, "a notice could not be spread");
+                    }
+                }
+            }
+            if rows.is_empty() {
+                return Ok(count);
             }
         }
-        Ok(rows.len())
     }
 
     async fn spread(&self, notice: &Notice) -> Result<(), Error> {

@@ -10,8 +10,9 @@ macro_rules! notice {
     };
 }
 
-pub(super) const TO_SPREAD: &str =
-    notice!(" FROM notices n WHERE n.tenant = $1 AND n.spread_at IS NULL ORDER BY n.at, n.event LIMIT 100");
+pub(super) const TO_SPREAD: &str = notice!(
+    " FROM notices n WHERE n.tenant = $1 AND n.spread_at IS NULL AND (n.at > $2 OR (n.at = $2 AND n.event > $3)) ORDER BY n.at, n.event LIMIT 100"
+);
 pub(super) const SPREAD: &str =
     "UPDATE notices SET spread_at = $4 WHERE tenant = $1 AND event = $2 AND kind = $3 AND spread_at IS NULL";
 pub(super) const ONE: &str = notice!(" FROM notices n WHERE n.tenant = $1 AND n.event = $2 AND n.kind = 'expires'");

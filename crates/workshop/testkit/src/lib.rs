@@ -48,6 +48,7 @@ pub use rounds::{Dice, rounds, soak_for, version_before};
 pub use stream::{reading, sent, streaming};
 pub use town::{
     Disk, Engine, Places, Town, bundle, damage_events, mails_to_nowhere, root_key, root_key_file, template,
+    unreadable_notices,
 };
 pub use upstream::{Arrived, Upstream};
 pub use waiting::until;

@@ -62,3 +62,8 @@ pub(crate) fn lease(node: &str, runs_ms: u128) -> String {
 }
 
 pub(crate) const POSTGRES_SIZE: &str = "SELECT pg_database_size(current_database())";
+/// Older than any other, so many that no page of them has another: of a kind that nobody knows.
+pub(crate) const UNREADABLE_NOTICES: &str =
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 250)
+  INSERT INTO notices (tenant, event, kind, action, resource, detail, at)
+  SELECT 'main', 'planted' || i, 'of-tomorrow', 'x.y', 'x', '{}', i % 7 FROM n";

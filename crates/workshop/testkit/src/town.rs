@@ -333,6 +333,11 @@ pub fn mails_to_nowhere(database: &Path) {
     assert!(changed > 0, "there were no mails");
 }
 
+/// Hundreds of notices of a kind that nobody knows, before every other that a stopped server has stored in SQLite.
+pub fn unreadable_notices(database: &Path) {
+    rusqlite::Connection::open(database).unwrap().execute(crate::sql::UNREADABLE_NOTICES, []).unwrap();
+}
+
 /// A sample app of the templates, filled in for `name`.
 #[must_use]
 pub fn template(name: &str, template: &str) -> Vec<(String, bytes::Bytes)> {

@@ -56,10 +56,10 @@ pub(crate) fn document(deployed: Deployed) -> Reply {
     let status = match (deployed.status, &deployed.problem) {
         (Status::Live, _) => StatusCode::OK,
         (Status::Waiting, _) => StatusCode::ACCEPTED,
-        (Status::Refused, Some(problem)) => {
+        (Status::Refused | Status::Expired, Some(problem)) => {
             StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
         }
-        (Status::Refused, None) => StatusCode::UNPROCESSABLE_ENTITY,
+        (Status::Refused | Status::Expired, None) => StatusCode::UNPROCESSABLE_ENTITY,
     };
     with(status, deployed)
 }

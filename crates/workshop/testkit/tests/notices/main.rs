@@ -431,3 +431,19 @@ async fn a_changed_event_is_an_alarm() {
     assert_eq!(raised["events"][0]["detail"]["alarm"], "log", "{raised}");
     town.stop().await;
 }
+
+/// Notices of a newer version's kind hold up no other, however many there are.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_passed_by() {
+    let mail = MailServer::start(free_port(), Mode::Plain, None);
+    let town = Town::with(Engine::Sqlite, &smtp(mail.port), Arc::new(SystemClock)).await;
+    town.person(OLA, &["operators"]).await;
+    nothing_waits(&town).await;
+    let town = town.changed(|data| testkit::unreadable_notices(&data.join("bailiwick.db"))).await;
+    town.person(REV, &["reviewers"]).await;
+    until("the operator hears who joined", async || {
+        mail.subjects(OLA).iter().any(|line| line == "rev@example.test joined reviewers")
+    })
+    .await;
+    town.stop().await;
+}
