@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// The action of the event that erases (`design.md`, "The record").
+/// The action of the event that erases (`docs/auditors.md`, The log).
 const ERASE_ACTION: &str = "event.erase";
 
 /// The part of an event that matters here.

@@ -3,7 +3,7 @@
 use crate::Hash;
 use serde::Serialize;
 
-/// The outcome of a verification. Serialised as `audit verify --json` (`contract.md`).
+/// The outcome of a verification. Serialised as `audit verify --json` (`docs/auditors.md`, Verifying).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verdict {
     /// Whether everything is as the checkpoint commits to, and the checkpoint as the key signed it.

@@ -1,4 +1,5 @@
-//! What a builder reads: the design's manifest, and every mistake of a bad one at once, with line and column.
+//! What a builder reads: a manifest with every section (`design.toml`), and every mistake of a bad one at once, with line
+//! and column.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 

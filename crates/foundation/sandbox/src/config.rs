@@ -42,7 +42,7 @@ impl Default for Maxima {
         Self {
             memory_bytes: 256 << 20,
             instances: 256,
-            // One file descriptor and three mappings each (sandbox.md).
+            // One file descriptor and three mappings each.
             apps: 512,
             workers: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
             response_bytes: 64 << 20,

@@ -6,7 +6,8 @@ use std::ops::Range;
 use wasm_encoder::{ConstExpr, DataSection, ExportKind, ExportSection, MemorySection, MemoryType, Module as Encoded};
 use wasmparser::{DataKind, ExternalKind, Operator, Parser, Payload};
 
-/// From the first to the last byte of an image. Above this, wasmtime copies instead of mapping (sandbox.md).
+/// From the first to the last byte of an image. Up to this, wasmtime maps it, however sparse it is
+/// (`memory_guaranteed_dense_image_size`); a larger one that is mostly zeros it copies.
 pub(crate) const SPAN_BYTES: usize = 16 << 20;
 /// The module's own bytes: the span, and what names its pieces.
 pub(crate) const MODULE_BYTES: usize = SPAN_BYTES + (2 << 20);

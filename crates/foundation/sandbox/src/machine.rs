@@ -1,4 +1,5 @@
-//! How wasmtime is set: pooled slots, copy-on-write memories, epochs. The figures are measured (sandbox.md).
+//! How wasmtime is set: pooled slots, copy-on-write memories, epochs. docs/adr/engine-quickjs.md has what was
+//! measured with these.
 
 use crate::{Error, config::Maxima, memory::TABLE_ELEMENTS};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};

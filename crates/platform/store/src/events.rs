@@ -213,7 +213,7 @@ impl Store {
         row.map(|row| self.subjects.unwrap(tenant, subject, &row)).transpose()
     }
 
-    /// The event as `contract.md` shows it: index, `why` and `from` filled in, sealed forms left out.
+    /// The event as the API and `audit show` give it: index, `why` and `from` filled in, sealed forms left out.
     ///
     /// # Errors
     /// As `fill`.

@@ -1,4 +1,5 @@
-//! What can be typed. The words are the contract's; every argument is parsed here, before anything is done.
+//! What can be typed. Scripts rely on these words: they are added to, never changed. Every argument is parsed here,
+//! before anything is done.
 
 use crate::commands as c;
 use clap::{Args, Parser, Subcommand};

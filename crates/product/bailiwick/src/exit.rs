@@ -1,4 +1,4 @@
-//! Exit codes: the part of the outside face that scripts branch on (`contract.md`).
+//! Exit codes: what scripts branch on. A code never changes what it means.
 
 use std::process::ExitCode;
 

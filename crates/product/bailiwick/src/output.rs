@@ -137,7 +137,7 @@ impl Output {
     }
 }
 
-/// A problem as `design.md` shows it.
+/// A problem as people read it: what happened, then where, why and how to mend it, each on a line of its own.
 pub(crate) fn told(problem: &Problem, ink: Ink) -> String {
     let head = ink.paint(Tone::Bad, &format!("error[{}]:", clean::text(&problem.code)));
     let mut text = format!("{head} {}", clean::text(&problem.what));

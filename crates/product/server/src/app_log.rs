@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, watch};
 const BUFFER: usize = 4_096;
 const BATCH: usize = 256;
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
-/// `seeds`: logs of apps are kept 90 days or less; thirty suffice to find a fault.
+/// People may be named in what apps print, so it is kept no longer than it takes to find a fault.
 const KEEP: Duration = Duration::from_secs(30 * 86_400);
 /// A whole page of the longest list.
 const LINES_MAX: u32 = 1_000;

@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 use sql::{FILTERS_MAX, Statements};
 use store::{Store, Value as Param};
 
-/// Records of one page when nothing is said (contract).
+/// Records of one page when nothing is said, as `docs/builders.md` promises.
 const LIMIT_DEFAULT: u32 = 100;
 /// Bytes of records that one page holds in memory; a page has always one record.
 const PAGE_BYTES_MAX: u64 = 4 << 20;

@@ -109,7 +109,7 @@ pub struct Runtime {
     pub limits: SandboxLimits,
 }
 
-/// What one instance may use; the defaults are `design.md`'s.
+/// What one instance may use; `docs/builders.md` states the defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct SandboxLimits {
     pub memory_bytes: u64,

@@ -1,4 +1,4 @@
-//! Each verb as app code calls it (contract.md, What app code can call).
+//! Each verb as app code calls it (docs/builders.md, What code can call).
 
 use crate::support::{House, app, call, exported, instance};
 use authority::{Instance, SECOND_FACTOR_FRESH};
