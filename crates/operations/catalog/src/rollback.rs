@@ -68,7 +68,8 @@ impl Catalog {
     /// # Errors
     /// An app that is switched off.
     pub async fn rollback(&self, permit: Permit<RollBack>) -> Result<Deployed, Error> {
-        let name = self.name_of(&permit.act().app.id).ok_or_else(|| Error::Refused(apps::unknown("?")))?;
+        let id = permit.act().app.id.clone();
+        let name = self.name_of(&id).ok_or_else(|| Error::Refused(apps::unknown(id.as_str())))?;
         let (act, mut tx) = self.store.write(permit).await?;
         let to = act.to;
         let release = releases::one(&mut tx, &act.app.id, to).await?.filter(|release| release.env == act.app.env);

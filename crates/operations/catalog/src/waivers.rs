@@ -400,7 +400,7 @@ fn bad_app() -> Problem {
         ProblemKind::Invalid,
         "waiver.app",
         "that is no name that an app can have",
-        "an app's name is small letters, digits and single `-`, starting with a letter, 2 to 40 of them, and no word that is taken",
+        "an app's name is small letters, digits and single `-`, from a letter to a letter or digit, 2 to 40 of them, and no word that is taken",
         "write the name as `bailiwick.toml` has it",
     )
 }
@@ -410,7 +410,7 @@ fn bad_team() -> Problem {
         ProblemKind::Invalid,
         "waiver.team",
         "that is no name that a team can have",
-        "a team's name is small letters, digits and single `-`, starting with a letter, 2 to 40 of them, and no word that is taken",
+        "a team's name is small letters, digits and single `-`, from a letter to a letter or digit, 2 to 40 of them, and no word that is taken",
         "write the team as `bailiwick.toml` has it",
     )
 }

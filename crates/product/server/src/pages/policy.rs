@@ -40,7 +40,7 @@ struct Line {
     fresh: bool,
 }
 
-/// Columns: everyone, app users, builders of the team, then the roles, then the local credential.
+/// Columns: app users, builders of the team, then the roles, then the local credential.
 fn columns(rule: &Rule) -> Vec<(&'static str, &'static str)> {
     let has = |role: Role| rule.people.contains(&May::Has(role)) || rule.people.contains(&May::Everyone);
     let yes = |may: bool| if may { "yes" } else { "" };
