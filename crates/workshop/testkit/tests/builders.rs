@@ -176,3 +176,44 @@ async fn an_exception_is_shown_wherever_the_release_is() {
     assert!(log.header("content-security-policy").unwrap().contains("connect-src 'self'"), "{log:?}");
     town.stop().await;
 }
+
+/// What was sent back is what is mended: its files open, not those of the release that serves, and these are a link away.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_back_is_what_is_edited() {
+    const CONNECT: &str =
+        "[connect.slack]\nhost = \"slack.com\"\nmethods = [\"GET\"]\npaths = [\"/api/hello\"]\nwhy = \"says hello\"";
+    let town = Town::start(Engine::Sqlite).await;
+    let mia = town.person("mia@example.test", &["staff", "builders", "people-ops"]).await;
+    let text = manifest("notes", CONNECT);
+    let asks = async |says: &str| {
+        let code = format!("export default {{ fetch: () => new Response('{says}') }};");
+        let sent = town.deploy(&[("bailiwick.toml", &text), ("app.js", &code)]).await.json();
+        sent["request"].as_str().unwrap_or_else(|| panic!("{sent}")).to_owned()
+    };
+    let page = async |path: &str| mia.get(&format!("{}{path}", town.url())).await.text();
+    let first = asks("alpha").await;
+    let yes = json!({ "why": "it was looked at", "break_glass": true });
+    assert_eq!(town.post(&format!("/api/v1/requests/{first}/approve"), yes).await.json()["status"], "live");
+    let plain = page("/apps/notes/edit").await;
+    assert!(plain.contains("alpha") && !plain.contains("These are the files of"), "one answer needs no word: {plain}");
+    let second = asks("beta").await;
+    let waits = page("/apps/notes/edit").await;
+    assert!(waits.contains("beta") && waits.contains("release 2, which waits for a yes; release 1 serves."), "{waits}");
+    let no = town.post(&format!("/api/v1/requests/{second}/reject"), json!({ "why": "say who sees it" })).await;
+    assert_eq!(no.status, 200, "{no:?}");
+    let back = page("/apps/notes/edit").await;
+    assert!(back.contains("beta") && back.contains("release 2, which was sent back; release 1 serves."), "{back}");
+    assert!(back.contains("Change notes") && back.contains("“say who sees it”"), "{back}");
+    assert!(back.contains("href=\"/apps/notes/edit?release=1\">The files of release 1<"), "{back}");
+    let live = page("/apps/notes/edit?release=1").await;
+    assert!(live.contains("alpha") && live.contains("release 1, which serves; release 2 was sent back."), "{live}");
+    let link = "href=\"/apps/notes/edit?release=2\">Edit what was sent back<";
+    for path in ["/apps/notes".to_owned(), format!("/requests/{second}")] {
+        let text = page(&path).await;
+        assert!(text.contains(link), "{path}: {text}");
+    }
+    let rex = town.person("rex@example.test", &["reviewers"]).await;
+    let request = rex.get(&format!("{}/requests/{second}", town.url())).await.text();
+    assert!(!request.contains("Edit what was sent back"), "who may not read the files has no link: {request}");
+    town.stop().await;
+}

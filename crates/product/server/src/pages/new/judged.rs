@@ -10,7 +10,7 @@ use crate::{
     page::{Trouble, html},
     pages::{
         app::Notice,
-        parts::{Said, quoted},
+        parts::{Said, Tab, quoted},
         requests::{Item, Kept, Seen, seven},
         shell::{Here, Shell, Visit},
     },
@@ -43,11 +43,26 @@ pub(in crate::pages) struct Draft {
     pub(in crate::pages) open: String,
     /// What was just mended.
     pub(super) mended: Vec<Finding>,
+    /// Of an app's own files, which they are.
+    opened: Option<Opened>,
+}
+
+/// Files of a release that were opened to be changed.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// Which these are, unless that goes without saying.
+    pub(super) says: Option<Said>,
+    /// The way to the others.
+    pub(super) link: Option<Tab>,
 }
 
 impl Draft {
     pub(super) fn new(unpacked: Unpacked, open: &str) -> Self {
-        Self { unpacked, open: open.to_owned(), mended: vec![] }
+        Self { unpacked, open: open.to_owned(), mended: vec![], opened: None }
+    }
+
+    pub(super) fn opened(self, opened: Opened) -> Self {
+        Self { opened: Some(opened), ..self }
     }
 
     /// The files as they are after what was changed in the page.
@@ -73,6 +88,10 @@ struct Judged {
     known: Option<String>,
     /// What is there under this name, and what going live does to it.
     there: Option<Said>,
+    /// Which release's files these are.
+    which: Option<Said>,
+    /// The way to those of another.
+    other: Option<Tab>,
     /// What was sent back before, with the words for whoever mends it.
     back: Option<Notice>,
     /// These very files serve now: there is nothing to deploy.
@@ -209,7 +228,7 @@ impl Bailiwick {
         };
         Ok(Judged {
             shell: visit.viewer.shell(if known { Here::Apps } else { Here::New }),
-            title: if same {
+            title: if same || draft.opened.is_some() {
                 format!("Change {name}")
             } else if blocks {
                 format!("{name} is not ready")
@@ -217,6 +236,8 @@ impl Bailiwick {
                 format!("{name} is ready")
             },
             known: known.then(|| name.clone()),
+            which: draft.opened.as_ref().and_then(|opened| opened.says.clone()),
+            other: draft.opened.as_ref().and_then(|opened| opened.link.clone()),
             back,
             same,
             does: match there.as_ref().and_then(|there| there.serves) {
