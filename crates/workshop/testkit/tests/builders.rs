@@ -217,3 +217,45 @@ async fn what_was_sent_back_is_what_is_edited() {
     assert!(!request.contains("Edit what was sent back"), "who may not read the files has no link: {request}");
     town.stop().await;
 }
+
+/// What policy refuses is a finding beside the files, which stay and are mended there; it is deployed by no button.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_policy_refuses_is_mended_where_it_stands() {
+    let town = Town::start(Engine::Sqlite).await;
+    let mia = town.person("mia@example.test", &["staff", "builders", "people-ops"]).await;
+    let new =
+        [("way", "template"), ("template", "tinypoll"), ("name", "poll"), ("team", "people-ops"), ("retain", "30d")];
+    let first = post(&mia, &town, &new).await.text();
+    assert!(first.contains("poll is ready"), "{first}");
+    let files = testkit::template("poll", "tinypoll");
+    let (_, text) = files.iter().find(|(path, _)| path == "bailiwick.toml").unwrap();
+    let text = String::from_utf8_lossy(text).into_owned();
+    let long = text.replace("retain = \"30d\"", "retain = \"800d\"");
+    assert_ne!(long, text);
+    for button in ["check", "deploy"] {
+        let form = [
+            ("bundle", bundle(&first)),
+            ("path", "bailiwick.toml".into()),
+            ("text", long.clone()),
+            ("do", button.into()),
+        ];
+        let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let refused = post(&mia, &town, &form).await;
+        let page = refused.text();
+        assert!(refused.status == 200 && page.contains("poll is not ready"), "{button}: {refused:?}");
+        assert!(page.contains("would keep personal data for more than a year"), "{button}: {page}");
+        assert!(page.contains("agree to a waiver of <code>policy.retention</code>"), "{button}: {page}");
+        assert!(page.contains("retain = &#34;800d&#34;") && !page.contains("value=\"deploy\""), "{button}: {page}");
+        let mended = [("bundle", bundle(&page)), ("path", "bailiwick.toml".into()), ("text", text.clone())];
+        let mended: Vec<(&str, &str)> = mended.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mended = post(&mia, &town, &mended).await.text();
+        assert!(mended.contains("poll is ready") && mended.contains("Go live"), "{button}: {mended}");
+    }
+    assert_eq!(town.get("/api/v1/apps/poll").await.status, 404, "none of it was deployed");
+    // Whoever may not deploy for the team is refused as ever.
+    let it = town.person("it@example.test", &["staff", "builders", "it"]).await;
+    let form = [("bundle", bundle(&first)), ("path", "bailiwick.toml".into()), ("text", long)];
+    let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(post(&it, &town, &form).await.status, 403);
+    town.stop().await;
+}

@@ -440,8 +440,13 @@ async fn a_folder_is_judged_and_goes_live() {
     let taken = |path: &str, text: String| {
         if path == "bailiwick.toml" { text.replace("\"people-ops\"", "\"it\"") } else { text }
     };
-    let taken = send(&other, &town, &files, "check", taken).await;
-    assert!(taken.status == 409 && taken.text().contains("belongs to another team"), "{taken:?}");
+    for button in ["check", "deploy"] {
+        let taken = send(&other, &town, &files, button, taken).await;
+        let text = taken.text();
+        assert!(taken.status == 200 && text.contains("belongs to another team"), "{button}: {text}");
+        assert!(text.contains("name=\"bundle\"") && text.contains("lunch is not ready"), "the files stay: {text}");
+        assert!(!text.contains("href=\"/apps/lunch\"") && !text.contains("value=\"deploy\""), "{button}: {text}");
+    }
     town.stop().await;
 }
 
