@@ -432,6 +432,7 @@ async fn a_folder_is_judged_and_goes_live() {
     let change = |path: &str, text: String| if path == "app.js" { format!("{text}\n// new\n") } else { text };
     let next = send(&ana, &town, &files, "check", change).await.text();
     assert!(next.contains("is live: release 1 serves now") && next.contains("Replace release 1"), "{next}");
+    assert!(next.contains("This replaces lunch, which serves now") && !next.contains("lunch is ready"), "{next}");
     let edit = page(&ana, &town, "/apps/lunch/edit").await.text();
     assert!(edit.contains("Change lunch") && !edit.contains("value=\"deploy\""), "{edit}");
     let other = town.person("other@example.test", &["builders", "it"]).await;

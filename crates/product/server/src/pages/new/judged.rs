@@ -219,6 +219,7 @@ impl Bailiwick {
         let (there, back) =
             if known && refused.is_none() { self.there(visit, &name, digest).await? } else { (None, None) };
         let same = there.as_ref().is_some_and(|there| there.same);
+        let serves = there.as_ref().and_then(|there| there.serves);
         let lead = match (blocks, asks) {
             _ if refused.is_some() => {
                 "Mend what blocks, then check it again: its code is looked at once it may be deployed. Nothing was deployed."
@@ -244,6 +245,8 @@ impl Bailiwick {
                 format!("Change {name}")
             } else if blocks {
                 format!("{name} is not ready")
+            } else if serves.is_some() {
+                format!("This replaces {name}, which serves now")
             } else {
                 format!("{name} is ready")
             },
@@ -252,7 +255,7 @@ impl Bailiwick {
             other: draft.opened.as_ref().and_then(|opened| opened.link.clone()),
             back,
             same,
-            does: match there.as_ref().and_then(|there| there.serves) {
+            does: match serves {
                 _ if asks => "Ask for a yes".to_owned(),
                 Some(release) => format!("Replace release {release}"),
                 None => "Go live".to_owned(),
