@@ -314,7 +314,11 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<St
         may: request.may.iter().map(|line| Said::sentence(&line.text)).collect(),
         findings: request.findings.iter().map(Seen::new).collect(),
         cannot,
-        command: format!("bailiwick approve {id} --why '…'"),
+        command: if waiting {
+            format!("bailiwick approve {id} --why '…'")
+        } else {
+            format!("bailiwick requests --state {}", word(request.state))
+        },
         purpose: request.purpose,
         app: request.app,
     };

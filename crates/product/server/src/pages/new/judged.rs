@@ -10,7 +10,7 @@ use crate::{
     page::{Trouble, html},
     pages::{
         app::Notice,
-        parts::{Said, Tab, quoted},
+        parts::{Said, Tab},
         requests::{Item, Kept, Seen, seven},
         shell::{Here, Shell, Visit},
     },
@@ -113,7 +113,7 @@ struct Judged {
     carried: Option<String>,
     files: Vec<Line>,
     open: Option<Open>,
-    command: String,
+    command: &'static str,
 }
 
 /// One file of the app.
@@ -241,15 +241,7 @@ impl Bailiwick {
         };
         Ok(Judged {
             shell: visit.viewer.shell(if known { Here::Apps } else { Here::New }),
-            title: if same || draft.opened.is_some() {
-                format!("Change {name}")
-            } else if blocks {
-                format!("{name} is not ready")
-            } else if serves.is_some() {
-                format!("This replaces {name}, which serves now")
-            } else {
-                format!("{name} is ready")
-            },
+            title: title(&name, draft, there.as_ref(), findings),
             known: known.then(|| name.clone()),
             which: draft.opened.as_ref().and_then(|opened| opened.says.clone()),
             other: draft.opened.as_ref().and_then(|opened| opened.link.clone()),
@@ -278,7 +270,8 @@ impl Bailiwick {
             carried: None,
             files: lines(draft),
             open: opened(draft),
-            command: format!("bailiwick deploy {}", quoted(&name)),
+            // What was made in the page has no folder.
+            command: "bailiwick deploy FOLDER",
         })
     }
 
@@ -297,6 +290,18 @@ impl Bailiwick {
             versions.insert(id, 0);
         }
         Ok(seven(self, manifest, &Kept { versions, others: BTreeMap::new() }, findings))
+    }
+}
+
+fn title(name: &str, draft: &Draft, there: Option<&There>, findings: &[Finding]) -> String {
+    if draft.opened.is_some() || there.is_some_and(|there| there.same) {
+        format!("Change {name}")
+    } else if findings.iter().any(Finding::blocks) {
+        format!("{name} is not ready")
+    } else if there.is_some_and(|there| there.serves.is_some()) {
+        format!("This replaces {name}, which serves now")
+    } else {
+        format!("{name} is ready")
     }
 }
 
