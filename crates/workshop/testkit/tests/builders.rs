@@ -259,3 +259,21 @@ async fn what_policy_refuses_is_mended_where_it_stands() {
     assert_eq!(post(&it, &town, &form).await.status, 403);
     town.stop().await;
 }
+
+/// A team's app that is for others serves: *My apps* says that it is closed, and for whom.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_for_others_is_said_to_be_closed() {
+    let town = Town::start(Engine::Sqlite).await;
+    let mia = town.person("mia@example.test", &["staff", "builders", "people-ops"]).await;
+    let text = manifest("payslips", "").replace("\"everyone\"", "\"group:payroll\"");
+    let code = "export default { fetch: () => new Response('paid') };";
+    let sent = town.deploy(&[("bailiwick.toml", &text), ("app.js", code)]).await.json();
+    assert_eq!(sent["status"], "live", "{sent}");
+    let mine = mia.get(&format!("{}/", town.url())).await.text();
+    assert!(mine.contains("Nothing opens for you now. One more is closed to you."), "{mine}");
+    assert!(mine.contains("Closed to you: it is for group:payroll.") && !mine.contains("not serve"), "{mine}");
+    let paul = town.person("paul@example.test", &["payroll"]).await;
+    let his = paul.get(&format!("{}/", town.url())).await.text();
+    assert!(his.contains("1 app, signed in already.") && !his.contains("losed to you"), "{his}");
+    town.stop().await;
+}
