@@ -215,6 +215,14 @@ async fn what_was_sent_back_is_what_is_edited() {
     let rex = town.person("rex@example.test", &["reviewers"]).await;
     let request = rex.get(&format!("{}/requests/{second}", town.url())).await.text();
     assert!(!request.contains("Edit what was sent back"), "who may not read the files has no link: {request}");
+    // Under *All apps* it is counted, though an earlier release serves; no more once something newer waits.
+    let all = async |query: &str| rex.get(&format!("{}/apps{query}", town.url())).await.text();
+    let counted = all("?worry=back").await;
+    assert!(counted.contains("<b>1</b> sent back") && counted.contains("href=\"/apps/notes\""), "{counted}");
+    assert!(counted.contains("the newest was sent back"), "{counted}");
+    asks("gamma").await;
+    let counted = all("").await;
+    assert!(counted.contains("<b>0</b> sent back") && !counted.contains("newest was sent back"), "{counted}");
     town.stop().await;
 }
 

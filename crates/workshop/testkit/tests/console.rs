@@ -120,14 +120,17 @@ async fn all_apps_says_what_should_worry() {
     let ola = town.person("ola@example.test", &["operators", "staff"]).await;
     let text = page(&ola, &town, "/apps").await.text();
     assert!(text.contains("2 of 3 serve now."), "{text}");
-    assert!(text.contains("<b>1</b> wait for a yes") && text.contains("<b>0</b> live, never used"), "{text}");
+    assert!(
+        text.contains("<b>1</b> wait for a yes") && text.contains("<b>0</b> live for a week, never used"),
+        "{text}"
+    );
     let new = page(&ola, &town, "/apps/lunch").await.text();
     assert!(!new.contains("never used. What"), "nobody worries on the first day: {new}");
     assert!(text.contains("<b>3</b> nobody in the team"), "{text}");
     clock.advance(std::time::Duration::from_secs(7 * 86_400));
     let ola = town.person("olga@example.test", &["operators", "staff"]).await;
     let text = page(&ola, &town, "/apps").await.text();
-    assert!(text.contains("<b>2</b> live, never used"), "{text}");
+    assert!(text.contains("<b>2</b> live for a week, never used"), "{text}");
     ola.open(&format!("{}/", town.app("lunch"))).await;
     let unused = page(&ola, &town, "/apps?worry=unused").await.text();
     assert!(unused.contains("href=\"/apps/rooms\"") && !unused.contains("href=\"/apps/lunch\""), "{unused}");
