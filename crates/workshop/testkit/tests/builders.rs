@@ -285,3 +285,25 @@ async fn an_app_for_others_is_said_to_be_closed() {
     assert!(his.contains("1 app, signed in already.") && !his.contains("losed to you"), "{his}");
     town.stop().await;
 }
+
+/// The address of an app that waits says what that of a name which nobody has says: a stranger learns of no name by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_address_of_an_app_that_waits_says_where_to_look() {
+    let town = Town::start(Engine::Sqlite).await;
+    let waits = town.deploy_template("poll-notify", "poll-notify").await.json();
+    assert_eq!(waits["status"], "waiting", "{waits}");
+    let stranger = town.browser();
+    let mut pages = Vec::new();
+    for name in ["poll-notify", "nobody"] {
+        let url = format!("{}/", town.app(name));
+        let answer = stranger.send("GET", &url, &[("accept", "text/html")], b"").await;
+        assert_eq!(answer.status, 421, "{name}: {answer:?}");
+        let text = answer.text();
+        assert!(text.contains("No app serves here") && text.contains("the app is not live yet"), "{text}");
+        assert!(text.contains("My apps</a>") && !text.contains("catalog") && !text.contains(name), "{text}");
+        // What follows is the number of this request.
+        pages.push(text.split("<footer>").next().unwrap().to_owned());
+    }
+    assert_eq!(pages[0], pages[1]);
+    town.stop().await;
+}
