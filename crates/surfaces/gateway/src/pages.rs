@@ -200,6 +200,11 @@ pub(crate) fn signed_off() -> Refusal {
 }
 
 pub(crate) fn not_allowed(name: &str, denied: &Denied) -> Refusal {
+    if denied.code == "app.not_for_you" {
+        // Whoever clicked a link has no command line.
+        let fix = "ask the app's team or an operator to let you in";
+        return page(denied.kind, &denied.code, "this app is not open to you", denied.why.clone(), fix);
+    }
     let what = format!("`{name}` is not open to you");
     page(denied.kind, &denied.code, what, denied.why.clone(), denied.fix.clone())
 }
