@@ -50,15 +50,16 @@ fn linked(text: &'static str, href: String, mut page: Refusal) -> Refusal {
 
 // Where nothing is.
 
+/// One answer for a name that nobody has and for one that waits: a stranger is not told which names there are.
 pub(crate) fn unknown_host(control_url: &str) -> Refusal {
     let page = page(
         ProblemKind::NotFound,
         "app.unknown",
-        "there is no app at this address",
-        "the name may be misspelled, or the app was never made live",
-        "check the link, or look for the app in the catalog",
+        "no app serves here",
+        "the name may be misspelled, or the app is not live yet",
+        "check the link; My apps shows yours",
     );
-    linked("Open the catalog", control_url.to_owned(), with_status(421, page))
+    linked("My apps", control_url.to_owned(), with_status(421, page))
 }
 
 pub(crate) fn not_found() -> Refusal {
@@ -192,13 +193,18 @@ pub(crate) fn signed_off() -> Refusal {
         ProblemKind::Invalid,
         "sign_out.done",
         "you are signed out of this app",
-        "other apps and the catalog are not affected",
+        "other apps and the console are not affected",
         "close this page, or open the app to sign in again",
     );
     linked("Open the app", "/".to_owned(), with_status(200, page))
 }
 
 pub(crate) fn not_allowed(name: &str, denied: &Denied) -> Refusal {
+    if denied.code == "app.not_for_you" {
+        // Whoever clicked a link has no command line.
+        let fix = "ask the app's team or an operator to let you in";
+        return page(denied.kind, &denied.code, "this app is not open to you", denied.why.clone(), fix);
+    }
     let what = format!("`{name}` is not open to you");
     page(denied.kind, &denied.code, what, denied.why.clone(), denied.fix.clone())
 }

@@ -176,3 +176,134 @@ async fn an_exception_is_shown_wherever_the_release_is() {
     assert!(log.header("content-security-policy").unwrap().contains("connect-src 'self'"), "{log:?}");
     town.stop().await;
 }
+
+/// What was sent back is what is mended: its files open, not those of the release that serves, and these are a link away.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_back_is_what_is_edited() {
+    const CONNECT: &str =
+        "[connect.slack]\nhost = \"slack.com\"\nmethods = [\"GET\"]\npaths = [\"/api/hello\"]\nwhy = \"says hello\"";
+    let town = Town::start(Engine::Sqlite).await;
+    let mia = town.person("mia@example.test", &["staff", "builders", "people-ops"]).await;
+    let text = manifest("notes", CONNECT);
+    let asks = async |says: &str| {
+        let code = format!("export default {{ fetch: () => new Response('{says}') }};");
+        let sent = town.deploy(&[("bailiwick.toml", &text), ("app.js", &code)]).await.json();
+        sent["request"].as_str().unwrap_or_else(|| panic!("{sent}")).to_owned()
+    };
+    let page = async |path: &str| mia.get(&format!("{}{path}", town.url())).await.text();
+    let first = asks("alpha").await;
+    let yes = json!({ "why": "it was looked at", "break_glass": true });
+    assert_eq!(town.post(&format!("/api/v1/requests/{first}/approve"), yes).await.json()["status"], "live");
+    let plain = page("/apps/notes/edit").await;
+    assert!(plain.contains("alpha") && !plain.contains("These are the files of"), "one answer needs no word: {plain}");
+    let second = asks("beta").await;
+    let waits = page("/apps/notes/edit").await;
+    assert!(waits.contains("beta") && waits.contains("release 2, which waits for a yes; release 1 serves."), "{waits}");
+    let no = town.post(&format!("/api/v1/requests/{second}/reject"), json!({ "why": "say who sees it" })).await;
+    assert_eq!(no.status, 200, "{no:?}");
+    let back = page("/apps/notes/edit").await;
+    assert!(back.contains("beta") && back.contains("release 2, which was sent back; release 1 serves."), "{back}");
+    assert!(back.contains("Change notes") && back.contains("“say who sees it”"), "{back}");
+    assert!(back.contains("href=\"/apps/notes/edit?release=1\">The files of release 1<"), "{back}");
+    let live = page("/apps/notes/edit?release=1").await;
+    assert!(live.contains("alpha") && live.contains("release 1, which serves; release 2 was sent back."), "{live}");
+    let link = "href=\"/apps/notes/edit?release=2\">Edit what was sent back<";
+    for path in ["/apps/notes".to_owned(), format!("/requests/{second}")] {
+        let text = page(&path).await;
+        assert!(text.contains(link), "{path}: {text}");
+    }
+    let rex = town.person("rex@example.test", &["reviewers"]).await;
+    let request = rex.get(&format!("{}/requests/{second}", town.url())).await.text();
+    assert!(!request.contains("Edit what was sent back"), "who may not read the files has no link: {request}");
+    // Under *All apps* it is counted, though an earlier release serves; no more once something newer waits.
+    let all = async |query: &str| rex.get(&format!("{}/apps{query}", town.url())).await.text();
+    let counted = all("?worry=back").await;
+    assert!(counted.contains("<b>1</b> sent back") && counted.contains("href=\"/apps/notes\""), "{counted}");
+    assert!(counted.contains("the newest was sent back"), "{counted}");
+    asks("gamma").await;
+    let counted = all("").await;
+    assert!(counted.contains("<b>0</b> sent back") && !counted.contains("newest was sent back"), "{counted}");
+    town.stop().await;
+}
+
+/// What policy refuses is a finding beside the files, which stay and are mended there; it is deployed by no button.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_policy_refuses_is_mended_where_it_stands() {
+    let town = Town::start(Engine::Sqlite).await;
+    let mia = town.person("mia@example.test", &["staff", "builders", "people-ops"]).await;
+    let new =
+        [("way", "template"), ("template", "tinypoll"), ("name", "poll"), ("team", "people-ops"), ("retain", "30d")];
+    let first = post(&mia, &town, &new).await.text();
+    assert!(first.contains("poll is ready"), "{first}");
+    let files = testkit::template("poll", "tinypoll");
+    let (_, text) = files.iter().find(|(path, _)| path == "bailiwick.toml").unwrap();
+    let text = String::from_utf8_lossy(text).into_owned();
+    let long = text.replace("retain = \"30d\"", "retain = \"800d\"");
+    assert_ne!(long, text);
+    for button in ["check", "deploy"] {
+        let form = [
+            ("bundle", bundle(&first)),
+            ("path", "bailiwick.toml".into()),
+            ("text", long.clone()),
+            ("do", button.into()),
+        ];
+        let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let refused = post(&mia, &town, &form).await;
+        let page = refused.text();
+        assert!(refused.status == 200 && page.contains("poll is not ready"), "{button}: {refused:?}");
+        assert!(page.contains("would keep personal data for more than a year"), "{button}: {page}");
+        assert!(page.contains("agree to a waiver of <code>policy.retention</code>"), "{button}: {page}");
+        assert!(page.contains("retain = &#34;800d&#34;") && !page.contains("value=\"deploy\""), "{button}: {page}");
+        let mended = [("bundle", bundle(&page)), ("path", "bailiwick.toml".into()), ("text", text.clone())];
+        let mended: Vec<(&str, &str)> = mended.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mended = post(&mia, &town, &mended).await.text();
+        assert!(mended.contains("poll is ready") && mended.contains("Go live"), "{button}: {mended}");
+    }
+    assert_eq!(town.get("/api/v1/apps/poll").await.status, 404, "none of it was deployed");
+    // Whoever may not deploy for the team is refused as ever.
+    let it = town.person("it@example.test", &["staff", "builders", "it"]).await;
+    let form = [("bundle", bundle(&first)), ("path", "bailiwick.toml".into()), ("text", long)];
+    let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(post(&it, &town, &form).await.status, 403);
+    town.stop().await;
+}
+
+/// A team's app that is for others serves: *My apps* says that it is closed, and for whom.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_for_others_is_said_to_be_closed() {
+    let town = Town::start(Engine::Sqlite).await;
+    let mia = town.person("mia@example.test", &["staff", "builders", "people-ops"]).await;
+    let text = manifest("payslips", "").replace("\"everyone\"", "\"group:payroll\"");
+    let code = "export default { fetch: () => new Response('paid') };";
+    let sent = town.deploy(&[("bailiwick.toml", &text), ("app.js", code)]).await.json();
+    assert_eq!(sent["status"], "live", "{sent}");
+    let mine = mia.get(&format!("{}/", town.url())).await.text();
+    assert!(mine.contains("Nothing opens for you now. One more is closed to you."), "{mine}");
+    assert!(mine.contains("Closed to you: it is for group:payroll.") && !mine.contains("not serve"), "{mine}");
+    let paul = town.person("paul@example.test", &["payroll"]).await;
+    let his = paul.get(&format!("{}/", town.url())).await.text();
+    assert!(his.contains("1 app, signed in already.") && !his.contains("losed to you"), "{his}");
+    town.stop().await;
+}
+
+/// The address of an app that waits says what that of a name which nobody has says: a stranger learns of no name by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_address_of_an_app_that_waits_says_where_to_look() {
+    let town = Town::start(Engine::Sqlite).await;
+    let waits = town.deploy_template("poll-notify", "poll-notify").await.json();
+    assert_eq!(waits["status"], "waiting", "{waits}");
+    let stranger = town.browser();
+    let mut pages = Vec::new();
+    for name in ["poll-notify", "nobody"] {
+        let url = format!("{}/", town.app(name));
+        let answer = stranger.send("GET", &url, &[("accept", "text/html")], b"").await;
+        assert_eq!(answer.status, 421, "{name}: {answer:?}");
+        let text = answer.text();
+        assert!(text.contains("No app serves here") && text.contains("the app is not live yet"), "{text}");
+        assert!(text.contains("My apps</a>") && !text.contains("catalog") && !text.contains(name), "{text}");
+        // What follows is the number of this request.
+        pages.push(text.split("<footer>").next().unwrap().to_owned());
+    }
+    assert_eq!(pages[0], pages[1]);
+    town.stop().await;
+}

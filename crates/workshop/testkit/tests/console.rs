@@ -120,14 +120,17 @@ async fn all_apps_says_what_should_worry() {
     let ola = town.person("ola@example.test", &["operators", "staff"]).await;
     let text = page(&ola, &town, "/apps").await.text();
     assert!(text.contains("2 of 3 serve now."), "{text}");
-    assert!(text.contains("<b>1</b> wait for a yes") && text.contains("<b>0</b> live, never used"), "{text}");
+    assert!(
+        text.contains("<b>1</b> wait for a yes") && text.contains("<b>0</b> live for a week, never used"),
+        "{text}"
+    );
     let new = page(&ola, &town, "/apps/lunch").await.text();
     assert!(!new.contains("never used. What"), "nobody worries on the first day: {new}");
     assert!(text.contains("<b>3</b> nobody in the team"), "{text}");
     clock.advance(std::time::Duration::from_secs(7 * 86_400));
     let ola = town.person("olga@example.test", &["operators", "staff"]).await;
     let text = page(&ola, &town, "/apps").await.text();
-    assert!(text.contains("<b>2</b> live, never used"), "{text}");
+    assert!(text.contains("<b>2</b> live for a week, never used"), "{text}");
     ola.open(&format!("{}/", town.app("lunch"))).await;
     let unused = page(&ola, &town, "/apps?worry=unused").await.text();
     assert!(unused.contains("href=\"/apps/rooms\"") && !unused.contains("href=\"/apps/lunch\""), "{unused}");
@@ -432,6 +435,7 @@ async fn a_folder_is_judged_and_goes_live() {
     let change = |path: &str, text: String| if path == "app.js" { format!("{text}\n// new\n") } else { text };
     let next = send(&ana, &town, &files, "check", change).await.text();
     assert!(next.contains("is live: release 1 serves now") && next.contains("Replace release 1"), "{next}");
+    assert!(next.contains("This replaces lunch, which serves now") && !next.contains("lunch is ready"), "{next}");
     let edit = page(&ana, &town, "/apps/lunch/edit").await.text();
     assert!(edit.contains("Change lunch") && !edit.contains("value=\"deploy\""), "{edit}");
     let other = town.person("other@example.test", &["builders", "it"]).await;
@@ -440,8 +444,13 @@ async fn a_folder_is_judged_and_goes_live() {
     let taken = |path: &str, text: String| {
         if path == "bailiwick.toml" { text.replace("\"people-ops\"", "\"it\"") } else { text }
     };
-    let taken = send(&other, &town, &files, "check", taken).await;
-    assert!(taken.status == 409 && taken.text().contains("belongs to another team"), "{taken:?}");
+    for button in ["check", "deploy"] {
+        let taken = send(&other, &town, &files, button, taken).await;
+        let text = taken.text();
+        assert!(taken.status == 200 && text.contains("belongs to another team"), "{button}: {text}");
+        assert!(text.contains("name=\"bundle\"") && text.contains("lunch is not ready"), "the files stay: {text}");
+        assert!(!text.contains("href=\"/apps/lunch\"") && !text.contains("value=\"deploy\""), "{button}: {text}");
+    }
     town.stop().await;
 }
 

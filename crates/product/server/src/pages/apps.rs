@@ -1,6 +1,7 @@
 //! All apps: who owns each, whether it is all right, and which should worry whoever looks after them.
 //!
-//! Made from memory alone, so that five thousand apps are one quick page.
+//! Made from memory, so that five thousand apps are one quick page. What was sent back of an app that serves is one
+//! question to the database, and left out when that does not answer.
 
 use super::{
     parts::{Choice, Moment, Pager, choices, query, thousands},
@@ -12,14 +13,21 @@ use crate::{
     page::{Page, html, last_day},
 };
 use askama::Template;
-use authority::{AppRef, rules};
+use authority::{AppRef, AppState, rules};
 use axum::{extract::State, http::StatusCode};
-use catalog::AppView;
-use model::{Class, Env, Group, Tier, Timestamp};
+use catalog::{AppView, ListRequests};
+use model::{AppId, Class, Env, Group, Tier, Timestamp};
 use serde::Deserialize;
-use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 const PAGE: usize = 50;
+/// Requests that were sent back, the newest: a team that did not mend its own for so long does not wait for a hint.
+const BACK_MAX: u32 = 200;
 const SOON: Duration = Duration::from_secs(30 * 86_400);
 /// So long after it went live nobody worries that an app was never used.
 pub(super) const NEW: Duration = Duration::from_secs(7 * 86_400);
@@ -80,7 +88,7 @@ impl Worry {
         (Self::Back, "back", "sent back"),
         (Self::Soon, "soon", "expire within 30 days"),
         (Self::Expired, "expired", "expired"),
-        (Self::Unused, "unused", "live, never used"),
+        (Self::Unused, "unused", "live for a week, never used"),
         (Self::Idle, "idle", "idle for 30 days"),
         (Self::Ownerless, "ownerless", "nobody in the team"),
         (Self::High, "high", "high tier"),
@@ -91,7 +99,7 @@ impl Worry {
         let live = row.state == "live";
         match self {
             Self::Waiting => row.app.environments.iter().any(|env| env.request.is_some()),
-            Self::Back => row.state == "rejected",
+            Self::Back => row.state == "rejected" || row.back,
             Self::Soon => live && row.expires_at <= now.plus(SOON),
             Self::Expired => row.state == "expired",
             Self::Unused => live && row.last_used.is_none() && now.since(row.since) >= NEW,
@@ -107,6 +115,8 @@ impl Worry {
 struct Row {
     app: AppView,
     state: &'static str,
+    /// Its newest request was sent back, while an earlier release stands.
+    back: bool,
     tier: Option<Tier>,
     class: Option<Class>,
     expires_at: Timestamp,
@@ -122,6 +132,7 @@ struct Line {
     team: String,
     ownerless: bool,
     state: &'static str,
+    back: bool,
     tier: &'static str,
     class: &'static str,
     used: Option<Moment>,
@@ -157,12 +168,12 @@ struct Apps {
 
 pub(super) async fn list(State(server): State<Arc<Bailiwick>>, Read(which): Read<Which>, visit: Visit) -> Page {
     let now = server.clock.now();
-    let sizes = server.identity.group_sizes();
+    let (sizes, back) = (server.identity.group_sizes(), server.sent_back_last(&visit).await);
     let rows: Vec<Row> = server
         .apps(&visit.asked)
         .await?
         .into_iter()
-        .filter_map(|app| row(&server, &visit.viewer, &sizes, app))
+        .filter_map(|app| row(&server, &visit.viewer, &sizes, &back, app))
         .collect();
     let (mut counts, lead) = (counts(&rows, &which, now), lead(&rows));
     counts.extend(asked(&visit.viewer));
@@ -192,7 +203,32 @@ pub(super) async fn list(State(server): State<Arc<Bailiwick>>, Read(which): Read
     Ok(html(StatusCode::OK, &page))
 }
 
-fn row(server: &Bailiwick, viewer: &Viewer, sizes: &BTreeMap<Group, usize>, app: AppView) -> Option<Row> {
+/// When a request of an app was sent back last.
+type Back = HashMap<(AppId, Env), Timestamp>;
+
+impl Bailiwick {
+    async fn sent_back_last(&self, visit: &Visit) -> Back {
+        if !visit.viewer.may(&rules::REQUEST_LIST, None) {
+            return Back::new();
+        }
+        let act = ListRequests { tenant: self.tenant.clone() };
+        let Ok(permit) = self.allowed(&visit.asked, act).await else { return Back::new() };
+        let requests = self.catalog.requests_page(permit, "rejected", None, None, BACK_MAX).await;
+        // Newest first; the last that is put in counts.
+        let requests = requests.unwrap_or_default().into_iter().rev();
+        requests.filter_map(|request| Some(((request.app_id, request.env), request.decided_at?))).collect()
+    }
+}
+
+/// What serves, or did until its date, is older than the no, and nothing waits.
+fn is_back(app: &AppView, back: &Back) -> bool {
+    app.environments.iter().any(|env| {
+        let stands = matches!(env.state, AppState::Live | AppState::Expired) && env.request.is_none();
+        stands && back.get(&(app.app_id.clone(), env.env)).is_some_and(|at| env.changed_at <= *at)
+    })
+}
+
+fn row(server: &Bailiwick, viewer: &Viewer, sizes: &BTreeMap<Group, usize>, back: &Back, app: AppView) -> Option<Row> {
     if !viewer.may(&rules::APP_SEE, Some(&app.team)) {
         return None;
     }
@@ -200,6 +236,7 @@ fn row(server: &Bailiwick, viewer: &Viewer, sizes: &BTreeMap<Group, usize>, app:
     let last = |env: Env| server.gateway.last_used(&AppRef { id: app.app_id.clone(), env });
     Some(Row {
         state: word(&app),
+        back: is_back(&app, back),
         tier: env.and_then(|env| env.tier),
         class: env.and_then(|env| env.class),
         expires_at: env.map_or(app.created_at, |env| env.expires_at),
@@ -286,6 +323,7 @@ fn line(row: Row, now: Timestamp) -> Line {
         team: row.app.team.to_string(),
         ownerless: row.team_size == 0,
         state: row.state,
+        back: row.back,
         tier: row.tier.map_or("—", Tier::as_str),
         class: row.class.map_or("—", Class::as_str),
         used: Moment::opt(row.last_used, now),

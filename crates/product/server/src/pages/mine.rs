@@ -48,6 +48,8 @@ struct Card {
     state: &'static str,
     until: String,
     usable: bool,
+    /// It serves, and others: whom.
+    closed: Option<String>,
     manage: bool,
 }
 
@@ -62,7 +64,8 @@ pub(super) async fn mine(State(server): State<Arc<Bailiwick>>, Read(find): Read<
         q.is_empty() || [&card.name, &card.says, &card.team].iter().any(|text| text.to_lowercase().contains(&q))
     });
     cards.sort_by(|one, other| {
-        (one.state != "live").cmp(&(other.state != "live")).then_with(|| one.name.cmp(&other.name))
+        let first = |card: &Card| (card.state != "live", card.closed.is_some());
+        first(one).cmp(&first(other)).then_with(|| one.name.cmp(&other.name))
     });
     let page = find.page.unwrap_or(1).clamp(1, 1 + cards.len() / PAGE);
     let pager = if cards.len() > PAGE {
@@ -78,17 +81,23 @@ pub(super) async fn mine(State(server): State<Arc<Bailiwick>>, Read(find): Read<
     Ok(html(StatusCode::OK, &Mine { shell, q: find.q, lead, total, few: FEW, may_make, cards, pager }))
 }
 
-/// How many open, and how many of one's teams do not serve.
+/// How many open, how many of one's teams are for others, and how many do not serve.
 fn lead(cards: &[Card]) -> String {
     let open = cards.iter().filter(|card| card.state == "live" && card.usable).count();
-    let rest = match cards.len() - open {
+    let closed = cards.iter().filter(|card| card.closed.is_some()).count();
+    let others = match closed {
+        0 => String::new(),
+        1 => " One more is closed to you.".to_owned(),
+        closed => format!(" {closed} more are closed to you."),
+    };
+    let rest = match cards.len() - open - closed {
         0 => String::new(),
         1 => " One more does not serve now.".to_owned(),
         rest => format!(" {rest} more do not serve now."),
     };
     match open {
-        0 => format!("Nothing opens for you now.{rest}"),
-        open => format!("{}, signed in already. Open one.{rest}", counted(open as u64, "app")),
+        0 => format!("Nothing opens for you now.{others}{rest}"),
+        open => format!("{}, signed in already. Open one.{others}{rest}", counted(open as u64, "app")),
     }
 }
 
@@ -110,7 +119,12 @@ fn card(server: &Bailiwick, viewer: &Viewer, app: AppView) -> Option<Card> {
         "rejected" => "Sent back, with words for you. Mend it, and deploy it again.".to_owned(),
         _ => "Nothing of it was live yet, and nothing waits. Deploy it again to ask for a yes.".to_owned(),
     };
+    let closed = (state == "live" && !usable).then(|| match server.whom_it_is_for(&app.app_id).as_str() {
+        "" => "Closed to you.".to_owned(),
+        whom => format!("Closed to you: it is for {whom}."),
+    });
     Some(Card {
+        closed,
         url: env.map(|env| env.url.clone()).unwrap_or_default(),
         until: env.map(|env| last_day(env.expires_at)).unwrap_or_default(),
         team: app.team.to_string(),

@@ -6,6 +6,7 @@
 mod edit;
 mod form;
 mod judged;
+mod permitted;
 
 pub(super) use edit::edit;
 pub(super) use judged::{Draft, carried};
@@ -139,10 +140,16 @@ pub(super) async fn send(State(server): State<Arc<Bailiwick>>, headers: HeaderMa
         return tries::begin(&server, visit, turn, draft).await;
     }
     if does == "deploy" {
-        let deployed = server.released(&visit.asked.caller, &turn, draft.unpacked.released(), Env::Prod).await?;
-        if deployed.status != Status::Refused {
-            let name = deployed.app.clone().unwrap_or_default();
-            return Ok(came_out(&visit.viewer, &name, &deployed));
+        let deployed = server.released(&visit.asked.caller, &turn, draft.unpacked.released(), Env::Prod).await;
+        match deployed {
+            Ok(deployed) if deployed.status != Status::Refused => {
+                let name = deployed.app.clone().unwrap_or_default();
+                return Ok(came_out(&visit.viewer, &name, &deployed));
+            }
+            Ok(_) => {}
+            // It is said beside the files.
+            Err(error) if server.to_mend(visit, None, &error).is_some() => {}
+            Err(error) => return Err(error.into()),
         }
     }
     if !fix.is_empty() {

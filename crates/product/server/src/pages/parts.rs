@@ -79,6 +79,11 @@ impl Said {
     pub(crate) fn plain(&self) -> String {
         self.0.plain()
     }
+
+    /// The mark that ends it as a sentence, unless it brings one.
+    pub(crate) fn stop(&self) -> &'static str {
+        if self.0.plain().ends_with(['.', '?', '!']) { "" } else { "." }
+    }
 }
 
 impl fmt::Display for Said {
@@ -197,6 +202,12 @@ mod tests {
         );
         assert!(Pager::of(50, 1, 50, |_| String::new()).next.is_none());
         assert_eq!(thousands(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn a_sentence_ends_once() {
+        let end = |text: &str| Said::new(text).stop();
+        assert_eq!((end("did you mean `purpose`?"), end("name `purpose`"), end("It ends.")), ("", ".", ""));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The receipt of a revoke: each surface with its state. It looks again until its event is written, whole.
 
 use super::{
-    parts::{Moment, took},
+    parts::{Moment, quoted, took},
     shell::{Here, Read, Shell, Viewer, Visit},
 };
 use crate::{
@@ -142,7 +142,7 @@ fn page(viewer: &Viewer, read: &ReceiptRead, by: String, now: Timestamp, look_ag
         by,
         event: receipt.event.to_string(),
         done_event: receipt.done_event.to_string(),
-        command: format!("bailiwick revoke {} --why '…'", receipt.app),
+        command: format!("bailiwick app {}", quoted(&receipt.app)),
         name: receipt.app.clone(),
     };
     let mut response = html(StatusCode::OK, &shown);

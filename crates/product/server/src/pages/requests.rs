@@ -5,7 +5,7 @@ mod checklist;
 use super::{
     done::Done,
     parts::{DiffLine, Moment, Pager, Said, Tab, counted, query, quoted},
-    shell::{Here, Read, Shell, Visit},
+    shell::{Here, Read, Shell, Viewer, Visit},
     switch::came_out,
     waivers::Waiver,
 };
@@ -21,7 +21,7 @@ use axum::{
 };
 use catalog::{ListRequests, RequestState, RequestView};
 pub(super) use checklist::{Item, Kept, seven};
-use model::{AppId, Finding, RequestId, Severity, Waived, WaiverState, manifest::ChangeKind};
+use model::{AppId, Env, Finding, RequestId, Severity, Waived, WaiverState, manifest::ChangeKind};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -250,6 +250,8 @@ struct RequestPage {
     items: Vec<Item>,
     waivers: Vec<Waiver>,
     used: Vec<super::app::Use>,
+    /// It was sent back, and this person may change its files.
+    mend: bool,
     /// Why this person may not decide, if they may not.
     cannot: Option<&'static str>,
     command: String,
@@ -284,6 +286,7 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<St
     };
     let page = RequestPage {
         shell: viewer.shell_about(Here::Requests, Some(&request.app)),
+        mend: may_mend(viewer, &request),
         waivers: super::waivers::of(&server, &request.app).await?,
         items: checklist::of(&server, &request, &manifest, others).await?,
         used,
@@ -311,11 +314,22 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<St
         may: request.may.iter().map(|line| Said::sentence(&line.text)).collect(),
         findings: request.findings.iter().map(Seen::new).collect(),
         cannot,
-        command: format!("bailiwick approve {id} --why '…'"),
+        command: if waiting {
+            format!("bailiwick approve {id} --why '…'")
+        } else {
+            format!("bailiwick requests --state {}", word(request.state))
+        },
         purpose: request.purpose,
         app: request.app,
     };
     Ok(html(StatusCode::OK, &page))
+}
+
+/// What is changed in the page goes to `prod`.
+fn may_mend(viewer: &Viewer, request: &RequestView) -> bool {
+    request.state == RequestState::Rejected
+        && request.env == Env::Prod
+        && viewer.may(&rules::APP_SOURCE, Some(&request.team))
 }
 
 pub(super) async fn approve(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, visit: Visit) -> Page {

@@ -165,6 +165,14 @@ impl Bailiwick {
         Some(Viewer { id: person.id.clone(), email: person.email.clone(), facts, roles_asked: 0 })
     }
 
+    /// For whom the app's live release is: `group:staff, group:it`.
+    pub(crate) fn whom_it_is_for(&self, app: &model::AppId) -> String {
+        let facts = self.authority.facts(&self.tenant);
+        let access = facts.apps.get(&(app.clone(), Env::Prod)).map(|app| Arc::clone(&app.access));
+        let groups = access.iter().flat_map(|access| access.groups.iter().map(|group| format!("group:{group}")));
+        groups.collect::<Vec<_>>().join(", ")
+    }
+
     /// Whether the app's live release lets this person in.
     pub(crate) fn may_use(&self, viewer: &Viewer, app: &model::AppId) -> bool {
         let facts = self.authority.facts(&self.tenant);

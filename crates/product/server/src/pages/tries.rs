@@ -93,7 +93,7 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(label): Path
                 .collect(),
             heard: heard.iter().filter_map(said).collect(),
         }),
-        command: "bailiwick dev",
+        command: "bailiwick dev FOLDER",
     };
     Ok(html(StatusCode::OK, &page))
 }
@@ -110,7 +110,7 @@ fn over(server: &Bailiwick, label: &str, visit: &Visit) -> Page {
         app: left.app.clone(),
         label: left.label.clone(),
         runs: None,
-        command: "bailiwick dev",
+        command: "bailiwick dev FOLDER",
     };
     Ok(html(StatusCode::OK, &page))
 }

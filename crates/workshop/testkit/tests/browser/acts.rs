@@ -179,7 +179,7 @@ impl Walk<'_> {
         self.all([
             step("new", Some("/new"), &named, "form:has(#t-name) button", "is ready"),
             step("new-live", None, &[], "[form=draft][value=deploy]", LIVE),
-            step("edit", Some("{}/edit"), &change, "form#draft button[value=check]", "is ready"),
+            step("edit", Some("{}/edit"), &change, "form#draft button[value=check]", "which serves now"),
             step("edit-live", None, &[], "[form=draft][value=deploy]", LIVE),
             step("rollback", Some("{}/releases"), &[], "form[action$=rollback] button", LIVE),
             step(

@@ -10,8 +10,8 @@ use crate::{
     },
 };
 use authority::{AppState, Held, Used, rules};
-use catalog::{AppView, Error};
-use model::{Manifest, PersonId, Timestamp, manifest::SurfaceName};
+use catalog::{AppView, Error, SentBack};
+use model::{Env, Manifest, PersonId, Timestamp, manifest::SurfaceName};
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(30 * 86_400);
@@ -24,16 +24,17 @@ pub(in crate::pages) struct Notice {
     pub(in crate::pages) kind: &'static str,
     pub(in crate::pages) shape: &'static str,
     pub(in crate::pages) text: Said,
-    pub(in crate::pages) link: Option<(String, &'static str)>,
+    pub(in crate::pages) links: Vec<(String, &'static str)>,
 }
 
 impl Notice {
     fn new(kind: &'static str, shape: &'static str, text: impl Into<String>) -> Self {
-        Self { kind, shape, text: Said::new(text), link: None }
+        Self { kind, shape, text: Said::new(text), links: vec![] }
     }
 
-    fn to(self, href: String, label: &'static str) -> Self {
-        Self { link: Some((href, label)), ..self }
+    fn to(mut self, href: String, label: &'static str) -> Self {
+        self.links.push((href, label));
+        self
     }
 }
 
@@ -172,13 +173,27 @@ impl Bailiwick {
 
     /// What was sent back, with the words for whoever asked.
     pub(in crate::pages) async fn back(&self, app: &AppView, now: Timestamp) -> Result<Option<Notice>, Error> {
+        Ok(self.catalog.sent_back(app).await?.map(|back| self.told_back(&back, now)))
+    }
+
+    /// The same, with the way to the files that were sent back, for whoever may change them.
+    async fn back_to_mend(&self, viewer: &Viewer, app: &AppView, now: Timestamp) -> Result<Option<Notice>, Error> {
         let Some(back) = self.catalog.sent_back(app).await? else { return Ok(None) };
+        let notice = self.told_back(&back, now);
+        // What is changed in the page goes to `prod`.
+        if back.env != Env::Prod || !viewer.may(&rules::APP_SOURCE, Some(&app.team)) {
+            return Ok(Some(notice));
+        }
+        Ok(Some(notice.to(format!("/apps/{}/edit?release={}", app.app, back.release), "Edit what was sent back")))
+    }
+
+    fn told_back(&self, back: &SentBack, now: Timestamp) -> Notice {
         let (by, at) = (self.actor(&back.by), Moment::new(back.at, now).relative);
         let words = back.why.as_deref().map(said).unwrap_or_default();
         let text =
             format!("Release {} was sent back by {by}, {at}{words}. Mend it, and deploy it again.", back.release);
         let link = format!("/requests/{}", back.request);
-        Ok(Some(Notice::new("warn", "rejected", text).to(link, "The request")))
+        Notice::new("warn", "rejected", text).to(link, "The request")
     }
 
     /// What needs attention, the worst first.
@@ -223,7 +238,7 @@ impl Bailiwick {
             notices
                 .push(Notice::new("warn", "waiting", text).to(format!("/requests/{request}"), "Look at the request"));
         }
-        notices.extend(self.back(app, now).await?);
+        notices.extend(self.back_to_mend(viewer, app, now).await?);
         notices.extend(self.exceptions(app).await?);
         if env.state == AppState::Live {
             if env.expires_at <= now.plus(SOON) {

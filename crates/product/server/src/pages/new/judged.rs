@@ -3,14 +3,14 @@
 //!
 //! The files travel in the form, so nothing is kept between two looks. A credential is not shown again, to nobody.
 
-use super::{MANIFEST, form::Sent};
+use super::{MANIFEST, form::Sent, permitted::Permitted};
 use crate::{
     Bailiwick,
     api::Named,
     page::{Trouble, html},
     pages::{
         app::Notice,
-        parts::{Said, quoted},
+        parts::{Said, Tab},
         requests::{Item, Kept, Seen, seven},
         shell::{Here, Shell, Visit},
     },
@@ -21,7 +21,7 @@ use authority::AppState;
 use axum::{http::StatusCode, response::Response};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use catalog::{AppView, Mending, Unpacked};
-use model::{Env, Finding, Manifest, Problem, ProblemKind, Tier};
+use model::{Env, Finding, Group, Manifest, Problem, ProblemKind, Tier};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Lines shown before and after the one that a finding is about.
@@ -43,11 +43,26 @@ pub(in crate::pages) struct Draft {
     pub(in crate::pages) open: String,
     /// What was just mended.
     pub(super) mended: Vec<Finding>,
+    /// Of an app's own files, which they are.
+    opened: Option<Opened>,
+}
+
+/// Files of a release that were opened to be changed.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// Which these are, unless that goes without saying.
+    pub(super) says: Option<Said>,
+    /// The way to the others.
+    pub(super) link: Option<Tab>,
 }
 
 impl Draft {
     pub(super) fn new(unpacked: Unpacked, open: &str) -> Self {
-        Self { unpacked, open: open.to_owned(), mended: vec![] }
+        Self { unpacked, open: open.to_owned(), mended: vec![], opened: None }
+    }
+
+    pub(super) fn opened(self, opened: Opened) -> Self {
+        Self { opened: Some(opened), ..self }
     }
 
     /// The files as they are after what was changed in the page.
@@ -73,6 +88,10 @@ struct Judged {
     known: Option<String>,
     /// What is there under this name, and what going live does to it.
     there: Option<Said>,
+    /// Which release's files these are.
+    which: Option<Said>,
+    /// The way to those of another.
+    other: Option<Tab>,
     /// What was sent back before, with the words for whoever mends it.
     back: Option<Notice>,
     /// These very files serve now: there is nothing to deploy.
@@ -94,7 +113,7 @@ struct Judged {
     carried: Option<String>,
     files: Vec<Line>,
     open: Option<Open>,
-    command: String,
+    command: &'static str,
 }
 
 /// One file of the app.
@@ -132,8 +151,10 @@ impl Bailiwick {
 
     /// Takes one fix, or all that a machine can make.
     pub(super) async fn mend(&self, visit: &Visit, turn: &Turn, draft: &mut Draft, which: &str) -> Result<(), Trouble> {
-        let caller = &visit.asked.caller;
-        self.may_deploy(caller, turn, &draft.unpacked, Env::Prod).await?;
+        if self.permitted(visit, turn, &draft.unpacked).await?.refused.is_some() {
+            // The page says so, and what is refused is not run.
+            return Ok(());
+        }
         if which == "all" {
             let mut mending = Mending::new(draft.unpacked.clone());
             loop {
@@ -141,10 +162,9 @@ impl Bailiwick {
                 let round = turn.run(async move { mending.round(&sandbox, now).await.map(|again| (mending, again)) });
                 let (mended, again) = round.await.and_then(|round| round).map_err(Trouble)?;
                 mending = mended;
-                if !again {
+                if !again || self.permitted(visit, turn, mending.unpacked()).await?.refused.is_some() {
                     break;
                 }
-                self.may_deploy(caller, turn, mending.unpacked(), Env::Prod).await?;
             }
             let mended = mending.mended();
             (draft.unpacked, draft.mended) = (mended.unpacked, mended.applied);
@@ -159,13 +179,19 @@ impl Bailiwick {
     }
 
     pub(super) async fn judged(&self, visit: &Visit, turn: &Turn, draft: Draft) -> Result<Response, Trouble> {
-        let mut named = self.may_deploy(&visit.asked.caller, turn, &draft.unpacked, Env::Prod).await?;
-        self.catalog.tell_waivers(&mut named.waived).await?;
-        let findings = [self.found(visit, turn, &draft.unpacked).await?, std::mem::take(&mut named.waived)].concat();
+        let mut permitted = self.permitted(visit, turn, &draft.unpacked).await?;
+        let waived = &mut permitted.named.waived;
+        self.catalog.tell_waivers(waived).await?;
+        let waived = std::mem::take(waived);
+        let findings = match &permitted.refused {
+            // Whoever may not deploy it has none of it run: the gates look at it once it may be.
+            Some(refused) => vec![refused.clone()],
+            None => [self.found(visit, turn, &draft.unpacked).await?, waived].concat(),
+        };
         let shown = (draft.unpacked.clone(), findings.clone());
         let shown = turn.work(move || Ok((carried(&shown.0)?, with_sources(&shown.1, &shown.0))));
         let (carried, seen) = shown.await.and_then(|shown| shown).map_err(Trouble)?;
-        let mut page = self.judgement(visit, &draft, &named, &findings).await?;
+        let mut page = self.judgement(visit, &draft, &permitted, &findings).await?;
         page.findings = seen;
         if carried.is_none() {
             // Without the files in the page there is nothing that a button could change.
@@ -180,7 +206,7 @@ impl Bailiwick {
         &self,
         visit: &Visit,
         draft: &Draft,
-        Named { manifest, digest, .. }: &Named,
+        Permitted { named: Named { manifest, digest, .. }, refused }: &Permitted,
         findings: &[Finding],
     ) -> Result<Judged, Trouble> {
         let manifest = manifest.as_ref();
@@ -188,10 +214,16 @@ impl Bailiwick {
         let blocks = findings.iter().any(Finding::blocks);
         let asks = manifest.is_some_and(|manifest| manifest.tier() != Tier::Low);
         let fixes = findings.iter().filter(|finding| !finding.edits.is_empty()).count();
-        let known = self.catalog.find(&name).is_ok();
-        let (there, back) = if known { self.there(visit, &name, digest).await? } else { (None, None) };
+        let own = |team: &Group| manifest.is_some_and(|manifest| manifest.app.team == *team);
+        let known = self.catalog.find(&name).is_ok_and(|(_, team)| own(&team));
+        let (there, back) =
+            if known && refused.is_none() { self.there(visit, &name, digest).await? } else { (None, None) };
         let same = there.as_ref().is_some_and(|there| there.same);
+        let serves = there.as_ref().and_then(|there| there.serves);
         let lead = match (blocks, asks) {
+            _ if refused.is_some() => {
+                "Mend what blocks, then check it again: its code is looked at once it may be deployed. Nothing was deployed."
+            }
             _ if same => {
                 "These are the files that serve now. Change one, then check it: nothing is live before you say so."
             }
@@ -203,23 +235,19 @@ impl Bailiwick {
             (false, true) => "It passed every gate. It needs a person's yes before it serves.",
             (false, false) => "It passed every gate, and can serve at once.",
         };
-        let items = match manifest {
+        let items = match manifest.filter(|_| refused.is_none()) {
             Some(manifest) => self.items(manifest, &name, findings).await?,
             None => vec![],
         };
         Ok(Judged {
             shell: visit.viewer.shell(if known { Here::Apps } else { Here::New }),
-            title: if same {
-                format!("Change {name}")
-            } else if blocks {
-                format!("{name} is not ready")
-            } else {
-                format!("{name} is ready")
-            },
+            title: title(&name, draft, there.as_ref(), findings),
             known: known.then(|| name.clone()),
+            which: draft.opened.as_ref().and_then(|opened| opened.says.clone()),
+            other: draft.opened.as_ref().and_then(|opened| opened.link.clone()),
             back,
             same,
-            does: match there.as_ref().and_then(|there| there.serves) {
+            does: match serves {
                 _ if asks => "Ask for a yes".to_owned(),
                 Some(release) => format!("Replace release {release}"),
                 None => "Go live".to_owned(),
@@ -232,12 +260,8 @@ impl Bailiwick {
             },
             lead: lead.to_owned(),
             mended: draft.mended.iter().map(mended).collect(),
-            may: manifest
-                .map(|manifest| manifest.sentences().iter().map(|line| Said::sentence(&line.text)).collect())
-                .unwrap_or_default(),
-            reasons: manifest
-                .map(|manifest| manifest.tier_reasons().into_iter().map(|reason| Said::new(reason.why)).collect())
-                .unwrap_or_default(),
+            may: manifest.map(may).unwrap_or_default(),
+            reasons: manifest.map(reasons).unwrap_or_default(),
             items,
             findings: vec![],
             fixes,
@@ -246,7 +270,8 @@ impl Bailiwick {
             carried: None,
             files: lines(draft),
             open: opened(draft),
-            command: format!("bailiwick deploy {}", quoted(&name)),
+            // What was made in the page has no folder.
+            command: "bailiwick deploy FOLDER",
         })
     }
 
@@ -266,6 +291,26 @@ impl Bailiwick {
         }
         Ok(seven(self, manifest, &Kept { versions, others: BTreeMap::new() }, findings))
     }
+}
+
+fn title(name: &str, draft: &Draft, there: Option<&There>, findings: &[Finding]) -> String {
+    if draft.opened.is_some() || there.is_some_and(|there| there.same) {
+        format!("Change {name}")
+    } else if findings.iter().any(Finding::blocks) {
+        format!("{name} is not ready")
+    } else if there.is_some_and(|there| there.serves.is_some()) {
+        format!("This replaces {name}, which serves now")
+    } else {
+        format!("{name} is ready")
+    }
+}
+
+fn may(manifest: &Manifest) -> Vec<Said> {
+    manifest.sentences().iter().map(|line| Said::sentence(&line.text)).collect()
+}
+
+fn reasons(manifest: &Manifest) -> Vec<Said> {
+    manifest.tier_reasons().into_iter().map(|reason| Said::new(reason.why)).collect()
 }
 
 /// An app that has the name already.

@@ -235,7 +235,11 @@ fn compliance(server: &Bailiwick, manifest: &Manifest, found: &[Finding]) -> Ans
         answer.look(format!("EXCEPTION: `{}` is waived for it", finding.code));
     }
     let fields: usize = manifest.data.values().map(|kept| kept.fields.len()).sum();
-    answer.ok(format!("each of its {} has a class, each collection a time to live", counted(fields as u64, "field")));
+    match fields {
+        0 => {}
+        1 => answer.ok("its one field has a class, its collection a time to live"),
+        fields => answer.ok(format!("each of its {fields} fields has a class, each collection a time to live")),
+    }
     match server.identity.group_sizes().get(&manifest.app.team).copied().unwrap_or_default() {
         0 => answer.look(format!("nobody is in its team, `{}`", manifest.app.team)),
         people => answer.ok(format!("`{}` answers for it: {}", manifest.app.team, persons(people))),
