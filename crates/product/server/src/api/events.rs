@@ -32,6 +32,8 @@ impl Act for ReadAudit {
 
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+// A filter that is misspelt would be every event.
+#[serde(deny_unknown_fields)]
 pub(crate) struct Which {
     /// Name of an app.
     pub(crate) app: Option<String>,
@@ -220,6 +222,16 @@ pub(crate) async fn proof(State(server): State<Arc<Bailiwick>>, Path(id): Path<S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::{extract::Query, http::Uri};
+
+    #[test]
+    fn a_filter_that_there_is_not_is_refused() {
+        let asked =
+            |query: &str| Query::<Which>::try_from_uri(&format!("/api/v1/events?{query}").parse::<Uri>().unwrap());
+        assert_eq!(asked("action=app.revoke&limit=7").unwrap().0.limit, Some(7));
+        assert!(asked("").is_ok());
+        assert!(asked("acton=app.revoke").is_err());
+    }
 
     #[test]
     fn a_page_is_full_at_what_it_may_hold() {

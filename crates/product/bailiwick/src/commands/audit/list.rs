@@ -10,7 +10,7 @@ pub(crate) struct Args {
     /// Of this app
     #[arg(long, value_name = "NAME")]
     app: Option<String>,
-    /// By this person
+    /// By this person, or about them
     #[arg(long, value_name = "EMAIL")]
     person: Option<String>,
     /// Of this kind, such as `app.revoke`
