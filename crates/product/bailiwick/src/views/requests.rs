@@ -8,6 +8,7 @@ use super::{
 use crate::{
     ink::Tone,
     page::{Cell, Page, short},
+    typed::go_on,
 };
 use model::{Finding, Tier, Timestamp};
 use serde::Deserialize;
@@ -17,6 +18,9 @@ pub(crate) struct RequestsView {
     requests: Vec<Request>,
     #[serde(default)]
     next: Option<String>,
+    /// How the list was asked for; in text alone.
+    #[serde(default)]
+    typed: Option<String>,
     /// Where a person signs in, when the caller is `machine`, which approves nothing.
     #[serde(default)]
     sign_in_at: Option<String>,
@@ -81,7 +85,7 @@ impl View for RequestsView {
         }
         let waiting = self.requests.iter().find(|request| request.state == "waiting");
         match (&self.next, waiting, &self.sign_in_at) {
-            (Some(next), ..) => page.next(format!("bailiwick requests --after {next}")),
+            (Some(next), ..) => page.next(go_on(self.typed.as_deref(), "requests", next)),
             (None, Some(_), Some(server)) => {
                 page.blank();
                 page.line("a person agrees, and you are `machine`: sign in as one, here or in the console");
