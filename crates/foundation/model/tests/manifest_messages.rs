@@ -254,7 +254,7 @@ fn a_field_without_a_class_is_told_where_its_class_goes() {
     let fix = |fields: &str| {
         let text = DESIGN.replacen("[limits]", &format!("[data.votes]\nretain = \"1d\"\n{fields}\n[limits]"), 1);
         let findings = parse(&text).map(drop).unwrap_err();
-        let [finding] = &findings[..] else { panic!("{}", told(&findings)) };
+        let [finding] = findings.as_slice() else { panic!("{}", told(&findings)) };
         assert!(finding.edits.is_empty(), "a class is for a person to say: {finding:?}");
         finding.fix.clone()
     };
