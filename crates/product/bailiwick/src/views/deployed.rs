@@ -17,6 +17,9 @@ pub(crate) struct DeployedView {
     findings: Vec<Finding>,
     request: Option<String>,
     approval: Option<Approval>,
+    /// The caller is `machine`; in text alone.
+    #[serde(default)]
+    by_machine: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,8 +58,15 @@ impl View for DeployedView {
                 }
             }
             ("waiting", url, Some(request)) => {
-                page.under("somebody else than who deployed has to agree first, in the console or with");
-                page.under(format!("`bailiwick approve {request} --why \"…\"`"));
+                if self.by_machine {
+                    page.under(
+                        "a person has to agree first, in the console; or, by an exception that is shown for ever,",
+                    );
+                    page.under(format!("`bailiwick approve {request} --why \"…\" --break-glass`"));
+                } else {
+                    page.under("somebody else than who deployed has to agree first, in the console or with");
+                    page.under(format!("`bailiwick approve {request} --why \"…\"`"));
+                }
                 if let Some(url) = url {
                     page.under(format!("then it serves at {url}"));
                 }
@@ -103,12 +113,20 @@ mod tests {
 
     #[test]
     fn waiting() {
-        let document = json!({ "app": "poll-notify", "env": "prod", "release": 1, "tier": "medium", "status": "waiting",
+        let mut document = json!({ "app": "poll-notify", "env": "prod", "release": 1, "tier": "medium", "status": "waiting",
             "url": "http://poll-notify.localhost:7070", "findings": [], "request": "0192f0c4a1b27c3d8e9f001122334455" });
         insta::assert_snapshot!(shown::<DeployedView>(&document), @r#"
         ◌ waiting  poll-notify  prod, release 1, medium tier
           somebody else than who deployed has to agree first, in the console or with
           `bailiwick approve 0192f0c4a1b27c3d8e9f001122334455 --why "…"`
+          then it serves at http://poll-notify.localhost:7070
+        next: bailiwick requests
+        "#);
+        document["by_machine"] = json!(true);
+        insta::assert_snapshot!(shown::<DeployedView>(&document), @r#"
+        ◌ waiting  poll-notify  prod, release 1, medium tier
+          a person has to agree first, in the console; or, by an exception that is shown for ever,
+          `bailiwick approve 0192f0c4a1b27c3d8e9f001122334455 --why "…" --break-glass`
           then it serves at http://poll-notify.localhost:7070
         next: bailiwick requests
         "#);
