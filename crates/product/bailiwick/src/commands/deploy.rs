@@ -28,6 +28,10 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
     let mut document = deploy(&args, invocation).await.unwrap_or_else(|problem| refused(args.env, &problem));
     fill(&mut document, &args, invocation).await;
+    // For a person alone, where no manifest names the app.
+    if let Some(fields) = document.as_object_mut().filter(|_| invocation.output.form() == Form::Text) {
+        fields.insert("folder".to_owned(), json!(args.folder.display().to_string()));
+    }
     say(&document, invocation)
 }
 

@@ -17,6 +17,9 @@ pub(crate) struct DeployedView {
     findings: Vec<Finding>,
     request: Option<String>,
     approval: Option<Approval>,
+    /// What was to be deployed; in text alone.
+    #[serde(default)]
+    folder: Option<String>,
     /// The caller is `machine`; in text alone.
     #[serde(default)]
     by_machine: bool,
@@ -33,7 +36,7 @@ impl View for DeployedView {
     fn show(&self, page: &mut Page) {
         findings::show(page, &self.findings);
         let state = page.state(&self.status);
-        let app = page.paint(Tone::Strong, self.app.as_deref().unwrap_or("the app"));
+        let app = page.paint(Tone::Strong, self.named());
         let env = self.env.clone();
         let release = self.release.map(|release| format!("release {release}"));
         let tier = self.tier.map(|tier| format!("{tier} tier"));
@@ -76,6 +79,14 @@ impl View for DeployedView {
             (_, Some(url), _) => page.under(url),
             _ => {}
         }
+    }
+}
+
+impl DeployedView {
+    /// The app; or the folder that was meant, where no manifest could be read there.
+    fn named(&self) -> &str {
+        let folder = self.folder.as_deref().filter(|folder| *folder != ".");
+        self.app.as_deref().or(folder).unwrap_or("the app")
     }
 }
 
@@ -146,6 +157,19 @@ mod tests {
         ✕ refused  the app  prod
           nothing was changed: what served before still serves
         ");
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        let mut document = json!({ "app": null, "env": "prod", "status": "refused", "folder": "luncj" });
+        insta::assert_snapshot!(shown::<DeployedView>(&document), @"
+        ✕ refused  luncj  prod
+          nothing was changed: what served before still serves
+        ");
+        document["folder"] = json!(".");
+        assert!(shown::<DeployedView>(&document).starts_with("✕ refused  the app  prod"));
+        document["app"] = json!("lunch");
+        assert!(shown::<DeployedView>(&document).starts_with("✕ refused  lunch  prod"));
     }
 
     #[test]
