@@ -223,29 +223,60 @@ allow = ["chat.postMessage"]
 fn an_empty_manifest_is_told_all_that_it_needs() {
     insta::assert_snapshot!(refused(""), @r#"
 - [manifest.missing] `app.name` is missing
-    why: the platform takes no guess at it
+    why: the manifest has to say it: nothing stands in for it
     fix: write `name = "poll-notify"` under `[app]`
 - [manifest.missing] `app.team` is missing
-    why: the platform takes no guess at it
+    why: the manifest has to say it: nothing stands in for it
     fix: write `team = "people-ops"` under `[app]`
 - [manifest.missing] `app.purpose` is missing
-    why: the platform takes no guess at it
+    why: the manifest has to say it: nothing stands in for it
     fix: write `purpose = "Find a meeting time"` under `[app]`
 - [manifest.missing] `app.expires` is missing
-    why: the platform takes no guess at it
+    why: the manifest has to say it: nothing stands in for it
     fix: write `expires = "2027-02-21"` under `[app]`
 - [manifest.missing] `app.class` is missing
-    why: the platform takes no guess at it
+    why: the manifest has to say it: nothing stands in for it
     fix: write `class = "internal"` under `[app]`
 - [manifest.missing] `runtime.profile` is missing
-    why: the platform takes no guess at it
+    why: the manifest has to say it: nothing stands in for it
     fix: write `profile = "wasm"` under `[runtime]`
 - [manifest.missing] `runtime.main` is missing
-    why: the platform takes no guess at it
+    why: the manifest has to say it: nothing stands in for it
     fix: write `main = "app.js"` under `[runtime]`
 - [manifest.missing] `access.use` is missing
-    why: the platform takes no guess at it
+    why: the manifest has to say it: nothing stands in for it
     fix: write `use = ["everyone"]` under `[access]`
+"#);
+}
+
+/// A key of an inline table goes between its braces: under a header of its own it would be a second table of that name.
+#[test]
+fn a_field_without_a_class_is_told_where_its_class_goes() {
+    let fix = |fields: &str| {
+        let text = DESIGN.replacen("[limits]", &format!("[data.votes]\nretain = \"1d\"\n{fields}\n[limits]"), 1);
+        let findings = parse(&text).map(drop).unwrap_err();
+        let [finding] = findings.as_slice() else { panic!("{}", told(&findings)) };
+        assert!(finding.edits.is_empty(), "a class is for a person to say: {finding:?}");
+        finding.fix.clone()
+    };
+    let more = ["one", "two", "three", "four"].map(|name| format!(", {name} = {{ class = \"internal\" }}")).concat();
+    let long = format!("fields = {{ choice = {{}}{more} }}");
+    let fixes = [
+        "fields.choice = { type = \"text\" }   # what they chose",
+        "  fields.choice = {}",
+        "fields = { choice = { type = \"text\" }, who = { class = \"personal\" } }",
+        long.as_str(),
+        "fields.choice.type = \"text\"",
+        "[data.votes.fields.choice]\ntype = \"text\"",
+    ]
+    .map(fix);
+    insta::assert_snapshot!(fixes.join("\n"), @r#"
+write `fields.choice = { type = "text", class = "internal" }`, with the class that fits: public, internal, personal, confidential, restricted
+write `fields.choice = { class = "internal" }`, with the class that fits: public, internal, personal, confidential, restricted
+write `fields = { choice = { type = "text", class = "internal" }, who = { class = "personal" } }`, with the class that fits: public, internal, personal, confidential, restricted
+write `class = "internal"` beside the other keys of `data.votes.fields.choice`, with the class that fits: public, internal, personal, confidential, restricted
+write `class = "internal"` beside the other keys of `data.votes.fields.choice`, with the class that fits: public, internal, personal, confidential, restricted
+write `class = "internal"` under `[data.votes.fields.choice]`, with the class that fits: public, internal, personal, confidential, restricted
 "#);
 }
 

@@ -49,7 +49,8 @@ impl<'t> Report<'t> {
                 rule.why
             ),
             fix: format!(
-                "take it out; {}, since it has been in a file; keep the new one with `bailiwick secret put TEAM/{} …`, \
+                "take it out; {}, since it has been in a file; ask an operator to store the new one: \
+                 `bailiwick secret put TEAM/{} --env prod --owner WHO --purpose \"…\" --expires DATE --host HOST`; \
                  name it in `bailiwick.toml` under `[secrets.{}]`, and write `env.{}` where it is needed",
                 rule.mend,
                 rule.variable.to_ascii_lowercase().replace('_', "-"),

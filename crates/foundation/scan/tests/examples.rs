@@ -86,8 +86,9 @@ fn the_words_are_the_products() {
     assert_eq!(finding.what, "this looks like a credential, Slack bot or user token: `xoxb…` (56 characters)");
     assert_eq!(
         finding.fix,
-        "take it out; revoke it in Slack, under the app's OAuth & Permissions, since it has been in a file; keep the new \
-         one with `bailiwick secret put TEAM/slack-token …`, name it in `bailiwick.toml` under `[secrets.SLACK_TOKEN]`, \
+        "take it out; revoke it in Slack, under the app's OAuth & Permissions, since it has been in a file; ask an \
+         operator to store the new one: `bailiwick secret put TEAM/slack-token --env prod --owner WHO --purpose \"…\" \
+         --expires DATE --host HOST`; name it in `bailiwick.toml` under `[secrets.SLACK_TOKEN]`, \
          and write `env.SLACK_TOKEN` where it is needed"
     );
 }

@@ -16,7 +16,8 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use store::{EventFilter, Outcome, Row, params};
 
-const LIST_MAX: u32 = 1_000;
+/// A page of a thousand, and one more, which says that there are others.
+const LIST_MAX: u32 = 1_001;
 
 /// See what waits for a person.
 #[derive(Debug, Clone)]
@@ -139,25 +140,9 @@ pub(crate) struct Request {
 }
 
 impl Catalog {
-    /// Requests in a state (`waiting`, `approved`, `rejected`, `void`, `all`), newest first. Of the few that are shown,
+    /// A page of the requests in a state (`waiting`, `approved`, `rejected`, `void`, `all`), newest first: those of one app
+    /// if it is named, and those that are older than the last one of the page before. Of the few that are shown,
     /// `tell_waivers` says what is waived.
-    ///
-    /// # Errors
-    /// A state that there is not.
-    pub async fn requests(
-        &self,
-        permit: Permit<ListRequests>,
-        state: &str,
-        limit: u32,
-    ) -> Result<Vec<RequestView>, Error> {
-        is_state(state)?;
-        self.store.access(permit, Outcome::Allowed, serde_json::Value::Null)?;
-        let rows = self.store.read(sql::LIST, params![&self.tenant, state, limit.min(LIST_MAX)]).await?;
-        rows.iter().filter_map(|row| self.request_view(row).transpose()).collect()
-    }
-
-    /// A page of the requests in a state, newest first: those of one app if it is named, and those that are older than the
-    /// last one of the page before.
     ///
     /// # Errors
     /// A state that there is not.

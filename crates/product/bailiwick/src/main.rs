@@ -20,6 +20,7 @@ mod place;
 mod progress;
 mod prompt;
 mod sarif;
+mod typed;
 mod usage;
 mod views;
 mod when;

@@ -379,6 +379,8 @@ fn check_fix_writes_the_fixes() {
     assert_eq!(after["verdict"], "pass", "{after}");
     assert!(after["fixed"].as_array().unwrap().len() >= 4, "{after}");
     assert!(after["findings"].as_array().unwrap().is_empty(), "{after}");
+    let brought = |finding: &Value| finding["code"] == "manifest.unused_secret";
+    assert!(!after["fixed"].as_array().unwrap().iter().any(brought), "it came with the fix: {after}");
     let (text, code) = (read(folder.path(), MANIFEST), read(folder.path(), "app.js"));
     for line in
         ["class = \"personal\"", "[access]", "[secrets.GITHUB_TOKEN]", "secret = \"GITHUB_TOKEN\"", "[data.votes]"]

@@ -98,6 +98,17 @@ fn lists_come_in_parts_newest_first_and_decisions_are_explained() {
     assert_eq!(one_by_one(&server, &["audit", "queries"], "queries", "name"), ["a", "b"]);
     assert_eq!(one_by_one(&server, &["templates"], "templates", "name").len(), 3);
     assert!(!one_by_one(&server, &["policy", "list"], "files", "name").is_empty());
+    // What goes on with a list asks for the same list.
+    for (list, next) in [
+        (&["apps", "--limit", "1"][..], "next: bailiwick apps --limit 1 --after two"),
+        (
+            &["audit", "list", "--limit", "1", "--action", "person.add"],
+            "next: bailiwick audit list --action person.add --limit 1 --after ",
+        ),
+    ] {
+        let told = String::from_utf8(server.run(list).stderr).unwrap();
+        assert!(told.contains(next), "{told}");
+    }
     let (code, gone) = server.json(&["apps", "--after", "three"]);
     assert_eq!((code, gone["problem"]["code"].as_str()), (1, Some("request.after")), "{gone}");
 

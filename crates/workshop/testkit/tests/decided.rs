@@ -97,6 +97,26 @@ async fn asked_again(town: &Town, olga: &Browser, rita: &Browser) {
     let yes = post(town, rita, &format!("/api/v1/requests/{request}/approve"), "as before").await;
     assert_eq!((yes.status, &yes.json()["status"]), (200, &json!("live")), "{yes:?}");
     assert_eq!((state(town).await.as_str(), records(town).await), ("live", 1));
+    listed_in_parts(town).await;
+}
+
+/// A list in parts is the list; each says by name who decided.
+async fn listed_in_parts(town: &Town) {
+    let whole = town.get("/api/v1/requests?state=all").await.json();
+    let (mut parts, mut after) = (Vec::new(), String::new());
+    loop {
+        let part = town.get(&format!("/api/v1/requests?state=all&limit=1{after}")).await.json();
+        parts.extend(part["requests"].as_array().unwrap_or_else(|| panic!("{part}")).clone());
+        match part["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    assert!(parts.len() > 1 && whole["next"].is_null(), "{whole}");
+    assert_eq!(json!(parts), whole["requests"]);
+    assert_eq!(parts[0]["decided_by_user"], "rita@example.test", "{whole}");
+    let gone = town.get("/api/v1/requests?after=none").await;
+    assert_eq!((gone.status, gone.json()["code"].as_str()), (404, Some("request.unknown")), "{gone:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

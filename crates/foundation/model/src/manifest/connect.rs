@@ -129,7 +129,7 @@ pub(super) fn secrets<'t>(value: Option<&'t Value<'t>>, report: &mut Report<'_>)
             // The likeliest slip is a value pasted here: it is never repeated in a message.
             let id = named.and_then(|name| report.secret_id(name));
             let fix = format!(
-                "write `{} = {{ id = \"{}\" }}`; give the value to `bailiwick secret put`; if this was a real credential, replace it",
+                "write `{} = {{ id = \"{}\" }}`; ask an operator to store the value, with `bailiwick secret put`; if this was a real credential, replace it",
                 named.unwrap_or("NAME"),
                 id.as_deref().unwrap_or("team/name"),
             );

@@ -6,6 +6,7 @@ use super::{
     report::{Report, shown, words},
     syntax::UNREAD_TABLE,
 };
+use crate::Class;
 use toml::de::DeTable;
 
 /// Whether a section must have the key.
@@ -195,11 +196,18 @@ impl Keys {
     pub(super) fn line(&self, key: &str, latest: Option<jiff::civil::Date>) -> Option<String> {
         let example = self.example(key);
         match key {
+            _ if self.choice(key).is_some() => None,
             "expires" => latest.map(|day| format!("expires = \"{day}\"")),
             "class" | "profile" | "main" | "use" | "retain" => Some(example.to_owned()),
             "methods" => Some("methods = [\"GET\"]".to_owned()),
             _ => None,
         }
+    }
+
+    /// What a person chooses from, where no value is right until they have: the class of a field says what it holds.
+    pub(super) fn choice(&self, key: &str) -> Option<String> {
+        let of_field = self.section == FIELD.section && key == "class";
+        of_field.then(|| Class::ALL.map(Class::as_str).join(", "))
     }
 
     /// Whether the section must have it.

@@ -11,6 +11,9 @@ pub(super) const FINDINGS_MAX: usize = 100;
 /// Words of the builder longer than this are cut in messages.
 const SHOWN_MAX: usize = 48;
 
+/// A line of the builder's that is longer is described, not shown.
+const LINE_BYTES_MAX: usize = 120;
+
 /// The file's name in every finding.
 pub(super) const FILE: &str = "bailiwick.toml";
 
@@ -138,6 +141,29 @@ impl<'t> Report<'t> {
         let start = self.line_starts.get(next.saturating_sub(1)).copied().unwrap_or(0);
         let end = self.line_starts.get(next).map_or(self.text.len(), |next| next - 1);
         start..end
+    }
+
+    /// Whether the line of that place is the header of a section.
+    pub(super) fn heads(&self, at: usize) -> bool {
+        let line = self.text.get(self.line_range(at)).unwrap_or_default();
+        line.bytes().take(LINE_BYTES_MAX).find(|byte| !byte.is_ascii_whitespace()) == Some(b'[')
+    }
+
+    /// The line on which an inline table stands, as it would be with one more entry; nothing when the table is none, goes
+    /// over several lines, or has too much on its line to show.
+    pub(super) fn with_entry(&self, table: &Range<usize>, entry: &str) -> Option<String> {
+        let line = self.line_range(table.start);
+        if line.len() > LINE_BYTES_MAX {
+            return None;
+        }
+        let inside = self.text.get(table.clone())?.strip_prefix('{')?.strip_suffix('}')?;
+        let inside = inside.trim().trim_end_matches(',').trim_end();
+        let before = self.text.get(line.start..table.start)?.trim_start();
+        let after = self.text.get(table.end..line.end)?.trim_end();
+        let after = if after.trim_start().starts_with('#') { "" } else { after };
+        let comma = if inside.is_empty() { "" } else { ", " };
+        let whole = format!("{before}{{ {inside}{comma}{entry} }}{after}");
+        (whole.len() <= LINE_BYTES_MAX && !whole.chars().any(invisible)).then_some(whole)
     }
 
     fn column(&self, at: usize) -> u32 {

@@ -1,21 +1,34 @@
 //! One table of the manifest: its keys, each as its type. Refuses unknown keys and says what is missing.
 
 use super::{
-    keys::{Keys, Need},
+    keys::{FIELD, Keys, Need},
     mend::Mend,
     report::{Report, invisible, shown, words},
     value::{Text, Value, table, text, texts, wrong_type},
 };
-use toml::de::DeTable;
+use std::ops::Range;
+use toml::{Spanned, de::DeTable};
 
 /// A sentence that a reviewer reads whole.
 const SENTENCE_CHARS_MAX: usize = 240;
+
+/// Where a key that is missing would go.
+enum With {
+    /// Under the header, which may have to be written, too.
+    Under,
+    /// Between the braces of a field: the whole line, as it would be.
+    Within(String),
+    /// Where the other keys are, each on a line of its own, or in braces over several.
+    Beside,
+}
 
 /// One table of the manifest.
 pub(super) struct Section<'t> {
     pub(super) path: String,
     /// Where it starts; absent when the manifest does not have it.
     pub(super) at: Option<usize>,
+    /// All of it, where it is one value: an inline table.
+    span: Option<Range<usize>>,
     keys: &'static Keys,
     /// Required keys that stand here in another spelling, which was said.
     misspelt: Vec<&'static str>,
@@ -33,7 +46,8 @@ impl<'t> Section<'t> {
     ) -> Self {
         let table = value.and_then(|value| table(&path, value, report));
         let misspelt = table.map(|table| keys.judge(table, &path, except, report)).unwrap_or_default();
-        Self { path, at: value.map(|value| value.span().start), keys, misspelt, table }
+        let span = value.map(Spanned::span);
+        Self { path, at: span.as_ref().map(|span| span.start), span, keys, misspelt, table }
     }
 
     /// The value of a key; says so when it is required and not there.
@@ -43,7 +57,15 @@ impl<'t> Section<'t> {
             let what = format!("`{}` is missing", shown(&self.name(key)));
             let line = self.keys.line(key, report.latest);
             let example = line.as_deref().unwrap_or_else(|| self.keys.example(key));
-            let fix = format!("write `{example}` under `[{}]`", shown(&self.path));
+            let fix = match self.with(example, report) {
+                With::Under => format!("write `{example}` under `[{}]`", shown(&self.path)),
+                With::Within(whole) => format!("write `{whole}`"),
+                With::Beside => format!("write `{example}` beside the other keys of `{}`", shown(&self.path)),
+            };
+            let fix = match self.keys.choice(key) {
+                Some(classes) => format!("{fix}, with the class that fits: {classes}"),
+                None => fix,
+            };
             let mend = line.map(|line| match self.at {
                 Some(at) => Mend::Under(at, self.path.clone(), line),
                 None => Mend::Append(format!("[{}]\n{line}", self.path)),
@@ -51,11 +73,23 @@ impl<'t> Section<'t> {
             // The line that could not be read may be the section's own.
             let section = self.path.split('.').next().filter(|_| self.at.is_none());
             let may_bring: Vec<&str> = section.into_iter().chain([key]).collect();
-            let why = "the platform takes no guess at it";
+            let why = "the manifest has to say it: nothing stands in for it";
             let told = words("manifest.missing", what, why, fix).mended(mend);
             report.missing(self.at, &may_bring, told);
         }
         found
+    }
+
+    /// Where a key that is missing would go, by how the section is written.
+    fn with(&self, example: &str, report: &Report<'_>) -> With {
+        let Some(span) = self.span.as_ref().filter(|_| self.table.is_some()) else { return With::Under };
+        // What stands in other sections may be a value that was pasted, so no message repeats it.
+        let field = self.keys.section == FIELD.section;
+        match report.with_entry(span, example).filter(|_| field) {
+            Some(whole) => With::Within(whole),
+            None if report.heads(span.start) => With::Under,
+            None => With::Beside,
+        }
     }
 
     /// Where a key stands, for keys that are refused as such.

@@ -176,7 +176,7 @@ async fn a_lowered_class_is_a_widening(house: House) {
     assert_eq!(second.status, Status::Waiting);
     let act = catalog::ListRequests { tenant: model::TenantId::main() };
     let permit = house.permit(act).await.unwrap();
-    let requests = house.catalog.requests(permit, "waiting", 10).await.unwrap();
+    let requests = house.catalog.requests_page(permit, "waiting", None, None, 10).await.unwrap();
     assert_eq!(requests.len(), 1);
     let widens = requests[0].changes.iter().filter(|change| change.kind.gives_more()).map(|change| &change.text);
     let widens: Vec<_> = widens.collect();

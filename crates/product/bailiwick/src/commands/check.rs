@@ -8,6 +8,7 @@ use crate::{
     junit,
     output::Form,
     sarif,
+    typed::word,
     views::{check::CheckView, findings},
 };
 use catalog::{CheckDocument, Unpacked, Verdict};
@@ -68,9 +69,7 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
 
 /// The folder as it is typed into a shell; nothing for the one that is meant without a word.
 fn typed(folder: &Path) -> Option<String> {
-    let text = folder.to_str().filter(|text| *text != ".")?;
-    let plain = |c: char| c.is_alphanumeric() || "._/-+@".contains(c);
-    Some(if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) })
+    folder.to_str().filter(|text| *text != ".").map(word)
 }
 
 /// What the gates say now, and what was mended before.

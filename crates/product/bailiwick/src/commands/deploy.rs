@@ -28,13 +28,23 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
     let mut document = deploy(&args, invocation).await.unwrap_or_else(|problem| refused(args.env, &problem));
     fill(&mut document, &args, invocation).await;
+    // For a person alone, where no manifest names the app.
+    if let Some(fields) = document.as_object_mut().filter(|_| invocation.output.form() == Form::Text) {
+        fields.insert("folder".to_owned(), json!(args.folder.display().to_string()));
+    }
     say(&document, invocation)
 }
 
 /// Shows what became of a release, and which exit that is.
 pub(super) fn say(document: &Value, invocation: &Invocation) -> Result<Exit, Problem> {
     let output = &invocation.output;
-    output.show::<DeployedView>(document)?;
+    let mut shown = document.clone();
+    // For the next command alone: `machine` agrees only by an exception.
+    let by_machine = output.form() == Form::Text && invocation.client().is_ok_and(|client| client.login().is_none());
+    if let Some(fields) = shown.as_object_mut().filter(|_| by_machine) {
+        fields.insert("by_machine".to_owned(), Value::Bool(true));
+    }
+    output.show::<DeployedView>(&shown)?;
     let problem = document.get("problem").cloned().and_then(|problem| serde_json::from_value::<Problem>(problem).ok());
     if let Some(problem) = problem.filter(|_| output.form() == Form::Text) {
         output.problem(&problem);

@@ -4,6 +4,7 @@ use super::Part;
 use crate::{
     exit::Exit,
     invocation::Invocation,
+    typed::Typed,
     views::notices::{NoticesView, TestedView, WarningView},
 };
 use model::{NoticeKind, Problem};
@@ -36,8 +37,11 @@ pub(crate) async fn run(command: NoticesCommand, invocation: &Invocation) -> Res
     let output = &invocation.output;
     match command {
         NoticesCommand::List { state, kind, part } => {
+            let typed = Typed::new("notices list").with("state", state.as_ref()).with("kind", kind.as_ref());
+            let typed = typed.limit(part.limit);
             let route = client.api(&["notices"])?.query("state", state).query("kind", kind);
-            let document = invocation.during("asking", client.get(part.of(route))).await?;
+            let mut document = invocation.during("asking", client.get(part.of(route))).await?;
+            typed.within(&mut document, invocation);
             output.show::<NoticesView>(&document)?;
         }
         NoticesCommand::Ack { event } => {

@@ -4,6 +4,7 @@ use super::Part;
 use crate::{
     exit::Exit,
     invocation::Invocation,
+    typed::Typed,
     views::people::{AddedView, GroupsView, PeopleView, PersonView},
 };
 use model::Problem;
@@ -41,8 +42,11 @@ pub(crate) async fn run(command: PeopleCommand, invocation: &Invocation) -> Resu
     let output = &invocation.output;
     match command {
         PeopleCommand::List(part) => {
+            let typed = Typed::new("people list").limit(part.limit);
             let people = client.get(part.of(client.api(&["people"])?));
-            output.show::<PeopleView>(&invocation.during("asking", people).await?)?;
+            let mut document = invocation.during("asking", people).await?;
+            typed.within(&mut document, invocation);
+            output.show::<PeopleView>(&document)?;
         }
         PeopleCommand::Add { email, groups } => {
             let added = client.post(client.api(&["people"])?, json!({ "email": email, "groups": groups }));

@@ -1,13 +1,16 @@
 //! `requests`: what waits for a person.
 
 use super::Part;
-use crate::{exit::Exit, invocation::Invocation, output::Form, views::requests::RequestsView};
+use crate::{exit::Exit, invocation::Invocation, output::Form, typed::Typed, views::requests::RequestsView};
 use model::Problem;
+
+/// What is listed unless something else is asked for.
+const WAITING: &str = "waiting";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Which ones
-    #[arg(long, default_value = "waiting", value_parser = ["waiting", "approved", "rejected", "void", "all"])]
+    #[arg(long, default_value = WAITING, value_parser = [WAITING, "approved", "rejected", "void", "all"])]
     state: String,
     #[command(flatten)]
     part: Part,
@@ -15,6 +18,8 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
     let client = invocation.client()?;
+    let state = Some(args.state.as_str()).filter(|state| *state != WAITING);
+    let typed = Typed::new("requests").with("state", state).limit(args.part.limit);
     let route = args.part.of(client.api(&["requests"])?.query("state", Some(args.state)));
     let mut document = invocation.during("asking", client.get(route)).await?;
     // For the next command alone.
@@ -22,6 +27,7 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
     if let Some(fields) = document.as_object_mut().filter(|_| by_machine) {
         fields.insert("sign_in_at".to_owned(), client.place().origin().into());
     }
+    typed.within(&mut document, invocation);
     invocation.output.show::<RequestsView>(&document)?;
     Ok(Exit::Done)
 }

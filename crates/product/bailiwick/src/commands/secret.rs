@@ -6,6 +6,7 @@ use crate::{
     exit::Exit,
     invocation::Invocation,
     prompt,
+    typed::Typed,
     views::secrets::{RevokedView, SecretEnvsView, SecretView, SecretsView},
 };
 use jiff::civil::Date;
@@ -123,8 +124,11 @@ pub(crate) async fn run(command: SecretCommand, invocation: &Invocation) -> Resu
             output.show::<SecretView>(&invocation.during("keeping", kept).await?)?;
         }
         SecretCommand::List(part) => {
+            let typed = Typed::new("secret list").limit(part.limit);
             let secrets = client.get(part.of(client.api(&["secrets"])?));
-            output.show::<SecretsView>(&invocation.during("asking", secrets).await?)?;
+            let mut document = invocation.during("asking", secrets).await?;
+            typed.within(&mut document, invocation);
+            output.show::<SecretsView>(&document)?;
         }
         SecretCommand::Show { id } => {
             output.show::<SecretEnvsView>(&invocation.during("asking", client.get(route(&id, &[])?)).await?)?;

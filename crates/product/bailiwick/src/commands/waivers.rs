@@ -4,6 +4,7 @@ use super::{Part, reason};
 use crate::{
     exit::Exit,
     invocation::Invocation,
+    typed::Typed,
     views::waivers::{WaiverView, WaiversView},
 };
 use model::Problem;
@@ -53,8 +54,11 @@ pub(crate) async fn run(command: WaiversCommand, invocation: &Invocation) -> Res
     let output = &invocation.output;
     match command {
         WaiversCommand::List { app, part } => {
+            let typed = Typed::new("waivers list").with("app", app.as_ref()).limit(part.limit);
             let route = part.of(client.api(&["waivers"])?).query("app", app);
-            output.show::<WaiversView>(&invocation.during("asking", client.get(route)).await?)?;
+            let mut document = invocation.during("asking", client.get(route)).await?;
+            typed.within(&mut document, invocation);
+            output.show::<WaiversView>(&document)?;
         }
         WaiversCommand::Grant { app, rule, until, why, team, break_glass } => {
             let body = json!({

@@ -124,7 +124,7 @@ impl View for AppView {
         }
         let app = &self.app.app;
         if is("live") {
-            page.next(format!("bailiwick revoke {app} --why \"…\""));
+            page.next(format!("bailiwick logs {app}"));
         } else if is("revoked") {
             page.next(format!("bailiwick restore {app} --why \"…\""));
         } else if waits {
@@ -408,7 +408,7 @@ mod tests {
         releases
           2   prod   medium   1 hour ago   sha256:0123456789ab…   ● live
           1   prod   low      2 days ago   sha256:ffff
-        next: bailiwick revoke poll-notify --why "…"
+        next: bailiwick logs poll-notify
         "#);
     }
 

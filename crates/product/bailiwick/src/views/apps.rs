@@ -4,6 +4,7 @@ use super::View;
 use crate::{
     ink::Tone,
     page::{Cell, Page},
+    typed::go_on,
 };
 use model::{Tier, Timestamp};
 use serde::Deserialize;
@@ -13,6 +14,9 @@ pub(crate) struct AppsView {
     apps: Vec<AppLine>,
     #[serde(default)]
     next: Option<String>,
+    /// How the list was asked for; in text alone.
+    #[serde(default)]
+    typed: Option<String>,
 }
 
 /// One app, as lists and its own page show it.
@@ -76,7 +80,7 @@ impl View for AppsView {
         let rows = rows.collect();
         page.table(&["app", "environment", "state", "tier", "team", "expires", "address"], rows);
         match (&self.next, self.apps.first()) {
-            (Some(next), _) => page.next(format!("bailiwick apps --after {next}")),
+            (Some(next), _) => page.next(go_on(self.typed.as_deref(), "apps", next)),
             (None, Some(app)) => page.next(format!("bailiwick app {}", app.app)),
             (None, None) => {}
         }

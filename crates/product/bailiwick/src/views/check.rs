@@ -25,6 +25,10 @@ impl View for CheckView {
         for fixed in &self.fixed {
             let (state, place) = (page.state("fixed"), findings::place(fixed).unwrap_or_default());
             page.line(format!("{state}  {place}  {}", fixed.what));
+            if fixed.code == "secret.found" {
+                page.under("roll the key: whoever saw this file has it");
+                page.under(format!("before the app works, an operator stores the new one: `{}`", stored(fixed)));
+            }
         }
         if !self.fixed.is_empty() {
             page.blank();
@@ -49,6 +53,15 @@ impl View for CheckView {
             page.next(format!("bailiwick check{folder} --fix"));
         }
     }
+}
+
+/// The command that stores a credential which stood in a file, under the id that its fix declares.
+fn stored(fixed: &Finding) -> String {
+    let id = fixed.edits.iter().find_map(|edit| Some(edit.text.split_once("id = \"")?.1.split_once('"')?.0));
+    format!(
+        "bailiwick secret put {} --env prod --owner WHO --purpose \"…\" --expires DATE --host HOST",
+        id.unwrap_or("TEAM/NAME")
+    )
 }
 
 /// What `scan` found.
@@ -136,6 +149,28 @@ mod tests {
         ✓ pass  low tier, nothing found
         next: bailiwick deploy
         ");
+    }
+
+    #[test]
+    fn a_credential_that_was_taken_out_is_still_a_persons_to_replace() {
+        let declared = json!({ "file": "bailiwick.toml", "start": 90, "end": 90,
+            "text": "\n[secrets.GITHUB_TOKEN]\nid = \"it/github-token\"\n" });
+        let mut finding = json!({ "code": "secret.found", "severity": "block", "file": "app.js", "line": 1, "column": 16,
+            "what": "this looks like a credential", "why": "code is seen by many", "fix": "take it out",
+            "edits": [{ "file": "app.js", "start": 0, "end": 20, "text": "env.GITHUB_TOKEN" }, declared] });
+        let mended = |finding: &serde_json::Value| {
+            shown::<CheckView>(&json!({ "verdict": "pass", "tier": "low", "findings": [], "fixed": [finding] }))
+        };
+        insta::assert_snapshot!(mended(&finding), @r#"
+        ✓ fixed  app.js:1:16  this looks like a credential
+          roll the key: whoever saw this file has it
+          before the app works, an operator stores the new one: `bailiwick secret put it/github-token --env prod --owner WHO --purpose "…" --expires DATE --host HOST`
+
+        ✓ pass  low tier, nothing found
+        next: bailiwick deploy
+        "#);
+        finding["edits"] = json!([]);
+        assert!(mended(&finding).contains("`bailiwick secret put TEAM/NAME --env prod"));
     }
 
     #[test]

@@ -17,6 +17,12 @@ pub(crate) struct DeployedView {
     findings: Vec<Finding>,
     request: Option<String>,
     approval: Option<Approval>,
+    /// What was to be deployed; in text alone.
+    #[serde(default)]
+    folder: Option<String>,
+    /// The caller is `machine`; in text alone.
+    #[serde(default)]
+    by_machine: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -30,7 +36,7 @@ impl View for DeployedView {
     fn show(&self, page: &mut Page) {
         findings::show(page, &self.findings);
         let state = page.state(&self.status);
-        let app = page.paint(Tone::Strong, self.app.as_deref().unwrap_or("the app"));
+        let app = page.paint(Tone::Strong, self.named());
         let env = self.env.clone();
         let release = self.release.map(|release| format!("release {release}"));
         let tier = self.tier.map(|tier| format!("{tier} tier"));
@@ -55,8 +61,15 @@ impl View for DeployedView {
                 }
             }
             ("waiting", url, Some(request)) => {
-                page.under("somebody else than who deployed has to agree first, in the console or with");
-                page.under(format!("`bailiwick approve {request} --why \"…\"`"));
+                if self.by_machine {
+                    page.under(
+                        "a person has to agree first, in the console; or, by an exception that is shown for ever,",
+                    );
+                    page.under(format!("`bailiwick approve {request} --why \"…\" --break-glass`"));
+                } else {
+                    page.under("somebody else than who deployed has to agree first, in the console or with");
+                    page.under(format!("`bailiwick approve {request} --why \"…\"`"));
+                }
                 if let Some(url) = url {
                     page.under(format!("then it serves at {url}"));
                 }
@@ -66,6 +79,14 @@ impl View for DeployedView {
             (_, Some(url), _) => page.under(url),
             _ => {}
         }
+    }
+}
+
+impl DeployedView {
+    /// The app; or the folder that was meant, where no manifest could be read there.
+    fn named(&self) -> &str {
+        let folder = self.folder.as_deref().filter(|folder| *folder != ".");
+        self.app.as_deref().or(folder).unwrap_or("the app")
     }
 }
 
@@ -103,12 +124,20 @@ mod tests {
 
     #[test]
     fn waiting() {
-        let document = json!({ "app": "poll-notify", "env": "prod", "release": 1, "tier": "medium", "status": "waiting",
+        let mut document = json!({ "app": "poll-notify", "env": "prod", "release": 1, "tier": "medium", "status": "waiting",
             "url": "http://poll-notify.localhost:7070", "findings": [], "request": "0192f0c4a1b27c3d8e9f001122334455" });
         insta::assert_snapshot!(shown::<DeployedView>(&document), @r#"
         ◌ waiting  poll-notify  prod, release 1, medium tier
           somebody else than who deployed has to agree first, in the console or with
           `bailiwick approve 0192f0c4a1b27c3d8e9f001122334455 --why "…"`
+          then it serves at http://poll-notify.localhost:7070
+        next: bailiwick requests
+        "#);
+        document["by_machine"] = json!(true);
+        insta::assert_snapshot!(shown::<DeployedView>(&document), @r#"
+        ◌ waiting  poll-notify  prod, release 1, medium tier
+          a person has to agree first, in the console; or, by an exception that is shown for ever,
+          `bailiwick approve 0192f0c4a1b27c3d8e9f001122334455 --why "…" --break-glass`
           then it serves at http://poll-notify.localhost:7070
         next: bailiwick requests
         "#);
@@ -128,6 +157,19 @@ mod tests {
         ✕ refused  the app  prod
           nothing was changed: what served before still serves
         ");
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        let mut document = json!({ "app": null, "env": "prod", "status": "refused", "folder": "luncj" });
+        insta::assert_snapshot!(shown::<DeployedView>(&document), @"
+        ✕ refused  luncj  prod
+          nothing was changed: what served before still serves
+        ");
+        document["folder"] = json!(".");
+        assert!(shown::<DeployedView>(&document).starts_with("✕ refused  the app  prod"));
+        document["app"] = json!("lunch");
+        assert!(shown::<DeployedView>(&document).starts_with("✕ refused  lunch  prod"));
     }
 
     #[test]

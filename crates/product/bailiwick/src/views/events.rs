@@ -4,6 +4,7 @@ use super::View;
 use crate::{
     ink::Tone,
     page::{Cell, Page},
+    typed::go_on,
 };
 use model::Timestamp;
 use serde::Deserialize;
@@ -13,6 +14,9 @@ use serde_json::Value;
 pub(crate) struct EventsView {
     events: Vec<EventView>,
     next: Option<Value>,
+    /// How the list was asked for; in text alone.
+    #[serde(default)]
+    typed: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -103,7 +107,7 @@ impl View for EventsView {
         let cursor = self.next.as_ref().filter(|next| !next.is_null());
         if let Some(cursor) = cursor {
             let cursor = cursor.as_str().map_or_else(|| cursor.to_string(), str::to_owned);
-            page.next(format!("bailiwick audit list --after {cursor}"));
+            page.next(go_on(self.typed.as_deref(), "audit list", &cursor));
         }
     }
 }
@@ -165,6 +169,13 @@ mod tests {
           –       1 minute ago   app.revoke   ✕ denied   app/tinypoll   machine:root   the vote is over
         next: bailiwick audit list --after c1
         ");
+        let mut filtered = document;
+        filtered["typed"] = json!("bailiwick audit list --app tinypoll --limit 2");
+        let shown_filtered = shown::<EventsView>(&filtered);
+        assert!(
+            shown_filtered.ends_with("next: bailiwick audit list --app tinypoll --limit 2 --after c1"),
+            "{shown_filtered}"
+        );
         insta::assert_snapshot!(shown::<EventsView>(&json!({ "events": [], "next": null })), @"no event fits");
     }
 

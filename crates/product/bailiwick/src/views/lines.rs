@@ -40,14 +40,23 @@ impl View for LineView {
         };
         let at = page.paint(Tone::Quiet, &when::clock(self.at));
         let level = page.paint(tone, &format!("{:<7}", self.level));
-        let code = self.at_code.as_deref().map(|code| format!("  {code}")).unwrap_or_default();
         let failed = ["error", "refused"].contains(&self.level.as_str());
-        let trace = self.trace_id.as_deref().filter(|_| failed).map(|id| format!("  trace {id}")).unwrap_or_default();
-        let place = page.paint(Tone::Quiet, &format!("{code}{trace}"));
-        let mut text = self.text.trim_end().lines();
-        page.line(format!("{at}  {level}  {}{place}", text.next().unwrap_or_default()));
-        for more in text {
+        let trace = self.trace_id.as_deref().filter(|_| failed).map(|id| format!("trace {id}"));
+        let place: Vec<String> = self.at_code.clone().into_iter().chain(trace).collect();
+        let (first, more) = self.text.trim_end().split_once('\n').unwrap_or((self.text.trim_end(), ""));
+        if more.is_empty() {
+            let place = page.paint(Tone::Quiet, &place.join("  "));
+            page.line(format!("{at}  {level}  {first}  {place}"));
+            return;
+        }
+        // What is of one piece is not broken up: where it was said stands behind all of it.
+        page.line(format!("{at}  {level}  {first}"));
+        for more in more.lines() {
             page.line(format!("{:23}{more}", ""));
+        }
+        if !place.is_empty() {
+            let place = page.paint(Tone::Quiet, &format!("({})", place.join(", ")));
+            page.line(format!("{:23}{place}", ""));
         }
     }
 }
@@ -80,8 +89,9 @@ mod tests {
             line("refused", "\u{1b}[31m`fetch` to evil.example")], "next": 3 });
         insta::assert_snapshot!(shown::<LinesView>(&document), @"
         11:59:01.120  info     voted  app.js:12
-        11:59:01.120  error    TypeError: x  app.js:12  trace 4bf92f3577b34da6a3ce929d0e0e4736
+        11:59:01.120  error    TypeError: x
                                    at vote (poll.js:3)
+                               (app.js:12, trace 4bf92f3577b34da6a3ce929d0e0e4736)
         11:59:01.120  refused  ␛[31m`fetch` to evil.example  app.js:12  trace 4bf92f3577b34da6a3ce929d0e0e4736
         ");
     }

@@ -4,6 +4,7 @@ use super::View;
 use crate::{
     ink::Tone,
     page::{Cell, Page},
+    typed::go_on,
     when,
 };
 use model::Timestamp;
@@ -16,6 +17,9 @@ pub(crate) struct NoticesView {
     notices: Vec<Sent>,
     #[serde(default)]
     next: Option<String>,
+    /// How the list was asked for; in text alone.
+    #[serde(default)]
+    typed: Option<String>,
     #[serde(default)]
     channels: Vec<String>,
 }
@@ -90,7 +94,7 @@ impl View for NoticesView {
         let rows = self.notices.iter().map(|sent| sent.row(page)).collect();
         page.table(&["what", "to", "by", "when", "state", ""], rows);
         match (&self.next, self.warnings.first()) {
-            (Some(next), _) => page.next(format!("bailiwick notices list --after {next}")),
+            (Some(next), _) => page.next(go_on(self.typed.as_deref(), "notices list", next)),
             (None, Some(open)) => page.next(format!("bailiwick notices ack {}", open.event)),
             (None, None) => {}
         }

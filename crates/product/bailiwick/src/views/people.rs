@@ -4,6 +4,7 @@ use super::View;
 use crate::{
     ink::Tone,
     page::{Cell, Page},
+    typed::go_on,
     when,
 };
 use model::Timestamp;
@@ -15,6 +16,9 @@ pub(crate) struct PeopleView {
     people: Vec<Person>,
     #[serde(default)]
     next: Option<String>,
+    /// How the list was asked for; in text alone.
+    #[serde(default)]
+    typed: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -53,7 +57,7 @@ impl View for PeopleView {
         let rows = self.people.iter().map(Person::row).collect();
         page.table(&["person", "name", "groups", ""], rows);
         if let Some(next) = &self.next {
-            page.next(format!("bailiwick people list --after {next}"));
+            page.next(go_on(self.typed.as_deref(), "people list", next));
         }
     }
 }

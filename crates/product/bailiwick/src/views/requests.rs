@@ -8,6 +8,7 @@ use super::{
 use crate::{
     ink::Tone,
     page::{Cell, Page, short},
+    typed::go_on,
 };
 use model::{Finding, Tier, Timestamp};
 use serde::Deserialize;
@@ -17,6 +18,9 @@ pub(crate) struct RequestsView {
     requests: Vec<Request>,
     #[serde(default)]
     next: Option<String>,
+    /// How the list was asked for; in text alone.
+    #[serde(default)]
+    typed: Option<String>,
     /// Where a person signs in, when the caller is `machine`, which approves nothing.
     #[serde(default)]
     sign_in_at: Option<String>,
@@ -40,6 +44,10 @@ struct Request {
     user: Option<String>,
     created_at: Timestamp,
     decided_at: Option<Timestamp>,
+    /// `person:ID`, `machine:USER`.
+    decided_by: Option<String>,
+    /// The person's address, where the directory still knows it.
+    decided_by_user: Option<String>,
     #[serde(default)]
     dependence: Vec<String>,
     #[serde(default)]
@@ -77,7 +85,7 @@ impl View for RequestsView {
         }
         let waiting = self.requests.iter().find(|request| request.state == "waiting");
         match (&self.next, waiting, &self.sign_in_at) {
-            (Some(next), ..) => page.next(format!("bailiwick requests --after {next}")),
+            (Some(next), ..) => page.next(go_on(self.typed.as_deref(), "requests", next)),
             (None, Some(_), Some(server)) => {
                 page.blank();
                 page.line("a person agrees, and you are `machine`: sign in as one, here or in the console");
@@ -115,7 +123,7 @@ impl Request {
             ("request", Cell::from(self.request.as_str())),
             ("asked", format!("{} by {by}, for {}", page.ago(self.created_at), self.team).into()),
         ];
-        facts.extend(self.decided_at.map(|at| ("decided", page.ago(at).into())));
+        facts.extend(self.decided(page).map(|decided| ("decided", decided)));
         facts.extend(self.reasons.iter().map(|reason| ("because", Cell::from(reason.why.as_str()))));
         page.facts(facts);
         match self.compared_with {
@@ -142,6 +150,13 @@ impl Request {
             page.blank();
             findings::show(page, &self.findings);
         }
+    }
+
+    /// `1 minute ago by rita@example.test`.
+    fn decided(&self, page: &Page) -> Option<Cell> {
+        let ago = page.ago(self.decided_at?);
+        let by = self.decided_by_user.clone().or_else(|| self.decided_by.as_deref().map(short));
+        Some(by.map_or_else(|| ago.clone(), |by| format!("{ago} by {by}")).into())
     }
 }
 
@@ -171,7 +186,7 @@ mod tests {
               "may": [{ "surface": "broker", "text": "may POST to `slack.com/api/chat.postMessage`" }], "compared_with": null, "changes": [], "findings": [] },
             { "request": "0192", "app": "rooms", "app_id": "b", "env": "staging", "team": "it", "release": 4, "digest": "sha256:cd",
               "state": "approved", "exception": "break-glass", "tier": "high", "reasons": [], "purpose": null, "requester": "0192f0c4a1b27c3d8e9f001122334455", "user": "ana@example.test",
-              "created_at": "2026-11-02T11:57:00.000Z", "decided_at": "2026-11-03T11:59:00.000Z", "may": [], "compared_with": 3,
+              "created_at": "2026-11-02T11:57:00.000Z", "decided_at": "2026-11-03T11:59:00.000Z", "decided_by": "machine:root", "may": [], "compared_with": 3,
               "changes": [{ "kind": "widened", "surface": "broker", "text": "GET to `rooms.corp.example`" }, { "kind": "removed", "surface": "data", "text": "keeps `notes`" }], "findings": [] },
         ]});
         insta::assert_snapshot!(shown::<RequestsView>(&document), @r#"
@@ -187,14 +202,17 @@ mod tests {
           EXCEPTION: break-glass
           request   0192
           asked     1 day ago by ana@example.test, for it
-          decided   1 minute ago
+          decided   1 minute ago by machine:root
           since release 3:
           + widened   broker   GET to `rooms.corp.example`
           - removed   data     keeps `notes`
         next: bailiwick approve 0192f0c4a1b27c3d8e9f001122334455 --why "…"
         "#);
         document["sign_in_at"] = json!("http://localhost:7070");
-        assert!(shown::<RequestsView>(&document).ends_with("next: bailiwick login http://localhost:7070"));
+        document["requests"][1]["decided_by_user"] = json!("rita@example.test");
+        let shown = shown::<RequestsView>(&document);
+        assert!(shown.contains("decided   1 minute ago by rita@example.test\n"), "{shown}");
+        assert!(shown.ends_with("next: bailiwick login http://localhost:7070"), "{shown}");
     }
 
     #[test]

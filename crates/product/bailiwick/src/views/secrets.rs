@@ -4,6 +4,7 @@ use super::View;
 use crate::{
     ink::Tone,
     page::{Cell, Page, short},
+    typed::go_on,
     when,
 };
 use model::Timestamp;
@@ -15,6 +16,9 @@ pub(crate) struct SecretsView {
     secrets: Vec<SecretView>,
     #[serde(default)]
     next: Option<String>,
+    /// How the list was asked for; in text alone.
+    #[serde(default)]
+    typed: Option<String>,
 }
 
 /// One secret in every environment.
@@ -81,7 +85,7 @@ impl View for SecretsView {
         let rows = self.secrets.iter().map(row).collect();
         page.table(&["secret", "environment", "app", "owner", "state", "ends", "hosts"], rows);
         if let Some(next) = &self.next {
-            page.next(format!("bailiwick secret list --after {next}"));
+            page.next(go_on(self.typed.as_deref(), "secret list", next));
         }
     }
 }

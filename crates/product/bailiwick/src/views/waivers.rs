@@ -4,6 +4,7 @@ use super::View;
 use crate::{
     ink::Tone,
     page::{Cell, Page},
+    typed::go_on,
     when,
 };
 use model::Timestamp;
@@ -15,6 +16,9 @@ pub(crate) struct WaiversView {
     waivers: Vec<WaiverView>,
     #[serde(default)]
     next: Option<String>,
+    /// How the list was asked for; in text alone.
+    #[serde(default)]
+    typed: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -46,7 +50,7 @@ impl View for WaiversView {
         page.table(&["state", "app", "rule", "last day", "agreed to by", "why", "waiver"], rows);
         let active = self.waivers.iter().find(|waiver| waiver.state == "active");
         match (&self.next, active) {
-            (Some(next), _) => page.next(format!("bailiwick waivers list --after {next}")),
+            (Some(next), _) => page.next(go_on(self.typed.as_deref(), "waivers list", next)),
             (None, Some(active)) => page.next(format!("bailiwick waivers end {} --why \"…\"", active.id)),
             (None, None) => {}
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     Bailiwick,
-    reply::{Params, Refusal, Reply, ok},
+    reply::{PART_DEFAULT, PART_MAX, Params, Refusal, Reply, ok},
     watched::actor_named,
     who::Asked,
 };
@@ -32,6 +32,8 @@ impl Act for ReadAudit {
 
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+// A filter that is misspelt would be every event.
+#[serde(deny_unknown_fields)]
 pub(crate) struct Which {
     /// Name of an app.
     pub(crate) app: Option<String>,
@@ -59,7 +61,13 @@ pub(crate) struct Found {
 }
 
 impl Which {
+    /// How many at most: a page is full at what it may hold, not at what was asked for.
+    fn most(&self) -> u32 {
+        self.limit.unwrap_or(PART_DEFAULT).clamp(1, PART_MAX)
+    }
+
     fn filter(self, server: &Bailiwick) -> Result<EventFilter, Refusal> {
+        let most = self.most();
         let time = |text: Option<String>| {
             text.map(|text| text.parse::<Timestamp>().map_err(|_| not_a_time(&text))).transpose()
         };
@@ -86,7 +94,7 @@ impl Which {
             since: time(self.since)?,
             until: time(self.until)?,
             after: self.after,
-            limit: self.limit,
+            limit: Some(most),
         })
     }
 }
@@ -152,10 +160,10 @@ impl Bailiwick {
         let say = |error: store::StoreError| Refusal(error.problem());
         self.reading(asked, "audit".to_owned()).await?;
         self.store.flush_access().await.map_err(say)?;
+        let most = which.most();
         let filter = which.filter(self)?;
-        let limit = filter.limit.unwrap_or(100);
         let events = self.store.events(&self.tenant, &filter).await.map_err(say)?;
-        let full = u32::try_from(events.len()).is_ok_and(|count| count >= limit);
+        let full = u32::try_from(events.len()).is_ok_and(|count| count >= most);
         let next = events.last().filter(|_| full).map(|event| event.cursor);
         let shown = self.store.show_all(&events).await.map_err(say)?;
         let events = events.iter().zip(shown).map(|(event, shown)| self.with_names(event, shown)).collect();
@@ -209,4 +217,33 @@ pub(crate) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<St
 #[utoipa::path(get, path = "/api/v1/events/{id}/proof", responses((status = 200, description = "the stored bytes, and the proof that the log holds them", body = Object)))]
 pub(crate) async fn proof(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, asked: Asked) -> Reply {
     ok(server.prove(&asked, &id).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{extract::Query, http::Uri};
+
+    #[test]
+    fn a_filter_that_there_is_not_is_refused() {
+        let asked =
+            |query: &str| Query::<Which>::try_from_uri(&format!("/api/v1/events?{query}").parse::<Uri>().unwrap());
+        assert_eq!(asked("action=app.revoke&limit=7").unwrap().0.limit, Some(7));
+        assert!(asked("").is_ok());
+        assert!(asked("acton=app.revoke").is_err());
+    }
+
+    #[test]
+    fn a_page_is_full_at_what_it_may_hold() {
+        for (limit, most) in [
+            (None, 100),
+            (Some(0), 1),
+            (Some(7), 7),
+            (Some(1_000), 1_000),
+            (Some(5_000), 1_000),
+            (Some(u32::MAX), 1_000),
+        ] {
+            assert_eq!(Which { limit, ..Which::default() }.most(), most, "{limit:?}");
+        }
+    }
 }

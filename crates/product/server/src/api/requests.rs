@@ -3,7 +3,7 @@
 use crate::{
     Bailiwick,
     api::apps::Why,
-    reply::{Params, Part, Reply, ok},
+    reply::{PART_DEFAULT, PART_MAX, Params, Reply, ok},
     who::Asked,
 };
 use authority::BreakGlass;
@@ -31,13 +31,15 @@ pub(crate) struct Yes {
     break_glass: bool,
 }
 
-/// A request with the address of whoever asks, where the directory still knows it.
+/// A request with the addresses of whoever asks and of whoever decided, where the directory still knows them.
 #[derive(Debug, Serialize)]
 struct Named {
     #[serde(flatten)]
     request: RequestView,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decided_by_user: Option<String>,
 }
 
 /// What waits for a person
@@ -46,15 +48,21 @@ pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Params(which): Pa
     let act = ListRequests { tenant: server.tenant.clone() };
     let permit = server.allowed(&asked, act).await?;
     let state = which.state.as_deref().unwrap_or("waiting");
-    let part = Part { limit: which.limit, after: which.after };
-    let requests = server.catalog.requests(permit, state, u32::MAX).await?;
-    let (mut requests, next) = part.of(requests, |request| request.request.to_string())?;
+    let after = which.after.map(RequestId::new);
+    let limit = which.limit.unwrap_or(PART_DEFAULT).clamp(1, PART_MAX);
+    // One more than is shown says whether there are others.
+    let mut requests = server.catalog.requests_page(permit, state, None, after.as_ref(), limit + 1).await?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = requests.len() > limit;
+    requests.truncate(limit);
+    let next = requests.last().filter(|_| more).map(|request| request.request.clone());
     for request in &mut requests {
         server.catalog.tell_waivers(&mut request.findings).await?;
     }
     let named = |request: RequestView| {
         let person = request.requester.as_ref().and_then(|id| server.identity.person(id));
-        Named { user: person.map(|person| person.email.clone()), request }
+        let decided_by_user = request.decided_by.as_deref().and_then(|by| server.named(by));
+        Named { user: person.map(|person| person.email.clone()), decided_by_user, request }
     };
     let requests: Vec<Named> = requests.into_iter().map(named).collect();
     ok(json!({ "requests": requests, "next": next }))

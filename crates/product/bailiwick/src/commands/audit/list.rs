@@ -1,7 +1,9 @@
 //! `audit list`: events, newest first.
 
 use super::queries::filter_of;
-use crate::{commands::LIST_DEFAULT, exit::Exit, invocation::Invocation, views::events::EventsView, when};
+use crate::{
+    commands::LIST_DEFAULT, exit::Exit, invocation::Invocation, typed::Typed, views::events::EventsView, when,
+};
 use model::Problem;
 use serde_json::{Map, Value, json};
 
@@ -10,7 +12,7 @@ pub(crate) struct Args {
     /// Of this app
     #[arg(long, value_name = "NAME")]
     app: Option<String>,
-    /// By this person
+    /// By this person, or about them
     #[arg(long, value_name = "EMAIL")]
     person: Option<String>,
     /// Of this kind, such as `app.revoke`
@@ -62,6 +64,14 @@ impl Args {
         ];
         fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::String(value?)))).collect()
     }
+
+    /// What asks for the same again; it is kept once.
+    fn typed(&self) -> Typed {
+        let kept = Typed::new("audit list").with("kept", self.kept.as_ref());
+        let filter = self.filter();
+        let typed = filter.iter().fold(kept, |typed, (name, value)| typed.with(name, value.as_str()));
+        typed.limit(self.limit)
+    }
 }
 
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
@@ -75,12 +85,14 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
         let body = json!({ "name": name, "shared": args.shared, "filter": filter });
         client.post(client.api(&["queries"])?, body).await?;
     }
+    let typed = args.typed();
     let mut route = client.api(&["events"])?;
     for (name, value) in &filter {
         route = route.query(name, value.as_str());
     }
     let route = route.query("limit", Some(args.limit)).query("after", args.after);
-    let document = invocation.during("asking", client.get(route)).await?;
+    let mut document = invocation.during("asking", client.get(route)).await?;
+    typed.within(&mut document, invocation);
     invocation.output.show::<EventsView>(&document)?;
     Ok(Exit::Done)
 }

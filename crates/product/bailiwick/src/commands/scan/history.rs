@@ -161,7 +161,7 @@ fn first_commit(folder: &Path, object: &str) -> Option<String> {
 fn remembered(finding: Finding, commit: Option<&str>) -> Finding {
     let at = commit.map(|commit| format!(", in commit {commit}")).unwrap_or_default();
     let fix = if finding.severity == Severity::Block {
-        "make it useless where it came from: whoever has the repository has it; then keep the new one with `bailiwick secret put`"
+        "make it useless where it came from: whoever has the repository has it; then ask an operator to store the new one, with `bailiwick secret put`"
             .to_owned()
     } else {
         finding.fix
