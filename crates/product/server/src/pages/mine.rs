@@ -67,7 +67,7 @@ pub(super) async fn mine(State(server): State<Arc<Bailiwick>>, Read(find): Read<
         let first = |card: &Card| (card.state != "live", card.closed.is_some());
         first(one).cmp(&first(other)).then_with(|| one.name.cmp(&other.name))
     });
-    let page = find.page.unwrap_or(1).clamp(1, 1 + cards.len() / PAGE);
+    let page = find.page.unwrap_or(1).clamp(1, 1 + cards.len().saturating_sub(1) / PAGE);
     let pager = if cards.len() > PAGE {
         Pager::of(cards.len(), page, PAGE, |page| {
             format!("/?{}", query(&[("q", &find.q), ("page", &page.to_string())]))
