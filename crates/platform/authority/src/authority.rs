@@ -258,7 +258,11 @@ impl Case<'_> {
         }
         if self.caller.person().is_some() && !self.person().is_some_and(|person| person.enabled) {
             return Err(self
-                .deny("person.disabled", "this account is switched off", "ask an operator for a new account, under another address")
+                .deny(
+                    "person.disabled",
+                    "this account is switched off",
+                    "ask an operator for a new account, under another address",
+                )
                 .with_kind(ProblemKind::Unauthenticated));
         }
         if let Some(app) = self.caller.app() {

@@ -162,7 +162,9 @@ pub(super) async fn restore(State(server): State<Arc<Bailiwick>>, Path(name): Pa
     let empty = |empty: &catalog::RestoreEmpty| {
         let how = match empty.state {
             AppState::Expired => "it is past its date; its team can deploy it with a later `expires`",
-            _ => "it never served; its team can deploy it",
+            AppState::Waiting | AppState::Live | AppState::Revoked | AppState::Retired => {
+                "it never served; its team can deploy it"
+            }
         };
         Said::new(format!("`{}`: {how}", empty.env))
     };
