@@ -1,5 +1,6 @@
 //! Builders without a terminal: findings with a button that mends them, an app's files changed in the page, tried apart
-//! from everything real, and deployed; and what is shown for ever of a yes that was none.
+//! from everything real, and deployed; what was sent back, what policy refuses, what is closed or waits; and what is
+//! shown for ever of a yes that was none.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use serde_json::json;
