@@ -2,6 +2,7 @@
 
 mod mend;
 mod page;
+mod policy;
 mod undeclared;
 
 pub use mend::{Mended, Mending};

@@ -2,8 +2,9 @@
 //!
 //! What is kept is authenticated by a key of its own, readable by this person alone: it is executed as it stands.
 
-use catalog::{CheckDocument, Mended, Mending, Unpacked, Waivers};
-use model::{Problem, ProblemKind, TenantId, Timestamp};
+use authority::{Authority, Policy};
+use catalog::{CheckDocument, Mended, Mending, Unpacked, Verdict, Waivers};
+use model::{Problem, ProblemKind, SystemClock, TenantId, Timestamp};
 use sandbox::{Authenticator, Config, Maxima, Sandbox};
 use seal::{Context, Purpose, PurposeKey, RootKey};
 use std::{
@@ -16,6 +17,8 @@ use tempfile::TempDir;
 
 const KEY_FILE: &str = "cache.key";
 const CODE_FOLDER: &str = "code";
+/// What a file of tests of policy ends in.
+const TESTS: &str = "_test.rego";
 /// For this person alone.
 const FOLDER_MODE: u32 = 0o700;
 const OTHERS_MAY_WRITE: u32 = 0o022;
@@ -23,6 +26,8 @@ const OTHERS_MAY_WRITE: u32 = 0o022;
 /// A sandbox for checks.
 pub(crate) struct Gate {
     sandbox: Arc<Sandbox>,
+    /// With the rules that ship: every server has them, and what an organisation adds is at its own.
+    authority: Authority,
     /// Holds the cache of a person without a home; goes with the process.
     _temporary: Option<TempDir>,
 }
@@ -46,7 +51,8 @@ impl Gate {
         let key = key(&folder.join(KEY_FILE)).map_err(|_| no_cache(&folder))?;
         let config = Config { cache_dir: code, authenticator: Arc::new(CacheKey(key)), maxima: Maxima::default() };
         let sandbox = Sandbox::start(config).map_err(|_| no_sandbox())?;
-        Ok(Self { sandbox, _temporary: temporary })
+        let authority = Authority::new(Arc::new(SystemClock), shipped());
+        Ok(Self { sandbox, authority, _temporary: temporary })
     }
 
     /// Takes every fix that can be made by machine.
@@ -60,13 +66,27 @@ impl Gate {
         Ok(mending.mended())
     }
 
-    /// Runs every gate. Offline nothing is waived.
+    /// Runs every gate, then asks the policy that ships. Offline nothing is waived.
     pub(crate) async fn check(&self, unpacked: Unpacked, now: Timestamp) -> CheckDocument {
         match catalog::check(unpacked, &self.sandbox, &Waivers::default(), now).await {
-            Ok(checked) => checked.document(),
+            Ok(checked) => {
+                let mut document = checked.document();
+                if let Some(refusal) = checked.refused_by(&self.authority) {
+                    document.verdict = Verdict::Block;
+                    document.findings.push(refusal);
+                }
+                document
+            }
             Err(document) => *document,
         }
     }
+}
+
+/// The shipped policy, without its tests.
+fn shipped() -> Option<Policy> {
+    let mut files = server::shipped_policy();
+    files.retain(|(name, _)| !name.ends_with(TESTS));
+    Policy::compile(&files).ok()
 }
 
 struct CacheKey(PurposeKey);

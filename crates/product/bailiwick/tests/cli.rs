@@ -354,6 +354,21 @@ fn what_git_remembers_is_searched_and_nothing_of_the_repository_is_run() {
     assert_eq!((code, document["problem"]["code"].as_str()), (1, Some("scan.no_history")));
 }
 
+/// What every server would refuse is said before one is asked.
+#[test]
+fn check_asks_the_policy_that_ships() {
+    let person = Person::new();
+    assert_eq!(person.run(&["new", "lunch", "--template", "tinypoll"]).status.code(), Some(0));
+    let path = person.home.path().join("lunch/bailiwick.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains("retain = \"30d\""), "{text}");
+    fs::write(&path, text.replace("retain = \"30d\"", "retain = \"800d\"")).unwrap();
+    let (code, document) = person.json(&["check", "lunch"]);
+    assert_eq!((code, &document["verdict"]), (1, &"block".into()), "{document}");
+    assert_eq!(document["problem"]["code"], "policy.retention", "{document}");
+    assert_eq!(document["problem"]["fix"], "set `retain` of `[data.votes]` to `365d` or less", "{document}");
+}
+
 #[test]
 fn policy_is_tried_by_its_own_tests() {
     let person = Person::new();
