@@ -18,7 +18,7 @@ async fn only_hosts_of_apps_are_served() {
     for host in ["nobody.localhost:7070", "poll--staging.localhost:7070", "elsewhere.example", "poll.localhost:7071"] {
         let answer = ask_host(house.address, host, "GET /", &[PAGE], "").await;
         assert_eq!(answer.status, 421, "{host}");
-        assert!(answer.body.contains("There is no app at this address"));
+        assert!(answer.body.contains("No app serves here"));
     }
     assert!(house.gateway.owns("poll.localhost:7070") && house.gateway.owns("NOBODY.localhost:7070"));
     assert!(!house.gateway.owns("localhost:7070") && !house.gateway.owns("poll.localhost"));
