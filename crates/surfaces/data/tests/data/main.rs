@@ -34,5 +34,5 @@ on_both! {
     queries: equality_and_ranges, orders, pages_are_stable, large_pages_end_early, cursors_cannot_be_forged, encrypted_fields_have_no_order;
     sealed: nothing_readable_is_stored, indexes_differ_between_apps, classes_may_change;
     walls: nothing_crosses;
-    lifecycle: a_surface, a_cut_stops_answers, retention_ends_records, retention_is_shortened_never_stretched, storage_is_limited;
+    lifecycle: a_surface, a_cut_stops_answers, retention_ends_records, retention_is_shortened_never_stretched, storage_is_limited, what_a_record_is_found_by_counts_too;
 }
