@@ -2,6 +2,7 @@
 //!
 //! `LISTEN` and session locks never go through a pool: they belong to a connection, and pools hand connections round.
 
+mod asking;
 mod errors;
 mod fence;
 mod listen;
@@ -14,6 +15,7 @@ pub use tls::check_url;
 pub(crate) use tx::PostgresTx;
 
 use crate::{CommitCounts, Piece, Pieces, Row, StoreError, Value, snapshot, sql};
+use asking::Asking;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use errors::{pool_error, read_error};
 use fence::Fence;
@@ -86,14 +88,15 @@ impl Postgres {
 
     pub(crate) async fn read(&self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         let client = self.readers.get().await.map_err(pool_error)?;
-        match tokio::time::timeout(ANSWER, Self::ask(&client, sql, params)).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                // Nothing may be heard of it any more: it does not go back to the others.
-                drop(Object::take(client));
-                Err(StoreError::unwritable("the database does not answer"))
-            }
-        }
+        let asking = Asking::new(client, self.tls.clone());
+        let client = asking.client().ok_or(StoreError::Closed)?;
+        let answer = tokio::time::timeout(ANSWER, Self::ask(client, sql, params)).await;
+        let client = asking.answered();
+        answer.unwrap_or_else(|_| {
+            // Nothing may be heard of it any more: it does not go back to the others.
+            drop(client.map(Object::take));
+            Err(StoreError::unwritable("the database does not answer"))
+        })
     }
 
     async fn ask(client: &Object, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {

@@ -6,6 +6,7 @@
 mod errors;
 mod group;
 mod place;
+mod reader;
 mod statement;
 
 pub(crate) use group::SqliteTx;
@@ -14,6 +15,7 @@ use crate::{CommitCounts, Piece, Pieces, Row, StoreError, Value, snapshot, sql};
 use errors::{read_error, write_error};
 use group::Writer;
 use place::Place;
+use reader::{Reader, Turn};
 use rusqlite::{Connection, OpenFlags};
 use std::{
     fs::File,
@@ -22,19 +24,25 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 use tokio::sync::{Mutex as AsyncMutex, Semaphore, watch};
 
-/// Reading connections: more than cores, since some wait for pages; each costs its page cache (2 MiB).
-const READERS: usize = 8;
+/// Reading connections: more than cores, since some wait for pages, and more than the eight that one app may keep busy;
+/// each costs its page cache (2 MiB), once that many read at once.
+const READERS: usize = 12;
+/// How long one statement of a reader may take: as long as on the other engine.
+const ANSWER: Duration = Duration::from_secs(15);
 /// Prepared statements kept for each connection: the house has some three hundred.
 const STATEMENTS_KEPT: usize = 512;
 
 #[derive(Debug)]
 pub(crate) struct Sqlite {
     writer: Arc<AsyncMutex<Writer>>,
-    readers: Arc<Mutex<Vec<Connection>>>,
+    readers: Arc<Mutex<Vec<Reader>>>,
     reading: Arc<Semaphore>,
+    /// `ANSWER`.
+    answer: Duration,
     place: Arc<Place>,
     folder: PathBuf,
     reserve_bytes: u64,
@@ -64,6 +72,7 @@ impl Sqlite {
             ))),
             readers: Arc::default(),
             reading: Arc::new(Semaphore::new(READERS)),
+            answer: ANSWER,
             place,
             folder: folder.to_owned(),
             reserve_bytes,
@@ -76,21 +85,19 @@ impl Sqlite {
     }
 
     pub(crate) async fn read(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        let turn = Arc::clone(&self.reading).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let permit = Arc::clone(&self.reading).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let pool = Arc::clone(&self.readers);
         let place = Arc::clone(&self.place);
+        let kept = pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        // Dropped with this call: a statement whose answer nobody waits for does not keep others from its reader.
+        let (turn, _waiting) = Turn::begin(kept, self.answer);
         let work = move || {
-            let kept = pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let conn = kept.map_or_else(|| ours(&place), Ok)?;
-            let rows = statement::run(&conn, sql, &params).map(|answer| answer.rows);
-            pool.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
-            drop(turn);
+            let (reader, rows) = turn.run(&place, sql, &params)?;
+            pool.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+            drop(permit);
             rows
         };
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|_| StoreError::Closed)?
-            .map_err(|error| error.into_store(read_error))
+        tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
     }
 
     pub(crate) fn counts(&self) -> CommitCounts {

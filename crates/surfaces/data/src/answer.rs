@@ -7,34 +7,39 @@
 use crate::{
     Data, Error,
     act::{ExportData, ReadData, Scope, Verb, WriteData},
-    call::{Ask, Call, Reply, document, refused},
+    call::{Ask, Call, Reply, document, told},
     collections::{Collection, Opened},
-    query::Query,
-    records::{Record, is_id},
+    places::{Exporting, Held},
+    query::{PAGE_BYTES_MAX, Query},
+    records::{RECORD_BYTES_MAX, Record, is_id},
     refusal,
 };
-use authority::{Act, Caller, Instance, Permit, SECOND_FACTOR_FRESH};
+use authority::{Act, Caller, Instance, Permit, SECOND_FACTOR_FRESH, Target, Who};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use model::{Problem, ProblemKind};
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use store::Outcome;
-use tokio::sync::OwnedSemaphorePermit;
 
 /// An export is one answer, which the app holds in its memory.
 const EXPORT_BYTES_MAX: usize = 16 << 20;
-/// Exports that a node holds at once, of all apps: the app's limit of memory does not count what it has not read.
-pub(crate) const EXPORTS_MAX: usize = 2;
-/// For a place among them.
-const EXPORT_WAIT: Duration = Duration::from_secs(2);
+/// A record as an answer shows it, and room to spare.
+const ONE_BYTES_MAX: usize = 2 * RECORD_BYTES_MAX;
+/// A page has always one record, whatever the others take.
+const LIST_BYTES_MAX: usize = PAGE_BYTES_MAX + ONE_BYTES_MAX;
+/// The page that makes an export too large is in memory too.
+const EXPORT_ROOM_BYTES: usize = EXPORT_BYTES_MAX + LIST_BYTES_MAX;
+/// A number, or nothing.
+const WORD_BYTES_MAX: usize = 1 << 10;
 /// The collection of a refusal that names none that is declared.
 const UNKNOWN: &str = "unknown";
 
 /// One call of one instance.
 struct Asked<'a> {
     instance: &'a Instance,
+    opened: &'a Opened,
     name: &'a str,
     verb: Verb,
 }
@@ -56,42 +61,65 @@ impl Data {
         if let Some(document) = document(&request) {
             return document;
         }
-        match self.answered(instance, request).await {
-            Ok(reply) => reply.response(),
-            Err(error) => {
-                if matches!(error, Error::Seal(_) | Error::Json(_))
-                    || matches!(Problem::from(&error).kind, ProblemKind::Internal)
-                {
-                    tracing::error!(app = %instance.app.id, error = &error as &dyn std::error::Error, "data");
-                }
-                refused(&Problem::from(&error))
-            }
+        let opened = match self.opened(instance) {
+            Ok(opened) => opened,
+            Err(error) => return told_of(instance, &error, None),
+        };
+        tokio::select! {
+            biased;
+            () = opened.closed() => told_of(instance, &refusal::closed(&instance.name).into(), None),
+            response = self.answer_in_place(&opened, instance, request) => response,
         }
     }
 
-    async fn answered<B>(&self, instance: &Instance, request: Request<B>) -> Result<Reply, Error>
+    /// INVARIANT: a place is taken before anything is read or done, and given back with the last byte of the answer.
+    async fn answer_in_place<B>(
+        &self,
+        opened: &Opened,
+        instance: &Instance,
+        request: Request<B>,
+    ) -> Response<Full<Bytes>>
     where
         B: BodyExt<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let opened = self.opened(instance)?;
-        let work = async {
-            let call = Call::read(request).await?;
-            let asked = Asked { instance, name: &call.collection, verb: call.ask.verb() };
-            let done = self.run(&asked, call.ask).await;
-            // An export has recorded its refusal itself.
-            if let Err(Error::Refused(problem)) = &done
-                && asked.verb != Verb::Export
-            {
-                self.note_refusal(&asked, problem);
-            }
-            done
+        let mut held = match opened.places.take(&instance.name).await {
+            Ok(held) => held,
+            Err(problem) => return told(&problem, None),
         };
-        tokio::select! {
-            biased;
-            () = opened.closed() => Err(refusal::closed(&instance.name).into()),
-            done = work => done,
+        match self.answered(opened, instance, request, &mut held).await {
+            Ok(reply) => reply.response(held),
+            Err(error) => told_of(instance, &error, Some(held)),
         }
+    }
+
+    async fn answered<B>(
+        &self,
+        opened: &Opened,
+        instance: &Instance,
+        request: Request<B>,
+        held: &mut Held,
+    ) -> Result<Reply, Error>
+    where
+        B: BodyExt<Data = Bytes> + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let call = Call::read(request).await?;
+        let asked = Asked { instance, opened, name: &call.collection, verb: call.ask.verb() };
+        let done = match self.room.take(answer_bytes_max(asked.verb)).await {
+            Ok(room) => {
+                held.with_room(room);
+                self.run(&asked, call.ask).await
+            }
+            Err(problem) => Err(problem.into()),
+        };
+        // An export has recorded its refusal itself.
+        if let Err(Error::Refused(problem)) = &done
+            && asked.verb != Verb::Export
+        {
+            self.note_refusal(&asked, problem);
+        }
+        done
     }
 
     async fn run(&self, asked: &Asked<'_>, ask: Ask) -> Result<Reply, Error> {
@@ -169,12 +197,21 @@ impl Data {
         }
     }
 
+    /// One by one at first, then counted: an event by the app itself, for each minute.
     fn note<A: Act>(&self, asked: &Asked<'_>, act: A, detail: Value) {
+        if !asked.opened.noted.alone(&asked.instance.id) {
+            return self.count_refusal(asked, A::RULE.name, &act.target());
+        }
         // What cut the app is in the record.
         let Ok(permit) = self.authority.decide(&asked.instance.caller, act) else { return };
         if let Err(error) = self.store.access(permit, Outcome::Denied, detail) {
             tracing::warn!(%error, "a refusal could not be recorded");
         }
+    }
+
+    fn count_refusal(&self, asked: &Asked<'_>, action: &'static str, target: &Target) {
+        let app = Caller::new(self.config.tenant.clone(), Who::App(asked.instance.app.clone()));
+        self.store.count(&app, action, target, Outcome::Denied);
     }
 
     async fn get(&self, asked: &Asked<'_>, id: &str) -> Result<Reply, Error> {
@@ -260,15 +297,20 @@ impl Data {
         // As for what is written: by the declaration that holds with the permit.
         let Place { scope, collection } = self.place(asked)?;
         let taken = match self.may_take_out(asked.instance, &collection) {
-            Ok(()) => self.everything(&scope, &collection).await,
+            Ok(()) => self.everything(asked, &scope, &collection).await,
             Err(problem) => Err(problem.into()),
         };
         let detail =
             |more: (&str, Value)| json!({ "collection": asked.name, "verb": asked.verb.as_str(), more.0: more.1 });
         match taken {
-            Ok((records, bytes)) => {
+            Ok((records, text, export)) => {
                 self.store.record(permit, Outcome::Allowed, detail(("records", json!(records)))).await?;
-                Ok(Reply::Taken(bytes))
+                Ok(Reply::Taken(text, export))
+            }
+            Err(Error::Refused(problem)) if !asked.opened.noted.alone(&asked.instance.id) => {
+                let (_, spent) = permit.spend();
+                self.count_refusal(asked, spent.rule().name, spent.target());
+                Err(Error::Refused(problem))
             }
             Err(Error::Refused(problem)) => {
                 self.store.record(permit, Outcome::Denied, detail(("code", json!(problem.code)))).await?;
@@ -294,15 +336,19 @@ impl Data {
         if fresh { Ok(()) } else { Err(collection.export_factor()) }
     }
 
-    /// Page by page, as long as it fits into one answer: how many records, and the answer. It keeps its place until the
-    /// app has read it or is gone.
-    async fn everything(&self, scope: &Scope, collection: &Collection) -> Result<(usize, Bytes), Error> {
-        let place = tokio::time::timeout(EXPORT_WAIT, Arc::clone(&self.exports).acquire_owned()).await;
-        let Ok(Ok(place)) = place else { return Err(collection.export_busy().into()) };
+    /// Page by page, as long as it fits into one answer: how many records, the answer, and its place among exports.
+    async fn everything(
+        &self,
+        asked: &Asked<'_>,
+        scope: &Scope,
+        collection: &Collection,
+    ) -> Result<(usize, Vec<u8>, Exporting), Error> {
+        let export = self.room.export(&asked.opened.places, EXPORT_ROOM_BYTES).await;
+        let export = export.ok_or_else(|| collection.export_busy())?;
         let (mut records, mut bytes, mut after) = (0, b"[".to_vec(), None);
         loop {
-            let asked = json!({ "limit": collection.declared.rows, "after": after });
-            let query = Query::of(&self.keys, scope, collection, asked)?;
+            let question = json!({ "limit": collection.declared.rows, "after": after });
+            let query = Query::of(&self.keys, scope, collection, question)?;
             let page = query.page(&self.store, &self.keys, scope, self.clock.now()).await?;
             for record in page.records {
                 if records > 0 {
@@ -320,20 +366,26 @@ impl Data {
             }
         }
         bytes.push(b']');
-        Ok((records, Bytes::from_owner(Taken { bytes, _place: place })))
+        Ok((records, bytes, export))
     }
 }
 
-/// An export on its way.
-struct Taken {
-    bytes: Vec<u8>,
-    _place: OwnedSemaphorePermit,
+/// Room that is taken before an answer is made.
+const fn answer_bytes_max(verb: Verb) -> usize {
+    match verb {
+        Verb::Get | Verb::Insert | Verb::Update => ONE_BYTES_MAX,
+        Verb::List => LIST_BYTES_MAX,
+        // An export takes its room with its place.
+        Verb::Count | Verb::Delete | Verb::Export => WORD_BYTES_MAX,
+    }
 }
 
-impl AsRef<[u8]> for Taken {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
+fn told_of(instance: &Instance, error: &Error, held: Option<Held>) -> Response<Full<Bytes>> {
+    let problem = Problem::from(error);
+    if matches!(error, Error::Seal(_) | Error::Json(_)) || matches!(problem.kind, ProblemKind::Internal) {
+        tracing::error!(app = %instance.app.id, error = error as &dyn std::error::Error, "data");
     }
+    told(&problem, held)
 }
 
 fn written(asked: &Asked<'_>, id: &str, version: Option<u64>) -> Value {

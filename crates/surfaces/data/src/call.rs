@@ -3,7 +3,15 @@
 //! Refuses unknown paths and methods, bodies that are too large, not JSON or not declared as such. The host is the
 //! caller's to judge; nothing in a request says who asks.
 
-use crate::{Error, act::Verb, json, query::object, records::RECORD_BYTES_MAX, refusal};
+use crate::{
+    Error,
+    act::Verb,
+    json,
+    places::{Exporting, Held},
+    query::object,
+    records::RECORD_BYTES_MAX,
+    refusal,
+};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -131,19 +139,20 @@ pub(crate) enum Reply {
     Created(Value),
     Found(Value),
     /// JSON that is written already.
-    Taken(Bytes),
+    Taken(Vec<u8>, Exporting),
     Gone,
 }
 
 impl Reply {
-    pub(crate) fn response(self) -> Response<Full<Bytes>> {
+    /// Its body holds what was taken for it.
+    pub(crate) fn response(self, mut held: Held) -> Response<Full<Bytes>> {
+        let text = |value: Value| value.to_string().into_bytes();
         match self {
-            Self::Created(value) => with(StatusCode::CREATED, JSON, &value),
-            Self::Found(value) => with(StatusCode::OK, JSON, &value),
-            Self::Taken(bytes) => {
-                let mut response = Response::new(Full::from(bytes));
-                response.headers_mut().insert(header::CONTENT_TYPE, JSON);
-                response
+            Self::Created(value) => with(StatusCode::CREATED, JSON, held.body(text(value))),
+            Self::Found(value) => with(StatusCode::OK, JSON, held.body(text(value))),
+            Self::Taken(text, export) => {
+                held.with_export(export);
+                with(StatusCode::OK, JSON, held.body(text))
             }
             Self::Gone => {
                 let mut response = Response::new(Full::default());
@@ -154,8 +163,8 @@ impl Reply {
     }
 }
 
-/// A refusal: RFC 9457, with our fields beside the standard ones.
-pub(crate) fn refused(problem: &Problem) -> Response<Full<Bytes>> {
+/// A refusal: RFC 9457, with our fields beside the standard ones. It holds a place, if it got that far.
+pub(crate) fn told(problem: &Problem, held: Option<Held>) -> Response<Full<Bytes>> {
     let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut value = json!(problem);
     if let Some(entries) = value.as_object_mut() {
@@ -163,11 +172,16 @@ pub(crate) fn refused(problem: &Problem) -> Response<Full<Bytes>> {
         entries.insert("title".to_owned(), json!(problem.what));
         entries.insert("status".to_owned(), json!(problem.status()));
     }
-    with(status, PROBLEM, &value)
+    let text = value.to_string().into_bytes();
+    let body = match held {
+        Some(held) => held.body(text),
+        None => text.into(),
+    };
+    with(status, PROBLEM, body)
 }
 
-fn with(status: StatusCode, kind: HeaderValue, value: &Value) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(value.to_string()));
+fn with(status: StatusCode, kind: HeaderValue, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response

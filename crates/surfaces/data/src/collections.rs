@@ -5,7 +5,7 @@
 
 mod sql;
 
-use crate::Error;
+use crate::{Error, noted::Noted, places::Places};
 use arc_swap::ArcSwap;
 use authority::{AppRef, Ask};
 use model::{Class, Group, Manifest, TenantId, manifest::FieldType};
@@ -129,6 +129,8 @@ impl Collection {
 pub(crate) struct Opened {
     pub(crate) collections: BTreeMap<String, Arc<Collection>>,
     pub(crate) credential_epoch: u64,
+    pub(crate) places: Arc<Places>,
+    pub(crate) noted: Arc<Noted>,
     closed: watch::Sender<bool>,
 }
 
@@ -192,10 +194,13 @@ impl Memory {
             self.take(app);
             return;
         }
-        let known = self.find(app).filter(|known| known.credential_epoch == credential_epoch);
+        let known = self.find(app);
+        let (places, noted) =
+            known.as_ref().map(|known| (Arc::clone(&known.places), Arc::clone(&known.noted))).unwrap_or_default();
         // Calls under way go on when only the declaration changed.
+        let known = known.filter(|known| known.credential_epoch == credential_epoch);
         let closed = known.map_or_else(|| watch::Sender::new(false), |known| known.closed.clone());
-        let opened = Arc::new(Opened { collections, credential_epoch, closed });
+        let opened = Arc::new(Opened { collections, credential_epoch, places, noted, closed });
         self.open.rcu(|open| {
             let mut next = HashMap::clone(open);
             next.insert(app.clone(), Arc::clone(&opened));

@@ -5,7 +5,7 @@
 //!
 //! Refuses: undeclared collections and fields, values of another type or size, order and ranges of encrypted fields,
 //! updates of a version that is no longer the newest, records past their retention, calls of what was cut, exports for
-//! whoever is in no named group or has shown no second factor.
+//! whoever is in no named group or has shown no second factor, and whoever asks for more before reading what is there.
 //!
 //! A record is kept for its collection's `retain` from its creation; changing it does not prolong that. A release that
 //! shortens `retain` shortens it for what is stored already; one that lengthens it does so for new records alone.
@@ -20,6 +20,8 @@ mod error;
 pub mod hostile;
 mod json;
 mod migrations;
+mod noted;
+mod places;
 mod query;
 mod records;
 mod refusal;
@@ -37,7 +39,6 @@ use model::{Clock, TenantId};
 use seal::TenantKey;
 use std::sync::Arc;
 use store::Store;
-use tokio::sync::Semaphore;
 
 /// The host that the broker answers in process.
 pub const HOST: &str = "data.bailiwick";
@@ -60,7 +61,7 @@ pub struct Data {
     config: Config,
     keys: records::Keys,
     memory: collections::Memory,
-    exports: Arc<Semaphore>,
+    room: places::Room,
 }
 
 impl Data {
@@ -68,8 +69,8 @@ impl Data {
     #[must_use]
     pub fn new(store: Arc<Store>, authority: Arc<Authority>, clock: Arc<dyn Clock>, config: Config) -> Self {
         let keys = records::Keys::of(&config.keys);
-        let exports = Arc::new(Semaphore::new(answer::EXPORTS_MAX));
-        Self { store, authority, clock, config, keys, memory: collections::Memory::default(), exports }
+        let (memory, room) = (collections::Memory::default(), places::Room::default());
+        Self { store, authority, clock, config, keys, memory, room }
     }
 
     /// Brings what apps have open into memory: at start, and after the feed was lost.

@@ -26,7 +26,7 @@ use store::{Store, Value as Param};
 /// Records of one page when nothing is said, as `docs/builders.md` promises.
 const LIMIT_DEFAULT: u32 = 100;
 /// Bytes of records that one page holds in memory; a page has always one record.
-const PAGE_BYTES_MAX: u64 = 4 << 20;
+pub(crate) const PAGE_BYTES_MAX: usize = 4 << 20;
 /// The order by creation, unless a field has this name.
 const CREATED: &str = "created_at";
 /// Beyond every id in every collation: ids are hexadecimal.

@@ -14,7 +14,7 @@ use crate::{
 };
 use authority::AppRef;
 use model::{PersonId, TenantId, Timestamp};
-use seal::{Context, Purpose, PurposeKey, TenantKey};
+use seal::{Context, INDEX_BYTES, Purpose, PurposeKey, TenantKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -24,6 +24,10 @@ pub(crate) type Fields = Map<String, Value>;
 
 /// A record as JSON: what a person could have typed into a form, and room to spare.
 pub(crate) const RECORD_BYTES_MAX: usize = 256 << 10;
+/// What a record takes beside its body: its row, its key, its place in two indexes.
+const ROW_BYTES: usize = 128;
+/// What each of its fields takes in `data_index` beside name and key; there is a row for each that is declared.
+const FIELD_BYTES: usize = 64;
 /// One text of a record: some thirty pages.
 const TEXT_BYTES_MAX: usize = 64 << 10;
 
@@ -52,6 +56,11 @@ impl Keys {
         }
         let context = place(Context::table("data_index"), scope).column(name);
         Key::keyed(&self.index.index(&context, key.bytes()))
+    }
+
+    /// How long `key` would be.
+    fn key_len(field: Field, value: &Value) -> usize {
+        if field.class.encrypted() { 1 + INDEX_BYTES } else { Key::indexed_len(value, field.kind) }
     }
 }
 
@@ -182,7 +191,7 @@ impl Record {
         Self::opened(keys, scope, row.text(0)?, row.uint(1)?, row.bytes(2)?)
     }
 
-    /// The record and its stored size, unless it is gone or past its retention.
+    /// The record and what it takes, unless it is gone or past its retention.
     pub(crate) async fn find(
         store: &Store,
         keys: &Keys,
@@ -192,6 +201,15 @@ impl Record {
     ) -> Result<Option<(Self, i64)>, Error> {
         let Some(row) = store.read_one(sql::ONE, at!(scope, id, now)).await? else { return Ok(None) };
         Ok(Some((Self::opened(keys, scope, id, row.uint(0)?, row.bytes(1)?)?, row.int(2)?)))
+    }
+
+    /// What the record adds to its app's storage: its body, and what is kept to find it by. INVARIANT: counted as it is
+    /// written into `bytes`, and taken away from there, so that the total comes back to what it was.
+    fn takes(&self, collection: &Collection, body: &[u8]) -> usize {
+        let field = |(name, field): (&String, &Field)| {
+            FIELD_BYTES + name.len() + Keys::key_len(*field, self.fields.get(name).unwrap_or(&Value::Null))
+        };
+        ROW_BYTES + body.len() + collection.declared.fields.iter().map(field).sum::<usize>()
     }
 
     async fn index(
@@ -218,7 +236,7 @@ impl Record {
     ) -> Result<(), Error> {
         let now = tx.now();
         let body = self.sealed(keys, scope, collection)?;
-        let bytes = body.len();
+        let bytes = self.takes(collection, &body);
         let expires_at = now.plus(collection.retain());
         tx.execute(sql::INSERT, at!(scope, &self.id, now, expires_at, person, bytes, body)).await?;
         self.index(tx, keys, scope, collection.declared.fields.iter()).await?;
@@ -237,8 +255,9 @@ impl Record {
         bytes: i64,
     ) -> Result<bool, Error> {
         let body = self.sealed(keys, scope, collection)?;
-        let more = signed(body.len()) - bytes;
-        let row = at!(scope, &self.id, self.version.saturating_sub(1), tx.now(), body.len(), body);
+        let takes = self.takes(collection, &body);
+        let more = signed(takes) - bytes;
+        let row = at!(scope, &self.id, self.version.saturating_sub(1), tx.now(), takes, body);
         if tx.execute(sql::UPDATE, row).await? == 0 {
             return Ok(false);
         }

@@ -71,6 +71,28 @@ pub(crate) fn call_too_large(limit: usize) -> Problem {
     )
 }
 
+/// The app has its places taken by what it asked for before.
+pub(crate) fn unread(app: &str, most: usize) -> Problem {
+    Problem::new(
+        ProblemKind::Limited,
+        "data.unread",
+        format!("`{app}` asks for more of its data before it has read what it asked for"),
+        format!("{most} calls of one app are answered at once, and none of those was read to its end in time"),
+        "read an answer before asking for the next",
+    )
+}
+
+/// What apps have not read takes all the room.
+pub(crate) fn crowded() -> Problem {
+    Problem::new(
+        ProblemKind::Unavailable,
+        "data.crowded",
+        "there is no room for an answer of the data service at this moment",
+        "answers that apps have not read take all that this server keeps for them",
+        "try again in a few seconds; read an answer before asking for the next",
+    )
+}
+
 /// Cut, expired, or not opened yet: nothing of the app's data may be reached.
 pub(crate) fn closed(app: &str) -> Problem {
     Problem::new(

@@ -67,6 +67,17 @@ impl Key {
         [&[KEYED], index].concat()
     }
 
+    /// How long what `indexed` gives for the value is.
+    pub(crate) fn indexed_len(value: &Value, kind: Option<FieldType>) -> usize {
+        1 + match value {
+            Value::Null | Value::Array(_) | Value::Object(_) => 0,
+            Value::Bool(_) => 1,
+            Value::Number(_) => 8,
+            Value::String(text) if kind == Some(FieldType::Date) && date_ms(text).is_some() => 8,
+            Value::String(text) => text.len().min(TEXT_KEY_BYTES_MAX),
+        }
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -180,6 +191,18 @@ mod tests {
             ["", "tomorrow", "2026-13-01", "2026-01-31T10:00:00", "2026-01-31T10:00:00Z[Europe/Berlin]", "é026-01-31"]
         {
             assert_eq!(date_ms(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_keys_length_is_known_without_it() {
+        let texts = [0, 1, 511, 512, 513, 9000].map(|length| json!("x".repeat(length)));
+        let others =
+            [json!(null), json!(true), json!(7), json!(0.5), json!([1]), json!({ "a": 1 }), json!("2026-01-31")];
+        for value in texts.iter().chain(&others) {
+            for kind in [None, Some(FieldType::Date), Some(FieldType::Text)] {
+                assert_eq!(Key::indexed_len(value, kind), Key::of(value, kind).indexed().len(), "{value} {kind:?}");
+            }
         }
     }
 

@@ -27,6 +27,9 @@ pub(crate) fn write_error(error: Error) -> StoreError {
         ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => {
             StoreError::Busy { reason: "another process holds the database", source: Some(Arc::new(error)) }
         }
+        ffi::SQLITE_INTERRUPT => {
+            StoreError::Busy { reason: "a statement took longer than it may", source: Some(Arc::new(error)) }
+        }
         _ => StoreError::Database(Arc::new(error)),
     }
 }

@@ -9,6 +9,7 @@ both! {
     many_acts_share_a_commit
     a_cancelled_act_harms_nobody
     readers_do_not_wait_for_a_writer
+    reads_that_nobody_waits_for_keep_no_reader
 }
 
 async fn many_acts_share_a_commit(kind: Kind) {
@@ -59,4 +60,14 @@ async fn readers_do_not_wait_for_a_writer(kind: Kind) {
     assert!(reads.iter().all(|count| *count == 1));
     tx.commit(json!({}), None).await.unwrap();
     assert_eq!(house.notes().await, 2);
+}
+
+async fn reads_that_nobody_waits_for_keep_no_reader(kind: Kind) {
+    let house = House::new(kind).await;
+    let endless = if kind == Kind::Sqlite { sql::ENDLESS_SQLITE } else { sql::ENDLESS_POSTGRES };
+    // As many as there are readers, and others behind them.
+    let reads = futures_util::future::join_all((0..40).map(|_| house.store.read(endless, &[])));
+    assert!(tokio::time::timeout(Duration::from_secs(1), reads).await.is_err(), "none ends by itself");
+    // Sooner than the time that a statement may take.
+    assert_eq!(tokio::time::timeout(Duration::from_secs(10), house.notes()).await, Ok(0));
 }

@@ -39,3 +39,8 @@ pub const COMMIT: &str = "COMMIT";
 /// The connections that listen for the feed's notices, and nothing else.
 pub const DEAFEN: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
   WHERE datname = current_database() AND query = 'LISTEN bailiwick_feed'";
+
+/// Never answered, or not within any test's time.
+pub const ENDLESS_SQLITE: &str =
+    "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(*) FROM n";
+pub const ENDLESS_POSTGRES: &str = "SELECT COUNT(*) FROM pg_sleep(600)";

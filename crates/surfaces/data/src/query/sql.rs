@@ -57,7 +57,8 @@ macro_rules! matching {
     };
 }
 
-/// One page: `$6` rows at most, whose records before the last have less than `$7` bytes. Bodies are read for these alone.
+/// One page: `$6` rows at most, whose records before the last have less than `$7` bytes. Bodies are read for these alone:
+/// of the others, both engines know the length without reading them.
 macro_rules! page {
     ($matching:expr, $id:literal, $place:literal, $order:literal) => {
         concat!(
@@ -67,7 +68,7 @@ macro_rules! page {
             " ROWS UNBOUNDED PRECEDING) AS BIGINT) - p.bytes AS ahead FROM (
                  SELECT ",
             $id,
-            " AS id, r.bytes AS bytes, ",
+            " AS id, LENGTH(r.body) AS bytes, ",
             $place,
             " AS place FROM ",
             $matching,

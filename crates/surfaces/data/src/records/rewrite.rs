@@ -47,8 +47,9 @@ impl Collection {
                 // The version stays: what people see has not changed.
                 let record = Record::opened(keys, scope, row.text(0)?, 0, row.bytes(1)?)?;
                 let body = record.sealed(keys, scope, self)?;
-                more += signed(body.len()) - row.int(2)?;
-                tx.execute(sql::REWRITE, at!(scope, &record.id, body.len(), body)).await?;
+                let takes = record.takes(self, &body);
+                more += signed(takes) - row.int(2)?;
+                tx.execute(sql::REWRITE, at!(scope, &record.id, takes, body)).await?;
                 record.index(tx, keys, scope, differing.iter().copied()).await?;
             }
         }

@@ -177,3 +177,52 @@ pub(crate) async fn storage_is_limited(house: House) {
     assert_eq!(house.call("DELETE", &path, Value::Null).await.0, 204);
     house.insert("things", large).await;
 }
+
+/// An empty record of many fields takes more of the disk than its body says.
+pub(crate) async fn what_a_record_is_found_by_counts_too(house: House) {
+    let one = app("one", Env::Prod);
+    let declared = |fields: std::ops::Range<u32>| {
+        let fields: String = fields.map(|number| format!("fields.f{number} = {{ class = \"internal\" }}\n")).collect();
+        let mut manifest = manifest(&format!("[data.wide]\nretain = \"30d\"\n{fields}"));
+        manifest.runtime.limits.storage_bytes = 64 << 10;
+        manifest
+    };
+    house.open(&house.data, &one, &declared(0..100), 1).await;
+    let mut ids = vec![];
+    let refused = loop {
+        let (status, answer) = house.call("POST", "wide/records", json!({})).await;
+        if status != 201 || ids.len() > 20 {
+            break answer;
+        }
+        ids.push(answer["id"].as_str().unwrap().to_owned());
+    };
+    assert_eq!((&refused["code"], ids.len()), (&json!("data.storage_full"), 9));
+    let taken = rows(&house, "SELECT bytes FROM data_usage").await;
+    assert_eq!(taken, rows(&house, "SELECT CAST(SUM(bytes) AS BIGINT) FROM data_records").await);
+
+    // One of them as a version stored it that counted bodies alone.
+    let mut tx = house.tx("main").await;
+    for sql in [
+        "UPDATE data_usage SET bytes = bytes - (SELECT bytes - LENGTH(body) FROM data_records WHERE id = $1)",
+        "UPDATE data_records SET bytes = LENGTH(body) WHERE id = $1",
+    ] {
+        tx.execute(sql, store::params![ids[0].as_str()]).await.unwrap();
+    }
+    tx.commit(json!({}), None).await.unwrap();
+    assert!(rows(&house, "SELECT bytes FROM data_usage").await < taken - 6000);
+    assert_eq!(house.call("DELETE", &format!("wide/records/{}", ids[0]), Value::Null).await.0, 204);
+
+    // Longer and shorter, another declaration, and gone.
+    for (version, text) in [(1, "x".repeat(400)), (2, String::new())] {
+        let change = json!({ "changes": { "f7": text }, "version": version });
+        assert_eq!(house.call("PATCH", &format!("wide/records/{}", ids[1]), change).await.0, 200);
+    }
+    house.open(&house.data, &one, &declared(50..120), 1).await;
+    let taken = rows(&house, "SELECT bytes FROM data_usage").await;
+    assert_eq!(taken, rows(&house, "SELECT CAST(SUM(bytes) AS BIGINT) FROM data_records").await);
+    assert!((8 * 4800..8 * 5300).contains(&taken), "seventy fields each: {taken}");
+    for id in &ids[1..] {
+        assert_eq!(house.call("DELETE", &format!("wide/records/{id}"), Value::Null).await.0, 204);
+    }
+    assert_eq!(rows(&house, "SELECT bytes FROM data_usage").await, 0);
+}

@@ -3,6 +3,7 @@
 
 mod hostile;
 mod lifecycle;
+mod places;
 mod queries;
 mod sealed;
 mod support;
@@ -34,5 +35,6 @@ on_both! {
     queries: equality_and_ranges, orders, pages_are_stable, large_pages_end_early, cursors_cannot_be_forged, encrypted_fields_have_no_order;
     sealed: nothing_readable_is_stored, indexes_differ_between_apps, classes_may_change;
     walls: nothing_crosses;
-    lifecycle: a_surface, a_cut_stops_answers, retention_ends_records, retention_is_shortened_never_stretched, storage_is_limited;
+    lifecycle: a_surface, a_cut_stops_answers, retention_ends_records, retention_is_shortened_never_stretched, storage_is_limited, what_a_record_is_found_by_counts_too;
+    places: eight_answers_may_wait_to_be_read, many_at_once_are_answered_in_turn, an_instance_that_is_refused_again_and_again_is_counted;
 }

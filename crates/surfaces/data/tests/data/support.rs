@@ -6,7 +6,7 @@ use authority::{
 };
 use bytes::Bytes;
 use data::{Config, Data};
-use http::Request;
+use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use model::{AppId, Class, Env, Group, Manifest, ManualClock, PersonId, ReleaseNumber, TenantId, Timestamp};
 use serde_json::{Value, json};
@@ -211,6 +211,21 @@ pub(crate) async fn call(data: &Data, instance: &Instance, method: &str, path: &
 pub(crate) async fn exported(data: &Data, instance: &Instance) -> Bytes {
     let request = Request::post("http://data.bailiwick/v1/collections/votes/export").body(Full::<Bytes>::default());
     data.answer(instance, request.unwrap()).await.into_body().collect().await.unwrap().to_bytes()
+}
+
+/// An answer of which only the head was read.
+pub(crate) async fn unread(
+    data: &Data,
+    instance: &Instance,
+    method: &str,
+    path: &str,
+    body: Value,
+) -> Response<Full<Bytes>> {
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("http://data.bailiwick/v1/collections/{path}"))
+        .header("content-type", "application/json");
+    data.answer(instance, request.body(Full::from(body.to_string())).unwrap()).await
 }
 
 pub(crate) async fn raw(

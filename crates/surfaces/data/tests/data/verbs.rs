@@ -1,6 +1,6 @@
 //! Each verb as app code calls it (docs/builders.md, What code can call).
 
-use crate::support::{House, app, call, exported, instance};
+use crate::support::{House, MANIFEST, app, call, exported, instance, manifest};
 use authority::{Instance, SECOND_FACTOR_FRESH};
 use model::{Env, Timestamp};
 use serde_json::{Value, json};
@@ -53,13 +53,19 @@ pub(crate) async fn an_export_is_for_a_group_with_a_second_factor(house: House) 
     let (status, all) = call(&house.data, &as_who(Some("ana"), Some(now)), "POST", "votes/export", json!({})).await;
     assert_eq!((status, all.as_array().unwrap().len()), (200, 60), "{all}");
     assert_eq!((&all[59]["choice"], &all[59]["person"]), (&json!("59"), &json!("ana")));
-    // Cleo counts for a minute. Two exports that nobody reads leave no room for a third.
-    let mut held = vec![];
-    for _ in 0..2 {
-        held.push(exported(&house.data, &as_who(Some("cleo"), Some(now))).await);
+    // Cleo counts for a minute. An export that nobody reads leaves its app no other, and two of them nobody one.
+    let of = |id: &str, env: Env| Instance { proved: Some(now), ..instance("main", app(id, env), Some("cleo")) };
+    let mut held = vec![exported(&house.data, &of("one", Env::Prod)).await];
+    for (id, env) in [("two", Env::Prod), ("one", Env::Staging)] {
+        house.open(&house.data, &app(id, env), &manifest(MANIFEST), 1).await;
     }
-    let (status, busy) = call(&house.data, &as_who(Some("ana"), Some(now)), "POST", "votes/export", json!({})).await;
-    assert_eq!((status, &busy["code"]), (503, &json!("data.export_busy")));
+    let busy = async |instance: Instance| {
+        let (status, problem) = call(&house.data, &instance, "POST", "votes/export", json!({})).await;
+        assert_eq!((status, &problem["code"]), (503, &json!("data.export_busy")), "{problem}");
+    };
+    busy(as_who(Some("ana"), Some(now))).await;
+    held.push(exported(&house.data, &of("two", Env::Prod)).await);
+    busy(of("one", Env::Staging)).await;
     drop(held);
     house.clock.advance(std::time::Duration::from_secs(60));
     assert_eq!(refused("votes", as_who(Some("cleo"), Some(now))).await, "data.export_group");
