@@ -42,11 +42,15 @@ impl std::fmt::Debug for Authority {
     }
 }
 
+/// All that a decision rests on besides the facts of its generation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
     who: Who,
     act: &'static str,
     target: Target,
+    /// An act's own words, where its target does not say them: two of one target may differ in them.
+    team: Option<Group>,
+    requester: Option<PersonId>,
     facts: String,
 }
 
@@ -158,6 +162,8 @@ impl Authority {
             who: caller.who.clone(),
             act: A::RULE.name,
             target: case.target.clone(),
+            team: act.team(),
+            requester: act.requester(),
             facts: act.facts().to_string(),
         });
         if let Some(kept) = key.as_ref().and_then(|key| self.kept.get(key))

@@ -125,6 +125,38 @@ fn a_kept_decision_dies_with_the_epoch_and_with_the_apps_date() {
     assert_eq!((denied.code.as_str(), denied.kind), ("app.expired", ProblemKind::Gone));
 }
 
+/// Of one target, that does not say whose it is.
+#[derive(Debug, Clone)]
+struct Look {
+    team: &'static str,
+    requester: &'static str,
+}
+
+impl Act for Look {
+    const RULE: &'static Rule = &rules::APP_SOURCE;
+    fn target(&self) -> Target {
+        Target::new(TenantId::main(), "request/r")
+    }
+    fn team(&self) -> Option<Group> {
+        Some(Group::new(self.team))
+    }
+    fn requester(&self) -> Option<PersonId> {
+        Some(PersonId::new(self.requester))
+    }
+}
+
+#[test]
+fn a_kept_decision_is_for_its_team_and_its_requester_alone() {
+    let (authority, _) = authority(QUIET, facts(1, AppState::Live, &["builders", "people-ops"]));
+    let code = |team, requester| {
+        authority.decide(&ana(Factor::Link), Look { team, requester }).err().map(|denied| denied.code)
+    };
+    assert_eq!(code("people-ops", "ben"), None);
+    assert_eq!(code("finance", "ben").as_deref(), Some("role.missing"));
+    assert_eq!(code("people-ops", "ana").as_deref(), Some("approval.own"));
+    assert_eq!(code("people-ops", "ben"), None, "nor is a no another's");
+}
+
 #[test]
 fn older_facts_never_replace_newer_ones() {
     let (authority, _) = authority(QUIET, facts(5, AppState::Revoked, &["staff"]));

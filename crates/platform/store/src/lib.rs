@@ -12,6 +12,7 @@
 
 mod access;
 mod blobs;
+mod checkpoints;
 mod clock;
 mod content;
 mod counted;
@@ -51,6 +52,7 @@ mod value;
 mod window;
 
 pub use blobs::{Blob, Blobs};
+pub use checkpoints::doubt;
 pub use clock::{Awake, CarriedClock};
 pub use content::Carried;
 pub use cuts::{CutNote, CutOf, CutRows, Cutting, JournalState, Recorded};

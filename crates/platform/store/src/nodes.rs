@@ -179,4 +179,12 @@ impl NodeLease {
         self.postgres.outdate();
         Ok(Renewal::Outdated)
     }
+
+    /// The feed's newest position, over this connection: it waits for nobody who reads for an app.
+    ///
+    /// # Errors
+    /// As `renew`.
+    pub async fn feed_position(&self, tenant: &TenantId) -> Result<u64, StoreError> {
+        self.direct.query_one(sql::FEED_HEAD, params![tenant]).await?.map_or(Ok(0), |row| row.uint(0))
+    }
 }

@@ -4,16 +4,13 @@
 //! that does not continue it is an older copy, or another history. Refuses to forget what was kept until a person has
 //! accepted the database, in an act that names both heads.
 
-use crate::{Outcome, Store, StoreError, Tx, event::Draft, params, sql};
+use crate::{Outcome, Store, StoreError, Tx, checkpoints::RESTORED, event::Draft, params, sql};
 use authority::{Caller, Target};
 use ledger::Checkpoint;
 use model::{EventId, TenantId};
 use serde::Serialize;
 use serde_json::json;
 use std::{borrow::Cow, fs, sync::atomic::Ordering};
-
-/// What stands in the place of a checkpoint after a restore.
-const RESTORED: &[u8] = b"filled from a backup\n";
 
 /// How far a log went, and its root in hex.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -81,13 +78,23 @@ impl Store {
     }
 
     async fn judge(&self, tenant: TenantId, note: &[u8]) -> Result<Option<Behind>, StoreError> {
-        let kept = self.open_checkpoint(&tenant, note).ok().map(|kept| kept.checkpoint().clone());
         let now = match self.checkpoint(&tenant).await {
             Ok(now) => now.map(|now| now.checkpoint().clone()),
             Err(StoreError::Ledger(_)) => None,
             Err(error) => return Err(error),
         };
-        let continues = match (&kept, &now) {
+        self.compare(tenant, note, now.as_ref()).await
+    }
+
+    /// What was kept, and what was found; `None` when the one continues the other, or a person accepted that it does not.
+    pub(crate) async fn compare(
+        &self,
+        tenant: TenantId,
+        note: &[u8],
+        now: Option<&Checkpoint>,
+    ) -> Result<Option<Behind>, StoreError> {
+        let kept = self.open_checkpoint(&tenant, note).ok().map(|kept| kept.checkpoint().clone());
+        let continues = match (&kept, now) {
             (Some(kept), Some(now)) => match self.continues(&tenant, kept, now).await {
                 // Without its tiles nothing can be shown, and what is not shown does not hold.
                 Err(StoreError::Ledger(_)) => false,
@@ -99,7 +106,7 @@ impl Store {
         if continues {
             return Ok(None);
         }
-        let found = now.as_ref().map_or_else(|| Head { size: 0, root: String::new() }, head);
+        let found = now.map_or_else(|| Head { size: 0, root: String::new() }, head);
         let behind = Behind { kept: kept.as_ref().map(head), restored: note == RESTORED, found, tenant };
         Ok(if self.was_accepted(&behind).await? { None } else { Some(behind) })
     }
@@ -109,15 +116,6 @@ impl Store {
         let Some(kept) = &behind.kept else { return Ok(false) };
         let found = self.read(sql::ACCEPTED, params![&behind.tenant, kept.size, kept.root.as_str()]).await?;
         Ok(!found.is_empty())
-    }
-
-    /// Puts a word where the newest checkpoint is kept, which no database continues: the next start is recovering, and
-    /// asks a person. For a database that was filled from a backup, on a machine that has seen nothing of it before.
-    ///
-    /// # Errors
-    /// `StoreError::File`.
-    pub fn doubt(&self, tenant: &TenantId) -> Result<(), StoreError> {
-        self.keep_checkpoint(tenant, RESTORED).map_err(StoreError::file)
     }
 
     #[must_use]
@@ -158,12 +156,15 @@ impl Store {
     /// As a write; `StoreError::File`. The next start asks again whether it was accepted.
     pub async fn end_recovering(&self, behind: &[Behind]) -> Result<(), StoreError> {
         self.sequence_now().await?;
-        self.recovering.store(false, Ordering::Release);
+        // Nobody else keeps one until what was accepted stands in the place of what was known.
+        let edges = self.edges.grown.lock().await;
         for behind in behind {
             if let Some(now) = self.checkpoint(&behind.tenant).await? {
-                self.keep_checkpoint(&behind.tenant, now.note().as_bytes()).map_err(StoreError::file)?;
+                self.replace_kept(&behind.tenant, now.note().as_bytes())?;
             }
         }
+        self.recovering.store(false, Ordering::Release);
+        drop(edges);
         Ok(())
     }
 }

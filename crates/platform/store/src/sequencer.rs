@@ -11,8 +11,8 @@ use crate::{
 };
 use ledger::{Checkpoint, Edge, Hash, Leaf, SALT_BYTES, TileMap};
 use model::TenantId;
-use std::collections::HashMap;
-use tokio::sync::Mutex;
+use std::{collections::HashMap, sync::Arc};
+use tokio::sync::{Mutex, Notify};
 
 /// Events in one batch: on SQLite the writer is held for some 20 ms meanwhile.
 const BATCH: i64 = 1000;
@@ -23,8 +23,14 @@ pub struct Sequenced {
     pub events: u64,
 }
 
-/// The edges of the logs that this node appended to last, so that tiles are not read again for each batch.
-pub(crate) type Edges = Mutex<HashMap<TenantId, Edge>>;
+/// How far the logs go, as this node knows it.
+#[derive(Debug, Default)]
+pub(crate) struct Edges {
+    /// The edges that it appended to last, so that tiles are not read again for each batch.
+    pub(crate) grown: Mutex<HashMap<TenantId, Edge>>,
+    /// Woken when a log does not go on from where this node has seen it.
+    pub(crate) doubted: Arc<Notify>,
+}
 
 impl Store {
     /// Sequences everything that is committed, now: for tests, receipts and exports. Any node may; the head's row
@@ -48,7 +54,7 @@ impl Store {
     }
 
     async fn sequence_batch(&self, tenant: &TenantId) -> Result<u64, StoreError> {
-        let mut edges = self.edges.lock().await;
+        let mut edges = self.edges.grown.lock().await;
         let mut tx = self.engine.begin().await?;
         let head = self.lock_head(&mut tx, tenant).await?;
         let leaves = assign(&mut tx, tenant, head.checkpoint.size()).await?;
@@ -75,7 +81,7 @@ impl Store {
             .map(|tile| Statement::new(sql::PUT_TILE, params![tenant, tree::place(&tile.id), tile.bytes.as_slice()]));
         tx.run(&tiles.collect::<Vec<_>>()).await?;
         tx.commit(GroupEnd::Close).await?;
-        if let Err(error) = self.keep_checkpoint(tenant, note) {
+        if let Err(error) = self.keep_grown(tenant, &head.note, note).await {
             tracing::error!(%error, "the newest checkpoint could not be kept beside the database");
         }
         edges.insert(tenant.clone(), grown.edge);
@@ -92,16 +98,18 @@ impl Store {
             rows = tx.query(sql::LOCK_LOG, params![tenant, now]).await?;
         }
         let row = rows.first().ok_or_else(|| StoreError::row(0, "the head of a log"))?;
-        let checkpoint = self.open_checkpoint(tenant, row.bytes(2)?)?.checkpoint().clone();
+        let note = row.bytes(2)?.to_vec();
+        let checkpoint = self.open_checkpoint(tenant, &note)?.checkpoint().clone();
         if row.uint(0)? != checkpoint.size() {
             return Err(StoreError::row(0, "the size that its checkpoint says"));
         }
-        Ok(Head { checkpoint, term: row.uint(1)? })
+        Ok(Head { checkpoint, note, term: row.uint(1)? })
     }
 }
 
 struct Head {
     checkpoint: Checkpoint,
+    note: Vec<u8>,
     term: u64,
 }
 

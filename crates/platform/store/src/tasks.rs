@@ -1,8 +1,8 @@
 //! What the store does by itself: flush, sequence, listen, prune, keep checkpoints.
 
 use crate::{FreeWrite, Leadership, Store, StoreError, Table, engine::Engine, feed::KEPT, params, postgres, sql};
-use model::{TenantId, Timestamp};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use model::Timestamp;
+use std::{sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::Instant};
 
 /// The longest that a committed event waits for the sequencer.
@@ -55,13 +55,12 @@ impl Store {
     async fn sequence_loop(self: Arc<Self>) {
         let mut wake = self.engine.committed().subscribe();
         let mut leadership: Option<Leadership> = None;
-        let mut kept = HashMap::new();
         loop {
             // Closed, woken or out of time: each means to look.
             drop(tokio::time::timeout(SEQUENCE_EVERY, wake.changed()).await);
             tokio::time::sleep(GATHER).await;
             wake.mark_unchanged();
-            if let Err(error) = self.sequence_turn(&mut leadership, &mut kept).await {
+            if let Err(error) = self.sequence_turn(&mut leadership).await {
                 tracing::error!(%error, "events could not be sequenced");
                 leadership = None;
                 tokio::time::sleep(SEQUENCE_EVERY).await;
@@ -69,11 +68,7 @@ impl Store {
         }
     }
 
-    async fn sequence_turn(
-        &self,
-        leadership: &mut Option<Leadership>,
-        kept: &mut HashMap<TenantId, u64>,
-    ) -> Result<(), StoreError> {
+    async fn sequence_turn(&self, leadership: &mut Option<Leadership>) -> Result<(), StoreError> {
         if leadership.as_ref().is_none_or(|held| !held.is_held()) {
             *leadership = self.lead("sequencer").await?;
             if leadership.is_some() {
@@ -82,15 +77,13 @@ impl Store {
         }
         if leadership.is_some() {
             self.sequence_now().await?;
-            return Ok(());
         }
-        // Every node keeps the newest checkpoint, whoever made it.
-        for row in self.read(sql::LOG_HEADS, &[]).await? {
-            let (tenant, size) = (TenantId::new(row.text(0)?), row.uint(1)?);
-            if kept.get(&tenant) != Some(&size) {
-                self.keep_checkpoint(&tenant, row.bytes(2)?).map_err(StoreError::file)?;
-                kept.insert(tenant, size);
-            }
+        // On SQLite the one node has made each of them itself.
+        if self.is_shared()
+            && let Err(error) = self.keep_newest().await
+        {
+            // Nobody leads any better for it.
+            tracing::error!(%error, "the newest checkpoint could not be kept beside the database");
         }
         Ok(())
     }

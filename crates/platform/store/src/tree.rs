@@ -1,5 +1,4 @@
-//! The log's tree, through `ledger`: keys, the right edge, tiles by place, and the newest checkpoint kept beside the
-//! database.
+//! The log's tree, through `ledger`: keys, the right edge, tiles by place.
 //!
 //! Refuses to grow from tiles that do not match their checkpoint.
 
@@ -9,12 +8,7 @@ use ledger::{
 };
 use model::TenantId;
 use seal::{Context, Purpose};
-use std::{
-    fs::{self, File},
-    io::Write,
-    path::PathBuf,
-    sync::Arc,
-};
+use std::sync::Arc;
 
 /// Bytes of one entry in a bundle: its length (16 bits), then the leaf.
 const ENTRY_BYTES: usize = LEAF_BYTES + 2;
@@ -159,31 +153,5 @@ impl Store {
         let tiles = self.tiles(tenant, &ids).await?;
         let proof = ledger::prove_consistency(head, kept.size(), &tiles).map_err(refused)?;
         Ok(proof.verify(kept, head).is_ok())
-    }
-
-    pub(crate) fn kept_folder(&self) -> PathBuf {
-        self.data_dir.join("checkpoints")
-    }
-
-    fn kept_path(&self, tenant: &TenantId) -> PathBuf {
-        // In hex, since a tenant's id was not made to be a file name.
-        self.kept_folder().join(hex::encode(tenant.as_str()))
-    }
-
-    /// Writes a checkpoint beside the database. INVARIANT: only after the commit that holds it is durable, so that a
-    /// crash never looks like a restore. While the database is in doubt, what was kept before stays.
-    pub(crate) fn keep_checkpoint(&self, tenant: &TenantId, note: &[u8]) -> std::io::Result<()> {
-        if self.is_recovering() {
-            // What this node saw is what the database is to be judged by, until a person has accepted it.
-            return Ok(());
-        }
-        let (folder, path) = (self.kept_folder(), self.kept_path(tenant));
-        fs::create_dir_all(&folder)?;
-        let written = path.with_extension("new");
-        let mut file = File::create(&written)?;
-        file.write_all(note)?;
-        file.sync_all()?;
-        fs::rename(&written, &path)?;
-        File::open(&folder)?.sync_all()
     }
 }

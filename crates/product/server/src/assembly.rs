@@ -87,7 +87,9 @@ impl std::fmt::Debug for Bailiwick {
 pub struct Running {
     pub(crate) tasks: Tasks,
     pub(crate) jobs: JoinSet<()>,
-    /// What this node's lease is given back with.
+    /// What runs when this node gives its lease back.
+    pub(crate) gateway: Arc<Gateway>,
+    /// What the lease is given back with.
     pub(crate) store: Arc<Store>,
     pub(crate) run: String,
 }
@@ -223,7 +225,8 @@ impl Bailiwick {
         }
         crate::jobs::start(self, &mut jobs);
         jobs.spawn(watch_for_alarms(Arc::downgrade(&self.watch), Arc::downgrade(self)));
-        Ok(Running { tasks, jobs, store: Arc::clone(&self.store), run: self.nodes.run().to_owned() })
+        let (gateway, store) = (Arc::clone(&self.gateway), Arc::clone(&self.store));
+        Ok(Running { tasks, jobs, gateway, store, run: self.nodes.run().to_owned() })
     }
 
     /// Every surface, for the suite that each of them must pass.
@@ -244,6 +247,12 @@ impl Running {
     /// Stops what runs beside the requests, and writes what is still held.
     pub async fn stop(mut self) {
         self.jobs.shutdown().await;
+        if self.store.is_shared() {
+            // Whoever switches something off waits for this node no more, once its lease is given back.
+            self.gateway.lease().cut_off();
+            self.gateway.stop_running();
+        }
+        drop(self.gateway);
         if let Err(error) = self.store.leave(&self.run).await {
             tracing::warn!(error = &error as &dyn Error, "this node's lease was not given back; it runs out");
         }

@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use model::{PersonId, Problem, SessionId};
 use std::sync::{Arc, Weak};
 use store::{Change, EPOCH_CHANGED};
+use tokio::sync::Notify;
 
 /// Between two tries to follow a change.
 const AGAIN: std::time::Duration = std::time::Duration::from_millis(250);
@@ -77,31 +78,61 @@ impl Bailiwick {
         }
     }
 
-    /// Follows the feed from `position` until the server is gone.
+    /// Follows the feed from `position` until the server is gone; and looks again at what the store came to doubt while it
+    /// ran, by itself, so that no two look at once.
     pub(crate) fn follow(self: &Arc<Self>, position: u64) -> impl Future<Output = ()> + Send + 'static {
         self.followed.reached(position);
         let mut changes = self.store.subscribe(&self.tenant, position);
-        let server: Weak<Self> = Arc::downgrade(self);
+        let (server, doubted): (Weak<Self>, _) = (Arc::downgrade(self), self.store.doubted());
         async move {
-            while let Some(change) = changes.next().await {
-                let (Change::Changed { position, .. } | Change::ReloadEverything { position }) = change;
-                // INVARIANT: what was not done is not confirmed, and nothing later overtakes it.
-                loop {
-                    let Some(server) = server.upgrade() else { return };
-                    match server.apply(change.clone()).await {
-                        Ok(()) => {
-                            server.followed.reached(position);
-                            server.nodes.confirm(position);
-                            break;
-                        }
-                        Err(problem) => tracing::error!(%problem, "memory is behind the database; it is tried again"),
+            loop {
+                let change = tokio::select! {
+                    change = changes.next() => change,
+                    () = doubted.notified() => {
+                        if look_again(&server, &doubted).await.is_none() { return }
+                        continue;
                     }
-                    drop(server);
-                    tokio::time::sleep(AGAIN).await;
+                };
+                let Some(change) = change else { return };
+                if do_as_said(&server, &doubted, change).await.is_none() {
+                    return;
                 }
             }
         }
     }
+}
+
+/// Until it is done. INVARIANT: what was not done is not confirmed, and nothing later overtakes it. `None` when the server
+/// is gone.
+async fn do_as_said(server: &Weak<Bailiwick>, doubted: &Notify, change: Change) -> Option<()> {
+    let (Change::Changed { position, .. } | Change::ReloadEverything { position }) = change;
+    loop {
+        let strong = server.upgrade()?;
+        match strong.apply(change.clone()).await {
+            Ok(()) => {
+                strong.followed.reached(position);
+                strong.nodes.confirm(position);
+                return Some(());
+            }
+            Err(problem) => tracing::error!(%problem, "memory is behind the database; it is tried again"),
+        }
+        drop(strong);
+        tokio::select! {
+            () = tokio::time::sleep(AGAIN) => {}
+            // What cannot be read may be of another history.
+            () = doubted.notified() => look_again(server, doubted).await?,
+        }
+    }
+}
+
+/// `None` when the server is gone.
+async fn look_again(server: &Weak<Bailiwick>, doubted: &Notify) -> Option<()> {
+    if let Err(problem) = server.upgrade()?.doubt().await {
+        tracing::error!(%problem, "the database is in doubt, and could not be compared; it is tried again");
+        doubted.notify_one();
+        tokio::time::sleep(AGAIN).await;
+    }
+    Some(())
 }
 
 fn unread(error: &(dyn std::error::Error + 'static)) -> Problem {

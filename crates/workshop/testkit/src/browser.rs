@@ -43,7 +43,9 @@ pub struct Browser {
 }
 
 impl Browser {
-    pub(crate) fn new(port: u16) -> Self {
+    /// One that nobody has used, for the server at a port of loopback.
+    #[must_use]
+    pub fn new(port: u16) -> Self {
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
         Self { client, port, cookies: Mutex::default() }

@@ -58,6 +58,63 @@ impl Postgres {
         self.script(&sql::lease(node, runs.as_millis())).await;
     }
 
+    /// Keeps everything as it is now, for `put_back`.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn keep(&self) {
+        self.script(sql::KEEP).await;
+    }
+
+    /// Everything is as it was at `keep`, under whoever runs on it.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn put_back(&self) {
+        // Whoever runs may hold what this waits for, and wait for what this holds.
+        for _ in 0..20 {
+            let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.expect("the database answers");
+            let driver = tokio::spawn(connection);
+            let done = client.batch_execute(sql::PUT_BACK).await;
+            drop(client);
+            driver.await.expect("the driver ends").expect("cleanly");
+            match done {
+                Ok(()) => return,
+                Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::T_R_DEADLOCK_DETECTED) => {}
+                Err(error) => panic!("the script is taken: {error:?}"),
+            }
+        }
+        panic!("nobody lets go of the tables");
+    }
+
+    /// A second user of this database as it is now: their address, and their name.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn guest(&self) -> (String, String) {
+        let (before, name) = self.url.rsplit_once('/').expect("the address names a database");
+        let (_, host) = before.rsplit_once('@').expect("a user in the address");
+        let guest = format!("guest_of_{name}");
+        self.script(&sql::guest(&guest)).await;
+        (format!("postgres://{guest}@{host}/{name}"), guest)
+    }
+
+    /// A guest cannot read this table any more.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn hide(&self, table: &str, guest: &str) {
+        self.script(&sql::hide(table, guest)).await;
+    }
+
+    /// A guest can read it again.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn show(&self, table: &str, guest: &str) {
+        self.script(&sql::show(table, guest)).await;
+    }
+
     async fn script(&self, script: &str) {
         let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.expect("the database answers");
         let driver = tokio::spawn(connection);

@@ -67,3 +67,25 @@ pub(crate) const UNREADABLE_NOTICES: &str =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 250)
   INSERT INTO notices (tenant, event, kind, action, resource, detail, at)
   SELECT 'main', 'planted' || i, 'of-tomorrow', 'x.y', 'x', '{}', i % 7 FROM n";
+
+/// Every table as it is now, kept in a schema of its own.
+pub(crate) const KEEP: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ; CREATE SCHEMA kept; DO $$ DECLARE t text; BEGIN FOR t IN SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' LOOP EXECUTE format('CREATE TABLE kept.%1$I AS SELECT * FROM public.%1$I', t); END LOOP; END $$; COMMIT";
+/// Every table as it was then, under whoever runs on it.
+pub(crate) const PUT_BACK: &str = "BEGIN; SET LOCAL session_replication_role = replica; DO $$ DECLARE t text; BEGIN FOR t IN SELECT table_name FROM information_schema.tables WHERE table_schema = 'kept' ORDER BY 1 LOOP EXECUTE format('LOCK TABLE public.%I IN ACCESS EXCLUSIVE MODE', t); END LOOP; FOR t IN SELECT table_name FROM information_schema.tables WHERE table_schema = 'kept' LOOP EXECUTE format('DELETE FROM public.%1$I; INSERT INTO public.%1$I SELECT * FROM kept.%1$I', t); END LOOP; END $$; COMMIT";
+
+/// A second user of the database, who may do with rows what its owner may.
+pub(crate) fn guest(name: &str) -> String {
+    format!(
+        "CREATE ROLE {name} LOGIN; GRANT ALL ON SCHEMA public TO {name}; GRANT ALL ON ALL TABLES IN SCHEMA public TO {name}; GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {name}"
+    )
+}
+
+/// They cannot read this table any more.
+pub(crate) fn hide(table: &str, guest: &str) -> String {
+    format!("REVOKE SELECT ON {table} FROM {guest}")
+}
+
+/// They can again.
+pub(crate) fn show(table: &str, guest: &str) -> String {
+    format!("GRANT SELECT ON {table} TO {guest}")
+}

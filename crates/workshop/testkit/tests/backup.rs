@@ -111,6 +111,70 @@ async fn postgres_comes_back_as_sqlite() {
     comes_back(Engine::Postgres, Engine::Sqlite).await;
 }
 
+/// What goes wrong once the database is filled.
+#[derive(Debug, Clone, Copy)]
+enum Late {
+    /// It cannot be opened with the key that is there.
+    OtherKey,
+    /// Nobody may write that it was restored.
+    NoPolicy,
+}
+
+async fn starts_recovering(to: Engine, late: Late) {
+    let folder = tempfile::tempdir().unwrap();
+    let key = RecoveryKey::generate();
+    let town = lived(Engine::Sqlite).await;
+    let file = backup(&town, &key, folder.path()).await;
+    town.stop().await;
+    let data = folder.path().join("restored");
+    let root = place_root(&data);
+    let right = std::fs::read(&root).unwrap();
+    let wrong = data.join("policies").join("own.rego");
+    match late {
+        Late::OtherKey => {
+            std::fs::remove_file(&root).unwrap();
+            RootKey::generate().create_file(&root).unwrap();
+        }
+        Late::NoPolicy => {
+            std::fs::create_dir(data.join("policies")).unwrap();
+            std::fs::write(&wrong, "package bailiwick\ndeny {").unwrap();
+        }
+    }
+    let port = testkit::free_port();
+    let database = match to {
+        Engine::Sqlite => String::new(),
+        Engine::Postgres => format!("database = \"{}\"\n", Postgres::create().await.url),
+    };
+    let text =
+        format!("[server]\nlisten = \"127.0.0.1:{port}\"\n{database}[seal]\nroot = \"file:{}\"\n", root.display());
+    let (settings_then, unproven) = (settings(&data, &text), Unproven::Accepted);
+    let restore = Restore { file, key, settings: settings_then, unproven, system_user: "tester".to_owned() };
+    let refused = restore.run().await.unwrap_err();
+    assert!(refused.fix.contains("*recovering*"), "{late:?}: {refused}");
+
+    std::fs::write(&root, right).unwrap();
+    drop(std::fs::remove_file(&wrong));
+    let (server, running) = loop {
+        match Bailiwick::start(settings(&data, &text), Arc::new(SystemClock)).await {
+            Ok(started) => break started,
+            Err(problem) if problem.code.contains("in_use") => tokio::task::yield_now().await,
+            Err(problem) => panic!("{problem}"),
+        }
+    };
+    assert!(server.is_recovering(), "{late:?}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_stopped_half_way_starts_recovering_on_sqlite() {
+    starts_recovering(Engine::Sqlite, Late::NoPolicy).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_stopped_half_way_starts_recovering_on_postgres() {
+    starts_recovering(Engine::Postgres, Late::OtherKey).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drill_checks_everything_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@
 
 use model::{Clock, SystemClock, Timestamp};
 use serde_json::{Value, json};
+use server::{Bailiwick, Overrides, Settings};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -260,6 +261,73 @@ async fn a_cut_waits_for_a_node_that_lost_its_database_until_it_serves_nothing()
     assert_ne!(ana.get(&url).await.status, 200);
     one.stop().await;
     two.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_cannot_do_what_the_feed_says_serves_nothing_until_it_can() {
+    let database = Postgres::create().await;
+    let one = Town::at(Some(&database.url), "", "", Arc::new(SystemClock)).await;
+    let app = |says: &str| format!("export default {{ fetch() {{ return new Response('{says}'); }} }};");
+    let text = manifest("ticker", "");
+    let deploy = async |says: &str| {
+        let deployed = one.deploy(&[("bailiwick.toml", &text), ("app.js", &app(says))]).await;
+        assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
+    };
+    deploy("first").await;
+    let (as_guest, guest) = database.guest().await;
+    let two = Town::at(Some(&as_guest), "", "", Arc::new(SystemClock)).await;
+    let (ana, bo) = (two.person("ana@example.test", &["staff"]).await, one.person("bo@example.test", &["staff"]).await);
+    let (on_one, on_two) = (format!("{}/", one.app("ticker")), format!("{}/", two.app("ticker")));
+    until("both serve it", async || ana.open(&on_two).await.status == 200 && bo.open(&on_one).await.status == 200)
+        .await;
+
+    // What it would have to read again, it cannot: what it serves by is of before.
+    database.hide("deployments", &guest).await;
+    deploy("second").await;
+    until("it gives its lease up", async || ana.get(&on_two).await.status == 503).await;
+    let cut_off = ana.send("GET", &on_two, &[("accept", "application/json")], b"").await;
+    assert_eq!((cut_off.status, cut_off.json()["code"].as_str()), (503, Some("node.cut_off")), "{cut_off:?}");
+    let served = bo.get(&on_one).await;
+    assert_eq!((served.status, served.text().as_str()), (200, "second"), "the other serves: {served:?}");
+    // Nobody waits for it: its lease has run out in the database as well.
+    let receipt = one.post("/api/v1/apps/ticker/revoke", json!({ "why": "one of them is stuck" })).await.json();
+    let lines = of_node(&receipt, &two);
+    assert!(lines.iter().all(|line| line["state"] == "dead"), "{receipt}");
+    assert!(!receipt["done_at"].is_null(), "{receipt}");
+
+    database.show("deployments", &guest).await;
+    until("it serves again", async || ana.get(&on_two).await.status != 503).await;
+    let off = ana.get(&on_two).await;
+    assert!(matches!(off.status, 403 | 410), "it has done what it missed: {off:?}");
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_gave_its_lease_back_serves_nothing() {
+    let (database, folder) = (Postgres::create().await, tempfile::tempdir().unwrap());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let file = folder.path().join("config.toml");
+    let text = format!(
+        "[server]\nlisten = \"127.0.0.1:{port}\"\ndatabase = \"{}\"\n[seal]\nroot = \"file:{}\"\n",
+        database.url,
+        testkit::root_key_file().display()
+    );
+    std::fs::write(&file, text).unwrap();
+    let settings = Settings::read(folder.path().join("data"), Some(&file), &Overrides::default()).unwrap();
+    let (server, running) = Bailiwick::start(settings, Arc::new(SystemClock)).await.unwrap();
+    let listening = tokio::spawn(async move { server.listen(listener, std::future::pending()).await });
+    let ask = async || {
+        let url = format!("http://nobody.localhost:{port}/");
+        Browser::new(port).send("GET", &url, &[("accept", "application/json")], b"").await
+    };
+    assert_ne!(ask().await.json()["code"], "node.cut_off");
+    running.stop().await;
+    // The lease would have run for two seconds more, and others wait for this node no longer.
+    let asked = ask().await;
+    assert_eq!(asked.json()["code"], "node.cut_off", "{asked:?}");
+    listening.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,9 +2,10 @@
 //! says why. A crash never looks like that.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+use model::SystemClock;
 use serde_json::json;
-use std::{io::Cursor, time::Duration};
-use testkit::{DATABASE, Disk, Engine, Town, copy_database};
+use std::{io::Cursor, sync::Arc, time::Duration};
+use testkit::{DATABASE, Disk, Engine, Postgres, Town, copy_database, until};
 
 /// Whether the database continues what the node has seen, as it says itself.
 async fn continues(town: &Town) -> bool {
@@ -94,6 +95,40 @@ async fn an_older_copy_of_the_database_starts_recovering() {
     let ana = town.person("ana@example.test", &[]).await;
     assert_eq!(ana.open(&format!("{url}/")).await.status, 200);
     assert_eq!(town.post("/api/v1/recover", json!({ "why": "again" })).await.status, 409);
+    town.stop().await;
+}
+
+/// How far the record went that the node has kept.
+fn kept_size(town: &Town) -> u64 {
+    let note = std::fs::read_to_string(town.data.join("checkpoints").join(hex::encode("main"))).unwrap();
+    note.lines().nth(1).unwrap().parse().unwrap()
+}
+
+/// Nothing of it goes through the change feed, whose position could tell as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_put_back_under_a_running_node_is_noticed_by_the_record_alone() {
+    let database = Postgres::create().await;
+    let town = Town::at(Some(&database.url), "", "", Arc::new(SystemClock)).await;
+    assert_eq!(town.deploy_template("tinypoll", "tinypoll").await.json()["status"], "live");
+    let ana = town.person("ana@example.test", &["staff"]).await;
+    let url = format!("{}/", town.app("tinypoll"));
+    assert_eq!(ana.open(&url).await.status, 200);
+    until("the record was kept", async || kept_size(&town) > 5).await;
+    database.keep().await;
+    let then = kept_size(&town);
+    until("the record goes on", async || ana.get(&url).await.status == 200 && kept_size(&town) > then + 2).await;
+    database.put_back().await;
+    until("it is noticed", async || ana.get(&url).await.status == 503 && !continues(&town).await).await;
+    let known = kept_size(&town);
+    assert!(known > then + 2, "what the node has seen stays: {known}");
+
+    let accepted = town.post("/api/v1/recover", json!({ "why": "Tuesday's copy" })).await;
+    assert_eq!(accepted.status, 200, "{accepted:?}");
+    assert_eq!(accepted.json()["logs"][0]["kept"]["size"], known, "{accepted:?}");
+    assert!(continues(&town).await);
+    assert_eq!(state(&town).await, "revoked");
+    let town = town.restart(Disk::Room).await;
+    assert!(continues(&town).await, "accepted once");
     town.stop().await;
 }
 

@@ -111,8 +111,9 @@ impl Cutting {
         let note = Arc::new(self.note.clone());
         let failed = match tokio::time::timeout(RECORD_WITHIN, store.write_cut(&note, rows, When::Now)).await {
             Ok(Ok(epoch)) => {
-                self.done = true;
+                // Until memory has read it again it is not done: if this is dropped, whoever writes late settles it.
                 store.settle(&note, epoch, rows).await;
+                self.done = true;
                 // Of apps, the catalog waits, and says what it waited for.
                 let waits = !matches!(note.of, CutOf::Apps(_) | CutOf::Done(_));
                 if waits && !store.told_everywhere(note.tenant()).await {
@@ -123,9 +124,10 @@ impl Cutting {
             Ok(Err(failed)) => failed,
             Err(_) => "the database did not answer in time".into(),
         };
-        self.done = true;
         tracing::error!(error = &*failed, act = note.rule().name, event = %note.event, "cut, and not in the record yet");
-        store.into_journal(note).await
+        let kept = store.into_journal(note);
+        self.done = true;
+        kept.await
     }
 }
 
@@ -176,19 +178,29 @@ impl Store {
         self.cuts.end(&note.event);
     }
 
-    async fn into_journal(self: &Arc<Self>, note: Arc<CutNote>) -> Recorded {
+    /// From the call on the disk has it to do, and the note waits once it has: whether or not anybody hears the answer.
+    fn into_journal(self: &Arc<Self>, note: Arc<CutNote>) -> impl Future<Output = Recorded> + Send + use<> {
         let (store, noted) = (Arc::clone(self), Arc::clone(&note));
-        let appended = tokio::task::spawn_blocking(move || store.cuts.append(&noted)).await;
-        let slot = match appended.map_err(|_| StoreError::Closed).and_then(|appended| appended) {
-            Ok(slot) => Some(slot),
-            Err(error) => {
-                let error: &dyn Error = &error;
-                tracing::error!(error, act = note.rule().name, event = %note.event, "cut in memory alone: a restart before it is written brings back what was cut");
-                None
-            }
-        };
-        self.cuts.wait(note, slot);
-        if slot.is_some() { Recorded::InJournal } else { Recorded::InMemory }
+        let append = tokio::task::spawn_blocking(move || {
+            let appended = store.cuts.append(&noted);
+            let slot = appended.as_ref().ok().copied();
+            store.cuts.wait(noted, slot);
+            appended.map(drop)
+        });
+        let store = Arc::clone(self);
+        async move {
+            let error = match append.await {
+                Ok(Ok(())) => return Recorded::InJournal,
+                Ok(Err(error)) => error,
+                Err(_) => {
+                    store.cuts.wait(Arc::clone(&note), None);
+                    StoreError::Closed
+                }
+            };
+            let error: &dyn Error = &error;
+            tracing::error!(error, act = note.rule().name, event = %note.event, "cut in memory alone: a restart before it is written brings back what was cut");
+            Recorded::InMemory
+        }
     }
 
     fn where_is(&self, note: &CutNote) -> Recorded {

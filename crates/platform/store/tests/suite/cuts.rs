@@ -8,7 +8,11 @@ use serde_json::{Value as Json, json};
 use std::{
     error::Error,
     path::PathBuf,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
     time::Duration,
 };
 use store::{Also, CutNote, CutOf, CutRows, Outcome, Recorded, Store, StoreConfig, StoreError, Tx, params};
@@ -19,6 +23,7 @@ both! {
     nothing_that_could_give_authority_overtakes_a_cut
     what_was_written_before_a_crash_is_not_written_twice
     a_cut_whose_caller_went_away_is_written
+    a_caller_who_hangs_up_on_the_journal_or_on_memory_leaves_nothing_half_done
     the_same_cut_twice_stands_once
     damage_in_the_journal_is_a_gap_in_the_record
 }
@@ -181,6 +186,57 @@ async fn what_was_written_before_a_crash_is_not_written_twice(kind: Kind) {
     until_nothing_waits(&house.store).await;
     assert_eq!(house.notes().await, 1);
     assert_eq!(house.events().await.iter().filter(|event| event.action == "secret.revoke").count(), 1);
+}
+
+/// Fails, or never ends; and says that it came so far.
+#[derive(Default)]
+struct Hanging {
+    fails: bool,
+    reached: AtomicBool,
+}
+
+#[async_trait]
+impl CutRows for Hanging {
+    async fn rows(&self, note: &CutNote, tx: &mut Tx) -> Result<(), Box<dyn Error + Send + Sync>> {
+        if self.fails {
+            self.reached.store(true, Ordering::SeqCst);
+            return Err("no rows".into());
+        }
+        Room.rows(note, tx).await
+    }
+
+    async fn settled(&self, _note: &CutNote, _epoch: u64) -> Result<(), Box<dyn Error + Send + Sync>> {
+        self.reached.store(true, Ordering::SeqCst);
+        std::future::pending().await
+    }
+}
+
+async fn a_caller_who_hangs_up_on_the_journal_or_on_memory_leaves_nothing_half_done(kind: Kind) {
+    let house = House::new(kind).await;
+    let (_room, _tasks) = working(&house.store).await;
+    for fails in [true, false] {
+        let (_, cutting) = house.store.cut(house.permit(Sever("a")), secret("a"));
+        let (event, hanging) = (cutting.event().clone(), Hanging { fails, ..Hanging::default() });
+        let mut record = Box::pin(cutting.record(&hanging));
+        // To where it waits next: for the disk, or for memory.
+        std::future::poll_fn(|context| {
+            let polled = record.as_mut().poll(context);
+            if hanging.reached.load(Ordering::SeqCst) { Poll::Ready(()) } else { polled.map(drop) }
+        })
+        .await;
+        assert!(hanging.reached.load(Ordering::SeqCst));
+        drop(record);
+        let ended = async {
+            while !house.store.standing().is_empty() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), ended).await.expect("it does not stand for ever");
+        assert!(shown(&house.store, &event).await.is_some(), "{fails}");
+    }
+    assert_eq!(house.notes().await, 2);
+    let state = house.store.journal_state();
+    assert_eq!((state.waiting, state.damaged), (0, 0));
 }
 
 async fn a_cut_whose_caller_went_away_is_written(kind: Kind) {

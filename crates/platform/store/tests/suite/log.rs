@@ -1,9 +1,10 @@
 //! The log: places without a gap, proofs that verify, no fork.
 
-use crate::{both, support::*};
+use crate::{both, sql, support::*};
 use ledger::{Edge, Leaf};
 use model::TenantId;
 use serde_json::json;
+use std::time::Duration;
 use store::{Database, Event, Store, StoreConfig, StoreError};
 
 both! {
@@ -12,6 +13,7 @@ both! {
     an_erased_body_leaves_the_proofs
     the_tasks_sequence_by_themselves
     a_kept_checkpoint_tells_of_a_restore
+    a_record_put_back_under_a_running_node_leaves_what_it_kept
     altered_tiles_stop_the_log
 }
 
@@ -173,6 +175,89 @@ async fn a_kept_checkpoint_tells_of_a_restore(kind: Kind) {
     assert_eq!((&detail["kept"]["size"], &detail["found"]["size"]), (&json!(303), &json!(401)));
     std::fs::write(&place, "not a checkpoint").unwrap();
     assert_eq!(fresh.store.behind().await.unwrap()[0].kept, None);
+}
+
+async fn put_record_back(house: &House) {
+    outside(&house.config, sql::PUT_RECORD_BACK, sql::PUT_RECORD_BACK).await;
+}
+
+fn kept(house: &House) -> Vec<u8> {
+    std::fs::read(house.dir.path().join("checkpoints").join(hex::encode("main"))).unwrap()
+}
+
+async fn is_doubted(house: &House) -> bool {
+    tokio::time::timeout(Duration::from_millis(1), house.store.doubted().notified()).await.is_ok()
+}
+
+async fn a_record_put_back_under_a_running_node_leaves_what_it_kept(kind: Kind) {
+    let house = House::new(kind).await;
+    notes(&house, "a", 3).await;
+    house.store.sequence_now().await.unwrap();
+    outside(&house.config, sql::KEEP_RECORD, sql::KEEP_RECORD).await;
+    notes(&house, "b", 2).await;
+    house.store.sequence_now().await.unwrap();
+    let before = kept(&house);
+    assert!(!is_doubted(&house).await);
+    put_record_back(&house).await;
+    // Shorter than what was kept, as long, longer by far: another history each time.
+    for (name, count, size) in [("c", 1, 4), ("d", 1, 5), ("e", 400, 405)] {
+        notes(&house, name, count).await;
+        house.store.sequence_now().await.unwrap();
+        assert!(is_doubted(&house).await, "{size}");
+        assert!(kept(&house) == before, "{size}");
+        let behind = house.store.behind().await.unwrap();
+        let known = behind[0].kept.as_ref().map(|kept| kept.size);
+        assert_eq!((behind.len(), known, behind[0].found.size), (1, Some(5), size));
+    }
+    // Once it is accepted, the node keeps what is there now.
+    let behind = house.store.behind().await.unwrap();
+    house.store.begin_recovering(&behind).await;
+    let (_, mut tx) = house.store.write(house.permit(Change("log/main"))).await.unwrap();
+    tx.accept(&behind).await.unwrap();
+    tx.commit(json!({}), Some("the disk was lost")).await.unwrap();
+    house.store.end_recovering(&behind).await.unwrap();
+    notes(&house, "f", 1).await;
+    house.store.sequence_now().await.unwrap();
+    assert!(!is_doubted(&house).await);
+    assert!(kept(&house) != before);
+    assert_eq!(house.store.behind().await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_keeps_what_others_sequence_doubts_it_too() {
+    let house = House::new(Kind::Postgres).await;
+    let config = StoreConfig { node: "two".to_owned(), data_dir: house.dir.path().join("two"), ..house.config.clone() };
+    let leader = House::open(&config, &house.authority).await.unwrap();
+    let leads = leader.lead("sequencer").await.unwrap().unwrap();
+    let tasks = house.store.start_tasks().await.unwrap();
+    let size = |house: &House| {
+        let text = String::from_utf8(std::fs::read(house.dir.path().join("checkpoints/6d61696e")).ok()?).unwrap();
+        text.lines().nth(1)?.parse::<u64>().ok()
+    };
+    let until = async |wanted: u64| {
+        let waiting = async {
+            while size(&house) != Some(wanted) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("it keeps what the leader makes");
+    };
+    // What the leader makes is kept, over the end of a tile.
+    for (name, count, wanted) in [("a", 3, 3), ("b", 300, 303), ("c", 1, 304)] {
+        notes(&house, name, count).await;
+        leader.sequence_now().await.unwrap();
+        until(wanted).await;
+        if wanted == 303 {
+            outside(&house.config, sql::KEEP_RECORD, sql::KEEP_RECORD).await;
+        }
+    }
+    assert!(!is_doubted(&house).await);
+    put_record_back(&house).await;
+    let doubted = house.store.doubted();
+    tokio::time::timeout(Duration::from_secs(60), doubted.notified()).await.expect("it looks by itself");
+    assert_eq!(size(&house), Some(304));
+    assert_eq!(house.store.behind().await.unwrap()[0].found.size, 303);
+    drop((tasks, leads));
 }
 
 async fn altered_tiles_stop_the_log(kind: Kind) {

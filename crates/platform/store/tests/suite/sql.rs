@@ -44,3 +44,10 @@ pub const DEAFEN: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 pub const ENDLESS_SQLITE: &str =
     "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(*) FROM n";
 pub const ENDLESS_POSTGRES: &str = "SELECT COUNT(*) FROM pg_sleep(600)";
+/// The record as it is now, kept beside it in the same database.
+pub const KEEP_RECORD: &str = "CREATE TABLE kept_events AS SELECT * FROM events;
+  CREATE TABLE kept_heads AS SELECT * FROM log_heads; CREATE TABLE kept_tiles AS SELECT * FROM tiles";
+/// The record of then in the place of the record of now: an older copy was put back under whoever runs.
+pub const PUT_RECORD_BACK: &str = "BEGIN; DELETE FROM events; DELETE FROM log_heads; DELETE FROM tiles;
+  INSERT INTO events SELECT * FROM kept_events; INSERT INTO log_heads SELECT * FROM kept_heads;
+  INSERT INTO tiles SELECT * FROM kept_tiles; COMMIT";

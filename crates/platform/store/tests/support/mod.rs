@@ -210,7 +210,8 @@ pub async fn allow(config: &StoreConfig) {
     outside(config, sql::ALLOW_SQLITE, sql::ALLOW_POSTGRES).await;
 }
 
-async fn outside(config: &StoreConfig, on_sqlite: &str, on_postgres: &str) {
+/// One script for either engine, as whoever has the database runs it.
+pub async fn outside(config: &StoreConfig, on_sqlite: &str, on_postgres: &str) {
     match &config.database {
         Database::Sqlite { path } => {
             let conn = rusqlite::Connection::open(path).unwrap();

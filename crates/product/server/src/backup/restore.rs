@@ -89,29 +89,50 @@ impl Restore {
     /// Fills, checks, and writes the event.
     ///
     /// # Errors
-    /// What is wrong with backup, key or database; then nothing stays of it, but on PostgreSQL an empty database.
+    /// What is wrong with backup, key or database. Until all of it has been read nothing stays, but on PostgreSQL an empty
+    /// database; whatever is wrong later, the database stays as it was filled, and a start from its folder is recovering.
     pub async fn run(self) -> Result<Restored, Problem> {
         let Self { file, key, settings, unproven, system_user } = self;
         let begun = Instant::now();
         let from = Source { file, key, maker: Maker::new(&settings.root), unproven };
-        let (head, sums) = fill(from, &settings.database, VOID).await?;
+        let filled = fill(from, &settings.database, VOID, Some(&settings.data)).await?;
         let place = Place { data: settings.data.clone(), database: settings.database, root: settings.root };
-        let (store, authority) = place.open(&settings.config).await?;
-        let restored = checked(&store, &head, &sums, begun).await?;
-        let tenant = TenantId::main();
-        let caller = Caller::new(tenant.clone(), Who::Machine { system_user: system_user.into() });
-        let permit = authority.permit(&caller, RestoreBackup).await?;
-        let say = |error: store::StoreError| error.problem();
-        let mut detail = json!(restored);
-        if let (Unproven::Accepted, Some(fields)) = (unproven, detail.as_object_mut()) {
-            fields.insert("accepted_unproven".to_owned(), json!(true));
-        }
-        store.record(permit, store::Outcome::Allowed, detail).await.map_err(say)?;
-        store.sequence_now().await.map_err(say)?;
-        // What a backup does not know of may have been switched off since: its first start asks.
-        store.doubt(&tenant).map_err(say)?;
-        Ok(restored)
+        finish(place, &settings.config, &filled, unproven, system_user, begun).await.map_err(in_doubt)
     }
+}
+
+/// Checks what was filled, and writes the event.
+async fn finish(
+    place: Place,
+    config: &Config,
+    (head, sums): &(Head, Sums),
+    unproven: Unproven,
+    system_user: String,
+    begun: Instant,
+) -> Result<Restored, Problem> {
+    let (store, authority) = place.open(config).await?;
+    // What a backup does not know of may have been switched off since: its first start asks, and nothing here undoes that.
+    store.begin_recovering(&[]).await;
+    let restored = checked(&store, head, sums, begun).await?;
+    let caller = Caller::new(TenantId::main(), Who::Machine { system_user: system_user.into() });
+    let permit = authority.permit(&caller, RestoreBackup).await?;
+    let say = |error: store::StoreError| error.problem();
+    let mut detail = json!(restored);
+    if let (Unproven::Accepted, Some(fields)) = (unproven, detail.as_object_mut()) {
+        fields.insert("accepted_unproven".to_owned(), json!(true));
+    }
+    store.record(permit, store::Outcome::Allowed, detail).await.map_err(say)?;
+    store.sequence_now().await.map_err(say)?;
+    Ok(restored)
+}
+
+/// It went wrong once the database may have been filled.
+fn in_doubt(mut problem: Problem) -> Problem {
+    problem.fix = format!(
+        "{}. What the database holds by now is not trusted: a start from this data folder is *recovering*. To restore once more, empty the database first",
+        problem.fix
+    );
+    problem
 }
 
 /// Brings a backup from the depot of the configuration into a file; `latest` is the newest of a kind.
@@ -154,7 +175,7 @@ impl Drill {
         })?;
         let database = Database::Sqlite { path: folder.path().join("bailiwick.db") };
         let from = Source { file: self.file, key: self.key, maker: Maker::new(&self.root), unproven: self.unproven };
-        let (head, sums) = fill(from, &database, &[]).await?;
+        let (head, sums) = fill(from, &database, &[], None).await?;
         let place = Place { data: folder.path().to_owned(), database, root: self.root };
         let config = Config::plain(([127, 0, 0, 1], 7070).into())
             .map_err(|problems| problems.into_iter().next().unwrap_or_else(Problem::internal))?;
@@ -205,13 +226,22 @@ impl Place {
     }
 }
 
-/// Fills an empty database; nothing stays of one whose backup turns out wrong.
-async fn fill(from: Source, database: &Database, void: &[&str]) -> Result<(Head, Sums), Problem> {
+/// Fills an empty database; nothing stays of one whose backup turns out wrong. From before it holds anything, a start from
+/// the folder `beside` is recovering.
+async fn fill(
+    from: Source,
+    database: &Database,
+    void: &[&str],
+    beside: Option<&Path>,
+) -> Result<(Head, Sums), Problem> {
     let opened = File::open(&from.file).map_err(|error| {
         failed("the backup cannot be opened", format!("`{}`: {error}", from.file.display()), "check the path")
     })?;
     let made_file = matches!(database, Database::Sqlite { path } if !path.exists());
-    let filled = pour(opened, from, database, void).await;
+    let filled = match pour(opened, from, database, void).await {
+        Ok(poured) => poured.keep(beside).await,
+        Err(problem) => Err(problem),
+    };
     if filled.is_err()
         && made_file
         && let Database::Sqlite { path } = database
@@ -230,7 +260,26 @@ fn marks_root(rows: &str) -> bool {
     rows.lines().filter_map(first).any(|name| name == "root_key_check")
 }
 
-async fn pour(file: File, from: Source, database: &Database, void: &[&str]) -> Result<(Head, Sums), Problem> {
+/// All of a backup, in a database that does not hold it yet.
+struct Poured {
+    refill: Refill,
+    head: Head,
+    sums: Sums,
+}
+
+impl Poured {
+    async fn keep(self, beside: Option<&Path>) -> Result<(Head, Sums), Problem> {
+        let Self { refill, head, sums } = self;
+        if let Some(data) = beside {
+            store::doubt(data, &TenantId::main()).map_err(|error| error.problem())?;
+        }
+        // Whether it was committed may not be known.
+        refill.commit().await.map_err(|error| in_doubt(error.problem()))?;
+        Ok((head, sums))
+    }
+}
+
+async fn pour(file: File, from: Source, database: &Database, void: &[&str]) -> Result<Poured, Problem> {
     const WHAT: &str = "the backup cannot be restored";
     let bad = |why: &dyn std::fmt::Display| failed(WHAT, why, FIX);
     let say = |error: store::StoreError| error.problem();
@@ -274,8 +323,7 @@ async fn pour(file: File, from: Source, database: &Database, void: &[&str]) -> R
     if !marked {
         return Err(bad(&"it does not say under which root key it was made, as every backup does"));
     }
-    refill.commit().await.map_err(say)?;
-    Ok((made, sums))
+    Ok(Poured { refill, head: made, sums })
 }
 
 /// The log of what was restored, from its first entry to its signed head.
