@@ -2,7 +2,7 @@
 //!
 //! Refuses: files that this server did not write, files of another wasmtime, configuration or engine.
 
-use crate::{Error, artefacts, config::Authenticator, pruned};
+use crate::{Error, artefacts, config::Authenticator, machine, pruned};
 use std::{
     fs::{self, File, OpenOptions},
     hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -27,6 +27,15 @@ pub(crate) enum Code {
     Component(Component),
 }
 
+/// Who brought what is compiled, and so how many cores it may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BroughtBy {
+    /// Every core: the start waits for it.
+    Us,
+    /// One.
+    Builder,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CodeKind {
     Module,
@@ -44,6 +53,8 @@ pub(crate) struct Cache {
     dir: PathBuf,
     authenticator: Arc<dyn Authenticator>,
     engine: Engine,
+    /// Compiles what builders send.
+    compiler: Engine,
     /// Names wasmtime's version, its configuration and the JavaScript engine.
     prefix: String,
 }
@@ -55,7 +66,7 @@ impl Cache {
         let mut compatible = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut compatible);
         let prefix = format!("{:016x}-{}", compatible.finish(), artefacts::engine_id());
-        Ok(Self { dir: dir.to_owned(), authenticator, engine, prefix })
+        Ok(Self { dir: dir.to_owned(), authenticator, engine, compiler: machine::compiler()?, prefix })
     }
 
     /// The name under which the code of these bytes is kept.
@@ -71,10 +82,14 @@ impl Cache {
     }
 
     /// Compiles, keeps and loads; never trusts what stood there before.
-    pub(crate) fn build(&self, name: &str, kind: CodeKind, wasm: &[u8]) -> Result<Code, Error> {
+    pub(crate) fn build(&self, name: &str, kind: CodeKind, wasm: &[u8], by: BroughtBy) -> Result<Code, Error> {
+        let engine = match by {
+            BroughtBy::Us => &self.engine,
+            BroughtBy::Builder => &self.compiler,
+        };
         let compiled = match kind {
-            CodeKind::Module => self.engine.precompile_module(wasm),
-            CodeKind::Component => self.engine.precompile_component(wasm),
+            CodeKind::Module => engine.precompile_module(wasm),
+            CodeKind::Component => engine.precompile_component(wasm),
         };
         self.adopt(name, kind, &compiled.map_err(Error::compile)?)
     }

@@ -32,11 +32,40 @@ pub(crate) fn engine(maxima: &Maxima) -> Result<Engine, Error> {
             .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
             .table_keep_resident(TABLE_ELEMENTS * size_of::<usize>());
     }
-    let mut config = Config::new();
-    config
-        .wasm_component_model(true)
-        .epoch_interruption(true)
-        .memory_init_cow(true)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    let mut config = config();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config).map_err(Error::start)
+}
+
+/// Compiles on the thread that asks, for what builders send: a deploy must not take every core from those who use apps.
+/// Runs nothing, so it has no slots.
+// INVARIANT: what it compiles fits `engine`, of which the cache's names tell (`Engine::precompile_compatibility_hash`):
+// neither slots nor threads are part of that.
+pub(crate) fn compiler() -> Result<Engine, Error> {
+    Engine::new(config().parallel_compilation(false)).map_err(Error::start)
+}
+
+/// What compiled code depends on.
+fn config() -> Config {
+    let mut config = Config::new();
+    config.wasm_component_model(true).epoch_interruption(true).memory_init_cow(true);
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+    #[test]
+    fn what_builders_send_is_compiled_on_one_core_and_fits() {
+        let (engine, compiler) = (engine(&Maxima::default()).unwrap(), compiler().unwrap());
+        assert!(!compiler.get_parallel_compilation());
+        let hash = |engine: &Engine| {
+            let mut hasher = DefaultHasher::new();
+            engine.precompile_compatibility_hash().hash(&mut hasher);
+            hasher.finish()
+        };
+        assert_eq!(hash(&engine), hash(&compiler), "so says wasmtime that code of one runs in the other");
+    }
 }

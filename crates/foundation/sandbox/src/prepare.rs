@@ -106,6 +106,7 @@ impl Sandbox {
             positions: Positions::default(),
         };
         let image = Image::new(header, &bytes)?;
+        let _held = self.preparing().await?;
         self.open(&image).await?;
         Ok(Prepared { image, handlers, warnings: Vec::new(), printed: Vec::new() })
     }

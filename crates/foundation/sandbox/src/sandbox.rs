@@ -3,7 +3,7 @@
 use crate::{
     Error,
     admission::{Admission, Place},
-    compiled::{Cache, Code, CodeKind},
+    compiled::{BroughtBy, Cache, Code, CodeKind},
     component,
     config::{Config, Maxima},
     data_module::{self, Unfit},
@@ -130,7 +130,8 @@ impl Sandbox {
                 CodeKind::Component
             }
         };
-        let code = self.cache.load(name, kind).map_or_else(|| self.cache.build(name, kind, &wasm), Ok)?;
+        let build = || self.cache.build(name, kind, &wasm, BroughtBy::Builder);
+        let code = self.cache.load(name, kind).map_or_else(build, Ok)?;
         self.bind(code, template).map_err(|error| match template {
             Some(_) => Error::compile(error),
             None => unlinkable(&error).into(),

@@ -2,7 +2,7 @@
 
 use crate::{
     Error, artefacts,
-    compiled::{Cache, Code, CodeKind},
+    compiled::{BroughtBy, Cache, Code, CodeKind},
     data_module,
     elsewhere::Compiler,
     guest::Guest,
@@ -64,7 +64,7 @@ impl Template {
 }
 
 fn code(cache: &Cache, name: &str, kind: CodeKind, wasm: &[u8]) -> Result<Code, Error> {
-    cache.load(name, kind).map_or_else(|| cache.build(name, kind, wasm), Ok)
+    cache.load(name, kind).map_or_else(|| cache.build(name, kind, wasm, BroughtBy::Us), Ok)
 }
 
 /// The very code that the template runs, so that apps are loaded by it too. It is reached through an instance that

@@ -42,7 +42,8 @@ pub(crate) fn json(text: String) -> String {
     escaped
 }
 
-fn harmless(c: char) -> Option<char> {
+/// What stands for a character; nothing for a carriage return.
+pub(crate) fn harmless(c: char) -> Option<char> {
     match c {
         '\n' | '\t' => Some(c),
         '\r' => None,

@@ -1,6 +1,6 @@
 //! Findings as a JUnit XML report, for pipelines that show tests: one test case a finding, or one for all gates.
 
-use crate::views::findings::place;
+use crate::{clean, views::findings::place};
 use model::{Finding, Severity};
 
 /// The report of one run.
@@ -37,10 +37,11 @@ fn case(finding: &Finding) -> String {
     )
 }
 
-/// Text for XML 1.0: markup escaped, characters that it cannot hold (section 2.2) replaced.
+/// Text for XML 1.0: markup escaped; characters that it cannot hold (section 2.2), or that a terminal would act on,
+/// replaced.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in text.chars().filter_map(clean::harmless) {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
@@ -48,7 +49,7 @@ fn escaped(text: &str) -> String {
             '"' => out.push_str("&quot;"),
             '\n' => out.push_str("&#10;"),
             '\t' => out.push_str("&#9;"),
-            '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
             _ => out.push(c),
         }
     }
@@ -76,13 +77,13 @@ mod tests {
 
     #[test]
     fn failures_and_notes() {
-        let report =
-            document(&[finding(Severity::Block, "a \"quoted\" & <b>\u{1b}[31m"), finding(Severity::Note, "n")]);
+        let hostile = "a \"quoted\" & <b>\u{1b}[31m\u{7f}\u{9b}2J\u{202e}txt.exe\u{ffff}";
+        let report = document(&[finding(Severity::Block, hostile), finding(Severity::Note, "n")]);
         insta::assert_snapshot!(report, @r#"
         <?xml version="1.0" encoding="UTF-8"?>
         <testsuites name="bailiwick" tests="2" failures="1" errors="0">
           <testsuite name="bailiwick check" tests="2" failures="1" errors="0" skipped="0">
-            <testcase classname="bailiwick.check.secret.found" name="secret.found at a&lt;b&gt;.js:3" file="a&lt;b&gt;.js" line="3"><failure type="secret.found" message="a &quot;quoted&quot; &amp; &lt;b&gt;�[31m">a &quot;quoted&quot; &amp; &lt;b&gt;�[31m&#10;at: a&lt;b&gt;.js:3&#10;why: why&#10;fix: fix</failure></testcase>
+            <testcase classname="bailiwick.check.secret.found" name="secret.found at a&lt;b&gt;.js:3" file="a&lt;b&gt;.js" line="3"><failure type="secret.found" message="a &quot;quoted&quot; &amp; &lt;b&gt;␛[31m␡·2J·txt.exe�">a &quot;quoted&quot; &amp; &lt;b&gt;␛[31m␡·2J·txt.exe�&#10;at: a&lt;b&gt;.js:3&#10;why: why&#10;fix: fix</failure></testcase>
             <testcase classname="bailiwick.check.secret.found" name="secret.found at a&lt;b&gt;.js:3" file="a&lt;b&gt;.js" line="3"><system-out>n&#10;at: a&lt;b&gt;.js:3&#10;why: why&#10;fix: fix</system-out></testcase>
           </testsuite>
         </testsuites>

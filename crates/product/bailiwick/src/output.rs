@@ -80,7 +80,7 @@ impl Output {
     /// As [`Output::show`].
     pub(crate) fn show_line<V: View>(&self, document: &Value) -> Result<(), Problem> {
         if self.form == Form::Json {
-            self.result(&clean::json(format!("{document}\n")));
+            self.result(&line(document));
             return Ok(());
         }
         let (text, _) = views::render::<V>(document, self.ink, SystemClock.now())?;
@@ -123,7 +123,7 @@ impl Output {
     /// The same after documents of one line each: one line, too.
     pub(crate) fn problem_line(&self, problem: &Problem) {
         match self.form {
-            Form::Json => self.result(&format!("{}\n", json!({ "problem": problem }))),
+            Form::Json => self.result(&line(&json!({ "problem": problem }))),
             Form::Text => self.problem(problem),
         }
     }
@@ -135,6 +135,11 @@ impl Output {
             Form::Text => problems.iter().for_each(|problem| self.problem(problem)),
         }
     }
+}
+
+/// A document on one line.
+fn line(document: &Value) -> String {
+    clean::json(format!("{document}\n"))
 }
 
 /// A problem as people read it: what happened, then where, why and how to mend it, each on a line of its own.
@@ -156,6 +161,15 @@ pub(crate) fn told(problem: &Problem, ink: Ink) -> String {
 mod tests {
     use super::*;
     use model::ProblemKind;
+
+    #[test]
+    fn a_line_holds_nothing_that_a_terminal_would_act_on() {
+        let what = "`\u{202e}txt.exe\u{9b}2J\u{7f}`";
+        let problem = json!({ "problem": Problem::new(ProblemKind::Invalid, "x.y", what, "why", "fix") });
+        let shown = line(&problem);
+        assert!(shown.is_ascii() && shown.ends_with("}\n"), "{shown:?}");
+        assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), problem);
+    }
 
     #[test]
     fn a_problem_reads_the_same_here_and_in_the_model() {

@@ -1,17 +1,22 @@
-//! What apps print, and why they were stopped: sealed at rest, kept thirty days, written in batches.
+//! What apps print, and why they were stopped: sealed at rest, kept thirty days and up to a size, written in batches.
 //!
-//! Lines come on the guests' threads, so taking one never blocks: past the buffer they are dropped and counted. Whoever
-//! follows a log reads rows, at their own pace, and is only told that there are some.
+//! Lines come on the guests' threads, so taking one never blocks: past an app's part of the buffer they are dropped,
+//! counted, and the log says how many. Whoever follows a log reads rows, at their own pace, and is only told that there
+//! are some.
 
 mod sql;
+#[cfg(test)]
+mod tests;
+mod waiting;
 
+use self::waiting::Waiting;
 use authority::{Act, AppRef, Permit, Rule, Target, rules};
 use gateway::{Line, Log};
 use model::{Clock, Group, TenantId, Timestamp};
 use seal::{Context, Purpose, PurposeKey, TenantKey};
 use serde::Serialize;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicI64, Ordering},
@@ -19,13 +24,25 @@ use std::{
     time::{Duration, Instant},
 };
 use store::{FreeWrite, Outcome, Row, Store, StoreError, Table, params};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::MissedTickBehavior,
+};
 
-const BUFFER: usize = 4_096;
 const BATCH: usize = 256;
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
+/// Between batches while more lines wait: a flood has the database to itself no more than half of the time.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How often a log says that lines were lost.
+const OWED_EVERY: Duration = Duration::from_secs(1);
 /// People may be named in what apps print, so it is kept no longer than it takes to find a fault.
 const KEEP: Duration = Duration::from_secs(30 * 86_400);
+/// Of one app in one environment; the oldest go first. Lines as they are kept, and `ROW_BYTES` for each.
+const KEEP_BYTES: i64 = 64 << 20;
+/// After so many more it is looked whether there are too many.
+const LOOK_BYTES: u64 = 8 << 20;
+/// What a row takes beside its line.
+const ROW_BYTES: u64 = 256;
 /// A whole page of the longest list.
 const LINES_MAX: u32 = 1_000;
 /// Of a page, as they are kept: it ends behind the line that reaches this.
@@ -38,6 +55,7 @@ const LATE_EVERY: Duration = Duration::from_secs(1);
 const IN_A_MS: i64 = 1_000;
 const INSERT: FreeWrite = FreeWrite::new(Table::AppLogs, sql::INSERT);
 const PRUNE: FreeWrite = FreeWrite::new(Table::AppLogs, sql::PRUNE);
+const SHORTEN: FreeWrite = FreeWrite::new(Table::AppLogs, sql::SHORTEN);
 
 /// Read an app's log.
 #[derive(Debug, Clone)]
@@ -87,6 +105,7 @@ pub(crate) struct AppLog {
     /// Within a millisecond: another node's lines of that moment have another.
     mark: i64,
     lines: mpsc::Sender<(i64, Line)>,
+    waiting: Waiting,
     /// Moves whenever lines of this node were written.
     written: watch::Sender<()>,
     heard: OnceLock<Hear>,
@@ -106,9 +125,14 @@ impl Log for AppLog {
         if let Some(hear) = self.heard.get() {
             hear(&line);
         }
-        let seq = self.seq();
-        if self.lines.try_send((seq, line)).is_err() {
-            tracing::warn!("lines of apps come faster than they can be kept; some were dropped");
+        if !self.waiting.enters(&line.app) {
+            self.waiting.lose(line);
+            return;
+        }
+        if let Err(unsent) = self.lines.try_send((self.seq(), line)) {
+            let (_, line) = unsent.into_inner();
+            self.waiting.left(std::iter::once(&line.app));
+            self.waiting.lose(line);
         }
     }
 }
@@ -121,7 +145,7 @@ impl AppLog {
         tenant: TenantId,
         keys: &TenantKey,
     ) -> (Arc<Self>, Writer) {
-        let (lines, receiver) = mpsc::channel(BUFFER);
+        let (lines, receiver) = mpsc::channel(waiting::LINES);
         let next = AtomicI64::new(0);
         let mark = i64::from(u16::from_le_bytes(seal::random_bytes())) % IN_A_MS;
         let key = keys.purpose(Purpose::EventText);
@@ -133,10 +157,11 @@ impl AppLog {
             next,
             mark,
             lines,
+            waiting: Waiting::default(),
             written: watch::Sender::new(()),
             heard: OnceLock::new(),
         });
-        (Arc::clone(&log), Writer { log, receiver })
+        (Arc::clone(&log), Writer { log, receiver, since: HashMap::new() })
     }
 
     /// Tells each line as it comes, besides keeping it. The first who asks is told.
@@ -233,6 +258,12 @@ impl AppLog {
         let before = self.clock.now().minus(KEEP);
         self.store.housekeeping().execute(PRUNE, params![&self.tenant, before]).await
     }
+
+    /// Deletes the oldest lines of a log, until the others have so many bytes.
+    async fn shorten(&self, app: &AppRef, most: i64) -> Result<u64, StoreError> {
+        let log = params![&self.tenant, &app.id, app.env.as_str(), most];
+        self.store.housekeeping().execute(SHORTEN, log).await
+    }
 }
 
 /// A log that somebody follows: the permit to read it, used up.
@@ -307,23 +338,58 @@ impl Followed {
 pub(crate) struct Writer {
     log: Arc<AppLog>,
     receiver: mpsc::Receiver<(i64, Line)>,
+    /// Bytes of each log since it was looked how long it is. One that was not written to before is looked at, too.
+    since: HashMap<AppRef, u64>,
 }
 
 impl Writer {
     /// Writes batches until every sender is gone.
     pub(crate) async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
-        while self.receiver.recv_many(&mut batch, BATCH).await > 0 {
-            let writes: Vec<_> = batch.drain(..).map(|(seq, line)| (INSERT, self.row(seq, &line))).collect();
-            if let Err(error) = self.log.store.housekeeping().batch(&writes).await {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    lines = writes.len(),
-                    "lines of apps were not kept"
-                );
+        let mut owed = tokio::time::interval(OWED_EVERY);
+        owed.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                _ = owed.tick(), if self.log.waiting.owes() => self.say_owed().await,
+                more = self.receiver.recv_many(&mut batch, BATCH) => {
+                    if more == 0 {
+                        return;
+                    }
+                    self.write(&batch).await;
+                    self.log.waiting.left(batch.drain(..).map(|(_, line)| line.app).collect::<Vec<_>>().iter());
+                    let pause = if self.receiver.is_empty() { FLUSH_EVERY } else { PAUSE };
+                    tokio::time::sleep(pause).await;
+                }
             }
-            self.log.written.send_replace(());
-            tokio::time::sleep(FLUSH_EVERY).await;
+        }
+    }
+
+    async fn say_owed(&mut self) {
+        let owed: Vec<_> = self.log.waiting.owed().into_iter().map(|line| (self.log.seq(), line)).collect();
+        self.write(&owed).await;
+    }
+
+    async fn write(&mut self, lines: &[(i64, Line)]) {
+        let writes: Vec<_> = lines.iter().map(|(seq, line)| (INSERT, self.row(*seq, line))).collect();
+        if let Err(error) = self.log.store.housekeeping().batch(&writes).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(error, lines = writes.len(), "lines of apps were not kept");
+        }
+        self.log.written.send_replace(());
+        for (_, line) in lines {
+            // At first it is not known how long it was.
+            let since = self.since.entry(line.app.clone()).or_insert(LOOK_BYTES);
+            *since = since.saturating_add(line.text.len() as u64 + ROW_BYTES);
+        }
+        let long: Vec<AppRef> = self.since.extract_if(|_, bytes| *bytes > LOOK_BYTES).map(|(app, _)| app).collect();
+        for app in long {
+            match self.log.shorten(&app, KEEP_BYTES).await {
+                Ok(0) => {}
+                Ok(lines) => tracing::info!(app = %app.id, lines, "the oldest lines of a long log were deleted"),
+                Err(error) => tracing::warn!(%error, app = %app.id, "a log could not be shortened"),
+            }
+            self.since.insert(app, 0);
         }
     }
 

@@ -37,6 +37,7 @@ mod received;
 mod record;
 mod redirect;
 mod refusal;
+mod refusals;
 mod resolve;
 mod secrets;
 mod sent;

@@ -1,10 +1,11 @@
 //! The event of each call: destination, method, grant, status, bytes and time; or why it was refused.
 //!
 //! Refuses to hold a query, a path, a header's value or a byte of a body. While the record cannot be written, no new
-//! call begins; what was under way when it broke is counted, and noted as a gap once it can be written again.
+//! call begins; what was under way when it broke is counted, and noted as a gap once it can be written again. Refusals
+//! beyond the first few are counted, not written one by one: a loop in one app must not fill what all apps share.
 
-use crate::{EgressCall, destination::Destination, grants::Covered, refusal::shown};
-use authority::{Authority, Instance, Permit};
+use crate::{EgressCall, destination::Destination, grants::Covered, refusal::shown, refusals::Refusals};
+use authority::{Authority, Caller, Instance, Permit, Who};
 use http::Method;
 use model::{Problem, ProblemKind};
 use serde_json::{Map, Value, json};
@@ -21,11 +22,12 @@ pub(crate) struct Record {
     store: Arc<Store>,
     authority: Arc<Authority>,
     missed: AtomicU64,
+    refusals: Refusals,
 }
 
 impl Record {
-    pub(crate) const fn new(store: Arc<Store>, authority: Arc<Authority>) -> Self {
-        Self { store, authority, missed: AtomicU64::new(0) }
+    pub(crate) fn new(store: Arc<Store>, authority: Arc<Authority>) -> Self {
+        Self { store, authority, missed: AtomicU64::new(0), refusals: Refusals::default() }
     }
 
     fn write(&self, permit: Permit<EgressCall>, outcome: Outcome, detail: Value) {
@@ -37,21 +39,31 @@ impl Record {
 
     /// Whether a new call may begin.
     pub(crate) fn ready(&self, instance: &Instance) -> Result<(), Problem> {
-        let missed = self.missed.load(Ordering::Acquire);
-        if missed == 0 {
+        if self.missed.load(Ordering::Acquire) == 0 {
             return Ok(());
         }
         let permit = self.authority.decide(&instance.caller, EgressCall::refused(instance))?;
-        self.store
-            .access(permit, Outcome::Failed, json!({ "code": "record.gap", "calls": missed }))
-            .map_err(|error| error.problem())?;
-        self.missed.fetch_sub(missed, Ordering::AcqRel);
-        Ok(())
+        // Taken, so that of two calls that begin now one alone says it.
+        let missed = self.missed.swap(0, Ordering::AcqRel);
+        if missed == 0 {
+            return Ok(());
+        }
+        let gap = self.store.access(permit, Outcome::Failed, json!({ "code": "record.gap", "calls": missed }));
+        gap.map(drop).map_err(|error| {
+            self.missed.fetch_add(missed, Ordering::AcqRel);
+            error.problem()
+        })
     }
 
-    /// Notes what was refused before a permit for it was asked.
+    /// Notes what was refused before a permit for it was asked: each of the first few of an instance, and how many more.
     pub(crate) fn refused(&self, instance: &Instance, to: Option<&Destination>, method: &Method, problem: &Problem) {
         match self.authority.decide(&instance.caller, EgressCall::refused(instance)) {
+            Ok(permit) if !self.refusals.are_few(instance, self.store.clock().now()) => {
+                let (_, spent) = permit.spend();
+                // Of the app alone: one line may count what several people did.
+                let caller = Caller::new(spent.caller().tenant.clone(), Who::App(instance.app.clone()));
+                self.store.count(&caller, spent.rule().name, spent.target(), Outcome::Denied);
+            }
             Ok(permit) => {
                 let mut detail = Map::new();
                 if let Some(to) = to {

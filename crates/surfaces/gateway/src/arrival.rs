@@ -2,7 +2,7 @@
 //!
 //! Refuses what two parsers could read as two things, and what is larger than an app may be sent.
 
-use crate::{browser::Reader, config::Config, page::Page, pages, record, serve::Connection, trace::Trace};
+use crate::{browser::Reader, config::Config, cookies, page::Page, pages, record, serve::Connection, trace::Trace};
 use authority::{Caller, Origin, Who};
 use axum::body::Body;
 use http::{HeaderMap, Method, Request, Uri, header};
@@ -40,7 +40,7 @@ impl Arrival {
         trace: Trace,
     ) -> Result<Self, Box<Page>> {
         let headers = request.headers();
-        fits(config, headers)?;
+        fits(config, request)?;
         let host = host(request.uri(), headers)?;
         let address = request.uri().path_and_query().map_or("/", |address| address.as_str());
         if address.len() > ADDRESS_BYTES_MAX {
@@ -94,11 +94,20 @@ impl Arrival {
     }
 }
 
-fn fits(config: &Config, headers: &HeaderMap) -> Result<(), Box<Page>> {
-    let limits = &config.limits;
+fn fits(config: &Config, request: &Request<Body>) -> Result<(), Box<Page>> {
+    let (limits, headers) = (&config.limits, request.headers());
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if headers.len() > limits.header_count || bytes > limits.header_bytes {
-        return Err(pages::headers_too_large());
+    let cookies = cookies::bytes(headers);
+    // A browser may send each in a line of its own (RFC 9113, section 8.2.3); an app gets one.
+    let crumbs = headers.get_all(header::COOKIE).iter().count().saturating_sub(1);
+    if headers.len() - crumbs > limits.header_count || bytes > limits.header_bytes {
+        let mut page = pages::headers_too_large();
+        if bytes - cookies <= limits.header_bytes {
+            // Half of it, so that there is room for what the app sets next.
+            let left = (limits.header_bytes / 2).saturating_sub(bytes - cookies);
+            page.cookies = cookies::clearing(request, left);
+        }
+        return Err(page);
     }
     let lengths = headers.get_all(header::CONTENT_LENGTH).iter().count();
     if headers.contains_key(header::TRANSFER_ENCODING) && lengths > 0 || lengths > 1 {

@@ -4,11 +4,18 @@
 //! cookies stands twice, since one of the two was planted.
 
 use crate::config::Scheme;
-use http::{HeaderMap, HeaderValue, header};
-use std::time::Duration;
+use http::{HeaderMap, HeaderValue, Request, header};
+use std::{net::Ipv4Addr, time::Duration};
 
 /// Names of ours begin so, after a prefix that browsers know.
 const OURS: &str = "bailiwick";
+/// What is said of cookies to take away: one at least, and so many bytes that proxies still take the answer's head. What
+/// is left is taken away by the next answer.
+const CLEARING_BYTES: usize = 6 << 10;
+/// Where names are as long as cookies: browsers take four times as much.
+const CLEARING_BYTES_MAX: usize = 64 << 10;
+const HOSTS_MAX: usize = 5;
+const PATHS_MAX: usize = 8;
 const PREFIXES: [&str; 2] = ["__host-", "__secure-"];
 
 /// The names of this instance's cookies.
@@ -88,6 +95,82 @@ fn is_ours(name: &[u8]) -> bool {
     let name = name.to_ascii_lowercase();
     let bare = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix.as_bytes())).unwrap_or(&name);
     bare.starts_with(OURS.as_bytes())
+}
+
+/// What cookies take of a head.
+pub(crate) fn bytes(headers: &HeaderMap) -> usize {
+    headers.get_all(header::COOKIE).iter().map(HeaderValue::len).sum()
+}
+
+/// Lines of `Set-Cookie` that take away the largest cookies, until those that are left have so many bytes. A page of any
+/// app can set some for all hosts beside it, of which the server never sees for which host and path; so each is taken
+/// away for all that it can have been set for. Ours are for one host: of their names only others' are taken away.
+pub(crate) fn clearing<B>(request: &Request<B>, left: usize) -> Vec<HeaderValue> {
+    let headers = request.headers();
+    let values = headers.get_all(header::COOKIE).iter();
+    let mut cookies: Vec<&[u8]> =
+        values.flat_map(|value| value.as_bytes().split(|byte| *byte == b';')).map(<[u8]>::trim_ascii).collect();
+    cookies.sort_by_key(|cookie| std::cmp::Reverse(cookie.len()));
+    let named = || headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let (hosts, paths) = (hosts(request.uri().host().or_else(named).unwrap_or_default()), paths(request.uri().path()));
+    let (mut lines, mut said, mut rest) = (Vec::new(), 0, bytes(headers));
+    for cookie in cookies {
+        if rest <= left || said > CLEARING_BYTES {
+            break;
+        }
+        rest = rest.saturating_sub(cookie.len() + "; ".len());
+        let (pair, name) = expired(cookie);
+        let own = is_ours(name);
+        let places = paths.iter().flat_map(|path| hosts.iter().map(move |host| (path, host)));
+        for (path, host) in places.filter(|(_, host)| !(own && host.is_empty())) {
+            let line = [&pair, format!("; Path={path}; Max-Age=0{host}").as_bytes()].concat();
+            said += line.len();
+            if said > CLEARING_BYTES_MAX {
+                break;
+            }
+            lines.extend(HeaderValue::from_bytes(&line));
+        }
+    }
+    lines
+}
+
+/// The pair by which a cookie is taken away, and its name. One without a name needs a value, or it is none.
+fn expired(cookie: &[u8]) -> (Vec<u8>, &[u8]) {
+    let equals = cookie.iter().position(|byte| *byte == b'=');
+    let name = cookie.get(..equals.unwrap_or(0)).unwrap_or_default().trim_ascii();
+    let mut pair = [name, if name.is_empty() { b"=gone" } else { b"=" }].concat();
+    let lower = name.to_ascii_lowercase();
+    // Browsers take one of such a name with this alone.
+    if PREFIXES.iter().any(|prefix| lower.starts_with(prefix.as_bytes())) {
+        pair.extend_from_slice(b"; Secure");
+    }
+    (pair, name)
+}
+
+/// For this host alone, for it and what is below it, and for each domain above it that browsers take.
+fn hosts(host: &str) -> Vec<String> {
+    let name = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    let is_address = name.starts_with('[') || name.parse::<Ipv4Addr>().is_ok();
+    let mut hosts = vec![String::new()];
+    let mut rest = Some(name.as_str()).filter(|name| !is_address && !name.is_empty());
+    while let Some(domain) = rest.filter(|_| hosts.len() < HOSTS_MAX) {
+        hosts.push(format!("; Domain={domain}"));
+        let above = domain.split_once('.').map(|(_, above)| above);
+        // Of `corp.example`, `example` is nobody's; of `app.localhost`, the other is the apps domain.
+        rest = above.filter(|above| above.contains('.') || *above == "localhost");
+    }
+    hosts
+}
+
+/// The paths of cookies that come with a request for this one (RFC 6265, section 5.1.4).
+fn paths(path: &str) -> Vec<&str> {
+    let ends = path.char_indices().filter(|(_, c)| *c == '/').flat_map(|(at, _)| [at, at + 1]).chain([path.len()]);
+    let mut paths: Vec<&str> = ends.filter_map(|end| path.get(..end)).filter(|path| !path.is_empty()).collect();
+    paths.dedup();
+    // What holds one could not be said; nor is it a path that a cookie can have.
+    paths.retain(|path| !path.contains(';'));
+    paths.truncate(PATHS_MAX);
+    if paths.is_empty() { vec!["/"] } else { paths }
 }
 
 /// Drops what an app may not set.
@@ -171,6 +254,45 @@ mod tests {
             drop_foreign(&mut headers);
             assert_eq!(headers.contains_key(header::SET_COOKIE), kept, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_too_much_is_taken_away_largest_first_and_ours_never() {
+        let lines = |cookies: &str, host: &str, path: &str, left: usize| {
+            let request = Request::builder().uri(path).header("host", host).header("cookie", cookies).body(()).unwrap();
+            let lines = clearing(&request, left);
+            lines.iter().map(|line| line.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let long = "x".repeat(100);
+        assert_eq!(
+            lines(&format!("a=1; bomb={long}; b=2"), "poll.localhost:7070", "/", 20),
+            [
+                "bomb=; Path=/; Max-Age=0",
+                "bomb=; Path=/; Max-Age=0; Domain=poll.localhost",
+                "bomb=; Path=/; Max-Age=0; Domain=localhost"
+            ]
+        );
+        let ours = lines(&format!("bailiwick-app-i1={long}"), "poll.apps.corp.example", "/", 0);
+        let domains = ["poll.apps.corp.example", "apps.corp.example", "corp.example"];
+        assert_eq!(ours, domains.map(|domain| format!("bailiwick-app-i1=; Path=/; Max-Age=0; Domain={domain}")));
+        assert!(lines("__Host-bailiwick-app=s", "a.example", "/", 0).iter().all(|line| line.contains("; Domain=")));
+        assert_eq!(lines(&long, "[::1]:7070", "/", 0), ["=gone; Path=/; Max-Age=0"]);
+        assert_eq!(
+            lines(&format!("__Secure-x={long}"), "127.0.0.1", "/", 0),
+            ["__Secure-x=; Secure; Path=/; Max-Age=0"]
+        );
+        // Over HTTP/2 the host stands in the address.
+        let two = lines(&format!("bomb={long}"), "", "https://a.apps.example/", 0);
+        assert_eq!(two, lines(&format!("bomb={long}"), "a.apps.example", "/", 0));
+        assert_eq!(two.len(), 3);
+        let name = "n".repeat(4_000);
+        let bytes: usize = lines(&format!("{name}=1"), "a.example", "/a/b/c/d/e/f/g", 0).iter().map(String::len).sum();
+        assert!((CLEARING_BYTES..CLEARING_BYTES_MAX).contains(&bytes), "{bytes}");
+        assert_eq!(paths("/a/b"), ["/", "/a", "/a/", "/a/b"]);
+        assert_eq!(paths("/a;b/c"), ["/"]);
+        let many: String = (0..180).map(|n| format!("a{n}={long}; ")).collect();
+        let bytes: usize = lines(&many, "poll.apps.corp.example", "/a/b/c/d/e/f", 0).iter().map(String::len).sum();
+        assert!((CLEARING_BYTES..3 * CLEARING_BYTES).contains(&bytes), "{bytes}");
     }
 
     #[test]

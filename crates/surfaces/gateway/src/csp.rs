@@ -1,7 +1,7 @@
 //! What the pages of an app may reach from a browser: themselves, and the hosts that the manifest names.
 //!
 //! An app's own policy is sent beside ours; browsers enforce both, so it may tighten and never loosen. Refuses the ways
-//! by which a policy itself would reach out (reports).
+//! by which a policy itself would reach out (reports), and headers by which a browser connects without asking one.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -13,8 +13,28 @@ const REACHING: &[&str] = &[
     "nel",
     "alt-svc",
     "service-worker-allowed",
+    "speculation-rules",
     "strict-transport-security",
     "content-security-policy-report-only",
+];
+
+/// What a link of a header may be for (RFC 8288): what a policy judges, or what no browser acts on. The others
+/// (`preconnect`, `dns-prefetch`) tell a name to whoever answers for it, and no policy is asked.
+const LINKS: [&str; 14] = [
+    "alternate",
+    "author",
+    "canonical",
+    "describedby",
+    "first",
+    "help",
+    "last",
+    "license",
+    "modulepreload",
+    "next",
+    "preload",
+    "prev",
+    "self",
+    "stylesheet",
 ];
 
 /// What an app may have cleared: what belongs to its own origin. Cookies are cleared for the whole registrable domain,
@@ -56,6 +76,11 @@ pub(crate) fn apply(headers: &mut HeaderMap, ours: &HeaderValue) {
     for name in REACHING {
         headers.remove(*name);
     }
+    let links: Vec<HeaderValue> = headers.get_all(header::LINK).iter().filter(|link| may_link(link)).cloned().collect();
+    headers.remove(header::LINK);
+    for link in links {
+        headers.append(header::LINK, link);
+    }
     let clears: Vec<&str> = headers
         .get_all(CLEAR)
         .iter()
@@ -74,6 +99,27 @@ pub(crate) fn apply(headers: &mut HeaderMap, ours: &HeaderValue) {
     for policy in theirs {
         headers.append(header::CONTENT_SECURITY_POLICY, policy);
     }
+}
+
+/// Whether all that a header says of links is of a kind that is known, as nobody could read two ways: `<…>; rel=preload`.
+/// A second `rel` counts for nothing, and quotes may hold what looks like one; neither is taken.
+fn may_link(links: &HeaderValue) -> bool {
+    let Ok(text) = links.to_str() else { return false };
+    let mut rest = text;
+    while let Some((_, behind)) = rest.split_once('>') {
+        let (said, next) = behind.split_once('<').unwrap_or((behind, ""));
+        rest = next;
+        let mut kinds = said.split([';', ',']).filter_map(|param| {
+            let (name, value) = param.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("rel").then(|| value.trim().trim_matches('"'))
+        });
+        let known = |kind: &str| LINKS.iter().any(|link| kind.eq_ignore_ascii_case(link));
+        let is_known = kinds.next().is_some_and(|kinds| kinds.split_ascii_whitespace().all(known));
+        if !is_known || kinds.next().is_some() {
+            return false;
+        }
+    }
+    !text.to_ascii_lowercase().contains("preconnect") && !text.to_ascii_lowercase().contains("dns-prefetch")
 }
 
 fn without_reports(policy: &HeaderValue) -> Option<HeaderValue> {
@@ -121,6 +167,30 @@ mod tests {
         assert!(all[0].to_str().unwrap().starts_with("default-src 'self';"));
         assert_eq!(all[1], "script-src 'none'; img-src *");
         assert_eq!(headers.len(), 2);
+    }
+
+    #[test]
+    fn a_link_that_would_tell_a_name_is_dropped() {
+        for (link, kept) in [
+            ("</style.css>; rel=preload; as=style", true),
+            ("</a>; rel=\"next last\"; title=\"b\", </c>; rel=prev", true),
+            ("<https://evil.example>; rel=preconnect", false),
+            ("<//secret.evil.example>; rel=\"dns-prefetch\"", false),
+            ("<https://evil.example>; REL = PreConnect; crossorigin", false),
+            ("</a>; rel=preload, <https://evil.example>; rel=preconnect", false),
+            ("</a>; rel=\"preload preconnect\"", false),
+            ("</a>; rel=preload; rel=preconnect", false),
+            ("</a>; title=\"; rel=preload; x=\"; rel=preconnect", false),
+            ("<https://evil.example>; rel=prefetch", false),
+            ("<https://evil.example>", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append(header::LINK, HeaderValue::from_str(link).unwrap());
+            headers.append(header::LINK, HeaderValue::from_static("<https://evil.example>; rel=preconnect"));
+            apply(&mut headers, &policy(&[]).unwrap());
+            let all: Vec<_> = headers.get_all(header::LINK).iter().collect();
+            assert_eq!(all, if kept { vec![link] } else { vec![] }, "{link}");
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Gateway {
         let trace = Trace::of(&HeaderMap::new());
         let caller = Caller::new(self.config.tenant.clone(), Who::App(app.clone())).traced(trace.id.clone());
         let permit = self.authority.decide(&caller, UseApp::new(route.target.clone()))?;
-        if !self.recorder.takes() {
+        if !self.recorder.ready(|| self.authority.decide(&caller, permit.act().clone())) {
             return Err(words(pages::unrecorded()));
         }
         let mut detail = serde_json::Map::new();

@@ -23,6 +23,7 @@ mod csp;
 mod door;
 mod gateway;
 mod headers;
+mod heard;
 #[doc(hidden)]
 pub mod hostile;
 mod jobs;

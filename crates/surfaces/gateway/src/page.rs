@@ -38,12 +38,22 @@ pub(crate) struct Page {
     pub(crate) link: Option<(&'static str, String)>,
     /// What follows on this connection cannot be trusted to be a request.
     pub(crate) closes: bool,
+    /// Lines of `Set-Cookie`.
+    pub(crate) cookies: Vec<HeaderValue>,
 }
 
 impl From<Problem> for Box<Page> {
     fn from(problem: Problem) -> Self {
         let status = problem.status();
-        Self::new(Page { status, problem, leaves: Leaves::Everything, retry_after: None, link: None, closes: false })
+        Self::new(Page {
+            status,
+            problem,
+            leaves: Leaves::Everything,
+            retry_after: None,
+            link: None,
+            closes: false,
+            cookies: Vec::new(),
+        })
     }
 }
 
@@ -73,6 +83,9 @@ impl Page {
             put(header::WWW_AUTHENTICATE, "Bearer");
         }
         headers.insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
+        for cookie in &self.cookies {
+            headers.append(header::SET_COOKIE, cookie.clone());
+        }
         if let Some(wait) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64));
         }

@@ -132,7 +132,7 @@ pub(crate) fn headers_too_large() -> Refusal {
         "request.headers",
         "this request brings too many headers",
         "cookies or other headers have grown larger than an app may be sent",
-        "delete this site's cookies, then open the app again",
+        "open the app again: the largest cookies were taken away; if that does not help, delete this site's cookies",
     );
     closing(with_status(431, page))
 }

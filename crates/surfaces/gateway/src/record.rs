@@ -1,19 +1,20 @@
 //! The access event of a request: exactly one, written when both its answer and its end are known.
 //!
-//! Refuses new requests while the record cannot take their events.
+//! Refuses new requests while the record cannot take their events. What ended when it could not is counted, and noted as
+//! a gap before the next request begins.
 
-use authority::{Act, Permit};
+use authority::{Act, Denied, Permit};
 use model::Clock;
 use sandbox::{Report, Stopped};
 use serde_json::{Map, Value, json};
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
-use store::{Outcome, Store};
+use store::{Outcome, Store, StoreError};
 
 /// How long requests are refused after an event could not be taken; then one may try.
 const SHUT: Duration = Duration::from_millis(250);
@@ -28,28 +29,44 @@ pub(crate) struct Recorder {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     shut_until: AtomicI64,
+    /// Events that were not taken, and that no gap tells of yet.
+    missed: AtomicU64,
 }
 
 impl Recorder {
     pub(crate) fn new(store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, shut_until: AtomicI64::new(i64::MIN) }
+        Self { store, clock, shut_until: AtomicI64::new(i64::MIN), missed: AtomicU64::new(0) }
     }
 
-    /// Whether a request may begin: its event would be taken, as far as is known.
-    pub(crate) fn takes(&self) -> bool {
-        self.clock.now().as_ms() >= self.shut_until.load(Ordering::Acquire)
+    /// Whether a request may begin: its event would be taken, as far as is known, and what was missed before is told.
+    /// `gap` permits the event that tells it.
+    pub(crate) fn ready<A: Act>(&self, gap: impl FnOnce() -> Result<Permit<A>, Denied>) -> bool {
+        if self.clock.now().as_ms() < self.shut_until.load(Ordering::Acquire) {
+            return false;
+        }
+        if self.missed.load(Ordering::Acquire) == 0 {
+            return true;
+        }
+        // Whoever may not begin says nothing of others either.
+        let Ok(permit) = gap() else { return true };
+        // Taken, so that of two requests that begin now one alone says it.
+        let missed = self.missed.swap(0, Ordering::AcqRel);
+        if missed == 0 {
+            return true;
+        }
+        let gap = self.store.access(permit, Outcome::Failed, json!({ "code": "record.gap", "requests": missed }));
+        gap.map_err(|error| self.not_taken(&error, missed)).is_ok()
     }
 
     /// Whether it was taken.
     pub(crate) fn write<A: Act>(&self, permit: Permit<A>, outcome: Outcome, detail: Value) -> bool {
-        match self.store.access(permit, outcome, detail) {
-            Ok(_) => true,
-            Err(error) => {
-                tracing::error!(%error, "a request could not be recorded; new ones are refused");
-                self.shut_until.store(self.clock.now().plus(SHUT).as_ms(), Ordering::Release);
-                false
-            }
-        }
+        self.store.access(permit, outcome, detail).map_err(|error| self.not_taken(&error, 1)).is_ok()
+    }
+
+    fn not_taken(&self, error: &StoreError, events: u64) {
+        tracing::error!(%error, "a request could not be recorded; new ones are refused");
+        self.missed.fetch_add(events, Ordering::AcqRel);
+        self.shut_until.store(self.clock.now().plus(SHUT).as_ms(), Ordering::Release);
     }
 }
 

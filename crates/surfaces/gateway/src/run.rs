@@ -35,7 +35,7 @@ impl Gateway {
         visit: Visit<'_>,
     ) -> Result<Response<Body>, Box<Page>> {
         let Visit { arrival, route, running, came, request } = visit;
-        if !self.recorder.takes() {
+        if !self.recorder.ready(|| self.authority.decide(permit.caller(), permit.act().clone())) {
             return Err(pages::unrecorded());
         }
         let mut judged = Judged {

@@ -5,9 +5,14 @@
 //! in two ways (hyper would settle it by itself, RFC 9112, section 6.3; a proxy in front may settle it otherwise).
 
 use crate::{
+    browser::Reader,
+    cookies,
+    heard::{Heard, Listened},
+    pages,
     patience::{Handed, Patient},
     places::{Places, Room},
     tls::{Agreed, Spoken, Tls},
+    trace::Trace,
 };
 use axum::body::Body;
 use bytes::Bytes;
@@ -21,29 +26,33 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
 use std::{
     convert::Infallible,
-    io,
     net::SocketAddr,
-    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll},
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite},
     net::TcpListener,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Cookies that are not what makes a head too large.
+const COOKIE_BYTES_FEW: usize = 16 << 10;
 
 /// What a listener puts up with.
 #[derive(Debug, Clone)]
 pub struct Listening {
     /// For the whole head of a request, and between requests.
     pub head_time: Duration,
-    /// Bytes of a head; hyper reads no more.
+    /// Bytes of a head of HTTP/1.1. Of one that is larger the rest is read and forgotten, so that it can be answered.
     pub head_bytes: usize,
+    /// The same of HTTP/2, as RFC 9113, section 6.5.2, counts it. More than an app is ever given (60 cookies of 4 KiB),
+    /// so that it is our answer that a browser gets, which takes away what is too much; and no more than each connection
+    /// may cost.
+    pub head_list_bytes: usize,
     pub header_count: usize,
     /// Connections at once, of which no address holds the last (`places.rs`).
     pub connections: usize,
@@ -70,6 +79,7 @@ impl Default for Listening {
         Self {
             head_time: Duration::from_secs(10),
             head_bytes: 64 << 10,
+            head_list_bytes: 256 << 10,
             header_count: 100,
             connections: 8192,
             crowded: 512,
@@ -184,7 +194,7 @@ where
     Fut: Future<Output = Response<Body>> + Send + 'static,
 {
     let stream = Patient::new(stream, listening.patience);
-    let heard = Heard::default();
+    let heard = Heard::new(listening.head_bytes);
     let closing = CancellationToken::new();
     let Came { peer, room, .. } = came;
     let connection = Connection { closing: closing.clone(), came };
@@ -192,12 +202,15 @@ where
         let heard = heard.clone();
         move |mut request: Request<Incoming>| {
             let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-            let head = heard.begin();
-            let ambiguous = chunked && names_length(&head);
+            let head = heard.begin(if chunked { u64::MAX } else { length(&request) });
+            let (cut, ambiguous) = (head.is_cut(), chunked && head.names_length());
             request.extensions_mut().insert(connection.clone());
             let answer = answer.clone();
             // Its own box, for as long as there is a request: hyper keeps room for one with every connection.
             Box::pin(async move {
+                if cut {
+                    return Ok(head_too_large(&request));
+                }
                 if ambiguous {
                     return Ok(two_lengths());
                 }
@@ -218,7 +231,7 @@ where
         .max_headers(listening.header_count)
         .half_close(false)
         .keep_alive(true);
-    let serving = http.serve_connection(TokioIo::new(Listened { stream, heard }), service);
+    let serving = http.serve_connection(TokioIo::new(Listened::new(stream, heard)), service);
     tokio::pin!(serving);
     let mut stopping = false;
     loop {
@@ -262,7 +275,7 @@ where
     let mut http = http2::Builder::new(streams);
     http.timer(TokioTimer::new())
         .max_concurrent_streams(listening.streams)
-        .max_header_list_size(u32::try_from(listening.head_bytes).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(listening.head_list_bytes).unwrap_or(u32::MAX))
         .keep_alive_interval(listening.idle)
         .keep_alive_timeout(listening.head_time);
     let serving = http.serve_connection(TokioIo::new(Patient::new(stream, listening.patience)), service);
@@ -343,6 +356,22 @@ where
     }
 }
 
+/// The length that a body is said to have.
+fn length<B>(request: &Request<B>) -> u64 {
+    let said = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    said.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// The answer to a head of which not all is known, whoever it was for: nothing else may be made of it.
+fn head_too_large<B>(request: &Request<B>) -> Response<Body> {
+    let headers = request.headers();
+    let mut page = pages::headers_too_large();
+    if cookies::bytes(headers) > COOKIE_BYTES_FEW {
+        page.cookies = cookies::clearing(request, COOKIE_BYTES_FEW);
+    }
+    page.respond(Reader::of(headers), &Trace::of(headers))
+}
+
 fn two_lengths() -> Response<Body> {
     let text = r#"{"type":"about:blank","title":"this request cannot be read","status":400,"code":"request.malformed","what":"this request cannot be read","why":"it gives the length of its body in two ways","fix":"send one of `content-length` and `transfer-encoding`","detail":"send one of `content-length` and `transfer-encoding`"}"#;
     let mut response = Response::new(Body::from(Bytes::from_static(text.as_bytes())));
@@ -351,111 +380,4 @@ fn two_lengths() -> Response<Body> {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
-}
-
-/// What came over the connection since the last request began: hyper takes one of two lengths away before anyone can
-/// see both. Not a second parser: it looks for the words of a length near the head, and is asked only about requests
-/// whose body is chunked, which browsers do not send.
-#[derive(Debug, Clone, Default)]
-struct Heard(Arc<Mutex<Vec<u8>>>);
-
-impl Heard {
-    /// A head is no longer than this.
-    const MOST: usize = 64 << 10;
-
-    fn hear(&self, bytes: &[u8]) {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = Self::MOST.saturating_sub(heard.len());
-        heard.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-    }
-
-    /// A request begins: forgets what came so far, and gives it out.
-    fn begin(&self) -> Vec<u8> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// Whether a line before the end of the head that names a transfer coding begins with `content-length`.
-fn names_length(heard: &[u8]) -> bool {
-    let lower = heard.to_ascii_lowercase();
-    let find = |from: usize, what: &[u8]| {
-        let rest = lower.get(from..)?;
-        rest.windows(what.len()).position(|window| window == what).map(|at| from + at)
-    };
-    let Some(coding) = find(0, b"\ntransfer-encoding") else { return false };
-    let end = [find(coding, b"\r\n\r\n"), find(coding, b"\n\n")].into_iter().flatten().min().unwrap_or(lower.len());
-    find(0, b"\ncontent-length").is_some_and(|at| at < end)
-}
-
-/// A stream whose incoming bytes are heard.
-struct Listened<S> {
-    stream: S,
-    heard: Heard,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Listened<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if let Some(new) = buffer.filled().get(before..) {
-            self.heard.hear(new);
-        }
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Listened<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_head_with_two_lengths_is_heard_whatever_their_order() {
-        for (text, both) in [
-            ("POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", true),
-            ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\ncontent-LENGTH: 5\r\n\r\n0\r\n\r\n", true),
-            ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n20\r\ncontent-length: 5\r\n", false),
-            ("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n", false),
-            ("POST / HTTP/1.1\r\nX-Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", false),
-        ] {
-            assert_eq!(names_length(text.as_bytes()), both, "{text}");
-        }
-    }
-
-    #[test]
-    fn no_more_is_kept_than_a_head() {
-        let heard = Heard::default();
-        heard.hear(&vec![b'x'; 200 << 10]);
-        heard.hear(&[b'x'; 10]);
-        assert_eq!(heard.0.lock().unwrap().len(), Heard::MOST);
-    }
 }

@@ -17,3 +17,4 @@ pub(crate) const BEFORE: &str = page!("seq < $4", "seq DESC");
 pub(crate) const WHICH_AFTER: &str =
     "SELECT seq FROM app_logs WHERE tenant = $1 AND app_id = $2 AND env = $3 AND seq > $4 AND seq <= $5 ORDER BY seq";
 pub(crate) const PRUNE: &str = "DELETE FROM app_logs WHERE tenant = $1 AND at < $2";
+pub(crate) const SHORTEN: &str = "DELETE FROM app_logs WHERE tenant = $1 AND app_id = $2 AND env = $3 AND seq <= (SELECT MAX(seq) FROM (SELECT seq, SUM(LENGTH(line) + 256) OVER (ORDER BY seq DESC) AS so_far FROM app_logs WHERE tenant = $1 AND app_id = $2 AND env = $3) long WHERE so_far > $4)";

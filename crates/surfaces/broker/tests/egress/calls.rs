@@ -54,6 +54,31 @@ async fn the_record_names_destination_and_result_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_loop_of_refused_calls_is_counted_and_stays_refused() {
+    let house = House::new().await;
+    for _ in 0..200 {
+        assert_eq!(problem(house.get("https://evil.example/x").await).await.code, "egress.not_granted");
+    }
+    assert_eq!(house.events().await.len(), 20, "one instance does not fill what all share");
+    // Another instance is heard, until the app has had its part of the minute.
+    for number in 0..40 {
+        let instance = Instance { id: format!("i-of-many-{number}").into(), ..house.instance() };
+        for _ in 0..20 {
+            let response = house.broker.call(&instance, request("GET", "https://evil.example/x", &[], "")).await;
+            assert_eq!(problem(response).await.code, "egress.not_granted");
+        }
+    }
+    house.clock.advance(Duration::from_secs(60));
+    problem(house.get("https://evil.example/x").await).await;
+    let events = house.ended().await;
+    let (counted, written): (Vec<_>, Vec<_>) = events.iter().partition(|event| event["durability"] == "counted");
+    assert_eq!(written.len(), 601, "a minute later its refusals are written again");
+    assert!(written.iter().all(|event| event["detail"]["host"] == "evil.example"));
+    let [counted] = counted.as_slice() else { panic!("{counted:#?}") };
+    assert_eq!((&counted["outcome"], &counted["detail"]["count"]), (&"denied".into(), &400.into()), "none is lost");
+}
+
+#[tokio::test]
 async fn a_refusal_names_the_line_that_would_allow_it() {
     let house = House::new().await;
     let line = MANIFEST.lines().position(|line| line == "[connect.rooms]").unwrap() + 1;

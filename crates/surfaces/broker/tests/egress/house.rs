@@ -141,8 +141,8 @@ pub(crate) struct House {
     pub(crate) upstream: Upstream,
     pub(crate) app: AppRef,
     pub(crate) manifest: Manifest,
-    _tasks: Tasks,
-    clock: Arc<ManualClock>,
+    tasks: Tasks,
+    pub(crate) clock: Arc<ManualClock>,
     _folder: tempfile::TempDir,
 }
 
@@ -226,8 +226,7 @@ impl House {
             dns: Arc::clone(&dns) as _,
         };
         let broker = Broker::new(egress, rooms).unwrap();
-        let house =
-            Self { broker, store, authority, dns, upstream, app, manifest, _tasks: tasks, clock, _folder: folder };
+        let house = Self { broker, store, authority, dns, upstream, app, manifest, tasks, clock, _folder: folder };
         house.live(AppState::Live, 0);
         house.open(1).await;
         house
@@ -307,6 +306,15 @@ impl House {
     pub(crate) async fn events(&self) -> Vec<serde_json::Value> {
         self.store.flush_access().await.unwrap();
         let filter = EventFilter { action: Some("egress.call".to_owned()), ..EventFilter::default() };
+        let events = self.store.events(&TenantId::main(), &filter).await.unwrap();
+        events.iter().rev().map(|event| event.json().unwrap()).collect()
+    }
+
+    /// Every event of calls once the node has stopped, those of refusals that were counted among them.
+    pub(crate) async fn ended(self) -> Vec<serde_json::Value> {
+        self.tasks.stop().await.unwrap();
+        let filter =
+            EventFilter { action: Some("egress.call".to_owned()), limit: Some(1000), ..EventFilter::default() };
         let events = self.store.events(&TenantId::main(), &filter).await.unwrap();
         events.iter().rev().map(|event| event.json().unwrap()).collect()
     }

@@ -180,6 +180,17 @@ async fn without_a_record_nothing_is_served() {
     house.settled().await;
     let refused = ask(house.address, "GET /echo", &[ANA], "").await;
     assert_eq!((refused.status, refused.json()["code"].as_str()), (503, Some("record.unwritable")));
+    // Once events are taken again, what was missed is said, once.
+    let _tasks = house.store.start_tasks().await.unwrap();
+    house.store.flush_access().await.unwrap();
+    house.clock.advance(std::time::Duration::from_secs(1));
+    for _ in 0..2 {
+        assert_eq!(ask(house.address, "GET /echo", &[ANA], "").await.status, 200);
+    }
+    let gaps: Vec<_> =
+        house.accesses().await.into_iter().filter(|event| event["detail"]["code"] == "record.gap").collect();
+    let [gap] = gaps.as_slice() else { panic!("{gaps:#?}") };
+    assert_eq!((&gap["outcome"], &gap["detail"]["requests"]), (&"failed".into(), &1.into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! Bytes that no browser sends: each is refused, or ends its connection, and the next request is served.
 
 use crate::{
-    client::{ANA, Answer, HOST, ask, raw},
+    client::{ANA, Answer, HOST, PAGE, ask, raw},
     house::{House, Setting},
 };
 use gateway::Listening;
@@ -77,6 +77,45 @@ async fn what_is_too_large_is_refused() {
     assert_eq!(status(&house, &format!("{}\r\n", get(format!("/{} HTTP/1.1", "y".repeat(9_000))))).await, 414);
     let said = format!("POST / HTTP/1.1\r\nhost: {HOST}\r\n{TOKEN}\r\ncontent-length: 4294967296\r\n\r\n");
     assert_eq!(status(&house, &said).await, 413);
+}
+
+/// A browser with ana's session and cookies that a neighbour's page set for the whole apps domain. How often it had to
+/// open the app until that answered.
+async fn opened_after(house: &House, mut bombs: Vec<String>) -> usize {
+    for round in 0..20 {
+        let lines = format!("cookie: bailiwick-app-i1=ana-cookie; {}", bombs.join("; "));
+        let answer = ask(house.address, "GET /echo", &[&lines, PAGE], "").await;
+        if answer.status == 200 {
+            return round;
+        }
+        assert_eq!((answer.status, answer.header("connection")), (431, "close"), "{answer:?}");
+        let gone = answer.all("set-cookie");
+        assert!(gone.iter().all(|line| line.contains("; Max-Age=0")), "{gone:?}");
+        assert!(gone.iter().map(String::len).sum::<usize>() < 8_000, "no proxy takes so long a head");
+        let ours = |line: &String| line.starts_with("bailiwick-app-i1=") && !line.contains("; Domain=");
+        assert!(!gone.iter().any(ours), "she stays signed in: {gone:?}");
+        bombs.retain(|bomb| {
+            let (name, _) = bomb.split_once('=').unwrap();
+            !gone.contains(&format!("{name}=; Path=/; Max-Age=0; Domain=localhost"))
+        });
+    }
+    panic!("{} are left", bombs.len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cookies_of_a_neighbour_that_are_too_large_are_taken_away() {
+    let house = House::new().await;
+    let bombs = |many: usize, name: &str| (0..many).map(|n| format!("{name}{n}={}", "x".repeat(4_000))).collect();
+    assert_eq!(opened_after(&house, bombs(9, "bomb")).await, 1);
+    assert_eq!(opened_after(&house, bombs(9, "bailiwick-bomb")).await, 1);
+    // More than hyper reads of a head.
+    assert!(opened_after(&house, bombs(100, "bomb")).await > 1);
+    let accesses = house.accesses().await;
+    assert_eq!(accesses.len(), 3, "only what was whole was let in: {accesses:#?}");
+    // What is too large without them is none of theirs.
+    let long = format!("x: {}", "y".repeat(40_000));
+    let refused = ask(house.address, "GET /echo", &[ANA, &long, "cookie: theme=dark"], "").await;
+    assert_eq!((refused.status, refused.all("set-cookie").len()), (431, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
