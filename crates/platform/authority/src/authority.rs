@@ -3,6 +3,7 @@
 use crate::{
     Act, AppFacts, AppState, BreakGlass, Caller, Denied, EpochEffect, Factor, Facts, HeldOff, MachineMay, May, Others,
     Permit, PersonFacts, Policy, Role, Rule, SecondFactor, Target, Who,
+    answers::{Answer, Key},
     holds::Hold,
     policy::{list, object, text},
 };
@@ -29,7 +30,7 @@ pub struct Authority {
     pub(crate) clock: Arc<dyn Clock>,
     facts: ArcSwap<HashMap<TenantId, Arc<Facts>>>,
     policy: ArcSwapOption<Policy>,
-    kept: moka::sync::Cache<Key, Kept>,
+    kept: moka::sync::Cache<Key, Answer>,
     /// Rises with every change of facts or policy: a decision that was under way meanwhile is not kept for after.
     generation: AtomicU64,
     moved: watch::Sender<u64>,
@@ -40,25 +41,6 @@ impl std::fmt::Debug for Authority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Authority").finish_non_exhaustive()
     }
-}
-
-/// All that a decision rests on besides the facts of its generation.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
-    who: Who,
-    act: &'static str,
-    target: Target,
-    /// An act's own words, where its target does not say them: two of one target may differ in them.
-    team: Option<Group>,
-    requester: Option<PersonId>,
-    facts: String,
-}
-
-#[derive(Debug, Clone)]
-struct Kept {
-    generation: u64,
-    good_until: Timestamp,
-    refused: Option<Denied>,
 }
 
 impl Authority {
@@ -178,7 +160,7 @@ impl Authority {
         let answer = self.ask(&case, &act);
         if let Some(key) = key {
             let good_until = answer.as_ref().map_or_else(|_| now.plus(Duration::from_secs(1)), |(until, _)| *until);
-            self.kept.insert(key, Kept { generation, good_until, refused: answer.as_ref().err().cloned() });
+            self.kept.insert(key, Answer { generation, good_until, refused: answer.as_ref().err().cloned() });
         }
         answer.map(|(good_until, held_off)| {
             Permit::new(caller.clone(), act, facts.epoch, good_until, exception).holding_off(held_off)

@@ -6,6 +6,7 @@
 
 mod act;
 mod acts;
+mod answers;
 mod authority;
 #[cfg(test)]
 mod authority_tests;

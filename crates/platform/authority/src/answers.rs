@@ -1,0 +1,25 @@
+//! What was decided, kept in memory: for which question, and until when.
+//!
+//! Refuses to be the answer to another question: whatever a decision rests on, besides the facts, is in its key.
+
+use crate::{Denied, Target, Who};
+use model::{Group, PersonId, Timestamp};
+
+/// All that a decision rests on besides the facts of its generation.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) who: Who,
+    pub(crate) act: &'static str,
+    pub(crate) target: Target,
+    /// An act's own words, where its target does not say them: two of one target may differ in them.
+    pub(crate) team: Option<Group>,
+    pub(crate) requester: Option<PersonId>,
+    pub(crate) facts: String,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) generation: u64,
+    pub(crate) good_until: Timestamp,
+    pub(crate) refused: Option<Denied>,
+}
