@@ -37,8 +37,12 @@ impl View for ReceiptView {
         let (state, app) = (page.state("switched off"), page.paint(Tone::Strong, &self.app));
         let alive = self.surfaces.iter().filter(|cut| cut.state != "dead").count();
         let reach = if alive == 0 { "everywhere" } else { "not everywhere yet" };
-        let took = when::took(self.asked_at, self.done_at);
-        page.line(format!("{state}  {app}  {reach}, {took} after it was asked"));
+        let when = if self.was_off() {
+            "before it was asked: what ended it then stands here".to_owned()
+        } else {
+            format!("{} after it was asked", when::took(self.asked_at, self.done_at))
+        };
+        page.line(format!("{state}  {app}  {reach}, {when}"));
         page.quote("why: ", &self.why);
         page.blank();
         let nodes = self.surfaces.windows(2).any(|pair| matches!(pair, [one, other] if one.node != other.node));
@@ -72,8 +76,15 @@ impl View for ReceiptView {
 }
 
 impl ReceiptView {
+    /// Whoever switches off what is off is shown the ends of before.
+    fn was_off(&self) -> bool {
+        let before = |cut: &Cut| cut.dead_at.is_some_and(|at| at < self.asked_at);
+        !self.surfaces.is_empty() && self.surfaces.iter().all(before)
+    }
+
     fn row(&self, page: &Page, cut: &Cut, nodes: bool) -> Vec<Cell> {
         let after = match (cut.dead_at, cut.dead_by) {
+            (Some(at), _) if at < self.asked_at => "before".to_owned(),
             (Some(at), _) => when::took(self.asked_at, at),
             (None, Some(by)) => format!("by itself {}", page.ago(by)),
             (None, None) => "–".to_owned(),
@@ -116,6 +127,23 @@ mod tests {
           surface    item                             state    dead after   how
           gateway    http://tinypoll.localhost:7070   ✓ dead   3 ms         route closed; 2 requests stopped
           identity   app-people-ops-tinypoll-prod     ✓ dead   4 ms         1 token ended
+        next: bailiwick audit prove 0192f0
+        ");
+    }
+
+    #[test]
+    fn what_was_off_before_says_so() {
+        let first = json!({ "surface": "gateway", "item": "http://tinypoll.localhost:7070", "state": "dead",
+            "dead_at": "2026-11-03T11:00:00.003Z", "dead_by": null, "node": "n1", "how": "route was closed before" });
+        let again = json!({ "app": "tinypoll", "app_id": "a", "why": "the vote is over",
+            "asked_at": "2026-11-03T12:00:00.000Z", "done_at": "2026-11-03T12:00:00.002Z", "event": "0192f0",
+            "recorded": true, "surfaces": [first] });
+        insta::assert_snapshot!(shown::<ReceiptView>(&again), @"
+        ✕ switched off  tinypoll  everywhere, before it was asked: what ended it then stands here
+          why: “the vote is over”
+
+          surface   item                             state    dead after   how
+          gateway   http://tinypoll.localhost:7070   ✓ dead   before       route was closed before
         next: bailiwick audit prove 0192f0
         ");
     }
