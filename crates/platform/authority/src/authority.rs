@@ -347,10 +347,15 @@ impl Case<'_> {
             return Ok(());
         }
         if needs_app {
-            let groups = self.target_app().map(|app| words(&app.access.groups)).unwrap_or_default();
+            let groups = self.target_app().map(|app| &app.access.groups);
+            let lack = match groups.map_or(0, |groups| groups.len()) {
+                1 => "you are not in it",
+                _ => "you are in none of them",
+            };
+            let groups = groups.map(words).unwrap_or_default();
             return Err(self.deny(
                 "app.not_for_you",
-                format!("the app is for {groups}, and you are in none of them"),
+                format!("the app is for {groups}, and {lack}"),
                 self.joining(person, self.target_app().into_iter().flat_map(|app| app.access.groups.first())),
             ));
         }

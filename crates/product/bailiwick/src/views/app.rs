@@ -475,7 +475,7 @@ mod tests {
 
     #[test]
     fn restored_and_retired() {
-        let restored = json!({ "app": "tinypoll", "app_id": "a", "environments": [{ "env": "prod", "release": 3, "url": "http://tinypoll.localhost:7070", "credential_epoch": 2 }], "event": "e" });
+        let restored = json!({ "app": "tinypoll", "app_id": "a", "status": "live", "environments": [{ "env": "prod", "release": 3, "url": "http://tinypoll.localhost:7070", "credential_epoch": 2 }], "event": "e" });
         insta::assert_snapshot!(shown::<RestoredView>(&restored), @"
         ● live  tinypoll  with new credentials; what was issued before stays dead
           prod   release 3   http://tinypoll.localhost:7070

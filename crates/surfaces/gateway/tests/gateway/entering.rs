@@ -136,8 +136,9 @@ async fn who_is_not_let_in_is_told_whom_to_ask() {
     let answer = ask(house.address, "GET /", &["cookie: bailiwick-app-i1=bo-cookie", PAGE], "").await;
     assert_eq!(answer.status, 403);
     assert!(
-        answer.body.contains("The app is for <code>staff</code>")
-            && answer.body.contains("bailiwick people groups bo@example.test --join staff"),
+        answer.body.contains("The app is for <code>staff</code>, and you are not in it")
+            && answer.body.contains("the app&#39;s team or an operator to let you in")
+            && !answer.body.contains("bailiwick people groups"),
         "{}",
         answer.body
     );
