@@ -352,7 +352,7 @@ impl Case<'_> {
                 1 => "you are not in it",
                 _ => "you are in none of them",
             };
-            let groups = groups.map(words).unwrap_or_default();
+            let groups = groups.map(|groups| words(groups)).unwrap_or_default();
             return Err(self.deny(
                 "app.not_for_you",
                 format!("the app is for {groups}, and {lack}"),
