@@ -93,10 +93,12 @@ impl Postgres {
     /// When the database refuses.
     pub async fn guest(&self) -> (String, String) {
         let (before, name) = self.url.rsplit_once('/').expect("the address names a database");
-        let (_, host) = before.rsplit_once('@').expect("a user in the address");
+        let (user, host) = before.rsplit_once('@').expect("a user in the address");
+        // The owner's own, where there is one.
+        let password = user.rsplit_once('/').and_then(|(_, user)| user.split_once(':')).map_or("none", |(_, it)| it);
         let guest = format!("guest_of_{name}");
-        self.script(&sql::guest(&guest)).await;
-        (format!("postgres://{guest}@{host}/{name}"), guest)
+        self.script(&sql::guest(&guest, password)).await;
+        (format!("postgres://{guest}:{password}@{host}/{name}"), guest)
     }
 
     /// A guest cannot read this table any more.

@@ -74,9 +74,9 @@ pub(crate) const KEEP: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ; CREATE SCH
 pub(crate) const PUT_BACK: &str = "BEGIN; SET LOCAL session_replication_role = replica; DO $$ DECLARE t text; BEGIN FOR t IN SELECT table_name FROM information_schema.tables WHERE table_schema = 'kept' ORDER BY 1 LOOP EXECUTE format('LOCK TABLE public.%I IN ACCESS EXCLUSIVE MODE', t); END LOOP; FOR t IN SELECT table_name FROM information_schema.tables WHERE table_schema = 'kept' LOOP EXECUTE format('DELETE FROM public.%1$I; INSERT INTO public.%1$I SELECT * FROM kept.%1$I', t); END LOOP; END $$; COMMIT";
 
 /// A second user of the database, who may do with rows what its owner may.
-pub(crate) fn guest(name: &str) -> String {
+pub(crate) fn guest(name: &str, password: &str) -> String {
     format!(
-        "CREATE ROLE {name} LOGIN; GRANT ALL ON SCHEMA public TO {name}; GRANT ALL ON ALL TABLES IN SCHEMA public TO {name}; GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {name}"
+        "CREATE ROLE {name} LOGIN PASSWORD '{password}'; GRANT ALL ON SCHEMA public TO {name}; GRANT ALL ON ALL TABLES IN SCHEMA public TO {name}; GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {name}"
     )
 }
 
