@@ -139,13 +139,18 @@ impl Gateway {
             return self.own_path(arrival, &route, &asked, rest).await;
         }
         let Some(mut running) = route.live.enter() else { return Err(pages::switched_off(&route.name).into()) };
-        let came = self.who(arrival, &route, request.headers()).await?;
+        let came = self.who_came(arrival, &route, request.headers()).await?;
         running.holds(self.share(arrival, &route, &came.caller)?);
         let visit = Visit { arrival, route, running, came, request };
         match visit.came.openness {
             Openness::SignedIn => self.admit(UseApp::new(visit.route.target.clone()), visit).await,
             Openness::Public => self.admit(UsePublic::new(visit.route.target.clone()), visit).await,
         }
+    }
+
+    /// Sessions of an app end with it: whoever came in that moment is told of the app, and not sent to sign in.
+    async fn who_came(&self, arrival: &Arrival, route: &Route, headers: &http::HeaderMap) -> Result<Came, Turned> {
+        self.who(arrival, route, headers).await.map_err(|turned| self.dead(route).map_or(turned, Into::into))
     }
 
     /// Whether the operator asks for a client's certificate here, and this connection showed none that counts now.

@@ -2,9 +2,11 @@
 //!
 //! Waits for elements as the protocol does (an implicit wait), never by the clock.
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader},
+    os::unix::process::CommandExt as _,
     process::{Child, Command, Stdio},
 };
 
@@ -46,6 +48,7 @@ impl Chrome {
             .arg("--port=0")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
+            .process_group(0)
             .spawn()
             .expect("`chromedriver` is not here: run `cargo xtask setup`");
         let said = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
@@ -168,7 +171,8 @@ impl Chrome {
 
 impl Drop for Chrome {
     fn drop(&mut self) {
-        drop(self.driver.kill());
+        // The browser with its driver: by itself it would stay.
+        let _ = kill_process_group(Pid::from_child(&self.driver), Signal::KILL);
         drop(self.driver.wait());
     }
 }
