@@ -13,7 +13,7 @@ use model::{
     manifest::{Change, Sentence, TierReason},
 };
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use store::{EventFilter, Outcome, Row, params};
 
 /// A page of a thousand, and one more, which says that there are others.
@@ -166,6 +166,24 @@ impl Catalog {
         let which = params![&self.tenant, state, app, before, below, limit.min(LIST_MAX)];
         let rows = self.store.read(sql::PAGE, which).await?;
         rows.iter().filter_map(|row| self.request_view(row).transpose()).collect()
+    }
+
+    /// When a request of each environment was sent back last, where one ever was.
+    ///
+    /// # Errors
+    /// When the record takes no more, or the database cannot be read.
+    pub async fn sent_back_last(
+        &self,
+        permit: Permit<ListRequests>,
+    ) -> Result<HashMap<(AppId, Env), Timestamp>, Error> {
+        self.store.access(permit, Outcome::Allowed, serde_json::Value::Null)?;
+        let rows = self.store.read(sql::SENT_BACK_LAST, params![&self.tenant]).await?;
+        let mut last = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let Ok(env) = row.text(1)?.parse::<Env>() else { continue };
+            last.insert((AppId::new(row.text(0)?), env), row.time(2)?);
+        }
+        Ok(last)
     }
 
     /// One request, with the manifest that it asks for.

@@ -38,6 +38,10 @@ fn later(wait: Duration, mut page: Refusal) -> Refusal {
     page
 }
 
+fn soon(page: Refusal) -> Refusal {
+    later(Duration::from_secs(1), page)
+}
+
 fn forgotten(mut page: Refusal) -> Refusal {
     page.leaves = Leaves::Nothing;
     page
@@ -308,33 +312,27 @@ pub(crate) fn crowded(whose: Crowded) -> Refusal {
             "they are your part of what the server can do at once, and others need theirs",
         ),
     };
-    later(Duration::from_secs(1), page(ProblemKind::Unavailable, code, what, why, "try again in a moment"))
+    soon(page(ProblemKind::Unavailable, code, what, why, "try again in a moment"))
 }
 
 pub(crate) fn uncounted() -> Refusal {
-    later(
-        Duration::from_secs(1),
-        page(
-            ProblemKind::Unavailable,
-            "rate.uncounted",
-            "this cannot be answered at the moment",
-            "how often it may be used is counted for all servers together, and that count does not answer",
-            "try again in a moment",
-        ),
-    )
+    soon(page(
+        ProblemKind::Unavailable,
+        "rate.uncounted",
+        "this cannot be answered at the moment",
+        "how often it may be used is counted for all servers together, and that count does not answer",
+        "try again in a moment",
+    ))
 }
 
 pub(crate) fn busy() -> Refusal {
-    later(
-        Duration::from_secs(1),
-        page(
-            ProblemKind::Unavailable,
-            "app.busy",
-            "many people use this app right now",
-            "it is serving as many requests as it may at once",
-            "try again in a moment",
-        ),
-    )
+    soon(page(
+        ProblemKind::Unavailable,
+        "app.busy",
+        "many people use this app right now",
+        "it is serving as many requests as it may at once",
+        "try again in a moment",
+    ))
 }
 
 // What went wrong inside an app. The app's log has the rest.
@@ -384,16 +382,13 @@ pub(crate) fn over_time() -> Refusal {
 // What is wrong with the platform.
 
 pub(crate) fn not_ready() -> Refusal {
-    later(
-        Duration::from_secs(1),
-        page(
-            ProblemKind::Unavailable,
-            "app.not_ready",
-            "the app is not ready at the moment",
-            "its code is being made ready, or could not be",
-            "try again in a moment; if it goes on, tell your operator",
-        ),
-    )
+    soon(page(
+        ProblemKind::Unavailable,
+        "app.not_ready",
+        "the app is not ready at the moment",
+        "its code is being made ready, or could not be",
+        "try again in a moment; if it goes on, tell your operator",
+    ))
 }
 
 pub(crate) fn unrecorded() -> Refusal {

@@ -18,6 +18,8 @@ pub(crate) const WAITING_OF_APP: &str =
     "SELECT id FROM requests WHERE tenant = $1 AND app_id = $2 AND state = 'waiting' ORDER BY created_at DESC LIMIT 1";
 pub(crate) const WAIT_ANYWHERE: &str =
     "SELECT DISTINCT app_id, env FROM requests WHERE tenant = $1 AND state = 'waiting'";
+pub(crate) const SENT_BACK_LAST: &str =
+    "SELECT app_id, env, MAX(decided_at) FROM requests WHERE tenant = $1 AND state = 'rejected' GROUP BY app_id, env";
 pub(crate) const NEWEST_OF_APP: &str = "SELECT id, env, release, state, decided_by, decided_at FROM requests WHERE tenant = $1 AND app_id = $2 ORDER BY created_at DESC, id DESC LIMIT 1";
 /// Every yes that was said, void by now or not: how it was said is shown for ever.
 pub(crate) const YESES: &str = "SELECT release, decided_by, exception, dependence FROM requests WHERE tenant = $1 AND app_id = $2 AND dependence IS NOT NULL ORDER BY decided_at";

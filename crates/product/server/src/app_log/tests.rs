@@ -3,8 +3,7 @@
 use super::*;
 use authority::Authority;
 use gateway::Line;
-use model::{AppId, Env, ManualClock, ReleaseNumber, TraceId};
-use sandbox::Level;
+use model::{AppId, Env, ManualClock};
 use std::path::PathBuf;
 use store::{Database, StoreConfig};
 
@@ -45,16 +44,7 @@ async fn log(folder: &Folder) -> (Arc<AppLog>, Writer) {
 }
 
 fn line(app: &AppRef, text: String) -> Line {
-    Line {
-        app: app.clone(),
-        name: "poll".into(),
-        release: ReleaseNumber(1),
-        trace: TraceId::new("0af7651916cd43dd8448eb211c80319c"),
-        level: Level::Log,
-        text,
-        at: None,
-        time: Timestamp::from_ms(1),
-    }
+    Line { text, ..super::waiting::tests::line(app) }
 }
 
 async fn texts(log: &AppLog, app: &AppRef) -> Vec<String> {

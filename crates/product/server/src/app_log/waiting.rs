@@ -105,7 +105,7 @@ impl Waiting {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use model::{AppId, Env, ReleaseNumber, Timestamp, TraceId};
 
@@ -113,7 +113,7 @@ mod tests {
         AppRef { id: AppId::new(name), env: Env::Prod }
     }
 
-    fn line(app: &AppRef) -> Line {
+    pub(in super::super) fn line(app: &AppRef) -> Line {
         Line {
             app: app.clone(),
             name: "poll".into(),

@@ -26,8 +26,6 @@ use std::{
 };
 
 const PAGE: usize = 50;
-/// Requests that were sent back, the newest: a team that did not mend its own for so long does not wait for a hint.
-const BACK_MAX: u32 = 200;
 const SOON: Duration = Duration::from_secs(30 * 86_400);
 /// So long after it went live nobody worries that an app was never used.
 pub(super) const NEW: Duration = Duration::from_secs(7 * 86_400);
@@ -213,10 +211,7 @@ impl Bailiwick {
         }
         let act = ListRequests { tenant: self.tenant.clone() };
         let Ok(permit) = self.allowed(&visit.asked, act).await else { return Back::new() };
-        let requests = self.catalog.requests_page(permit, "rejected", None, None, BACK_MAX).await;
-        // Newest first; the last that is put in counts.
-        let requests = requests.unwrap_or_default().into_iter().rev();
-        requests.filter_map(|request| Some(((request.app_id, request.env), request.decided_at?))).collect()
+        self.catalog.sent_back_last(permit).await.unwrap_or_default()
     }
 }
 
