@@ -1,13 +1,20 @@
 //! What a test takes from its surroundings: packages by their lock file, a port, the files of a database.
 
 use std::{
+    ops::Range,
     path::{Path, PathBuf},
     process::Command,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
 };
 
 /// The files of a SQLite database in a data folder.
 pub const DATABASE: [&str; 3] = ["bailiwick.db", "bailiwick.db-wal", "bailiwick.db-shm"];
+
+/// Below the ports that Linux gives to connections (`ip_local_port_range`), above those that programs are known by.
+const PORTS: Range<u16> = 20_000..32_000;
 
 /// Installs the packages of a folder beside this crate's sources, once, by its lock file; gives where they are. `within`
 /// is the build's own folder for tests (`CARGO_TARGET_TMPDIR`), `sign` what is there once they are.
@@ -28,10 +35,19 @@ pub fn installed(within: &str, name: &str, sign: &str) -> PathBuf {
     folder
 }
 
-/// A port that nobody listens at.
+/// A port that nobody listens at, and that nobody is given until whoever asked for it uses it: no other test of this
+/// process, and none of the connections of this machine, whose own ports the system takes from above these.
 #[must_use]
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Two processes begin at different places.
+    let begins = u16::try_from(std::process::id() % u32::from(PORTS.end - PORTS.start)).unwrap_or_default();
+    loop {
+        let port = PORTS.start + (begins + NEXT.fetch_add(1, Ordering::Relaxed)) % (PORTS.end - PORTS.start);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Puts the SQLite database of one data folder in the place of another's, whose server is stopped.

@@ -130,8 +130,9 @@ impl Town {
     async fn placed(database: Option<&str>, server: &str, more: &str, clock: Arc<dyn Clock>, places: Places) -> Self {
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let place = Place { folder: TempDir::new().unwrap(), places, clock };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        // It comes back here after a restart.
+        let port = crate::free_port();
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let database = database.map(|url| format!("database = \"{url}\"\n")).unwrap_or_default();
         let root = kept().join("root.key");
         let text = format!(

@@ -91,8 +91,14 @@ async fn connected(port: u16, papers: &Papers, name: &str, shown: &Shown) -> Opt
     let stream = secured(port, papers, name, shown).await.ok()?;
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.ok()?;
-    tokio::spawn(connection);
-    send(&mut sender, "GET", &format!("https://{name}/"), &[], Bytes::new()).await.is_ok().then_some(sender)
+    let mut ended = tokio::spawn(connection);
+    let url = format!("https://{name}/");
+    // What is asked of a connection in the moment it ends, hyper's client sometimes never answers.
+    tokio::select! {
+        answer = send(&mut sender, "GET", &url, &[], Bytes::new()) => answer.ok()?,
+        _ = &mut ended => return None,
+    };
+    Some(sender)
 }
 
 type Sent = Result<http::Response<hyper::body::Incoming>, hyper::Error>;
