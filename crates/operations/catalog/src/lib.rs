@@ -47,7 +47,10 @@ pub use jobs::next_after as next_time;
 pub use migrations::MIGRATIONS;
 pub use rebuild::RebuildRelease;
 pub use receipts::{ReadReceipt, ReceiptRead, Since, SwitchedOff};
-pub use releases::{Content, ReadSource, ReleaseView, Yes};
+pub use releases::{
+    Content, ReadSource, ReleaseView, Yes,
+    files::{FileChange, Length},
+};
 pub use requests::{ListRequests, RequestState, RequestView, SentBack};
 pub use restore::RestoreApp;
 pub use retire::RetireApp;

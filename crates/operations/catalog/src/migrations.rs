@@ -28,4 +28,10 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("migrations/0004_receipts_due.sql"),
     },
     Migration { room: "catalog", number: 5, name: "waivers", sql: include_str!("migrations/0005_waivers.sql") },
+    Migration {
+        room: "catalog",
+        number: 6,
+        name: "the files of a release",
+        sql: include_str!("migrations/0006_files.sql"),
+    },
 ];

@@ -1,5 +1,6 @@
 //! Releases: immutable, content-addressed versions of an app.
 
+pub(crate) mod files;
 pub(crate) mod sql;
 
 use crate::{Catalog, Checked, Error, Unpacked, Upload, apps::tier_of, requests, waivers::Exceptions};
@@ -188,6 +189,7 @@ pub(crate) async fn insert(
         release.by.as_ref().map(PersonId::as_str),
         release.created_at,
         checked.image().map(engine_of).unwrap_or_default(),
+        files::listed(checked.unpacked())?,
     ];
     tx.execute(sql::INSERT, row).await?;
     Ok(release)

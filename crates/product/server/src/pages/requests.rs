@@ -1,6 +1,7 @@
 //! Requests: what waits for a person, and one request with what it takes to decide it within a minute.
 
 mod checklist;
+mod files;
 
 use super::{
     done::Done,
@@ -21,6 +22,7 @@ use axum::{
 };
 use catalog::{ListRequests, RequestState, RequestView};
 pub(super) use checklist::{Item, Kept, seven};
+use files::Files;
 use model::{AppId, Env, Finding, RequestId, Severity, Waived, WaiverState, manifest::ChangeKind};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -245,6 +247,7 @@ struct RequestPage {
     restores: bool,
     more: Vec<DiffLine>,
     less: Vec<DiffLine>,
+    files: Files,
     may: Vec<Said>,
     findings: Vec<Seen>,
     items: Vec<Item>,
@@ -288,6 +291,7 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<St
         shell: viewer.shell_about(Here::Requests, Some(&request.app)),
         mend: may_mend(viewer, &request),
         waivers: super::waivers::of(&server, &request.app).await?,
+        files: Files::new(server.catalog.changed_files(&request).await?.into_iter()),
         items: checklist::of(&server, &request, &manifest, others).await?,
         used,
         id: request.request.to_string(),
