@@ -216,6 +216,11 @@ async fn what_was_sent_back_is_what_is_edited() {
     let rex = town.person("rex@example.test", &["reviewers"]).await;
     let request = rex.get(&format!("{}/requests/{second}", town.url())).await.text();
     assert!(!request.contains("Edit what was sent back"), "who may not read the files has no link: {request}");
+    // They see which of them differ, and nothing of what is in them.
+    let files = between(&request, "id=\"t-files\">", "</section>");
+    assert!(files.starts_with("1 file changed<") && files.contains("<code>app.js</code>"), "{files}");
+    assert!(files.contains("changed, 1 line as before") && !request.contains("bailiwick.toml</code>"), "{request}");
+    assert!(!request.contains("new Response"), "{request}");
     // Under *All apps* it is counted, though an earlier release serves; no more once something newer waits.
     let all = async |query: &str| rex.get(&format!("{}/apps{query}", town.url())).await.text();
     let counted = all("?worry=back").await;

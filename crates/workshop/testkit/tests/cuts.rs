@@ -44,6 +44,24 @@ async fn promised(town: &Town, receipt: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_revoke_goes_on_when_its_asker_hangs_up() {
+    let town = Town::wired().await;
+    deployed(&town).await;
+    let cable = town.cable.as_ref().unwrap();
+    cable.silence();
+    let asked = revoke(&town);
+    let hung_up = tokio::time::timeout(Duration::from_millis(500), asked).await;
+    assert!(hung_up.is_err(), "nothing could be recorded: {hung_up:?}");
+    cable.mend();
+    until("its receipt is on the record", async || town.events("app.revoke.done").await.len() == 1).await;
+    for action in ["app.revoke", "app.revoke.done"] {
+        let events = town.events(action).await;
+        assert_eq!((events.len(), &events[0]["why"]), (1, &json!("canary: it leaks")), "{events:?}");
+    }
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_stops_no_revoke_and_a_restart_brings_nothing_back() {
     let town = Town::start(Engine::Sqlite).await;
     deployed(&town).await;

@@ -1,7 +1,8 @@
 //! A newer server with another engine: every release is made ready again, and nothing else of it changes.
 
-use crate::house::{APP, House, manifest, sandbox};
-use authority::Caller;
+use crate::house::{APP, House, Remembers, manifest, sandbox};
+use authority::{Caller, SurfaceName};
+use std::sync::Arc;
 use store::params;
 
 async fn releases_of_another_engine_are_made_ready_again(house: House) {
@@ -52,4 +53,26 @@ async fn one_that_does_not_load_stays_and_keeps_no_other(house: House) {
     assert_eq!(house.catalog.rebuild(&system, sandbox()).await.unwrap(), 0);
 }
 
-both!(releases_of_another_engine_are_made_ready_again, one_that_does_not_load_stays_and_keeps_no_other);
+/// What else it may touch stays bound as a person agreed to it: a secret to its version, not to the newest.
+async fn what_a_release_may_touch_is_not_opened_anew(house: House) {
+    let text = manifest("poll", "");
+    house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap();
+    let others =
+        [SurfaceName::Vault, SurfaceName::Broker, SurfaceName::Data, SurfaceName::Identity].map(Remembers::new);
+    let mut surfaces: Vec<Arc<dyn authority::Surface<store::Tx>>> = vec![house.surface.clone()];
+    surfaces.extend(others.iter().map(|other| other.clone() as _));
+    let newer = house.started_with(surfaces).await;
+    house.write("UPDATE releases SET engine = 'other'").await;
+    house.surface.opened.lock().unwrap().clear();
+    assert_eq!(newer.rebuild(&Caller::system("rebuild"), sandbox()).await.unwrap(), 1);
+    assert_eq!(house.surface.opened.lock().unwrap().len(), 1);
+    for other in others {
+        assert!(other.opened.lock().unwrap().is_empty(), "{other:?}");
+    }
+}
+
+both!(
+    releases_of_another_engine_are_made_ready_again,
+    what_a_release_may_touch_is_not_opened_anew,
+    one_that_does_not_load_stays_and_keeps_no_other
+);

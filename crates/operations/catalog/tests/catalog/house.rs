@@ -52,16 +52,23 @@ macro_rules! both {
 type Opening = (AppRef, u32, u64, Option<String>);
 
 /// A surface that remembers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Remembers {
+    name: SurfaceName,
     pub(crate) opened: Mutex<Vec<Opening>>,
     pub(crate) cut: Mutex<Vec<AppRef>>,
+}
+
+impl Remembers {
+    pub(crate) fn new(name: SurfaceName) -> Arc<Self> {
+        Arc::new(Self { name, opened: Mutex::default(), cut: Mutex::default() })
+    }
 }
 
 #[async_trait]
 impl Surface<Tx> for Remembers {
     fn name(&self) -> SurfaceName {
-        SurfaceName::Gateway
+        self.name
     }
     fn plan(&self, _: &Manifest) -> Vec<Planned> {
         vec![]
@@ -81,8 +88,7 @@ impl Surface<Tx> for Remembers {
         self.cut.lock().unwrap().push(app.clone());
         let (item, node, how) = (app.id.to_string(), "one".to_owned(), "closed".to_owned());
         let at = Some(START.parse().unwrap());
-        let surface = SurfaceName::Gateway;
-        vec![Cut { surface, item, state: CutState::Dead, dead_at: at, dead_by: None, node, how }]
+        vec![Cut { surface: self.name, item, state: CutState::Dead, dead_at: at, dead_by: None, node, how }]
     }
     async fn cut_rows(&self, _: &mut Tx, _: &AppRef) -> Result<(), SurfaceError> {
         Ok(())
@@ -187,7 +193,7 @@ impl House {
         };
         let authority = Arc::new(Authority::new(clock.clone(), Some(policy(SHIPPED))));
         let store = Store::open(config, authority.clone(), &[catalog::MIGRATIONS]).await.unwrap();
-        let (surface, secrets) = (Arc::new(Remembers::default()), Arc::new(Secrets::default()));
+        let (surface, secrets) = (Remembers::new(SurfaceName::Gateway), Arc::new(Secrets::default()));
         let rooms = Rooms {
             store: store.clone(),
             authority: authority.clone(),
@@ -205,13 +211,18 @@ impl House {
         Self { catalog, store, authority, clock, surface, secrets, _dir: dir }
     }
 
-    /// The catalog of a server that starts again on the same data.
+    /// The catalog of a server that starts again on the same data. Nobody tells it what is committed after.
     pub(crate) async fn started_again(&self) -> Arc<Catalog> {
+        self.started_with(vec![self.surface.clone()]).await
+    }
+
+    /// The same, with other surfaces.
+    pub(crate) async fn started_with(&self, surfaces: Vec<Arc<dyn Surface<Tx>>>) -> Arc<Catalog> {
         let rooms = Rooms {
             store: self.store.clone(),
             authority: self.authority.clone(),
             clock: self.clock.clone(),
-            surfaces: vec![self.surface.clone()],
+            surfaces,
             secrets: self.secrets.clone(),
             vouchers: Arc::new(Nobody),
         };

@@ -89,6 +89,22 @@ async fn one_past_its_date_or_without_a_release_holds_the_others_back_in_nothing
     assert_eq!(house.deploy(&[("bailiwick.toml", &later), ("app.js", APP)]).await.unwrap().status, Status::Live);
 }
 
+async fn a_switch_takes_what_this_node_has_not_heard_of(house: House) {
+    let text = manifest("poll", "");
+    house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap();
+    let late = house.started_again().await;
+    house.deploy_to(Env::Staging, &[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap();
+    let permit = house.permit(late.plan_revoke("poll", "enough").unwrap()).await.unwrap();
+    assert!(late.revoke(permit).await.unwrap().recorded);
+    house.follow().await;
+    let cut: Vec<Env> = house.surface.cut.lock().unwrap().iter().map(|app| app.env).collect();
+    assert!(cut.contains(&Env::Prod) && cut.contains(&Env::Staging), "{cut:?}");
+    let permit = house.permit(ListApps { tenant: TenantId::main() }).await.unwrap();
+    let environments = house.catalog.list(permit).unwrap().remove(0).environments;
+    assert_eq!(environments.len(), 2);
+    assert!(environments.iter().all(|one| one.state == AppState::Revoked), "{environments:?}");
+}
+
 async fn what_never_served_can_be_deployed_after_a_restore(house: House) {
     let text = manifest("poll", SENDS);
     let waits = house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap();
@@ -134,6 +150,7 @@ both!(
     an_app_is_suspended_on_its_date_and_not_before,
     an_old_release_past_its_date_does_not_come_back,
     a_switched_off_app_is_not_deployed_on_again,
+    a_switch_takes_what_this_node_has_not_heard_of,
     one_past_its_date_or_without_a_release_holds_the_others_back_in_nothing,
     what_never_served_can_be_deployed_after_a_restore,
     an_end_leaves_a_tombstone_and_its_certificate,
