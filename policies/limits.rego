@@ -1,8 +1,8 @@
 # What no app may ask for, whoever deploys it. Policy only narrows: it can refuse what the table of acts allows.
 #
-# Input: act, caller {kind, person, groups, roles, second_factor, app}, target {tenant, app, env, resource, name, team,
-# class}, facts (of the act: deploy, approve and roll back have the manifest of what would go live; restore has a list
-# `releases` of such), today.
+# Input: act, caller {kind, person, groups, roles, second_factor, single_sign_on, app}, target {tenant, app, env,
+# resource, name, team, class}, facts (of the act: deploy, approve and roll back have the manifest of what would go live;
+# restore has a list `releases` of such), today.
 package bailiwick
 
 import rego.v1

@@ -456,6 +456,7 @@ impl Case<'_> {
             ("groups", list(person.into_iter().flat_map(|person| person.groups.iter().map(Group::as_str)))),
             ("roles", list(person.into_iter().flat_map(|person| person.roles().map(Role::group)))),
             ("second_factor", matches!(self.caller.who, Who::Person { factor: Factor::Second { .. }, .. }).into()),
+            ("single_sign_on", matches!(self.caller.who, Who::Person { single_sign_on: true, .. }).into()),
             ("app", text(self.caller.app().map(|app| app.id.as_str()))),
         ]);
         let target = object([

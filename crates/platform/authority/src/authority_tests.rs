@@ -90,7 +90,10 @@ fn authority(policy: &str, facts: Facts) -> (Authority, Arc<ManualClock>) {
 }
 
 fn ana(factor: Factor) -> Caller {
-    Caller::new(TenantId::main(), Who::Person { id: PersonId::new("ana"), session: SessionId::new("s"), factor })
+    Caller::new(
+        TenantId::main(),
+        Who::Person { id: PersonId::new("ana"), session: SessionId::new("s"), factor, single_sign_on: false },
+    )
 }
 
 #[test]

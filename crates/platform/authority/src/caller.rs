@@ -28,22 +28,18 @@ pub enum Who {
         id: PersonId,
         session: SessionId,
         factor: Factor,
+        /// The session began at the organisation's own provider.
+        #[serde(default)]
+        single_sign_on: bool,
     },
     /// The app itself: a job, or a call with its service account's token.
     App(AppRef),
     /// The app while it serves this person: its own authority, narrowed by theirs.
-    AppFor {
-        app: AppRef,
-        person: PersonId,
-    },
+    AppFor { app: AppRef, person: PersonId },
     /// The local credential, with the system's user that holds it.
-    Machine {
-        system_user: Arc<str>,
-    },
+    Machine { system_user: Arc<str> },
     /// A job of the platform, by name.
-    System {
-        job: Cow<'static, str>,
-    },
+    System { job: Cow<'static, str> },
     /// Nobody is signed in.
     Stranger,
 }

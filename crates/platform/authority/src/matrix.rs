@@ -36,7 +36,7 @@ struct Column {
 }
 
 fn person(id: &str, factor: Factor) -> Who {
-    Who::Person { id: PersonId::new(id), session: SessionId::new("s"), factor }
+    Who::Person { id: PersonId::new(id), session: SessionId::new("s"), factor, single_sign_on: false }
 }
 
 fn columns() -> Vec<Column> {

@@ -22,7 +22,8 @@ impl ByIdentity {
 
 /// The person of a session, as a caller.
 pub(crate) fn caller(tenant: &TenantId, session: &Session) -> Caller {
-    let who = Who::Person { id: session.person.clone(), session: session.id.clone(), factor: session.factor };
+    let (id, single_sign_on) = (session.person.clone(), session.is_single_sign_on());
+    let who = Who::Person { id, session: session.id.clone(), factor: session.factor, single_sign_on };
     Caller::new(tenant.clone(), who)
 }
 

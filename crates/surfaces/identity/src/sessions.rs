@@ -93,6 +93,12 @@ pub struct Session {
 }
 
 impl Session {
+    /// It began at the organisation's provider; so did one of a terminal that was confirmed by such a one.
+    #[must_use]
+    pub const fn is_single_sign_on(&self) -> bool {
+        self.at_provider.is_some()
+    }
+
     pub(crate) fn began_at(&self, issuer: &str) -> bool {
         self.at_provider.as_ref().is_some_and(|known| known.issuer == issuer)
     }

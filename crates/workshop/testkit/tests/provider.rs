@@ -224,6 +224,8 @@ async fn links_can_be_switched_off() {
 mod cut;
 #[path = "provider/node.rs"]
 mod node;
+#[path = "provider/publishing.rs"]
+mod publishing;
 #[path = "provider/real.rs"]
 mod real;
 #[path = "provider/scopes.rs"]

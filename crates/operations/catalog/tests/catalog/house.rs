@@ -250,7 +250,7 @@ impl House {
     /// The same, asked by one of `PEOPLE` with a fresh second factor.
     pub(crate) async fn permit_of<A: authority::Act>(&self, who: &str, act: A) -> Result<Permit<A>, Error> {
         let (id, session) = (PersonId::new(who), SessionId::new("s"));
-        let who = Who::Person { id, session, factor: Factor::Second { at: self.clock.now() } };
+        let who = Who::Person { id, session, factor: Factor::Second { at: self.clock.now() }, single_sign_on: false };
         Ok(self.authority.permit(&Caller::new(TenantId::main(), who), act).await?)
     }
 

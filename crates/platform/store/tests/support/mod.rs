@@ -178,7 +178,12 @@ pub fn machine() -> Caller {
 
 pub fn ana(clock: &ManualClock) -> Caller {
     let at = model::Clock::now(clock);
-    let who = Who::Person { id: PersonId::new("ana"), session: SessionId::new("s1"), factor: Factor::Second { at } };
+    let who = Who::Person {
+        id: PersonId::new("ana"),
+        session: SessionId::new("s1"),
+        factor: Factor::Second { at },
+        single_sign_on: false,
+    };
     let origin = Origin { ip: Some("192.0.2.7".parse().unwrap()), device: Some("Firefox canary-device".into()) };
     Caller::new(TenantId::main(), who).from(origin)
 }

@@ -18,7 +18,8 @@ use model::{Env, Problem, ReleaseNumber};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
-use tracing::{Instrument, Span};
+use tokio::sync::oneshot;
+use tracing::Instrument;
 use utoipa::{IntoParams, ToSchema};
 
 /// A reason, for the record.
@@ -104,8 +105,8 @@ impl Bailiwick {
 
     /// Switches an app off, and waits until every node has said so.
     pub(crate) async fn switch_off(&self, asked: &Asked, name: &str, why: &str) -> Result<catalog::Receipt, Error> {
-        let (receipt, span) = self.cut(asked, name, why).await?;
-        Ok(self.catalog.told(receipt).instrument(span).await)
+        let (receipt, told) = self.cut(asked, name, why).await?;
+        Ok(told.await.unwrap_or(receipt))
     }
 
     /// The same, for whoever can look at the receipt again: other nodes are waited for meanwhile.
@@ -115,22 +116,33 @@ impl Bailiwick {
         name: &str,
         why: &str,
     ) -> Result<catalog::Receipt, Error> {
-        let (receipt, span) = self.cut(asked, name, why).await?;
-        let (catalog, begun) = (Arc::clone(&self.catalog), receipt.clone());
-        // If this process ends before that does, the receipt is due.
-        tokio::spawn(async move { catalog.told(begun).await }.instrument(span));
-        Ok(receipt)
+        Ok(self.cut(asked, name, why).await?.0)
     }
 
-    async fn cut(&self, asked: &Asked, name: &str, why: &str) -> Result<(catalog::Receipt, Span), Error> {
+    /// The receipt of the cut, and the one of when other nodes have said so. If this process ends before they have, it is
+    /// due.
+    async fn cut(
+        &self,
+        asked: &Asked,
+        name: &str,
+        why: &str,
+    ) -> Result<(catalog::Receipt, oneshot::Receiver<catalog::Receipt>), Error> {
         let act = self.catalog.plan_revoke(name, why)?;
         let permit = self.permit(&asked.caller, act).await?;
         let span = tracing::info_span!(target: telemetry::TARGET, "revoke", app = permit.act().app.as_str());
-        // Whoever asked may hang up: what was begun is ended, with its receipt.
         let catalog = Arc::clone(&self.catalog);
-        let cutting = tokio::spawn(async move { catalog.revoke(permit).await }.instrument(span.clone()));
-        let receipt = cutting.await.map_err(|_| Error::Refused(Problem::internal()))??;
-        Ok((receipt, span))
+        let ((tell_cut, cut), (tell_done, done)) = (oneshot::channel(), oneshot::channel());
+        // Whoever asked may hang up: what was begun is ended, with its receipt, and nobody need hear of it.
+        let cutting = async move {
+            let receipt = catalog.revoke(permit).await;
+            let begun = receipt.as_ref().ok().cloned();
+            drop(tell_cut.send(receipt));
+            if let Some(begun) = begun {
+                drop(tell_done.send(catalog.told(begun).await));
+            }
+        };
+        tokio::spawn(cutting.instrument(span));
+        Ok((cut.await.map_err(|_| Error::Refused(Problem::internal()))??, done))
     }
 
     pub(crate) async fn restore(&self, asked: &Asked, name: &str, why: &str) -> Result<catalog::Restored, Error> {

@@ -70,7 +70,8 @@ pub(crate) async fn explain(State(server): State<Arc<Bailiwick>>, asked: Asked) 
 }
 
 impl Bailiwick {
-    /// The caller that is meant. A person is taken to have confirmed just now: what asks for that is told beside.
+    /// The caller that is meant. A person is taken to have come by single sign-on, and to have confirmed just now: what asks
+    /// for that is told beside.
     fn somebody(&self, who: &str, app: Option<&AppRef>) -> Result<Who, Refusal> {
         match who {
             "machine" => Ok(Who::Machine { system_user: "somebody".into() }),
@@ -79,7 +80,8 @@ impl Bailiwick {
             email => {
                 let person = self.identity.person_by_email(email).ok_or_else(|| Refusal(nobody(email)))?;
                 let factor = Factor::Second { at: self.clock.now() };
-                Ok(Who::Person { id: person.id.clone(), session: SessionId::new("explain"), factor })
+                let (id, session) = (person.id.clone(), SessionId::new("explain"));
+                Ok(Who::Person { id, session, factor, single_sign_on: true })
             }
         }
     }

@@ -29,7 +29,12 @@ pub(crate) fn far() -> Timestamp {
 }
 
 pub(crate) fn person(id: &str, factor: Factor) -> SignedIn {
-    let who = Who::Person { id: PersonId::new(id), session: SessionId::new(format!("s-{id}")), factor };
+    let who = Who::Person {
+        id: PersonId::new(id),
+        session: SessionId::new(format!("s-{id}")),
+        factor,
+        single_sign_on: false,
+    };
     SignedIn { caller: Caller::new(TenantId::main(), who), expires_at: far() }
 }
 

@@ -168,7 +168,7 @@ fn house(app: &AppRef, policy: &str) -> (Authority, Caller) {
         apps: [((app.id.clone(), app.env), Arc::new(live))].into(),
     };
     authority.replace(&TenantId::main(), facts);
-    let who = Who::Person { id, session: SessionId::generate(), factor: Factor::Link };
+    let who = Who::Person { id, session: SessionId::generate(), factor: Factor::Link, single_sign_on: false };
     (authority, Caller::new(TenantId::main(), who))
 }
 
