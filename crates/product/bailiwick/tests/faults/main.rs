@@ -1,11 +1,12 @@
 //! The disk fails under the real program: at the n-th fsync and the n-th write, with an error, with half of what was to be
-//! written, or as its last act. What was acknowledged is there, nothing is half done, and service returns by itself.
+//! written, as its last act, or as the power goes and takes what was not synced. What was acknowledged is there, nothing is half done, and service returns by itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod unwritable;
 
 use serde_json::json;
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -35,7 +36,8 @@ impl Faults {
     }
 
     fn environment(&self) -> Vec<(&'static str, PathBuf)> {
-        vec![("LD_PRELOAD", self.folder.path().join("shim.so")), ("FAULT_FILE", self.control())]
+        let shim = self.folder.path().join("shim.so");
+        vec![("LD_PRELOAD", shim), ("FAULT_FILE", self.control()), ("FAULT_POWER", PathBuf::from("yes"))]
     }
 
     fn set(&self, text: &str) {
@@ -50,15 +52,15 @@ async fn ready(town: &Process) -> bool {
     town.attempt(&browser, "GET", "/readyz", b"").await.is_some_and(|answer| answer.status == 200)
 }
 
-/// Whether a person is there, and whether an event says so: both or neither.
-async fn is_there(town: &Process, email: &str) -> bool {
+/// Who is there, each with the event that says so.
+async fn are_there(town: &Process) -> BTreeSet<String> {
     let people = town.get("/api/v1/people?limit=1000").await.json();
-    let person = people["people"].as_array().unwrap().iter().find(|person| person["email"] == email);
+    let there = people["people"].as_array().unwrap().iter().map(|person| person["email"].as_str().unwrap().to_owned());
+    let there: BTreeSet<String> = there.collect();
     let events = town.get("/api/v1/events?action=person.add&limit=1000").await.json();
-    let count = people["people"].as_array().unwrap().len();
     let added = events["events"].as_array().unwrap().iter().filter(|event| event["outcome"] == "allowed").count();
-    assert_eq!(added, count, "as many people as events that added them");
-    person.is_some()
+    assert_eq!(added, there.len(), "as many people as events that added them");
+    there
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,11 +68,18 @@ async fn a_disk_that_fails_at_any_moment_loses_nothing_that_was_acknowledged() {
     let faults = Faults::build();
     let mut town = Process::start_within(BINARY, Engine::Sqlite, "", "error", &faults.environment()).await;
     let mut names = 0..;
-    let (mut failed, mut killed) = (0, 0);
+    let (mut failed, mut killed, mut kept) = (0, 0, BTreeSet::new());
     for n in 1..=rounds(4) {
-        for (op, kind) in
-            [("fsync", "fail"), ("write", "fail"), ("write", "short"), ("fsync", "kill"), ("write", "kill")]
-        {
+        for (op, kind) in [
+            ("fsync", "fail"),
+            ("write", "fail"),
+            ("write", "short"),
+            ("fsync", "kill"),
+            ("write", "kill"),
+            ("fsync", "power"),
+            ("write", "power"),
+        ] {
+            let ends = matches!(kind, "kill" | "power");
             let email = format!("p{}@example.test", names.next().unwrap());
             faults.set(&format!("{op} {kind} {n}"));
             let body = json!({ "email": email, "groups": ["staff"] }).to_string();
@@ -86,10 +95,10 @@ async fn a_disk_that_fails_at_any_moment_loses_nothing_that_was_acknowledged() {
                     assert_eq!(answer.json()["code"], "record.unwritable", "{context}");
                 }
                 Some(_) => {}
-                None => assert_eq!(kind, "kill", "{context}"),
+                None => assert!(ends, "{context}"),
             }
             // One that was to die may have had its fault in what runs beside the acts, or none at all.
-            if kind == "kill" {
+            if ends {
                 town.kill().await;
                 town.again().await;
                 killed += 1;
@@ -99,9 +108,13 @@ async fn a_disk_that_fails_at_any_moment_loses_nothing_that_was_acknowledged() {
                 assert!(begun.elapsed() < Duration::from_secs(30), "service returns: {context}\n{}", town.errors());
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            let there = is_there(&town, &email).await;
-            assert!(there || !acknowledged, "{context}");
-            assert!(!there || kind == "kill" || acknowledged, "refused, and there: {context}");
+            if acknowledged {
+                kept.insert(email.clone());
+            }
+            let there = are_there(&town).await;
+            let lost: Vec<&String> = kept.difference(&there).collect();
+            assert!(lost.is_empty(), "{context}: {lost:?} were acknowledged");
+            assert!(!there.contains(&email) || ends || acknowledged, "refused, and there: {context}");
         }
     }
     assert!(failed > 0 && killed > 0, "{failed} refused, {killed} killed");

@@ -1,5 +1,6 @@
 /* Faults of a disk, put between the program and libc (LD_PRELOAD). A control file says `OP KIND N`: the N-th `fsync` or
-   `write` from then on, to a file of the data folder, fails, is cut short, or is the process's last. `all readonly 0`:
+   `write` from then on, to a file of the data folder, fails, is cut short, or is the process's last; or the power goes
+   (`power`): the process ends, and whatever it wrote to a file since that file's last `fsync` is lost. `all readonly 0`:
    each of them fails, as on a disk that the kernel has made read-only. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -10,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -17,7 +20,7 @@ static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
 static char last[64];
 static long count;
 
-enum kind { NONE, FAIL, SHORT, KILL, READONLY };
+enum kind { NONE, FAIL, SHORT, KILL, POWER, READONLY };
 
 static int ours(int fd) {
   char link[64], path[512];
@@ -49,18 +52,120 @@ static enum kind fault(const char *op, int fd) {
   pthread_mutex_unlock(&guard);
   if (now != number) return NONE;
   if (!strcmp(kind, "kill")) return KILL;
+  if (!strcmp(kind, "power")) return POWER;
   return !strcmp(kind, "short") ? SHORT : FAIL;
 }
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
+/* Power loss. What a file held before each write since its last `fsync` is remembered, the newest first, and put back
+   before the process is killed, as if the write had never left the page cache. Names (creation, renaming, removal) and what opening
+   a file anew cuts off stay as they are.
+   SQLite's shared memory is written by mapping and made anew after a crash: it is left alone. */
+struct undo {
+  struct undo *before;
+  dev_t dev;
+  ino_t ino;
+  int fd;
+  long number;
+  off_t at, length;
+  size_t size;
+  char old[];
+};
+struct own { dev_t dev; ino_t ino; int fd; };
+
+static pthread_mutex_t undoing = PTHREAD_MUTEX_INITIALIZER;
+static struct undo *newest;
+static long numbered;
+static struct own own[4096];
+static int owned;
+
+/* One descriptor of our own for each file, whatever becomes of its name. It is never closed: that would end the locks that
+   the process has on the file (POSIX). */
+static int own_fd(int fd, const struct stat *about) {
+  for (int at = 0; at < owned; at++)
+    if (own[at].dev == about->st_dev && own[at].ino == about->st_ino) return own[at].fd;
+  char link[64];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  int opened = owned < 4096 ? open(link, O_RDWR | O_CLOEXEC) : -1;
+  if (opened >= 0) own[owned++] = (struct own){about->st_dev, about->st_ino, opened};
+  return opened;
+}
+
+static int lasts(int fd, struct stat *about) {
+  char link[64], path[512];
+  if (!getenv("FAULT_POWER") || !ours(fd) || fstat(fd, about) || !S_ISREG(about->st_mode)) return 0;
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  ssize_t length = readlink(link, path, sizeof path - 1);
+  if (length < 4) return 0;
+  path[length] = 0;
+  return strcmp(path + length - 4, "-shm") != 0;
+}
+
+static void remember(int fd, off_t at, size_t size) {
+  int saved = errno;
+  struct stat about;
+  if (lasts(fd, &about)) {
+    pthread_mutex_lock(&undoing);
+    int file = own_fd(fd, &about);
+    struct undo *one = file < 0 ? NULL : malloc(sizeof *one + size);
+    if (one) {
+      ssize_t got = size ? syscall(SYS_pread64, file, one->old, size, at) : 0;
+      one->before = newest;
+      one->dev = about.st_dev;
+      one->ino = about.st_ino;
+      one->fd = file;
+      one->number = ++numbered;
+      one->at = at;
+      one->length = about.st_size;
+      one->size = got > 0 ? (size_t)got : 0;
+      newest = one;
+    }
+    pthread_mutex_unlock(&undoing);
+  }
+  errno = saved;
+}
+
+static void forget(const struct stat *about, long upto) {
+  pthread_mutex_lock(&undoing);
+  for (struct undo **at = &newest; *at;) {
+    struct undo *one = *at;
+    if (one->dev == about->st_dev && one->ino == about->st_ino && one->number <= upto) {
+      *at = one->before;
+      free(one);
+    } else {
+      at = &one->before;
+    }
+  }
+  pthread_mutex_unlock(&undoing);
+}
+
+static _Noreturn void lose_power(void) {
+  pthread_mutex_lock(&undoing);
+  for (struct undo *one = newest; one; one = one->before) {
+    if (one->size) syscall(SYS_pwrite64, one->fd, one->old, one->size, one->at);
+    syscall(SYS_ftruncate, one->fd, one->length);
+  }
+  kill(getpid(), SIGKILL);
+  for (;;) pause();
+}
+
 static int synced(int (*real)(int), int fd) {
   switch (fault("fsync", fd)) {
   case KILL: kill(getpid(), SIGKILL); for (;;) pause();
+  case POWER: lose_power();
   case FAIL: case SHORT: errno = EIO; return -1;
   case READONLY: errno = EROFS; return -1;
-  default: return real(fd);
+  default: break;
   }
+  struct stat about;
+  int kept = lasts(fd, &about);
+  pthread_mutex_lock(&undoing);
+  long upto = numbered;
+  pthread_mutex_unlock(&undoing);
+  int done = real(fd);
+  if (kept && !done) forget(&about, upto);
+  return done;
 }
 
 int fsync(int fd) { return synced(REAL(fsync), fd); }
@@ -69,6 +174,7 @@ int fdatasync(int fd) { return synced(REAL(fdatasync), fd); }
 static size_t written(int fd, size_t size, int *failed) {
   switch (fault("write", fd)) {
   case KILL: *failed = 2; return size / 2;
+  case POWER: lose_power();
   case SHORT: *failed = 1; return size / 2;
   case FAIL: *failed = 1; return 0;
   case READONLY: *failed = 3; return 0;
@@ -85,13 +191,27 @@ static ssize_t after(ssize_t done, int failed) {
 ssize_t write(int fd, const void *bytes, size_t size) {
   int failed = 0;
   size_t part = written(fd, size, &failed);
+  struct stat about;
+  if (part && lasts(fd, &about)) {
+    int appends = fcntl(fd, F_GETFL) & O_APPEND;
+    remember(fd, appends ? about.st_size : lseek(fd, 0, SEEK_CUR), part);
+  }
   return after(part ? REAL(write)(fd, bytes, part) : 0, failed);
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t at) {
   int failed = 0;
   size_t part = written(fd, size, &failed);
+  if (part) remember(fd, at, part);
   return after(part ? REAL(pwrite64)(fd, bytes, part, at) : 0, failed);
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t size, off_t at) { return pwrite64(fd, bytes, size, at); }
+
+int ftruncate64(int fd, off64_t length) {
+  struct stat about;
+  if (lasts(fd, &about)) remember(fd, length, about.st_size > length ? (size_t)(about.st_size - length) : 0);
+  return REAL(ftruncate64)(fd, length);
+}
+
+int ftruncate(int fd, off_t length) { return ftruncate64(fd, length); }
