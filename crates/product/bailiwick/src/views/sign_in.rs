@@ -56,12 +56,23 @@ struct Register {
     logout: String,
 }
 
+impl Register {
+    fn show(&self, page: &mut Page) {
+        page.line("to be registered at the provider:");
+        for address in [Some(&self.redirect), self.try_redirect.as_ref(), Some(&self.logout)].into_iter().flatten() {
+            page.under(address);
+        }
+    }
+}
+
 const fn word(on: bool) -> &'static str {
     if on { "on" } else { "off" }
 }
 
 fn place(said_in: Option<&str>) -> &'static str {
     if said_in == Some("configuration") { ", set in config.toml: change it there" } else { "" }
+    /// Where a try comes back; older servers have one address for both.
+    try_redirect: Option<String>,
 }
 
 impl Provider {
@@ -89,9 +100,7 @@ impl View for SignInView {
         let Some(draft) = &self.draft else {
             if provider.is_none() {
                 page.blank();
-                page.line("to be registered at the provider:");
-                page.under(&self.register.redirect);
-                page.under(&self.register.logout);
+                self.register.show(page);
                 page.next("bailiwick sign-in set ISSUER --client-id ID");
             }
             return;
@@ -102,9 +111,7 @@ impl View for SignInView {
         for warning in draft.described.iter().flat_map(|said| &said.warnings) {
             page.under(warning.says.replace('`', ""));
         }
-        page.line("to be registered at the provider:");
-        page.under(&self.register.redirect);
-        page.under(&self.register.logout);
+        self.register.show(page);
         match draft.tried_at {
             Some(at) => {
                 page.line(format!("tried {}", page.ago(at)));
@@ -154,7 +161,7 @@ mod tests {
 
     #[test]
     fn what_is_on_and_what_waits() {
-        let register = json!({ "redirect": "https://b.example/sign-in/provider/back", "logout": "https://b.example/sign-in/provider/logout" });
+        let register = json!({ "redirect": "https://b.example/sign-in/provider/back", "try_redirect": "https://b.example/sign-in/provider/try", "logout": "https://b.example/sign-in/provider/logout" });
         let none = shown::<SignInView>(
             &json!({ "provider": null, "draft": null, "links": { "on": true, "said_in": null }, "register": register }),
         );

@@ -1,7 +1,7 @@
 //! How people sign in, as it is told: never with a secret.
 
 use super::{
-    Described, Provider,
+    BackAt, Described, Provider,
     setup::{SeeSignIn, TRY_LIFE},
     sql,
     standing::{Opened, SetUp, Setting},
@@ -56,6 +56,8 @@ pub struct ProviderView {
     pub groups_claim: String,
     pub groups: BTreeMap<String, Group>,
     pub everyone: Vec<Group>,
+    /// Where a try comes back.
+    pub try_redirect: String,
     pub second_factor: Vec<String>,
     /// As somebody named them.
     pub scopes: Option<Vec<String>>,
@@ -129,7 +131,8 @@ impl Identity {
                     .or(links.map(|_| SaidIn::Console)),
             },
             register: Register {
-                redirect: format!("{url}/sign-in/provider/back"),
+                redirect: BackAt::SignIn.under(url),
+                try_redirect: BackAt::Try.under(url),
                 logout: format!("{url}/sign-in/provider/logout"),
             },
         })
