@@ -28,13 +28,13 @@ pub use settings::{ClientSecretIs, Settings, check_scopes};
 pub use setup::{DraftProvider, SeeSignIn, SwitchLinks, SwitchProviderOn};
 pub(crate) use standing::Standing;
 pub use trial::{Returned, Trial, Tried, TryProvider, Would};
-pub use view::{LinksView, ProviderView, Register, SaidIn, SetUpDone, SignInView};
+pub use view::{LeftOut, LinksView, ProviderView, Register, SaidIn, SetUpDone, SignInView};
 
 use crate::{Bound, Error, Identity, ceremony::Opened, ceremony::Step};
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use keys::Metadata;
-use model::{Clock, Group, PersonId, Problem, ProblemKind, SessionId, Timestamp};
+use model::{Clock, Group, Problem, ProblemKind, SessionId, Timestamp};
 use openidconnect::{
     AuthType, AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse, Nonce,
     PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, TokenResponse,
@@ -188,9 +188,9 @@ enum Failed {
     Unreached,
     /// With what the provider said of it (RFC 6749, section 5.2).
     NoToken(Option<String>),
-    Unproven,
     /// It is another provider's answer, or does not say whose it is.
     Mixed,
+    Unproven,
 }
 
 impl From<Failed> for Error {
@@ -274,10 +274,10 @@ impl Provider {
     /// The verified claims of whoever came back with this code, from where `iss` says.
     async fn claims(&self, code: &str, iss: Option<&str>, on_the_way: &OnTheWay) -> Result<Value, Failed> {
         let metadata = self.metadata().await.map_err(|_| Failed::Unreached)?;
-        let token = self.exchange(metadata.clone(), code, &on_the_way.verifier).await?;
         if !keys::is_answer_of(&metadata, iss) {
             return Err(Failed::Mixed);
         }
+        let token = self.exchange(metadata.clone(), code, &on_the_way.verifier).await?;
         // A key that is not known yet may be new; one that is too old is in no newer set.
         let metadata = if keys::knows(&metadata, &token) {
             metadata
@@ -464,10 +464,6 @@ impl Identity {
     pub(crate) fn person_key(&self, what: &str, text: &str) -> Vec<u8> {
         let context = seal::Context::table("provider_people").column(what);
         self.config.keys.purpose(seal::Purpose::DirectoryIndex).index(&context, text.as_bytes()).to_vec()
-    }
-
-    pub(crate) fn known_person(&self, id: &PersonId) -> bool {
-        self.people.get(id).is_some_and(|person| person.enabled)
     }
 }
 

@@ -227,6 +227,8 @@ async fn links_can_be_switched_off() {
 
 #[path = "provider/cut.rs"]
 mod cut;
+#[path = "provider/left_out.rs"]
+mod left_out;
 #[path = "provider/mixed.rs"]
 mod mixed;
 #[path = "provider/node.rs"]

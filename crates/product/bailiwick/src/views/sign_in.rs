@@ -14,6 +14,8 @@ pub(crate) struct SignInView {
     provider: Option<Provider>,
     draft: Option<Provider>,
     links: Links,
+    #[serde(default)]
+    left_out: LeftOut,
     register: Register,
 }
 
@@ -50,9 +52,18 @@ struct Links {
     said_in: Option<String>,
 }
 
+/// Who has no other way in than a one-time link.
+#[derive(Debug, Default, Deserialize)]
+struct LeftOut {
+    count: usize,
+    first: Vec<String>,
+}
+
 #[derive(Debug, Deserialize)]
 struct Register {
     redirect: String,
+    /// Where a try comes back; older servers have one address for both.
+    try_redirect: Option<String>,
     logout: String,
 }
 
@@ -65,14 +76,29 @@ impl Register {
     }
 }
 
+impl LeftOut {
+    fn show(&self, page: &mut Page, links: &Links) {
+        let many = match self.count {
+            0 => return,
+            1 => "one person".to_owned(),
+            many => format!("{many} people"),
+        };
+        let names = self.first.join(", ");
+        let names = match self.count.saturating_sub(self.first.len()) {
+            0 => names,
+            more => format!("{names} and {more} more"),
+        };
+        let how = if links.on { "would have no way to sign in without links" } else { "cannot sign in" };
+        page.line(format!("{many} {how}: {names}"));
+    }
+}
+
 const fn word(on: bool) -> &'static str {
     if on { "on" } else { "off" }
 }
 
 fn place(said_in: Option<&str>) -> &'static str {
     if said_in == Some("configuration") { ", set in config.toml: change it there" } else { "" }
-    /// Where a try comes back; older servers have one address for both.
-    try_redirect: Option<String>,
 }
 
 impl Provider {
@@ -97,6 +123,7 @@ impl View for SignInView {
             page.facts(provider.facts());
         }
         page.line(format!("one-time links are {}{}", word(self.links.on), place(self.links.said_in.as_deref())));
+        self.left_out.show(page, &self.links);
         let Some(draft) = &self.draft else {
             if provider.is_none() {
                 page.blank();
@@ -167,12 +194,15 @@ mod tests {
         );
         assert!(none.contains("single sign-on is off") && none.contains("one-time links are on"), "{none}");
         assert!(none.contains("provider/back") && none.contains("bailiwick sign-in set"), "{none}");
+        assert!(none.contains("provider/try") && !none.contains("no way to sign in"), "{none}");
         let draft = json!({ "said_in": "console", "issuer": "https://login.example", "client_id": "b", "client_secret": true,
             "described": { "warnings": [{ "code": "provider.no_pkce", "says": "It does not say `S256`." }] }, "tried_at": "2026-11-03T11:58:00Z" });
         let waits = shown::<SignInView>(
-            &json!({ "provider": null, "draft": draft, "links": { "on": false, "said_in": "configuration" }, "register": register }),
+            &json!({ "provider": null, "draft": draft, "links": { "on": false, "said_in": "configuration" }, "register": register,
+                "left_out": { "count": 3, "first": ["a@x.example", "b@x.example"] } }),
         );
         assert!(waits.contains("It does not say S256.") && waits.contains("bailiwick sign-in on"), "{waits}");
         assert!(waits.contains("one-time links are off, set in config.toml"), "{waits}");
+        assert!(waits.contains("3 people cannot sign in: a@x.example, b@x.example and 1 more"), "{waits}");
     }
 }

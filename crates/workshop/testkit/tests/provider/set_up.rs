@@ -378,6 +378,8 @@ async fn nobody_is_locked_out_and_the_configuration_goes_first() {
     press(&town, &ola, "on", &[("digest", &digest(&town).await)]).await;
     let added = town.post("/api/v1/people", json!({ "email": "x@example.test", "groups": [] })).await.json();
     let link = added["link"].as_str().unwrap().to_owned();
+    let text = page(&town, &ola).await;
+    assert!(text.contains("One person would have no way to sign in without links"), "{text}");
     let off = press(&town, &ola, "links", &[("to", "off")]).await;
     assert!(off.status == 200 && off.text().contains("None is made"), "{off:?}");
     assert_eq!(town.browser().post(&link, &[]).await.status, 410, "none that was made works");
