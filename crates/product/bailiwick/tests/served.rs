@@ -146,6 +146,7 @@ fn how_people_sign_in_is_said_and_switched() {
     assert!(now["register"]["redirect"].as_str().unwrap().ends_with("/sign-in/provider/back"), "{now}");
     let shown = String::from_utf8(server.run(&["sign-in", "show"]).stdout).unwrap();
     assert!(shown.contains("single sign-on is off") && shown.contains("/sign-in/provider/logout"), "{shown}");
+    assert!(shown.contains("/sign-in/provider/try"), "{shown}");
     for (arguments, code) in [
         (&["sign-in", "links", "off"][..], "links.only_way"),
         (&["sign-in", "on"], "provider.no_draft"),

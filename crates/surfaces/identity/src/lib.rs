@@ -41,10 +41,10 @@ pub use passkeys::{
 };
 pub use people::{AddPerson, Added, ChangeGroups, DisablePerson, Disabled, HeldRole, ListPeople, Person};
 pub use provider::{
-    Arrived, AtProvider, CameBack, ClientSecretIs, ConnectProvider, Described, DraftProvider, Fresh, LinksView,
-    ProviderConfig, ProviderLogout, ProviderView, Reach, Register, Returned, SaidIn, SeeSignIn, SetUpDone, Settings,
-    SignInAtProvider, SignInView, SwitchLinks, SwitchProviderOff, SwitchProviderOn, SwitchedOff, Trial, Tried,
-    TryProvider, Unreached, Vouch, Wanted, Warning, Would, check_scopes,
+    Arrived, AtProvider, BackAt, CameBack, ClientSecretIs, ConnectProvider, Described, DraftProvider, Fresh, LeftOut,
+    LinksView, ProviderConfig, ProviderLogout, ProviderView, Reach, Register, Returned, SaidIn, SeeSignIn, SetUpDone,
+    Settings, SignInAtProvider, SignInView, SwitchLinks, SwitchProviderOff, SwitchProviderOn, SwitchedOff, Trial,
+    Tried, TryProvider, Unreached, Vouch, Wanted, Warning, Would, check_scopes,
 };
 pub use roles::{AskRole, GrantRole, RefuseRole, RoleRequest};
 pub use sessions::{EndOthers, EndSession, ListSessions, Method, NewSession, Place, Session, Whereabouts};

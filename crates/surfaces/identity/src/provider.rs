@@ -2,13 +2,15 @@
 //! (RFC 7636), state and nonce, in the browser that began it.
 //!
 //! A person is issuer and subject. Refuses: to match anybody by e-mail; a token of another issuer, audience, nonce or
-//! key, or without a signature; a code that comes back in another browser, or from another provider (RFC 9207).
+//! key, or without a signature; a code that comes back in another browser, at another address, or from another provider
+//! (RFC 9207).
 
 mod described;
 mod keys;
 mod logout;
 mod off;
 mod people;
+mod returns;
 mod settings;
 mod setup;
 pub(crate) mod sql;
@@ -21,23 +23,22 @@ pub(crate) use logout::AtIssuer;
 pub use logout::ProviderLogout;
 pub use off::{SwitchProviderOff, SwitchedOff};
 pub use people::{AtProvider, ConnectProvider, SignInAtProvider};
+pub use returns::BackAt;
 pub use settings::{ClientSecretIs, Settings, check_scopes};
 pub use setup::{DraftProvider, SeeSignIn, SwitchLinks, SwitchProviderOn};
 pub(crate) use standing::Standing;
 pub use trial::{Returned, Trial, Tried, TryProvider, Would};
-pub use view::{LinksView, ProviderView, Register, SaidIn, SetUpDone, SignInView};
+pub use view::{LeftOut, LinksView, ProviderView, Register, SaidIn, SetUpDone, SignInView};
 
 use crate::{Bound, Error, Identity, ceremony::Opened, ceremony::Step};
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use model::{Clock, Group, PersonId, Problem, ProblemKind, SessionId, Timestamp};
+use keys::Metadata;
+use model::{Clock, Group, Problem, ProblemKind, SessionId, Timestamp};
 use openidconnect::{
     AuthType, AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse, Nonce,
     PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, TokenResponse,
-    core::{
-        CoreAuthPrompt, CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreJwsSigningAlgorithm,
-        CoreProviderMetadata,
-    },
+    core::{CoreAuthPrompt, CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreJwsSigningAlgorithm},
 };
 use seal::Token;
 use serde::{Deserialize, Serialize};
@@ -187,6 +188,8 @@ enum Failed {
     Unreached,
     /// With what the provider said of it (RFC 6749, section 5.2).
     NoToken(Option<String>),
+    /// It is another provider's answer, or does not say whose it is.
+    Mixed,
     Unproven,
 }
 
@@ -194,7 +197,7 @@ impl From<Failed> for Error {
     fn from(failed: Failed) -> Self {
         match failed {
             Failed::Unreached => unreached(),
-            Failed::NoToken(_) | Failed::Unproven => refused(),
+            Failed::NoToken(_) | Failed::Mixed | Failed::Unproven => refused(),
         }
     }
 }
@@ -210,11 +213,10 @@ pub enum Arrived {
 
 impl Provider {
     pub(crate) fn new(config: ProviderConfig, reach: Arc<dyn Reach>, public_url: &str, clock: Arc<dyn Clock>) -> Self {
-        let redirect = format!("{public_url}/sign-in/provider/back");
         Self {
             config,
             reach,
-            redirect,
+            redirect: BackAt::SignIn.under(public_url),
             clock,
             set_by: None,
             digest: None,
@@ -269,9 +271,12 @@ impl Provider {
         Ok(request.url().0.to_string())
     }
 
-    /// The verified claims of whoever came back with this code.
-    async fn claims(&self, code: &str, on_the_way: &OnTheWay) -> Result<Value, Failed> {
+    /// The verified claims of whoever came back with this code, from where `iss` says.
+    async fn claims(&self, code: &str, iss: Option<&str>, on_the_way: &OnTheWay) -> Result<Value, Failed> {
         let metadata = self.metadata().await.map_err(|_| Failed::Unreached)?;
+        if !keys::is_answer_of(&metadata, iss) {
+            return Err(Failed::Mixed);
+        }
         let token = self.exchange(metadata.clone(), code, &on_the_way.verifier).await?;
         // A key that is not known yet may be new; one that is too old is in no newer set.
         let metadata = if keys::knows(&metadata, &token) {
@@ -282,7 +287,7 @@ impl Provider {
         self.verified(metadata, &token, &on_the_way.nonce).map_err(|_| Failed::Unproven)
     }
 
-    async fn exchange(&self, metadata: CoreProviderMetadata, code: &str, verifier: &str) -> Result<String, Failed> {
+    async fn exchange(&self, metadata: Metadata, code: &str, verifier: &str) -> Result<String, Failed> {
         let secret = self.config.client_secret.clone().map(ClientSecret::new);
         let redirect = RedirectUrl::new(self.redirect.clone()).map_err(|_| Failed::Unreached)?;
         let by = secret_goes(&metadata);
@@ -303,7 +308,7 @@ impl Provider {
     }
 
     /// Signature, issuer, audience, time and nonce (OpenID Connect Core, section 3.1.3.7), then the claims.
-    fn verified(&self, metadata: CoreProviderMetadata, token: &str, nonce: &str) -> Result<Value, Error> {
+    fn verified(&self, metadata: Metadata, token: &str, nonce: &str) -> Result<Value, Error> {
         let secret = self.config.client_secret.clone().map(ClientSecret::new);
         let client = CoreClient::from_provider_metadata(metadata, ClientId::new(self.config.client_id.clone()), secret);
         let id_token: openidconnect::core::CoreIdToken = token.parse().map_err(|_| refused())?;
@@ -384,7 +389,7 @@ const SKEW_SECS: i64 = 60;
 
 /// How the token endpoint takes the client secret: in the header (RFC 6749, section 2.3.1), unless it says that it
 /// takes it in the body alone.
-fn secret_goes(metadata: &CoreProviderMetadata) -> AuthType {
+fn secret_goes(metadata: &Metadata) -> AuthType {
     let taken = metadata.token_endpoint_auth_methods_supported();
     let takes = |method: CoreClientAuthMethod| taken.is_some_and(|taken| taken.contains(&method));
     let body = takes(CoreClientAuthMethod::ClientSecretPost) && !takes(CoreClientAuthMethod::ClientSecretBasic);
@@ -398,7 +403,7 @@ fn is_code(word: &str) -> bool {
 }
 
 struct Started {
-    metadata: CoreProviderMetadata,
+    metadata: Metadata,
     challenge: PkceCodeChallenge,
     nonce: String,
     fresh: Fresh,
@@ -440,29 +445,25 @@ impl Identity {
     /// Verifies what the browser came back with; of a try, only that it began here.
     ///
     /// # Errors
-    /// Everything that does not fit, in the same words.
-    pub async fn back_from_provider(&self, browser: &str, back: CameBack<'_>) -> Result<Arrived, Error> {
+    /// Everything that does not fit, in the same words: so what was begun to come back at the other address.
+    pub async fn back_from_provider(&self, browser: &str, at: BackAt, back: CameBack<'_>) -> Result<Arrived, Error> {
         let (ceremony, on_the_way): (_, OnTheWay) =
             self.resume(Step::Provider, Bound::Browser(browser), back.state)?.take();
-        if let Some(tries) = on_the_way.tries.clone() {
-            return Ok(Arrived::Trying(Box::new(Returned::new(tries, on_the_way, ceremony, back))));
+        match (at, on_the_way.tries.clone()) {
+            (BackAt::SignIn, None) => {}
+            (BackAt::Try, Some(tries)) => {
+                return Ok(Arrived::Trying(Box::new(Returned::new(tries, on_the_way, ceremony, back))));
+            }
+            (BackAt::SignIn, Some(_)) | (BackAt::Try, None) => return Err(refused()),
         }
         let provider = self.the_provider()?;
-        // Another provider's answer, mixed into this one's (RFC 9207).
-        if back.iss.is_some_and(|iss| iss != provider.config.issuer) {
-            return Err(refused());
-        }
-        let claims = provider.claims(back.code, &on_the_way).await?;
+        let claims = provider.claims(back.code, back.iss, &on_the_way).await?;
         Ok(Arrived::Vouched(Box::new(provider.vouch(&claims, on_the_way, ceremony)?)))
     }
 
     pub(crate) fn person_key(&self, what: &str, text: &str) -> Vec<u8> {
         let context = seal::Context::table("provider_people").column(what);
         self.config.keys.purpose(seal::Purpose::DirectoryIndex).index(&context, text.as_bytes()).to_vec()
-    }
-
-    pub(crate) fn known_person(&self, id: &PersonId) -> bool {
-        self.people.get(id).is_some_and(|person| person.enabled)
     }
 }
 

@@ -14,7 +14,7 @@ const provider = new Provider(issuer, {
     {
       client_id: "bailiwick",
       client_secret: "a secret of the test alone",
-      redirect_uris: [`${origin}/sign-in/provider/back`],
+      redirect_uris: [`${origin}/sign-in/provider/back`, `${origin}/sign-in/provider/try`],
       post_logout_redirect_uris: [`${origin}/`],
       backchannel_logout_uri: `${origin}/sign-in/provider/logout`,
       backchannel_logout_session_required: true,

@@ -48,10 +48,21 @@ struct Inner {
     published: AtomicBool,
     /// Whether the old key is published no more.
     withdrawn: AtomicBool,
+    /// Whether it says that each of its answers says whose it is.
+    promises: AtomicBool,
     /// How often it was asked what it is.
     asked: AtomicUsize,
-    /// Codes that were given and not redeemed, with the nonce and challenge that they were asked with.
-    codes: Mutex<HashMap<String, (String, String)>>,
+    /// The codes that it was brought.
+    brought: Mutex<Vec<String>>,
+    /// Codes that were given and not redeemed.
+    codes: Mutex<HashMap<String, Asked>>,
+}
+
+/// With what a code was asked for.
+struct Asked {
+    nonce: String,
+    challenge: String,
+    redirect: String,
 }
 
 /// A running provider.
@@ -72,7 +83,9 @@ impl Provider {
             unknown: key(),
             published: AtomicBool::new(false),
             withdrawn: AtomicBool::new(false),
+            promises: AtomicBool::new(false),
             asked: AtomicUsize::new(0),
+            brought: Mutex::default(),
             says: Mutex::new(Says { claims: json!({}), signed: Signed::ByPublishedKey }),
             codes: Mutex::default(),
         };
@@ -117,6 +130,17 @@ impl Provider {
         self.0.withdrawn.store(true, Ordering::Release);
     }
 
+    /// From now on it says that each of its answers says whose it is (RFC 9207).
+    pub fn promises(&self) {
+        self.0.promises.store(true, Ordering::Release);
+    }
+
+    /// The codes that it was brought, by whomever they were given.
+    #[must_use]
+    pub fn brought(&self) -> Vec<String> {
+        self.0.brought.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// How often it was asked what it is.
     #[must_use]
     pub fn asked(&self) -> usize {
@@ -139,7 +163,8 @@ impl Provider {
         assert_eq!(of("code_challenge_method"), "S256", "{address}");
         let code = text(&seal::random_bytes::<12>());
         let mut codes = self.0.codes.lock().unwrap_or_else(PoisonError::into_inner);
-        codes.insert(code.clone(), (of("nonce"), of("code_challenge")));
+        let asked = Asked { nonce: of("nonce"), challenge: of("code_challenge"), redirect: of("redirect_uri") };
+        codes.insert(code.clone(), asked);
         format!("code={code}&state={}", of("state"))
     }
 
@@ -184,6 +209,7 @@ impl Provider {
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["ES256", "none"],
+            "authorization_response_iss_parameter_supported": self.0.promises.load(Ordering::Acquire),
         })
     }
 
@@ -205,13 +231,16 @@ impl Provider {
         json!({ "keys": keys })
     }
 
-    /// One code is worth one token, to whoever holds the verifier.
+    /// One code is worth one token, to whoever holds the verifier, from the address that it was given for.
     fn token(&self, body: &str) -> (u16, Value) {
         let of =
             |name: &str| body.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).unwrap_or_default();
+        self.0.brought.lock().unwrap_or_else(PoisonError::into_inner).push(of("code").to_owned());
         let found = self.0.codes.lock().unwrap_or_else(PoisonError::into_inner).remove(of("code"));
-        let Some((nonce, challenge)) = found else { return (400, json!({ "error": "invalid_grant" })) };
-        if text(&seal::sha256(of("code_verifier").as_bytes())) != challenge {
+        let Some(Asked { nonce, challenge, redirect }) = found else {
+            return (400, json!({ "error": "invalid_grant" }));
+        };
+        if text(&seal::sha256(of("code_verifier").as_bytes())) != challenge || of("redirect_uri") != redirect {
             return (400, json!({ "error": "invalid_grant" }));
         }
         let Says { claims, signed } = self.0.says.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -22,6 +22,11 @@ async fn back(town: &Town, browser: &Browser, query: &str) -> Answer {
     browser.open(&format!("{}/sign-in/provider/back?{query}", town.url())).await
 }
 
+/// Back from a try, at its own address.
+async fn back_from_try(town: &Town, browser: &Browser, query: &str) -> Answer {
+    browser.open(&format!("{}/sign-in/provider/try?{query}", town.url())).await
+}
+
 async fn signed_in(town: &Town, provider: &Provider, browser: &Browser, claims: Value) -> Answer {
     provider.says(claims, Signed::ByPublishedKey);
     let address = off(town, browser).await;
@@ -222,6 +227,10 @@ async fn links_can_be_switched_off() {
 
 #[path = "provider/cut.rs"]
 mod cut;
+#[path = "provider/left_out.rs"]
+mod left_out;
+#[path = "provider/mixed.rs"]
+mod mixed;
 #[path = "provider/node.rs"]
 mod node;
 #[path = "provider/publishing.rs"]

@@ -14,6 +14,8 @@ pub(crate) struct SignInView {
     provider: Option<Provider>,
     draft: Option<Provider>,
     links: Links,
+    #[serde(default)]
+    left_out: LeftOut,
     register: Register,
 }
 
@@ -50,10 +52,45 @@ struct Links {
     said_in: Option<String>,
 }
 
+/// Who has no other way in than a one-time link.
+#[derive(Debug, Default, Deserialize)]
+struct LeftOut {
+    count: usize,
+    first: Vec<String>,
+}
+
 #[derive(Debug, Deserialize)]
 struct Register {
     redirect: String,
+    /// Where a try comes back; older servers have one address for both.
+    try_redirect: Option<String>,
     logout: String,
+}
+
+impl Register {
+    fn show(&self, page: &mut Page) {
+        page.line("to be registered at the provider:");
+        for address in [Some(&self.redirect), self.try_redirect.as_ref(), Some(&self.logout)].into_iter().flatten() {
+            page.under(address);
+        }
+    }
+}
+
+impl LeftOut {
+    fn show(&self, page: &mut Page, links: &Links) {
+        let many = match self.count {
+            0 => return,
+            1 => "one person".to_owned(),
+            many => format!("{many} people"),
+        };
+        let names = self.first.join(", ");
+        let names = match self.count.saturating_sub(self.first.len()) {
+            0 => names,
+            more => format!("{names} and {more} more"),
+        };
+        let how = if links.on { "would have no way to sign in without links" } else { "cannot sign in" };
+        page.line(format!("{many} {how}: {names}"));
+    }
 }
 
 const fn word(on: bool) -> &'static str {
@@ -86,12 +123,11 @@ impl View for SignInView {
             page.facts(provider.facts());
         }
         page.line(format!("one-time links are {}{}", word(self.links.on), place(self.links.said_in.as_deref())));
+        self.left_out.show(page, &self.links);
         let Some(draft) = &self.draft else {
             if provider.is_none() {
                 page.blank();
-                page.line("to be registered at the provider:");
-                page.under(&self.register.redirect);
-                page.under(&self.register.logout);
+                self.register.show(page);
                 page.next("bailiwick sign-in set ISSUER --client-id ID");
             }
             return;
@@ -102,9 +138,7 @@ impl View for SignInView {
         for warning in draft.described.iter().flat_map(|said| &said.warnings) {
             page.under(warning.says.replace('`', ""));
         }
-        page.line("to be registered at the provider:");
-        page.under(&self.register.redirect);
-        page.under(&self.register.logout);
+        self.register.show(page);
         match draft.tried_at {
             Some(at) => {
                 page.line(format!("tried {}", page.ago(at)));
@@ -154,18 +188,21 @@ mod tests {
 
     #[test]
     fn what_is_on_and_what_waits() {
-        let register = json!({ "redirect": "https://b.example/sign-in/provider/back", "logout": "https://b.example/sign-in/provider/logout" });
+        let register = json!({ "redirect": "https://b.example/sign-in/provider/back", "try_redirect": "https://b.example/sign-in/provider/try", "logout": "https://b.example/sign-in/provider/logout" });
         let none = shown::<SignInView>(
             &json!({ "provider": null, "draft": null, "links": { "on": true, "said_in": null }, "register": register }),
         );
         assert!(none.contains("single sign-on is off") && none.contains("one-time links are on"), "{none}");
         assert!(none.contains("provider/back") && none.contains("bailiwick sign-in set"), "{none}");
+        assert!(none.contains("provider/try") && !none.contains("no way to sign in"), "{none}");
         let draft = json!({ "said_in": "console", "issuer": "https://login.example", "client_id": "b", "client_secret": true,
             "described": { "warnings": [{ "code": "provider.no_pkce", "says": "It does not say `S256`." }] }, "tried_at": "2026-11-03T11:58:00Z" });
         let waits = shown::<SignInView>(
-            &json!({ "provider": null, "draft": draft, "links": { "on": false, "said_in": "configuration" }, "register": register }),
+            &json!({ "provider": null, "draft": draft, "links": { "on": false, "said_in": "configuration" }, "register": register,
+                "left_out": { "count": 3, "first": ["a@x.example", "b@x.example"] } }),
         );
         assert!(waits.contains("It does not say S256.") && waits.contains("bailiwick sign-in on"), "{waits}");
         assert!(waits.contains("one-time links are off, set in config.toml"), "{waits}");
+        assert!(waits.contains("3 people cannot sign in: a@x.example, b@x.example and 1 more"), "{waits}");
     }
 }

@@ -52,7 +52,7 @@ pub(crate) struct OnOrOff {
 }
 
 /// How people sign in
-#[utoipa::path(get, path = "/api/v1/sign-in", responses((status = 200, description = "the provider in force, the one that is set up, one-time links, and what to register", body = Object)))]
+#[utoipa::path(get, path = "/api/v1/sign-in", responses((status = 200, description = "the provider in force, the one that is set up, one-time links, who has no other way in, and what to register", body = Object)))]
 pub(crate) async fn show(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
     ok(server.see_sign_in(&asked).await?)
 }

@@ -18,8 +18,8 @@ use askama::Template;
 use authority::rules;
 use axum::{extract::State, http::HeaderMap, http::StatusCode};
 use identity::{
-    ClientSecretIs, Described, Links, Method, ProviderView, Register, Returned, SaidIn, SetUpDone, Settings, Tried,
-    TryProvider, Would,
+    ClientSecretIs, Described, LeftOut, Links, Method, ProviderView, Register, Returned, SaidIn, SetUpDone, Settings,
+    Tried, TryProvider, Would,
 };
 use model::{Group, Problem, ProblemKind, Timestamp};
 use std::{collections::BTreeMap, sync::Arc};
@@ -41,6 +41,10 @@ struct How {
     register: Register,
     links: bool,
     links_configured: bool,
+    /// What becomes of people without links.
+    without_links: Said,
+    /// Whether somebody is left out then.
+    anyone_left_out: bool,
     may: bool,
     /// Whoever looks is signed in by it.
     own: bool,
@@ -154,6 +158,8 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, visit: Visit) -> 
         configured: view.provider.as_ref().is_some_and(|provider| provider.said_in == SaidIn::Configuration),
         register: view.register,
         links: view.links.on,
+        without_links: Said::new(without_links(&view.left_out, if view.links.on { Links::On } else { Links::Off })),
+        anyone_left_out: view.left_out.count > 0,
         links_configured: view.links.said_in == Some(SaidIn::Configuration),
         may: visit.viewer.may(&rules::PROVIDER_DRAFT, None),
         own: visit.asked.session.as_ref().is_some_and(|session| session.method == Method::Oidc),
@@ -167,6 +173,29 @@ fn either(ways: &[String]) -> String {
         [] => "Nobody can sign in.".to_owned(),
         [only] => format!("People sign in {only}."),
         [most @ .., last] => format!("People sign in {} or {last}.", most.join(", ")),
+    }
+}
+
+/// Who has no way in, or would have none: `2 people`, and their addresses.
+fn without_links(left_out: &LeftOut, links: Links) -> String {
+    let many = match left_out.count {
+        0 => return "Everyone here has another way to sign in.".to_owned(),
+        1 => "One person".to_owned(),
+        many => format!("{many} people"),
+    };
+    let names = left_out.first.iter().map(|email| format!("`{email}`")).collect::<Vec<_>>().join(", ");
+    let names = match left_out.count.saturating_sub(left_out.first.len()) {
+        0 => names,
+        more => format!("{names} and {more} more"),
+    };
+    let without = "no passkey, and their account is not connected with single sign-on";
+    match links {
+        Links::On => format!(
+            "{many} would have no way to sign in without links: {names}. They have {without}. Let them make a passkey on the page `Where I am signed in` before you switch links off; with it they can connect single sign-on too."
+        ),
+        Links::Off => format!(
+            "{many} cannot sign in: {names}. They have {without}. Switch links on, and make them one on the page `People`; signed in by it, they make a passkey."
+        ),
     }
 }
 
@@ -372,8 +401,10 @@ pub(super) async fn links(State(server): State<Arc<Bailiwick>>, visit: Visit) ->
         ),
         Links::Off => ("one-time links are off", "None is made, and none that was made works.", "off"),
     };
+    let left_out = Some(&done.now.left_out).filter(|left_out| to == Links::Off && left_out.count > 0);
     let page = Done::new(&visit.viewer, Here::People, title, lead)
         .state(if to == Links::On { "done" } else { "off" })
+        .lines(left_out.map(|left_out| Said::new(without_links(left_out, to))))
         .event(Some(&done.event))
         .below(AT, TITLE)
         .link(AT, TITLE)
@@ -391,5 +422,16 @@ mod tests {
         assert_eq!(groups.get("ops"), Some(&Group::new("people-ops")));
         assert_eq!(groups.get("cn=it,dc=corp"), Some(&Group::new("it")));
         assert_eq!(mapping("ops people-ops").unwrap_err().code, "provider.groups");
+    }
+
+    #[test]
+    fn who_is_left_out_is_named_and_counted() {
+        let left_out =
+            |count, first: &[&str]| LeftOut { count, first: first.iter().map(|email| (*email).to_owned()).collect() };
+        let said = without_links(&left_out(5, &["a@x.example", "b@x.example"]), Links::On);
+        assert!(said.starts_with("5 people would") && said.contains("`b@x.example` and 3 more. They have"), "{said}");
+        let said = without_links(&left_out(1, &["a@x.example"]), Links::Off);
+        assert!(said.starts_with("One person cannot sign in: `a@x.example`. They have"), "{said}");
+        assert!(without_links(&left_out(0, &[]), Links::On).starts_with("Everyone"));
     }
 }

@@ -37,6 +37,7 @@ pub(crate) fn router() -> Router<Arc<Bailiwick>> {
         .route("/sign-in/confirm", post(passkeys::confirm))
         .route("/sign-in/provider", get(provider::begin))
         .route("/sign-in/provider/back", get(provider::back))
+        .route("/sign-in/provider/try", get(provider::back_from_try))
         .route("/sign-in/provider/logout", post(provider::logout))
         .route("/sign-out", post(links::sign_out))
         .route("/login", get(login::page).post(login::confirm))

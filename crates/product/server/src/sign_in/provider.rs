@@ -19,7 +19,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use identity::{
-    Arrived, CameBack, ConnectProvider, Fresh, Method, ProviderLogout, Session, SignInAtProvider, Vouch, Wanted,
+    Arrived, BackAt, CameBack, ConnectProvider, Fresh, Method, ProviderLogout, Session, SignInAtProvider, Vouch, Wanted,
 };
 use model::{Problem, ProblemKind};
 use seal::Token;
@@ -72,8 +72,22 @@ pub(super) async fn back(
     headers: HeaderMap,
     asked: Asked,
 ) -> Page {
+    arrived(&server, BackAt::SignIn, &back, &headers, asked).await
+}
+
+/// The same, from one that an operator tries. Nobody is signed in here.
+pub(super) async fn back_from_try(
+    State(server): State<Arc<Bailiwick>>,
+    Query(back): Query<Back>,
+    headers: HeaderMap,
+    asked: Asked,
+) -> Page {
+    arrived(&server, BackAt::Try, &back, &headers, asked).await
+}
+
+async fn arrived(server: &Arc<Bailiwick>, at: BackAt, back: &Back, headers: &HeaderMap, asked: Asked) -> Page {
     let caller = as_stranger(&asked);
-    let browser = server.begun_in(&headers).unwrap_or_default();
+    let browser = server.begun_in(headers).unwrap_or_default();
     let came = match (&back.code, &back.state) {
         (Some(code), Some(state)) => CameBack { code, state, iss: back.iss.as_deref() },
         _ => {
@@ -81,16 +95,16 @@ pub(super) async fn back(
             return Err(Trouble(not_given(back.error.as_deref())));
         }
     };
-    let vouch = match server.identity.back_from_provider(&browser, came).await {
+    let vouch = match server.identity.back_from_provider(&browser, at, came).await {
         Ok(Arrived::Vouched(vouch)) => vouch,
-        Ok(Arrived::Trying(returned)) => return pages::tried(&server, asked, *returned).await,
+        Ok(Arrived::Trying(returned)) => return pages::tried(server, asked, *returned).await,
         Err(error) => {
             server.provider_refused(&asked);
             return Err(Trouble::from(error));
         }
     };
     if vouch.connect.is_some() {
-        return connected(&server, &asked, &vouch).await;
+        return connected(server, &asked, &vouch).await;
     }
     let signed = server
         .store

@@ -1,7 +1,9 @@
 //! From whom the provider vouches for to a person here: by issuer and subject, and by nothing else.
 
 use super::{Vouch, sql, standing::Setting};
-use crate::{Error, Identity, Method, NewSession, Place, Session, people, sessions, sessions::KnownAt, vouching};
+use crate::{
+    Error, Identity, Links, Method, NewSession, Place, Session, people, sessions, sessions::KnownAt, vouching,
+};
 use authority::{Act, Factor, Permit, Rule, Target, change, rules};
 use model::{Group, PersonId, ProblemKind, TenantId, Timestamp};
 use std::{collections::BTreeSet, sync::Arc};
@@ -165,7 +167,12 @@ impl Identity {
 
     async fn whose(&self, tx: &mut Tx, vouch: &Vouch, now: Timestamp) -> Result<(PersonId, Option<Arc<str>>), Error> {
         if let Some((person, vouched_by)) = self.known_there(tx, vouch).await? {
-            return if self.known_person(&person) { Ok((person, vouched_by)) } else { Err(super::refused()) };
+            return match self.people.get(&person).map(|person| person.enabled) {
+                Some(true) => Ok((person, vouched_by)),
+                // Proven to be theirs: it may be said how it is.
+                Some(false) => Err(switched_off()),
+                None => Err(super::refused()),
+            };
         }
         let person = self.newcomer(tx, vouch).await?;
         self.connect(tx, vouch, &person, None, now).await?;
@@ -211,7 +218,7 @@ impl Identity {
         let email = people::email(email)?;
         let key = [(&self.config.tenant).into(), self.people.email_key(&email).into()];
         if tx.query_one(people::sql::BY_EMAIL, &key).await?.is_some() {
-            return Err(email_taken(&email));
+            return Err(email_taken(&email, self.links()));
         }
         self.insert_person(tx, &email, PROVIDER).await
     }
@@ -248,13 +255,31 @@ fn no_email() -> Error {
     )
 }
 
-fn email_taken(email: &str) -> Error {
+fn email_taken(email: &str, links: Links) -> Error {
+    // Whether that account has a passkey is nobody else's: the words are the same.
+    let fix = match links {
+        Links::On => "sign in to that account with its link or passkey, and connect single sign-on on your own page",
+        Links::Off => {
+            "sign in to that account with its passkey, and connect single sign-on on your own page; without one, ask an operator to switch one-time links on and to make you a link, and make a passkey with it"
+        }
+    };
     Error::refused(
         ProblemKind::Conflict,
         "provider.email_taken",
         format!("`{email}` is the address of another account here"),
         "an address proves nothing: whoever may choose theirs at the provider could become someone else",
-        "sign in to that account with its link or passkey, and connect single sign-on on your own page",
+        fix,
+    )
+}
+
+/// Said to whom the provider proved to be the one of this account, and to nobody else.
+fn switched_off() -> Error {
+    Error::refused(
+        ProblemKind::Denied,
+        "person.disabled",
+        "this account is switched off",
+        "an operator switched off the account that is yours here, and signing in at the provider does not switch it on",
+        "ask an operator; a new account needs another address here, and another account at the provider",
     )
 }
 

@@ -2,11 +2,11 @@
 //!
 //! Refuses what is no issuer, what is missing or endless, and groups that decide over others, which people give.
 
-use super::{described, standing::Kept};
+use super::{described, keys::Metadata, standing::Kept};
 use crate::{Error, people};
 use authority::Role;
 use model::{Group, ProblemKind};
-use openidconnect::{Scope, core::CoreProviderMetadata};
+use openidconnect::Scope;
 use std::collections::BTreeMap;
 
 /// More than any provider's.
@@ -106,7 +106,7 @@ pub fn check_scopes(scopes: &[String]) -> Result<(), Error> {
 }
 
 /// What is asked for beside `openid`.
-pub(super) fn scopes(said: Option<&[String]>, metadata: &CoreProviderMetadata) -> Vec<Scope> {
+pub(super) fn scopes(said: Option<&[String]>, metadata: &Metadata) -> Vec<Scope> {
     let listed = metadata.scopes_supported().into_iter().flatten().any(|scope| scope.as_str() == GROUPS);
     let usual = USUAL.into_iter().chain(listed.then_some(GROUPS)).map(str::to_owned);
     let asked: Vec<String> = said.map_or_else(|| usual.collect(), <[String]>::to_vec);

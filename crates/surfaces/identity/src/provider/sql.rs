@@ -4,6 +4,8 @@
 pub(crate) const PERSON: &str =
     "SELECT person, vouched_by FROM provider_people WHERE tenant = $1 AND issuer = $2 AND subject_key = $3";
 pub(crate) const CONNECT: &str = "INSERT INTO provider_people (tenant, issuer, subject_key, person, created_at, vouched_by) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, issuer, subject_key) DO NOTHING";
+/// Who has no passkey, and is not known at an issuer.
+pub(crate) const LEFT_OUT: &str = "SELECT id FROM people WHERE tenant = $1 AND enabled = 1 EXCEPT SELECT person FROM passkeys WHERE tenant = $1 EXCEPT SELECT person FROM provider_people WHERE tenant = $1 AND issuer = $2";
 pub(crate) const SESSION: &str =
     "INSERT INTO provider_sessions (tenant, issuer, sid_key, subject_key, session) VALUES ($1, $2, $3, $4, $5)";
 /// Of sessions that began up to a moment.

@@ -4,7 +4,7 @@
 //! Refuses to come back in another session than it began in, or to a draft that is another by now. INVARIANT: nothing
 //! here connects an account or opens a session.
 
-use super::{CameBack, Failed, Fresh, OnTheWay, Provider, Said, Started, Wanted, sql, standing::Setting};
+use super::{BackAt, CameBack, Failed, Fresh, OnTheWay, Provider, Said, Started, Wanted, sql, standing::Setting};
 use crate::{Bound, Error, Identity, Session, ceremony::Opened, ceremony::Step, people};
 use authority::{Act, Permit, Rule, Target, rules};
 use model::{Group, Problem, ProblemKind, SessionId, TenantId, Timestamp};
@@ -99,7 +99,7 @@ pub struct Tried {
 }
 
 impl Identity {
-    /// Where the browser goes to try it; it comes back where every sign-in does.
+    /// Where the browser goes to try it; it comes back at an address of its own.
     ///
     /// # Errors
     /// Nothing is set up, or it does not answer.
@@ -117,7 +117,8 @@ impl Identity {
         let row = self.store.read_one(sql::SETTING, &key).await?.ok_or_else(nothing_to_try)?;
         let draft = self.standing.sealing.set_up(Setting::Draft, &row)?;
         let digest = draft.digest.clone();
-        Ok((self.of_row(draft), digest))
+        let redirect = BackAt::Try.under(&self.config.public_url);
+        Ok((Provider { redirect, ..self.of_row(draft) }, digest))
     }
 
     /// Asks the provider who came back. What it says or fails to say is the outcome; only what was never a try of this
@@ -135,10 +136,7 @@ impl Identity {
             return Err(other_draft());
         }
         self.unspent(&ceremony).await?;
-        // Another provider's answer, mixed into this one's (RFC 9207).
-        let mixed = iss.is_some_and(|iss| iss != provider.config.issuer);
-        let claims = if mixed { Err(Failed::Unproven) } else { provider.claims(&code, &way).await };
-        let outcome = match claims {
+        let outcome = match provider.claims(&code, iss.as_deref(), &way).await {
             Ok(claims) => {
                 let said = provider.said(&claims, way.began_at);
                 match said {
@@ -240,6 +238,11 @@ impl Failed {
             Self::NoToken(None) => (
                 "the provider gave no ID token for the code".to_owned(),
                 "look at how the client is registered there: a web client, with authorization code and the scope `openid`",
+            ),
+            Self::Mixed => (
+                "the answer that came back is another provider's, or does not say whose it is: its `iss` (RFC 9207) is not this issuer"
+                    .to_owned(),
+                "compare the issuer; a proxy before the provider must let the parameter `iss` through",
             ),
             Self::Unproven => (
                 "the token that came is not one for us: its signature, issuer, audience, time or nonce does not fit"

@@ -1,7 +1,7 @@
 //! How people sign in, as it is told: never with a secret.
 
 use super::{
-    Described, Provider,
+    BackAt, Described, Provider,
     setup::{SeeSignIn, TRY_LIFE},
     sql,
     standing::{Opened, SetUp, Setting},
@@ -11,7 +11,10 @@ use authority::Permit;
 use model::{EventId, Group, PersonId, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use store::{Outcome, Row, Tx};
+use store::{Outcome, Row, Tx, Value};
+
+/// Who is left out is named, this many at most, and then counted.
+const LEFT_OUT_NAMED: usize = 20;
 
 /// Where something is said, and can be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -29,6 +32,8 @@ pub struct SignInView {
     /// One that is set up, and not switched on.
     pub draft: Option<ProviderView>,
     pub links: LinksView,
+    /// Who has no other way in than a one-time link.
+    pub left_out: LeftOut,
     /// What is to be registered at the provider.
     pub register: Register,
 }
@@ -40,9 +45,19 @@ pub struct LinksView {
     pub said_in: Option<SaidIn>,
 }
 
+/// People whose account is on, who have no passkey, and whom the provider in force does not know.
+#[derive(Debug, Default, Serialize)]
+pub struct LeftOut {
+    pub count: usize,
+    /// The first of them, by address.
+    pub first: Vec<String>,
+}
+
 #[derive(Debug, Serialize)]
 pub struct Register {
     pub redirect: String,
+    /// Where a try comes back.
+    pub try_redirect: String,
     pub logout: String,
 }
 
@@ -90,14 +105,36 @@ impl Identity {
     pub(super) async fn sign_in_view(&self, who: Option<&PersonId>) -> Result<SignInView, Error> {
         let key = [(&self.config.tenant).into()];
         let settings = self.store.read(sql::SETTINGS, &key).await?;
-        self.view(&settings, &self.store.read(sql::TRIES_OF_DRAFT, &key).await?, who)
+        let view = self.view(&settings, &self.store.read(sql::TRIES_OF_DRAFT, &key).await?, who)?;
+        let left_out = self.left_out(&self.store.read(sql::LEFT_OUT, &self.in_force_there(&view)).await?)?;
+        Ok(SignInView { left_out, ..view })
     }
 
     /// How it will be once this is committed.
     pub(super) async fn written_view(&self, tx: &mut Tx, who: Option<&PersonId>) -> Result<SignInView, Error> {
         let key = [(&self.config.tenant).into()];
         let settings = tx.query(sql::SETTINGS, &key).await?;
-        self.view(&settings, &tx.query(sql::TRIES_OF_DRAFT, &key).await?, who)
+        let view = self.view(&settings, &tx.query(sql::TRIES_OF_DRAFT, &key).await?, who)?;
+        let left_out = self.left_out(&tx.query(sql::LEFT_OUT, &self.in_force_there(&view)).await?)?;
+        Ok(SignInView { left_out, ..view })
+    }
+
+    /// Tenant and issuer; no account is connected at one without a name.
+    fn in_force_there(&self, view: &SignInView) -> [Value; 2] {
+        let issuer = view.provider.as_ref().map_or("", |provider| provider.issuer.as_str());
+        [(&self.config.tenant).into(), issuer.into()]
+    }
+
+    fn left_out(&self, rows: &[Row]) -> Result<LeftOut, Error> {
+        let mut first = Vec::new();
+        for row in rows {
+            let person = self.people.get(&PersonId::new(row.text(0)?)).filter(|person| person.enabled);
+            first.extend(person.map(|person| person.email.clone()));
+        }
+        first.sort();
+        let count = first.len();
+        first.truncate(LEFT_OUT_NAMED);
+        Ok(LeftOut { count, first })
     }
 
     fn view(&self, settings: &[Row], tries: &[Row], who: Option<&PersonId>) -> Result<SignInView, Error> {
@@ -128,8 +165,10 @@ impl Identity {
                     .map(|_| SaidIn::Configuration)
                     .or(links.map(|_| SaidIn::Console)),
             },
+            left_out: LeftOut::default(),
             register: Register {
-                redirect: format!("{url}/sign-in/provider/back"),
+                redirect: BackAt::SignIn.under(url),
+                try_redirect: BackAt::Try.under(url),
                 logout: format!("{url}/sign-in/provider/logout"),
             },
         })

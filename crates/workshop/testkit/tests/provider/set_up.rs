@@ -1,7 +1,9 @@
 //! Single sign-on that an operator sets up: named, tried, switched on and off without a restart, on every node; what a
 //! hostile issuer, a hasty operator and another operator's try cannot do.
 
-use super::{Answer, Arc, Browser, Engine, Provider, Signed, SystemClock, Town, Value, back, json, me, off};
+use super::{
+    Answer, Arc, Browser, Engine, Provider, Signed, SystemClock, Town, Value, back, back_from_try, json, me, off,
+};
 use testkit::{Canary, Disk, Postgres, dump};
 use tokio::{io::AsyncReadExt, io::AsyncWriteExt, net::TcpListener};
 
@@ -57,7 +59,7 @@ pub(super) async fn tried(
 ) -> Answer {
     provider.says(claims, signed);
     let address = trying(town, browser).await;
-    back(town, browser, &provider.approve(&address)).await
+    back_from_try(town, browser, &provider.approve(&address)).await
 }
 
 pub(super) async fn digest(town: &Town) -> String {
@@ -197,22 +199,22 @@ async fn a_try_is_of_one_form_in_one_session_and_once() {
 
     let address = trying(&town, &ola).await;
     let query = provider.approve(&address);
-    refused(&back(&town, &olga, &query).await, 410, "sign_in.void");
-    let forged = back(&town, &ola, &format!("{query}&iss=https://evil.example")).await;
+    refused(&back_from_try(&town, &olga, &query).await, 410, "sign_in.void");
+    let forged = back_from_try(&town, &ola, &format!("{query}&iss=https://evil.example")).await;
     refused(&forged, 403, "provider.try_failed");
-    refused(&back(&town, &ola, &query).await, 410, "sign_in.void");
+    refused(&back_from_try(&town, &ola, &query).await, 410, "sign_in.void");
 
     // The same browser, and somebody else in it by now.
     let address = trying(&town, &ola).await;
     ola.submit(&format!("{}/sign-out", town.url()), &[]).await;
-    let over = back(&town, &ola, &provider.approve(&address)).await;
+    let over = back_from_try(&town, &ola, &provider.approve(&address)).await;
     assert_eq!((over.status, me(&town, &ola).await.status), (401, 401), "{over:?}");
 
     // Set up anew on the way: what comes back was of another form.
     let before = digest(&town).await;
     let address = trying(&town, &olga).await;
     assert_eq!(save(&town, &olga, provider.issuer(), "another").await.status, 200);
-    refused(&back(&town, &olga, &provider.approve(&address)).await, 409, "provider.other_draft");
+    refused(&back_from_try(&town, &olga, &provider.approve(&address)).await, 409, "provider.other_draft");
     assert_ne!(digest(&town).await, before, "the secret is a part of the form");
     // A try that worked is over with the form that it was of.
     let worked = tried(&town, &provider, &olga, json!({}), Signed::ByPublishedKey).await;
@@ -376,6 +378,8 @@ async fn nobody_is_locked_out_and_the_configuration_goes_first() {
     press(&town, &ola, "on", &[("digest", &digest(&town).await)]).await;
     let added = town.post("/api/v1/people", json!({ "email": "x@example.test", "groups": [] })).await.json();
     let link = added["link"].as_str().unwrap().to_owned();
+    let text = page(&town, &ola).await;
+    assert!(text.contains("One person would have no way to sign in without links"), "{text}");
     let off = press(&town, &ola, "links", &[("to", "off")]).await;
     assert!(off.status == 200 && off.text().contains("None is made"), "{off:?}");
     assert_eq!(town.browser().post(&link, &[]).await.status, 410, "none that was made works");
