@@ -3,7 +3,7 @@
 //! These rows say nothing about who may do what. A statement is checked when it is made, which is at compile time for
 //! a `const`: it must begin with the table that it was given, so it can write to that table alone.
 
-use crate::{Row, Store, StoreError, Value, engine::GroupEnd, engine::Statement};
+use crate::{Store, StoreError, Value, engine::GroupEnd, engine::Statement};
 
 macro_rules! tables {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
@@ -123,17 +123,6 @@ impl Housekeeping<'_> {
         let changed = tx.execute(write.sql, params).await?;
         tx.commit(GroupEnd::Join).await?;
         Ok(changed)
-    }
-
-    /// What `RETURNING` gave.
-    ///
-    /// # Errors
-    /// As `execute`.
-    pub async fn query(&self, write: FreeWrite, params: &[Value]) -> Result<Vec<Row>, StoreError> {
-        let mut tx = self.store.engine.begin().await?;
-        let rows = tx.query(write.sql, params).await?;
-        tx.commit(GroupEnd::Join).await?;
-        Ok(rows)
     }
 
     /// Several in one commit.
