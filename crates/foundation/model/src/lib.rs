@@ -23,5 +23,5 @@ pub use ids::{
 pub use manifest::Manifest;
 pub use notice::NoticeKind;
 pub use problem::{Problem, ProblemKind};
-pub use said::Said;
+pub use said::{Said, sentence};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

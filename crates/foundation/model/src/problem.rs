@@ -1,6 +1,7 @@
 //! What a person sees when something is refused: the same words in terminal, page and API.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::fmt;
 
 /// What sort of refusal this is; decides the HTTP status and nothing else.
@@ -114,6 +115,17 @@ impl Problem {
     pub const fn status(&self) -> u16 {
         self.kind.status()
     }
+
+    /// `application/problem+json` (RFC 9457, section 3), with our fields beside the standard ones. `status` is the one that
+    /// it is sent with, which need not be that of the kind.
+    #[must_use]
+    pub fn document(&self, status: u16) -> Value {
+        let Self { kind: _, code, what, at, why, fix } = self;
+        json!({
+            "type": format!("urn:bailiwick:problem:{code}"), "title": what, "status": status, "detail": why,
+            "code": code, "what": what, "at": at, "why": why, "fix": fix,
+        })
+    }
 }
 
 impl fmt::Display for Problem {
@@ -135,3 +147,19 @@ impl fmt::Display for Problem {
 }
 
 impl std::error::Error for Problem {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_has_the_standards_fields_and_ours() {
+        let problem =
+            Problem::new(ProblemKind::Gone, "app.retired", "it was ended", "its team did", "ask them").at("app");
+        let text = r#"{"type":"urn:bailiwick:problem:app.retired","title":"it was ended","status":421,"detail":"its team did","code":"app.retired","what":"it was ended","at":"app","why":"its team did","fix":"ask them"}"#;
+        let document = problem.document(421);
+        assert_eq!(document, serde_json::from_str::<Value>(text).unwrap());
+        let read: Problem = serde_json::from_value(document).unwrap();
+        assert_eq!((read.code, read.fix, read.at), (problem.code, problem.fix, problem.at));
+    }
+}

@@ -17,8 +17,7 @@ impl Said {
     /// With a capital, as a sentence begins; a user's own word stays as it is.
     #[must_use]
     pub fn sentence(text: &str) -> Self {
-        let mut letters = text.chars();
-        Self(letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default())
+        Self(sentence(text))
     }
 
     /// Without the backticks, for titles and attributes.
@@ -26,6 +25,13 @@ impl Said {
     pub fn plain(&self) -> String {
         self.0.replace('`', "")
     }
+}
+
+/// The words of a refusal or notice as the beginning of a sentence; a user's own word stays as it is.
+#[must_use]
+pub fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 impl fmt::Display for Said {

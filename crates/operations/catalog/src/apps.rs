@@ -15,7 +15,7 @@ use std::{
 use store::{Outcome, Row};
 use tokio::sync::{Mutex, MutexGuard};
 
-/// List the apps that the caller may know of.
+/// List the apps.
 #[derive(Debug, Clone)]
 pub struct ListApps {
     pub tenant: TenantId,
@@ -263,7 +263,7 @@ impl Catalog {
         self.apps.all().values().find(|app| &*app.name == name).cloned()
     }
 
-    /// An app's id, team and name by its name, for the acts that name it.
+    /// An app's id and team by its name, for the acts that name it.
     ///
     /// # Errors
     /// No such app.
@@ -288,7 +288,7 @@ impl Catalog {
             .collect()
     }
 
-    /// All apps, newest first.
+    /// All apps, newest first; which of them the caller may know of is for whoever shows them to say.
     ///
     /// # Errors
     /// When the record takes no more.

@@ -269,7 +269,7 @@ pub(super) fn unknown(event: impl std::fmt::Display) -> Error {
         "notice.unknown",
         what,
         why,
-        "`bailiwick notices list` shows what there is",
+        "open the link in the mail that warned you; operators and auditors see all with `bailiwick notices list`",
     ))
 }
 

@@ -134,7 +134,6 @@ rules! {
 
     // catalog
     APP_DEPLOY = "app.deploy" "deploy a release", Act Raises, [May::BuilderInTeam] No, Yes, Nobody;
-    RELEASE_LIVE = "release.live" "make an approved release live", Act Raises, [] No, No, System;
     RELEASE_REBUILD = "release.rebuild" "make a release ready again, for the engine of a newer server", Act Keeps, [] No, No, System;
     RELEASE_APPROVE = "release.approve" "approve a request", Act Raises, [REVIEWER, OPERATOR] Fresh, BreakGlass, Nobody;
     RELEASE_REJECT = "release.reject" "send a request back", Act Keeps, [REVIEWER, OPERATOR] No, Yes, Nobody;
@@ -199,5 +198,4 @@ rules! {
     POLICY_READ = "policy.read" "read the policy", Access Keeps, [May::Everyone] No, Yes, Nobody;
     POLICY_EXPLAIN = "policy.explain" "ask what somebody may do, and why", Access Keeps, [OPERATOR, REVIEWER, AUDITOR] No, Yes, Nobody;
     PLATFORM_RECOVER = "platform.recover" "accept a database that does not continue the record, and say why", Act Raises, [OPERATOR] Fresh, Yes, Nobody;
-    PLATFORM_START = "platform.start" "start the server", Act Keeps, [] No, No, System;
 }

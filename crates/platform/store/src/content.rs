@@ -206,17 +206,6 @@ impl Store {
         Ok(rows.len())
     }
 
-    /// Whether the depot answers; nothing when there is none.
-    ///
-    /// # Errors
-    /// Why it does not.
-    pub async fn check_depot(&self) -> Result<(), StoreError> {
-        match &self.outside {
-            Some(outside) => outside.depot.check().await.map_err(StoreError::from),
-            None => Ok(()),
-        }
-    }
-
     /// Refuses to go on without the depot that rows name.
     pub(crate) async fn check_configured(&self) -> Result<(), StoreError> {
         if self.outside.is_none() && !self.read(sql::ANY_OUTSIDE, &[]).await?.is_empty() {

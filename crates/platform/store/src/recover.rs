@@ -170,7 +170,7 @@ impl Store {
 }
 
 impl Tx {
-    /// Writes that this loss was accepted, by the act of this transaction; jobs that were leased are free.
+    /// Writes that this loss was accepted, by the act of this transaction.
     ///
     /// # Errors
     /// As `execute`.
@@ -189,6 +189,6 @@ impl Tx {
             ];
             self.execute(sql::ACCEPT, row).await?;
         }
-        self.execute(sql::FREE_LEASES, &[]).await.map(drop)
+        Ok(())
     }
 }

@@ -117,12 +117,6 @@ pub(crate) const GIVE_UP_BLOB: &str = "INSERT INTO content_puts (tenant, name, a
   SELECT tenant, outside, 0 FROM blobs WHERE tenant = $1 AND digest = $2 AND outside IS NOT NULL";
 pub(crate) const DELETE_BLOB: &str = "DELETE FROM blobs WHERE tenant = $1 AND digest = $2";
 
-pub(crate) const TAKE_LEASE: &str = "INSERT INTO leases (name, holder, term, until) VALUES ($1, $2, 1, $4)
-  ON CONFLICT (name) DO UPDATE SET holder = $2, until = $4,
-    term = CASE WHEN leases.holder = $2 THEN leases.term ELSE leases.term + 1 END
-  WHERE leases.holder = $2 OR leases.until <= $3 RETURNING term";
-pub(crate) const FREE_LEASE: &str = "UPDATE leases SET until = 0 WHERE name = $1 AND holder = $2";
-
 pub(crate) const RUN: &str = "SELECT flushed_at, ended_at FROM runs WHERE node = $1";
 pub(crate) const START_RUN: &str = "INSERT INTO runs (node, started_at, flushed_at, ended_at) VALUES ($1, $2, $2, NULL)
   ON CONFLICT (node) DO UPDATE SET started_at = $2, flushed_at = $2, ended_at = NULL";
@@ -171,7 +165,6 @@ pub(crate) const ACCEPTED: &str =
     "SELECT event FROM recoveries WHERE tenant = $1 AND kept_size = $2 AND kept_root = $3";
 pub(crate) const ACCEPT: &str = "INSERT INTO recoveries
   (tenant, event, at, kept_size, kept_root, found_size, found_root) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-pub(crate) const FREE_LEASES: &str = "UPDATE leases SET until = 0";
 
 // What differs between the engines.
 

@@ -3,7 +3,7 @@
 //! These rows say nothing about who may do what. A statement is checked when it is made, which is at compile time for
 //! a `const`: it must begin with the table that it was given, so it can write to that table alone.
 
-use crate::{Row, Store, StoreError, Value, engine::GroupEnd, engine::Statement};
+use crate::{Store, StoreError, Value, engine::GroupEnd, engine::Statement};
 
 macro_rules! tables {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
@@ -14,8 +14,6 @@ macro_rules! tables {
         }
 
         impl Table {
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -27,22 +25,17 @@ macro_rules! tables {
 }
 
 tables! {
-    /// The sequencer's: indexes of events, heads, tiles.
-    Events = "events",
+    /// The sequencer's: heads, tiles.
     LogHeads = "log_heads",
     Tiles = "tiles",
     /// The feed's: old positions are pruned.
     Feed = "feed",
     /// Which runs of a node ended cleanly.
     Runs = "runs",
-    /// Who leads a job, until when.
-    Leases = "leases",
     /// When a session was last used; the session itself is an act.
     SessionSeen = "session_seen",
     /// Which nodes are alive, and what they have confirmed.
     NodeLeases = "node_leases",
-    /// Which run of a job is due, taken, done.
-    JobLeases = "job_leases",
     /// That deliveries were made of a notice, and its end; only the commit of an act makes one.
     Notices = "notices",
     /// What was sent to whom: mail, webhooks.
@@ -53,8 +46,6 @@ tables! {
     AppLogs = "app_logs",
     /// What was put outside the database, and no row names yet.
     ContentPuts = "content_puts",
-    /// Last use and counts of grants.
-    GrantUses = "grant_uses",
     /// What the nodes have drawn of rate limits.
     RateDraws = "rate_draws",
 }
@@ -132,17 +123,6 @@ impl Housekeeping<'_> {
         let changed = tx.execute(write.sql, params).await?;
         tx.commit(GroupEnd::Join).await?;
         Ok(changed)
-    }
-
-    /// What `RETURNING` gave.
-    ///
-    /// # Errors
-    /// As `execute`.
-    pub async fn query(&self, write: FreeWrite, params: &[Value]) -> Result<Vec<Row>, StoreError> {
-        let mut tx = self.store.engine.begin().await?;
-        let rows = tx.query(write.sql, params).await?;
-        tx.commit(GroupEnd::Join).await?;
-        Ok(rows)
     }
 
     /// Several in one commit.

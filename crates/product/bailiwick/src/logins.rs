@@ -6,7 +6,7 @@ use model::{Clock as _, Problem, ProblemKind, SystemClock, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, OpenOptions},
-    io::Write as _,
+    io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
@@ -69,7 +69,7 @@ impl Login {
             open.sync_all()?;
             fs::rename(&fresh, &path)
         });
-        written.map_err(|_| homeless())
+        written.map_err(|error| unkept(&folder, &error))
     }
 
     /// Forgets it.
@@ -101,8 +101,18 @@ fn homeless() -> Problem {
         ProblemKind::Internal,
         "login.unkept",
         "the login cannot be kept",
-        "there is no home folder, or it takes no file",
-        "set `HOME`, or make its `.config/bailiwick` writable",
+        "there is no home folder",
+        "set `HOME`",
+    )
+}
+
+fn unkept(folder: &Path, error: &io::Error) -> Problem {
+    Problem::new(
+        ProblemKind::Internal,
+        "login.unkept",
+        format!("the login cannot be kept in `{}`", folder.display()),
+        error.kind().to_string(),
+        "make that folder writable for yourself",
     )
 }
 
@@ -136,6 +146,9 @@ mod tests {
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
         assert_eq!(Login::load(&environment, "https://b.example").unwrap_err().code, "login.readable");
+        let taken = tempfile::NamedTempFile::new().unwrap();
+        let unkept = login("https://b.example", "t1").keep(&Environment::at(taken.path())).unwrap_err();
+        assert!(unkept.what.contains(&taken.path().display().to_string()), "{unkept}");
         kept.forget(&environment);
         assert!(Login::load(&environment, "https://b.example").unwrap().is_none());
     }

@@ -137,7 +137,7 @@ fn unreadable(why: &str) -> Problem {
         "secret.no_value",
         "there is no value to keep",
         why,
-        "type it when asked, or give it on stdin: `bailiwick secret put … < FILE`",
+        "type it when asked, or send it on standard input: put `< FILE` behind the command",
     )
 }
 

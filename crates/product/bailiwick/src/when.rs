@@ -58,7 +58,7 @@ pub(crate) fn clock(at: Timestamp) -> String {
     at.to_jiff().strftime("%H:%M:%S%.3f").to_string()
 }
 
-/// `after 12 ms`, `after 1.2 s`: how long a thing took.
+/// `12 ms`, `1.2 s`: how long a thing took.
 pub(crate) fn took(from: Timestamp, to: Timestamp) -> String {
     let ms = to.since(from).as_millis();
     if ms < 1_000 { format!("{ms} ms") } else { format!("{}.{} s", ms / 1_000, ms % 1_000 / 100) }

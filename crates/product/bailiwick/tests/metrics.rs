@@ -59,11 +59,12 @@ fn surface(action: &str) -> &'static str {
     match action.split('.').next().unwrap() {
         "app" if action.starts_with("app.use") => "gateway",
         "app" if action == "app.sign_in" => "identity",
-        "person" | "link" | "session" | "token" | "app_token" => "identity",
+        "person" | "link" | "links" | "session" | "passkey" | "login" | "role" | "provider" | "sign_in" | "oidc"
+        | "credential" | "token" | "app_token" => "identity",
         "secret" => "vault",
         "data" => "data",
         "egress" => "broker",
-        "app" | "release" | "request" | "job" => "catalog",
+        "app" | "release" | "request" | "waiver" | "receipt" | "job" => "catalog",
         _ => "platform",
     }
 }

@@ -298,7 +298,7 @@ impl Ground {
         let tenant = TenantId::main();
         let (keys, maker) = (root.tenant(&tenant), backup::Maker::new(&root));
         let instance: String = root.id().chars().filter(char::is_ascii_alphanumeric).take(8).collect();
-        let policy_files = policy::files(&folder).map_err(|error| cannot("the policy", &error))?;
+        let policy_files = policy::policy_files(&folder).map_err(|error| cannot("the policy", &error))?;
         let bundle = policy::compile(&policy_files).map_err(|error| cannot("the policy", &error))?;
         let authority = Arc::new(Authority::new(Arc::clone(&clock), Some(bundle)));
         let node = config.node.clone().unwrap_or_else(node_name);

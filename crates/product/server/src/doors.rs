@@ -193,7 +193,10 @@ impl Inside for SelfInside {
         let told = request.extensions().get::<Told>().filter(|_| request.uri().path() == "/v1/context");
         let (kind, text) = match told {
             Some(Told(text)) => ("application/json", text.to_string()),
-            None => ("application/problem+json", serde_json::json!(unknown_call(request.uri().path())).to_string()),
+            None => {
+                let problem = unknown_call(request.uri().path());
+                ("application/problem+json", problem.document(problem.status()).to_string())
+            }
         };
         let mut response = Response::new(broker::full(text));
         response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind));

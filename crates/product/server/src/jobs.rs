@@ -1,6 +1,6 @@
 //! The system's own jobs: expiry, roles that end, retention, notices and warnings, old log lines, releases of another
 //! engine, content outside the database, backups, and the scheduled jobs of apps. Each acts as a named system caller
-//! through the same permits as anyone; each runs on the one node that holds its lease.
+//! through the same permits as anyone; each runs on the one node that leads it.
 
 use crate::{Bailiwick, backup, storage};
 use async_trait::async_trait;
@@ -15,6 +15,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
+use store::{Leadership, StoreError};
 use tokio::task::JoinSet;
 
 const APP_JOBS_EVERY: Duration = Duration::from_secs(1);
@@ -125,12 +126,12 @@ async fn run(server: Weak<Bailiwick>, app_jobs: Arc<AppJobs>, job: Job) {
     let caller = Caller::system(job.name());
     let mut every = tokio::time::interval(job.every());
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut leadership = None;
+    let (mut leadership, mut unanswered) = (None, false);
     loop {
         every.tick().await;
         let Some(server) = server.upgrade() else { return };
-        if leadership.as_ref().is_none_or(|held: &store::Leadership| !held.is_held()) {
-            leadership = server.store.lead(job.name()).await.ok().flatten();
+        if leadership.as_ref().is_none_or(|held: &Leadership| !held.is_held()) {
+            leadership = led(server.store.lead(job.name()).await, job, &mut unanswered);
         }
         if leadership.is_none() || server.is_recovering() {
             continue;
@@ -139,6 +140,25 @@ async fn run(server: Weak<Bailiwick>, app_jobs: Arc<AppJobs>, job: Job) {
         server.ended.count(job.name());
         if let Err(problem) = done {
             tracing::error!(job = job.name(), %problem, "a job of the system failed; it runs again");
+        }
+    }
+}
+
+/// Why nobody can be asked who leads is said once, not at each tick.
+fn led(answer: Result<Option<Leadership>, StoreError>, job: Job, unanswered: &mut bool) -> Option<Leadership> {
+    let was = std::mem::replace(unanswered, answer.is_err());
+    match answer {
+        Ok(leadership) => {
+            if was {
+                tracing::info!(job = job.name(), "who leads this job can be asked again");
+            }
+            leadership
+        }
+        Err(error) => {
+            if !was {
+                tracing::warn!(job = job.name(), %error, "who leads this job cannot be asked: it does not run here");
+            }
+            None
         }
     }
 }

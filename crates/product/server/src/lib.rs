@@ -49,6 +49,6 @@ pub use config::{AskPassphrase, Asked, Config, Overrides, Root};
 pub use dev::{DevOptions, Happened, Job, Kept, Mocked, Ready, dev};
 pub use examine::{Examined, Health, Port, examine};
 pub use logs::log_to_stderr;
-pub use policy::shipped_policy;
+pub use policy::{policy_files, shipped_policy};
 pub use settings::{Settings, place};
 pub use up::{Demo, Said, UpOptions, open_files, run};

@@ -11,6 +11,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+pub(crate) use model::sentence;
 use model::{Problem, Timestamp};
 use std::sync::LazyLock;
 
@@ -115,12 +116,6 @@ impl Told {
         };
         html(status, &page)
     }
-}
-
-/// The words of a problem, as the beginning of a sentence.
-pub(crate) fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// The page with its headers.

@@ -1,10 +1,11 @@
 //! The policy bundle: shipped files, and those of the data folder's `policies` beside them.
 //!
-//! Files that end in `_test.rego` hold the tests of a bundle: they are no part of what decides.
+//! Files that end in `_test.rego` hold the tests of a bundle: they are no part of what decides. A file that cannot be read
+//! is refused, not left out: less would be forbidden than was written.
 
 use authority::{Policy, PolicyError};
 use rust_embed::Embed;
-use std::path::Path;
+use std::{io, path::Path};
 
 #[derive(Embed)]
 #[folder = "../../../policies"]
@@ -28,15 +29,21 @@ pub fn shipped_policy() -> Vec<(String, String)> {
 }
 
 /// The shipped files, then the operator's own.
-pub(crate) fn files(data: &Path) -> std::io::Result<Files> {
+///
+/// # Errors
+/// When one of the operator's own cannot be read, or is not text; it is named.
+pub fn policy_files(data: &Path) -> io::Result<Vec<(String, String)>> {
     let mut files = shipped_policy();
     let folder = data.join("policies");
     if folder.is_dir() {
-        for entry in std::fs::read_dir(folder)? {
+        let named = |name: &str, error: &io::Error| io::Error::new(error.kind(), format!("`{name}`: {error}"));
+        for entry in std::fs::read_dir(&folder).map_err(|error| named("policies", &error))? {
             let path = entry?.path();
             if path.extension().is_some_and(|ending| ending == "rego") {
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                files.push((format!("own/{name}"), std::fs::read_to_string(&path)?));
+                let text = std::fs::read_to_string(&path);
+                let text = text.map_err(|error| named(&format!("policies/{name}"), &error))?;
+                files.push((format!("own/{name}"), text));
             }
         }
     }

@@ -187,7 +187,7 @@ fn too_many() -> Refusal {
         "query.many",
         what,
         "more are found by nobody",
-        "forget one first",
+        "forget one on the page Record, or keep this under a name that you use already, which it then replaces",
     ))
 }
 

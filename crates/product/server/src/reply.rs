@@ -31,17 +31,6 @@ where
 /// RFC 9457.
 const PROBLEM: &str = "application/problem+json";
 
-#[derive(Serialize)]
-struct Document<'a> {
-    #[serde(rename = "type")]
-    kind: String,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    #[serde(flatten)]
-    problem: &'a Problem,
-}
-
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -51,15 +40,7 @@ impl IntoResponse for Refusal {
 
 impl Refusal {
     fn with(self, status: StatusCode) -> Response {
-        let problem = self.0;
-        let document = Document {
-            kind: format!("urn:bailiwick:problem:{}", problem.code),
-            title: &problem.what,
-            status: status.as_u16(),
-            detail: &problem.why,
-            problem: &problem,
-        };
-        let mut response = (status, Json(document)).into_response();
+        let mut response = (status, Json(self.0.document(status.as_u16()))).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
         response
     }

@@ -181,7 +181,7 @@ fn own_file(path: &Path, first: FirstStart) -> Result<RootKey, Problem> {
     RootKey::load_file(path).map_err(|error| key_problem(path, &error))
 }
 
-/// A source that has a name is never made by a server: many nodes share it.
+/// A source that has a name is never made by a server: many nodes share it. A database may be there already.
 fn there(path: &Path) -> Result<(), Problem> {
     if path.exists() {
         return Ok(());
@@ -191,7 +191,7 @@ fn there(path: &Path) -> Result<(), Problem> {
         "root_key.missing",
         format!("there is no root key at `{}`", path.display()),
         "`[seal] root` names it, and a server never makes a key in a place that many nodes share",
-        format!("take the key that `bailiwick up` makes in an empty folder, and put it at `{}`", path.display()),
+        "put the key that the database was made with, or its recovery copy, there; only for a new database the one that `bailiwick up` makes in an empty folder",
     ))
 }
 

@@ -128,17 +128,23 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, Problem> {
         Err(error) => error,
     };
     let held = error.kind() == io::ErrorKind::AddrInUse;
-    let here = format!("nothing can be served at `{address}`");
-    let other = "stop what holds the port, or choose another with `--listen 127.0.0.1:7071`";
-    let (what, why, fix) = if held && is_bailiwick(address).await {
-        let what = format!("Bailiwick runs here already: it answers at `{address}`");
-        (what, "an address is served by one process".to_owned(), "use the one that runs, or stop it first")
-    } else if held {
-        (here, "another program listens there".to_owned(), other)
-    } else {
-        (here, error.kind().to_string(), other)
-    };
-    Err(Problem::new(ProblemKind::Unavailable, "listen.failed", what, why, fix))
+    if held && is_bailiwick(address).await {
+        return Err(Problem::new(
+            ProblemKind::Unavailable,
+            "listen.failed",
+            format!("Bailiwick runs here already: it answers at `{address}`"),
+            "an address is served by one process",
+            "use the one that runs, or stop it first",
+        ));
+    }
+    let why = if held { "another program listens there".to_owned() } else { error.kind().to_string() };
+    Err(Problem::new(
+        ProblemKind::Unavailable,
+        "listen.failed",
+        format!("nothing can be served at `{address}`"),
+        why,
+        "stop what holds the port, or choose another with `--listen 127.0.0.1:7071`",
+    ))
 }
 
 /// Whether what holds an address answers as this program does. One that speaks TLS is not asked: it is just a program.

@@ -14,18 +14,7 @@ const SHOWN_MAX: usize = 120;
 
 /// A refusal as a response. Never an error towards the guest.
 pub(crate) fn answer(problem: &Problem) -> Response<Body> {
-    let document = serde_json::json!({
-        "type": "about:blank",
-        "title": problem.what,
-        "status": problem.status(),
-        "detail": problem.fix,
-        "code": problem.code,
-        "what": problem.what,
-        "at": problem.at,
-        "why": problem.why,
-        "fix": problem.fix,
-    });
-    let mut response = Response::new(full(document.to_string()));
+    let mut response = Response::new(full(problem.document(problem.status()).to_string()));
     *response.status_mut() = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::FORBIDDEN);
     let headers = response.headers_mut();
     headers.insert(PROBLEM_HEADER, HeaderValue::from_static("1"));

@@ -17,7 +17,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use model::Problem;
 use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A record, its names, and escapes that its text form may need.
 const CALL_BYTES_MAX: usize = 2 * RECORD_BYTES_MAX;
@@ -166,13 +166,7 @@ impl Reply {
 /// A refusal: RFC 9457, with our fields beside the standard ones. It holds a place, if it got that far.
 pub(crate) fn told(problem: &Problem, held: Option<Held>) -> Response<Full<Bytes>> {
     let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut value = json!(problem);
-    if let Some(entries) = value.as_object_mut() {
-        entries.insert("type".to_owned(), json!("about:blank"));
-        entries.insert("title".to_owned(), json!(problem.what));
-        entries.insert("status".to_owned(), json!(problem.status()));
-    }
-    let text = value.to_string().into_bytes();
+    let text = problem.document(status.as_u16()).to_string().into_bytes();
     let body = match held {
         Some(held) => held.body(text),
         None => text.into(),

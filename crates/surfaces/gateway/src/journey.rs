@@ -1,6 +1,7 @@
 //! The journey of a request: host name → route → session or token → permit → limits → sandbox → response → event.
 //!
-//! Routes, decisions and limits are in memory: no database read on the way, no lock held across a wait.
+//! Routes, decisions and limits are in memory: no database read on the way, but for limits that several nodes share,
+//! and a session that another node made; no lock held across a wait.
 
 use crate::{
     Gateway, SignedIn,

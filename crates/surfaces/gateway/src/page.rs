@@ -6,7 +6,7 @@ use crate::{browser::Reader, trace::Trace};
 use axum::body::Body;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use model::Problem;
+use model::{Problem, Said};
 use std::{sync::LazyLock, time::Duration};
 
 const STYLE: &str = include_str!("page.css");
@@ -93,12 +93,11 @@ impl Page {
     }
 
     fn json(&self, trace: &Trace) -> String {
-        let Problem { code, what, at, why, fix, .. } = &self.problem;
-        serde_json::json!({
-            "type": "about:blank", "title": what, "status": self.status, "detail": fix,
-            "code": code, "what": what, "at": at, "why": why, "fix": fix, "trace_id": trace.id,
-        })
-        .to_string()
+        let mut document = self.problem.document(self.status);
+        if let Some(fields) = document.as_object_mut() {
+            fields.insert("trace_id".to_owned(), serde_json::json!(trace.id));
+        }
+        document.to_string()
     }
 
     fn html(&self, trace: &Trace) -> String {
@@ -113,10 +112,10 @@ impl Page {
              <circle cx=\"16\" cy=\"16\" r=\"5\"/></svg>Bailiwick</header>\n\
              <main>\n<h1>{what}</h1>\n<p>{why}.</p>\n<p class=\"fix\"><b>What to do</b>{fix}.</p>\n{link}</main>\n\
              <footer>{status} · if you ask someone, give them this: <code>{trace}</code></footer>\n</html>\n",
-            title = escaped(&sentence(what)).replace('`', ""),
-            what = shown(&sentence(what)),
-            why = shown(&sentence(why)),
-            fix = shown(&sentence(fix)),
+            title = escaped(&Said::sentence(what).plain()),
+            what = Said::sentence(what),
+            why = Said::sentence(why),
+            fix = Said::sentence(fix),
             link = link.unwrap_or_default(),
             status = self.status,
             trace = trace.id,
@@ -128,38 +127,9 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
-/// Begins with a capital on a page, unless with the user's own word.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
-}
-
-/// Backticks become code; a lone one stays.
-fn shown(text: &str) -> String {
-    let escaped = escaped(text);
-    let parts: Vec<&str> = escaped.split('`').collect();
-    if parts.len().is_multiple_of(2) {
-        return escaped;
-    }
-    let part = |(at, part): (usize, &&str)| {
-        if at.is_multiple_of(2) { (*part).to_owned() } else { format!("<code>{part}</code>") }
-    };
-    parts.iter().enumerate().map(part).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_are_escaped_and_the_users_own_are_code() {
-        assert_eq!(shown("`<b>` is not 'it'"), "<code>&lt;b&gt;</code> is not &#39;it&#39;");
-        assert_eq!(shown("a ` b"), "a ` b");
-        assert_eq!(
-            (sentence("wait a second"), sentence("`poll` ended")),
-            ("Wait a second".into(), "`poll` ended".into())
-        );
-    }
 
     #[test]
     fn the_style_is_small_and_named_by_its_hash() {

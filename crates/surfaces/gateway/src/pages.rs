@@ -252,7 +252,7 @@ pub(crate) fn expired(name: &str) -> Refusal {
         "app.expired",
         format!("`{name}` is past its date"),
         "every app here lives until a day that its team chose, and then stops",
-        "ask its team to deploy it again with a later date; nothing is lost until then",
+        "ask its team to deploy it again with a later date; its records are kept meanwhile for as long as its rules say",
     )
 }
 

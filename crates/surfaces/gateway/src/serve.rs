@@ -15,7 +15,6 @@ use crate::{
     trace::Trace,
 };
 use axum::body::Body;
-use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::{
     body::Incoming,
@@ -24,6 +23,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
+use model::{Problem, ProblemKind};
 use std::{
     convert::Infallible,
     net::SocketAddr,
@@ -373,8 +373,14 @@ fn head_too_large<B>(request: &Request<B>) -> Response<Body> {
 }
 
 fn two_lengths() -> Response<Body> {
-    let text = r#"{"type":"about:blank","title":"this request cannot be read","status":400,"code":"request.malformed","what":"this request cannot be read","why":"it gives the length of its body in two ways","fix":"send one of `content-length` and `transfer-encoding`","detail":"send one of `content-length` and `transfer-encoding`"}"#;
-    let mut response = Response::new(Body::from(Bytes::from_static(text.as_bytes())));
+    let problem = Problem::new(
+        ProblemKind::Invalid,
+        "request.malformed",
+        "this request cannot be read",
+        "it gives the length of its body in two ways",
+        "send one of `content-length` and `transfer-encoding`",
+    );
+    let mut response = Response::new(Body::from(problem.document(problem.status()).to_string()));
     *response.status_mut() = StatusCode::BAD_REQUEST;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

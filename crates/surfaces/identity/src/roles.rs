@@ -303,7 +303,7 @@ fn unknown(id: &RequestId) -> Error {
         "role.request",
         format!("nobody asked for a role as `{id}`"),
         "it was never made, or belongs to another tenant",
-        "the page of people shows what waits",
+        "`bailiwick roles list`, or the page `/roles`, shows what waits",
     )
 }
 
@@ -313,7 +313,7 @@ fn decided(id: &RequestId) -> Error {
         "role.decided",
         format!("the request `{id}` does not wait any more"),
         "it was decided, asked for anew, or its date has come",
-        "the page of people shows what waits",
+        "`bailiwick roles list`, or the page `/roles`, shows what waits",
     )
 }
 

@@ -93,7 +93,10 @@ pub(crate) fn gone(id: &SecretId, env: Env) -> Problem {
         "secret.revoked",
         what,
         "its value was deleted, and does not come back",
-        put_command(id, env, None, "DATE"),
+        format!(
+            "ask an operator to run `bailiwick secret put {id} --env {env} --owner {} --purpose WHAT --expires DATE --host HOST`, which asks for the value",
+            owner(id)
+        ),
     )
 }
 
@@ -119,15 +122,9 @@ pub(crate) fn other_team(id: &SecretId, team: &str) -> Problem {
     )
 }
 
-/// The exact command that puts it.
-fn put_command(id: &SecretId, env: Env, to: Option<(&str, &Destination<'_>)>, until: &str) -> String {
-    let owner = id.as_str().split('/').next().unwrap_or("WHO");
-    let (app, purpose, host) = to.map_or((String::new(), "WHAT".to_owned(), "HOST".to_owned()), |(app, to)| {
-        (format!(" --app {app}"), format!("\"{app} calls {}\"", to.host), to.host.to_owned())
-    });
-    format!(
-        "ask an operator to run `bailiwick secret put {id}{app} --env {env} --owner {owner} --purpose {purpose} --expires {until} --host {host}`, which asks for the value"
-    )
+/// The team that an id begins with.
+fn owner(id: &SecretId) -> &str {
+    id.as_str().split('/').next().unwrap_or("WHO")
 }
 
 /// What the guest's code sees: its own variable, its own destination.
@@ -145,10 +142,13 @@ impl Use<'_> {
         format!("`{}` may not use `{}` towards `{}`", self.instance.name, self.id, shown(self.to.host))
     }
 
-    /// The command, and where the app says that it uses this one.
+    /// The exact command, and where the app says that it uses this one.
     fn put_again(&self) -> String {
-        let command = put_command(self.id, self.instance.app.env, Some((&self.instance.name, self.to)), &self.until);
-        format!("{command}; `[secrets.{}]` of `bailiwick.toml` names it", self.variable)
+        let Self { instance, to, variable, id, until } = self;
+        let (app, env, host, owner) = (&instance.name, instance.app.env, to.host, owner(id));
+        format!(
+            "ask an operator to run `bailiwick secret put {id} --app {app} --env {env} --owner {owner} --purpose \"{app} calls {host}\" --expires {until} --host {host}`, which asks for the value; `[secrets.{variable}]` of `bailiwick.toml` names it"
+        )
     }
 
     pub(crate) fn not_of_grant(&self) -> Problem {

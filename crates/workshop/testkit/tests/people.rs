@@ -1,5 +1,5 @@
 //! People: passkeys made, used, lied about and lost; acts that go on once they are confirmed; yeses that say whose
-//! they are; every way in, on the record.
+//! they are; every way in, on the record; which apps a list names to whom.
 //!
 //! size: one story of people, whose steps share their helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
@@ -577,4 +577,32 @@ async fn a_console_that_moved_refuses_to_start_until_it_is_told() {
     assert!(refused.what.contains("1 passkeys were made for `localhost`"), "{refused}");
     let told = Town::again(&folder, moved, "[sign_in]\nforget_passkeys = \"localhost\"\n").await;
     assert!(told.is_ok(), "{:?}", told.err());
+}
+
+/// The API names to each the apps that the pages show them.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_lists_apps_that_are_not_for_them() {
+    let town = Town::start(Engine::Sqlite).await;
+    let closed = testkit::manifest("closed", "").replace("\"everyone\"", "\"group:staff\"");
+    let code = "export default { fetch: () => new Response('open') };";
+    let live = town.deploy(&[("bailiwick.toml", &closed), ("app.js", code)]).await;
+    assert_eq!(live.json()["status"], "live", "{live:?}");
+    assert_eq!(town.deploy_template("waits", "poll-notify").await.json()["status"], "waiting");
+    let people: [(&[&str], Value); 5] = [
+        (&["guests"], json!([])),
+        (&["staff"], json!(["closed"])),
+        (&["builders", "it"], json!([])),
+        (&["builders", "people-ops"], json!(["closed", "waits"])),
+        (&["auditors"], json!(["closed", "waits"])),
+    ];
+    for (groups, wanted) in people {
+        let browser = town.person(&format!("{}@example.test", groups.concat()), groups).await;
+        let listed = browser.get(&format!("{}/api/v1/apps", town.url())).await.json();
+        let apps = listed["apps"].as_array().unwrap_or_else(|| panic!("{groups:?}: {listed}"));
+        let mut names: Vec<&str> = apps.iter().map(|app| app["app"].as_str().unwrap()).collect();
+        names.sort_unstable();
+        assert_eq!(json!(names), wanted, "{groups:?}");
+    }
+    assert_eq!(town.get("/api/v1/apps").await.json()["apps"].as_array().unwrap().len(), 2, "the local credential");
+    town.stop().await;
 }

@@ -77,7 +77,7 @@ fn text(said: &Said) -> String {
     }
 }
 
-fn no_folder() -> Problem {
+pub(super) fn no_folder() -> Problem {
     Problem::new(
         ProblemKind::Invalid,
         "up.no_folder",

@@ -68,7 +68,7 @@ pub(crate) struct OneApp {
     pub(crate) sent_back: Option<SentBack>,
 }
 
-/// The apps of the catalog
+/// The apps that the caller may know of
 #[utoipa::path(get, path = "/api/v1/apps", params(Part), responses((status = 200, description = "the apps, newest first", body = Object)))]
 pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Params(part): Params<Part>, asked: Asked) -> Reply {
     let (apps, next) = part.of(server.apps(&asked).await?, |app| app.app.clone())?;
@@ -76,9 +76,16 @@ pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Params(part): Par
 }
 
 impl Bailiwick {
+    /// Those that the caller may see, whose team they are in, or that let them in.
     pub(crate) async fn apps(&self, asked: &Asked) -> Result<Vec<AppView>, Refusal> {
         let permit = self.allowed(asked, ListApps { tenant: self.tenant.clone() }).await?;
-        Ok(self.catalog.list(permit)?)
+        let mut apps = self.catalog.list(permit)?;
+        // Without a session it is the local credential, which may see every app.
+        if let Some(session) = &asked.session {
+            let viewer = self.viewer_in(session);
+            apps.retain(|app| viewer.as_ref().is_some_and(|viewer| self.may_know_of(viewer, app)));
+        }
+        Ok(apps)
     }
 
     pub(crate) async fn app(&self, asked: &Asked, name: &str) -> Result<OneApp, Refusal> {

@@ -23,6 +23,16 @@ fn no_log(tenant: &str) -> Refusal {
     ))
 }
 
+fn no_head() -> Refusal {
+    Refusal(Problem::new(
+        ProblemKind::NotFound,
+        "log.no_head",
+        "the log has no signed head yet",
+        "the first is signed within a second of the first event",
+        "ask again in a second",
+    ))
+}
+
 fn no_tile(tenant: &str, path: &str) -> Refusal {
     let fix = format!(
         "`/log/{tenant}/checkpoint` says how many entries there are; a tile that is not full ends in `.p/` and its width"
@@ -45,7 +55,7 @@ fn tenant(server: &Bailiwick, name: &str) -> Result<TenantId, Refusal> {
 pub(crate) async fn checkpoint(State(server): State<Arc<Bailiwick>>, Path(name): Path<String>) -> Reply {
     let tenant = tenant(&server, &name)?;
     let found = server.store.checkpoint(&tenant).await.map_err(|error| Refusal(error.problem()))?;
-    let signed = found.ok_or_else(|| no_log(&name))?;
+    let signed = found.ok_or_else(no_head)?;
     Ok(signed.note().to_owned().into_response())
 }
 

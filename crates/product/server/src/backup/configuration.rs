@@ -48,20 +48,33 @@ pub(crate) fn config_archive<W: Write>(
         if file.is_file() {
             packed.entry(place::CONFIG, &fs::read(file)?)?;
         }
-        if let Ok(entries) = fs::read_dir(data.join(POLICIES)) {
-            let mut own: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-            own.retain(|path| is_policy(path) && path.is_file());
-            own.sort();
-            for path in own {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                packed.entry(&format!("{POLICIES}/{name}"), &fs::read(&path)?)?;
-            }
+        for path in policies(data)? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            packed.entry(&format!("{POLICIES}/{name}"), &fs::read(&path)?)?;
         }
         packed.finish(maker)
     };
     pack().map_err(|error| {
         failed("the configuration could not be backed up", error, "look whether the folder can be read and written")
     })
+}
+
+/// The operator's own, in order; none where there is no folder of them.
+fn policies(data: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(data.join(POLICIES)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut own = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if is_policy(&path) && fs::metadata(&path)?.is_file() {
+            own.push(path);
+        }
+    }
+    own.sort();
+    Ok(own)
 }
 
 /// Looks at the beginning of a backup.
@@ -162,4 +175,26 @@ fn read(file: &Path, key: &RecoveryKey, maker: &Maker, unproven: Unproven) -> io
         maker.check(chain, proof.as_ref())?;
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_that_cannot_be_read_are_not_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, own) = (folder.path(), folder.path().join(POLICIES));
+        assert!(policies(data).unwrap().is_empty(), "no folder is no policy");
+        fs::write(&own, "").unwrap();
+        assert!(policies(data).is_err(), "no folder of that name can be read");
+        fs::remove_file(&own).unwrap();
+        fs::create_dir(&own).unwrap();
+        for name in ["b.rego", "a.rego", "notes.txt"] {
+            fs::write(own.join(name), "").unwrap();
+        }
+        assert_eq!(policies(data).unwrap(), [own.join("a.rego"), own.join("b.rego")]);
+        std::os::unix::fs::symlink(own.join("gone"), own.join("c.rego")).unwrap();
+        assert!(policies(data).is_err(), "one that leads nowhere");
+    }
 }

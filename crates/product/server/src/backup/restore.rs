@@ -205,7 +205,7 @@ impl Place {
     /// As the server opens it, migrations and root key included; nothing else of the server runs.
     async fn open(self, config: &Config) -> Result<(Arc<Store>, Arc<Authority>), Problem> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let bundle = policy::files(&self.data).ok().and_then(|files| policy::compile(&files).ok());
+        let bundle = policy::policy_files(&self.data).ok().and_then(|files| policy::compile(&files).ok());
         let authority = Arc::new(Authority::new(Arc::clone(&clock), bundle));
         let store_config = StoreConfig {
             database: self.database,

@@ -78,7 +78,7 @@ fn origin(reader: &mut Reader, text: &str) -> Option<String> {
 
 /// A plain host name, perhaps with a port.
 fn domain(reader: &mut Reader, text: &str) -> Option<String> {
-    let mut wrong = |why: &str| {
+    let mut unfit = |why: &str| {
         reader.wrong(
             "server.apps_domain",
             why,
@@ -87,10 +87,10 @@ fn domain(reader: &mut Reader, text: &str) -> Option<String> {
         None
     };
     if text.contains("://") {
-        return wrong("it is a host name, not an address");
+        return unfit("it is a host name, not an address");
     }
     if text.starts_with('*') || text.starts_with('.') {
-        return wrong("the names of apps are put before it; it has none of its own");
+        return unfit("the names of apps are put before it; it has none of its own");
     }
     let plain = text.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b':'));
     match Url::parse(&format!("http://{text}/")) {
@@ -98,9 +98,9 @@ fn domain(reader: &mut Reader, text: &str) -> Option<String> {
             Some(text.to_ascii_lowercase())
         }
         Ok(url) if matches!(url.host(), Some(Host::Ipv4(_) | Host::Ipv6(_))) => {
-            wrong("an address has no names under it, and each app needs one")
+            unfit("an address has no names under it, and each app needs one")
         }
-        Ok(_) | Err(_) => wrong("it is not a host name"),
+        Ok(_) | Err(_) => unfit("it is not a host name"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a browser meets: the app, signed in as the made-up person; and three addresses of `dev` itself.
+//! What a browser meets: the app, signed in as the made-up person; and two addresses of `dev` itself.
 //!
 //! Signing in takes the ordinary path, a link that is spent and the session that comes of it: only the page between is
 //! left out. `dev`'s own addresses refuse what another site sends.

@@ -14,6 +14,7 @@ use axum::{
     http::request::Parts,
     response::{IntoResponse, Response},
 };
+use catalog::AppView;
 use identity::Session;
 use model::{Env, Group, PersonId};
 use serde::de::DeserializeOwned;
@@ -171,6 +172,13 @@ impl Bailiwick {
         let access = facts.apps.get(&(app.clone(), Env::Prod)).map(|app| Arc::clone(&app.access));
         let groups = access.iter().flat_map(|access| access.groups.iter().map(|group| format!("group:{group}")));
         groups.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether a list may name the app to this person.
+    pub(crate) fn may_know_of(&self, viewer: &Viewer, app: &AppView) -> bool {
+        viewer.may(&rules::APP_SEE, Some(&app.team))
+            || viewer.facts.is_in(&app.team)
+            || self.may_use(viewer, &app.app_id)
     }
 
     /// Whether the app's live release lets this person in.

@@ -188,7 +188,7 @@ fn nothing() -> Problem {
         ProblemKind::NotFound,
         "try.ended",
         "there is no such draft",
-        "its files were given up, you tried something else since, may not try it any more, or somebody else does",
+        "its files were given up, you tried something else since, 32 other people did, you may not try it any more, or it is somebody else's",
         "check the files again under New app, or on the app's page Edit",
     )
 }

@@ -1,5 +1,5 @@
-//! How the sign-in provider is reached: the one place besides `broker` from which the server itself goes out, to the
-//! one issuer that its operator named. Follows no redirect, and reads no more than a document.
+//! How the sign-in provider is reached: one of the places besides `broker` from which the server itself goes out, to
+//! the one issuer that its operator named. Follows no redirect, and reads no more than a document.
 //!
 //! One that `config.toml` names is reached wherever it is: whoever writes that file has the machine. One that is named
 //! in the console is fenced as apps are: public addresses, and private ones that `[broker] private` opens with their

@@ -10,7 +10,7 @@ use crate::{
     who::Asked,
 };
 use askama::Template;
-use authority::{AppRef, Factor};
+use authority::{AppRef, Factor, SECOND_FACTOR_FRESH};
 use axum::{
     extract::{Query, State},
     http::StatusCode,
@@ -20,10 +20,7 @@ use identity::{Begun, Links, SignIn};
 use model::{Env, Problem, ProblemKind};
 use seal::{Token, TokenHash};
 use serde::Deserialize;
-use std::{sync::Arc, time::Duration};
-
-/// As long as a second factor counts as fresh for acts: an app's page that asks for one gets no older one.
-const FRESH: Duration = Duration::from_secs(600);
+use std::sync::Arc;
 
 #[derive(Template)]
 #[template(path = "sign_in/signed_out.html")]
@@ -107,7 +104,7 @@ pub(super) async fn sign_in_to_app(
 ) -> Page {
     let Some(session) = &asked.session else { return Ok(signed_out(Some(to.app))) };
     let fresh = match session.factor {
-        Factor::Second { at } => server.clock.now().since(at) < FRESH,
+        Factor::Second { at } => server.clock.now().since(at) < SECOND_FACTOR_FRESH,
         Factor::Link => false,
     };
     if to.factor.is_some() && !fresh {

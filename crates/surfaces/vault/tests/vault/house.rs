@@ -32,7 +32,7 @@ pub enum Kind {
 struct Opening(AppRef);
 
 impl Act for Opening {
-    const RULE: &'static Rule = &rules::RELEASE_LIVE;
+    const RULE: &'static Rule = &rules::RELEASE_REBUILD;
     fn target(&self) -> Target {
         Target::within(TenantId::main(), &self.0, "app/1")
     }

@@ -5,7 +5,7 @@ use testkit::Town;
 use tokio_postgres::NoTls;
 
 /// What nodes write whether or not anybody acts.
-const BESIDE: [&str; 4] = ["runs", "leases", "node_leases", "session_seen"];
+const BESIDE: [&str; 3] = ["runs", "node_leases", "session_seen"];
 const SQLITE_TABLES: &str = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
 const KINDS: [&str; 3] = ["INSERT", "UPDATE", "DELETE"];
 const REFUSE: &str = "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS

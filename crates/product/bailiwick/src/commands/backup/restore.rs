@@ -3,6 +3,7 @@
 
 use super::{file_problem, local, recovery_key, root_key, unproven};
 use crate::{
+    commands::up::no_folder,
     exit::Exit,
     invocation::Invocation,
     prompt,
@@ -40,7 +41,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
     let key = recovery_key(&args.key)?;
-    let data = args.data.clone().or_else(|| invocation.environment.data()).ok_or_else(Problem::internal)?;
+    let data = args.data.clone().or_else(|| invocation.environment.data()).ok_or_else(no_folder)?;
     fs::create_dir_all(&data).map_err(|error| file_problem(&data, error, "name a folder that you can write to"))?;
     let overrides =
         Overrides { database: args.database.clone(), passphrase: Some(prompt::passphrase), ..Overrides::default() };

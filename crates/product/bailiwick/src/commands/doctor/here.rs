@@ -1,11 +1,7 @@
 //! The data folder of this machine: whose it is, its credential, its policy. What else can be wrong, `server` examines.
 
 use super::{Line, State};
-use std::{
-    fs, io,
-    os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
 const OTHERS: u32 = 0o077;
 const POLICIES: &str = "policies";
@@ -36,7 +32,9 @@ pub(super) fn look(data: &Path, lines: &mut Vec<Line>) {
         return lines.push(closed(&name));
     }
     lines.push(key(data, "local credential", identity::CREDENTIAL_FILE));
-    lines.extend(policy(&data.join(POLICIES)));
+    if data.join(POLICIES).exists() {
+        lines.push(policy(data));
+    }
 }
 
 fn closed(name: &str) -> Line {
@@ -59,22 +57,22 @@ fn key(data: &Path, check: &'static str, file: &str) -> Line {
     }
 }
 
-/// The operator's own policy: a server whose bundle does not compile does not start.
-fn policy(folder: &Path) -> Option<Line> {
-    let entries = fs::read_dir(folder).ok()?;
-    let paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    let own = paths.iter().filter(|path| path.extension().is_some_and(|ending| ending == "rego"));
-    let own = own.filter_map(|path| Some((path.display().to_string(), fs::read_to_string(path).ok()?)));
-    let mut files = server::shipped_policy();
-    files.extend(own);
-    files.retain(|(name, _)| !name.ends_with("_test.rego"));
-    Some(match authority::Policy::compile(&files) {
+/// The operator's own policy, as a server reads it: one that is not read whole, or does not compile, keeps it from starting.
+fn policy(data: &Path) -> Line {
+    let files = match server::policy_files(data) {
+        Ok(files) => files,
+        Err(error) => {
+            let fix = "let the server's user read it, as text (UTF-8): a server does not start without it";
+            return Line::bad("policy", State::Fail, error.to_string(), fix);
+        }
+    };
+    match authority::Policy::compile(&files) {
         Ok(_) => Line::ok("policy", "it compiles"),
         Err(error) => {
             let fix = "mend the file that is named: a server does not start with it";
             Line::bad("policy", State::Fail, error.to_string(), fix)
         }
-    })
+    }
 }
 
 #[cfg(test)]
@@ -108,6 +106,9 @@ mod tests {
         };
         assert!(state("policy").0);
         fs::write(folder.path().join("policies/own.rego"), "package bailiwick\ndeny {").unwrap();
+        let (fine, what) = state("policy");
+        assert!(!fine && what.contains("own.rego"), "{what}");
+        fs::write(folder.path().join("policies/own.rego"), b"package bailiwick # \xff").unwrap();
         let (fine, what) = state("policy");
         assert!(!fine && what.contains("own.rego"), "{what}");
         let file = folder.path().join("policies/own.rego");
