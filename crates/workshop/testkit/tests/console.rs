@@ -6,6 +6,8 @@ use serde_json::json;
 use std::sync::Arc;
 use testkit::{Answer, Browser, Engine, Town};
 
+#[path = "console/ended.rs"]
+mod ended;
 #[path = "console/known.rs"]
 mod known;
 #[path = "console/requested.rs"]
