@@ -67,3 +67,33 @@ async fn a_dead_secret_is_not_green() {
     assert!(!live.contains(&revoked) && !live.contains(">The secret<"), "{live}");
     town.stop().await;
 }
+
+/// What an app's page refuses to another team's builders, a request of it does not show them.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_and_waivers_are_not_for_another_team() {
+    let town = Town::start(Engine::Sqlite).await;
+    let id = town.deploy_template("poll-notify", "poll-notify").await.json()["request"].as_str().unwrap().to_owned();
+    let path = format!("/requests/{id}");
+    let (ola, _passkey) = town.person_with_passkey("ola@example.test", &["operators"]).await;
+    let yes = ola.post(&format!("{}{path}/approve", town.url()), &[("why", "read it")]).await;
+    assert_eq!(yes.status, 200, "{yes:?}");
+    let wish = json!({ "app": "poll-notify", "code": "policy.retention", "until": ahead(30), "why": "canary words", "break_glass": true });
+    assert_eq!(town.post("/api/v1/waivers", wish).await.status, 200);
+    let inside = ["<h2 id=\"t-files\">", "<code>app.js</code>", "class=\"findings\"", "canary words"];
+    let apart = "are for its team, reviewers, operators and auditors";
+    for (role, groups) in [
+        ("builder", &["builders", "people-ops"][..]),
+        ("reviewer", &["reviewers"][..]),
+        ("operator", &["operators"][..]),
+        ("auditor", &["auditors"][..]),
+    ] {
+        let one = town.person(&format!("{role}@example.test"), groups).await;
+        let text = page(&one, &town, &path).await.text();
+        assert!(inside.iter().all(|part| text.contains(part)) && !text.contains(apart), "{role}: {text}");
+    }
+    let elsewhere = town.person("elsewhere@example.test", &["builders", "it"]).await;
+    let text = page(&elsewhere, &town, &path).await.text();
+    assert!(text.contains(apart) && text.contains("What it asks for"), "{text}");
+    assert!(inside.iter().all(|part| !text.contains(part)) && !text.contains("Every file was searched"), "{text}");
+    town.stop().await;
+}
