@@ -8,12 +8,12 @@ pub(crate) mod sql;
 use crate::{AppView, Catalog, Deployment, Error, apps::tier_of, secrets::Versions, waivers::Exceptions};
 use authority::{Act, AppRef, AppState, Permit, Rule, Target, rules};
 use model::{
-    AppId, Env, Finding, Group, Manifest, PersonId, Problem, ProblemKind, ReleaseNumber, RequestId, SecretId, TenantId,
-    Tier, Timestamp,
+    AppId, Env, Finding, Group, Manifest, PersonId, Problem, ProblemKind, ReleaseNumber, RequestId, TenantId, Tier,
+    Timestamp,
     manifest::{Change, Sentence, TierReason},
 };
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use store::{EventFilter, Outcome, Row, params};
 
 /// A page of a thousand, and one more, which says that there are others.
@@ -274,14 +274,6 @@ impl Catalog {
         let events = self.store.events(&self.tenant, &filter).await?;
         let Some(event) = events.first() else { return Ok(None) };
         Ok(self.store.fill(event).await?.why)
-    }
-
-    /// The versions that a manifest's secrets have now; 0 where nobody has put one yet.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    pub async fn secrets_of(&self, manifest: &Manifest, env: Env) -> Result<BTreeMap<SecretId, u64>, Error> {
-        Ok(self.secret_versions(manifest, env).await?.0)
     }
 
     pub(crate) async fn request(&self, id: &RequestId) -> Result<(Request, RequestView), Error> {

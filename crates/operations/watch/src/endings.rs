@@ -10,7 +10,7 @@ use vault::Owner;
 
 /// One thing that ends, by ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Thing {
+pub enum Thing {
     App(AppRef),
     Secret {
         id: SecretId,
@@ -42,6 +42,18 @@ impl fmt::Display for Thing {
 }
 
 impl Thing {
+    /// What happens when it ends.
+    #[must_use]
+    pub const fn after(&self) -> &'static str {
+        match self {
+            Self::App(_) => "It is suspended then: requests are refused, and what it holds is cut.",
+            Self::Secret { .. } => "Calls that need it are refused then.",
+            Self::Role { .. } => "It ends by itself then.",
+            Self::Waiver { .. } => "The rule holds again then: the next release that breaks it is stopped.",
+            Self::Certificate(_) => "Browsers refuse the console and every app then.",
+        }
+    }
+
     /// Reads what `Display` wrote.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once('/')?;

@@ -23,6 +23,7 @@ mod words;
 pub use acts::{AckNotice, ListNotices, SeeNotice, TestNotices};
 pub use alarms::watch_for_alarms;
 pub use channels::{Channels, Failed, Lasts, Mail, Webhook};
+pub use endings::Thing;
 pub use error::Error;
 pub use log::{Notices, Sent, WhichNotices};
 pub use migrations::MIGRATIONS;

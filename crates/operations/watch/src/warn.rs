@@ -74,6 +74,14 @@ pub struct Warning {
     pub acked_at: Option<Timestamp>,
 }
 
+impl Warning {
+    /// What it is about; nothing for what this version does not know.
+    #[must_use]
+    pub fn about(&self) -> Option<Thing> {
+        Thing::parse(&self.thing)
+    }
+}
+
 impl Watch {
     /// Makes every warning that is due; how many.
     ///

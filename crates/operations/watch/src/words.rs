@@ -203,27 +203,23 @@ impl Watch {
         let ends = time(notice, "ends_at");
         let thing = Thing::parse(text(notice, "thing"));
         let named = thing.as_ref().map_or_else(|| "something".to_owned(), |thing| self.thing_in(people, thing));
-        let (after, next) = match &thing {
-            Some(Thing::App(_)) => (
-                "It is suspended then: requests are refused, and what it holds is cut.",
-                "deploy it again with a later `expires`, or say that it may end.",
-            ),
-            Some(Thing::Secret { .. }) => (
-                "Calls that need it are refused then.",
-                "put the value anew with a later date, or say that it may end.",
-            ),
-            Some(Thing::Role { .. }) => ("It ends by itself then.", "ask for it again if it is still needed."),
-            Some(Thing::Waiver { .. }) => (
-                "The rule holds again then: the next release that breaks it is stopped.",
-                "mend what is waived, or ask a reviewer for another waiver.",
-            ),
-            Some(Thing::Certificate(_)) => (
-                "Browsers refuse the console and every app then.",
-                "put a new certificate where `[server] tls` says; it is read without a restart.",
-            ),
-            None => ("", "look at it."),
+        let after = thing.as_ref().map_or("", Thing::after);
+        let rung = notice.detail.get("rung").and_then(Value::as_i64);
+        let next = match &thing {
+            Some(Thing::App(_)) => "deploy it again with a later `expires`, or say that it may end.",
+            // Whoever answers for a secret may not put it: operators do.
+            Some(Thing::Secret { .. }) if matches!(rung, Some(0 | 1)) => {
+                "ask an operator to put it anew with a later date, or say that it may end."
+            }
+            Some(Thing::Secret { .. }) => "put the value anew with a later date, or say that it may end.",
+            Some(Thing::Role { .. }) => "ask for it again if it is still needed.",
+            Some(Thing::Waiver { .. }) => "mend what is waived, or ask a reviewer for another waiver.",
+            Some(Thing::Certificate(_)) => {
+                "put a new certificate where `[server] tls` says; it is read without a restart."
+            }
+            None => "look at it.",
         };
-        let why = match notice.detail.get("rung").and_then(Value::as_i64) {
+        let why = match rung {
             Some(0) => "this comes to you because you answer for it",
             Some(1) => "this comes to you because your team answers for it, and nobody has taken it on yet",
             _ => "this comes to you because you are an operator, and nobody else has taken it on",

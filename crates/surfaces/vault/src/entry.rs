@@ -78,6 +78,14 @@ pub enum SecretState {
     Revoked,
 }
 
+/// How a secret stands that a manifest names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    pub state: SecretState,
+    /// The first moment at which it cannot be used any more.
+    pub expires_at: Timestamp,
+}
+
 /// What `secret revoke` prints for one environment.
 #[derive(Debug)]
 pub struct Revoked {

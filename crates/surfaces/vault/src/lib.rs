@@ -28,7 +28,7 @@ mod value;
 
 pub use act::{ListSecrets, PutSecret, RevokeSecret, RotateSecret, UseSecret};
 pub use attach::{Attached, Destination};
-pub use entry::{Owner, Revoked, SecretState, SecretView, Sensitivity};
+pub use entry::{Owner, Revoked, SecretState, SecretView, Sensitivity, Standing};
 pub use error::Error;
 pub use host::SecretHost;
 pub use migrations::MIGRATIONS;

@@ -5,7 +5,8 @@
 mod sql;
 
 use crate::{
-    Error, ListSecrets, PutSecret, RevokeSecret, Revoked, RotateSecret, SecretState, SecretString, SecretView, Vault,
+    Error, ListSecrets, PutSecret, RevokeSecret, Revoked, RotateSecret, SecretState, SecretString, SecretView,
+    Standing, Vault,
     entry::{self, Entry},
     refusal, value,
 };
@@ -155,6 +156,23 @@ impl Vault {
         row.as_ref().map(|row| Entry::read(row, 0)).transpose()
     }
 
+    /// How the secrets that a manifest names stand now: those that somebody has put. A version says nothing of that: it
+    /// outlives the value.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn standings(&self, manifest: &Manifest, env: Env) -> Result<BTreeMap<SecretId, Standing>, Error> {
+        let mut standings = BTreeMap::new();
+        for used in manifest.secrets.values() {
+            if let Some(entry) = self.entry(&used.id, env).await? {
+                let bound = self.memory.bound_version(&entry.id, entry.env);
+                let standing = Standing { state: self.state(&entry, bound), expires_at: entry.expires_at };
+                standings.insert(used.id.clone(), standing);
+            }
+        }
+        Ok(standings)
+    }
+
     /// Of the secrets that a manifest names: those that another app has, or that are kept for one, by its name. No yes
     /// gives them to `app`.
     ///
@@ -228,15 +246,20 @@ impl Vault {
         rows.iter().map(|row| Ok(self.view(Written::read(row)?))).collect()
     }
 
-    fn view(&self, Written { entry, app, last_used }: Written) -> SecretView {
-        let bound = self.memory.bound_version(&entry.id, entry.env);
-        let state = match bound {
-            _ if entry.revoked_at.is_some() || self.memory.is_dead(&entry) => SecretState::Revoked,
+    /// `bound` is the version that a live app has of it.
+    fn state(&self, entry: &Entry, bound: Option<u64>) -> SecretState {
+        match bound {
+            _ if entry.revoked_at.is_some() || self.memory.is_dead(entry) => SecretState::Revoked,
             _ if self.clock.now() >= entry.expires_at => SecretState::Expired,
             Some(version) if version == entry.version => SecretState::Ready,
             Some(_) => SecretState::Changed,
             None => SecretState::Unbound,
-        };
+        }
+    }
+
+    fn view(&self, Written { entry, app, last_used }: Written) -> SecretView {
+        let bound = self.memory.bound_version(&entry.id, entry.env);
+        let state = self.state(&entry, bound);
         SecretView {
             hosts: hosts(&entry),
             attach: entry.place.to_string(),

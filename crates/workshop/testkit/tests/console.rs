@@ -6,6 +6,13 @@ use serde_json::json;
 use std::sync::Arc;
 use testkit::{Answer, Browser, Engine, Town};
 
+#[path = "console/ended.rs"]
+mod ended;
+#[path = "console/known.rs"]
+mod known;
+#[path = "console/requested.rs"]
+mod requested;
+
 async fn page(browser: &Browser, town: &Town, path: &str) -> Answer {
     let answer = browser.get(&format!("{}{path}", town.url())).await;
     assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"), "{path}: {answer:?}");

@@ -96,6 +96,16 @@ impl Bailiwick {
         Err(Refusal(Problem::new(ProblemKind::NotFound, "person.unknown", what, why, fix)))
     }
 
+    /// Whether a link may be made, by whoever asks: said before anything is told of whom it is for.
+    pub(crate) async fn may_add(&self, asked: &Asked, email: &str, groups: &BTreeSet<Group>) -> Result<(), Refusal> {
+        if self.identity.links() == Links::Off {
+            return Err(Refusal(links_off()));
+        }
+        let act = AddPerson { tenant: self.tenant.clone(), email: email.to_owned(), groups: groups.clone() };
+        drop(self.allowed(asked, act).await?);
+        Ok(())
+    }
+
     pub(crate) async fn add_person(
         &self,
         asked: &Asked,

@@ -1,13 +1,15 @@
 //! Notices: were people told, and what waits for somebody to take it on.
 
+mod way;
+
 use super::{
     done::Done,
-    parts::{Choice, Moment, Pager, Said, choices, query},
+    parts::{Choice, Moment, Pager, Said, Tab, choices, query},
     shell::{Here, Read, Shell, Visit},
 };
 use crate::{
     Bailiwick,
-    page::{Page, html},
+    page::{Page, html, last_day},
 };
 use askama::Template;
 use authority::rules;
@@ -19,6 +21,7 @@ use model::{NoticeKind, Timestamp};
 use serde::Deserialize;
 use std::sync::Arc;
 use watch::{Sent, Tested, Warning, WhichNotices};
+use way::Way;
 
 const PAGE: u32 = 50;
 const STATES: [(&str, &str); 4] = [("", "any state"), ("waiting", "waiting"), ("sent", "sent"), ("failed", "failed")];
@@ -154,11 +157,14 @@ struct Notice {
     days: i64,
     asked: &'static str,
     taken: Option<(String, Moment)>,
+    after: &'static str,
+    next: Said,
+    links: Vec<Tab>,
     may_list: bool,
     command: String,
 }
 
-fn notice(visit: &Visit, warning: &Warning, now: Timestamp) -> Notice {
+fn notice(visit: &Visit, warning: &Warning, way: Way, now: Timestamp) -> Notice {
     let taken = warning.acked_by.clone().zip(Moment::opt(warning.acked_at, now));
     let state = match (&taken, warning.ends_at <= now) {
         (_, true) => "expired",
@@ -176,6 +182,9 @@ fn notice(visit: &Visit, warning: &Warning, now: Timestamp) -> Notice {
         days: warning.days,
         asked: warning.asked,
         taken: taken.map(|(by, at)| (by.trim_start_matches("person:").to_owned(), at)),
+        after: way.after,
+        next: Said::sentence(&way.next),
+        links: way.links,
         may_list: visit.viewer.may(&rules::NOTICE_LIST, None),
         command: format!("bailiwick notices ack {}", warning.event),
     }
@@ -183,17 +192,21 @@ fn notice(visit: &Visit, warning: &Warning, now: Timestamp) -> Notice {
 
 pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(event): Path<String>, visit: Visit) -> Page {
     let warning = server.see_warning(&visit.asked, &event).await?;
-    Ok(html(StatusCode::OK, &notice(&visit, &warning, server.clock.now())))
+    let way = Way::on(&server, &visit.viewer, &warning);
+    Ok(html(StatusCode::OK, &notice(&visit, &warning, way, server.clock.now())))
 }
 
 pub(super) async fn take_on(State(server): State<Arc<Bailiwick>>, Path(event): Path<String>, visit: Visit) -> Page {
     let warning = server.take_on(&visit.asked, &event).await?;
     let lead = "It is yours now: nobody else is asked, unless the next threshold comes and it still ends.";
+    let way = Way::on(&server, &visit.viewer, &warning);
+    // What is left to do comes first: it is theirs now.
+    let ends = format!("{} ends: {} is its last day. {}", warning.what, last_day(warning.ends_at), way.after);
     let done = Done::new(&visit.viewer, Here::Notices, "you have taken it on", lead)
         .below(format!("/notices/{}", warning.event), "The warning")
-        .lines([Said::sentence(&format!("{} ends on {}", warning.what, warning.ends_at))])
-        .link("/", "My apps")
-        .command(format!("bailiwick notices ack {}", warning.event));
+        .lines([Said::sentence(&ends), Said::sentence(&way.next)]);
+    let done = way.links.into_iter().fold(done, |done, link| done.link(link.href, link.label));
+    let done = done.link("/", "My apps").command(format!("bailiwick notices ack {}", warning.event));
     Ok(done.page())
 }
 

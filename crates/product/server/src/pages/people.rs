@@ -2,7 +2,7 @@
 
 use super::{
     done::Done,
-    parts::{Moment, Pager, Said, query, quoted},
+    parts::{Moment, Pager, Said, counted, query, quoted},
     shell::{Here, Read, Shell, Visit},
 };
 use crate::{
@@ -142,6 +142,8 @@ struct PersonPage {
     since: Moment,
     ticks: Vec<Tick>,
     may_change: bool,
+    /// What a new link does, for whoever may make one.
+    does: Vec<Said>,
     may_disable: bool,
     own: bool,
     command: String,
@@ -152,6 +154,8 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<St
     let permit = server.allowed(&visit.asked, ListPeople { tenant: server.tenant.clone() }).await?;
     let all = server.identity.list(permit)?;
     let person = all.into_iter().find(|person| person.id.as_str() == id).ok_or_else(|| Trouble(unknown()))?;
+    let may_change = person.enabled && viewer.may(&rules::PERSON_GROUPS, None);
+    let does = if may_change { server.link_does(&person.id).await? } else { vec![] };
     let page = PersonPage {
         shell: viewer.shell(Here::People),
         state: if person.enabled { "active" } else { "disabled" },
@@ -159,7 +163,8 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<St
         groups: names(person.groups.iter().filter(|group| role_of(group).is_none())),
         since: Moment::new(person.created_at, now),
         ticks: ticks(&server, &person.groups),
-        may_change: person.enabled && viewer.may(&rules::PERSON_GROUPS, None),
+        may_change,
+        does,
         may_disable: person.enabled && viewer.may(&rules::PERSON_DISABLE, None),
         own: person.id == viewer.id,
         command: format!("bailiwick people groups {} --join GROUP --leave GROUP", quoted(&person.email)),
@@ -198,10 +203,69 @@ fn wanted_groups(visit: &Visit) -> BTreeSet<Group> {
     ticked.chain(typed).map(str::trim).filter(|name| !name.is_empty()).map(Group::new).collect()
 }
 
+impl Bailiwick {
+    /// What a new link does to somebody who is here.
+    async fn link_does(&self, person: &PersonId) -> Result<Vec<Said>, identity::Error> {
+        let passkeys = match self.identity.passkeys_of(person).await?.len() {
+            0 => "they have no passkey to lose; single sign-on, where they connected it, works as before".to_owned(),
+            some => format!(
+                "their {}, and single sign-on, where they connected it, work as before until they make a new passkey after signing in with the link, without one of those: it takes the place of all of them, and single sign-on is to be connected anew",
+                counted(some as u64, "passkey")
+            ),
+        };
+        let out = "they are signed out everywhere at once, from pages, apps and command lines; earlier links of theirs are void";
+        Ok(vec![Said::sentence(out), Said::sentence(&passkeys)])
+    }
+}
+
+/// Asked before a link is made for somebody who is here: whoever means to add someone may not know that they are.
+#[derive(Template)]
+#[template(path = "person_known.html")]
+struct Known {
+    shell: Shell,
+    id: String,
+    email: String,
+    groups: Vec<String>,
+    /// Those that they are not in yet.
+    joins: Vec<String>,
+    does: Vec<Said>,
+    own: bool,
+    command: String,
+}
+
+impl Known {
+    fn page(visit: &Visit, person: &Person, groups: &BTreeSet<Group>, does: Vec<Said>) -> Page {
+        let page = Self {
+            shell: visit.viewer.shell(Here::People),
+            id: person.id.to_string(),
+            groups: groups.iter().map(ToString::to_string).collect(),
+            joins: groups.iter().filter(|group| !person.groups.contains(group)).map(ToString::to_string).collect(),
+            does,
+            own: person.id == visit.viewer.id,
+            command: format!("bailiwick people add {}{}", quoted(&person.email), flags(groups)),
+            email: person.email.clone(),
+        };
+        Ok(html(StatusCode::OK, &page))
+    }
+}
+
+fn flags(groups: &BTreeSet<Group>) -> String {
+    groups.iter().map(|group| format!(" --group {group}")).collect()
+}
+
 pub(super) async fn add(State(server): State<Arc<Bailiwick>>, visit: Visit) -> Page {
     let email = visit.asked.field("email");
     let groups = wanted_groups(&visit);
-    let flags: Vec<String> = groups.iter().map(|group| format!(" --group {group}")).collect();
+    let flags = flags(&groups);
+    let mut does = vec![];
+    if let Some(person) = server.identity.person_by_email(&email).filter(|person| person.enabled) {
+        // That somebody is here is for those alone who may make the link.
+        server.may_add(&visit.asked, &email, &groups).await?;
+        does = server.link_does(&person.id).await?;
+        if visit.asked.field("again") != "yes" {
+            return Known::page(&visit, &person, &groups, does);
+        }
+    }
     let added = server.add_person(&visit.asked, email, groups).await?;
     let person = &added.person;
     let lead =
@@ -213,9 +277,10 @@ pub(super) async fn add(State(server): State<Arc<Bailiwick>>, visit: Visit) -> P
     let done = Done::new(&visit.viewer, Here::People, "a link to sign in with", lead)
         .below("/people", "People")
         .once("The link", added.link.clone(), hint)
+        .lines(does)
         .link(format!("/people/{}", person.id), person.email.clone())
         .link("/people", "People")
-        .command(format!("bailiwick people add {}{}", quoted(&person.email), flags.concat()));
+        .command(format!("bailiwick people add {}{}", quoted(&person.email), flags));
     Ok(done.page())
 }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Bailiwick,
-    page::{Page, html, last_day},
+    page::{Page, Trouble, html, last_day},
 };
 use askama::Template;
 use authority::{BreakGlass, rules};
@@ -253,6 +253,8 @@ struct RequestPage {
     items: Vec<Item>,
     waivers: Vec<Waiver>,
     used: Vec<super::app::Use>,
+    /// Whether files, findings and waivers are for this person.
+    seen: bool,
     /// It was sent back, and this person may change its files.
     mend: bool,
     /// Why this person may not decide, if they may not.
@@ -260,12 +262,35 @@ struct RequestPage {
     command: String,
 }
 
+/// What is for those who may see the app.
+#[derive(Default)]
+struct Inside {
+    files: Files,
+    findings: Vec<Seen>,
+    waivers: Vec<Waiver>,
+    used: Vec<super::app::Use>,
+    words: Option<String>,
+}
+
+impl Inside {
+    async fn of(server: &Bailiwick, visit: &Visit, request: &RequestView) -> Result<Self, Trouble> {
+        server.look_at(visit, &request.app).await?;
+        Ok(Self {
+            files: Files::new(server.catalog.changed_files(request).await?.into_iter()),
+            findings: request.findings.iter().map(Seen::new).collect(),
+            waivers: super::waivers::of(server, &request.app).await?,
+            used: super::app::live_uses(server, &request.app_id, request.env).await?,
+            words: server.catalog.words(request).await?,
+        })
+    }
+}
+
 pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<String>, visit: Visit) -> Page {
     let (viewer, now) = (&visit.viewer, server.clock.now());
     let permit = server.allowed(&visit.asked, ListRequests { tenant: server.tenant.clone() }).await?;
     let (request, manifest) = server.catalog.look_at_request(permit, &RequestId::new(id.as_str())).await?;
     let waiting = request.state == RequestState::Waiting;
-    let others = server.others_secrets(&manifest, Some(&request.app_id)).await.map_err(crate::page::Trouble)?;
+    let others = server.others_secrets(&manifest, Some(&request.app_id)).await.map_err(Trouble)?;
     let cannot = if !waiting {
         Some("It is decided, or something newer took its place.")
     } else if !viewer.may(&rules::RELEASE_APPROVE, Some(&request.team)) {
@@ -279,21 +304,17 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<St
     };
     let by = request.decided_by.as_deref().map(|by| server.actor(by));
     let (more, less) = request.changes.iter().partition::<Vec<_>, _>(|change| change.kind.gives_more());
-    // What it used, and the words of a decision, are for those who may see the app.
-    let (used, words) = if viewer.may(&rules::APP_SEE, Some(&request.team)) {
-        server.look_at(&visit, &request.app).await?;
-        let used = super::app::live_uses(&server, &request.app_id, request.env).await?;
-        (used, server.catalog.words(&request).await?)
-    } else {
-        (Vec::new(), None)
-    };
+    let seen = viewer.may(&rules::APP_SEE, Some(&request.team));
+    let Inside { files, findings, waivers, used, words } =
+        if seen { Inside::of(&server, &visit, &request).await? } else { Inside::default() };
     let page = RequestPage {
         shell: viewer.shell_about(Here::Requests, Some(&request.app)),
         mend: may_mend(viewer, &request),
-        waivers: super::waivers::of(&server, &request.app).await?,
-        files: Files::new(server.catalog.changed_files(&request).await?.into_iter()),
+        waivers,
+        files,
         items: checklist::of(&server, &request, &manifest, others).await?,
         used,
+        seen,
         id: request.request.to_string(),
         env: request.env.to_string(),
         release: request.release.0,
@@ -316,7 +337,7 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(id): Path<St
         more: more.into_iter().map(DiffLine::from).collect(),
         less: less.into_iter().map(DiffLine::from).collect(),
         may: request.may.iter().map(|line| Said::sentence(&line.text)).collect(),
-        findings: request.findings.iter().map(Seen::new).collect(),
+        findings,
         cannot,
         command: if waiting {
             format!("bailiwick approve {id} --why '…'")

@@ -19,10 +19,10 @@ use axum::{
 use model::{Env, Problem, ProblemKind, SecretId, Timestamp};
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
-use vault::{ListSecrets, Owner, SecretState, SecretView, Sensitivity};
+use vault::{ListSecrets, Owner, SecretState, SecretView, Sensitivity, Standing};
 
 const PAGE: usize = 50;
-const SOON: Duration = Duration::from_secs(30 * 86_400);
+pub(super) const SOON: Duration = Duration::from_secs(30 * 86_400);
 /// A form for what expires in this time is filled in so.
 const LIFE: Duration = Duration::from_secs(90 * 86_400);
 
@@ -81,6 +81,33 @@ const WORRIES: [Worry; 4] = [
     ("unused", "never used", |view, _| usable(view) && view.last_used.is_none()),
     ("changed", "wait for a new approval", |view, _| view.state == SecretState::Changed),
 ];
+
+/// Whether a secret that an app needs works, and what to do about it.
+pub(super) enum Health {
+    Good,
+    /// It works still, and ends soon.
+    Ends(String),
+    Dead(String),
+}
+
+pub(super) fn health(id: &SecretId, standing: &Standing, now: Timestamp) -> Health {
+    let day = last_day(standing.expires_at);
+    match standing.state {
+        SecretState::Revoked => Health::Dead(format!(
+            "the secret `{id}` is revoked, and its value deleted: calls that need it are refused until an operator puts it anew"
+        )),
+        SecretState::Expired => Health::Dead(format!(
+            "the secret `{id}` ended, {day} was its last day: calls that need it are refused until an operator puts it anew with a later date"
+        )),
+        SecretState::Ready | SecretState::Unbound | SecretState::Changed if standing.expires_at <= now.plus(SOON) => {
+            Health::Ends(format!(
+                "the secret `{id}` ends {}, {day} is its last day: calls that need it are refused then, unless an operator puts it anew with a later date",
+                Moment::new(standing.expires_at, now).relative
+            ))
+        }
+        SecretState::Ready | SecretState::Unbound | SecretState::Changed => Health::Good,
+    }
+}
 
 fn usable(view: &SecretView) -> bool {
     !matches!(view.state, SecretState::Revoked | SecretState::Expired)

@@ -4,6 +4,7 @@
 
 mod hook;
 mod mail;
+mod ways;
 
 use hook::Hook;
 use mail::{MailServer, Mode};

@@ -3,18 +3,18 @@
 use super::Seen;
 use crate::{
     Bailiwick,
-    page::last_day,
+    page::{Trouble, last_day},
     pages::{
         parts::{Moment, Said, counted},
+        secrets::{Health, SOON, health},
         shell::Viewer,
     },
 };
 use authority::{AppState, Held, Used, rules};
 use catalog::{AppView, Error, SentBack};
 use model::{Env, Manifest, PersonId, Timestamp, manifest::SurfaceName};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-const SOON: Duration = Duration::from_secs(30 * 86_400);
 /// More names than that are a group, not people who answer.
 const NAMES_MAX: usize = 8;
 
@@ -196,8 +196,29 @@ impl Bailiwick {
         Notice::new("warn", "rejected", text).to(link, "The request")
     }
 
+    /// The secrets that it needs and that do not work, or not for long.
+    async fn secrets_that_worry(&self, manifest: &Manifest, env: Env, now: Timestamp) -> Result<Vec<Notice>, Trouble> {
+        let standings = self.vault.standings(manifest, env).await?;
+        let mut notices = Vec::new();
+        for id in manifest.secrets.values().map(|used| &used.id).collect::<BTreeSet<_>>() {
+            let (kind, shape, says) = match standings.get(id).map(|standing| health(id, standing, now)) {
+                None => {
+                    let text = format!("Nobody has put the secret `{id}` yet: calls that need it are refused.");
+                    notices.push(Notice::new("warn", "failed", text));
+                    continue;
+                }
+                Some(Health::Good) => continue,
+                Some(Health::Ends(says)) => ("warn", "waiting", says),
+                Some(Health::Dead(says)) => ("bad", "dead", says),
+            };
+            let text = Said::sentence(&format!("{says}."));
+            notices.push(Notice { kind, shape, text, links: vec![(format!("/secrets/{id}"), "The secret")] });
+        }
+        Ok(notices)
+    }
+
     /// What needs attention, the worst first.
-    pub(super) async fn notices(&self, viewer: &Viewer, seen: &Seen) -> Result<Vec<Notice>, Error> {
+    pub(super) async fn notices(&self, viewer: &Viewer, seen: &Seen) -> Result<Vec<Notice>, Trouble> {
         let (app, now) = (&seen.app, self.clock.now());
         let mut notices = Vec::new();
         let Some(env) = app.environments.last() else { return Ok(notices) };
@@ -250,12 +271,7 @@ impl Bailiwick {
                 notices.push(Notice::new("warn", "waiting", text));
             }
             if let Some(manifest) = &seen.manifest {
-                for (secret, version) in self.catalog.secrets_of(manifest, env.env).await? {
-                    if version == 0 {
-                        let text = format!("Nobody has put the secret `{secret}` yet: calls that need it are refused.");
-                        notices.push(Notice::new("warn", "failed", text));
-                    }
-                }
+                notices.extend(self.secrets_that_worry(manifest, env.env, now).await?);
             }
         }
         if env.state != AppState::Retired

@@ -283,13 +283,13 @@ impl Bailiwick {
 
     /// What a reviewer will look at.
     async fn items(&self, manifest: &Manifest, name: &str, findings: &[Finding]) -> Result<Vec<Item>, Trouble> {
-        let mut versions = self.catalog.secrets_of(manifest, Env::Prod).await?;
+        let mut standings = self.vault.standings(manifest, Env::Prod).await?;
         let app = self.catalog.find(name).ok().map(|(app, _)| app);
         // Of what other apps have, a draft is told no more than that it has none.
         for id in self.others_secrets(manifest, app.as_ref()).await.map_err(Trouble)?.into_keys() {
-            versions.insert(id, 0);
+            standings.remove(&id);
         }
-        Ok(seven(self, manifest, &Kept { versions, others: BTreeMap::new() }, findings))
+        Ok(seven(self, manifest, &Kept { standings, others: BTreeMap::new() }, findings))
     }
 }
 

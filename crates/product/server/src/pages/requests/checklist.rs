@@ -3,11 +3,16 @@
 
 use crate::{
     Bailiwick,
-    pages::parts::{Said, counted},
+    page::Trouble,
+    pages::{
+        parts::{Said, counted},
+        secrets::{Health, health},
+    },
 };
-use catalog::{Error, RequestView};
-use model::{AppId, Class, Finding, Manifest, Problem, SecretId, manifest::Profile};
+use catalog::RequestView;
+use model::{AppId, Class, Finding, Manifest, Problem, SecretId, Timestamp, manifest::Profile};
 use std::collections::BTreeMap;
+use vault::Standing;
 
 /// One question with its answer.
 pub(in crate::pages) struct Item {
@@ -52,8 +57,8 @@ impl Answer {
 
 /// What the vault says of the secrets that a manifest names.
 pub(in crate::pages) struct Kept {
-    /// 0 where nobody has put one yet.
-    pub(in crate::pages) versions: BTreeMap<SecretId, u64>,
+    /// Those that somebody has put.
+    pub(in crate::pages) standings: BTreeMap<SecretId, Standing>,
     /// Those that belong to another app, by its name.
     pub(in crate::pages) others: BTreeMap<SecretId, String>,
 }
@@ -74,15 +79,15 @@ pub(super) async fn of(
     request: &RequestView,
     manifest: &Manifest,
     others: BTreeMap<SecretId, String>,
-) -> Result<Vec<Item>, Error> {
-    let versions = server.catalog.secrets_of(manifest, request.env).await?;
-    Ok(seven(server, manifest, &Kept { versions, others }, &request.findings))
+) -> Result<Vec<Item>, Trouble> {
+    let standings = server.vault.standings(manifest, request.env).await?;
+    Ok(seven(server, manifest, &Kept { standings, others }, &request.findings))
 }
 
 /// The seven, for files that were not asked for yet.
 pub(in crate::pages) fn seven(server: &Bailiwick, manifest: &Manifest, kept: &Kept, found: &[Finding]) -> Vec<Item> {
     vec![
-        secrets(manifest, kept, found).item("Secrets"),
+        secrets(manifest, kept, found, server.clock.now()).item("Secrets"),
         authentication(manifest).item("Authentication"),
         least_privilege(manifest).item("Least privilege"),
         data(manifest).item("Data"),
@@ -92,7 +97,7 @@ pub(in crate::pages) fn seven(server: &Bailiwick, manifest: &Manifest, kept: &Ke
     ]
 }
 
-fn secrets(manifest: &Manifest, kept: &Kept, found: &[Finding]) -> Answer {
+fn secrets(manifest: &Manifest, kept: &Kept, found: &[Finding], now: Timestamp) -> Answer {
     let mut answer = Answer::default();
     match found.iter().filter(|finding| finding.code.starts_with("secret.found")).count() {
         0 => answer.ok("no credential stands in its files"),
@@ -107,9 +112,11 @@ fn secrets(manifest: &Manifest, kept: &Kept, found: &[Finding]) -> Answer {
             answer.bad(format!("`{}` belongs to the app `{other}`: no yes gives it to another", used.id));
             continue;
         }
-        match kept.versions.get(&used.id) {
-            Some(0) | None => answer.look(format!("nobody has put `{}` for it yet", used.id)),
-            Some(_) => answer.ok(format!(
+        match kept.standings.get(&used.id).map(|standing| health(&used.id, standing, now)) {
+            None => answer.look(format!("nobody has put `{}` for it yet", used.id)),
+            Some(Health::Dead(says)) => answer.bad(says),
+            Some(Health::Ends(says)) => answer.look(says),
+            Some(Health::Good) => answer.ok(format!(
                 "`{}` is in the vault, with an owner and a last day; its code sees a placeholder",
                 used.id
             )),
