@@ -3,10 +3,11 @@
 use crate::{
     Bailiwick,
     api::apps::Why,
+    pages::Viewer,
     reply::{PART_DEFAULT, PART_MAX, Params, Reply, ok},
     who::Asked,
 };
-use authority::BreakGlass;
+use authority::{BreakGlass, rules};
 use axum::extract::{Path, State};
 use catalog::{Deployed, Error, ListRequests, RequestView};
 use model::RequestId;
@@ -42,6 +43,10 @@ struct Named {
     decided_by_user: Option<String>,
 }
 
+fn may_see(viewer: Option<&Viewer>, request: &RequestView) -> bool {
+    viewer.is_some_and(|viewer| viewer.may(&rules::APP_SEE, Some(&request.team)))
+}
+
 /// What waits for a person
 #[utoipa::path(get, path = "/api/v1/requests", params(Which), responses((status = 200, description = "requests, newest first", body = Object)))]
 pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Params(which): Params<Which>, asked: Asked) -> Reply {
@@ -56,8 +61,14 @@ pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Params(which): Pa
     let more = requests.len() > limit;
     requests.truncate(limit);
     let next = requests.last().filter(|_| more).map(|request| request.request.clone());
+    let viewer = asked.session.as_ref().map(|session| server.viewer_in(session));
     for request in &mut requests {
-        server.catalog.tell_waivers(&mut request.findings).await?;
+        // The machine sees all; what was found in its files is for those who may see the app, as on its page.
+        if viewer.as_ref().is_none_or(|viewer| may_see(viewer.as_ref(), request)) {
+            server.catalog.tell_waivers(&mut request.findings).await?;
+        } else {
+            request.findings.clear();
+        }
     }
     let named = |request: RequestView| {
         let person = request.requester.as_ref().and_then(|id| server.identity.person(id));
