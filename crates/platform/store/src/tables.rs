@@ -34,6 +34,8 @@ tables! {
     Runs = "runs",
     /// When a session was last used; the session itself is an act.
     SessionSeen = "session_seen",
+    /// What somebody sent and was held up for a second factor, sealed; what it does is an act, once they send it again.
+    CarriedForms = "carried_forms",
     /// Which nodes are alive, and what they have confirmed.
     NodeLeases = "node_leases",
     /// That deliveries were made of a notice, and its end; only the commit of an act makes one.

@@ -211,7 +211,8 @@ impl Bailiwick {
     async fn prune(&self) -> Result<(), Problem> {
         self.app_log.prune().await.map(drop).map_err(|error| error.problem())?;
         self.watch.prune_notices().await.map_err(|error| Problem::from(&error))?;
-        self.identity.prune_seen().await.map_err(|error| Problem::from(&error))
+        self.identity.prune_seen().await.map_err(|error| Problem::from(&error))?;
+        self.identity.prune_forms().await.map_err(|error| Problem::from(&error))
     }
 }
 

@@ -47,7 +47,7 @@ pub enum Bound<'a> {
 }
 
 impl Bound<'_> {
-    fn text(self) -> String {
+    pub(crate) fn text(self) -> String {
         match self {
             Self::Session(id) => format!("session:{id}"),
             Self::Browser(cookie) => format!("browser:{}", TokenHash::of(cookie)),

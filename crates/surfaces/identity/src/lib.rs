@@ -9,6 +9,7 @@ mod ceremony;
 mod codes;
 mod cuts;
 mod error;
+mod forms;
 #[doc(hidden)]
 pub mod hostile;
 mod links;
@@ -30,6 +31,7 @@ pub use accounts::Account;
 pub use ceremony::Bound;
 pub use codes::{Code, Redeemed, SignIn};
 pub use error::Error;
+pub use forms::KeptForm;
 pub use links::{LinkFor, LinkMade, Links, SpendLink, Spent};
 pub use logins::{ConfirmLogin, ConfirmWeakLogin, LoginBegun, TakeLogin, login_code};
 pub use machine::{CREDENTIAL_FILE, MachineClaims, MachineKey, MachineProof, Signing};

@@ -33,4 +33,10 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "how people sign in",
         sql: include_str!("migrations/0005_sign_in.sql"),
     },
+    Migration {
+        room: "identity",
+        number: 6,
+        name: "forms that wait for their person",
+        sql: include_str!("migrations/0006_forms.sql"),
+    },
 ];

@@ -27,7 +27,7 @@ pub struct Passkey {
     pub verifies: bool,
 }
 
-/// A form that asks for a passkey: where it goes, what it asks for, what it carries.
+/// A form of a page: where it goes, which passkey it asks for, what it carries.
 #[derive(Debug, Clone)]
 pub struct Form {
     pub action: String,
@@ -36,19 +36,29 @@ pub struct Form {
 }
 
 impl Form {
-    /// The first such form of a page.
+    /// The first form of a page that asks for a passkey.
     #[must_use]
     pub fn of(page: &str) -> Self {
-        let at = page.find("data-passkey=").unwrap_or_else(|| panic!("no passkey is asked for in {page}"));
-        let start = page[..at].rfind("<form").unwrap();
-        let form = &page[start..];
-        let form = &form[..form.find("</form>").unwrap()];
+        let form = Self::with(page, "data-passkey=");
+        Self { options: serde_json::from_str(&attribute(form, "data-options")).unwrap(), ..Self::read(form) }
+    }
+
+    /// The first form of a page that goes to an address which begins so.
+    #[must_use]
+    pub fn to(page: &str, address: &str) -> Self {
+        Self::read(Self::with(page, &format!("action=\"{address}")))
+    }
+
+    /// The text of the first form that has this mark.
+    fn with<'a>(page: &'a str, mark: &str) -> &'a str {
+        let at = page.find(mark).unwrap_or_else(|| panic!("no form with `{mark}` in {page}"));
+        let form = &page[page[..at].rfind("<form").unwrap()..];
+        &form[..form.find("</form>").unwrap()]
+    }
+
+    fn read(form: &str) -> Self {
         let fields = form.split("<input").skip(1).map(|input| (attribute(input, "name"), attribute(input, "value")));
-        Self {
-            action: attribute(form, "action"),
-            options: serde_json::from_str(&attribute(form, "data-options")).unwrap(),
-            fields: fields.collect(),
-        }
+        Self { action: attribute(form, "action"), options: Value::Null, fields: fields.collect() }
     }
 
     /// The fields with an answer in its place.

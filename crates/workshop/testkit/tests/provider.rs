@@ -225,6 +225,8 @@ async fn links_can_be_switched_off() {
     town.stop().await;
 }
 
+#[path = "provider/carried.rs"]
+mod carried;
 #[path = "provider/cut.rs"]
 mod cut;
 #[path = "provider/left_out.rs"]

@@ -1,14 +1,19 @@
 //! Step-up in place: a page's act that was refused for want of a second factor is asked for again, with everything
-//! that was sent, once the person has confirmed. Nothing was done meanwhile.
+//! that was sent, once the person has confirmed: by a passkey here, or over the way to the provider (`waiting.rs`).
+//! Nothing was done meanwhile.
 //!
 //! Never carries along: a secret's value, which is asked for again; a file.
 
-use super::{browser::local, to_app::NobodyHere};
+use super::{
+    browser::local,
+    to_app::{NobodyHere, could_be_app, is_fresh},
+};
 use crate::{
     Bailiwick,
     page::{Told, html, scripted},
 };
 use askama::Template;
+use authority::{Factor, SECOND_FACTOR_FRESH};
 use axum::{
     body::Bytes,
     extract::{Request, State},
@@ -16,16 +21,16 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use identity::{Begun, Session};
-use model::Problem;
+use identity::{Begun, Method as CameBy, Session};
+use model::{Env, Problem, Timestamp};
 use std::sync::{Arc, OnceLock};
 
 /// Fields with these names are secret on every page: they are asked for again.
-const ASKED_AGAIN: [&str; 3] = ["value", "secret", "password"];
+pub(super) const ASKED_AGAIN: [&str; 3] = ["value", "secret", "password"];
 /// Ours, of a confirmation before.
 const OWN_PREFIX: &str = "passkey-";
 /// More than a form of a person; what is larger is sent anew.
-const CARRIED_MAX_BYTES: usize = 64 << 10;
+pub(super) const CARRIED_MAX_BYTES: usize = 64 << 10;
 
 /// What a request sent, left here by whoever read it.
 #[derive(Debug, Clone, Default)]
@@ -56,7 +61,8 @@ pub(super) struct At {
     pub(super) to: Option<String>,
     pub(super) browser: Option<String>,
     is_form: bool,
-    referer: Option<String>,
+    /// Where the person was, and goes who leaves it.
+    back: String,
 }
 
 #[derive(Template)]
@@ -64,6 +70,8 @@ pub(super) struct At {
 struct ConfirmPage {
     email: String,
     what: String,
+    /// Why single sign-on was not enough, for whoever was there just now.
+    lacks: Option<&'static str>,
     begun: Option<Begun>,
     /// The person has no passkey: one is made here.
     makes: bool,
@@ -71,9 +79,18 @@ struct ConfirmPage {
     action: String,
     carried: Vec<(String, String)>,
     again: Vec<String>,
-    provider: Option<String>,
+    over: Option<OverProvider>,
     otherwise: String,
     back: String,
+}
+
+/// The way over the provider.
+struct OverProvider {
+    host: String,
+    address: String,
+    /// What was sent goes along; otherwise a page is asked for.
+    carries: bool,
+    after: &'static str,
 }
 
 /// Around every page: answers that say who is missing, or what proof, become pages that ask for it.
@@ -101,23 +118,38 @@ impl At {
         let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let query = request.uri().query().unwrap_or_default();
         let to = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "to");
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
         // Only the path of the page before, and only of one of ours.
-        let referer = text(header::REFERER).and_then(|from| from.strip_prefix(server.config.public_url.as_str()));
+        let before = text(header::REFERER).and_then(|from| from.strip_prefix(server.config.public_url.as_str()));
+        let before = before.map(page_before).filter(|before| *before != path).unwrap_or("/");
+        let app = if request.uri().path() == "/sign-in/app" { app_before(server, query) } else { None };
         Self {
             is_get: matches!(*request.method(), Method::GET | Method::HEAD),
-            path: request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned(),
             to: to.filter(|_| request.uri().path() == "/sign-in").map(|(_, to)| to.into_owned()),
             browser: server.begun_in(headers),
             is_form: text(header::CONTENT_TYPE)
                 .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")),
-            referer: referer.map(|path| local(path).to_owned()),
+            back: app.unwrap_or_else(|| before.to_owned()),
+            path,
         }
     }
+}
 
-    /// Where the person goes who leaves it.
-    fn back(&self) -> String {
-        self.referer.clone().unwrap_or_else(|| "/".to_owned())
-    }
+/// A page that one can go back to: no step of signing in is one, and a link works once.
+fn page_before(path: &str) -> &str {
+    let step = ["/sign-in", "/welcome/"].iter().any(|step| path.starts_with(step));
+    if step { "/" } else { local(path) }
+}
+
+/// The first page of the app that sent somebody here. Whether there is one of this name is not said.
+fn app_before(server: &Bailiwick, query: &str) -> Option<String> {
+    let of = |wanted: &str| {
+        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
+    };
+    let app = of("app").filter(|name| !name.is_empty() && could_be_app(name))?;
+    let env = of("env").and_then(|env| env.parse().ok()).unwrap_or(Env::Prod);
+    Some(format!("{}/", server.catalog.url(&app, env)))
 }
 
 impl Bailiwick {
@@ -144,8 +176,14 @@ impl Bailiwick {
         let on = match (at.is_get, repeats) {
             (true, _) => format!("to={}", encoded(local(&at.path))),
             (false, true) => format!("then={}", encoded(local(&at.path))),
-            (false, false) => format!("to={}", encoded(&at.back())),
+            (false, false) => format!("to={}", encoded(&at.back)),
         };
+        let host = self.identity.provider_host();
+        let over = host.map(|host| match (at.is_get, repeats) {
+            (false, true) => over_with_form(host, &on, problem, &again, at),
+            (true, _) => over_to_page(host, &on, "and come back to this page"),
+            (false, false) => over_to_page(host, &on, "then repeat it"),
+        });
         // What may not be is said by the page; a person is told why.
         let what = if problem.what.starts_with("you may not ") {
             format!("{}.", crate::page::sentence(&problem.why))
@@ -155,14 +193,15 @@ impl Bailiwick {
         let page = ConfirmPage {
             email: person.email.clone(),
             what,
+            lacks: lacks(session, self.clock.now()),
             makes,
             name: "this device".to_owned(),
             action: format!("{}?{on}", if makes { "/me/passkeys" } else { "/sign-in/confirm" }),
             carried,
             again,
-            provider: self.identity.provider_host(),
+            over,
             otherwise: format!("{}.", crate::page::sentence(&problem.fix)),
-            back: at.back(),
+            back: at.back.clone(),
             begun,
         };
         let status = StatusCode::FORBIDDEN;
@@ -170,8 +209,41 @@ impl Bailiwick {
     }
 }
 
+/// Off to the provider, and back to a page.
+fn over_to_page(host: String, on: &str, after: &'static str) -> OverProvider {
+    OverProvider { host, address: format!("/sign-in/provider?fresh=1&{on}"), carries: false, after }
+}
+
+/// Off to the provider, while the form waits; with what is said of it when its person is back.
+fn over_with_form(host: String, on: &str, problem: &Problem, again: &[String], at: &At) -> OverProvider {
+    let does = problem.what.strip_prefix("you may not ").unwrap_or_default();
+    let address = format!(
+        "/sign-in/provider?{on}&back={}&does={}&again={}",
+        encoded(&at.back),
+        encoded(does),
+        encoded(&again.join(",")),
+    );
+    OverProvider { host, address, carries: true, after: "" }
+}
+
+/// Why a sign-in at the provider gave no second factor that counts; nothing, if there was none just now.
+fn lacks(session: &Session, now: Timestamp) -> Option<&'static str> {
+    if session.method != CameBy::Oidc || is_fresh(session, now) {
+        return None;
+    }
+    match session.factor {
+        Factor::Link => Some(
+            "Single sign-on said nothing of a second factor when you signed in, so it does not count here as one. Use one there, or ask an operator whether the provider can say so.",
+        ),
+        Factor::Second { .. } if now.since(session.created_at) < SECOND_FACTOR_FRESH => Some(
+            "Single sign-on says that your second factor there is older than ten minutes. Sign out there first, if it does not ask you anew.",
+        ),
+        Factor::Second { .. } => None,
+    }
+}
+
 /// The fields to carry along, and the names of those to ask for again.
-fn fields(body: &Bytes) -> (Vec<(String, String)>, Vec<String>) {
+pub(super) fn fields(body: &Bytes) -> (Vec<(String, String)>, Vec<String>) {
     let all = url::form_urlencoded::parse(body).into_owned().filter(|(name, _)| !name.starts_with(OWN_PREFIX));
     // One that was left empty is no secret, and is not asked for.
     let (secret, carried): (Vec<_>, Vec<_>) =
@@ -195,5 +267,17 @@ mod tests {
         assert_eq!(again, ["value", "secret"]);
         let (carried, again) = fields(&Bytes::from_static(b"issuer=a&secret="));
         assert_eq!((carried.len(), again.len()), (2, 0), "a public client has none to ask for");
+    }
+
+    #[test]
+    fn nobody_is_sent_back_to_a_step_of_signing_in() {
+        for page in ["/", "/requests/x", "/people?q=a", "/login?to=x"] {
+            assert_eq!(page_before(page), page);
+        }
+        for page in
+            ["/sign-in", "/sign-in/provider/back?code=x", "/welcome/token", "//evil.example", ".evil.example/", ""]
+        {
+            assert_eq!(page_before(page), "/", "{page}");
+        }
     }
 }

@@ -14,6 +14,7 @@ mod provider;
 mod reach;
 mod roles;
 mod to_app;
+mod waiting;
 
 pub(crate) use carried::{Carried, NeedsFactor, Sent, around};
 pub(crate) use reach::{Fenced, Outside};
@@ -35,7 +36,8 @@ pub(crate) fn router() -> Router<Arc<Bailiwick>> {
         .route("/sign-in/app", get(to_app::sign_in_to_app))
         .route("/sign-in/passkey", post(passkeys::sign_in))
         .route("/sign-in/confirm", post(passkeys::confirm))
-        .route("/sign-in/provider", get(provider::begin))
+        .route("/sign-in/provider", get(provider::begin).post(waiting::begin))
+        .route("/sign-in/waiting/{id}", get(waiting::page).post(waiting::go_on))
         .route("/sign-in/provider/back", get(provider::back))
         .route("/sign-in/provider/try", get(provider::back_from_try))
         .route("/sign-in/provider/logout", post(provider::logout))

@@ -16,8 +16,8 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use identity::{Begun, Links, SignIn};
-use model::{Env, Problem, ProblemKind};
+use identity::{Begun, Links, Session, SignIn};
+use model::{Env, Problem, ProblemKind, Timestamp};
 use seal::{Token, TokenHash};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -103,11 +103,8 @@ pub(super) async fn sign_in_to_app(
     asked: Asked,
 ) -> Page {
     let Some(session) = &asked.session else { return Ok(signed_out(Some(to.app))) };
-    let fresh = match session.factor {
-        Factor::Second { at } => server.clock.now().since(at) < SECOND_FACTOR_FRESH,
-        Factor::Link => false,
-    };
-    if to.factor.is_some() && !fresh {
+    // An app's page that asks for a second factor gets no older one than an act does.
+    if to.factor.is_some() && !is_fresh(session, server.clock.now()) {
         return Err(Trouble(second_factor(&to.app)));
     }
     let (id, _) = server.catalog.find(&to.app)?;
@@ -126,10 +123,18 @@ pub(super) async fn sign_in_to_app(
     Ok(Redirect::to(&address).into_response())
 }
 
+/// Whether a session's second factor counts for acts.
+pub(super) fn is_fresh(session: &Session, now: Timestamp) -> bool {
+    match session.factor {
+        Factor::Second { at } => now.since(at) < SECOND_FACTOR_FRESH,
+        Factor::Link => false,
+    }
+}
+
 /// Of an app's name, and of its environment's mark.
 const NAME_MAX: usize = 64;
 
-fn could_be_app(name: &str) -> bool {
+pub(super) fn could_be_app(name: &str) -> bool {
     name.len() <= NAME_MAX && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
 }
 

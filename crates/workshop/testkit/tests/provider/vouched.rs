@@ -21,7 +21,7 @@ async fn by_link_of(town: &Town, operator: &Browser, email: &str) -> Browser {
 }
 
 /// Another release of poll-notify that waits for a yes, asked for by this browser's person.
-async fn request(town: &Town, asker: &Browser, release: &str) -> String {
+pub(super) async fn request(town: &Town, asker: &Browser, release: &str) -> String {
     let mut files = testkit::template("poll-notify", "poll-notify");
     files.push(("public/more.txt".to_owned(), release.to_owned().into()));
     let archive = catalog::Unpacked::of(files).unwrap().pack().unwrap();
