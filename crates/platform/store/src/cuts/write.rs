@@ -1,13 +1,12 @@
 //! Writing a cut: at once, by whoever made it; else from the journal, as soon as it can be.
 
 use super::{CutNote, CutOf, note::late};
-use crate::{Also, Outcome, Store, StoreError, Tx, event::Draft};
+use crate::{Also, Store, StoreError, Tx};
 use async_trait::async_trait;
-use authority::{Act, Caller, Permit, Target};
-use model::{EventId, TenantId};
+use authority::{Act, Permit};
+use model::EventId;
 use serde_json::json;
 use std::{
-    borrow::Cow,
     error::Error,
     sync::{Arc, Weak},
     time::Duration,
@@ -281,22 +280,7 @@ impl Store {
         if damaged.is_empty() {
             return Ok(());
         }
-        let caller = Caller::system("record");
-        let target = Target::new(TenantId::main(), format!("node/{}", self.node));
-        let gap = Draft {
-            id: EventId::generate(),
-            at: self.clock.now(),
-            caller: &caller,
-            target: &target,
-            action: "record.gap",
-            durability: "use",
-            exception: None,
-            outcome: Outcome::Failed,
-            detail: Cow::Owned(json!({ "class": "cut", "blocks": damaged })),
-            why: None,
-            about: None,
-        };
-        self.write_event(gap).await?;
+        self.write_gap(json!({ "class": "cut", "blocks": damaged })).await?;
         self.cuts.clear_damaged();
         Ok(())
     }
