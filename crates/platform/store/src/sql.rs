@@ -18,6 +18,9 @@ pub(crate) const LOG_SIZES: &str = "SELECT tenant, size,
 
 pub(crate) const META: &str = "SELECT value FROM meta WHERE name = $1";
 pub(crate) const INSERT_META: &str = "INSERT INTO meta (name, value) VALUES ($1, $2)";
+pub(crate) const PUT_META: &str = "INSERT INTO meta (name, value) VALUES ($1, $2)
+  ON CONFLICT (name) DO UPDATE SET value = $2";
+pub(crate) const DELETE_META: &str = "DELETE FROM meta WHERE name = $1";
 
 pub(crate) const EPOCH: &str = "SELECT epoch FROM epochs WHERE tenant = $1";
 pub(crate) const RAISE_EPOCH: &str = "INSERT INTO epochs (tenant, epoch) VALUES ($1, 1)
