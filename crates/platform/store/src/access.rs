@@ -2,11 +2,16 @@
 //!
 //! Refuses new ones when the buffer is full or cannot be written: then no new request may begin.
 
-use crate::{Outcome, Store, StoreError, engine::GroupEnd, event::Draft, params, sql};
+use crate::{
+    Outcome, Store, StoreError,
+    engine::GroupEnd,
+    event::{self, Draft},
+    params, sql,
+};
 use authority::{Act, Caller, Denied, Permit, Spent, Target};
 use model::{EventId, TenantId, Timestamp};
 use seal::SubjectKey;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::{
     borrow::Cow,
     collections::BTreeMap,
@@ -27,6 +32,9 @@ const BATCH: usize = 512;
 const GATHER: Duration = Duration::from_millis(200);
 /// Between attempts while the record cannot be written.
 const RETRY: Duration = Duration::from_millis(250);
+/// How long whoever reads the record waits for what is buffered: as long as an act waits for a connection.
+const FLUSH_WITHIN: Duration = Duration::from_secs(10);
+const UNWRITABLE: &str = "the record of requests cannot be written";
 
 #[derive(Debug)]
 struct Pending {
@@ -35,6 +43,13 @@ struct Pending {
     spent: Spent,
     outcome: Outcome,
     detail: Json,
+}
+
+impl Pending {
+    /// Borrowed: what cannot be written now is tried again.
+    fn draft(&self) -> Draft<'_> {
+        Draft::of(&self.spent, self.id.clone(), self.at, self.outcome, Cow::Borrowed(&self.detail))
+    }
 }
 
 #[derive(Debug)]
@@ -68,11 +83,11 @@ impl Store {
     /// Notes a request or a brokered call; durable within a second. Never waits.
     ///
     /// # Errors
-    /// `StoreError::Unwritable` while the record cannot be written, `StoreError::Busy` when the buffer is full: the
-    /// request must be refused.
+    /// `StoreError::Unwritable` while the record cannot be written, `StoreError::Busy` when the buffer is full,
+    /// `StoreError::Param` for an id that no row holds: the request must be refused.
     pub fn access<A: Act>(&self, permit: Permit<A>, outcome: Outcome, detail: Json) -> Result<EventId, StoreError> {
         if self.access.stuck.load(Ordering::Acquire) {
-            return Err(StoreError::unwritable("the record of requests cannot be written"));
+            return Err(StoreError::unwritable(UNWRITABLE));
         }
         self.access_late(permit, outcome, detail)
     }
@@ -80,7 +95,7 @@ impl Store {
     /// The same, of a look at what waits for the record itself: it waits too, with a place in the buffer.
     ///
     /// # Errors
-    /// `StoreError::Busy` when the buffer is full.
+    /// `StoreError::Busy` when the buffer is full, `StoreError::Param` for an id that no row holds.
     pub fn access_late<A: Act>(
         &self,
         permit: Permit<A>,
@@ -88,6 +103,7 @@ impl Store {
         detail: Json,
     ) -> Result<EventId, StoreError> {
         let (_, spent) = permit.spend();
+        event::check(spent.caller(), spent.target())?;
         let id = EventId::generate();
         let Ok(place) = self.access.send.try_reserve() else {
             return Err(StoreError::busy("too many requests wait for their record"));
@@ -100,8 +116,13 @@ impl Store {
     /// Waits until everything noted so far is durable. Needs the tasks (`start_tasks`).
     ///
     /// # Errors
-    /// `StoreError::Closed` when the tasks have stopped.
+    /// `StoreError::Closed` when the tasks have stopped, `StoreError::Unwritable` when it takes more than ten seconds.
     pub async fn flush_access(&self) -> Result<(), StoreError> {
+        let flushed = tokio::time::timeout(FLUSH_WITHIN, self.flushed()).await;
+        flushed.unwrap_or_else(|_| Err(StoreError::unwritable(UNWRITABLE)))
+    }
+
+    async fn flushed(&self) -> Result<(), StoreError> {
         let (done, flushed) = oneshot::channel();
         self.access.send.send(Item::Flush(done)).await.map_err(|_| StoreError::Closed)?;
         self.access.hurry.notify_one();
@@ -148,41 +169,86 @@ impl Store {
                     batch.push(item);
                 }
             }
-            while let Err(error) = self.write_batch(&batch).await {
-                if !self.access.stuck.swap(true, Ordering::AcqRel) {
-                    tracing::error!(%error, "the record of requests cannot be written; new requests are refused");
-                }
-                tokio::time::sleep(RETRY).await;
-                // The answer to its commit may have been lost on the way: then it stands, whole.
-                if self.batch_stands(&batch).await {
-                    break;
+            let (mut events, mut flushes) = (Vec::with_capacity(batch.len()), Vec::new());
+            for item in batch.drain(..) {
+                match item {
+                    Item::Event(pending) => events.push(*pending),
+                    Item::Flush(done) => flushes.push(done),
                 }
             }
-            self.access.stuck.store(false, Ordering::Release);
-            for item in batch.drain(..) {
-                if let Item::Flush(done) = item
-                    && done.send(()).is_err()
-                {
+            self.write_all(events).await;
+            for done in flushes {
+                if done.send(()).is_err() {
                     tracing::debug!("whoever asked for the flush went away");
                 }
             }
         }
     }
 
-    /// Whether a batch was written whose writing failed: one commit holds all of it.
-    async fn batch_stands(&self, batch: &[Item]) -> bool {
-        let first = batch.iter().find_map(|item| match item {
-            Item::Event(pending) => Some(pending),
-            Item::Flush(_) => None,
-        });
-        let Some(first) = first else { return false };
-        let found = self.event(&first.spent.target().tenant, &first.id).await;
-        found.is_ok_and(|event| event.is_some())
+    /// Until none of them waits any more.
+    async fn write_all(&self, mut batch: Vec<Pending>) {
+        while let Err(error) = self.write_batch(&batch).await {
+            let as_one = error.is_unavailable();
+            let error = if as_one {
+                error
+            } else {
+                // The database is there, and refused something in it: the others do not wait for that.
+                match self.write_singly(&mut batch).await {
+                    Ok(()) => break,
+                    Err(error) => error,
+                }
+            };
+            if !self.access.stuck.swap(true, Ordering::AcqRel) {
+                tracing::error!(%error, "the record of requests cannot be written; new requests are refused");
+            }
+            tokio::time::sleep(RETRY).await;
+            // The answer to its commit may have been lost on the way: then it stands, whole.
+            if as_one
+                && let Some(first) = batch.first()
+                && self.stands(first).await.unwrap_or(false)
+            {
+                break;
+            }
+        }
+        self.access.stuck.store(false, Ordering::Release);
     }
 
-    async fn write_batch(&self, batch: &[Item]) -> Result<(), StoreError> {
-        let drafts: Vec<Draft<'_>> = batch.iter().filter_map(draft).collect();
+    /// Whether it is in the record, whatever its writing seemed to end in. Of a batch that was written whole, the first
+    /// says it: one commit holds all of it.
+    async fn stands(&self, pending: &Pending) -> Result<bool, StoreError> {
+        Ok(self.event(&pending.spent.target().tenant, &pending.id).await?.is_some())
+    }
+
+    async fn write_batch(&self, batch: &[Pending]) -> Result<(), StoreError> {
+        let drafts: Vec<Draft<'_>> = batch.iter().map(Pending::draft).collect();
         if drafts.is_empty() { Ok(()) } else { self.write_events(&drafts).await }
+    }
+
+    /// One by one. What is refused by itself will never be taken: it is dropped, once the record says that it lacks it.
+    /// While the database takes not even that, everything stays.
+    async fn write_singly(&self, batch: &mut Vec<Pending>) -> Result<(), StoreError> {
+        let mut refused = 0;
+        while let Some(pending) = batch.get(refused) {
+            let written = match self.write_events(&[pending.draft()]).await {
+                Ok(()) => true,
+                Err(error) if error.is_unavailable() => return Err(error),
+                Err(error) => {
+                    let act = pending.spent.rule().name;
+                    tracing::error!(error = &error as &dyn std::error::Error, act, "the database refused an event");
+                    self.stands(pending).await?
+                }
+            };
+            if written {
+                batch.remove(refused);
+            } else {
+                refused += 1;
+            }
+        }
+        if let (Some(first), Some(last)) = (batch.first(), batch.last()) {
+            self.write_gap(json!({ "class": "access", "from": first.at, "until": last.at, "events": refused })).await?;
+        }
+        batch.clear();
+        Ok(())
     }
 
     /// The same for many, which were counted when they were noted.
@@ -211,16 +277,5 @@ impl Store {
             }
         }
         Ok(())
-    }
-}
-
-fn draft(item: &Item) -> Option<Draft<'_>> {
-    match item {
-        Item::Event(pending) => {
-            // Borrowed: what cannot be written now is tried again.
-            let detail = Cow::Borrowed(&pending.detail);
-            Some(Draft::of(&pending.spent, pending.id.clone(), pending.at, pending.outcome, detail))
-        }
-        Item::Flush(_) => None,
     }
 }

@@ -19,7 +19,8 @@ pub(crate) const RESTORED: &[u8] = b"filled from a backup\n";
 
 /// Puts a word where the newest checkpoint is kept, which no database continues: every start is recovering from now on,
 /// and asks a person. For a database that is about to be filled from a backup, on a machine that has seen nothing of it:
-/// durable before the first row is, so that a restore that stops half way is not taken for a database like any other.
+/// durable before the first row is, so that a restore that stops half way is not taken for a database like any other. What
+/// was filled says so itself (`Refill::doubt`), to other machines too.
 ///
 /// # Errors
 /// `StoreError::File`.

@@ -3,7 +3,7 @@
 //! Refuses to carry database text to a person: `problem` has words of its own for the few cases that a person can
 //! act on, and "our fault" for the rest; the source goes to the operator's log.
 
-use crate::DepotError;
+use crate::{DepotError, value::NUL};
 use model::{Problem, ProblemKind, TenantId};
 use std::{error::Error, sync::Arc};
 
@@ -155,10 +155,24 @@ impl StoreError {
         None
     }
 
+    /// Of what was sent, not of us: text that neither engine holds.
+    fn of_text(&self) -> Option<Problem> {
+        if !matches!(self, Self::Param { why, .. } if *why == NUL) {
+            return None;
+        }
+        Some(Problem::new(
+            ProblemKind::Invalid,
+            "store.text",
+            "this text cannot be stored",
+            "it has the character NUL in it (in an address, `%00`), which is part of no name and of no text",
+            "send it without that character",
+        ))
+    }
+
     /// What a person is told.
     #[must_use]
     pub fn problem(&self) -> Problem {
-        if let Some(problem) = self.of_versions() {
+        if let Some(problem) = self.of_versions().or_else(|| self.of_text()) {
             return problem;
         }
         let unavailable = |code, what, why, fix: &str| Problem::new(ProblemKind::Unavailable, code, what, why, fix);

@@ -3,7 +3,7 @@
 //! Refuses names, addresses and free text in the open: the body holds opaque ids, and what a person wrote (`why`) or
 //! came from (`from`) only under their subject's key.
 
-use crate::{StoreError, engine::Statement, notices, sql};
+use crate::{StoreError, Value, engine::Statement, notices, sql};
 use authority::{Caller, Denied, Durability, Origin, Spent, Target};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use model::{AppId, CallId, Env, EventId, PersonId, TenantId, Timestamp, TraceId};
@@ -14,6 +14,8 @@ use std::borrow::Cow;
 
 /// Length of the salt that keeps a leaf from being guessed, in bytes.
 const SALT_BYTES: usize = 32;
+/// The most of a resource that is stored, in bytes: PostgreSQL's indexes take 2,704 for a whole row.
+const RESOURCE_BYTES_MAX: usize = 1_000;
 
 /// How an act ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -75,7 +77,7 @@ struct Body<'a> {
     user_id: Option<&'a PersonId>,
     actor: Vec<String>,
     action: &'a str,
-    resource: &'a str,
+    resource: Cow<'a, str>,
     outcome: &'static str,
     request_id: Option<&'a CallId>,
     trace_id: Option<&'a TraceId>,
@@ -159,7 +161,7 @@ impl<'a> Draft<'a> {
             self.action.into(),
             self.app().into(),
             self.caller.person().into(),
-            self.target.resource.as_str().into(),
+            self.resource().into_owned().into(),
             self.outcome.as_str().into(),
             self.caller.trace.as_ref().into(),
             self.durability.into(),
@@ -173,6 +175,12 @@ impl<'a> Draft<'a> {
 
     pub(crate) fn app(&self) -> Option<&AppId> {
         app(self.caller, self.target)
+    }
+
+    /// What it is on, as it is stored. An id from a request is somebody's words until it is looked up: whatever they are,
+    /// the event is written.
+    pub(crate) fn resource(&self) -> Cow<'_, str> {
+        storable(&self.target.resource)
     }
 
     pub(crate) fn env(&self) -> Option<Env> {
@@ -197,7 +205,7 @@ impl<'a> Draft<'a> {
             user_id: self.caller.person(),
             actor: self.caller.chain(),
             action: self.action,
-            resource: &self.target.resource,
+            resource: self.resource(),
             outcome: self.outcome.as_str(),
             request_id: self.caller.request.as_ref(),
             trace_id: self.caller.trace.as_ref(),
@@ -216,6 +224,28 @@ pub(crate) fn app<'a>(caller: &'a Caller, target: &'a Target) -> Option<&'a AppI
     target.app.as_ref().or_else(|| caller.app().map(|app| &app.id))
 }
 
+fn storable(resource: &str) -> Cow<'_, str> {
+    if resource.contains('\0') {
+        let mut text = resource.replace('\0', "\u{fffd}");
+        text.truncate(text.floor_char_boundary(RESOURCE_BYTES_MAX));
+        return Cow::Owned(text);
+    }
+    Cow::Borrowed(resource.get(..resource.floor_char_boundary(RESOURCE_BYTES_MAX)).unwrap_or_default())
+}
+
+/// Refuses what no row holds, of whoever did it and of what it was on: what waits to be written must be what can be.
+pub(crate) fn check(caller: &Caller, target: &Target) -> Result<(), StoreError> {
+    let texts = [
+        Some(target.tenant.as_str()),
+        app(caller, target).map(AppId::as_str),
+        caller.person().map(PersonId::as_str),
+        Some(target.resource.as_str()),
+        caller.trace.as_ref().map(TraceId::as_str),
+        target.about.as_ref().map(PersonId::as_str),
+    ];
+    texts.into_iter().flatten().enumerate().try_for_each(|(at, text)| Value::check_text(at + 1, text))
+}
+
 /// Which event and which field a sealed text belongs to.
 pub(crate) fn context(id: &EventId, column: &str) -> Context {
     Context::table("events").column(column).row(id.as_str())
@@ -227,5 +257,21 @@ const fn word(durability: Durability) -> &'static str {
         Durability::Act => "act",
         Durability::Use => "use",
         Durability::Access => "access",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_is_stored_as_it_is_or_as_much_of_it_as_can_be() {
+        assert_eq!(storable("secret/people-ops/slack-bot/prod"), "secret/people-ops/slack-bot/prod");
+        assert_eq!(storable("secret/\0a"), "secret/\u{fffd}a");
+        for long in ["ü".repeat(4_000), format!("x{}", "ü".repeat(4_000)), "\0".repeat(4_000)] {
+            let stored = storable(&long);
+            assert!((998..=RESOURCE_BYTES_MAX).contains(&stored.len()), "{}", stored.len());
+            assert!(!stored.contains('\0'));
+        }
     }
 }

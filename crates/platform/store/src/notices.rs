@@ -90,7 +90,7 @@ pub(crate) fn of(draft: &Draft<'_>) -> Vec<Statement> {
             draft.action,
             draft.app(),
             draft.env().map(Env::as_str),
-            draft.target.resource.as_str(),
+            draft.resource().into_owned(),
             draft.caller.person(),
             draft.exception,
             detail,

@@ -1,8 +1,9 @@
 //! Trust in the database: whether it continues what this node has seen of the record, and what happens when it does not.
 //!
 //! A node keeps its newest checkpoint beside the database, written after the commit that holds it is durable. A database
-//! that does not continue it is an older copy, or another history. Refuses to forget what was kept until a person has
-//! accepted the database, in an act that names both heads.
+//! that does not continue it is an older copy, or another history. One that was filled from a backup says so itself, to
+//! whatever node opens it. Refuses to forget what was kept until a person has accepted the database, in an act that names
+//! both heads.
 
 use crate::{Outcome, Store, StoreError, Tx, checkpoints::RESTORED, event::Draft, params, sql};
 use authority::{Caller, Target};
@@ -11,6 +12,9 @@ use model::{EventId, TenantId};
 use serde::Serialize;
 use serde_json::json;
 use std::{borrow::Cow, fs, sync::atomic::Ordering};
+
+/// In `meta` from a restore on: the tenant whose log was filled from a backup, until a person has accepted it.
+pub(crate) const IN_DOUBT: &str = "in_doubt";
 
 /// How far a log went, and its root in hex.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,7 +30,7 @@ pub struct Behind {
     pub tenant: TenantId,
     /// None when the file does not hold a checkpoint of this log any more.
     pub kept: Option<Head>,
-    /// The database was filled from a backup, on a machine that has seen nothing of it before.
+    /// The database was filled from a backup, and nobody has accepted it yet.
     pub restored: bool,
     pub found: Head,
 }
@@ -50,12 +54,29 @@ fn head(checkpoint: &Checkpoint) -> Head {
     Head { size: checkpoint.size(), root: hex::encode(checkpoint.root().as_bytes()) }
 }
 
+fn found_head(now: Option<&Checkpoint>) -> Head {
+    now.map_or_else(|| Head { size: 0, root: String::new() }, head)
+}
+
 impl Store {
-    /// Compares the checkpoints that this node has kept with the database: what is behind must start *recovering*.
+    /// Compares the checkpoints that this node has kept with the database, and asks it whether it was restored: what is
+    /// behind must start *recovering*.
     ///
     /// # Errors
     /// As `read`; `StoreError::File` when what was kept cannot be read.
     pub async fn behind(&self) -> Result<Vec<Behind>, StoreError> {
+        let mut found = self.behind_kept().await?;
+        if let Some(row) = self.read_one(sql::META, params![IN_DOUBT]).await? {
+            let tenant = TenantId::new(row.text(0)?);
+            if found.iter().all(|behind| behind.tenant != tenant) {
+                let now = self.newest(&tenant).await?;
+                found.push(Behind { kept: None, restored: true, found: found_head(now.as_ref()), tenant });
+            }
+        }
+        Ok(found)
+    }
+
+    async fn behind_kept(&self) -> Result<Vec<Behind>, StoreError> {
         let mut found = Vec::new();
         let entries = match fs::read_dir(self.kept_folder()) {
             Ok(entries) => entries,
@@ -78,12 +99,17 @@ impl Store {
     }
 
     async fn judge(&self, tenant: TenantId, note: &[u8]) -> Result<Option<Behind>, StoreError> {
-        let now = match self.checkpoint(&tenant).await {
-            Ok(now) => now.map(|now| now.checkpoint().clone()),
-            Err(StoreError::Ledger(_)) => None,
-            Err(error) => return Err(error),
-        };
+        let now = self.newest(&tenant).await?;
         self.compare(tenant, note, now.as_ref()).await
+    }
+
+    /// The head of the database, if it is one.
+    async fn newest(&self, tenant: &TenantId) -> Result<Option<Checkpoint>, StoreError> {
+        match self.checkpoint(tenant).await {
+            Ok(now) => Ok(now.map(|now| now.checkpoint().clone())),
+            Err(StoreError::Ledger(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// What was kept, and what was found; `None` when the one continues the other, or a person accepted that it does not.
@@ -106,8 +132,8 @@ impl Store {
         if continues {
             return Ok(None);
         }
-        let found = now.map_or_else(|| Head { size: 0, root: String::new() }, head);
-        let behind = Behind { kept: kept.as_ref().map(head), restored: note == RESTORED, found, tenant };
+        let (restored, found) = (note == RESTORED, found_head(now));
+        let behind = Behind { kept: kept.as_ref().map(head), restored, found, tenant };
         Ok(if self.was_accepted(&behind).await? { None } else { Some(behind) })
     }
 
@@ -170,7 +196,8 @@ impl Store {
 }
 
 impl Tx {
-    /// Writes that this loss was accepted, by the act of this transaction.
+    /// Writes that this loss was accepted, by the act of this transaction: the database is not in doubt any more, whoever
+    /// opens it.
     ///
     /// # Errors
     /// As `execute`.
@@ -189,6 +216,6 @@ impl Tx {
             ];
             self.execute(sql::ACCEPT, row).await?;
         }
-        Ok(())
+        self.execute(sql::DELETE_META, params![IN_DOUBT]).await.map(drop)
     }
 }

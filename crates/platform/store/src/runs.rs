@@ -5,7 +5,7 @@
 use crate::{FreeWrite, Outcome, Store, StoreError, Table, event::Draft, params, sql};
 use authority::{Caller, Target};
 use model::{EventId, TenantId};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use std::borrow::Cow;
 
 const START: FreeWrite = FreeWrite::new(Table::Runs, sql::START_RUN);
@@ -17,27 +17,32 @@ impl Store {
         if let Some(row) = self.read_one(sql::RUN, params![self.node.as_str()]).await?
             && row.opt_time(1)?.is_none()
         {
-            let caller = Caller::system("record");
-            let target = Target::new(TenantId::main(), format!("node/{}", self.node));
-            let gap = Draft {
-                id: EventId::generate(),
-                at: now,
-                caller: &caller,
-                target: &target,
-                action: "record.gap",
-                durability: "use",
-                exception: None,
-                outcome: Outcome::Failed,
-                detail: Cow::Owned(json!({ "class": "access", "from": row.time(0)?, "until": now })),
-                why: None,
-                about: None,
-            };
-            self.write_event(gap).await?;
+            self.write_gap(json!({ "class": "access", "from": row.time(0)?, "until": now })).await?;
         }
         self.housekeeping().execute(START, params![self.node.as_str(), now]).await.map(drop)
     }
 
     pub(crate) async fn end_run(&self) -> Result<(), StoreError> {
         self.housekeeping().execute(END, params![self.node.as_str(), self.clock.now()]).await.map(drop)
+    }
+
+    /// Says what the record of this node lacks.
+    pub(crate) async fn write_gap(&self, detail: Json) -> Result<(), StoreError> {
+        let caller = Caller::system("record");
+        let target = Target::new(TenantId::main(), format!("node/{}", self.node));
+        let gap = Draft {
+            id: EventId::generate(),
+            at: self.clock.now(),
+            caller: &caller,
+            target: &target,
+            action: "record.gap",
+            durability: "use",
+            exception: None,
+            outcome: Outcome::Failed,
+            detail: Cow::Owned(detail),
+            why: None,
+            about: None,
+        };
+        self.write_event(gap).await
     }
 }

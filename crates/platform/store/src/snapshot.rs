@@ -12,9 +12,11 @@ use crate::{
     engine::{Engine, EngineTx, GroupEnd},
     params,
     postgres::{self, Postgres},
+    recover::IN_DOUBT,
     sqlite::Sqlite,
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use model::TenantId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::{collections::HashMap, sync::Arc};
@@ -188,6 +190,14 @@ impl Refill {
         let (insert, columns) = self.insert.ok_or_else(malformed)?;
         let values = values(line).filter(|values| values.len() == columns).ok_or_else(malformed)?;
         self.tx.execute(insert, &values).await.map(drop)
+    }
+
+    /// Whatever opens it once it is committed is recovering, until a person has accepted it.
+    ///
+    /// # Errors
+    /// As a write.
+    pub async fn doubt(&mut self, tenant: &TenantId) -> Result<(), StoreError> {
+        self.tx.execute(crate::sql::PUT_META, params![IN_DOUBT, tenant]).await.map(drop)
     }
 
     /// Everything, durable; or nothing.

@@ -18,6 +18,9 @@ pub(crate) const LOG_SIZES: &str = "SELECT tenant, size,
 
 pub(crate) const META: &str = "SELECT value FROM meta WHERE name = $1";
 pub(crate) const INSERT_META: &str = "INSERT INTO meta (name, value) VALUES ($1, $2)";
+pub(crate) const PUT_META: &str = "INSERT INTO meta (name, value) VALUES ($1, $2)
+  ON CONFLICT (name) DO UPDATE SET value = $2";
+pub(crate) const DELETE_META: &str = "DELETE FROM meta WHERE name = $1";
 
 pub(crate) const EPOCH: &str = "SELECT epoch FROM epochs WHERE tenant = $1";
 pub(crate) const RAISE_EPOCH: &str = "INSERT INTO epochs (tenant, epoch) VALUES ($1, 1)
@@ -185,6 +188,9 @@ pub(crate) const LOCK_NODES: &str = "LOCK TABLE node_leases IN SHARE ROW EXCLUSI
 pub(crate) const LIVE_NODES: &str = "SELECT node FROM node_leases
   WHERE until > CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) ORDER BY node";
 pub(crate) const TRY_LEAD: &str = "SELECT pg_try_advisory_lock(hashtextextended($1, 2))";
+/// PostgreSQL only: a session that asks nothing for so long ends, and with it what it holds.
+pub(crate) const END_SILENT: &str = "SET idle_session_timeout = '10s'";
+pub(crate) const ALIVE: &str = "SELECT 1";
 /// PostgreSQL only: on SQLite there is one node. Takes or renews a lease for `$4` ms by the server's clock, unless another
 /// process of this name has one, or more steps than `$5` were applied that no older node may stand beside; answers with
 /// the time, and how many others have one.

@@ -8,6 +8,9 @@ use model::{
     TraceId,
 };
 
+/// Why a text cannot be stored.
+pub(crate) const NUL: &str = "text with NUL";
+
 /// One parameter or one column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
@@ -27,11 +30,16 @@ impl Value {
     /// Refuses what one of the engines could not hold.
     pub(crate) fn check(values: &[Self]) -> Result<(), StoreError> {
         for (at, value) in values.iter().enumerate() {
-            if matches!(value, Self::Text(text) if text.contains('\0')) {
-                return Err(StoreError::Param { position: at + 1, why: "text with NUL" });
+            if let Self::Text(text) = value {
+                Self::check_text(at + 1, text)?;
             }
         }
         Ok(())
+    }
+
+    /// The same of one text, which is to be the parameter of that number.
+    pub(crate) fn check_text(position: usize, text: &str) -> Result<(), StoreError> {
+        if text.contains('\0') { Err(StoreError::Param { position, why: NUL }) } else { Ok(()) }
     }
 }
 

@@ -70,8 +70,9 @@ impl Vault {
     /// Replaces a value; the old one is gone. What was approved stays approved.
     ///
     /// # Errors
-    /// No such entry, one that was revoked, a value that cannot be kept.
+    /// What is no id; no such entry, one that was revoked, a value that cannot be kept.
     pub async fn rotate(&self, permit: Permit<RotateSecret>) -> Result<SecretView, Error> {
+        entry::team(&permit.act().id)?;
         let (act, mut tx) = self.store.write(permit).await?;
         let before = read(&mut tx, &self.tenant, &act.id, act.env).await?;
         let entry = before.ok_or_else(|| refusal::unknown(&act.id, act.env))?;
@@ -100,9 +101,10 @@ impl Vault {
     /// Makes a secret unusable: in this node's memory at once, then in the record, where its value is deleted.
     ///
     /// # Errors
-    /// No such entry.
+    /// What is no id: nothing was ever put under it, and no row could say that it is revoked. No such entry.
     pub async fn revoke(&self, permit: Permit<RevokeSecret>) -> Result<Revoked, Error> {
         let (id, env) = (permit.act().id.clone(), permit.act().env);
+        entry::team(&id)?;
         let (act, mut cutting) = self.store.cut(permit, CutOf::Secret { id: id.clone(), env });
         self.memory.kill(&id, env);
         // Without an answer of the database, what it may hold is dead all the same.
@@ -130,9 +132,12 @@ impl Vault {
     /// Every entry, or those of one id, by id and environment.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// What is no id; when the database cannot be read.
     pub async fn list(&self, permit: Permit<ListSecrets>) -> Result<Vec<SecretView>, Error> {
         let id = permit.act().id.clone();
+        if let Some(id) = &id {
+            entry::team(id)?;
+        }
         self.store.access(permit, Outcome::Allowed, json!({ "secret": id }))?;
         self.views(id.as_ref()).await
     }

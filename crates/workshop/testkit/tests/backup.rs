@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use testkit::{Dice, Engine, Postgres, Town, manifest, sent};
+use testkit::{Dice, Disk, Engine, Postgres, Town, manifest, sent};
 use tokio::io::AsyncReadExt;
 
 /// Something worth keeping: an app with votes, people, a revoke.
@@ -109,6 +109,42 @@ async fn sqlite_comes_back_as_postgres() {
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_comes_back_as_sqlite() {
     comes_back(Engine::Postgres, Engine::Sqlite).await;
+}
+
+/// The machine that it was restored on may never serve it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_restored_is_in_doubt_whatever_machine_serves_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = RecoveryKey::generate();
+    let town = lived(Engine::Sqlite).await;
+    let file = backup(&town, &key, folder.path()).await;
+    town.stop().await;
+    let (database, data) = (Postgres::create().await.url, folder.path().join("restored"));
+    let (root, port) = (place_root(&data), testkit::free_port());
+    let text = format!(
+        "[server]\nlisten = \"127.0.0.1:{port}\"\ndatabase = \"{database}\"\n[seal]\nroot = \"file:{}\"\n",
+        root.display()
+    );
+    let (settings, unproven) = (settings(&data, &text), Unproven::Refused);
+    let restore = Restore { file, key, settings, unproven, system_user: "tester".to_owned() };
+    restore.run().await.unwrap();
+
+    let town = Town::at(Some(&database), "", "", Arc::new(SystemClock)).await;
+    let refused = town.get("/api/v1/apps").await;
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (503, Some("platform.recovering")), "{refused:?}");
+    let town = town.restart(Disk::Room).await;
+    assert_eq!(town.get("/api/v1/apps").await.status, 503, "until somebody says why");
+    let accepted = town.post("/api/v1/recover", json!({ "why": "the old machine is gone" })).await;
+    assert_eq!(accepted.status, 200, "{accepted:?}");
+    assert_eq!(accepted.json()["logs"][0]["restored"], true, "{accepted:?}");
+    assert_eq!(town.get("/api/v1/apps").await.status, 200);
+    let town = town.restart(Disk::Room).await;
+    assert_eq!(town.get("/api/v1/apps").await.status, 200, "accepted once");
+    town.stop().await;
+    // And wherever it is opened next.
+    let town = Town::at(Some(&database), "", "", Arc::new(SystemClock)).await;
+    assert_eq!(town.get("/api/v1/apps").await.status, 200);
+    town.stop().await;
 }
 
 /// What goes wrong once the database is filled.

@@ -98,3 +98,26 @@ async fn a_link_is_spent_once_and_by_a_post() {
     assert_eq!(town.browser().get(&link).await.status, 410);
     town.stop().await;
 }
+
+/// What no row can hold is refused to whoever sends it; the record takes everything else, and requests go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_with_nul_in_it_stops_nobody() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let town = Town::start(engine).await;
+        let document = town.get("/api/v1/openapi.json").await.json();
+        let paths = document["paths"].as_object().unwrap().iter();
+        for (path, _) in paths.filter(|(path, methods)| path.contains('{') && methods.get("get").is_some()) {
+            let parts: Vec<&str> =
+                path.split('/').map(|part| if part.starts_with('{') { "%00" } else { part }).collect();
+            town.get(&parts.join("/")).await;
+        }
+        let refused = town.get("/api/v1/secrets/people-ops/%00").await;
+        assert_eq!((refused.status, refused.json()["code"].as_str()), (400, Some("secret.id")), "{refused:?}");
+        // Whoever reads the record waits until it has taken what came before.
+        for path in ["/api/v1/events?limit=5", "/api/v1/apps"] {
+            let answer = town.get(path).await;
+            assert_eq!(answer.status, 200, "{engine:?} {path}: {answer:?}");
+        }
+        town.stop().await;
+    }
+}

@@ -1,13 +1,12 @@
 //! Writing a cut: at once, by whoever made it; else from the journal, as soon as it can be.
 
 use super::{CutNote, CutOf, note::late};
-use crate::{Also, Outcome, Store, StoreError, Tx, event::Draft};
+use crate::{Also, Cause, Store, StoreError, Tx};
 use async_trait::async_trait;
-use authority::{Act, Caller, Permit, Target};
-use model::{EventId, TenantId};
+use authority::{Act, Permit};
+use model::EventId;
 use serde_json::json;
 use std::{
-    borrow::Cow,
     error::Error,
     sync::{Arc, Weak},
     time::Duration,
@@ -17,6 +16,10 @@ use std::{
 const RECORD_WITHIN: Duration = Duration::from_secs(3);
 /// The same, from the journal; nobody waits.
 const LATE_WITHIN: Duration = Duration::from_secs(10);
+/// How long whoever asked waits until memory has read it again; it shows it cut meanwhile.
+const SETTLE_WITHIN: Duration = Duration::from_secs(3);
+/// How long whoever could give authority waits for its turn at writing what waits.
+const TURN_WITHIN: Duration = Duration::from_secs(10);
 /// Between attempts while something waits.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -112,7 +115,11 @@ impl Cutting {
         let failed = match tokio::time::timeout(RECORD_WITHIN, store.write_cut(&note, rows, When::Now)).await {
             Ok(Ok(epoch)) => {
                 // Until memory has read it again it is not done: if this is dropped, whoever writes late settles it.
-                store.settle(&note, epoch, rows).await;
+                if tokio::time::timeout(SETTLE_WITHIN, store.settle(&note, epoch, rows)).await.is_err() {
+                    // It stands, as cut as it is: whoever writes late finds its event, and has memory read again.
+                    tracing::error!(act = note.rule().name, event = %note.event, "cut, and memory was not read again in time");
+                    store.cuts.wait(Arc::clone(&note), None);
+                }
                 self.done = true;
                 // Of apps, the catalog waits, and says what it waited for.
                 let waits = !matches!(note.of, CutOf::Apps(_) | CutOf::Done(_));
@@ -208,38 +215,50 @@ impl Store {
         found.map_or(Recorded::InDatabase, |(_, kept)| kept)
     }
 
-    /// Writes every cut that waits. Whoever could give authority waits for it (`Store::write`).
+    /// Writes every cut that waits. Whoever could give authority waits for it (`Store::write`), for a time that has an
+    /// end: at the first that finds the database gone, the others wait on.
     ///
     /// # Errors
     /// `StoreError::Unwritable` when one of them still waits.
     pub async fn write_waiting_cuts(self: &Arc<Self>) -> Result<(), StoreError> {
-        let _one = self.cuts.writing.lock().await;
-        let Some(rows) = self.cuts.rows.get().and_then(Weak::upgrade) else {
-            return Err(StoreError::unwritable("cuts wait for their record"));
+        let wait = |source: Option<Cause>| StoreError::Unwritable { reason: "cuts wait for their record", source };
+        let Ok(_one) = tokio::time::timeout(TURN_WITHIN, self.cuts.writing.lock()).await else {
+            return Err(wait(None));
         };
+        let Some(rows) = self.cuts.rows.get().and_then(Weak::upgrade) else {
+            return Err(wait(None));
+        };
+        // First of all: however long the database takes, a restart keeps them cut.
+        for (note, slot) in self.cuts.waiting() {
+            if slot.is_none() {
+                self.into_journal(note).await;
+            }
+        }
         let mut left = None;
         for (note, slot) in self.cuts.waiting() {
-            let written = tokio::time::timeout(LATE_WITHIN, self.write_cut(&note, &*rows, When::Late)).await;
-            match written.unwrap_or_else(|_| Err("the database did not answer in time".into())) {
-                Ok(epoch) => {
-                    self.settle(&note, epoch, &*rows).await;
+            match self.write_waiting(&note, &*rows).await {
+                Ok(()) => {
                     self.free(slot).await;
                     tracing::info!(act = note.rule().name, event = %note.event, "a cut that waited is in the record");
                 }
                 Err(error) => {
-                    if slot.is_none() {
-                        self.into_journal(Arc::clone(&note)).await;
-                    }
+                    let gone = is_gone(&*error);
                     left = Some(error);
+                    if gone {
+                        break;
+                    }
                 }
             }
         }
-        match left {
-            None => Ok(()),
-            Some(error) => {
-                Err(StoreError::Unwritable { reason: "cuts wait for their record", source: Some(Arc::from(error)) })
-            }
-        }
+        left.map_or(Ok(()), |error| Err(wait(Some(Arc::from(error)))))
+    }
+
+    /// One of them. Where memory is not read again, it waits on: its event is found the next time.
+    async fn write_waiting(self: &Arc<Self>, note: &Arc<CutNote>, rows: &dyn CutRows) -> Result<(), Failed> {
+        let written = tokio::time::timeout(LATE_WITHIN, self.write_cut(note, rows, When::Late)).await;
+        let epoch = written.map_err(|_| StoreError::unwritable("the database did not answer in time"))??;
+        let settled = tokio::time::timeout(LATE_WITHIN, self.settle(note, epoch, rows)).await;
+        settled.map_err(|_| Failed::from("memory was not read again in time"))
     }
 
     async fn free(self: &Arc<Self>, slot: Option<crate::journal::Slot>) {
@@ -281,23 +300,14 @@ impl Store {
         if damaged.is_empty() {
             return Ok(());
         }
-        let caller = Caller::system("record");
-        let target = Target::new(TenantId::main(), format!("node/{}", self.node));
-        let gap = Draft {
-            id: EventId::generate(),
-            at: self.clock.now(),
-            caller: &caller,
-            target: &target,
-            action: "record.gap",
-            durability: "use",
-            exception: None,
-            outcome: Outcome::Failed,
-            detail: Cow::Owned(json!({ "class": "cut", "blocks": damaged })),
-            why: None,
-            about: None,
-        };
-        self.write_event(gap).await?;
+        self.write_gap(json!({ "class": "cut", "blocks": damaged })).await?;
         self.cuts.clear_damaged();
         Ok(())
     }
+}
+
+/// Whether the database is not there, so that the next would find the same; else it is something in this cut.
+fn is_gone(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source())
+        .any(|error| error.downcast_ref::<StoreError>().is_some_and(StoreError::is_unavailable))
 }

@@ -1,14 +1,20 @@
 //! Direct connections: one that listens for the feed's notices, one for each session lock.
 
-use super::{Postgres, errors::write_error, tls::MakeTls, values};
+use super::{ANSWER, Postgres, UNHEARD, errors::write_error, tls::MakeTls, values};
 use crate::{Row, StoreError, Value, sql};
 use futures_util::{StreamExt, stream};
-use std::{sync::Weak, time::Duration};
-use tokio::task::JoinHandle;
-use tokio_postgres::{AsyncMessage, Client, types::ToSql};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio_postgres::{AsyncMessage, Client, error::SqlState, types::ToSql};
 
 /// How long after a lost connection the next is tried; readers poll meanwhile.
 const RECONNECT: Duration = Duration::from_millis(500);
+/// How often whoever holds a lock shows that it lives. With `UNHEARD` it is below what `sql::END_SILENT` says, so that a
+/// holder who is not heard gives up before the server gives the lock to another.
+const ALIVE_EVERY: Duration = Duration::from_secs(2);
 
 /// Wakes the feed's readers when another node has changed something. Ends with the store.
 pub(crate) async fn listen(postgres: Weak<Postgres>) {
@@ -58,25 +64,42 @@ fn wake(postgres: &Weak<Postgres>) {
     }
 }
 
-/// A lock that lives as long as its own connection: leadership. The server frees it when the node is gone.
+/// A lock that lives as long as its own connection: leadership. The server frees it when the node is gone, and when it is
+/// silent: a process that is stopped keeps its connection, and would lead for ever.
 #[derive(Debug)]
 pub(crate) struct SessionLock {
-    client: Client,
+    client: Arc<Client>,
     connection: JoinHandle<()>,
+    showing: Option<JoinHandle<()>>,
 }
 
 impl SessionLock {
     /// `None` when another session holds it.
     pub(crate) async fn take(postgres: &Postgres, name: &str) -> Result<Option<Self>, StoreError> {
+        let taken = tokio::time::timeout(ANSWER, Self::ask(postgres, name)).await;
+        taken.unwrap_or_else(|_| Err(StoreError::unwritable("the database does not answer")))
+    }
+
+    async fn ask(postgres: &Postgres, name: &str) -> Result<Option<Self>, StoreError> {
         let (client, connection) = postgres.config.connect(postgres.tls.clone()).await.map_err(write_error)?;
         let connection = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::warn!(%error, "a leader's connection ended");
             }
         });
-        let lock = Self { client, connection };
+        let mut lock = Self { client: Arc::new(client), connection, showing: None };
         let row = lock.client.query_one(sql::TRY_LEAD, &[&name]).await.map_err(write_error)?;
-        Ok(row.try_get::<_, bool>(0).map_err(write_error)?.then_some(lock))
+        if !row.try_get::<_, bool>(0).map_err(write_error)? {
+            return Ok(None);
+        }
+        // Before PostgreSQL 14 there is no such setting: then the connection's end alone frees it.
+        if let Err(error) = lock.client.batch_execute(sql::END_SILENT).await
+            && error.code() != Some(&SqlState::UNDEFINED_OBJECT)
+        {
+            return Err(write_error(error));
+        }
+        lock.showing = Some(tokio::spawn(show(Arc::clone(&lock.client), lock.connection.abort_handle())));
+        Ok(Some(lock))
     }
 
     pub(crate) fn is_held(&self) -> bool {
@@ -84,8 +107,24 @@ impl SessionLock {
     }
 }
 
+/// Shows that the holder lives, until nobody answers: then it does not hold the lock any more.
+async fn show(client: Arc<Client>, connection: AbortHandle) {
+    loop {
+        tokio::time::sleep(ALIVE_EVERY).await;
+        let asked = tokio::time::timeout(UNHEARD, client.batch_execute(sql::ALIVE)).await;
+        if !matches!(asked, Ok(Ok(()))) {
+            tracing::warn!("the database does not answer a leader; it leads no more");
+            connection.abort();
+            return;
+        }
+    }
+}
+
 impl Drop for SessionLock {
     fn drop(&mut self) {
+        if let Some(showing) = &self.showing {
+            showing.abort();
+        }
         self.connection.abort();
     }
 }

@@ -10,7 +10,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Poll,
     time::Duration,
@@ -26,6 +26,9 @@ both! {
     a_caller_who_hangs_up_on_the_journal_or_on_memory_leaves_nothing_half_done
     the_same_cut_twice_stands_once
     damage_in_the_journal_is_a_gap_in_the_record
+    a_cut_is_answered_though_memory_cannot_be_read_again
+    an_act_does_not_wait_for_ever_for_what_memory_does_not_read
+    nobody_waits_for_each_cut_while_the_database_is_gone
 }
 
 /// A room that writes one note for each cut, named as its event.
@@ -288,6 +291,86 @@ async fn damage_in_the_journal_is_a_gap_in_the_record(kind: Kind) {
     assert!(shown(&house.store, &kept).await.is_some(), "what is whole is written");
     let gap = house.events().await.into_iter().find(|event| event.action == "record.gap").unwrap();
     assert_eq!(gap.json().unwrap()["detail"], json!({ "class": "cut", "blocks": [10] }));
+}
+
+/// Memory cannot be read again, as while the database does not answer.
+struct Unread;
+
+#[async_trait]
+impl CutRows for Unread {
+    async fn rows(&self, note: &CutNote, tx: &mut Tx) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Room.rows(note, tx).await
+    }
+
+    async fn settled(&self, _note: &CutNote, _epoch: u64) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Err("no memory".into())
+    }
+}
+
+async fn a_cut_is_answered_though_memory_cannot_be_read_again(kind: Kind) {
+    let house = House::new(kind).await;
+    let (_, cutting) = house.store.cut(house.permit(Sever("a")), secret("a"));
+    let event = cutting.event().clone();
+    let recorded = tokio::time::timeout(Duration::from_secs(60), cutting.record(&Unread)).await;
+    assert_eq!(recorded.expect("it is answered"), Recorded::InDatabase);
+    assert_eq!(house.store.standing().len(), 1, "until memory shows it");
+    let (_room, _tasks) = working(&house.store).await;
+    until_nothing_waits(&house.store).await;
+    assert!(house.store.standing().is_empty() && shown(&house.store, &event).await.is_some());
+    assert_eq!(house.notes().await, 1, "written once");
+}
+
+async fn an_act_does_not_wait_for_ever_for_what_memory_does_not_read(kind: Kind) {
+    let house = House::new(kind).await;
+    forbid(&house.config).await;
+    let (event, ..) = cut(&house, "a").await;
+    allow(&house.config).await;
+    let room = Arc::new(Hanging::default());
+    let weak: Weak<Hanging> = Arc::downgrade(&room);
+    house.store.write_cuts_with(weak);
+    let _tasks = house.store.start_tasks().await.unwrap();
+    let asked = tokio::time::timeout(Duration::from_secs(90), house.store.write(house.permit(Raise("app/1")))).await;
+    let refused = asked.expect("it is answered").unwrap_err();
+    assert!(matches!(refused, StoreError::Unwritable { .. }), "{refused:?}");
+    assert!(shown(&house.store, &event).await.is_some(), "it is written all the same");
+    assert_eq!(house.store.standing().len(), 1, "and stands until memory shows it");
+}
+
+/// Finds the database gone, and counts how often.
+#[derive(Default)]
+struct Gone {
+    tried: AtomicUsize,
+}
+
+#[async_trait]
+impl CutRows for Gone {
+    async fn rows(&self, _note: &CutNote, _tx: &mut Tx) -> Result<(), Box<dyn Error + Send + Sync>> {
+        self.tried.fetch_add(1, Ordering::SeqCst);
+        Err(Box::new(StoreError::Unwritable { reason: "gone", source: None }))
+    }
+
+    async fn settled(&self, _note: &CutNote, _epoch: u64) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(())
+    }
+}
+
+async fn nobody_waits_for_each_cut_while_the_database_is_gone(kind: Kind) {
+    let house = House::new(kind).await;
+    forbid(&house.config).await;
+    for id in ["a", "b", "c"] {
+        assert_eq!(cut(&house, id).await.2, Recorded::InJournal);
+    }
+    allow(&house.config).await;
+    drop(house.store.cut(house.permit(Sever("d")), secret("d")));
+    assert_eq!(house.store.journal_state().in_memory, 1);
+    let room = Arc::new(Gone::default());
+    let weak: Weak<Gone> = Arc::downgrade(&room);
+    house.store.write_cuts_with(weak);
+    let refused = house.store.write(house.permit(Raise("app/1"))).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unwritable { .. }), "{refused:?}");
+    assert_eq!(room.tried.load(Ordering::SeqCst), 1, "the first says it for all");
+    let state = house.store.journal_state();
+    assert_eq!((state.waiting, state.in_memory), (4, 0), "what was in memory alone is in the journal");
 }
 
 /// The journal has a bound; what is past it is cut all the same, and says so.

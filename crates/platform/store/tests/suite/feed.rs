@@ -4,7 +4,7 @@ use crate::{both, support::*};
 use futures_util::StreamExt;
 use model::TenantId;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 use store::{EPOCH_CHANGED, Store, StoreError};
 
 both! {
@@ -99,4 +99,50 @@ async fn one_node_leads(kind: Kind) {
     } else {
         assert!(house.store.lead("jobs").await.unwrap().unwrap().is_held());
     }
+}
+
+/// A leader that is stopped keeps its connection, and is silent: another leads within seconds, and it learns of that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_hangs_leads_no_more() {
+    let house = House::new(Kind::Postgres).await;
+    let mut config = house.config.clone();
+    (config.node, config.data_dir) = ("two".to_owned(), house.dir.path().join("two"));
+    let authority = house.authority.clone();
+    let lives = house.store.lead("expiry").await.unwrap().unwrap();
+    let (leading, led) = tokio::sync::oneshot::channel();
+    let (wake, woken) = std::sync::mpsc::channel::<()>();
+    // All that the leader runs, runs on this thread; while it waits for the word, nothing of it does.
+    let hanging = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let leads = runtime.block_on(async {
+            let store = House::open(&config, &authority).await.unwrap();
+            store.lead("jobs").await.unwrap().unwrap()
+        });
+        leading.send(leads.is_held()).unwrap();
+        woken.recv().unwrap();
+        runtime.block_on(async {
+            let heard = async {
+                while leads.is_held() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(60), heard).await.is_ok()
+        })
+    });
+    assert!(led.await.unwrap());
+    assert!(house.store.lead("jobs").await.unwrap().is_none(), "it leads, and hangs");
+    let taken = async {
+        loop {
+            if let Some(leads) = house.store.lead("jobs").await.unwrap() {
+                return leads;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let leads = tokio::time::timeout(Duration::from_secs(60), taken).await.expect("another leads");
+    wake.send(()).unwrap();
+    assert!(tokio::task::spawn_blocking(move || hanging.join().unwrap()).await.unwrap(), "it learns of it");
+    assert!(leads.is_held());
+    // Whoever lives leads on, however long that took.
+    assert!(lives.is_held() && house.store.lead("expiry").await.unwrap().is_none());
 }

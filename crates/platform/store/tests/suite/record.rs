@@ -1,6 +1,6 @@
 //! The record: what is sealed, what is buffered, what is counted, how it is listed.
 
-use crate::{both, support::*};
+use crate::{both, sql, support::*};
 use authority::{Caller, Origin, Target, Who};
 use model::{PersonId, TenantId, TraceId};
 use serde_json::json;
@@ -13,6 +13,8 @@ both! {
     a_full_buffer_refuses
     refusals_are_events
     a_crash_leaves_a_gap
+    what_no_row_holds_stops_nobody
+    what_the_database_refuses_by_itself_is_dropped_and_told
     lists_are_newest_first_and_filtered
     a_person_is_found_as_doer_and_as_subject
 }
@@ -139,6 +141,56 @@ async fn a_crash_leaves_a_gap(kind: Kind) {
         (&json!("2026-11-23T00:00:00.000Z"), &json!("2026-11-23T00:00:09.000Z"))
     );
     again.stop().await.unwrap();
+}
+
+/// Whatever somebody names: refused to their face where it was to wait, on the record where it was denied.
+async fn what_no_row_holds_stops_nobody(kind: Kind) {
+    let house = House::new(kind).await;
+    let tasks = house.store.start_tasks().await.unwrap();
+    let note = |on| house.store.access(house.permit(Look(on)), Outcome::Allowed, json!({}));
+    let refused = note("secret/people-ops/\0").unwrap_err();
+    assert!(matches!(refused, StoreError::Param { .. }), "{refused:?}");
+    assert_eq!((refused.problem().code.as_str(), refused.problem().status()), ("store.text", 400));
+    let noted = note("apps").unwrap();
+    house.store.flush_access().await.unwrap();
+    assert!(house.store.event(&TenantId::main(), &noted).await.unwrap().is_some());
+
+    let ana = ana(&house.clock);
+    let denied = house.authority.decide(&ana, Raise("app/1")).unwrap_err();
+    let target = Target::new(TenantId::main(), format!("app/\0{}", "ü".repeat(4_000)));
+    house.store.denied(&denied, &ana, &target).await.unwrap();
+    let event = house.events().await.into_iter().find(|event| event.outcome == "denied").unwrap();
+    assert!(event.resource.starts_with("app/\u{fffd}ü") && event.resource.len() <= 1_000, "{}", event.resource);
+    assert_eq!(event.json().unwrap()["resource"], event.resource, "the log says the same");
+    tasks.stop().await.unwrap();
+}
+
+async fn what_the_database_refuses_by_itself_is_dropped_and_told(kind: Kind) {
+    let house = House::new(kind).await;
+    outside(&house.config, sql::REFUSE_ONE_SQLITE, sql::REFUSE_ONE_POSTGRES).await;
+    let tasks = house.store.start_tasks().await.unwrap();
+    let note = |on| house.store.access(house.permit(Look(on)), Outcome::Allowed, json!({})).unwrap();
+    let noted = ["apps", "poison", "apps", "poison", "apps"].map(|on| (on, note(on)));
+    house.store.flush_access().await.unwrap();
+    for (on, id) in noted {
+        let found = house.store.event(&TenantId::main(), &id).await.unwrap();
+        assert_eq!(found.is_some(), on == "apps", "{on}");
+    }
+    let events = house.events().await;
+    assert_eq!(events.iter().filter(|event| event.action == "app.list").count(), 3, "each once");
+    let gaps = events.iter().filter(|event| event.action == "record.gap").map(|event| event.json().unwrap());
+    let lacking: u64 = gaps.map(|gap| gap["detail"]["events"].as_u64().unwrap()).sum();
+    assert_eq!(lacking, 2);
+    note("apps");
+    tasks.stop().await.unwrap();
+}
+
+/// Nothing writes what is buffered: without the tasks, as behind a database that does not answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_waits_for_the_record_of_requests_is_told_when_it_cannot_be_written() {
+    let house = House::still(Kind::Sqlite).await;
+    let refused = house.store.flush_access().await.unwrap_err();
+    assert_eq!(refused.problem().code, "record.unwritable", "{refused:?}");
 }
 
 /// Six acts, a second apart; ana does those with an odd number, in one trace.

@@ -23,6 +23,14 @@ pub const FORBID_POSTGRES: &str = "CREATE FUNCTION no_events() RETURNS trigger L
   CREATE TRIGGER no_events BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION no_events()";
 pub const ALLOW_POSTGRES: &str = "DROP TRIGGER no_events ON events; DROP FUNCTION no_events()";
 
+/// One event among others that the database takes never.
+pub const REFUSE_ONE_SQLITE: &str = "CREATE TRIGGER no_poison BEFORE INSERT ON events WHEN NEW.resource = 'poison'
+  BEGIN SELECT RAISE(ABORT, 'no poison'); END";
+pub const REFUSE_ONE_POSTGRES: &str = "CREATE FUNCTION no_poison() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN RAISE EXCEPTION 'no poison'; END $$;
+  CREATE TRIGGER no_poison BEFORE INSERT ON events FOR EACH ROW WHEN (NEW.resource = 'poison')
+  EXECUTE FUNCTION no_poison()";
+
 /// PostgreSQL only: how a session reads, and when it is given up with whoever held it.
 pub const SESSION_SETTINGS: &str = "SELECT current_setting('default_transaction_isolation'), current_setting('tcp_user_timeout'),
   current_setting('tcp_keepalives_idle'), current_setting('tcp_keepalives_interval'), current_setting('tcp_keepalives_count')";

@@ -90,7 +90,7 @@ impl Restore {
     ///
     /// # Errors
     /// What is wrong with backup, key or database. Until all of it has been read nothing stays, but on PostgreSQL an empty
-    /// database; whatever is wrong later, the database stays as it was filled, and a start from its folder is recovering.
+    /// database; whatever is wrong later, the database stays as it was filled, and every start on it is recovering.
     pub async fn run(self) -> Result<Restored, Problem> {
         let Self { file, key, settings, unproven, system_user } = self;
         let begun = Instant::now();
@@ -227,7 +227,7 @@ impl Place {
 }
 
 /// Fills an empty database; nothing stays of one whose backup turns out wrong. From before it holds anything, a start from
-/// the folder `beside` is recovering.
+/// the folder `beside` is recovering; from its commit on, a start from any.
 async fn fill(
     from: Source,
     database: &Database,
@@ -269,9 +269,12 @@ struct Poured {
 
 impl Poured {
     async fn keep(self, beside: Option<&Path>) -> Result<(Head, Sums), Problem> {
-        let Self { refill, head, sums } = self;
+        let Self { mut refill, head, sums } = self;
         if let Some(data) = beside {
-            store::doubt(data, &TenantId::main()).map_err(|error| error.problem())?;
+            let (tenant, say) = (TenantId::main(), |error: store::StoreError| error.problem());
+            // Both: whatever other machine opens it reads the one, and a start that finds nothing filled the other.
+            refill.doubt(&tenant).await.map_err(say)?;
+            store::doubt(data, &tenant).map_err(say)?;
         }
         // Whether it was committed may not be known.
         refill.commit().await.map_err(|error| in_doubt(error.problem()))?;

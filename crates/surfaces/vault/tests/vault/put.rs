@@ -14,6 +14,7 @@ both! {
     an_id_belongs_to_one_app
     an_id_is_kept_for_the_app_that_is_named
     a_revoked_secret_is_gone
+    what_is_no_id_is_refused_before_it_is_noted_anywhere
 }
 
 fn list(id: Option<&str>) -> ListSecrets {
@@ -202,4 +203,21 @@ async fn a_revoked_secret_is_gone(kind: Kind) {
     house.send(&running, &placeholder).await.unwrap();
     let unknown = RevokeSecret { env: Env::Staging, ..revoke() };
     assert_eq!(refused(house.vault.revoke(house.permit(unknown)).await.unwrap_err()).code, "secret.unknown");
+}
+
+async fn what_is_no_id_is_refused_before_it_is_noted_anywhere(kind: Kind) {
+    let house = House::new(kind).await;
+    for id in ["people-ops/\0", "people-ops/Slack Bot", "people-ops"] {
+        let shown = house.vault.show(house.permit(list(Some(id)))).await.unwrap_err();
+        let turn = RotateSecret { id: SecretId::new(id), ..rotate("xoxb-second-value") };
+        let turned = house.vault.rotate(house.permit(turn)).await.unwrap_err();
+        let (id, why) = (SecretId::new(id), String::new());
+        let revoke = RevokeSecret { tenant: TenantId::main(), id, env: Env::Prod, why };
+        let revoked = house.vault.revoke(house.permit(revoke)).await.unwrap_err();
+        for problem in [shown, turned, revoked].map(refused) {
+            assert_eq!((problem.code.as_str(), problem.status()), ("secret.id", 400), "{problem}");
+        }
+    }
+    // No cut stands that no row could take.
+    assert!(house.store.standing().is_empty());
 }
