@@ -307,7 +307,6 @@ impl Store {
 }
 
 /// Whether the database is not there, so that the next would find the same; else it is something in this cut.
-fn is_gone<'e>(error: &'e (dyn Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error: &&'e (dyn Error + 'static)| error.source())
-        .any(|error| error.downcast_ref::<StoreError>().is_some_and(StoreError::is_unavailable))
+fn is_gone(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<StoreError>().is_some_and(StoreError::is_unavailable) || error.source().is_some_and(is_gone)
 }
