@@ -9,7 +9,8 @@ use authority::AppRef;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use model::Problem;
 use std::{collections::HashMap, num::NonZeroU32, sync::Arc};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use store::StoreError;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) struct Live {
@@ -64,6 +65,8 @@ pub(crate) struct Lives {
     map: ArcSwap<HashMap<AppRef, Arc<Live>>>,
     /// Credentials up to this epoch were cut.
     cut: ArcSwap<HashMap<AppRef, u64>>,
+    /// One reader of rows at a time, so that older rows never replace newer ones. A cut does not wait for it.
+    reading: Mutex<()>,
 }
 
 impl Lives {
@@ -74,6 +77,17 @@ impl Lives {
     /// Whether the app was cut, and nothing was opened for it since.
     pub(crate) fn was_cut(&self, app: &AppRef) -> bool {
         self.cut.load().contains_key(app)
+    }
+
+    /// Reads and puts, with no other reader between.
+    pub(crate) async fn renew<T>(
+        &self,
+        read: impl Future<Output = Result<T, StoreError>>,
+        put: impl FnOnce(T),
+    ) -> Result<(), StoreError> {
+        let _reading = self.reading.lock().await;
+        put(read.await?);
+        Ok(())
     }
 
     /// Puts in what the rows say. Calls under way and counts go on; an app without rows is forgotten.
@@ -94,10 +108,13 @@ impl Lives {
         });
     }
 
-    /// Forgets every app that is not among these.
-    pub(crate) fn keep_only(&self, apps: &HashMap<AppRef, Vec<Grant>>) {
-        for app in self.map.load().keys().filter(|app| !apps.contains_key(app)) {
+    /// The same for every app; one that is not among these is forgotten.
+    pub(crate) fn put_all(&self, all: HashMap<AppRef, Vec<Grant>>, limits: Limits) {
+        for app in self.map.load().keys().filter(|app| !all.contains_key(app)) {
             self.take(app);
+        }
+        for (app, grants) in all {
+            self.put(&app, grants, limits);
         }
     }
 
@@ -125,5 +142,54 @@ impl Lives {
         });
         self.take(app);
         Some((grants, under_way))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{AppId, Env, ReleaseNumber};
+    use std::time::Duration;
+    use tokio::sync::oneshot;
+
+    fn grant(host: &str, credential_epoch: u64) -> Grant {
+        Grant {
+            name: "one".to_owned(),
+            host: host.to_owned(),
+            port: 443,
+            tls: true,
+            methods: vec![],
+            paths: vec![],
+            secret: None,
+            why: String::new(),
+            line: 1,
+            release: ReleaseNumber(1),
+            credential_epoch,
+            time: Duration::from_secs(1),
+            until: None,
+        }
+    }
+
+    fn hosts(lives: &Lives, app: &AppRef) -> Vec<String> {
+        lives.find(app).unwrap().grants().iter().map(|grant| grant.host.clone()).collect()
+    }
+
+    #[tokio::test]
+    async fn rows_that_were_read_first_never_replace_newer_ones() {
+        let (lives, limits) = (Lives::default(), Limits::default());
+        let app = AppRef { id: AppId::new("0190poll"), env: Env::Prod };
+        let (go_on, held_up) = oneshot::channel();
+        let older = async {
+            held_up.await.unwrap();
+            Ok(HashMap::from([(app.clone(), vec![grant("old.example", 1)])]))
+        };
+        let older = lives.renew(older, |all| lives.put_all(all, limits));
+        let newer = async { Ok(vec![grant("new.example", 1)]) };
+        let newer = lives.renew(newer, |grants| lives.put(&app, grants, limits));
+        // Looked at in this order: the older one waits for its rows when the newer one comes.
+        let (older, newer, ()) = tokio::join!(older, newer, async { go_on.send(()).unwrap() });
+        older.unwrap();
+        newer.unwrap();
+        assert_eq!(hosts(&lives, &app), ["new.example"]);
     }
 }
