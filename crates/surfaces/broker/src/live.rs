@@ -90,7 +90,8 @@ impl Lives {
         Ok(())
     }
 
-    /// Puts in what the rows say. Calls under way and counts go on; an app without rows is forgotten.
+    /// Puts in what the rows say. Calls under way and counts go on under the same credentials; an app without rows is
+    /// forgotten.
     pub(crate) fn put(&self, app: &AppRef, grants: Vec<Grant>, limits: Limits) {
         let cut = self.cut.load().get(app).copied();
         let alive = |grant: &Grant| cut.is_none_or(|cut| grant.credential_epoch > cut);
@@ -99,7 +100,16 @@ impl Lives {
             self.take(app);
             return;
         }
-        let live = self.find(app).unwrap_or_else(|| Arc::new(Live::new(limits)));
+        let newest = grants.iter().map(|grant| grant.credential_epoch).max().unwrap_or(0);
+        let live = match self.find(app) {
+            Some(live) if live.credential_epoch() >= newest => live,
+            // Newer credentials say that there was a cut, which this node may hear of with what opened the app again.
+            Some(older) => {
+                older.token.cancel();
+                Arc::new(Live::new(limits))
+            }
+            None => Arc::new(Live::new(limits)),
+        };
         live.grants.store(Arc::new(grants));
         self.map.rcu(|map| {
             let mut next = HashMap::clone(map);
@@ -191,5 +201,17 @@ mod tests {
         older.unwrap();
         newer.unwrap();
         assert_eq!(hosts(&lives, &app), ["new.example"]);
+    }
+
+    #[tokio::test]
+    async fn newer_credentials_end_the_calls_of_older_ones() {
+        let (lives, limits) = (Lives::default(), Limits::default());
+        let app = AppRef { id: AppId::new("0190poll"), env: Env::Prod };
+        lives.put(&app, vec![grant("old.example", 1)], limits);
+        let older = lives.find(&app).unwrap();
+        lives.put(&app, vec![grant("new.example", 1)], limits);
+        assert!(!older.token.is_cancelled(), "only the release changed");
+        lives.put(&app, vec![grant("new.example", 2)], limits);
+        assert!(older.token.is_cancelled() && !lives.find(&app).unwrap().token.is_cancelled());
     }
 }

@@ -200,9 +200,16 @@ impl Memory {
         let known = self.find(app);
         let (places, noted) =
             known.as_ref().map(|known| (Arc::clone(&known.places), Arc::clone(&known.noted))).unwrap_or_default();
-        // Calls under way go on when only the declaration changed.
-        let known = known.filter(|known| known.credential_epoch == credential_epoch);
-        let closed = known.map_or_else(|| watch::Sender::new(false), |known| known.closed.clone());
+        // Calls under way go on when only the declaration changed. Newer credentials say that there was a cut, which
+        // this node may hear of with what opened the app again.
+        let closed = match known {
+            Some(known) if known.credential_epoch == credential_epoch => known.closed.clone(),
+            Some(known) => {
+                known.closed.send_replace(true);
+                watch::Sender::new(false)
+            }
+            None => watch::Sender::new(false),
+        };
         let opened = Arc::new(Opened { collections, credential_epoch, places, noted, closed });
         self.open.rcu(|open| {
             let mut next = HashMap::clone(open);
@@ -270,7 +277,7 @@ mod tests {
         AppRef { id: AppId::new("0190poll"), env: Env::Prod }
     }
 
-    /// One collection that returns at most so many rows.
+    /// One collection that returns at most so many rows, under the first credentials.
     fn rows(rows: u32) -> Rows {
         let (fields, export) = (BTreeMap::new(), vec![]);
         let declared = Declared { fields, retain_ms: 1, export, rows, storage_bytes: 1, line: 1 };
@@ -293,5 +300,19 @@ mod tests {
         older.unwrap();
         newer.unwrap();
         assert_eq!(memory.find(&app).unwrap().collections["notes"].declared.rows, 2);
+    }
+
+    #[tokio::test]
+    async fn newer_credentials_end_the_calls_of_older_ones() {
+        let (memory, app) = (Memory::default(), app());
+        memory.put(&app, rows(1));
+        let before = memory.find(&app).unwrap();
+        memory.put(&app, rows(2));
+        let after = memory.find(&app).unwrap();
+        assert!(!*before.closed.borrow() && !*after.closed.borrow(), "only the declaration changed");
+        let (_, collections) = rows(2);
+        memory.put(&app, (2, collections));
+        assert!(*before.closed.borrow() && *after.closed.borrow());
+        assert!(!*memory.find(&app).unwrap().closed.borrow());
     }
 }
