@@ -77,15 +77,14 @@ impl Broker {
     /// # Errors
     /// When the store cannot be read; memory stays as it was.
     pub async fn load_all(&self) -> Result<(), Error> {
-        let mut apps: HashMap<AppRef, Vec<Grant>> = HashMap::new();
-        for (app, grant) in Grant::all(&self.store, &self.tenant).await? {
-            apps.entry(app).or_default().push(grant);
-        }
-        self.lives.keep_only(&apps);
-        for (app, grants) in apps {
-            self.lives.put(&app, grants, self.config.limits);
-        }
-        Ok(())
+        let put = |grants: Vec<(AppRef, Grant)>| {
+            let mut apps: HashMap<AppRef, Vec<Grant>> = HashMap::new();
+            for (app, grant) in grants {
+                apps.entry(app).or_default().push(grant);
+            }
+            self.lives.put_all(apps, self.config.limits);
+        };
+        Ok(self.lives.renew(Grant::all(&self.store, &self.tenant), put).await?)
     }
 
     /// Calls of the app under way now.

@@ -9,7 +9,8 @@ use authority::AppRef;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use model::Problem;
 use std::{collections::HashMap, num::NonZeroU32, sync::Arc};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use store::StoreError;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) struct Live {
@@ -64,6 +65,8 @@ pub(crate) struct Lives {
     map: ArcSwap<HashMap<AppRef, Arc<Live>>>,
     /// Credentials up to this epoch were cut.
     cut: ArcSwap<HashMap<AppRef, u64>>,
+    /// One reader of rows at a time, so that older rows never replace newer ones. A cut does not wait for it.
+    reading: Mutex<()>,
 }
 
 impl Lives {
@@ -76,7 +79,19 @@ impl Lives {
         self.cut.load().contains_key(app)
     }
 
-    /// Puts in what the rows say. Calls under way and counts go on; an app without rows is forgotten.
+    /// Reads and puts, with no other reader between.
+    pub(crate) async fn renew<T>(
+        &self,
+        read: impl Future<Output = Result<T, StoreError>>,
+        put: impl FnOnce(T),
+    ) -> Result<(), StoreError> {
+        let _reading = self.reading.lock().await;
+        put(read.await?);
+        Ok(())
+    }
+
+    /// Puts in what the rows say. Calls under way and counts go on under the same credentials; an app without rows is
+    /// forgotten.
     pub(crate) fn put(&self, app: &AppRef, grants: Vec<Grant>, limits: Limits) {
         let cut = self.cut.load().get(app).copied();
         let alive = |grant: &Grant| cut.is_none_or(|cut| grant.credential_epoch > cut);
@@ -85,7 +100,16 @@ impl Lives {
             self.take(app);
             return;
         }
-        let live = self.find(app).unwrap_or_else(|| Arc::new(Live::new(limits)));
+        let newest = grants.iter().map(|grant| grant.credential_epoch).max().unwrap_or(0);
+        let live = match self.find(app) {
+            Some(live) if live.credential_epoch() >= newest => live,
+            // Newer credentials say that there was a cut, which this node may hear of with what opened the app again.
+            Some(older) => {
+                older.token.cancel();
+                Arc::new(Live::new(limits))
+            }
+            None => Arc::new(Live::new(limits)),
+        };
         live.grants.store(Arc::new(grants));
         self.map.rcu(|map| {
             let mut next = HashMap::clone(map);
@@ -94,10 +118,13 @@ impl Lives {
         });
     }
 
-    /// Forgets every app that is not among these.
-    pub(crate) fn keep_only(&self, apps: &HashMap<AppRef, Vec<Grant>>) {
-        for app in self.map.load().keys().filter(|app| !apps.contains_key(app)) {
+    /// The same for every app; one that is not among these is forgotten.
+    pub(crate) fn put_all(&self, all: HashMap<AppRef, Vec<Grant>>, limits: Limits) {
+        for app in self.map.load().keys().filter(|app| !all.contains_key(app)) {
             self.take(app);
+        }
+        for (app, grants) in all {
+            self.put(&app, grants, limits);
         }
     }
 
@@ -125,5 +152,66 @@ impl Lives {
         });
         self.take(app);
         Some((grants, under_way))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{AppId, Env, ReleaseNumber};
+    use std::time::Duration;
+    use tokio::sync::oneshot;
+
+    fn grant(host: &str, credential_epoch: u64) -> Grant {
+        Grant {
+            name: "one".to_owned(),
+            host: host.to_owned(),
+            port: 443,
+            tls: true,
+            methods: vec![],
+            paths: vec![],
+            secret: None,
+            why: String::new(),
+            line: 1,
+            release: ReleaseNumber(1),
+            credential_epoch,
+            time: Duration::from_secs(1),
+            until: None,
+        }
+    }
+
+    fn hosts(lives: &Lives, app: &AppRef) -> Vec<String> {
+        lives.find(app).unwrap().grants().iter().map(|grant| grant.host.clone()).collect()
+    }
+
+    #[tokio::test]
+    async fn rows_that_were_read_first_never_replace_newer_ones() {
+        let (lives, limits) = (Lives::default(), Limits::default());
+        let app = AppRef { id: AppId::new("0190poll"), env: Env::Prod };
+        let (go_on, held_up) = oneshot::channel();
+        let older = async {
+            held_up.await.unwrap();
+            Ok(HashMap::from([(app.clone(), vec![grant("old.example", 1)])]))
+        };
+        let older = lives.renew(older, |all| lives.put_all(all, limits));
+        let newer = async { Ok(vec![grant("new.example", 1)]) };
+        let newer = lives.renew(newer, |grants| lives.put(&app, grants, limits));
+        // Looked at in this order: the older one waits for its rows when the newer one comes.
+        let (older, newer, ()) = tokio::join!(older, newer, async { go_on.send(()).unwrap() });
+        older.unwrap();
+        newer.unwrap();
+        assert_eq!(hosts(&lives, &app), ["new.example"]);
+    }
+
+    #[tokio::test]
+    async fn newer_credentials_end_the_calls_of_older_ones() {
+        let (lives, limits) = (Lives::default(), Limits::default());
+        let app = AppRef { id: AppId::new("0190poll"), env: Env::Prod };
+        lives.put(&app, vec![grant("old.example", 1)], limits);
+        let older = lives.find(&app).unwrap();
+        lives.put(&app, vec![grant("new.example", 1)], limits);
+        assert!(!older.token.is_cancelled(), "only the release changed");
+        lives.put(&app, vec![grant("new.example", 2)], limits);
+        assert!(older.token.is_cancelled() && !lives.find(&app).unwrap().token.is_cancelled());
     }
 }

@@ -71,9 +71,8 @@ impl Surface<Tx> for Broker {
     }
 
     async fn refresh(&self, app: &AppRef) -> Result<(), SurfaceError> {
-        let grants = Grant::of_app(&self.store, &self.tenant, app).await.map_err(failed)?;
-        self.lives.put(app, grants, self.config.limits);
-        Ok(())
+        let put = |grants: Vec<Grant>| self.lives.put(app, grants, self.config.limits);
+        self.lives.renew(Grant::of_app(&self.store, &self.tenant, app), put).await.map_err(failed)
     }
 
     async fn retire(&self, tx: &mut Tx, app: &AppRef) -> Result<Vec<String>, SurfaceError> {

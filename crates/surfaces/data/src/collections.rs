@@ -8,7 +8,7 @@ mod sql;
 use crate::{Error, noted::Noted, places::Places};
 use arc_swap::ArcSwap;
 use authority::{AppRef, Ask};
-use model::{Class, Group, Manifest, TenantId, manifest::FieldType};
+use model::{AppId, Class, Group, Manifest, TenantId, manifest::FieldType};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 use store::{Row, Store, Tx, params};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 /// One collection of one app in one environment.
 #[derive(Debug, Clone, PartialEq)]
@@ -154,9 +154,12 @@ pub(crate) struct Memory {
     open: ArcSwap<HashMap<AppRef, Arc<Opened>>>,
     /// Credentials up to this epoch were cut.
     cut: ArcSwap<HashMap<AppRef, u64>>,
+    /// One reader of rows at a time, so that older rows never replace newer ones. A cut does not wait for it.
+    reading: Mutex<()>,
 }
 
-type Rows = HashMap<AppRef, (u64, BTreeMap<String, Arc<Collection>>)>;
+/// What the rows of an app say: under which credentials, and what is open.
+type Rows = (u64, BTreeMap<String, Arc<Collection>>);
 
 impl Memory {
     pub(crate) fn find(&self, app: &AppRef) -> Option<Arc<Opened>> {
@@ -164,31 +167,31 @@ impl Memory {
     }
 
     pub(crate) async fn load_all(&self, store: &Store, tenant: &TenantId) -> Result<(), Error> {
-        let mut rows: Rows = HashMap::new();
-        for row in store.read(sql::ALL, params![tenant]).await? {
-            let app = AppRef { id: model::AppId::new(row.text(3)?), env: row.parse(4, "an environment")? };
-            note(rows.entry(app).or_default(), &row)?;
-        }
-        for app in self.open.load().keys().filter(|app| !rows.contains_key(app)) {
-            self.take(app);
-        }
-        for (app, (epoch, collections)) in rows {
-            self.put(&app, epoch, collections);
-        }
-        Ok(())
+        self.renew(rows_of_all(store, tenant), |rows| self.put_all(rows)).await
     }
 
     pub(crate) async fn refresh(&self, store: &Store, tenant: &TenantId, app: &AppRef) -> Result<(), Error> {
-        let mut entry = <(u64, BTreeMap<_, _>)>::default();
-        for row in store.read(sql::OF_APP, params![tenant, &app.id, app.env]).await? {
-            note(&mut entry, &row)?;
-        }
-        self.put(app, entry.0, entry.1);
+        self.renew(rows_of(store, tenant, app), |rows| self.put(app, rows)).await
+    }
+
+    /// Reads and puts, with no other reader between.
+    async fn renew<T>(&self, read: impl Future<Output = Result<T, Error>>, put: impl FnOnce(T)) -> Result<(), Error> {
+        let _reading = self.reading.lock().await;
+        put(read.await?);
         Ok(())
     }
 
+    fn put_all(&self, all: HashMap<AppRef, Rows>) {
+        for app in self.open.load().keys().filter(|app| !all.contains_key(app)) {
+            self.take(app);
+        }
+        for (app, rows) in all {
+            self.put(&app, rows);
+        }
+    }
+
     /// Puts in what the rows say; an app without rows is forgotten, and its calls end.
-    fn put(&self, app: &AppRef, credential_epoch: u64, collections: BTreeMap<String, Arc<Collection>>) {
+    fn put(&self, app: &AppRef, (credential_epoch, collections): Rows) {
         let was_cut = self.cut.load().get(app).is_some_and(|cut| credential_epoch <= *cut);
         if collections.is_empty() || was_cut {
             self.take(app);
@@ -197,9 +200,16 @@ impl Memory {
         let known = self.find(app);
         let (places, noted) =
             known.as_ref().map(|known| (Arc::clone(&known.places), Arc::clone(&known.noted))).unwrap_or_default();
-        // Calls under way go on when only the declaration changed.
-        let known = known.filter(|known| known.credential_epoch == credential_epoch);
-        let closed = known.map_or_else(|| watch::Sender::new(false), |known| known.closed.clone());
+        // Calls under way go on when only the declaration changed. Newer credentials say that there was a cut, which
+        // this node may hear of with what opened the app again.
+        let closed = match known {
+            Some(known) if known.credential_epoch == credential_epoch => known.closed.clone(),
+            Some(known) => {
+                known.closed.send_replace(true);
+                watch::Sender::new(false)
+            }
+            None => watch::Sender::new(false),
+        };
         let opened = Arc::new(Opened { collections, credential_epoch, places, noted, closed });
         self.open.rcu(|open| {
             let mut next = HashMap::clone(open);
@@ -233,9 +243,76 @@ impl Memory {
     }
 }
 
-fn note(entry: &mut (u64, BTreeMap<String, Arc<Collection>>), row: &Row) -> Result<(), Error> {
+async fn rows_of_all(store: &Store, tenant: &TenantId) -> Result<HashMap<AppRef, Rows>, Error> {
+    let mut all: HashMap<AppRef, Rows> = HashMap::new();
+    for row in store.read(sql::ALL, params![tenant]).await? {
+        let app = AppRef { id: AppId::new(row.text(3)?), env: row.parse(4, "an environment")? };
+        note(all.entry(app).or_default(), &row)?;
+    }
+    Ok(all)
+}
+
+async fn rows_of(store: &Store, tenant: &TenantId, app: &AppRef) -> Result<Rows, Error> {
+    let mut rows = Rows::default();
+    for row in store.read(sql::OF_APP, params![tenant, &app.id, app.env]).await? {
+        note(&mut rows, &row)?;
+    }
+    Ok(rows)
+}
+
+fn note(entry: &mut Rows, row: &Row) -> Result<(), Error> {
     let collection = Collection::of(row.text(0)?, row.text(1)?)?;
     entry.0 = entry.0.max(row.uint(2)?);
     entry.1.insert(collection.name.clone(), Arc::new(collection));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::Env;
+    use tokio::sync::oneshot;
+
+    fn app() -> AppRef {
+        AppRef { id: AppId::new("0190poll"), env: Env::Prod }
+    }
+
+    /// One collection that returns at most so many rows, under the first credentials.
+    fn rows(rows: u32) -> Rows {
+        let (fields, export) = (BTreeMap::new(), vec![]);
+        let declared = Declared { fields, retain_ms: 1, export, rows, storage_bytes: 1, line: 1 };
+        let collection = Collection { name: "notes".to_owned(), declared };
+        (1, [("notes".to_owned(), Arc::new(collection))].into())
+    }
+
+    #[tokio::test]
+    async fn rows_that_were_read_first_never_replace_newer_ones() {
+        let (memory, app) = (Memory::default(), app());
+        let (go_on, held_up) = oneshot::channel();
+        let older = async {
+            held_up.await.unwrap();
+            Ok(HashMap::from([(app.clone(), rows(1))]))
+        };
+        let older = memory.renew(older, |all| memory.put_all(all));
+        let newer = memory.renew(async { Ok(rows(2)) }, |rows| memory.put(&app, rows));
+        // Looked at in this order: the older one waits for its rows when the newer one comes.
+        let (older, newer, ()) = tokio::join!(older, newer, async { go_on.send(()).unwrap() });
+        older.unwrap();
+        newer.unwrap();
+        assert_eq!(memory.find(&app).unwrap().collections["notes"].declared.rows, 2);
+    }
+
+    #[tokio::test]
+    async fn newer_credentials_end_the_calls_of_older_ones() {
+        let (memory, app) = (Memory::default(), app());
+        memory.put(&app, rows(1));
+        let before = memory.find(&app).unwrap();
+        memory.put(&app, rows(2));
+        let after = memory.find(&app).unwrap();
+        assert!(!*before.closed.borrow() && !*after.closed.borrow(), "only the declaration changed");
+        let (_, collections) = rows(2);
+        memory.put(&app, (2, collections));
+        assert!(*before.closed.borrow() && *after.closed.borrow());
+        assert!(!*memory.find(&app).unwrap().closed.borrow());
+    }
 }

@@ -18,6 +18,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 const NEVER: i64 = i64::MIN;
+/// How long a cut waits for responses under way to end by themselves; then their connections are closed.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
 
 /// One opening of an app: from its first release under these credentials to the cut.
 #[derive(Debug)]

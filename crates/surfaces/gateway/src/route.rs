@@ -9,7 +9,7 @@ use crate::{
     code::Code,
     config::{Config, label},
     csp,
-    live::Live,
+    live::{Live, PATIENCE},
     rates::Rates,
 };
 use authority::{AppRef, Ask, Target};
@@ -127,17 +127,20 @@ impl Stored {
 impl Route {
     /// From a row, with what goes on from the route before it. `None` for rows that cannot be understood: nobody comes
     /// in by them.
-    pub(crate) fn new(stored: Stored, config: &Config, before: Option<&Self>) -> Option<Self> {
+    pub(crate) fn new(stored: Stored, config: &Config, before: Option<&Self>, now: Timestamp) -> Option<Self> {
         let Stored { app, name, release, grants, image, assets, credential_epoch, cut_at } = stored;
         let label = label(&name, app.env);
         let limits = grants.rates();
         let rates = before.map(|before| &before.rates).filter(|rates| rates.limits().eq(limits.iter().copied()));
-        // INVARIANT: what was cut comes back only with newer credentials, however late its row is read.
-        let live = before.filter(|before| !before.live.is_cut() || credential_epoch <= before.credential_epoch);
-        let live = match (live, before) {
-            (Some(before), _) => Arc::clone(&before.live),
-            (None, Some(cut)) => Live::after(&cut.live),
-            (None, None) => Live::new(),
+        // INVARIANT: what was cut comes back only with newer credentials, however late its row is read. Newer ones say
+        // that there was a cut: where this node heard of it and of what opened the app again at once, it is cut here.
+        let live = match before {
+            Some(before) if credential_epoch > before.credential_epoch => {
+                before.live.cut(now);
+                Live::after(&before.live)
+            }
+            Some(before) => Arc::clone(&before.live),
+            None => Live::new(),
         };
         if let Some(at) = cut_at {
             live.cut(at);
@@ -168,6 +171,13 @@ impl Route {
             app,
             name,
         })
+    }
+
+    /// Of one that was cut: nothing of it is on its way when this returns.
+    pub(crate) async fn ended(&self) {
+        if self.live.is_cut() {
+            self.live.drain(PATIENCE).await;
+        }
     }
 
     pub(crate) fn is_public(&self, path: &str) -> bool {

@@ -53,13 +53,13 @@ impl Routes {
 
     /// Every route there is.
     pub(crate) async fn load_all(&self, store: &Store, config: &Config) -> Result<(), StoreError> {
-        let _reading = self.reading.lock().await;
+        let reading = self.reading.lock().await;
         let stored = Stored::all(store, config).await?;
-        let before = self.table.load_full();
+        let (before, now) = (self.table.load_full(), store.clock().now());
         let mut by_app = HashMap::with_capacity(stored.len());
         for row in stored {
             let known = before.by_app.get(&row.app);
-            if let Some(route) = Route::new(row, config, known.map(AsRef::as_ref)) {
+            if let Some(route) = Route::new(row, config, known.map(AsRef::as_ref), now) {
                 by_app.insert(route.app.clone(), Arc::new(route));
             }
         }
@@ -71,10 +71,14 @@ impl Routes {
         // Rows that are gone take what runs with them.
         for (app, route) in &before.by_app {
             if !by_app.contains_key(app) {
-                route.live.cut(store.clock().now());
+                route.live.cut(now);
             }
         }
         self.table.store(Arc::new(Table::new(by_app)));
+        drop(reading);
+        for route in before.by_app.values() {
+            route.ended().await;
+        }
         Ok(())
     }
 
@@ -85,21 +89,25 @@ impl Routes {
         config: &Config,
         app: &AppRef,
     ) -> Result<Option<Arc<Route>>, StoreError> {
-        let _reading = self.reading.lock().await;
+        let reading = self.reading.lock().await;
         let stored = Stored::of_app(store, config, app).await?;
-        let before = self.table.load_full();
+        let (before, now) = (self.table.load_full(), store.clock().now());
         let known = before.by_app.get(app);
-        let route = stored.and_then(|row| Route::new(row, config, known.map(AsRef::as_ref))).map(Arc::new);
+        let route = stored.and_then(|row| Route::new(row, config, known.map(AsRef::as_ref), now)).map(Arc::new);
         let mut by_app = before.by_app.clone();
         match &route {
             Some(route) => drop(by_app.insert(app.clone(), Arc::clone(route))),
             None => {
                 if let Some(gone) = by_app.remove(app) {
-                    gone.live.cut(store.clock().now());
+                    gone.live.cut(now);
                 }
             }
         }
         self.table.store(Arc::new(Table::new(by_app)));
+        drop(reading);
+        if let Some(known) = known {
+            known.ended().await;
+        }
         Ok(route)
     }
 }

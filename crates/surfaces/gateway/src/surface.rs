@@ -4,17 +4,15 @@
 
 use crate::{
     Error, Gateway,
+    live::PATIENCE,
     route::{Route, Stored},
 };
 use async_trait::async_trait;
 use authority::{AppRef, Ask, Cut, CutState, Held, Planned, Surface, SurfaceError, SurfaceName, Used};
 use model::{Manifest, Timestamp};
-use std::time::Duration;
 use store::{StoreError, Tx};
 
 const NAME: SurfaceName = SurfaceName::Gateway;
-/// How long a cut waits for responses under way to end by themselves; then their connections are closed.
-const PATIENCE: Duration = Duration::from_millis(50);
 
 fn failed(error: StoreError) -> SurfaceError {
     SurfaceError::Failed { surface: NAME, source: Box::new(Error::from(error)) }

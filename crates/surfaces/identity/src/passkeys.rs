@@ -281,7 +281,7 @@ impl Identity {
         let new = self.strengthen(&mut tx, session, now, None).await?;
         let detail = serde_json::json!({ "passkey": id, "session": session.id, "replaced": replaced });
         tx.commit(detail, None).await?;
-        self.sessions.replace(new.token.hash(), new.session.clone());
+        self.strengthened(&new).await;
         Ok(new)
     }
 
@@ -444,7 +444,7 @@ impl Identity {
         self.use_proven(&mut tx, proven, now).await?;
         let new = self.strengthen(&mut tx, session, now, proven.vouched_by.as_ref()).await?;
         tx.commit(serde_json::json!({ "passkey": proven.passkey, "method": "passkey" }), None).await?;
-        self.sessions.replace(new.token.hash(), new.session.clone());
+        self.strengthened(&new).await;
         Ok(new)
     }
 

@@ -5,6 +5,7 @@ mod places;
 mod rows;
 mod sql;
 
+pub(crate) use live::{Heard, Sessions};
 pub use places::{EndOthers, ListSessions, Whereabouts};
 pub(crate) use rows::{SessionSeal, end_rows_of_app, end_rows_of_person};
 use rows::{factor_at, session};
@@ -14,15 +15,8 @@ use authority::{Act, AppRef, Factor, Permit, Rule, Target, change, rules};
 use live::Live;
 use model::{PersonId, ProblemKind, SessionId, TenantId, Timestamp};
 use seal::{Context, Purpose, Token, TokenHash};
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{
-        Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
-use store::{CutOf, Recorded, Tx, Value};
+use std::{sync::Arc, time::Duration};
+use store::{CutNote, CutOf, Recorded, Tx, Value, left_to_feed};
 
 pub(crate) use sql::{CODE_SESSION, DROP_ALL_CODES, DROP_OLD_CODES, END, END_ALL, INSERT_CODE, STILL_LIVE, TAKE_CODE};
 
@@ -114,6 +108,8 @@ impl Session {
 pub struct NewSession {
     pub session: Session,
     pub token: Token,
+    /// Before its row was written.
+    pub(crate) heard: Heard,
 }
 
 /// Sign out.
@@ -147,124 +143,20 @@ pub(crate) struct Opening<'a> {
     pub(crate) vouched_by: Option<Arc<str>>,
 }
 
-/// Live sessions of this node.
-#[derive(Debug, Default)]
-pub(crate) struct Sessions {
-    live: RwLock<Live>,
-    /// When each was last written down as seen.
-    seen: Mutex<HashMap<SessionId, Timestamp>>,
-    /// Sessions that began before this moment are void, whatever the rows say.
-    void_before: AtomicI64,
-}
-
-impl Sessions {
-    pub(crate) fn insert(&self, new: &NewSession) {
-        self.put(new.token.hash(), new.session.clone());
-    }
-
-    /// Ends all, and lets none of them come back from its row.
-    pub(crate) fn void_all(&self, now: Timestamp) {
-        self.void_before.store(now.as_ms(), Ordering::Release);
-        self.end_where(|session| session.created_at < now);
-    }
-
-    /// Only memory forgets: the row is read again.
-    fn read_again(&self, hash: &TokenHash) {
-        self.live.write().unwrap_or_else(PoisonError::into_inner).remove(hash);
-    }
-
-    fn put(&self, hash: TokenHash, session: Session) {
-        if session.created_at.as_ms() < self.void_before.load(Ordering::Acquire) {
-            return;
-        }
-        self.live.write().unwrap_or_else(PoisonError::into_inner).insert(hash, session);
-    }
-
-    fn get(&self, hash: &TokenHash) -> Option<Arc<Session>> {
-        self.live.read().unwrap_or_else(PoisonError::into_inner).by_hash.get(hash).cloned()
-    }
-
-    /// A live session by its id: tokens that were issued in it end with it.
-    pub(crate) fn by_id(&self, id: &SessionId, now: Timestamp) -> Option<Arc<Session>> {
-        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        live.by_id(id).filter(|session| now < session.expires_at).cloned()
-    }
-
-    fn end_where(&self, ends: impl Fn(&Session) -> bool) -> usize {
-        self.live.write().unwrap_or_else(PoisonError::into_inner).end_where(ends)
-    }
-
-    /// Those that a provider speaks of, of those that began before.
-    pub(crate) fn at_provider(&self, of: AtIssuer<'_>, before: Timestamp) -> Vec<SessionId> {
-        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        let ends = |session: &&Arc<Session>| session.created_at <= before && of.fits(session);
-        live.by_hash.values().filter(ends).map(|session| session.id.clone()).collect()
-    }
-
-    /// Those that began at an issuer up to a moment, and those that came from them.
-    pub(crate) fn of_issuer(&self, issuer: &str, before: Timestamp) -> HashSet<SessionId> {
-        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        let there = |session: &&Arc<Session>| session.began_at(issuer);
-        let began = |session: &&Arc<Session>| session.created_at <= before;
-        let all = || live.by_hash.values().filter(there);
-        let first: HashSet<SessionId> = all().filter(began).map(|session| session.id.clone()).collect();
-        let came = all().filter(|session| session.parent.as_ref().is_some_and(|parent| first.contains(parent)));
-        let came: Vec<SessionId> = came.map(|session| session.id.clone()).collect();
-        first.into_iter().chain(came).collect()
-    }
-
-    pub(crate) fn end_these(&self, ids: &HashSet<SessionId>) {
-        self.end_where(|session| ids.contains(&session.id));
-    }
-
-    /// Those that began at another provider than this one.
-    pub(crate) fn end_of_other_issuers(&self, issuer: Option<&str>) {
-        let stray = |known: &Arc<KnownAt>| Some(known.issuer.as_str()) != issuer;
-        self.end_where(|session| session.at_provider.as_ref().is_some_and(stray));
-    }
-
-    pub(crate) fn end_of_person(&self, person: &PersonId) -> usize {
-        self.end_where(|session| session.person == *person)
-    }
-
-    pub(crate) fn end_of_app(&self, app: &AppRef) -> usize {
-        self.end_where(|session| matches!(&session.place, Place::App(of) if of == app))
-    }
-
-    /// Puts a session under its newest cookie; the one before works no more.
-    pub(crate) fn replace(&self, hash: TokenHash, session: Session) {
-        if session.created_at.as_ms() < self.void_before.load(Ordering::Acquire) {
-            return;
-        }
-        self.live.write().unwrap_or_else(PoisonError::into_inner).insert(hash, session);
-    }
-
-    pub(crate) fn forget(&self, id: &SessionId) {
-        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(hash) = live.hashes.get(id).copied() {
-            live.remove(&hash);
-        }
-    }
-
-    pub(crate) fn end(&self, id: &SessionId) -> usize {
-        self.end_where(|session| session.id == *id || session.parent.as_ref() == Some(id))
-    }
-}
-
 impl Identity {
     pub(crate) async fn load_sessions(&self) -> Result<(), Error> {
+        let heard = self.sessions.heard();
         let rows = self.store.read(sql::LIVE, &[(&self.config.tenant).into(), self.clock.now().into()]).await?;
         let mut live = Live::default();
         for row in rows {
             if let Some((hash, mut session)) = session(&row)?
-                && session.created_at.as_ms() >= self.sessions.void_before.load(Ordering::Acquire)
+                && !self.is_over(&session)
             {
                 session.credential_epoch = self.credential_epoch_of(&session.place);
                 live.insert(hash, session);
             }
         }
-        *self.sessions.live.write().unwrap_or_else(PoisonError::into_inner) = live;
-        self.end_what_stands();
+        self.sessions.renew(live, heard);
         self.end_strays();
         Ok(())
     }
@@ -287,16 +179,25 @@ impl Identity {
             }
             self.sessions.read_again(&hash);
         }
-        let key = hash.as_bytes().to_vec();
-        let row = self.store.read_one(sql::BY_HASH, &[(&self.config.tenant).into(), key.into(), now.into()]).await?;
-        let Some((hash, mut session)) = row.as_ref().map(session).transpose()?.flatten() else { return Ok(None) };
-        if session.place != *place {
-            return Ok(None);
+        // Again only where an end came while the row was read.
+        loop {
+            let (heard, key) = (self.sessions.heard(), hash.as_bytes().to_vec());
+            let key = [(&self.config.tenant).into(), key.into(), now.into()];
+            let row = self.store.read_one(sql::BY_HASH, &key).await?;
+            let Some((hash, mut session)) = row.as_ref().map(session).transpose()?.flatten() else { return Ok(None) };
+            if session.place != *place || self.is_over(&session) {
+                return Ok(None);
+            }
+            session.credential_epoch = epoch;
+            if self.sessions.put(hash, session, heard) {
+                return Ok(self.sessions.get(&hash).filter(fits));
+            }
         }
-        session.credential_epoch = epoch;
-        self.sessions.put(hash, session);
-        self.end_what_stands();
-        Ok(self.sessions.get(&hash).filter(fits))
+    }
+
+    /// Whether it was ended here, and its row may not say so yet.
+    fn is_over(&self, session: &Session) -> bool {
+        self.sessions.is_void(session) || self.store.standing().iter().any(|note| ends(note, session))
     }
 
     /// Whether a session that this node has seen goes on, and the account of its person with it: what was begun in it ends
@@ -339,7 +240,7 @@ impl Identity {
         device: Option<&str>,
         now: Timestamp,
     ) -> Result<NewSession, Error> {
-        let token = Token::generate();
+        let (token, heard) = (Token::generate(), self.sessions.heard());
         let session = Session {
             id: SessionId::generate(),
             person: opening.person.clone(),
@@ -382,7 +283,7 @@ impl Identity {
             ip.into(),
         ];
         tx.execute(sql::INSERT, &row).await?;
-        Ok(NewSession { session, token })
+        Ok(NewSession { session, token, heard })
     }
 
     /// Signs out: this session, and the app sessions that came from it.
@@ -416,20 +317,13 @@ impl Identity {
     /// Takes out what was ended and may not be in the rows yet.
     pub(crate) fn end_what_stands(&self) {
         for note in self.store.standing() {
-            self.sessions.end_where(|session| match &note.of {
-                CutOf::Session(id) => session.id == *id || session.parent.as_ref() == Some(id),
-                CutOf::Person(id) => session.person == *id,
-                CutOf::Apps(apps) => matches!(&session.place, Place::App(app) if apps.contains(app)),
-                CutOf::AtProvider { issuer, sid, subject, before, sessions, .. } => {
-                    let of = AtIssuer { issuer, sid: sid.as_deref(), subject: subject.as_deref() };
-                    let came = session.parent.as_ref().is_some_and(|parent| sessions.contains(parent));
-                    came || sessions.contains(&session.id) || (session.created_at <= *before && of.fits(session))
-                }
-                CutOf::Provider { issuer, .. } => session.began_at(issuer) && session.created_at <= note.at,
-                CutOf::Others { person, here } => session.created_at <= note.at && session.is_other(person, here),
-                CutOf::Secret { .. } | CutOf::Role { .. } | CutOf::Done(_) => false,
-            });
+            self.end_those_of(&note);
         }
+    }
+
+    /// Those that a cut ends.
+    pub(crate) fn end_those_of(&self, note: &CutNote) {
+        self.sessions.end_where(|session| ends(note, session));
     }
 
     /// Another node ended this session.
@@ -448,13 +342,26 @@ impl Identity {
     /// When the database cannot be read.
     pub async fn refresh_session(&self, id: &SessionId) -> Result<(), Error> {
         let key = [(&self.config.tenant).into(), id.into(), self.clock.now().into()];
-        let row = self.store.read_one(sql::BY_ID, &key).await?;
-        match row.as_ref().map(session).transpose()?.flatten() {
-            Some((hash, session)) => self.sessions.replace(hash, session),
-            None => self.sessions.forget(id),
+        // Again only where an end came while the row was read.
+        loop {
+            let heard = self.sessions.heard();
+            let row = self.store.read_one(sql::BY_ID, &key).await?;
+            let found = row.as_ref().map(session).transpose()?.flatten();
+            let Some((hash, session)) = found.filter(|(_, session)| !self.is_over(session)) else {
+                self.sessions.forget(id);
+                return Ok(());
+            };
+            if self.sessions.replace(hash, session, heard) {
+                return Ok(());
+            }
         }
-        self.end_what_stands();
-        Ok(())
+    }
+
+    /// After the commit: memory has its newest cookie, from its row where an end came meanwhile.
+    pub(crate) async fn strengthened(&self, new: &NewSession) {
+        if !self.sessions.replace(new.token.hash(), new.session.clone(), new.heard) {
+            left_to_feed(self.refresh_session(&new.session.id).await);
+        }
     }
 
     /// What proves more than before gets another cookie, so that one that was taken earlier is worth nothing now. Who
@@ -466,7 +373,7 @@ impl Identity {
         at: Timestamp,
         vouched_by: Option<&Arc<str>>,
     ) -> Result<NewSession, Error> {
-        let token = Token::generate();
+        let (token, heard) = (Token::generate(), self.sessions.heard());
         let vouched_by = vouching::both(session.vouched_by.as_ref(), vouched_by);
         let session = Session { factor: Factor::Second { at }, vouched_by, ..session.clone() };
         let hash = token.hash().as_bytes().to_vec();
@@ -476,7 +383,7 @@ impl Identity {
             return Err(over());
         }
         tx.feed(change::SESSION_CHANGED, session.id.as_str());
-        Ok(NewSession { session, token })
+        Ok(NewSession { session, token, heard })
     }
 
     pub(crate) fn seal_of_session(&self, id: &SessionId, column: &str) -> SessionSeal {
@@ -484,6 +391,23 @@ impl Identity {
             key: self.config.keys.purpose(Purpose::Directory),
             context: Context::table("sessions").column(column).row(id.as_str()),
         }
+    }
+}
+
+/// Whether a cut ends a session.
+fn ends(note: &CutNote, session: &Session) -> bool {
+    match &note.of {
+        CutOf::Session(id) => session.id == *id || session.parent.as_ref() == Some(id),
+        CutOf::Person(id) => session.person == *id,
+        CutOf::Apps(apps) => matches!(&session.place, Place::App(app) if apps.contains(app)),
+        CutOf::AtProvider { issuer, sid, subject, before, sessions, .. } => {
+            let of = AtIssuer { issuer, sid: sid.as_deref(), subject: subject.as_deref() };
+            let came = session.parent.as_ref().is_some_and(|parent| sessions.contains(parent));
+            came || sessions.contains(&session.id) || (session.created_at <= *before && of.fits(session))
+        }
+        CutOf::Provider { issuer, .. } => session.began_at(issuer) && session.created_at <= note.at,
+        CutOf::Others { person, here } => session.created_at <= note.at && session.is_other(person, here),
+        CutOf::Secret { .. } | CutOf::Role { .. } | CutOf::Done(_) => false,
     }
 }
 

@@ -1,13 +1,18 @@
-//! A sign-in that races a revoke: whatever of it is left in memory stays dead once the app is restored.
+//! Sign-ins and lookups that race an end: what was read or written before it brings nothing back, and whoever comes after
+//! it gets in.
 
 use crate::{
-    AddPerson, Config, Identity, MIGRATIONS, NewSession, Place,
-    sessions::{Method, Opening},
+    AddPerson, Config, DisablePerson, Identity, MIGRATIONS, NewSession, Place,
+    sessions::{Heard, Method, Opening},
 };
 use authority::{Act, AppRef, Ask, Authority, Caller, Factor, Facts, Policy, Rule, Surface, Target, Who, rules};
 use model::{AppId, Clock, Env, Group, Manifest, ManualClock, PersonId, ReleaseNumber, TenantId};
-use std::{sync::Arc, time::Duration};
-use store::{Database, Store, StoreConfig, Tx};
+use std::{
+    error::Error,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use store::{CutNote, CutOf, CutRows, Database, Recorded, Store, StoreConfig, Tx};
 
 const MANIFEST: &str = "[app]\nname = \"poll\"\nteam = \"people-ops\"\npurpose = \"Polls\"\nexpires = \"2026-12-01\"\nclass = \"internal\"\n[runtime]\nprofile = \"wasm\"\nmain = \"app.js\"\n[access]\nuse = [\"everyone\"]\n";
 
@@ -30,6 +35,10 @@ impl crate::Reach for Nowhere {
     async fn reach(&self, _request: crate::HttpRequest) -> Result<crate::HttpResponse, crate::Unreached> {
         Err(crate::Unreached::Failed("nowhere".to_owned()))
     }
+}
+
+fn machine() -> Caller {
+    Caller::new(TenantId::main(), Who::Machine { system_user: "t".into() })
 }
 
 struct House {
@@ -72,13 +81,12 @@ impl House {
         };
         let store = Store::open(store_config, Arc::clone(&authority) as _, &[MIGRATIONS]).await.unwrap();
         let identity = Identity::new(store, authority, clock, config);
-        let machine = Caller::new(TenantId::main(), Who::Machine { system_user: "t".into() });
         let add = AddPerson {
             tenant: TenantId::main(),
             email: "ana@example.test".to_owned(),
             groups: [Group::new("staff")].into(),
         };
-        let permit = identity.authority.permit(&machine, add).await.unwrap();
+        let permit = identity.authority.permit(&machine(), add).await.unwrap();
         let person = identity.add(permit).await.unwrap().person.id;
         identity.authority.replace(&TenantId::main(), Facts { epoch: 1, ..Facts::default() });
         identity.load_all().await.unwrap();
@@ -143,6 +151,13 @@ impl House {
         new
     }
 
+    /// As another node ends it; this one has not heard of it.
+    async fn ends_elsewhere(&self, session: &NewSession) {
+        let mut tx = self.tx().await;
+        self.identity.end_rows(&mut tx, &session.session.id, self.clock.now()).await.unwrap();
+        tx.commit(serde_json::json!({}), None).await.unwrap();
+    }
+
     async fn lives(&self, session: &NewSession) -> bool {
         self.identity.session(session.token.expose(), &self.place()).await.unwrap().is_some()
     }
@@ -173,10 +188,86 @@ async fn what_raced_a_revoke_stays_dead_after_a_restore() {
 async fn a_session_of_newer_credentials_than_memory_knows_is_found_once_memory_has_caught_up() {
     let house = House::new().await;
     house.open(1).await;
-    let session = house.signs_in().await;
     // Another node read the row while it still took the credentials for older ones.
-    let mut stale = NewSession { session: session.session.clone(), token: session.token };
+    let mut stale = house.signs_in().await;
     stale.session.credential_epoch = Some(0);
     house.identity.sessions.insert(&stale);
     assert!(house.lives(&stale).await);
+}
+
+#[tokio::test]
+async fn a_row_that_was_read_before_an_end_puts_nothing_back() {
+    let house = House::new().await;
+    house.open(1).await;
+    let (new, sessions) = (house.signs_in().await, &house.identity.sessions);
+    // Its cookie comes here for the first time, and its row lives when it is read.
+    let heard = sessions.heard();
+    house.ends_elsewhere(&new).await;
+    house.identity.session_ended(&new.session.id);
+    assert!(!sessions.put(new.token.hash(), new.session.clone(), heard));
+    assert!(!house.lives(&new).await);
+}
+
+#[tokio::test]
+async fn a_sign_in_that_an_end_came_across_is_as_its_row_says() {
+    let house = House::new().await;
+    house.open(1).await;
+    let (over, anew) = (house.signs_in().await, house.signs_in().await);
+    house.ends_elsewhere(&over).await;
+    house.identity.sessions_of_ended(&house.person);
+    for new in [&over, &anew] {
+        house.identity.sessions.insert(new);
+        assert!(house.identity.sessions.by_id(&new.session.id, house.clock.now()).is_none());
+    }
+    assert!(!house.lives(&over).await && house.lives(&anew).await);
+}
+
+#[tokio::test]
+async fn a_cookie_that_was_replaced_is_not_put_back() {
+    let house = House::new().await;
+    house.open(1).await;
+    let (before, sessions) = (house.signs_in().await, &house.identity.sessions);
+    sessions.insert(&before);
+    let heard = sessions.heard();
+    let mut tx = house.tx().await;
+    let new = house.identity.strengthen(&mut tx, &before.session, house.clock.now(), None).await.unwrap();
+    tx.commit(serde_json::json!({}), None).await.unwrap();
+    house.identity.strengthened(&new).await;
+    assert!(!sessions.put(before.token.hash(), before.session.clone(), heard));
+    assert!(house.lives(&new).await && !house.lives(&before).await);
+}
+
+/// The rows of a cut; somebody reads the row of a session just before they are committed.
+struct ReadBefore<'a> {
+    identity: &'a Identity,
+    heard: Mutex<Option<Heard>>,
+}
+
+#[async_trait::async_trait]
+impl CutRows for ReadBefore<'_> {
+    async fn rows(&self, note: &CutNote, tx: &mut Tx) -> Result<(), Box<dyn Error + Send + Sync>> {
+        *self.heard.lock().unwrap() = Some(self.identity.sessions.heard());
+        self.identity.rows(note, tx).await
+    }
+
+    async fn settled(&self, note: &CutNote, epoch: u64) -> Result<(), Box<dyn Error + Send + Sync>> {
+        self.identity.settled(note, epoch).await
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_was_read_between_a_cut_and_its_record_puts_nothing_back() {
+    let house = House::new().await;
+    house.open(1).await;
+    let (new, identity) = (house.signs_in().await, &house.identity);
+    let act = DisablePerson { tenant: TenantId::main(), person: house.person.clone() };
+    let permit = identity.authority.permit(&machine(), act).await.unwrap();
+    let (_, cutting) = identity.store.cut(permit, CutOf::Person(house.person.clone()));
+    identity.disable_until_written(cutting.event(), &house.person);
+    let rows = ReadBefore { identity, heard: Mutex::default() };
+    assert_eq!(cutting.record(&rows).await, Recorded::InDatabase);
+    // The cut does not stand any more: nothing but this refuses it.
+    assert!(identity.store.standing().is_empty());
+    let heard = rows.heard.into_inner().unwrap().unwrap();
+    assert!(!identity.sessions.put(new.token.hash(), new.session.clone(), heard));
 }

@@ -14,6 +14,7 @@ use std::{
     sync::Arc,
 };
 use store::{Row, Store, Tx, params};
+use tokio::sync::Mutex;
 
 /// One variable of one app.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub(crate) struct Memory {
     cut: ArcSwap<HashMap<AppRef, u64>>,
     /// Values up to this number were revoked.
     dead: ArcSwap<HashMap<(SecretId, Env), u64>>,
+    /// One reader of rows at a time, so that older rows never replace newer ones. A cut does not wait for it.
+    reading: Mutex<()>,
 }
 
 impl Memory {
@@ -50,11 +53,21 @@ impl Memory {
     }
 
     pub(crate) async fn load_all(&self, store: &Store, tenant: &TenantId) -> Result<(), Error> {
-        let mut all: HashMap<AppRef, Bound> = HashMap::new();
-        for row in store.read(sql::ALL, params![tenant]).await? {
-            let app = AppRef { id: AppId::new(row.text(0)?), env: row.parse(1, "an environment")? };
-            all.entry(app).or_default().note(&row)?;
-        }
+        self.renew(Bound::all(store, tenant), |all| self.put_all(all)).await
+    }
+
+    pub(crate) async fn refresh(&self, store: &Store, tenant: &TenantId, app: &AppRef) -> Result<(), Error> {
+        self.renew(Bound::of_app(store, tenant, app), |bound| self.put(app, bound)).await
+    }
+
+    /// Reads and puts, with no other reader between.
+    async fn renew<T>(&self, read: impl Future<Output = Result<T, Error>>, put: impl FnOnce(T)) -> Result<(), Error> {
+        let _reading = self.reading.lock().await;
+        put(read.await?);
+        Ok(())
+    }
+
+    fn put_all(&self, all: HashMap<AppRef, Bound>) {
         let known: Vec<AppRef> = self.bound.load().keys().cloned().collect();
         for app in known.iter().filter(|app| !all.contains_key(app)) {
             self.put(app, Bound::default());
@@ -62,16 +75,6 @@ impl Memory {
         for (app, bound) in all {
             self.put(&app, bound);
         }
-        Ok(())
-    }
-
-    pub(crate) async fn refresh(&self, store: &Store, tenant: &TenantId, app: &AppRef) -> Result<(), Error> {
-        let mut bound = Bound::default();
-        for row in store.read(sql::OF_APP, params![tenant, &app.id, app.env]).await? {
-            bound.note(&row)?;
-        }
-        self.put(app, bound);
-        Ok(())
     }
 
     fn put(&self, app: &AppRef, bound: Bound) {
@@ -135,6 +138,23 @@ fn entries<'a>(all: &'a HashMap<AppRef, Arc<Bound>>, id: &'a SecretId, env: Env)
 }
 
 impl Bound {
+    async fn all(store: &Store, tenant: &TenantId) -> Result<HashMap<AppRef, Self>, Error> {
+        let mut all: HashMap<AppRef, Self> = HashMap::new();
+        for row in store.read(sql::ALL, params![tenant]).await? {
+            let app = AppRef { id: AppId::new(row.text(0)?), env: row.parse(1, "an environment")? };
+            all.entry(app).or_default().note(&row)?;
+        }
+        Ok(all)
+    }
+
+    async fn of_app(store: &Store, tenant: &TenantId, app: &AppRef) -> Result<Self, Error> {
+        let mut bound = Self::default();
+        for row in store.read(sql::OF_APP, params![tenant, &app.id, app.env]).await? {
+            bound.note(&row)?;
+        }
+        Ok(bound)
+    }
+
     fn note(&mut self, row: &Row) -> Result<(), Error> {
         let entry = match row.opt_text(7)? {
             Some(_) => Some(Arc::new(Entry::read(row, 7)?)),
@@ -199,4 +219,33 @@ pub(crate) async fn cut_rows(tx: &mut Tx, tenant: &TenantId, app: &AppRef) -> Re
 /// How many there were.
 pub(crate) async fn delete(tx: &mut Tx, tenant: &TenantId, app: &AppRef) -> Result<u64, Error> {
     Ok(tx.execute(sql::DELETE, params![tenant, &app.id, app.env]).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::oneshot;
+
+    fn bound(version: u64) -> Bound {
+        let binding =
+            Binding { secret: SecretId::new("people-ops/slack-bot"), version, endpoints: vec![], entry: None };
+        Bound { variables: [("SLACK_TOKEN".to_owned(), binding)].into(), credential_epoch: 1 }
+    }
+
+    #[tokio::test]
+    async fn rows_that_were_read_first_never_replace_newer_ones() {
+        let (memory, app) = (Memory::default(), AppRef { id: AppId::new("0190poll"), env: Env::Prod });
+        let (go_on, held_up) = oneshot::channel();
+        let older = async {
+            held_up.await.unwrap();
+            Ok(HashMap::from([(app.clone(), bound(1))]))
+        };
+        let older = memory.renew(older, |all| memory.put_all(all));
+        let newer = memory.renew(async { Ok(bound(2)) }, |bound| memory.put(&app, bound));
+        // Looked at in this order: the older one waits for its rows when the newer one comes.
+        let (older, newer, ()) = tokio::join!(older, newer, async { go_on.send(()).unwrap() });
+        older.unwrap();
+        newer.unwrap();
+        assert_eq!(memory.bound_version(&SecretId::new("people-ops/slack-bot"), Env::Prod), Some(2));
+    }
 }

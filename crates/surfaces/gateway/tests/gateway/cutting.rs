@@ -97,6 +97,22 @@ async fn only_newer_credentials_open_again() {
     assert_eq!(ask(house.address, "GET /", &[ANA], "").await.status, 200);
 }
 
+/// A node that was behind reads of a revoke and of what undid it at once: all that its row says is the newer credentials.
+#[tokio::test(flavor = "multi_thread")]
+async fn newer_credentials_cut_what_was_opened_under_older_ones() {
+    let house = House::new().await;
+    let stream = streaming(&house).await;
+    house.open(1, 2, &[]).await;
+    assert!(!ended_well(stream).await);
+    let again = streaming(&house).await;
+    house.gateway.load_all().await.unwrap();
+    let used = house.gateway.used(&house.app).await.unwrap();
+    assert_eq!(used[0].count, 2, "what was used before stays used");
+    let lines = house.gateway.cut(&house.app).await;
+    assert_eq!(lines[0].how, "route closed; 1 request stopped", "what runs under the newer ones went on until now");
+    assert!(!ended_well(again).await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_lasts_in_its_row() {
     let house = House::new().await;
