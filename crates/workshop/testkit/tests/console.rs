@@ -477,3 +477,6 @@ async fn send(
     let headers = [("content-type", kind.as_str()), ("sec-fetch-site", "same-origin"), ("accept", "text/html")];
     browser.send("POST", &format!("{}/new", town.url()), &headers, body.as_bytes()).await
 }
+
+#[path = "console/addresses.rs"]
+mod addresses;

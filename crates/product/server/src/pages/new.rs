@@ -132,7 +132,11 @@ pub(super) async fn send(State(server): State<Arc<Bailiwick>>, headers: HeaderMa
     let runtime = Handle::current();
     let read = move || {
         let sent = runtime.block_on(Sent::read(&headers, &body))?;
-        let draft = Draft::of(of.files_of(&sent, &viewer)?, &sent)?;
+        let mut draft = Draft::of(of.files_of(&sent, &viewer)?, &sent)?;
+        if sent.is_made_here() && draft.unpacked.manifest(of.clock.now()).is_none() {
+            // A name that it may not have is changed where it stands.
+            MANIFEST.clone_into(&mut draft.open);
+        }
         Ok(Wanted { draft, does: sent.field("do"), fix: sent.field("fix") })
     };
     let Wanted { mut draft, does, fix } = turn.work(read).await.and_then(|read| read).map_err(Trouble)?;
@@ -178,7 +182,7 @@ impl Bailiwick {
                 let (name, team) = filling(&sent.field("team"));
                 let filling = template::Filling { name: &name, team: &team, expires };
                 let from = if sent.field("way") == "paste" { "blank".to_owned() } else { sent.field("template") };
-                let mut files = template::files(&from, &filling, today)?;
+                let mut files = template::drafted(&from, &filling)?;
                 keep_for(&mut files, &sent.field("retain"));
                 let pasted = sent.field("code");
                 if sent.field("way") == "paste" {
