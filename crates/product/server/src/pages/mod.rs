@@ -21,6 +21,7 @@ mod switch;
 mod tries;
 mod waivers;
 
+pub(crate) use new::Drafts;
 pub(crate) use parts::Said;
 pub(crate) use shell::{Here, Read, Shell, Viewer};
 pub(crate) use sign_in::tried;

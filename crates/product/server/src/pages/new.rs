@@ -1,15 +1,18 @@
 //! A new app without a terminal: a template, a dropped folder, or one pasted file. First what the gates say of it and what
 //! it may do, then live, or a question to a reviewer.
 //!
-//! Nothing is kept between the two: the files travel in the form, and what is deployed passes every gate again.
+//! Nothing of it counts between the two: the files travel in the form, or wait for it when they are many, and what is
+//! deployed passes every gate again.
 
 mod edit;
 mod form;
 mod judged;
+mod kept;
 mod permitted;
 
 pub(super) use edit::edit;
-pub(super) use judged::{Draft, carried};
+pub(super) use judged::{Draft, packed};
+pub(crate) use kept::Drafts;
 
 use super::{
     shell::{Here, Read, Shell, Viewer, Visit},
@@ -31,7 +34,6 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse as _, Response},
 };
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use catalog::{Status, Unpacked};
 use form::Sent;
 use jiff::{ToSpan as _, tz::TimeZone};
@@ -167,8 +169,7 @@ impl Bailiwick {
     fn files_of(&self, sent: &Sent, viewer: &Viewer) -> Result<Unpacked, Problem> {
         let carried = sent.field("bundle");
         if !carried.is_empty() {
-            let bytes = BASE64_STANDARD.decode(carried.trim()).map_err(|_| nothing_sent())?;
-            return catalog::Upload::new(bytes.into())?.unpack();
+            return catalog::Upload::new(self.brought(&viewer.id, carried.trim())?)?.unpack();
         }
         let today = self.clock.now().to_jiff().to_zoned(TimeZone::UTC).date();
         let expires = today.saturating_add(EXPIRES_AHEAD_DAYS_MAX.days());
