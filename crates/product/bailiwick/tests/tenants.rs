@@ -112,7 +112,7 @@ async fn keeps_to_its_own(engine: Engine) {
     }
     let reject = format!("/api/v1/requests/{}/reject", waiting.json()["request"].as_str().unwrap());
     assert_eq!(town.post(&reject, json!({ "why": "not now" })).await.status, 200);
-    assert_eq!(ana.send("POST", &format!("{}/sign-out", town.url()), &same, b"").await.status, 200);
+    assert_eq!(ana.send("POST", &format!("{}/sign-out", town.url()), &same, b"").await.status, 303);
     assert_eq!(town.post("/api/v1/apps/notes/retire", json!({})).await.status, 200);
     let verdict = town.run(&["audit", "verify", "--json"]).await;
     assert!(verdict.status.success(), "{verdict:?}");

@@ -182,18 +182,6 @@ impl AppLog {
         Context::table("app_logs").column("line").row(format!("{}/{}/{seq}", app.id, app.env))
     }
 
-    /// The newest lines, oldest first: those of `page`.
-    pub(crate) async fn read(
-        &self,
-        permit: Permit<ReadLog>,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<LogLine>, StoreError> {
-        let mut lines = self.page(permit, before, limit).await?.lines;
-        lines.reverse();
-        Ok(lines)
-    }
-
     /// The newest lines, or those before `before`, newest first; recorded as a use, since apps may print what is personal.
     pub(crate) async fn page(
         &self,

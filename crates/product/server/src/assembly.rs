@@ -9,6 +9,7 @@ use crate::{
     doors::{AssetsInside, DataInside, SelfInside, WaysOut},
     jobs::Ended,
     nodes::Nodes,
+    pages::Drafts,
     policy,
     ready::{Followed, Newest},
     recover::Doubt,
@@ -67,6 +68,8 @@ pub struct Bailiwick {
     pub(crate) exports: Exports,
     /// Drafts that somebody tries at this moment.
     pub(crate) trials: Trials,
+    /// Files on their way from one look at them to the next.
+    pub(crate) drafts: Drafts,
     pub(crate) listening: Listening,
     pub(crate) ended: Ended,
     /// The data folder, and where the configuration was read from.
@@ -192,6 +195,7 @@ impl Bailiwick {
             nodes: Nodes::default(),
             exports: Exports::default(),
             trials: Trials::default(),
+            drafts: Drafts::default(),
             listening,
             ended: Ended::default(),
             folder,

@@ -70,6 +70,24 @@ pub fn tier(template: &str, today: Date) -> Option<Tier> {
 /// # Errors
 /// No such template; or a name or team that a manifest may not have.
 pub fn files(template: &str, filling: &Filling<'_>, today: Date) -> Result<Vec<NewFile>, Problem> {
+    let files = made(template, filling)?;
+    judge(&files, filling, today)?;
+    Ok(files)
+}
+
+/// The same for a page that shows next what the gates find in them: a name that a manifest may not have is changed there.
+///
+/// # Errors
+/// No such template; or a name or team that would change the manifest around it.
+pub(crate) fn drafted(template: &str, filling: &Filling<'_>) -> Result<Vec<NewFile>, Problem> {
+    let stays = |text: &str| !text.chars().any(|c| c.is_control() || matches!(c, '"' | '\\'));
+    if !(stays(filling.name) && stays(filling.team)) {
+        return Err(bad_name("it would change the manifest around it", "choose another name"));
+    }
+    made(template, filling)
+}
+
+fn made(template: &str, filling: &Filling<'_>) -> Result<Vec<NewFile>, Problem> {
     let names = names();
     if !names.contains(template) {
         return Err(unknown(template, &names));
@@ -88,7 +106,6 @@ pub fn files(template: &str, filling: &Filling<'_>, today: Date) -> Result<Vec<N
         })
         .collect();
     files.sort_by(|one, other| one.path.cmp(&other.path));
-    judge(&files, filling, today)?;
     Ok(files)
 }
 
@@ -203,6 +220,11 @@ mod tests {
         for hostile in ["x\"\npurpose = \"y", "../x", "", "a\"]\n[connect.x]\nhost=\"evil.example"] {
             assert!(files("tinypoll", &filling(hostile, "it"), TODAY).is_err(), "{hostile}");
         }
+        // A draft shows where it stands, as long as it stands in its own line.
+        let draft = drafted("blank", &filling("admin", "it")).unwrap();
+        let text = draft.iter().find(|file| file.path == MANIFEST).map(|file| file.bytes.clone()).unwrap();
+        assert!(String::from_utf8(text).unwrap().contains("\"admin\""));
+        assert_eq!(drafted("blank", &filling("x\"\npurpose = \"y", "it")).unwrap_err().code, "manifest.bad_name");
         assert_eq!(files("nope", &filling("lunch", "it"), TODAY).unwrap_err().code, "template.unknown");
         assert_eq!(files("shared", &filling("lunch", "it"), TODAY).unwrap_err().code, "template.unknown");
     }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use serde_json::json;
-use sign_in::reads;
+use sign_in::{everywhere, reads};
 use std::path::PathBuf;
 use testkit::{Chromium, Engine, Light, Screen, Town};
 
@@ -17,6 +17,38 @@ fn axe() -> String {
     let folder = testkit::installed(env!("CARGO_TARGET_TMPDIR"), "axe", "axe-core");
     std::fs::read_to_string(folder.join("node_modules/axe-core/axe.min.js")).unwrap()
 }
+
+/// The pages that have one address, as an operator who builds looks at them.
+const PAGES: [(&str, &str); 14] = [
+    ("gallery", "/gallery"),
+    ("mine", "/"),
+    ("apps", "/apps"),
+    ("switch", "/switch"),
+    ("requests", "/requests"),
+    ("people", "/people"),
+    ("how-people-sign-in", "/people/sign-in"),
+    ("secrets", "/secrets"),
+    ("notices", "/notices"),
+    ("policy", "/policy"),
+    ("record", "/record"),
+    ("new", "/new"),
+    ("me", "/me"),
+    ("roles", "/roles"),
+];
+
+/// What is no page, or is looked at by itself.
+const ELSEWHERE: [(&str, &str); 10] = [
+    ("/style.css", "the style of all pages"),
+    ("/icon.svg", "a picture"),
+    ("/follow.js", "a script"),
+    ("/passkey.js", "a script"),
+    ("/sign-in", "what whoever is not signed in sees at `/`"),
+    ("/sign-in/app", "leads back to an app, or asks to confirm: `met.rs`"),
+    ("/sign-in/provider", "leads to the provider"),
+    ("/sign-in/provider/back", "needs the provider's answer: `sign_in.rs`"),
+    ("/login", "needs a login's address: `met.rs`"),
+    ("/me/passkeys/new", "offered after a link: `met.rs`"),
+];
 
 /// A town where something of everything happened.
 struct Scene {
@@ -144,10 +176,7 @@ async fn every_page_on_every_screen() {
     ];
     let mut wrong = walk(&browser, &axe, "stranger", &signed_out).await;
     sign_in(&browser, town, "ola@example.test", &["operators", "builders", "people-ops", "staff"]).await;
-    let pages = [
-        ("gallery", at("/gallery")),
-        ("mine", at("/")),
-        ("apps", at("/apps")),
+    let others = [
         ("apps-worry", at("/apps?worry=waiting&tier=medium")),
         ("app", at("/apps/lunch")),
         ("app-waiting", at("/apps/poll-notify")),
@@ -157,26 +186,16 @@ async fn every_page_on_every_screen() {
         ("receipt", at(&format!("/apps/tinypoll/receipts/{}", scene.receipt))),
         ("receipt-back", at("/apps/dinner/receipts/latest")),
         ("edit-sent-back", at("/apps/party/edit")),
-        ("switch", at("/switch")),
         ("switch-app", at("/switch?app=lunch")),
-        ("requests", at("/requests")),
         ("request", at(&format!("/requests/{}", scene.request))),
-        ("people", at("/people")),
         ("person", at(&format!("/people/{}", scene.person))),
-        ("how-people-sign-in", at("/people/sign-in")),
-        ("secrets", at("/secrets")),
         ("secret", at("/secrets/people-ops/poll-notify-slack")),
-        ("notices", at("/notices")),
-        ("policy", at("/policy")),
-        ("record", at("/record")),
         ("record-search", at("/record?outcome=denied&secret=x%2Fy")),
         ("event", at(&format!("/record/{}", scene.event))),
-        ("new", at("/new")),
         ("edit", at("/apps/lunch/edit")),
-        ("me", at("/me")),
-        ("roles", at("/roles")),
         ("gateway-waiting", format!("{}/", town.app("poll-notify"))),
     ];
+    let pages: Vec<_> = PAGES.into_iter().map(|(name, path)| (name, at(path))).chain(others).collect();
     wrong.extend(walk(&browser, &axe, "operator", &pages).await);
     let (addresses, said) = browser.traffic().await;
     let ours = |address: &&String| {
@@ -195,6 +214,42 @@ async fn every_page_on_every_screen() {
     wrong.extend(policy.map(|line| format!("against our own policy: {line}")));
     assert!(wrong.is_empty(), "{} things are wrong:\n{}", wrong.len(), wrong.join("\n"));
     town_stops(scene.town).await;
+}
+
+/// The addresses that show something and hold no name, as the routers say them.
+fn addresses() -> Vec<String> {
+    const ROUTERS: [&str; 3] = [
+        include_str!("../../../product/server/src/pages/mod.rs"),
+        include_str!("../../../product/server/src/pages/gallery.rs"),
+        include_str!("../../../product/server/src/sign_in/mod.rs"),
+    ];
+    let mut all = Vec::new();
+    for router in ROUTERS {
+        let code: String = router.split_whitespace().collect();
+        for route in code.split(".route(\"").skip(1) {
+            let (path, takes) = route.split_once("\",").unwrap();
+            let shows = takes.starts_with("get(") || takes.starts_with("axum::routing::get(");
+            if shows && !path.contains('{') {
+                all.push(path.to_owned());
+            }
+        }
+    }
+    all
+}
+
+/// A new page is looked at, or somebody says why it is not.
+#[test]
+fn no_page_is_left_out() {
+    let addresses = addresses();
+    assert!(addresses.len() > 20, "{addresses:?}");
+    let known: Vec<&str> = PAGES.iter().map(|(_, path)| *path).chain(ELSEWHERE.iter().map(|(path, _)| *path)).collect();
+    for address in &addresses {
+        assert!(known.contains(&address.as_str()), "{address} belongs into `PAGES`, or with a reason into `ELSEWHERE`");
+    }
+    for path in known {
+        assert!(addresses.iter().any(|address| address == path), "{path} is no page any more");
+    }
+    assert!(ELSEWHERE.iter().all(|(_, why)| !why.is_empty()));
 }
 
 async fn town_stops(town: Town) {
@@ -283,10 +338,15 @@ async fn what_blocks_is_mended_and_tried() {
             }
         }
     }
+    let page = browser.run("return location.href").await;
     let open = browser.run("return document.querySelector('.acts a.button').href").await;
     browser.go(open.as_str().unwrap()).await;
     let seen = browser.run("return document.body.innerText").await;
     assert_eq!(seen.as_str(), Some("seen 1"));
+    browser.go(page.as_str().unwrap()).await;
+    browser.click("form[action$='/end'] button").await;
+    reads(&browser, "visits was tried").await;
+    wrong.extend(everywhere(&browser, &axe, "try-over").await);
     assert!(wrong.is_empty(), "{} things are wrong:\n{}", wrong.len(), wrong.join("\n"));
     town_stops(town).await;
 }
@@ -315,6 +375,8 @@ async fn a_template_goes_live_in_two_clicks() {
 
 #[path = "browser/acts.rs"]
 mod acts;
+#[path = "browser/met.rs"]
+mod met;
 #[path = "provider/node.rs"]
 mod node;
 #[path = "browser/sign_in.rs"]

@@ -25,36 +25,6 @@ async fn page(browser: &Browser, town: &Town, path: &str) -> Answer {
     answer
 }
 
-/// As a browser asks for it: the page with its style, packed, however much there is to show.
-#[tokio::test(flavor = "multi_thread")]
-async fn every_page_is_light() {
-    let town = Town::start(Engine::Sqlite).await;
-    town.deploy_template("lunch", "tinypoll").await;
-    for n in 0..60 {
-        let secret = json!({ "app": format!("app{n}"), "owner": "people-ops", "purpose": format!("Posts to the channel {n}"),
-            "expires": testkit::ahead(60), "hosts": ["slack.com"], "value": "xoxb-0123456789abcdef" });
-        let put =
-            town.machine("PUT", &format!("/api/v1/secrets/people-ops/bot{n}"), secret.to_string().as_bytes()).await;
-        assert_eq!(put.status, 200, "{put:?}");
-    }
-    let ola = town.person("ola@example.test", &["operators", "auditors", "builders", "people-ops"]).await;
-    let (first, second) =
-        (page(&ola, &town, "/secrets").await.text(), page(&ola, &town, "/secrets?page=2").await.text());
-    assert!(first.contains("1–50 of 60") && second.contains("51–60 of 60"), "{second}");
-    let packed = async |path: &str| {
-        let url = format!("{}{path}", town.url());
-        let answer = ola.send("GET", &url, &[("accept-encoding", "gzip"), ("accept", "text/html")], b"").await;
-        assert_eq!((answer.status, answer.header("content-encoding")), (200, Some("gzip")), "{path}");
-        answer.body.len()
-    };
-    let style = packed("/style.css").await;
-    for path in ["/", "/apps", "/apps/lunch", "/apps/lunch/edit", "/people", "/secrets", "/record", "/policy", "/new"] {
-        let page = packed(path).await;
-        assert!(style + page < 40_000, "{path}: {page} bytes, and {style} of style");
-    }
-    town.stop().await;
-}
-
 /// Which pages are whose: the status that each role gets.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_role_finds_its_pages() {
@@ -484,3 +454,8 @@ async fn send(
     let headers = [("content-type", kind.as_str()), ("sec-fetch-site", "same-origin"), ("accept", "text/html")];
     browser.send("POST", &format!("{}/new", town.url()), &headers, body.as_bytes()).await
 }
+
+#[path = "console/addresses.rs"]
+mod addresses;
+#[path = "console/light.rs"]
+mod light;

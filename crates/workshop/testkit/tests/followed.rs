@@ -101,7 +101,7 @@ async fn each_line_comes_once_to_whoever_may_read_it(engine: Engine) {
     assert_eq!(refused.status, 403, "{refused:?}");
     let bo = town.person("bo@example.test", &["builders", "people-ops"]).await;
     let (_text, reading) = following(town.port, &bo, PATH).await;
-    assert_eq!(bo.post(&format!("{}/sign-out", town.url()), &[]).await.status, 200);
+    assert_eq!(bo.post(&format!("{}/sign-out", town.url()), &[]).await.status, 303);
     ends(reading, "he signed out").await;
     town.stop().await;
 }

@@ -150,7 +150,7 @@ async fn it_ends_with_what_it_rests_on() {
     assert!(press(&town, &mia, &files, "deploy").await.text().contains("is live"));
 
     let open = tries(&town, &mia, &files).await;
-    assert_eq!(mia.post(&format!("{}/sign-out", town.url()), &[]).await.status, 200);
+    assert_eq!(mia.post(&format!("{}/sign-out", town.url()), &[]).await.status, 303);
     is_over(&mia, &open, "the session ended").await;
 
     let bea = town.person("bea@example.test", &GROUPS).await;

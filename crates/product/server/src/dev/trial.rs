@@ -25,6 +25,7 @@ use axum::{
     body::Body,
     http::{HeaderValue, Request, Response, header},
 };
+use bytes::Bytes;
 use catalog::{Ceiling, Unpacked};
 use draft::{Heard, keep, refused};
 use futures_util::future::BoxFuture;
@@ -80,8 +81,8 @@ pub(crate) struct Files {
     pub(crate) unpacked: Unpacked,
     pub(crate) manifest: Manifest,
     pub(crate) digest: String,
-    /// As they travel in the draft's page, when they are small enough.
-    pub(crate) carried: Option<String>,
+    /// Their archive, when it is small enough to be kept.
+    pub(crate) carried: Option<Bytes>,
     /// The one that was open.
     pub(crate) open: String,
 }
@@ -96,7 +97,7 @@ struct Begun {
     place: Place,
     folder: TempDir,
     unpacked: Unpacked,
-    carried: Option<String>,
+    carried: Option<Bytes>,
     open: String,
 }
 

@@ -21,8 +21,9 @@ mod switch;
 mod tries;
 mod waivers;
 
+pub(crate) use new::Drafts;
 pub(crate) use parts::Said;
-pub(crate) use shell::{Here, Shell, Viewer};
+pub(crate) use shell::{Here, Read, Shell, Viewer};
 pub(crate) use sign_in::tried;
 
 use crate::{
@@ -88,7 +89,7 @@ pub(crate) fn router() -> Router<Arc<Bailiwick>> {
         .route("/notices/{event}", get(notices::show).post(notices::take_on))
         .route("/record", get(record::search))
         .route("/record/queries", post(record::save).get(above))
-        .route("/record/queries/{id}/forget", post(record::forget))
+        .route("/record/queries/{id}/forget", post(record::forget).get(to_record))
         .route("/record/export", post(record::begin).get(above))
         .route("/record/export/{id}", get(record::progress))
         .route("/record/{id}", get(record::show))
@@ -96,7 +97,7 @@ pub(crate) fn router() -> Router<Arc<Bailiwick>> {
 }
 
 /// An act has no page of its own: whoever opens its address, as when it was kept from the bar, comes to what it is about.
-async fn above(uri: Uri) -> Redirect {
+pub(crate) async fn above(uri: Uri) -> Redirect {
     Redirect::to(uri.path().rsplit_once('/').map(|(above, _)| above).filter(|above| !above.is_empty()).unwrap_or("/"))
 }
 
@@ -104,6 +105,11 @@ async fn above(uri: Uri) -> Redirect {
 async fn of_app(uri: Uri) -> Redirect {
     // As it was sent: what is decoded may be no address.
     Redirect::to(uri.path().rsplitn(4, '/').last().unwrap_or("/"))
+}
+
+/// The same for a search that is kept, which stands on the page of all.
+async fn to_record() -> Redirect {
+    Redirect::to("/record")
 }
 
 async fn style() -> Response {

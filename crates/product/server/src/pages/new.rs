@@ -1,15 +1,18 @@
 //! A new app without a terminal: a template, a dropped folder, or one pasted file. First what the gates say of it and what
 //! it may do, then live, or a question to a reviewer.
 //!
-//! Nothing is kept between the two: the files travel in the form, and what is deployed passes every gate again.
+//! Nothing of it counts between the two: the files travel in the form, or wait for it when they are many, and what is
+//! deployed passes every gate again.
 
 mod edit;
 mod form;
 mod judged;
+mod kept;
 mod permitted;
 
 pub(super) use edit::edit;
-pub(super) use judged::{Draft, carried};
+pub(super) use judged::{Draft, packed};
+pub(crate) use kept::Drafts;
 
 use super::{
     shell::{Here, Read, Shell, Viewer, Visit},
@@ -31,7 +34,6 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse as _, Response},
 };
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use catalog::{Status, Unpacked};
 use form::Sent;
 use jiff::{ToSpan as _, tz::TimeZone};
@@ -132,7 +134,11 @@ pub(super) async fn send(State(server): State<Arc<Bailiwick>>, headers: HeaderMa
     let runtime = Handle::current();
     let read = move || {
         let sent = runtime.block_on(Sent::read(&headers, &body))?;
-        let draft = Draft::of(of.files_of(&sent, &viewer)?, &sent)?;
+        let mut draft = Draft::of(of.files_of(&sent, &viewer)?, &sent)?;
+        if sent.is_made_here() && draft.unpacked.manifest(of.clock.now()).is_none() {
+            // A name that it may not have is changed where it stands.
+            MANIFEST.clone_into(&mut draft.open);
+        }
         Ok(Wanted { draft, does: sent.field("do"), fix: sent.field("fix") })
     };
     let Wanted { mut draft, does, fix } = turn.work(read).await.and_then(|read| read).map_err(Trouble)?;
@@ -163,8 +169,7 @@ impl Bailiwick {
     fn files_of(&self, sent: &Sent, viewer: &Viewer) -> Result<Unpacked, Problem> {
         let carried = sent.field("bundle");
         if !carried.is_empty() {
-            let bytes = BASE64_STANDARD.decode(carried.trim()).map_err(|_| nothing_sent())?;
-            return catalog::Upload::new(bytes.into())?.unpack();
+            return catalog::Upload::new(self.brought(&viewer.id, carried.trim())?)?.unpack();
         }
         let today = self.clock.now().to_jiff().to_zoned(TimeZone::UTC).date();
         let expires = today.saturating_add(EXPIRES_AHEAD_DAYS_MAX.days());
@@ -178,7 +183,7 @@ impl Bailiwick {
                 let (name, team) = filling(&sent.field("team"));
                 let filling = template::Filling { name: &name, team: &team, expires };
                 let from = if sent.field("way") == "paste" { "blank".to_owned() } else { sent.field("template") };
-                let mut files = template::files(&from, &filling, today)?;
+                let mut files = template::drafted(&from, &filling)?;
                 keep_for(&mut files, &sent.field("retain"));
                 let pasted = sent.field("code");
                 if sent.field("way") == "paste" {

@@ -16,7 +16,7 @@ use axum::{
 };
 use catalog::AppView;
 use identity::Session;
-use model::{Env, Group, PersonId};
+use model::{Env, Group, PersonId, Problem, ProblemKind};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
@@ -57,8 +57,18 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<Bailiwick>> for Read<T> {
 
     async fn from_request_parts(parts: &mut Parts, server: &Arc<Bailiwick>) -> Result<Self, Trouble> {
         let read = Params::<T>::from_request_parts(parts, server).await;
-        read.map(|Params(query)| Self(query)).map_err(|Refusal(problem)| Trouble(problem))
+        read.map(|Params(query)| Self(query)).map_err(|_| Trouble(unread()))
     }
+}
+
+fn unread() -> Problem {
+    Problem::new(
+        ProblemKind::Invalid,
+        "page.query",
+        "this address is not whole",
+        "a part of what stands behind its `?` is missing, or is nothing that this page knows",
+        "begin again where its link is: My apps leads to every app and page that is yours",
+    )
 }
 
 /// Which page of the navigation one is on.

@@ -1,7 +1,7 @@
 //! A draft that is tried: where it is, until when, and what it did so far. For whoever began it, and nobody else.
 
 use super::{
-    new::{Draft, carried},
+    new::{Draft, packed},
     parts::{Moment, Said},
     shell::{Here, Read, Shell, Visit},
 };
@@ -33,7 +33,7 @@ struct Tried {
     label: String,
     /// Nothing once it is over.
     runs: Option<Runs>,
-    /// What runs, or ran: to be changed on, or to go live. Nothing when it is too large for a page.
+    /// What stands for what runs, or ran: to be changed on, or to go live. Nothing when it is too large to be kept.
     bundle: Option<String>,
     open: String,
     does: &'static str,
@@ -54,7 +54,7 @@ pub(super) async fn begin(server: &Arc<Bailiwick>, visit: &Visit, turn: Turn, dr
     let read = move || {
         let Draft { unpacked, open, .. } = draft;
         let manifest = unpacked.manifest(now).ok_or_else(not_ready)?;
-        let (digest, carried) = (unpacked.digest().to_string(), carried(&unpacked)?);
+        let (digest, carried) = (unpacked.digest().to_string(), packed(&unpacked)?);
         Ok(Files { unpacked, manifest, digest, carried, open })
     };
     let files = turn.work(read).await.and_then(|read| read).map_err(Trouble)?;
@@ -78,7 +78,7 @@ pub(super) async fn show(State(server): State<Arc<Bailiwick>>, Path(label): Path
     let known = server.catalog.find(&trial.app).is_ok();
     let page = Tried {
         shell: visit.viewer.shell(if known { Here::Apps } else { Here::New }),
-        bundle: trial.carried.clone(),
+        bundle: trial.carried.clone().map(|archive| server.carry(&visit.viewer.id, archive)),
         open: trial.open.clone(),
         does: does(trial.tier),
         app: trial.app.clone(),
@@ -104,7 +104,7 @@ fn over(server: &Bailiwick, label: &str, visit: &Visit) -> Page {
     let known = server.catalog.find(&left.app).is_ok();
     let page = Tried {
         shell: visit.viewer.shell(if known { Here::Apps } else { Here::New }),
-        bundle: Some(left.carried.clone()),
+        bundle: Some(server.carry(&visit.viewer.id, left.carried.clone())),
         open: left.open.clone(),
         does: does(left.tier),
         app: left.app.clone(),

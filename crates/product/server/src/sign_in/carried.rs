@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Bailiwick,
-    page::{Told, html, scripted},
+    page::{Told, Trouble, html, scripted},
 };
 use askama::Template;
 use authority::{Factor, SECOND_FACTOR_FRESH};
@@ -19,10 +19,10 @@ use axum::{
     extract::{Request, State},
     http::{Method, StatusCode, header},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
 use identity::{Begun, Method as CameBy, Session};
-use model::{Env, Problem, Timestamp};
+use model::{Env, Problem, ProblemKind, Timestamp};
 use std::sync::{Arc, OnceLock};
 
 /// Fields with these names are secret on every page: they are asked for again.
@@ -102,6 +102,9 @@ pub(crate) async fn around(State(server): State<Arc<Bailiwick>>, mut request: Re
     if let Some(nobody) = response.extensions().get::<NobodyHere>().cloned() {
         return server.sign_in_page(&nobody, response, &at);
     }
+    if is_bare(&response) {
+        return in_our_words(response.status());
+    }
     let needs = response.extensions().get::<NeedsFactor>().cloned();
     match (needs, carried.0.get().and_then(|sent| Some((sent, sent.session.as_ref()?)))) {
         (Some(NeedsFactor(problem)), Some((sent, session))) => {
@@ -110,6 +113,34 @@ pub(crate) async fn around(State(server): State<Arc<Bailiwick>>, mut request: Re
         (None, Some((_, session))) => server.told_within(session, response),
         _ => response,
     }
+}
+
+/// What the framework refuses by itself: a method that an address does not take, an address that cannot be read.
+fn is_bare(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    response.status().is_client_error() && kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"))
+}
+
+fn in_our_words(status: StatusCode) -> Response {
+    let problem = match status {
+        StatusCode::METHOD_NOT_ALLOWED => Problem::new(
+            ProblemKind::Invalid,
+            "page.method",
+            "this address does not take what was sent to it",
+            "it shows a page, or takes the form of one, and this was neither",
+            "open the page that you want, and do it there",
+        ),
+        _ => Problem::new(
+            ProblemKind::Invalid,
+            "page.address",
+            "this address cannot be read",
+            "a part of it is no text, or it is too long",
+            "begin again where its link is: My apps leads to every app and page that is yours",
+        ),
+    };
+    let mut response = Trouble(problem).into_response();
+    *response.status_mut() = status;
+    response
 }
 
 impl At {

@@ -1,6 +1,5 @@
 //! One-time links, and signing out.
 
-use super::to_app::signed_out;
 use crate::{
     Bailiwick,
     page::{Page, html},
@@ -91,8 +90,8 @@ pub(super) async fn sign_out(State(server): State<Arc<Bailiwick>>, asked: Asked)
             })
             .await?;
     }
-    let mut response = signed_out(None);
-    *response.status_mut() = StatusCode::OK;
+    // To a page that can be opened again, as by going back to it: this address takes the form alone.
+    let mut response = Redirect::to("/sign-in").into_response();
     server.set_cookie(&mut response, &format!("{}=; Path=/; Max-Age=0", server.cookie_name()));
     Ok(response)
 }

@@ -5,15 +5,13 @@ use super::to_app::signed_out;
 use crate::{
     Bailiwick,
     page::{Page, html},
+    pages::Read,
     reply::{Refusal, Reply, with},
     who::Asked,
 };
 use askama::Template;
 use authority::{Act, Factor, Target};
-use axum::{
-    extract::{Query, State},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use identity::{ConfirmLogin, ConfirmWeakLogin, Method, TakeLogin, login_code};
 use seal::TokenHash;
 use serde::Deserialize;
@@ -31,7 +29,9 @@ struct LoginPage {
     done: bool,
 }
 
-#[derive(Debug, Deserialize)]
+/// Without it there is no login, and the page says so.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Which {
     to: String,
 }
@@ -69,7 +69,7 @@ pub(super) async fn begin(State(server): State<Arc<Bailiwick>>, asked: Asked) ->
 }
 
 /// Shows the code. Looking confirms nothing.
-pub(super) async fn page(State(server): State<Arc<Bailiwick>>, Query(which): Query<Which>, asked: Asked) -> Page {
+pub(super) async fn page(State(server): State<Arc<Bailiwick>>, Read(which): Read<Which>, asked: Asked) -> Page {
     if asked.session.is_none() {
         return Ok(signed_out(None));
     }

@@ -8,13 +8,14 @@ use super::{
 use crate::{
     Bailiwick,
     page::{Page, Trouble, scripted},
+    pages::Read,
     reply::Refusal,
     who::Asked,
 };
 use askama::Template;
 use authority::{Act, Target};
 use axum::{
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Redirect, Response},
 };
@@ -101,7 +102,7 @@ pub(super) fn device(agent: Option<&str>) -> String {
 }
 
 /// Keeps the passkey that the browser made.
-pub(super) async fn make(State(server): State<Arc<Bailiwick>>, Query(on): Query<On>, asked: Asked) -> Page {
+pub(super) async fn make(State(server): State<Arc<Bailiwick>>, Read(on): Read<On>, asked: Asked) -> Page {
     let Some(session) = &asked.session else { return Ok(signed_out(None)) };
     let (answer, ceremony) = (asked.field("passkey-answer"), asked.field("passkey-ceremony"));
     let name = asked.field("passkey-name");
@@ -145,7 +146,7 @@ pub(super) async fn remove(State(server): State<Arc<Bailiwick>>, Path(id): Path<
 /// Signs in with a passkey: a new session, whatever session was there before.
 pub(super) async fn sign_in(
     State(server): State<Arc<Bailiwick>>,
-    Query(on): Query<On>,
+    Read(on): Read<On>,
     headers: HeaderMap,
     asked: Asked,
 ) -> Page {
@@ -171,7 +172,7 @@ pub(super) async fn sign_in(
 }
 
 /// Confirms the session; then the act that asked for it goes on.
-pub(super) async fn confirm(State(server): State<Arc<Bailiwick>>, Query(on): Query<On>, asked: Asked) -> Page {
+pub(super) async fn confirm(State(server): State<Arc<Bailiwick>>, Read(on): Read<On>, asked: Asked) -> Page {
     let Some(session) = &asked.session else { return Ok(signed_out(None)) };
     let act = Confirm { tenant: server.tenant.clone(), session: session.id.clone() };
     let (answer, ceremony) = (asked.field("passkey-answer"), asked.field("passkey-ceremony"));

@@ -8,13 +8,13 @@ use super::{
 use crate::{
     Bailiwick,
     page::{Page, Trouble},
-    pages,
+    pages::{self, Read},
     reply::{Refusal, Reply},
     who::Asked,
 };
 use authority::{Act, Target};
 use axum::{
-    extract::{Query, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Redirect, Response},
 };
@@ -45,7 +45,7 @@ pub(super) struct Back {
 /// Off to the provider. Changes nothing here: whoever is sent here from elsewhere only sees its sign-in page.
 pub(super) async fn begin(
     State(server): State<Arc<Bailiwick>>,
-    Query(off): Query<Off>,
+    Read(off): Read<Off>,
     headers: HeaderMap,
     _asked: Asked,
 ) -> Page {
@@ -68,7 +68,7 @@ pub(super) async fn connect(State(server): State<Arc<Bailiwick>>, headers: Heade
 /// Back from the provider: a new session, whatever session was there before; or the account connected.
 pub(super) async fn back(
     State(server): State<Arc<Bailiwick>>,
-    Query(back): Query<Back>,
+    Read(back): Read<Back>,
     headers: HeaderMap,
     asked: Asked,
 ) -> Page {

@@ -4,13 +4,13 @@ use super::to_app::signed_out;
 use crate::{
     Bailiwick,
     page::{Page, html, last_day},
-    pages::{Here, Shell},
+    pages::{Here, Read, Shell},
     who::Asked,
 };
 use askama::Template;
 use authority::Role;
 use axum::{
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
@@ -104,7 +104,7 @@ impl Bailiwick {
     }
 }
 
-pub(super) async fn page(State(server): State<Arc<Bailiwick>>, Query(on): Query<On>, asked: Asked) -> Page {
+pub(super) async fn page(State(server): State<Arc<Bailiwick>>, Read(on): Read<On>, asked: Asked) -> Page {
     let Some(session) = asked.session.clone() else { return Ok(signed_out(None)) };
     let Some(viewer) = server.viewer(&asked).await else { return Ok(signed_out(None)) };
     let facts = server.authority.facts(&server.tenant);

@@ -7,12 +7,13 @@ use super::{
 use crate::{
     Bailiwick,
     page::{Page, Trouble, scripted},
+    pages::Read,
     who::Asked,
 };
 use askama::Template;
 use authority::{AppRef, Factor, SECOND_FACTOR_FRESH};
 use axum::{
-    extract::{Query, State},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
@@ -64,7 +65,8 @@ impl Bailiwick {
     pub(super) fn sign_in_page(&self, nobody: &NobodyHere, plain: Response, at: &At) -> Response {
         let tie = at.browser.clone().unwrap_or_else(|| Token::generate().expose().to_owned());
         let passkey = self.identity.passkeys_work().then(|| self.identity.begin_sign_in(&tie).ok()).flatten();
-        let to = if at.is_get && !at.path.starts_with("/sign-in?") { local(&at.path) } else { "/" };
+        let here = at.path.split('?').next() == Some("/sign-in");
+        let to = if at.is_get && !here { local(&at.path) } else { "/" };
         let page = SignedOut {
             // In any address; what cannot be a name is somebody's words under our own.
             app: nobody.app.as_deref().filter(|name| could_be_app(name)),
@@ -86,7 +88,7 @@ impl Bailiwick {
 }
 
 /// The sign-in page by its own address.
-pub(super) async fn sign_in(State(_server): State<Arc<Bailiwick>>, Query(on): Query<Onward>, asked: Asked) -> Page {
+pub(super) async fn sign_in(State(_server): State<Arc<Bailiwick>>, Read(on): Read<Onward>, asked: Asked) -> Page {
     if asked.session.is_some() {
         return Ok(go_on(on.to.as_deref().unwrap_or("/")));
     }
@@ -97,11 +99,7 @@ pub(super) async fn sign_in(State(_server): State<Arc<Bailiwick>>, Query(on): Qu
 
 /// From an app that has no session: on with a code, if the person is signed in here and may use it. Where the app
 /// asks for a second factor, first that.
-pub(super) async fn sign_in_to_app(
-    State(server): State<Arc<Bailiwick>>,
-    Query(to): Query<ToApp>,
-    asked: Asked,
-) -> Page {
+pub(super) async fn sign_in_to_app(State(server): State<Arc<Bailiwick>>, Read(to): Read<ToApp>, asked: Asked) -> Page {
     let Some(session) = &asked.session else { return Ok(signed_out(Some(to.app))) };
     // An app's page that asks for a second factor gets no older one than an act does.
     if to.factor.is_some() && !is_fresh(session, server.clock.now()) {

@@ -289,9 +289,13 @@ impl Walk<'_> {
         let named = format!("kept{n}`");
         let of = |warning: &&serde_json::Value| warning["what"].as_str().is_some_and(|what| what.contains(&named));
         let warning = open.as_array().unwrap().iter().find(of).unwrap_or_else(|| panic!("{open}")).clone();
+        let page = format!("/notices/{}", warning["event"].as_str().unwrap());
+        self.browser.go(&format!("{}{page}", self.town.url())).await;
+        let (screen, light) = self.at;
+        self.look("notice", screen, light).await;
         self.take(Step {
             name: "take-on",
-            on: Some(format!("/notices/{}", warning["event"].as_str().unwrap())),
+            on: Some(page),
             types: &[],
             presses: "form[action^='/notices/'] button",
             reads: "You have taken it on",

@@ -30,7 +30,7 @@ pub(crate) async fn reads(browser: &Chromium, words: &str) -> String {
 }
 
 /// The page as it is, on each screen and by each light.
-async fn everywhere(browser: &Chromium, axe: &str, name: &str) -> Vec<String> {
+pub(crate) async fn everywhere(browser: &Chromium, axe: &str, name: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     for screen in Screen::ALL {
         for light in Light::ALL {

@@ -10,6 +10,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header},
     response::IntoResponse,
 };
+use bytes::Bytes;
 use futures_util::{StreamExt, future, stream};
 use gateway::{Sender, one_cookie, strip_ours};
 use model::{Problem, ProblemKind, Tier, Timestamp};
@@ -52,7 +53,7 @@ pub(crate) struct Trial {
     pub(super) heard: Heard,
     pub(crate) tier: Tier,
     /// The archive of what runs, so that its page can send it on; nothing when it is too large for that.
-    pub(crate) carried: Option<String>,
+    pub(crate) carried: Option<Bytes>,
     /// The file that was open.
     pub(crate) open: String,
 }

@@ -3,22 +3,23 @@
 //! In memory, and of each person the newest alone. Refuses to grow: past a number of people, the oldest goes.
 
 use super::{TryApp, draft::Trial};
+use bytes::Bytes;
 use model::{PersonId, Tier};
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Each is what travels in a page: below a megabyte.
+/// Each is an archive of half a megabyte at most.
 const PEOPLE_MAX: usize = 32;
 
-/// Files that were tried, as they travel in a page.
+/// Files that were tried, as their archive.
 #[derive(Debug)]
 pub(crate) struct Left {
     pub(crate) label: String,
     pub(crate) app: String,
     pub(crate) tier: Tier,
-    pub(crate) carried: String,
+    pub(crate) carried: Bytes,
     /// The file that was open.
     pub(crate) open: String,
     /// Who may see them: whoever may still try them.

@@ -1,7 +1,7 @@
 //! An app's files, to be changed in the page: those of the newest release that was sent back or waits, when it is newer than
 //! what serves; those of what serves otherwise; those of another release when the address names it.
 //!
-//! Nothing of it is kept until it is deployed, and that takes the ordinary path.
+//! Nothing of it counts until it is deployed, and that takes the ordinary path.
 
 use super::{
     MANIFEST,
@@ -21,6 +21,10 @@ use catalog::{AppView, ListRequests, ReadSource, ReleaseView};
 use model::{Env, Problem, ProblemKind, ReleaseNumber};
 use serde::Deserialize;
 use std::sync::Arc;
+
+const CODE: &str = "app.js";
+/// Code that is longer is opened by a press: the page that one comes to first stays below 100 kB.
+const UNASKED_MAX_BYTES: usize = 32 << 10;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -60,8 +64,14 @@ pub(in crate::pages) async fn edit(
     drop(server.allowed(&visit.asked, act.clone()).await?);
     let turn = server.turns.at_the_gates(&visit.asked.caller).await.map_err(Trouble)?;
     let unpacked = server.recorded(&visit.asked, act, |permit| server.catalog.source(permit)).await?;
-    let open = if unpacked.get(&which.file).is_some() { which.file.as_str() } else { "app.js" };
-    let open = if unpacked.get(open).is_some() { open } else { MANIFEST };
+    let short = unpacked.get(CODE).is_some_and(|bytes| bytes.len() <= UNASKED_MAX_BYTES);
+    let open = if unpacked.get(&which.file).is_some() {
+        which.file.as_str()
+    } else if short {
+        CODE
+    } else {
+        MANIFEST
+    };
     server.judged(&visit, &turn, Draft::new(unpacked, open).opened(opened)).await
 }
 

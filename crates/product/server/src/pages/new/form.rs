@@ -51,6 +51,11 @@ impl Sent {
         self.fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
     }
 
+    /// From a template, whose manifest nobody has seen yet.
+    pub(super) fn is_made_here(&self) -> bool {
+        matches!(self.field("way").as_str(), "template" | "paste")
+    }
+
     pub(super) fn files(&self) -> &[(String, Bytes)] {
         &self.files
     }

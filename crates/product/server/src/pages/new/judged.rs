@@ -1,7 +1,7 @@
 //! What the gates say of files that nobody deployed yet: findings beside their lines, each with a button where a machine
 //! can mend it; what the app would be able to do; its files, to look into and to change.
 //!
-//! The files travel in the form, so nothing is kept between two looks. A credential is not shown again, to nobody.
+//! The files come with the form that is sent. A credential is not shown again, to nobody.
 
 use super::{MANIFEST, form::Sent, permitted::Permitted};
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 use askama::Template;
 use authority::AppState;
 use axum::{http::StatusCode, response::Response};
-use base64::{Engine as _, prelude::BASE64_STANDARD};
+use bytes::Bytes;
 use catalog::{AppView, Mending, Unpacked};
 use model::{Env, Finding, Group, Manifest, Problem, ProblemKind, Tier};
 use std::{collections::BTreeMap, sync::Arc};
@@ -28,7 +28,7 @@ use std::{collections::BTreeMap, sync::Arc};
 const AROUND: u32 = 2;
 /// Of each; what was put together by a machine has few line ends.
 const LINE_CHARS: usize = 200;
-/// A bundle of this size comes back in the page, so that the second click need not choose the folder again.
+/// A bundle of this size goes from one look to the next, so that the second click need not choose the folder again.
 const CARRIED_MAX_BYTES: usize = 512 << 10;
 /// A file that a person changes in a page; longer ones are changed where they were made.
 const EDITED_MAX_BYTES: usize = 128 << 10;
@@ -109,7 +109,7 @@ struct Judged {
     fixes: usize,
     blocks: bool,
     try_it: bool,
-    /// The archive, when it is small enough to travel in the page.
+    /// What stands for the archive in the form, when it is small enough to go from one look to the next.
     carried: Option<String>,
     files: Vec<Line>,
     open: Option<Open>,
@@ -132,10 +132,10 @@ struct Open {
     rows: usize,
 }
 
-/// The archive of the files as it travels in a page, when it is small enough for that. Takes as long as they are large.
-pub(in crate::pages) fn carried(unpacked: &Unpacked) -> Result<Option<String>, Problem> {
+/// The archive of the files, when it is small enough to go from one look to the next. Takes as long as they are large.
+pub(in crate::pages) fn packed(unpacked: &Unpacked) -> Result<Option<Bytes>, Problem> {
     let archive = unpacked.pack()?;
-    Ok((archive.len() <= CARRIED_MAX_BYTES).then(|| BASE64_STANDARD.encode(&archive)))
+    Ok((archive.len() <= CARRIED_MAX_BYTES).then_some(archive))
 }
 
 impl Bailiwick {
@@ -189,8 +189,9 @@ impl Bailiwick {
             None => [self.found(visit, turn, &draft.unpacked).await?, waived].concat(),
         };
         let shown = (draft.unpacked.clone(), findings.clone());
-        let shown = turn.work(move || Ok((carried(&shown.0)?, with_sources(&shown.1, &shown.0))));
-        let (carried, seen) = shown.await.and_then(|shown| shown).map_err(Trouble)?;
+        let shown = turn.work(move || Ok((packed(&shown.0)?, with_sources(&shown.1, &shown.0))));
+        let (archive, seen) = shown.await.and_then(|shown| shown).map_err(Trouble)?;
+        let carried = archive.map(|archive| self.carry(&visit.viewer.id, archive));
         let mut page = self.judgement(visit, &draft, &permitted, &findings).await?;
         page.findings = seen;
         if carried.is_none() {
@@ -370,7 +371,7 @@ fn size(bytes: usize) -> String {
 }
 
 fn lines(draft: &Draft) -> Vec<Line> {
-    let line = |(path, bytes): (&str, &bytes::Bytes)| Line {
+    let line = |(path, bytes): (&str, &Bytes)| Line {
         path: path.to_owned(),
         size: size(bytes.len()),
         text: is_text(bytes),
