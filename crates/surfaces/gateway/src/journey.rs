@@ -6,6 +6,7 @@ use crate::{
     Gateway, SignedIn,
     act::{UseApp, UsePublic},
     arrival::Arrival,
+    body,
     browser::{self, Reader},
     cookies,
     headers::{self, Authorization, Openness},
@@ -15,6 +16,7 @@ use crate::{
     rates::{Counted, Turn, network},
     record,
     route::{Route, grants::Kind},
+    run::said_of,
     serve::Connection,
     shares::{Crowded, Share},
     sign_in,
@@ -23,6 +25,7 @@ use crate::{
 use authority::{Act, AppState, Caller, Permit, SECOND_FACTOR_FRESH, Target};
 use axum::body::Body;
 use http::{Request, Response, header};
+use http_body::Body as _;
 use model::{Problem, ProblemKind, Timestamp};
 use serde_json::json;
 use std::{net::SocketAddr, sync::Arc};
@@ -297,8 +300,13 @@ impl Gateway {
     }
 
     /// A static file is counted, not recorded one by one.
-    async fn file<A: Act>(&self, permit: Permit<A>, visit: Visit<'_>) -> Result<Response<Body>, Box<Page>> {
-        let (route, arrival) = (&visit.route, visit.arrival);
+    async fn file<A: Act + Clone + Unpin>(
+        &self,
+        permit: Permit<A>,
+        visit: Visit<'_>,
+    ) -> Result<Response<Body>, Box<Page>> {
+        let Visit { arrival, route, mut running, came, request } = visit;
+        let mut judged = self.judged(&permit, came.until);
         let (_, spent) = permit.spend();
         self.store.count(spent.caller(), spent.rule().name, spent.target(), Outcome::Allowed);
         if !matches!(arrival.method, http::Method::GET | http::Method::HEAD) {
@@ -308,13 +316,20 @@ impl Gateway {
             tracing::error!(%error, app = %route.app.id, "a file could not be read");
             pages::not_ready()
         })?;
-        let asked = visit.request.headers();
+        let asked = request.headers();
         let response = found.ok_or_else(pages::not_found)?.respond(&arrival.method, asked);
         let mut response = crate::assets::compressed(response, asked).await;
-        headers::outward(response.headers_mut(), route, visit.came.openness);
-        if visit.running.is_cut() {
+        headers::outward(response.headers_mut(), &route, came.openness);
+        if running.is_cut() {
             return Err(pages::switched_off(&route.name));
         }
-        Ok(response)
+        judged.still_may().map_err(|over| said_of(over, &route))?;
+        if response.body().is_end_stream() {
+            return Ok(response);
+        }
+        // Who reads a file slowly takes nothing of what others need: its bytes are there once, for all.
+        running.lets_go();
+        running.streams_over(arrival.closing());
+        Ok(response.map(|body| body::judged(body, running, judged)))
     }
 }
