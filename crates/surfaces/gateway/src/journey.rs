@@ -228,18 +228,42 @@ impl Gateway {
         {
             return Ok(known(found.clone(), Authorization::Used));
         }
-        if let Some(cookie) = cookies::one_cookie(headers, &self.cookies.session)
-            && let Some(found) = self.sign_ins.session(cookie, &route.app).await
-            && now < found.expires_at
-        {
+        if let Some(found) = self.signed_in(arrival, route, headers).await? {
             return Ok(known(found, Authorization::TheApps));
         }
-        self.refused(arrival, &route.target);
-        self.stranger_counts(arrival).await?;
         match bearer {
             Some(Err(problem)) => Err(pages::bad_token(*problem).into()),
             Some(Ok(_)) | None => Err(self.signed_out(arrival, route, headers)),
         }
+    }
+
+    /// Whoever the cookie says that it is. Everybody else has been counted as a stranger.
+    async fn signed_in(
+        &self,
+        arrival: &Arrival,
+        route: &Route,
+        headers: &http::HeaderMap,
+    ) -> Result<Option<SignedIn>, Box<Page>> {
+        let now = self.clock.now();
+        let lasting = |found: Option<SignedIn>| found.filter(|found| now < found.expires_at);
+        let cookie = cookies::one_cookie(headers, &self.cookies.session);
+        let remembered = cookie.map_or(Ok(None), |cookie| self.sign_ins.remembered(cookie, &route.app)).map(lasting);
+        if let Ok(Some(found)) = remembered {
+            return Ok(Some(found));
+        }
+        // INVARIANT: counted before the database is asked, and once: a stranger makes up as many cookies as they like.
+        let counted = self.stranger_counts(arrival).await;
+        let mut found = None;
+        if counted.is_ok()
+            && remembered.is_err()
+            && let Some(cookie) = cookie
+        {
+            found = lasting(self.sign_ins.session(cookie, &route.app).await);
+        }
+        if found.is_none() {
+            self.refused(arrival, &route.target);
+        }
+        counted.map(|()| found)
     }
 
     async fn admit<A: Act + Clone + Unpin>(&self, act: A, visit: Visit<'_>) -> Result<Response<Body>, Turned> {

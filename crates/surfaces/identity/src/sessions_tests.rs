@@ -1,7 +1,7 @@
 //! A sign-in that races a revoke: whatever of it is left in memory stays dead once the app is restored.
 
 use crate::{
-    AddPerson, Config, Identity, MIGRATIONS, NewSession, Place,
+    AddPerson, Config, Identity, MIGRATIONS, NewSession, Place, Unremembered,
     sessions::{Method, Opening},
 };
 use authority::{Act, AppRef, Ask, Authority, Caller, Factor, Facts, Policy, Rule, Surface, Target, Who, rules};
@@ -179,4 +179,27 @@ async fn a_session_of_newer_credentials_than_memory_knows_is_found_once_memory_h
     stale.session.credential_epoch = Some(0);
     house.identity.sessions.insert(&stale);
     assert!(house.lives(&stale).await);
+}
+
+#[tokio::test]
+async fn memory_says_what_it_knows_and_what_only_the_database_could() {
+    let house = House::new().await;
+    house.open(1).await;
+    let session = house.signs_in().await;
+    let (place, cookie) = (house.place(), session.token.expose().to_owned());
+    let remembered = |place: &Place| house.identity.remembered(&cookie, place);
+    assert_eq!(house.identity.remembered("made up", &place), Err(Unremembered));
+    assert_eq!(remembered(&place), Err(Unremembered), "as when another node made it");
+    assert!(house.lives(&session).await);
+    assert_eq!(remembered(&place).unwrap().unwrap().id, session.session.id);
+    assert_eq!(remembered(&Place::Console), Ok(None), "it is known, and of another place");
+    // Under older credentials than the app has, its row is asked.
+    let mut older = session.session.clone();
+    older.credential_epoch = Some(0);
+    let older = NewSession { session: older, token: session.token };
+    house.identity.sessions.insert(&older);
+    assert_eq!(remembered(&place), Err(Unremembered));
+    assert!(house.lives(&older).await);
+    house.clock.advance(Duration::from_secs(13 * 3_600));
+    assert_eq!(remembered(&place), Ok(None), "it is over");
 }
