@@ -151,6 +151,7 @@ where
         let frame = std::task::ready!(Pin::new(body).poll_frame(context));
         // Looked at after the piece was made: it may have waited long.
         if matches!(frame, Some(Ok(_))) && (self.running.is_cut() || self.judged.still_may().is_err()) {
+            self.running.breaks_off();
             self.body = None;
             return Poll::Ready(Some(Err(Broken.into())));
         }

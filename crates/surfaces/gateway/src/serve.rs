@@ -257,7 +257,7 @@ where
     loop {
         tokio::select! {
             biased;
-            () = closing.cancelled() => return serving.into_parts().io.into_inner().into_inner().into_inner().end(),
+            () = closing.cancelled() => break,
             () = stop.cancelled(), if !stopping => {
                 stopping = true;
                 Pin::new(&mut serving).graceful_shutdown();
@@ -266,9 +266,13 @@ where
                 if let Err(error) = ended {
                     tracing::debug!(%peer, %error, "a connection ended early");
                 }
-                return;
+                break;
             }
         }
+    }
+    // Also where an answer broke off by itself: that ends the connection before anyone looks here.
+    if closing.is_cancelled() {
+        serving.into_parts().io.into_inner().into_inner().into_inner().end();
     }
 }
 
