@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use authority::{AppRef, Authority, Caller, Origin, Who};
 use catalog::{VouchedFrom, Voucher, Vouchers};
-use gateway::{Redeemed, SignIns, SignedIn};
+use gateway::{Redeemed, SignIns, SignedIn, Unremembered};
 use identity::{EndSession, Identity, Place, Session, SignIn};
 use model::{Problem, SessionId, TenantId};
 use std::sync::Arc;
@@ -43,6 +43,11 @@ impl Vouchers for Vouching {
 
 #[async_trait]
 impl SignIns for ByIdentity {
+    fn remembered(&self, cookie: &str, app: &AppRef) -> Result<Option<SignedIn>, Unremembered> {
+        let found = self.identity.remembered(cookie, &Place::App(app.clone()));
+        found.map(|session| session.map(|session| self.signed_in(&session))).map_err(|_| Unremembered)
+    }
+
     async fn session(&self, cookie: &str, app: &AppRef) -> Option<SignedIn> {
         let session = self.identity.session(cookie, &Place::App(app.clone())).await;
         match session {

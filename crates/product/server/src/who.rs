@@ -21,7 +21,11 @@ use http_body_util::{BodyExt, Limited};
 use identity::{MachineClaims, MachineProof, Place, Session};
 use model::{Problem, ProblemKind};
 use serde::de::DeserializeOwned;
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 use store::Outcome;
 
 /// A document or a form of somebody known; for the files of an app there is `Sending`.
@@ -110,7 +114,7 @@ impl Known {
         let session = match server.cookie(&parts.headers) {
             Some(cookie) => {
                 same_origin(server, parts)?;
-                server.identity.session(cookie, &Place::Console).await.map_err(|error| Refusal((&error).into()))?
+                server.session_of(parts, cookie, &Place::Console).await?
             }
             None => {
                 not_foreign(server, parts)?;
@@ -135,8 +139,7 @@ impl Known {
         token: &str,
         with: impl Fn(Caller) -> Caller,
     ) -> Result<Self, Refusal> {
-        let found = server.identity.session(token, &Place::Terminal).await;
-        let Some(session) = found.map_err(|error| Refusal((&error).into()))? else {
+        let Some(session) = server.session_of(parts, token, &Place::Terminal).await? else {
             server.came_in(&with(Caller::new(server.tenant.clone(), Who::Stranger)), "login", Outcome::Denied);
             return Err(Refusal(api::login_over()));
         };
@@ -188,6 +191,17 @@ impl Bailiwick {
             gateway::Scheme::Https => "__Host-bailiwick".to_owned(),
             gateway::Scheme::Http => format!("bailiwick-{}", self.instance),
         }
+    }
+
+    /// Whose session a cookie or a token is. Of one that this node does not remember only the database could say, and
+    /// strangers make up as many as they like: each address may have it asked so often alone.
+    async fn session_of(&self, parts: &Parts, value: &str, place: &Place) -> Result<Option<Arc<Session>>, Refusal> {
+        if let Ok(known) = self.identity.remembered(value, place) {
+            return Ok(known);
+        }
+        let address = origin(self, parts).ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        self.gateway.count_unknown(address).map_err(|over| Refusal(*over))?;
+        self.identity.session(value, place).await.map_err(|error| Refusal((&error).into()))
     }
 
     /// Credentials that come with each request are counted by method, not recorded one by one.

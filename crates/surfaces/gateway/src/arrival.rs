@@ -9,6 +9,7 @@ use http::{HeaderMap, Method, Request, Uri, header};
 use model::manifest::{PathRefusal, normalise_path};
 use serde_json::{Map, Value, json};
 use std::net::{IpAddr, SocketAddr};
+use tokio_util::sync::CancellationToken;
 
 /// Path and query together.
 const ADDRESS_BYTES_MAX: usize = 16_000;
@@ -75,6 +76,11 @@ impl Arrival {
             device: device.map(|text| text.chars().take(DEVICE_CHARS_MAX).collect::<String>().into()),
             connection: request.extensions().get::<Connection>().cloned(),
         })
+    }
+
+    /// What ends the way back of its answer.
+    pub(crate) fn closing(&self) -> Option<CancellationToken> {
+        self.connection.as_ref().map(|connection| connection.closing().clone())
     }
 
     pub(crate) fn origin(&self) -> Origin {

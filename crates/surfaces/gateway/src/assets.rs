@@ -2,13 +2,24 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http_body::{Frame, SizeHint};
 use model::TenantId;
 use serde::Deserialize;
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 use store::{Store, StoreError};
 use tokio::sync::OnceCell;
 
 const INDEX: &str = "index.html";
+/// A file is given out in pieces of so many bytes, each judged when the connection takes it; no more than that of a file is
+/// out of our hands at once. One that is a single piece is judged too: behind other answers of its connection, and on a
+/// stream of HTTP/2 whose client gives no room, it can wait as long as any.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// One file, as the list of a release says it.
 #[derive(Debug, Clone, Deserialize)]
@@ -39,6 +50,30 @@ pub(crate) struct Asset {
     bytes: Bytes,
     digest: seal::Digest,
     kind: HeaderValue,
+}
+
+/// A file's bytes, piece by piece: parts of the same memory, no copies.
+struct Pieces(Bytes);
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.0.is_empty() {
+            return Poll::Ready(None);
+        }
+        let bytes = self.0.len().min(PIECE_BYTES);
+        Poll::Ready(Some(Ok(Frame::data(self.0.split_to(bytes)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.len() as u64)
+    }
 }
 
 impl Listing {
@@ -100,8 +135,8 @@ impl Asset {
             .map(str::trim)
             .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag);
         let length = self.bytes.len();
-        let body = if fresh || method == Method::HEAD { axum::body::Body::empty() } else { self.bytes.into() };
-        let mut response = Response::new(body);
+        let body = if fresh || method == Method::HEAD { Bytes::new() } else { self.bytes };
+        let mut response = Response::new(axum::body::Body::new(Pieces(body)));
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
         if let Ok(etag) = HeaderValue::from_str(&etag) {
@@ -148,6 +183,23 @@ pub(crate) async fn compressed(response: Response<axum::body::Body>, asked: &Hea
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http_body::Body as _;
+    use http_body_util::BodyExt as _;
+
+    #[tokio::test]
+    async fn a_file_comes_in_pieces_of_its_own_memory() {
+        for length in [0, 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES] {
+            let whole = Bytes::from(vec![b'x'; length]);
+            let (mut body, mut at) = (Pieces(whole.clone()), 0);
+            while let Some(Ok(frame)) = body.frame().await {
+                let piece = frame.into_data().unwrap();
+                assert!(piece.len() <= PIECE_BYTES && piece.as_ptr() == whole[at..].as_ptr());
+                at += piece.len();
+                assert_eq!(body.size_hint().exact(), Some((length - at) as u64));
+            }
+            assert!(at == length && body.is_end_stream());
+        }
+    }
 
     #[test]
     fn types_come_from_names_and_text_says_its_charset() {

@@ -119,21 +119,27 @@ impl<A: Act + Clone> Judged<A> {
 }
 
 /// A response's body while its app is live and its caller may see it.
-pub(crate) fn judged<A: Act + Clone + Unpin>(
-    body: sandbox::Body,
-    running: Running,
-    judged: Judged<A>,
-) -> axum::body::Body {
+pub(crate) fn judged<B, A>(body: B, running: Running, judged: Judged<A>) -> axum::body::Body
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<sandbox::BoxError>,
+    A: Act + Clone + Unpin,
+{
     axum::body::Body::new(Outgoing { body: Some(body), running, judged })
 }
 
-struct Outgoing<A> {
-    body: Option<sandbox::Body>,
+struct Outgoing<B, A> {
+    body: Option<B>,
     running: Running,
     judged: Judged<A>,
 }
 
-impl<A: Act + Clone + Unpin> http_body::Body for Outgoing<A> {
+impl<B, A> http_body::Body for Outgoing<B, A>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: Into<sandbox::BoxError>,
+    A: Act + Clone + Unpin,
+{
     type Data = Bytes;
     type Error = sandbox::BoxError;
 
@@ -145,10 +151,11 @@ impl<A: Act + Clone + Unpin> http_body::Body for Outgoing<A> {
         let frame = std::task::ready!(Pin::new(body).poll_frame(context));
         // Looked at after the piece was made: it may have waited long.
         if matches!(frame, Some(Ok(_))) && (self.running.is_cut() || self.judged.still_may().is_err()) {
+            self.running.breaks_off();
             self.body = None;
             return Poll::Ready(Some(Err(Broken.into())));
         }
-        Poll::Ready(frame)
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -58,6 +58,8 @@ pub struct Gateway {
     pub(crate) cookies: Names,
     /// Per address, for whoever is not signed in.
     pub(crate) strangers: Rate,
+    /// The same at the console, for sessions that are not remembered.
+    pub(crate) unknown: Rate,
     /// Where limits are counted when other nodes share the database.
     pub(crate) allowances: Option<Allowances>,
     /// Of what this node can do at once.
@@ -87,6 +89,7 @@ impl Gateway {
             recorder: Arc::new(Recorder::new(Arc::clone(&store), Arc::clone(&clock))),
             cookies: Names::new(config.scheme, &config.instance),
             strangers: Rate::new(strangers),
+            unknown: Rate::new(strangers),
             allowances: Allowances::new(&store, &tenant),
             shares: Shares::new(config.limits.requests),
             lease,

@@ -151,6 +151,10 @@ impl<S> Listened<S> {
     pub(crate) const fn new(stream: S, heard: Heard) -> Self {
         Self { stream, heard, forgetting: None }
     }
+
+    pub(crate) fn into_inner(self) -> S {
+        self.stream
+    }
 }
 
 impl<S: AsyncRead + Unpin> Listened<S> {

@@ -9,7 +9,7 @@ use crate::{
     cookies,
     headers::{self, Authorization, Inward},
     places::Room,
-    serve::{Came, Listening, one},
+    serve::{Abrupt, Came, Listening, one},
     trace::Trace,
 };
 use axum::body::Body;
@@ -182,6 +182,10 @@ impl Wire {
     fn written(&self) -> Vec<u8> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+impl Abrupt for Wire {
+    fn end(self) {}
 }
 
 impl AsyncRead for Wire {

@@ -7,6 +7,7 @@ use crate::{
     Gateway, SignedIn,
     act::{UseApp, UsePublic},
     arrival::Arrival,
+    body,
     browser::{self, Reader},
     cookies,
     headers::{self, Authorization, Openness},
@@ -16,6 +17,7 @@ use crate::{
     rates::{Counted, Turn, network},
     record,
     route::{Route, grants::Kind},
+    run::said_of,
     serve::Connection,
     shares::{Crowded, Share},
     sign_in,
@@ -24,6 +26,7 @@ use crate::{
 use authority::{Act, AppState, Caller, Permit, SECOND_FACTOR_FRESH, Target};
 use axum::body::Body;
 use http::{Request, Response, header};
+use http_body::Body as _;
 use model::{Problem, ProblemKind, Timestamp};
 use serde_json::json;
 use std::{net::SocketAddr, sync::Arc};
@@ -226,18 +229,42 @@ impl Gateway {
         {
             return Ok(known(found.clone(), Authorization::Used));
         }
-        if let Some(cookie) = cookies::one_cookie(headers, &self.cookies.session)
-            && let Some(found) = self.sign_ins.session(cookie, &route.app).await
-            && now < found.expires_at
-        {
+        if let Some(found) = self.signed_in(arrival, route, headers).await? {
             return Ok(known(found, Authorization::TheApps));
         }
-        self.refused(arrival, &route.target);
-        self.stranger_counts(arrival).await?;
         match bearer {
             Some(Err(problem)) => Err(pages::bad_token(*problem).into()),
             Some(Ok(_)) | None => Err(self.signed_out(arrival, route, headers)),
         }
+    }
+
+    /// Whoever the cookie says that it is. Everybody else has been counted as a stranger.
+    async fn signed_in(
+        &self,
+        arrival: &Arrival,
+        route: &Route,
+        headers: &http::HeaderMap,
+    ) -> Result<Option<SignedIn>, Box<Page>> {
+        let now = self.clock.now();
+        let lasting = |found: Option<SignedIn>| found.filter(|found| now < found.expires_at);
+        let cookie = cookies::one_cookie(headers, &self.cookies.session);
+        let remembered = cookie.map_or(Ok(None), |cookie| self.sign_ins.remembered(cookie, &route.app)).map(lasting);
+        if let Ok(Some(found)) = remembered {
+            return Ok(Some(found));
+        }
+        // INVARIANT: counted before the database is asked, and once: a stranger makes up as many cookies as they like.
+        let counted = self.stranger_counts(arrival).await;
+        let mut found = None;
+        if counted.is_ok()
+            && remembered.is_err()
+            && let Some(cookie) = cookie
+        {
+            found = lasting(self.sign_ins.session(cookie, &route.app).await);
+        }
+        if found.is_none() {
+            self.refused(arrival, &route.target);
+        }
+        counted.map(|()| found)
     }
 
     async fn admit<A: Act + Clone + Unpin>(&self, act: A, visit: Visit<'_>) -> Result<Response<Body>, Turned> {
@@ -298,8 +325,13 @@ impl Gateway {
     }
 
     /// A static file is counted, not recorded one by one.
-    async fn file<A: Act>(&self, permit: Permit<A>, visit: Visit<'_>) -> Result<Response<Body>, Box<Page>> {
-        let (route, arrival) = (&visit.route, visit.arrival);
+    async fn file<A: Act + Clone + Unpin>(
+        &self,
+        permit: Permit<A>,
+        visit: Visit<'_>,
+    ) -> Result<Response<Body>, Box<Page>> {
+        let Visit { arrival, route, mut running, came, request } = visit;
+        let mut judged = self.judged(&permit, came.until);
         let (_, spent) = permit.spend();
         self.store.count(spent.caller(), spent.rule().name, spent.target(), Outcome::Allowed);
         if !matches!(arrival.method, http::Method::GET | http::Method::HEAD) {
@@ -309,13 +341,20 @@ impl Gateway {
             tracing::error!(%error, app = %route.app.id, "a file could not be read");
             pages::not_ready()
         })?;
-        let asked = visit.request.headers();
+        let asked = request.headers();
         let response = found.ok_or_else(pages::not_found)?.respond(&arrival.method, asked);
         let mut response = crate::assets::compressed(response, asked).await;
-        headers::outward(response.headers_mut(), route, visit.came.openness);
-        if visit.running.is_cut() {
+        headers::outward(response.headers_mut(), &route, came.openness);
+        if running.is_cut() {
             return Err(pages::switched_off(&route.name));
         }
-        Ok(response)
+        judged.still_may().map_err(|over| said_of(over, &route))?;
+        if response.body().is_end_stream() {
+            return Ok(response);
+        }
+        // Who reads a file slowly takes nothing of what others need: its bytes are there once, for all.
+        running.lets_go();
+        running.streams_over(arrival.closing());
+        Ok(response.map(|body| body::judged(body, running, judged)))
     }
 }

@@ -58,7 +58,7 @@ pub use csp::own_origin_alone;
 pub use gateway::{Error, Gateway, Rooms};
 pub use lease::Lease;
 pub use migrations::MIGRATIONS;
-pub use outside::{Doors, Line, Log, Opened, Redeemed, SignIns, SignedIn, Told};
+pub use outside::{Doors, Line, Log, Opened, Redeemed, SignIns, SignedIn, Told, Unremembered};
 pub use serve::{Connection, Listening, serve};
 pub use tls::{Certificates, Reloaded, Tls, TlsError, TlsFiles};
 pub use trace::{TRACES, control_span, trace_of};

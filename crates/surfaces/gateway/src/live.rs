@@ -182,6 +182,18 @@ impl Running {
         self.share.as_ref().map(Arc::downgrade).unwrap_or_default()
     }
 
+    /// Its response does not go on: ends the connection that it is on, with what lies in its buffers.
+    pub(crate) fn breaks_off(&self) {
+        if let Some(Some(connection)) = self.live.runs().all.get(&self.id) {
+            connection.cancel();
+        }
+    }
+
+    /// It goes on, and what it held is for others.
+    pub(crate) fn lets_go(&mut self) {
+        self.share = None;
+    }
+
     /// From now on a response is on its way over this connection.
     pub(crate) fn streams_over(&self, connection: Option<CancellationToken>) {
         if let Some(run) = self.live.runs().all.get_mut(&self.id) {

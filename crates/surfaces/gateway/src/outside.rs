@@ -24,10 +24,20 @@ pub struct Redeemed {
     pub expires_at: Timestamp,
 }
 
+/// This node does not remember whose it is: only the database could say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unremembered;
+
 /// Sessions and tokens, by the room that keeps them. No database on the hot path: both come from memory.
 #[async_trait]
 pub trait SignIns: Send + Sync {
-    /// Whose session with this app the cookie is.
+    /// Whose session with this app the cookie is, by memory alone; `None` when it is known that it is nobody's any more.
+    ///
+    /// # Errors
+    /// Memory does not know it.
+    fn remembered(&self, cookie: &str, app: &AppRef) -> Result<Option<SignedIn>, Unremembered>;
+
+    /// The same, with a question to the database where memory does not know.
     async fn session(&self, cookie: &str, app: &AppRef) -> Option<SignedIn>;
 
     /// Whether a session that was seen here goes on: an answer that is under way ends with it.

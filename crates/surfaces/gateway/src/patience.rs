@@ -32,6 +32,10 @@ impl<S> Patient<S> {
         Self { stream, patience, waiting: None }
     }
 
+    pub(crate) fn into_inner(self) -> S {
+        self.stream
+    }
+
     fn judge<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.waiting = None;
@@ -148,13 +152,17 @@ mod tests {
     use super::*;
     use crate::{
         places::Room,
-        serve::{Came, Listening, one, two},
+        serve::{Abrupt, Came, Listening, one, two},
     };
     use http::{Request, Response, StatusCode};
     use hyper_util::rt::{TokioExecutor, TokioIo};
     use std::{convert::Infallible, net::SocketAddr};
     use tokio::{io::AsyncWriteExt, sync::oneshot};
     use tokio_util::sync::CancellationToken;
+
+    impl Abrupt for tokio::io::DuplexStream {
+        fn end(self) {}
+    }
 
     /// An answer without end, and what says that it was given up.
     fn endless() -> (Body, oneshot::Receiver<()>) {

@@ -5,8 +5,11 @@
 //! Refuses to grow with what callers make up: past a number of keys, those at rest are forgotten, and when none is, new
 //! ones count together.
 
-use crate::{Gateway, allowances::Taken, unshared};
-use model::manifest::{LimitBy, RateLimit};
+use crate::{Gateway, allowances::Taken, pages, unshared};
+use model::{
+    Problem,
+    manifest::{LimitBy, RateLimit},
+};
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
@@ -161,6 +164,19 @@ impl Gateway {
         }
         let shared = Allowance { count: unshared::shared(rate.limit.count, nodes), per: rate.limit.per };
         self.draw_one("strangers", rate, shared, &key, Drawer::Stranger).await
+    }
+
+    /// Counts a session that the console does not remember, by the address that brought it: made-up ones make the
+    /// database answer so often alone. On this node: a question to all of them would be the database's to answer, too. Not
+    /// with the strangers at apps, who keep nobody from the console.
+    ///
+    /// # Errors
+    /// It was once too often; when to come back.
+    pub fn count_unknown(&self, address: IpAddr) -> Result<(), Box<Problem>> {
+        self.unknown.check(&network(address)).map(drop).map_err(|over| {
+            let page = *pages::over_limit(&over.limit, over.wait);
+            Box::new(page.problem)
+        })
     }
 
     /// Counts one towards one limit: here with one node, else with all.

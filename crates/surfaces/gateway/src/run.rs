@@ -19,7 +19,7 @@ use crate::{
 use authority::{Act, Caller, Instance, Permit};
 use axum::body::Body;
 use http::{Request, Response};
-use model::RequestId;
+use model::{RequestId, Timestamp};
 use sandbox::{Run, Stopped};
 use serde_json::json;
 use std::sync::{
@@ -38,17 +38,7 @@ impl Gateway {
         if !self.recorder.ready(|| self.authority.decide(permit.caller(), permit.act().clone())) {
             return Err(pages::unrecorded());
         }
-        let mut judged = Judged {
-            sign_ins: Arc::clone(&self.sign_ins),
-            authority: Arc::clone(&self.authority),
-            clock: Arc::clone(&self.clock),
-            lease: Arc::clone(&self.lease),
-            caller: permit.caller().clone(),
-            act: permit.act().clone(),
-            epoch: permit.epoch(),
-            good_until: permit.good_until(),
-            until: came.until,
-        };
+        let mut judged = self.judged(&permit, came.until);
         let mut detail = arrival.detail();
         detail.insert("release".to_owned(), json!(route.release));
         let record = Record::new(&self.recorder, permit, detail);
@@ -65,7 +55,7 @@ impl Gateway {
             Ok(response) => match judged.still_may() {
                 Ok(()) => {
                     answering.0.answered(Some(response.status().as_u16()));
-                    running.streams_over(arrival.connection.as_ref().map(|connection| connection.closing().clone()));
+                    running.streams_over(arrival.closing());
                     let mut response = response.map(|body| body::judged(body, running, judged));
                     headers::outward(response.headers_mut(), &route, came.openness);
                     return Ok(response);
@@ -79,6 +69,21 @@ impl Gateway {
         };
         answering.0.answered(Some(refused.status));
         Err(refused)
+    }
+
+    /// Whoever got the permit, for as long as an answer to them is on its way. `until`: when their session or token ends.
+    pub(crate) fn judged<A: Act + Clone>(&self, permit: &Permit<A>, until: Timestamp) -> Judged<A> {
+        Judged {
+            sign_ins: Arc::clone(&self.sign_ins),
+            authority: Arc::clone(&self.authority),
+            clock: Arc::clone(&self.clock),
+            lease: Arc::clone(&self.lease),
+            caller: permit.caller().clone(),
+            act: permit.act().clone(),
+            epoch: permit.epoch(),
+            good_until: permit.good_until(),
+            until,
+        }
     }
 
     /// The request as the app gets it.
@@ -175,7 +180,7 @@ impl Gateway {
 }
 
 /// Why what was made is not given out.
-fn said_of(over: Over, route: &Route) -> Box<Page> {
+pub(crate) fn said_of(over: Over, route: &Route) -> Box<Page> {
     match over {
         Over::CutOff => pages::cut_off(),
         Over::SignedOut => pages::signed_out(),

@@ -27,6 +27,7 @@ use model::{Problem, ProblemKind};
 use std::{
     convert::Infallible,
     net::SocketAddr,
+    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -35,8 +36,9 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
 };
+use tokio_rustls::server::TlsStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Cookies that are not what makes a head too large.
@@ -102,7 +104,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Ends the request's way back at once when cancelled, whatever is on it: the connection, or, of HTTP/2, its stream.
+    /// Ends the request's way back at once when cancelled, whatever is on it: the connection, with what of it lies in
+    /// buffers, or, of HTTP/2, its stream.
     #[must_use]
     pub const fn closing(&self) -> &CancellationToken {
         &self.closing
@@ -186,10 +189,28 @@ pub(crate) struct Came {
     pub(crate) certified: Option<u64>,
 }
 
+/// A connection that can end at once: what was written to it and lies with the kernel still is not sent any more.
+pub(crate) trait Abrupt {
+    fn end(self);
+}
+
+impl Abrupt for TcpStream {
+    fn end(self) {
+        // Its close is a reset now. Where that cannot be asked for, what lies there goes out.
+        drop(self.set_zero_linger());
+    }
+}
+
+impl Abrupt for TlsStream<TcpStream> {
+    fn end(self) {
+        drop(self.get_ref().0.set_zero_linger());
+    }
+}
+
 /// One connection, from the first byte to the last.
 pub(crate) async fn one<S, F, Fut>(stream: S, came: Came, listening: Listening, stop: CancellationToken, answer: F)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Abrupt + Unpin + Send + 'static,
     F: Fn(Request<Body>, SocketAddr) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Response<Body>> + Send + 'static,
 {
@@ -231,24 +252,27 @@ where
         .max_headers(listening.header_count)
         .half_close(false)
         .keep_alive(true);
-    let serving = http.serve_connection(TokioIo::new(Listened::new(stream, heard)), service);
-    tokio::pin!(serving);
+    let mut serving = http.serve_connection(TokioIo::new(Listened::new(stream, heard)), service);
     let mut stopping = false;
     loop {
         tokio::select! {
             biased;
-            () = closing.cancelled() => return,
+            () = closing.cancelled() => break,
             () = stop.cancelled(), if !stopping => {
                 stopping = true;
-                serving.as_mut().graceful_shutdown();
+                Pin::new(&mut serving).graceful_shutdown();
             }
-            ended = serving.as_mut() => {
+            ended = &mut serving => {
                 if let Err(error) = ended {
                     tracing::debug!(%peer, %error, "a connection ended early");
                 }
-                return;
+                break;
             }
         }
+    }
+    // Also where an answer broke off by itself: that ends the connection before anyone looks here.
+    if closing.is_cancelled() {
+        serving.into_parts().io.into_inner().into_inner().into_inner().end();
     }
 }
 

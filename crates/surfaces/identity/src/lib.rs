@@ -49,7 +49,9 @@ pub use provider::{
     Tried, TryProvider, Unreached, Vouch, Wanted, Warning, Would, check_scopes,
 };
 pub use roles::{AskRole, GrantRole, RefuseRole, RoleRequest};
-pub use sessions::{EndOthers, EndSession, ListSessions, Method, NewSession, Place, Session, Whereabouts};
+pub use sessions::{
+    EndOthers, EndSession, ListSessions, Method, NewSession, Place, Session, Unremembered, Whereabouts,
+};
 pub use tokens::{AppToken, AppTokenClaims, IssueAppToken, IssueToken, IssuedToken, PersonClaims, Tokens};
 pub use vouching::Vouched;
 

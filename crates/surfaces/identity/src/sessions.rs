@@ -2,11 +2,13 @@
 
 mod live;
 mod places;
+mod remembered;
 mod rows;
 mod sql;
 
 pub(crate) use live::{Heard, Sessions};
 pub use places::{EndOthers, ListSessions, Whereabouts};
+pub use remembered::Unremembered;
 pub(crate) use rows::{SessionSeal, end_rows_of_app, end_rows_of_person};
 use rows::{factor_at, session};
 
@@ -168,14 +170,12 @@ impl Identity {
     pub async fn session(&self, cookie: &str, place: &Place) -> Result<Option<Arc<Session>>, Error> {
         let hash = TokenHash::of(cookie);
         let now = self.clock.now();
-        let fits =
-            |session: &Arc<Session>| session.place == *place && now < session.expires_at && self.enabled(session);
         // INVARIANT: read before the row is. A row that lives when it is read was made under this epoch or a later
         // one; if the app is cut after that, the epoch that opens it again is higher, and the session stays dead.
         let epoch = self.credential_epoch_of(place);
         if let Some(found) = self.sessions.get(&hash) {
-            if found.place != *place || found.credential_epoch == epoch {
-                return Ok(Some(found).filter(fits).inspect(|session| self.saw(session, now)));
+            if let Ok(known) = self.recalled(found, place, epoch, now) {
+                return Ok(known);
             }
             self.sessions.read_again(&hash);
         }
@@ -190,7 +190,7 @@ impl Identity {
             }
             session.credential_epoch = epoch;
             if self.sessions.put(hash, session, heard) {
-                return Ok(self.sessions.get(&hash).filter(fits));
+                return Ok(self.sessions.get(&hash).filter(|session| self.counts(session, place, now)));
             }
         }
     }

@@ -2,7 +2,7 @@
 //! it gets in.
 
 use crate::{
-    AddPerson, Config, DisablePerson, Identity, MIGRATIONS, NewSession, Place,
+    AddPerson, Config, DisablePerson, Identity, MIGRATIONS, NewSession, Place, Unremembered,
     sessions::{Heard, Method, Opening},
 };
 use authority::{Act, AppRef, Ask, Authority, Caller, Factor, Facts, Policy, Rule, Surface, Target, Who, rules};
@@ -270,4 +270,27 @@ async fn a_row_that_was_read_between_a_cut_and_its_record_puts_nothing_back() {
     assert!(identity.store.standing().is_empty());
     let heard = rows.heard.into_inner().unwrap().unwrap();
     assert!(!identity.sessions.put(new.token.hash(), new.session.clone(), heard));
+}
+
+#[tokio::test]
+async fn memory_says_what_it_knows_and_what_only_the_database_could() {
+    let house = House::new().await;
+    house.open(1).await;
+    let session = house.signs_in().await;
+    let (place, cookie) = (house.place(), session.token.expose().to_owned());
+    let remembered = |place: &Place| house.identity.remembered(&cookie, place);
+    assert_eq!(house.identity.remembered("made up", &place), Err(Unremembered));
+    assert_eq!(remembered(&place), Err(Unremembered), "as when another node made it");
+    assert!(house.lives(&session).await);
+    assert_eq!(remembered(&place).unwrap().unwrap().id, session.session.id);
+    assert_eq!(remembered(&Place::Console), Ok(None), "it is known, and of another place");
+    // Under older credentials than the app has, its row is asked.
+    let mut older = session.session.clone();
+    older.credential_epoch = Some(0);
+    let older = NewSession { session: older, token: session.token, heard: house.identity.sessions.heard() };
+    house.identity.sessions.insert(&older);
+    assert_eq!(remembered(&place), Err(Unremembered));
+    assert!(house.lives(&older).await);
+    house.clock.advance(Duration::from_secs(13 * 3_600));
+    assert_eq!(remembered(&place), Ok(None), "it is over");
 }

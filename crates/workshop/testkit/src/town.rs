@@ -265,6 +265,20 @@ impl Town {
         Self { data, cable: None, machine, server: Weak::new(), stop: None, serving: None, place: None, runtime: None }
     }
 
+    /// Sends plain HTTP on to HTTPS, as `[server] redirect` has it; at this port, for as long as this value lives.
+    #[must_use]
+    pub fn sends_on(&self) -> u16 {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = self.server.upgrade().expect("it serves");
+        // Not kept: it ends with the runtime.
+        drop(self.runtime.as_ref().expect("it serves").spawn(async move {
+            server.send_on(TcpListener::from_std(listener).unwrap(), std::future::pending()).await;
+        }));
+        port
+    }
+
     /// What apps touch, and are touched through, as this server assembled it.
     #[must_use]
     pub fn surfaces(&self) -> catalog::Surfaces {

@@ -143,6 +143,45 @@ async fn tls_by_files_with_http_2_and_without_a_restart() {
     town.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn plain_http_is_sent_on_to_https() {
+    let folder = tempfile::tempdir().unwrap();
+    certify(folder.path(), "one.test");
+    let at = folder.path().display();
+    for port in ["", ":7443"] {
+        let server = format!(
+            "public_url = \"https://console.test{port}\"\napps_domain = \"apps.test{port}\"\ntls = {{ cert = \"{at}/tls.pem\", key = \"{at}/tls.key\" }}\n"
+        );
+        let town = Town::serving(Engine::Sqlite, &server, "", Arc::new(SystemClock)).await;
+        let plain = town.sends_on();
+        let console = |path: &str| format!("https://console.test{port}{path}");
+        let app = |label: &str, path: &str| format!("https://{label}.apps.test{port}{path}");
+        for (first, host, status, to) in [
+            ("GET /apps?all=1", "console.test", 308, console("/apps?all=1")),
+            ("HEAD /", "Console.Test:80", 308, console("/")),
+            ("GET /a%20b", "poll.apps.test", 308, app("poll", "/a%20b")),
+            ("HEAD /", "poll--staging.apps.test:8080", 308, app("poll--staging", "/")),
+            ("POST /sign-in/passkey", "console.test", 403, String::new()),
+            ("POST /", "poll.apps.test", 403, String::new()),
+            ("DELETE /", "poll.apps.test", 403, String::new()),
+            ("GET /", "elsewhere.test", 421, String::new()),
+            ("GET /", "apps.test", 421, String::new()),
+            ("GET /", "console.test.elsewhere.test", 421, String::new()),
+            ("POST /", "elsewhere.test", 421, String::new()),
+        ] {
+            let mut stream = TcpStream::connect(("127.0.0.1", plain)).await.unwrap();
+            let asked = format!("{first} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+            stream.write_all(asked.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{first} {host}: {answer}");
+            let place = answer.lines().find_map(|line| line.strip_prefix("location: ")).unwrap_or_default();
+            assert_eq!(place, to, "{first} {host}");
+        }
+        town.stop().await;
+    }
+}
+
 /// Values of one metric, by its labels.
 fn counted(text: &str, metric: &str) -> BTreeMap<String, u64> {
     let lines = text.lines().filter_map(|line| line.strip_prefix(metric)?.strip_prefix('{')?.split_once("} "));

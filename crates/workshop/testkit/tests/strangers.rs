@@ -121,3 +121,31 @@ async fn an_address_with_nul_in_it_stops_nobody() {
         town.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_that_are_made_up_are_refused_before_the_database_is_asked() {
+    let town = Town::start(Engine::Sqlite).await;
+    let ana = town.person("ana@example.test", &["staff"]).await;
+    let cookies = ana.cookies("localhost");
+    let (name, _) = cookies.split_once('=').unwrap();
+    let (url, browser) = (format!("{}/api/v1/whoami", town.url()), town.browser());
+    let mut asked = 0;
+    for number in 0..100 {
+        for (header, value) in
+            [("authorization", format!("Bearer made-up-{number}")), ("cookie", format!("{name}=made-up-{number}"))]
+        {
+            let answer = browser.send("GET", &url, &[(header, &value)], b"").await;
+            if answer.status == 401 {
+                asked += 1;
+                continue;
+            }
+            let problem = answer.json();
+            assert_eq!((answer.status, &problem["code"]), (429, &"rate.over".into()), "{problem}");
+            assert!(problem["fix"].as_str().unwrap().starts_with("wait "), "when to come back: {problem}");
+        }
+    }
+    assert!(asked <= 120, "{asked}");
+    // Whoever is signed in there is not held up.
+    assert_eq!(ana.send("GET", &url, &[], b"").await.status, 200);
+    town.stop().await;
+}

@@ -10,6 +10,7 @@ use store::{Database, Event, Store, StoreConfig, StoreError};
 both! {
     places_are_contiguous_and_proofs_verify
     two_sequencers_cannot_fork
+    whoever_read_another_head_changes_nothing
     an_erased_body_leaves_the_proofs
     the_tasks_sequence_by_themselves
     a_kept_checkpoint_tells_of_a_restore
@@ -94,6 +95,62 @@ async fn two_sequencers_cannot_fork(kind: Kind) {
     house.store.sequence_now().await.unwrap();
     other.sequence_now().await.unwrap();
     check(&house.store, 160).await;
+}
+
+async fn whoever_read_another_head_changes_nothing(kind: Kind) {
+    let house = House::new(kind).await;
+    notes(&house, "a", 3).await;
+    house.store.sequence_now().await.unwrap();
+    for (prefix, on_sqlite, on_postgres, size) in [
+        ("claimed", sql::CLAIMED_SQLITE, sql::CLAIMED_POSTGRES, 5),
+        ("grown", sql::GROWN_SQLITE, sql::GROWN_POSTGRES, 7),
+    ] {
+        notes(&house, prefix, 2).await;
+        outside(&house.config, on_sqlite, on_postgres).await;
+        let refused = house.store.sequence_now().await.unwrap_err();
+        assert!(matches!(refused, StoreError::Busy { .. }), "{prefix}: {refused:?}");
+        outside(&house.config, sql::AS_BEFORE_SQLITE, sql::AS_BEFORE_POSTGRES).await;
+        assert_eq!(house.store.sequence_now().await.unwrap().events, 2, "{prefix}: they waited");
+        check(&house.store, size).await;
+    }
+}
+
+/// One has given indexes and not advanced the head; its connection ends, and another goes on from where the head is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sequencer_whose_connection_ends_changes_nothing() {
+    let house = House::new(Kind::Postgres).await;
+    let config = StoreConfig { node: "two".to_owned(), data_dir: house.dir.path().join("two"), ..house.config.clone() };
+    let other = House::open(&config, &house.authority).await.unwrap();
+    notes(&house, "a", 3).await;
+    other.sequence_now().await.unwrap();
+    notes(&house, "b", 3).await;
+    let Database::Postgres { url } = &house.config.database else { panic!("it is PostgreSQL") };
+    let connect = async || {
+        let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    };
+    let (holds, ends) = (connect().await, connect().await);
+    // Of a head that another made, the tiles are read once the indexes are given.
+    holds.batch_execute(sql::HOLD_TILES).await.unwrap();
+    let store = house.store.clone();
+    let first = tokio::spawn(async move { store.sequence_now().await });
+    let ending = async {
+        while ends.query(sql::END_WHO_WAITS_FOR_TILES, &[]).await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), ending).await.expect("it waits for the tiles");
+    holds.batch_execute(sql::COMMIT).await.unwrap();
+    outside(&house.config, sql::CLAIM_LOGS, sql::CLAIM_LOGS).await;
+    assert_eq!(other.sequence_now().await.unwrap().events, 3);
+    let refused = first.await.unwrap();
+    assert!(refused.is_err(), "{refused:?}");
+    check(&other, 6).await;
+    // Nothing is left of what it had given: it begins again at the head.
+    notes(&house, "c", 2).await;
+    assert_eq!(house.store.sequence_now().await.unwrap().events, 2);
+    check(&house.store, 8).await;
 }
 
 async fn an_erased_body_leaves_the_proofs(kind: Kind) {

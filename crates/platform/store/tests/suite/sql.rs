@@ -59,3 +59,24 @@ pub const KEEP_RECORD: &str = "CREATE TABLE kept_events AS SELECT * FROM events;
 pub const PUT_RECORD_BACK: &str = "BEGIN; DELETE FROM events; DELETE FROM log_heads; DELETE FROM tiles;
   INSERT INTO events SELECT * FROM kept_events; INSERT INTO log_heads SELECT * FROM kept_heads;
   INSERT INTO tiles SELECT * FROM kept_tiles; COMMIT";
+
+/// What a leader does to the heads of logs when it begins.
+pub const CLAIM_LOGS: &str = "UPDATE log_heads SET term = term + 1";
+/// The head of a log is another once indexes were given, as if its row had not been locked: claimed, or grown.
+pub const CLAIMED_SQLITE: &str =
+    "CREATE TRIGGER meanwhile AFTER UPDATE ON events BEGIN UPDATE log_heads SET term = term + 1; END";
+pub const CLAIMED_POSTGRES: &str = "CREATE FUNCTION meanwhile() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN UPDATE log_heads SET term = term + 1; RETURN NULL; END $$;
+  CREATE TRIGGER meanwhile AFTER UPDATE ON events FOR EACH STATEMENT EXECUTE FUNCTION meanwhile()";
+pub const GROWN_SQLITE: &str =
+    "CREATE TRIGGER meanwhile AFTER UPDATE ON events BEGIN UPDATE log_heads SET size = size + 1; END";
+pub const GROWN_POSTGRES: &str = "CREATE FUNCTION meanwhile() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN UPDATE log_heads SET size = size + 1; RETURN NULL; END $$;
+  CREATE TRIGGER meanwhile AFTER UPDATE ON events FOR EACH STATEMENT EXECUTE FUNCTION meanwhile()";
+pub const AS_BEFORE_SQLITE: &str = "DROP TRIGGER meanwhile";
+pub const AS_BEFORE_POSTGRES: &str = "DROP TRIGGER meanwhile ON events; DROP FUNCTION meanwhile()";
+/// Nobody reads a tile until this transaction ends.
+pub const HOLD_TILES: &str = "BEGIN; LOCK TABLE tiles IN ACCESS EXCLUSIVE MODE";
+/// Ends the connection of whoever waits to read a tile.
+pub const END_WHO_WAITS_FOR_TILES: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'SELECT bytes, outside FROM tiles%'";

@@ -2,16 +2,21 @@
 
 use crate::{
     client::{ANA, HOST, PAGE, PATIENCE, ask},
-    house::House,
+    files::a_static_app,
+    house::{House, Setting},
     sql,
 };
 use authority::{AppState, CutState, Surface as _};
+use gateway::Limits;
 use model::Timestamp;
-use std::time::Duration;
+use std::{io, sync::LazyLock, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
+
+/// Several times what the sockets between server and client hold.
+static LARGE: LazyLock<String> = LazyLock::new(|| "x".repeat(24 << 20));
 
 /// A response that is on its way, read to its first piece.
 async fn streaming(house: &House) -> TcpStream {
@@ -33,6 +38,67 @@ async fn ended_well(mut stream: TcpStream) -> bool {
     // A reset is an end too.
     let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("it goes on");
     rest.ends_with(b"0\r\n\r\n")
+}
+
+fn a_large_file() -> Setting {
+    let limits = Limits { requests: 4, ..Limits::default() };
+    Setting { assets: vec![("index.html", "small"), ("large.bin", LARGE.as_str())], limits, ..a_static_app() }
+}
+
+/// A reader of the large file who takes little of it at a time, and has its beginning.
+async fn slow_reader(house: &House) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(32 << 10).unwrap();
+    let mut stream = socket.connect(house.address).await.unwrap();
+    stream.write_all(format!("GET /large.bin HTTP/1.1\r\nhost: {HOST}\r\n{ANA}\r\n\r\n").as_bytes()).await.unwrap();
+    let mut bytes = [0; 1024];
+    let count = tokio::time::timeout(PATIENCE, stream.read(&mut bytes)).await.unwrap().unwrap();
+    assert!(bytes[..count].starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&bytes[..count]));
+    stream
+}
+
+/// Reads on until the connection ends, which it does by a reset: what lies in the server's kernel is not sent.
+async fn is_reset(mut stream: TcpStream, what: &str) {
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("it goes on");
+    let came = rest.len();
+    assert!(came < LARGE.len() / 2, "{what}: {came}");
+    assert_eq!(ended.map_err(|error| error.kind()), Err(io::ErrorKind::ConnectionReset), "{what}: {came}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_ends_a_file_on_its_way_and_nothing_of_it_is_sent_any_more() {
+    let house = House::with(a_large_file()).await;
+    let stream = slow_reader(&house).await;
+    // Who reads slowly holds nothing of what the node can do at once.
+    assert_eq!(ask(house.address, "GET /", &[ANA], "").await.status, 200);
+    let lines = house.gateway.cut(&house.app).await;
+    assert_eq!(lines[0].how, "route closed; 1 request stopped");
+    is_reset(stream, "the app").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_on_its_way_ends_with_what_let_it_go() {
+    let endings: [(&str, fn(&House)); 3] = [
+        ("the session", |house| {
+            house.sign_ins.ended.lock().unwrap().insert(model::SessionId::new("s-ana"));
+        }),
+        ("the person's account", |house| {
+            house.authority.narrow(&model::TenantId::main(), |facts| {
+                for person in facts.people.values_mut() {
+                    std::sync::Arc::make_mut(person).enabled = false;
+                }
+                facts.epoch += 1;
+            });
+        }),
+        ("the node's lease", |house| house.gateway.lease().cut_off()),
+    ];
+    for (what, ends) in endings {
+        let house = House::with(a_large_file()).await;
+        let stream = slow_reader(&house).await;
+        ends(&house);
+        is_reset(stream, what).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

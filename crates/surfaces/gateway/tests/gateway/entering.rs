@@ -3,10 +3,11 @@
 use crate::{
     client::{ANA, PAGE, ask, ask_host},
     house::{House, Setting},
+    neighbours::person,
 };
-use authority::AppState;
+use authority::{AppState, Factor};
 use gateway::Limits;
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 fn cookie_of(set: &str) -> &str {
     set.split(';').next().unwrap()
@@ -200,6 +201,43 @@ async fn limits_of_the_manifest_and_before_sign_in() {
     let second = ask(house.address, "GET /", &["cookie: bailiwick-app-i1=ana-cookie"], "").await;
     assert_eq!(second.json()["code"], "rate.over");
     assert_eq!(second.json()["why"], "the limit is 2 requests an hour per user");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cookies_that_are_made_up_are_counted_before_the_database_is_asked() {
+    let house = House::new().await;
+    let mut let_through = 0;
+    for number in 0..200 {
+        let cookie = format!("cookie: bailiwick-app-i1=made-up-{number}");
+        let answer = ask(house.address, "GET /", &[&cookie], "").await;
+        let_through += usize::from(answer.status == 401);
+        assert!(answer.status == 401 || answer.json()["code"] == "rate.over", "{answer:?}");
+        assert_eq!(answer.status == 429, !answer.header("retry-after").is_empty(), "{answer:?}");
+    }
+    assert!(let_through <= 120, "{let_through}");
+    assert_eq!(house.sign_ins.reads.load(Ordering::SeqCst), let_through);
+    // Whoever is signed in there is not held up.
+    assert_eq!(ask(house.address, "GET /", &[ANA], "").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_a_node_does_not_remember_counts_one_at_its_first_request() {
+    let limits = Limits { strangers_per_minute: 3, ..Limits::default() };
+    let house = House::with(Setting { limits, ..Setting::default() }).await;
+    for cookie in ["of-another-node", "late"] {
+        house.sign_ins.people.lock().unwrap().insert(cookie.to_owned(), person("ana", Factor::Link));
+    }
+    let of = |cookie: &str| format!("cookie: bailiwick-app-i1={cookie}");
+    for _ in 0..5 {
+        assert_eq!(ask(house.address, "GET /", &[&of("of-another-node")], "").await.status, 200);
+    }
+    for status in [401, 401, 429] {
+        assert_eq!(ask(house.address, "GET /", &[&of("made-up")], "").await.status, status);
+    }
+    assert_eq!(house.sign_ins.reads.load(Ordering::SeqCst), 3);
+    assert_eq!(ask(house.address, "GET /", &[&of("late")], "").await.status, 429, "the database is not asked");
+    assert_eq!(house.sign_ins.reads.load(Ordering::SeqCst), 3);
+    assert_eq!(ask(house.address, "GET /", &[&of("of-another-node")], "").await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

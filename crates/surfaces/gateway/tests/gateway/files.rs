@@ -8,7 +8,7 @@ use crate::{
 const LONG: &str =
     "a sentence that is long enough to be worth the trouble of compressing it. a sentence that is long enough.";
 
-fn a_static_app() -> Setting {
+pub(crate) fn a_static_app() -> Setting {
     let manifest = MANIFEST.replace("\"wasm\"", "\"static\"").replace("app.js", "public/index.html");
     let (before, rest) = manifest.split_once("[secrets.SLACK_TOKEN]").unwrap();
     let (_, after) = rest.split_once("[browser]").unwrap();

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use authority::{AppRef, Caller, Factor, Instance, Origin, Who};
 use futures_util::FutureExt as _;
-use gateway::{Doors, Gateway, Line, Log, Opened, Redeemed, SignIns, SignedIn};
+use gateway::{Doors, Gateway, Line, Log, Opened, Redeemed, SignIns, SignedIn, Unremembered};
 use model::{PersonId, Problem, ProblemKind, SessionId, TenantId, Timestamp};
 use sandbox::{Body, Door, DoorError, LogLine, Report, Sending};
 use seal::TokenHash;
@@ -19,6 +19,10 @@ use std::{
 #[derive(Default)]
 pub(crate) struct FakeSignIns {
     pub(crate) people: Mutex<HashMap<String, SignedIn>>,
+    /// Cookies that are in memory; of the others `people` is the database.
+    pub(crate) remembered: Mutex<HashSet<String>>,
+    /// How often the database was asked.
+    pub(crate) reads: AtomicUsize,
     pub(crate) codes: Mutex<HashMap<String, String>>,
     /// Sessions that have ended.
     pub(crate) ended: Mutex<HashSet<SessionId>>,
@@ -40,8 +44,21 @@ pub(crate) fn person(id: &str, factor: Factor) -> SignedIn {
 
 #[async_trait]
 impl SignIns for FakeSignIns {
-    async fn session(&self, cookie: &str, _app: &AppRef) -> Option<SignedIn> {
-        self.people.lock().unwrap().get(cookie).cloned()
+    fn remembered(&self, cookie: &str, _app: &AppRef) -> Result<Option<SignedIn>, Unremembered> {
+        let known = self.remembered.lock().unwrap().contains(cookie);
+        known.then(|| self.people.lock().unwrap().get(cookie).cloned()).ok_or(Unremembered)
+    }
+
+    async fn session(&self, cookie: &str, app: &AppRef) -> Option<SignedIn> {
+        if let Ok(known) = self.remembered(cookie, app) {
+            return known;
+        }
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        let found = self.people.lock().unwrap().get(cookie).cloned();
+        if found.is_some() {
+            self.remembered.lock().unwrap().insert(cookie.to_owned());
+        }
+        found
     }
 
     fn goes_on(&self, session: &SessionId) -> bool {
