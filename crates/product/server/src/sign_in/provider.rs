@@ -78,7 +78,7 @@ pub(super) async fn back(
 /// The same, from one that an operator tries. Nobody is signed in here.
 pub(super) async fn back_from_try(
     State(server): State<Arc<Bailiwick>>,
-    Query(back): Query<Back>,
+    Read(back): Read<Back>,
     headers: HeaderMap,
     asked: Asked,
 ) -> Page {
