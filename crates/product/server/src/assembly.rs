@@ -136,8 +136,7 @@ impl Bailiwick {
     /// Whatever keeps the server from starting, with what to do.
     pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<(Arc<Self>, Running), Problem> {
         let ground = Ground::lay(settings, clock).await?;
-        let vault = ground.vault();
-        let data = ground.data();
+        let (vault, data) = (ground.vault(), ground.data());
         let broker = ground.broker(&vault)?;
         let identity = ground.identity(&broker)?;
         let (app_log, writer) = ground.app_log();

@@ -77,9 +77,11 @@ async fn a_cut_ends_a_file_on_its_way_and_nothing_of_it_is_sent_any_more() {
     is_reset(stream, "the app").await;
 }
 
+type Ends = fn(&House);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_on_its_way_ends_with_what_let_it_go() {
-    let endings: [(&str, fn(&House)); 3] = [
+    let endings: [(&str, Ends); 3] = [
         ("the session", |house| {
             house.sign_ins.ended.lock().unwrap().insert(model::SessionId::new("s-ana"));
         }),
