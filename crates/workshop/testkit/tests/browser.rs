@@ -37,7 +37,7 @@ const PAGES: [(&str, &str); 14] = [
 ];
 
 /// What is no page, or is looked at by itself.
-const ELSEWHERE: [(&str, &str); 10] = [
+const ELSEWHERE: [(&str, &str); 11] = [
     ("/style.css", "the style of all pages"),
     ("/icon.svg", "a picture"),
     ("/follow.js", "a script"),
@@ -46,6 +46,7 @@ const ELSEWHERE: [(&str, &str); 10] = [
     ("/sign-in/app", "leads back to an app, or asks to confirm: `met.rs`"),
     ("/sign-in/provider", "leads to the provider"),
     ("/sign-in/provider/back", "needs the provider's answer: `sign_in.rs`"),
+    ("/sign-in/provider/try", "needs the provider's answer: `sign_in.rs`"),
     ("/login", "needs a login's address: `met.rs`"),
     ("/me/passkeys/new", "offered after a link: `met.rs`"),
 ];

@@ -98,7 +98,10 @@ async fn at_an_apps_host(town: &Town, met: &mut Met<'_>) {
     assert_eq!(left.status, 200, "{left:?}");
     met.at("gateway-not-for-you", &format!("{}/", town.app("club")), "not open to you").await;
     assert_eq!(town.post("/api/v1/apps/club/retire", json!({})).await.status, 200);
-    met.at("gateway-retired", &format!("{}/", town.app("club")), "was ended for good").await;
+    // For a moment it is only known that nothing of it serves.
+    let (club, anybody) = (format!("{}/", town.app("club")), town.browser());
+    testkit::until("it ended", async || anybody.get(&club).await.text().contains("ended for good")).await;
+    met.at("gateway-retired", &club, "was ended for good").await;
     met.at("gateway-lost", &format!("{}/.bailiwick/signed-in", town.app("tea")), "not begun in this browser").await;
     met.browser.go(&format!("{}/", town.app("tea"))).await;
     reads(met.browser, "hello").await;
