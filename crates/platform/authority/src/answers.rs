@@ -20,6 +20,10 @@ pub(crate) struct Key {
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) generation: u64,
+    /// Of the facts that it rests on: these are replaced a moment before the generation says so.
+    ///
+    /// INVARIANT: no permit says an epoch whose facts it was not judged by.
+    pub(crate) epoch: u64,
     pub(crate) good_until: Timestamp,
     pub(crate) refused: Option<Denied>,
 }

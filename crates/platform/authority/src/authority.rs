@@ -150,6 +150,7 @@ impl Authority {
         });
         if let Some(kept) = key.as_ref().and_then(|key| self.kept.get(key))
             && kept.generation == generation
+            && kept.epoch == facts.epoch
             && now < kept.good_until
         {
             return match kept.refused {
@@ -160,7 +161,8 @@ impl Authority {
         let answer = self.ask(&case, &act);
         if let Some(key) = key {
             let good_until = answer.as_ref().map_or_else(|_| now.plus(Duration::from_secs(1)), |(until, _)| *until);
-            self.kept.insert(key, Answer { generation, good_until, refused: answer.as_ref().err().cloned() });
+            let refused = answer.as_ref().err().cloned();
+            self.kept.insert(key, Answer { generation, epoch: facts.epoch, good_until, refused });
         }
         answer.map(|(good_until, held_off)| {
             Permit::new(caller.clone(), act, facts.epoch, good_until, exception).holding_off(held_off)

@@ -8,7 +8,14 @@ use model::{
     AppId, Class, Clock, Env, Group, ManualClock, PersonId, ProblemKind, SessionId, TenantId, Timestamp,
     manifest::Access,
 };
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 const QUIET: &str = "package bailiwick\nimport rego.v1\ndeny contains refusal if {\n\tinput.act == \"never\"\n\trefusal := {\"code\": \"policy.never\", \"why\": \"never\", \"fix\": \"do not\"}\n}\n";
 
@@ -228,6 +235,27 @@ fn the_local_credential_approves_by_break_glass_alone_and_it_shows() {
     let of = |break_glass| Approve { requester: PersonId::new("ben"), break_glass };
     assert_eq!(authority.decide(&machine, of(BreakGlass::No)).unwrap_err().code, "machine.break_glass");
     assert_eq!(authority.decide(&machine, of(BreakGlass::Yes)).unwrap().exception(), Some("break-glass"));
+}
+
+/// However facts change while it is asked. Who may is in the epoch here: of the staff in every other one.
+#[test]
+fn a_permit_rests_on_the_facts_of_its_epoch() {
+    let of = |epoch: u64| facts(epoch, AppState::Live, if epoch % 2 == 1 { &["staff"] } else { &["other"] });
+    let (authority, _) = authority(QUIET, of(1));
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for epoch in 2..20_000 {
+                authority.replace(&TenantId::main(), of(epoch));
+            }
+            over.store(true, Ordering::Release);
+        });
+        while !over.load(Ordering::Acquire) {
+            if let Ok(permit) = authority.decide(&ana(Factor::Link), Use(app())) {
+                assert_eq!(permit.epoch() % 2, 1, "{}", permit.epoch());
+            }
+        }
+    });
 }
 
 #[test]
