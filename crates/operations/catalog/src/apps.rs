@@ -134,6 +134,18 @@ pub(crate) struct AppRecord {
     pub(crate) certificate: Option<serde_json::Value>,
 }
 
+/// Who may use an app that is no more.
+const fn nobody() -> Access {
+    Access {
+        everyone: false,
+        groups: Vec::new(),
+        roles: BTreeMap::new(),
+        mfa: Vec::new(),
+        public: Vec::new(),
+        addresses: Vec::new(),
+    }
+}
+
 impl AppRecord {
     /// The environment that speaks for the app: the one that has a release, production before staging.
     fn main(&self) -> Option<&EnvRecord> {
@@ -240,16 +252,21 @@ impl Catalog {
     /// What authority needs to know of apps.
     #[must_use]
     pub fn app_facts(&self) -> HashMap<(AppId, Env), Arc<AppFacts>> {
-        let mut facts = HashMap::new();
+        let (mut facts, nobody) = (HashMap::new(), Arc::new(nobody()));
         for app in self.apps.all().values() {
             for (env, record) in &app.envs {
-                let Some(live) = &record.live else { continue };
+                let (class, access) = match &record.live {
+                    Some(live) => (live.manifest.app.class, &live.access),
+                    // Its release is gone; who comes by the old address is told what became of it.
+                    None if record.state == AppState::Retired => (Class::Restricted, &nobody),
+                    None => continue,
+                };
                 let fact = AppFacts {
                     name: Arc::clone(&app.name),
                     team: app.team.clone(),
-                    class: live.manifest.app.class,
+                    class,
                     state: record.state,
-                    access: Arc::clone(&live.access),
+                    access: Arc::clone(access),
                     expires_at: record.expires_at,
                     credential_epoch: record.credential_epoch,
                 };

@@ -136,6 +136,10 @@ async fn an_end_leaves_a_tombstone_and_its_certificate(house: House) {
     let act = catalog::SeeApp { tenant: TenantId::main(), app: app.id.clone(), team };
     let (shown, _) = house.catalog.see(house.permit(act).await.unwrap()).unwrap();
     assert_eq!(shown.certificate, Some(kept));
+    // Who comes by the old address is told that it is no more, also by a server that starts again.
+    for catalog in [&house.catalog, &house.started_again().await] {
+        assert_eq!(catalog.app_facts()[&(app.id.clone(), app.env)].state, AppState::Retired);
+    }
     // The name stays taken; nothing brings it back.
     for env in Env::ALL {
         let again = house.deploy_to(env, &[("bailiwick.toml", &text), ("app.js", APP)]).await;
