@@ -74,7 +74,7 @@ purposes! {
     ControlToken = "control-token",
     /// Cursors that name a place in a list, so that nobody makes them up.
     Cursor = "cursor",
-    /// The state of a sign-in that is under way, while the browser holds it.
+    /// The state of a sign-in that is under way, while the browser holds it; and a form that waits for its person meanwhile.
     Ceremony = "ceremony",
     /// What proves who a person is: their passkeys.
     Passkey = "passkey",

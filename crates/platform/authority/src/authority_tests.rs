@@ -242,6 +242,7 @@ fn the_local_credential_approves_by_break_glass_alone_and_it_shows() {
 fn a_permit_rests_on_the_facts_of_its_epoch() {
     let of = |epoch: u64| facts(epoch, AppState::Live, if epoch % 2 == 1 { &["staff"] } else { &["other"] });
     let (authority, _) = authority(QUIET, of(1));
+    assert!(authority.decide(&ana(Factor::Link), Use(app())).is_ok(), "it can be given");
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {

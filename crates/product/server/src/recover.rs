@@ -3,7 +3,7 @@
 //!
 //! Until then apps are off, sessions and links are void, no job runs; status, the record and the act that ends it are
 //! all that is answered. That act makes it last: every app revoked under credentials that nothing of before has, every
-//! session, link, lease and approval void, both heads in its event.
+//! session, link and approval void, both heads in its event.
 
 use crate::{
     Bailiwick,

@@ -16,8 +16,8 @@ use store::{Store, StoreError};
 use tokio::sync::OnceCell;
 
 const INDEX: &str = "index.html";
-/// A file is given out in pieces of so many bytes, each judged when the connection takes it; no more than that of a file is
-/// out of our hands at once. One that is a single piece is judged too: behind other answers of its connection, and on a
+/// A file is given out in pieces of so many bytes, each judged when the connection takes it; what the connection's buffers
+/// hold of it is out of our hands, and goes with a reset. One that is a single piece is judged too: behind other answers of its connection, and on a
 /// stream of HTTP/2 whose client gives no room, it can wait as long as any.
 const PIECE_BYTES: usize = 64 << 10;
 

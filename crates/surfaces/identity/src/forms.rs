@@ -23,7 +23,7 @@ pub struct KeptForm {
     pub then: String,
     /// The page that it came from.
     pub back: String,
-    /// What it does: `approve a release`. Empty when that was not said.
+    /// What it does: `approve a request`. Empty when that was not said.
     pub does: String,
     pub fields: Vec<(String, String)>,
     /// Names of fields that are secret, and are asked for again.

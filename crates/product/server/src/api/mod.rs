@@ -39,7 +39,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Bailiwick",
-    description = "The control API. Refusals are `application/problem+json` with `code`, `what`, `at`, `why` and `fix`."
+    description = "The control API. Refusals are `application/problem+json` (RFC 9457) with `code`, `what`, `at`, `why` and `fix`; `type` is `urn:bailiwick:problem:CODE`, `title` is `what`, `detail` is `why`."
 ))]
 struct Document;
 

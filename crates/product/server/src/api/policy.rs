@@ -70,8 +70,8 @@ pub(crate) async fn explain(State(server): State<Arc<Bailiwick>>, asked: Asked) 
 }
 
 impl Bailiwick {
-    /// The caller that is meant. A person is taken to have come by single sign-on, and to have confirmed just now: what asks
-    /// for that is told beside.
+    /// The caller that is meant. A person is taken to have come by single sign-on, and to have confirmed just now. That an
+    /// act asks for a second factor is told beside; that a policy asks for single sign-on is not.
     fn somebody(&self, who: &str, app: Option<&AppRef>) -> Result<Who, Refusal> {
         match who {
             "machine" => Ok(Who::Machine { system_user: "somebody".into() }),

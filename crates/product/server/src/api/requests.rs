@@ -48,7 +48,7 @@ fn may_see(viewer: Option<&Viewer>, request: &RequestView) -> bool {
 }
 
 /// What waits for a person
-#[utoipa::path(get, path = "/api/v1/requests", params(Which), responses((status = 200, description = "requests, newest first", body = Object)))]
+#[utoipa::path(get, path = "/api/v1/requests", params(Which), responses((status = 200, description = "requests, newest first; `findings` is empty for whoever may not see the app, whatever was found", body = Object)))]
 pub(crate) async fn list(State(server): State<Arc<Bailiwick>>, Params(which): Params<Which>, asked: Asked) -> Reply {
     let act = ListRequests { tenant: server.tenant.clone() };
     let permit = server.allowed(&asked, act).await?;

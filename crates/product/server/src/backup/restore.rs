@@ -28,7 +28,7 @@ use tokio::sync::mpsc;
 
 /// Whoever was signed in when the backup was made is not signed in by it: these stay empty after a restore.
 /// What the server of before put into its depot is that server's own.
-const VOID: &[&str] = &["sessions", "codes", "links", "content_puts"];
+const VOID: &[&str] = &["sessions", "codes", "links", "carried_forms", "content_puts"];
 /// Where a database has the mark of its root key.
 const META: &str = "meta";
 /// Parts that wait for the database.

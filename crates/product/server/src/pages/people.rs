@@ -209,7 +209,7 @@ impl Bailiwick {
         let passkeys = match self.identity.passkeys_of(person).await?.len() {
             0 => "they have no passkey to lose; single sign-on, where they connected it, works as before".to_owned(),
             some => format!(
-                "their {}, and single sign-on, where they connected it, work as before until they make a new passkey after signing in with the link, without one of those: it takes the place of all of them, and single sign-on is to be connected anew",
+                "their {}, and single sign-on, where they connected it, work as before. A new passkey that they make signed in by the link alone takes the place of all of them; single sign-on is then to be connected anew",
                 counted(some as u64, "passkey")
             ),
         };

@@ -126,8 +126,8 @@ fn in_our_words(status: StatusCode) -> Response {
         StatusCode::METHOD_NOT_ALLOWED => Problem::new(
             ProblemKind::Invalid,
             "page.method",
-            "this address does not take what was sent to it",
-            "it shows a page, or takes the form of one, and this was neither",
+            "this address cannot be used like that",
+            "it only shows something, or only takes what a page or a program sends to it",
             "open the page that you want, and do it there",
         ),
         _ => Problem::new(

@@ -12,11 +12,12 @@ use super::{
 use crate::{
     Bailiwick,
     page::{Page, Trouble, html},
+    pages::Read,
     who::Asked,
 };
 use askama::Template;
 use axum::{
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Redirect},
 };
@@ -50,7 +51,7 @@ struct WaitingPage {
 /// Off to the provider, and the form waits.
 pub(super) async fn begin(
     State(server): State<Arc<Bailiwick>>,
-    Query(held): Query<HeldUp>,
+    Read(held): Read<HeldUp>,
     headers: HeaderMap,
     asked: Asked,
 ) -> Page {

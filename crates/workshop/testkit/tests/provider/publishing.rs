@@ -45,5 +45,17 @@ async fn only_whoever_came_by_single_sign_on_publishes() {
     refused(&town.post("/api/v1/apps/before/rollback", rolled).await);
     let live = deploys(&town, &ana, "lunch").await;
     assert_eq!((live.status, &live.json()["status"]), (200, &json!("live")), "{live:?}");
+
+    // Deciding: not by a passkey of this server; the machine by break-glass, which shows.
+    let url = format!("{}/api/v1/deploy?env=prod", town.url());
+    let same = [("sec-fetch-site", "same-origin")];
+    let waits = ana.send("POST", &url, &same, &bundle("notify", "poll-notify")).await.json();
+    let path = format!("/api/v1/requests/{}/approve", waits["request"].as_str().unwrap());
+    let (rex, _passkey) = town.person_with_passkey("rex@example.test", &["reviewers"]).await;
+    let why = json!({ "why": "read it" }).to_string();
+    let form = [("sec-fetch-site", "same-origin"), ("content-type", "application/json")];
+    refused(&rex.send("POST", &format!("{}{path}", town.url()), &form, why.as_bytes()).await);
+    let yes = town.post(&path, json!({ "why": "emergency", "break_glass": true })).await;
+    assert_eq!(yes.status, 200, "{yes:?}");
     town.stop().await;
 }

@@ -93,7 +93,7 @@ fn kept_no_more() -> Problem {
         ProblemKind::Gone,
         "draft.gone",
         "these files are kept here no more",
-        "what is too large for a page is kept for twelve hours, until the server starts anew, and of one person the last four",
+        "what is too large for a page is kept for twelve hours, until the server starts anew; of one person the last four, of all together the last 64",
         "open Edit on the app's page again, or choose the folder again under New app",
     )
 }
