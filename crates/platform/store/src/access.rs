@@ -187,12 +187,14 @@ impl Store {
 
     /// Until none of them waits any more.
     async fn write_all(&self, mut batch: Vec<Pending>) {
+        let mut as_one = true;
         while let Err(error) = self.write_batch(&batch).await {
-            let as_one = error.is_unavailable();
-            let error = if as_one {
+            let error = if error.is_unavailable() {
                 error
             } else {
-                // The database is there, and refused something in it: the others do not wait for that.
+                // The database is there, and refused something in it: the others do not wait for that. From here on some
+                // may stand without the others.
+                as_one = false;
                 match self.write_singly(&mut batch).await {
                     Ok(()) => break,
                     Err(error) => error,

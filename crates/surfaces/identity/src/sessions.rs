@@ -24,6 +24,8 @@ pub(crate) use sql::{CODE_SESSION, DROP_ALL_CODES, DROP_OLD_CODES, END, END_ALL,
 
 /// A working day; signing in again is one click where single sign-on works.
 const SESSION_LIFE: Duration = Duration::from_secs(12 * 3600);
+/// How often all rows are read at most until no end comes between.
+const LOADS: u32 = 3;
 /// What a browser calls itself is cut here.
 const DEVICE_MAX_CHARS: usize = 200;
 
@@ -147,7 +149,20 @@ pub(crate) struct Opening<'a> {
 
 impl Identity {
     pub(crate) async fn load_sessions(&self) -> Result<(), Error> {
-        let heard = self.sessions.heard();
+        for left in (0..LOADS).rev() {
+            let heard = self.sessions.heard();
+            let live = self.rows_that_live().await?;
+            // Where an end came meanwhile, less is kept than there is: not at the first try.
+            if left == 0 || self.sessions.heard() == heard {
+                self.sessions.renew(live, heard);
+                break;
+            }
+        }
+        self.end_strays();
+        Ok(())
+    }
+
+    async fn rows_that_live(&self) -> Result<Live, Error> {
         let rows = self.store.read(sql::LIVE, &[(&self.config.tenant).into(), self.clock.now().into()]).await?;
         let mut live = Live::default();
         for row in rows {
@@ -158,9 +173,7 @@ impl Identity {
                 live.insert(hash, session);
             }
         }
-        self.sessions.renew(live, heard);
-        self.end_strays();
-        Ok(())
+        Ok(live)
     }
 
     /// The session of a cookie: from memory, or once from the database when another node made it.
@@ -342,6 +355,8 @@ impl Identity {
     /// When the database cannot be read.
     pub async fn refresh_session(&self, id: &SessionId) -> Result<(), Error> {
         let key = [(&self.config.tenant).into(), id.into(), self.clock.now().into()];
+        // Once, and not at each try: of many that are read again at one time, none keeps the others from it.
+        self.sessions.changed();
         // Again only where an end came while the row was read.
         loop {
             let heard = self.sessions.heard();
@@ -351,7 +366,7 @@ impl Identity {
                 self.sessions.forget(id);
                 return Ok(());
             };
-            if self.sessions.replace(hash, session, heard) {
+            if self.sessions.put(hash, session, heard) {
                 return Ok(());
             }
         }

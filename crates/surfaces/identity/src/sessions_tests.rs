@@ -294,3 +294,26 @@ async fn memory_says_what_it_knows_and_what_only_the_database_could() {
     house.clock.advance(Duration::from_secs(13 * 3_600));
     assert_eq!(remembered(&place), Ok(None), "it is over");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_that_are_read_again_at_one_time_all_come_in() {
+    let house = Arc::new(House::new().await);
+    house.open(1).await;
+    let (mut all, mut reading) = (Vec::new(), tokio::task::JoinSet::new());
+    for _ in 0..24 {
+        all.push(house.signs_in().await);
+    }
+    for new in &all {
+        let (house, id) = (Arc::clone(&house), new.session.id.clone());
+        reading.spawn(async move { house.identity.refresh_session(&id).await });
+    }
+    let read = async {
+        while let Some(read) = reading.join_next().await {
+            read.unwrap().unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), read).await.expect("none keeps the others from it");
+    for new in &all {
+        assert!(house.identity.sessions.by_id(&new.session.id, house.clock.now()).is_some());
+    }
+}

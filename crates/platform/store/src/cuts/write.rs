@@ -20,6 +20,8 @@ const LATE_WITHIN: Duration = Duration::from_secs(10);
 const SETTLE_WITHIN: Duration = Duration::from_secs(3);
 /// How long whoever could give authority waits for its turn at writing what waits.
 const TURN_WITHIN: Duration = Duration::from_secs(10);
+/// How long the database may take to show that it is there.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 /// Between attempts while something waits.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -242,7 +244,7 @@ impl Store {
                     tracing::info!(act = note.rule().name, event = %note.event, "a cut that waited is in the record");
                 }
                 Err(error) => {
-                    let gone = is_gone(&*error);
+                    let gone = is_gone(&*error) && !self.answers(&note).await;
                     left = Some(error);
                     if gone {
                         break;
@@ -251,6 +253,11 @@ impl Store {
             }
         }
         left.map_or(Ok(()), |error| Err(wait(Some(Arc::from(error)))))
+    }
+
+    /// Whether the database is there: then what failed was in the way of that cut alone, a lock perhaps.
+    async fn answers(&self, note: &CutNote) -> bool {
+        matches!(tokio::time::timeout(ANSWERS_WITHIN, self.epoch(note.tenant())).await, Ok(Ok(_)))
     }
 
     /// One of them. Where memory is not read again, it waits on: its event is found the next time.

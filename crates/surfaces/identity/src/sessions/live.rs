@@ -127,6 +127,11 @@ impl Sessions {
         fresh
     }
 
+    /// A session got another cookie: whoever read its row before puts nothing in any more.
+    pub(super) fn changed(&self) {
+        self.write().ends += 1;
+    }
+
     /// Puts a session under its newest cookie; the one before works no more, whatever else. As `put`, but for that.
     pub(crate) fn replace(&self, hash: TokenHash, session: Session, heard: Heard) -> bool {
         let mut live = self.write();
