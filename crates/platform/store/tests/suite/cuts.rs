@@ -366,6 +366,11 @@ async fn nobody_waits_for_each_cut_while_the_database_is_gone(kind: Kind) {
     let room = Arc::new(Gone::default());
     let weak: Weak<Gone> = Arc::downgrade(&room);
     house.store.write_cuts_with(weak);
+    // As long as it answers, what is in the way of one need not be in the way of the next.
+    let refused = house.store.write(house.permit(Raise("app/1"))).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unwritable { .. }), "{refused:?}");
+    assert_eq!(room.tried.swap(0, Ordering::SeqCst), 4, "a lock, perhaps");
+    outside(&house.config, sql::EPOCHS_AWAY, sql::EPOCHS_AWAY).await;
     let refused = house.store.write(house.permit(Raise("app/1"))).await.unwrap_err();
     assert!(matches!(refused, StoreError::Unwritable { .. }), "{refused:?}");
     assert_eq!(room.tried.load(Ordering::SeqCst), 1, "the first says it for all");

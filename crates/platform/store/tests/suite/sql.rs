@@ -80,3 +80,5 @@ pub const HOLD_TILES: &str = "BEGIN; LOCK TABLE tiles IN ACCESS EXCLUSIVE MODE";
 /// Ends the connection of whoever waits to read a tile.
 pub const END_WHO_WAITS_FOR_TILES: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
   WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'SELECT bytes, outside FROM tiles%'";
+/// Nobody can read at which epoch it is.
+pub const EPOCHS_AWAY: &str = "ALTER TABLE epochs RENAME TO epochs_away";
