@@ -11,7 +11,6 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-pub(crate) use model::sentence;
 use model::{Problem, Timestamp};
 use std::sync::LazyLock;
 

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     Bailiwick,
     page::{Told, Trouble, html, scripted},
+    pages::Said,
 };
 use askama::Template;
 use authority::{Factor, SECOND_FACTOR_FRESH};
@@ -69,7 +70,7 @@ pub(super) struct At {
 #[template(path = "sign_in/confirm.html")]
 struct ConfirmPage {
     email: String,
-    what: String,
+    what: Said,
     /// Why single sign-on was not enough, for whoever was there just now.
     lacks: Option<&'static str>,
     begun: Option<Begun>,
@@ -80,7 +81,7 @@ struct ConfirmPage {
     carried: Vec<(String, String)>,
     again: Vec<String>,
     over: Option<OverProvider>,
-    otherwise: String,
+    otherwise: Said,
     back: String,
 }
 
@@ -217,13 +218,13 @@ impl Bailiwick {
         });
         // What may not be is said by the page; a person is told why.
         let what = if problem.what.starts_with("you may not ") {
-            format!("{}.", crate::page::sentence(&problem.why))
+            format!("{}.", problem.why)
         } else {
-            format!("{}: {}.", crate::page::sentence(&problem.what), problem.why)
+            format!("{}: {}.", problem.what, problem.why)
         };
         let page = ConfirmPage {
             email: person.email.clone(),
-            what,
+            what: Said::sentence(&what),
             lacks: lacks(session, self.clock.now()),
             makes,
             name: "this device".to_owned(),
@@ -231,7 +232,7 @@ impl Bailiwick {
             carried,
             again,
             over,
-            otherwise: format!("{}.", crate::page::sentence(&problem.fix)),
+            otherwise: Said::sentence(&format!("{}.", problem.fix)),
             back: at.back.clone(),
             begun,
         };

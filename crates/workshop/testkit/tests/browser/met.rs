@@ -77,7 +77,7 @@ async fn serves(town: &Town, name: &str, manifest: &str) {
 async fn proves_more(town: &Town, met: &mut Met<'_>) {
     // `[access]` is its last table.
     serves(town, "papers", &format!("{}mfa = [\"/export/**\"]\n", manifest("papers", ""))).await;
-    met.at("confirm", &format!("{}/export/all", town.app("papers")), "Confirm that it is you").await;
+    met.at("confirm", &format!("{}/export/all", town.app("papers")), "This part of papers needs a second factor").await;
     let login = json!({ "login": seal::Token::generate().hash() }).to_string();
     let begun = town.browser().send("POST", &format!("{}/login/begin", town.url()), &[], login.as_bytes()).await;
     let address = begun.json()["address"].as_str().unwrap_or_else(|| panic!("{begun:?}")).to_owned();
