@@ -1,4 +1,4 @@
-//! What a test takes from its surroundings: packages by their lock file, a port, the files of a database.
+//! What a test takes from its surroundings: packages by their lock file, a port, the files of a database, noise.
 
 use std::{
     ops::Range,
@@ -48,6 +48,19 @@ pub fn free_port() -> u16 {
             return port;
         }
     }
+}
+
+/// So many bytes that no archive makes smaller: the same each time (xorshift64).
+#[must_use]
+pub fn noise(bytes: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let noise = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    noise.take(bytes.div_ceil(8)).flatten().take(bytes).collect()
 }
 
 /// Puts the SQLite database of one data folder in the place of another's, whose server is stopped.

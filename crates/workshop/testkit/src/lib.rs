@@ -31,7 +31,7 @@ mod upstream;
 mod waiting;
 mod wires;
 
-pub use borrowed::{DATABASE, copy_database, free_port, installed};
+pub use borrowed::{DATABASE, copy_database, free_port, installed, noise};
 pub use browser::{Answer, Browser};
 pub use cable::Cable;
 pub use canary::Canary;

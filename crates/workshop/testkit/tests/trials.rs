@@ -239,15 +239,7 @@ async fn large_files_are_tried_and_not_kept_in_the_page() {
     let town = Town::start(Engine::Sqlite).await;
     let mia = town.person("mia@example.test", &GROUPS).await;
     let small = bundle(&town, &mia).await;
-    // xorshift64: nothing that an archive makes smaller.
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let noise = std::iter::repeat_with(|| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    });
-    let picture: Vec<u8> = noise.take(100_000).flatten().collect();
+    let picture = testkit::noise(800_000);
     let files = catalog::Upload::new(BASE64_STANDARD.decode(&small).unwrap().into()).unwrap().unpack().unwrap();
     let files = files.with("picture.png", picture.into()).unwrap();
     let open = tries(&town, &mia, &BASE64_STANDARD.encode(files.pack().unwrap())).await;

@@ -2,7 +2,7 @@
 
 use super::{Browser, Engine, Town, page};
 use serde_json::json;
-use testkit::{manifest, until};
+use testkit::{manifest, noise, until};
 
 /// As a browser asks for it: the page with its style, packed, however much there is to show.
 #[tokio::test(flavor = "multi_thread")]
@@ -38,18 +38,6 @@ async fn every_page_is_light() {
 fn bundle(page: &str) -> String {
     let rest = page.split_once("name=\"bundle\" value=\"").unwrap_or_else(|| panic!("no files in {page}")).1;
     rest.split('"').next().unwrap().to_owned()
-}
-
-/// Nothing that an archive makes smaller (xorshift64).
-fn noise(bytes: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let noise = std::iter::repeat_with(|| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    });
-    noise.take(bytes.div_ceil(8)).flatten().take(bytes).collect()
 }
 
 async fn press(town: &Town, browser: &Browser, bundle: &str, more: &[(&str, &str)]) -> super::Answer {
