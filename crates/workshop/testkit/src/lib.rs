@@ -13,6 +13,7 @@
 mod borrowed;
 mod browser;
 mod cable;
+mod callers;
 mod canary;
 mod chrome;
 mod chromium;
@@ -34,6 +35,7 @@ mod wires;
 pub use borrowed::{DATABASE, copy_database, free_port, installed, noise};
 pub use browser::{Answer, Browser};
 pub use cable::Cable;
+pub use callers::{closes, crowded, from, status};
 pub use canary::Canary;
 pub use chrome::Chrome;
 pub use chromium::{Chromium, Light, Screen};

@@ -34,6 +34,12 @@ pub(crate) const FILL_EVENTS: &str = r#"INSERT INTO events
       '"app_id":null,"user_id":null,"actor":["system:filled"],"action":"app.use","resource":"app/filled",' ||
       '"outcome":"allowed","request_id":null,"trace_id":null,"detail":{}}', n) AS BLOB)
   FROM number"#;
+/// The indexes of the events, which are made anew when many were added: each is sorted once then.
+pub(crate) const INDEXES: &str =
+    "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'events' AND sql IS NOT NULL";
+pub(crate) const DROP_INDEX: &str = "DROP INDEX ";
+/// For sorting them: 2 GiB of pages.
+pub(crate) const ROOMY: &str = "PRAGMA cache_size = -2097152;";
 pub(crate) const SETTLE: &str = "PRAGMA wal_checkpoint(TRUNCATE);";
 /// Events as a busy year leaves them: `$1` how many, `$2` when the first was, `$3` how far apart, `$4` salt, `$5` body.
 macro_rules! fill {

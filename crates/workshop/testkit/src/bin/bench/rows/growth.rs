@@ -175,15 +175,37 @@ async fn searches(store: &Store, count: u64) -> Line {
     }
 }
 
-/// Events that were there before, spread over people, apps, acts and years.
+/// Events that were there before, spread over people, apps, acts and years. Progress goes to standard error.
 pub(super) fn fill(path: &Path, count: u64) {
+    if count == 0 {
+        return;
+    }
     let conn = Connection::open(path).unwrap();
     conn.execute_batch(sql::PRAGMAS).unwrap();
+    conn.execute_batch(sql::ROOMY).unwrap();
+    let indexes = indexes(&conn);
+    for (name, _) in &indexes {
+        conn.execute_batch(&format!("{}{name}", sql::DROP_INDEX)).unwrap();
+    }
     let mut done = 0;
     while done < count {
         let next = (done + AT_A_TIME).min(count);
         conn.execute(sql::FILL_EVENTS, [i64::try_from(done).unwrap(), i64::try_from(next).unwrap()]).unwrap();
         done = next;
+        eprint!("\r  {done} of {count} events");
     }
+    for (name, create) in &indexes {
+        eprint!("\r\x1b[K  index {name}");
+        conn.execute_batch(create).unwrap();
+        conn.execute_batch(sql::SETTLE).unwrap();
+    }
+    eprint!("\r\x1b[K");
     conn.execute_batch(sql::SETTLE).unwrap();
+}
+
+/// The events' indexes, by name, with the statements that make them.
+fn indexes(conn: &Connection) -> Vec<(String, String)> {
+    let mut found = conn.prepare(sql::INDEXES).unwrap();
+    let rows = found.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
 }

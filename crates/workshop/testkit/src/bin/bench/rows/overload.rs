@@ -18,9 +18,12 @@ const CONNECTIONS: usize = 16;
 /// Enough that twice the load arrives, whatever the answers take.
 const CROWD: usize = 512;
 const LASTING: Duration = Duration::from_secs(6);
+/// Connections that rest are closed by then, and what was freed has gone back to the system.
+const REST: Duration = Duration::from_secs(12);
 
 const LATENCY: &str = "the 99th percentile of 16 connections that ask again as soon as they were answered, on the same server; then twice their rate arrives whatever the answers take, and only what was served counts, from when it was due";
-const MEMORY: &str = "the same server before: memory that no file backs";
+const MEMORY: &str =
+    "the same server before, after 16 connections pressed: memory that no file backs, at rest both times";
 const REVOKE: &str =
     "none: wall-clock time of the request to revoke another app under that load; the machine is shared with the load";
 
@@ -30,13 +33,14 @@ pub(super) async fn measure(effort: Effort) -> Vec<Line> {
     let ana = served.town.person("ana@example.test", &["staff"]).await;
     let ask = served.asking(&ana, "measured").await;
     load::press(std::slice::from_ref(&ask), CONNECTIONS, None, LASTING).await;
-    let (_, before) = machine::resident_mib(served.pid());
+    let before = at_rest_mib(&served).await;
     let mut seen = Seen::default();
     for round in 0..effort.rounds(ROUNDS) {
         seen.round(&served, &ask, round).await;
+        seen.resting.push(at_rest_mib(&served).await);
     }
-    let (_, after) = machine::resident_mib(served.pid());
-    let Seen { ratios, calm, crowded, revoked, shares } = &seen;
+    let after = seen.resting.last().copied().unwrap_or(before);
+    let Seen { ratios, calm, crowded, revoked, shares, resting } = &seen;
     let line = |work, floor, value, unit, target, figures| Line {
         row: "overload",
         work,
@@ -45,7 +49,7 @@ pub(super) async fn measure(effort: Effort) -> Vec<Line> {
         unit,
         target: Target::AtMost(target),
         figures,
-        detail: json!({ "calm_p99_ms": calm, "crowded_p99_ms": crowded, "revoke_ms": revoked, "served_percent": shares }),
+        detail: json!({ "calm_p99_ms": calm, "crowded_p99_ms": crowded, "revoke_ms": revoked, "served_percent": shares, "resting_mib": resting }),
     };
     vec![
         line(
@@ -67,10 +71,18 @@ pub(super) async fn measure(effort: Effort) -> Vec<Line> {
             (after - before).max(0.0),
             "MiB",
             16.0,
-            format!("{before:.0} MiB before"),
+            format!(
+                "{before:.0} MiB before; after each round {}",
+                resting.iter().map(|mib| format!("{mib:.0}")).collect::<Vec<_>>().join(", ")
+            ),
         ),
         line("twice the load, revoke", REVOKE, median(revoked), "ms", 100.0, String::new()),
     ]
+}
+
+async fn at_rest_mib(served: &Served) -> f64 {
+    tokio::time::sleep(REST).await;
+    machine::resident_mib(served.pid()).1
 }
 
 /// What the rounds showed, a value for each.
@@ -81,6 +93,7 @@ struct Seen {
     crowded: Vec<f64>,
     revoked: Vec<f64>,
     shares: Vec<f64>,
+    resting: Vec<f64>,
 }
 
 impl Seen {
