@@ -11,6 +11,7 @@ pub const NOTE: &str = "SELECT id, body, n, raw FROM notes WHERE id = $1";
 pub const NOTICES: &str =
     "SELECT event, kind, action, resource, detail, spread_at FROM notices ORDER BY at, event, kind";
 pub const COUNT_NOTES: &str = "SELECT COUNT(*) FROM notes";
+pub const COUNT_RUNS: &str = "SELECT COUNT(*) FROM runs";
 pub const NOTES_ABOVE: &str =
     "WITH big AS (SELECT id, n FROM notes WHERE n > $1) SELECT id FROM big ORDER BY n LIMIT CAST($2 AS BIGINT)";
 
