@@ -4,7 +4,7 @@
 
 use crate::{
     Outcome, Store, StoreError,
-    engine::GroupEnd,
+    engine::{GroupEnd, Statement},
     event::{self, Draft},
     params, sql,
 };
@@ -145,14 +145,14 @@ impl Store {
     /// Writes an event that no transaction of an act holds, and counts it.
     pub(crate) async fn write_event(&self, draft: Draft<'_>) -> Result<(), StoreError> {
         let drafts = [draft];
-        self.write_events(&drafts).await?;
+        self.write_events(&drafts, None).await?;
         let [draft] = &drafts;
         self.tallies.add(draft.action, (draft.caller, draft.target), draft.outcome, &draft.detail);
         Ok(())
     }
 
-    /// Writes what is buffered until the task is stopped.
-    pub(crate) async fn flush_access_loop(self: Arc<Self>) {
+    /// Writes what is buffered until the task is stopped, in the run that began then.
+    pub(crate) async fn flush_access_loop(self: Arc<Self>, began: Timestamp) {
         let mut receive = self.access.receive.lock().await;
         let mut batch = Vec::with_capacity(BATCH);
         loop {
@@ -176,7 +176,7 @@ impl Store {
                     Item::Flush(done) => flushes.push(done),
                 }
             }
-            self.write_all(events).await;
+            self.write_all(events, began).await;
             for done in flushes {
                 if done.send(()).is_err() {
                     tracing::debug!("whoever asked for the flush went away");
@@ -186,9 +186,9 @@ impl Store {
     }
 
     /// Until none of them waits any more.
-    async fn write_all(&self, mut batch: Vec<Pending>) {
+    async fn write_all(&self, mut batch: Vec<Pending>, began: Timestamp) {
         let mut as_one = true;
-        while let Err(error) = self.write_batch(&batch).await {
+        while let Err(error) = self.write_batch(&batch, began).await {
             let error = if error.is_unavailable() {
                 error
             } else {
@@ -221,9 +221,12 @@ impl Store {
         Ok(self.event(&pending.spent.target().tenant, &pending.id).await?.is_some())
     }
 
-    async fn write_batch(&self, batch: &[Pending]) -> Result<(), StoreError> {
+    /// With it, how far the buffer is emptied: what still waits was noted after the oldest of these.
+    async fn write_batch(&self, batch: &[Pending], began: Timestamp) -> Result<(), StoreError> {
+        let Some(oldest) = batch.iter().map(|pending| pending.at).min() else { return Ok(()) };
         let drafts: Vec<Draft<'_>> = batch.iter().map(Pending::draft).collect();
-        if drafts.is_empty() { Ok(()) } else { self.write_events(&drafts).await }
+        let flushed = Statement::new(sql::FLUSH_RUN, params![self.node.as_str(), began, oldest]);
+        self.write_events(&drafts, Some(flushed)).await
     }
 
     /// One by one. What is refused by itself will never be taken: it is dropped, once the record says that it lacks it.
@@ -231,7 +234,7 @@ impl Store {
     async fn write_singly(&self, batch: &mut Vec<Pending>) -> Result<(), StoreError> {
         let mut refused = 0;
         while let Some(pending) = batch.get(refused) {
-            let written = match self.write_events(&[pending.draft()]).await {
+            let written = match self.write_events(&[pending.draft()], None).await {
                 Ok(()) => true,
                 Err(error) if error.is_unavailable() => return Err(error),
                 Err(error) => {
@@ -253,8 +256,8 @@ impl Store {
         Ok(())
     }
 
-    /// The same for many, which were counted when they were noted.
-    pub(crate) async fn write_events(&self, drafts: &[Draft<'_>]) -> Result<(), StoreError> {
+    /// The same for many, which were counted when they were noted, and one statement more in their commit.
+    pub(crate) async fn write_events(&self, drafts: &[Draft<'_>], more: Option<Statement>) -> Result<(), StoreError> {
         let mut tx = self.engine.begin().await?;
         // Sorted, so that two batches never wait for each other's keys crosswise.
         let mut keys: BTreeMap<(TenantId, String), Option<SubjectKey>> = BTreeMap::new();
@@ -270,7 +273,7 @@ impl Store {
             let key = keys.get(&name).and_then(Option::as_ref).ok_or(StoreError::Ended)?;
             batch.extend(draft.statements(key)?);
         }
-        batch.push(crate::engine::Statement::new(sql::FLUSH_RUN, params![self.node.as_str(), self.clock.now()]));
+        batch.extend(more);
         tx.run(&batch).await?;
         tx.commit(GroupEnd::Join).await?;
         for ((tenant, subject), key) in keys {

@@ -158,7 +158,8 @@ impl Store {
         self.put_outside(tenant, "content", all).await.map(Carried)
     }
 
-    /// Moves tiles that will not change any more out. How many.
+    /// Moves tiles that will not change any more out. How many: not those that another node moved, or whose object was
+    /// given up, meanwhile.
     ///
     /// # Errors
     /// As `carry_out`.
@@ -176,14 +177,12 @@ impl Store {
             all.push((Digest::of(&bytes), bytes));
         }
         let put = self.put_outside(tenant, "tiles", all).await?;
+        let mut moved = 0;
         for (path, (_, name)) in paths.iter().zip(&put) {
-            let named = [
-                (MOVE_TILE, params![tenant, path.as_str(), name.as_str()].to_vec()),
-                (TAKE, params![tenant, name.as_str()].to_vec()),
-            ];
-            self.housekeeping().batch(&named).await?;
+            let named = (MOVE_TILE, params![tenant, path.as_str(), name.as_str()]);
+            moved += usize::from(self.housekeeping().pair([named, (TAKE, params![tenant, name.as_str()])]).await?);
         }
-        Ok(put.len())
+        Ok(moved)
     }
 
     /// Deletes objects that were put longer than `grace` ago and that nothing names. How many.

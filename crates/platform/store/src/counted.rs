@@ -76,7 +76,7 @@ impl Store {
         }
         let at = self.clock.now();
         let drafts: Vec<Draft<'_>> = due.iter().map(|(line, (caller, count))| line.draft(caller, *count, at)).collect();
-        let written = self.write_events(&drafts).await;
+        let written = self.write_events(&drafts, None).await;
         if written.is_err() {
             // Counted in metrics instead: strangers may not fill memory while the record is unwritable.
             tracing::warn!(lines = due.len(), "refusals of strangers could not be recorded");

@@ -5,7 +5,7 @@
 
 use crate::{DepotError, value::NUL};
 use model::{Problem, ProblemKind, TenantId};
-use std::{error::Error, sync::Arc};
+use std::{error::Error, io, path::Path, sync::Arc};
 
 /// A kept source: shared, since one failed commit is the answer to every act of its group.
 pub type Cause = Arc<dyn Error + Send + Sync>;
@@ -18,6 +18,11 @@ pub enum StoreError {
     Moved { tenant: TenantId, current: u64 },
     #[error("the data was written by a newer version: it holds migration {number} of `{room}` (`{name}`)")]
     Newer { room: String, number: i64, name: String },
+    /// It would not stay cut: this version cannot do it, and its only copy stays where it is.
+    #[error(
+        "the data was written by a newer version: block {block} of the journal of cuts holds what this one does not know"
+    )]
+    NewerCut { block: usize },
     /// Nodes of an older version run, and may not run beside what a migration makes of the data.
     #[error("migration {number} of `{room}` waits until these nodes are stopped: {nodes:?}")]
     OlderNodes { nodes: Vec<String>, room: String, number: i64, why: String },
@@ -62,6 +67,9 @@ pub enum StoreError {
     Json(#[source] Cause),
     #[error("file beside the database")]
     File(#[source] Cause),
+    /// Another user's, or mounted so that nothing is written.
+    #[error("`{path}` cannot be written")]
+    Folder { path: String, source: Arc<io::Error> },
     /// Without it a start could bring back what was cut.
     #[error("the journal of cuts cannot be used")]
     Journal(#[source] Cause),
@@ -70,6 +78,13 @@ pub enum StoreError {
     #[error("the database refused a statement")]
     Database(#[source] Cause),
 }
+
+/// What keeps a folder from being written, in words.
+const FOLDER_WHY: [(io::ErrorKind, &str); 3] = [
+    (io::ErrorKind::ReadOnlyFilesystem, "its disk is mounted read-only"),
+    (io::ErrorKind::PermissionDenied, "it, or its folder, belongs to another user"),
+    (io::ErrorKind::StorageFull, "its disk is full"),
+];
 
 /// Errors that may hold a `StoreError`: what `Store::again` looks into.
 pub trait HoldsStoreError {
@@ -97,6 +112,10 @@ impl StoreError {
 
     pub(crate) fn file(source: std::io::Error) -> Self {
         Self::File(Arc::new(source))
+    }
+
+    pub(crate) fn folder(path: &Path, source: io::Error) -> Self {
+        Self::Folder { path: path.display().to_string(), source: Arc::new(source) }
     }
 
     pub(crate) fn journal(source: std::io::Error) -> Self {
@@ -134,6 +153,15 @@ impl StoreError {
                 "start the version that wrote the data, or restore a backup that was made before it",
             ));
         }
+        if let Self::NewerCut { .. } = self {
+            return Some(unavailable(
+                "store.newer",
+                "the data is newer than this program".to_owned(),
+                "`cuts.journal` holds something that a later version switched off, and this one could not keep it off"
+                    .to_owned(),
+                "start the version that wrote the data: once its record can be written, this is in it",
+            ));
+        }
         if let Self::OlderNodes { nodes, room, number, why } = self {
             return Some(unavailable(
                 "store.older_nodes",
@@ -169,10 +197,24 @@ impl StoreError {
         ))
     }
 
+    /// Of the folder that the database is in.
+    fn of_folder(&self) -> Option<Problem> {
+        let Self::Folder { path, source } = self else { return None };
+        let known = FOLDER_WHY.iter().find(|(kind, _)| *kind == source.kind());
+        let why = known.map_or("the system does not open it for writing", |(_, why)| *why);
+        Some(Problem::new(
+            ProblemKind::Unavailable,
+            "store.folder",
+            "the data folder cannot be written",
+            format!("`{path}` cannot be written: {why}"),
+            "start the server as the user who owns the data folder, on a disk that is mounted for writing and has room; a disk that fails is made read-only by the system, whose log says so",
+        ))
+    }
+
     /// What a person is told.
     #[must_use]
     pub fn problem(&self) -> Problem {
-        if let Some(problem) = self.of_versions().or_else(|| self.of_text()) {
+        if let Some(problem) = self.of_versions().or_else(|| self.of_text()).or_else(|| self.of_folder()) {
             return problem;
         }
         let unavailable = |code, what, why, fix: &str| Problem::new(ProblemKind::Unavailable, code, what, why, fix);
@@ -215,6 +257,7 @@ impl StoreError {
                 "try again",
             ),
             Self::Newer { .. }
+            | Self::NewerCut { .. }
             | Self::OlderNodes { .. }
             | Self::WrongKey { .. }
             | Self::Altered { .. }
@@ -229,8 +272,28 @@ impl StoreError {
             | Self::Ledger(_)
             | Self::Json(_)
             | Self::File(_)
+            | Self::Folder { .. }
             | Self::Database(_) => return Problem::internal(),
         };
         unavailable(code, what.to_owned(), why.to_owned(), fix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_written_says_which_file_and_why() {
+        for (kind, why) in [
+            (io::ErrorKind::ReadOnlyFilesystem, "mounted read-only"),
+            (io::ErrorKind::PermissionDenied, "belongs to another user"),
+            (io::ErrorKind::StorageFull, "is full"),
+            (io::ErrorKind::IsADirectory, "the system does not open it"),
+        ] {
+            let problem = StoreError::folder(Path::new("/data/bailiwick.lock"), kind.into()).problem();
+            assert_eq!((problem.code.as_str(), problem.status()), ("store.folder", 503), "{problem}");
+            assert!(problem.why.contains("`/data/bailiwick.lock`") && problem.why.contains(why), "{problem}");
+        }
     }
 }

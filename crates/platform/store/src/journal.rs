@@ -4,15 +4,15 @@
 //! block and is one sealed envelope: whoever reads the file learns nothing, and an entry that was torn, altered, made
 //! up or moved does not open. A block is all zeros or part of an entry that opens; anything else is damage, and is told.
 //!
-//! Refuses an entry when no room is left, a second process, and nothing silently.
+//! Refuses an entry when no room is left, or when its file was removed or replaced; a second process; nothing silently.
 
-use crate::StoreError;
+use crate::{StoreError, file_id::FileId};
 use seal::{Context, PurposeKey};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom},
     os::unix::fs::{FileExt, OpenOptionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// 4 MiB, a thousand cuts: an outage that outlives them is noticed.
@@ -50,6 +50,9 @@ impl Slot {
 pub(crate) enum JournalError {
     #[error("the journal of cuts is full")]
     Full,
+    /// What is written to it now, no start reads.
+    #[error("the journal of cuts was removed or replaced")]
+    Away,
     #[error("the journal of cuts cannot be written")]
     Io(#[from] io::Error),
 }
@@ -62,9 +65,24 @@ pub(crate) struct Found {
     pub(crate) damaged: Vec<usize>,
 }
 
+/// Where the file is, and which.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    path: PathBuf,
+    id: FileId,
+}
+
+impl Place {
+    /// Whether another file, or none, is where it was opened.
+    pub(crate) fn is_away(&self) -> bool {
+        FileId::of(&self.path).ok() != Some(self.id)
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Journal {
     file: File,
+    place: Place,
     key: PurposeKey,
     used: Vec<bool>,
 }
@@ -79,16 +97,22 @@ impl Journal {
         fs::create_dir_all(folder).map_err(StoreError::journal)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let mut file = options.open(folder.join(FILE)).map_err(StoreError::journal)?;
+        let path = folder.join(FILE);
+        let mut file = options.open(&path).map_err(StoreError::journal)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Err(StoreError::InUse),
             Err(fs::TryLockError::Error(error)) => return Err(StoreError::journal(error)),
         }
         let bytes = whole(&mut file, folder).map_err(StoreError::journal)?;
-        let mut journal = Self { file, key, used: vec![false; BLOCKS] };
+        let id = FileId::from(&file.metadata().map_err(StoreError::journal)?);
+        let mut journal = Self { file, place: Place { path, id }, key, used: vec![false; BLOCKS] };
         let found = journal.read(&bytes);
         Ok((journal, found))
+    }
+
+    pub(crate) const fn place(&self) -> &Place {
+        &self.place
     }
 
     fn read(&mut self, bytes: &[u8]) -> Found {
@@ -146,6 +170,10 @@ impl Journal {
         bytes.extend_from_slice(&envelope);
         bytes.resize(blocks * BLOCK_BYTES, 0);
         self.put(slot, &bytes)?;
+        // After it was written: nobody is told that a file keeps it which no start finds.
+        if self.place.is_away() {
+            return Err(JournalError::Away);
+        }
         self.mark(slot, true);
         Ok(slot)
     }
@@ -282,6 +310,23 @@ mod tests {
         assert!(matches!(journal.append(b"more", Room::All), Err(JournalError::Full)));
         journal.free(last.unwrap()).unwrap();
         journal.append(b"more", Room::All).unwrap();
+    }
+
+    #[test]
+    fn what_no_start_would_find_is_not_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut journal, _) = open(dir.path());
+        let (path, away) = (dir.path().join(FILE), dir.path().join("away"));
+        fs::rename(&path, &away).unwrap();
+        assert!(matches!(journal.append(b"removed", Room::All), Err(JournalError::Away)));
+        fs::copy(&away, &path).unwrap();
+        assert!(matches!(journal.append(b"replaced", Room::All), Err(JournalError::Away)));
+        assert!(journal.place().is_away());
+        fs::rename(&away, &path).unwrap();
+        journal.append(b"brought back", Room::All).unwrap();
+        assert!(!journal.place().is_away());
+        drop(journal);
+        assert_eq!(entries(&open(dir.path()).1), [b"brought back".as_slice()]);
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod error;
 mod event;
 mod events;
 mod feed;
+mod file_id;
 mod inspect;
 mod journal;
 mod leadership;

@@ -123,8 +123,12 @@ pub(crate) const DELETE_BLOB: &str = "DELETE FROM blobs WHERE tenant = $1 AND di
 pub(crate) const RUN: &str = "SELECT flushed_at, ended_at FROM runs WHERE node = $1";
 pub(crate) const START_RUN: &str = "INSERT INTO runs (node, started_at, flushed_at, ended_at) VALUES ($1, $2, $2, NULL)
   ON CONFLICT (node) DO UPDATE SET started_at = $2, flushed_at = $2, ended_at = NULL";
-pub(crate) const FLUSH_RUN: &str = "UPDATE runs SET flushed_at = $2 WHERE node = $1";
-pub(crate) const END_RUN: &str = "UPDATE runs SET flushed_at = $2, ended_at = $2 WHERE node = $1";
+/// These two change nothing before the start of their run is recorded: until then the row tells of the run before.
+pub(crate) const FLUSH_RUN: &str = "UPDATE runs SET flushed_at = $3 WHERE node = $1 AND started_at = $2";
+pub(crate) const END_RUN: &str = "UPDATE runs SET flushed_at = $3, ended_at = $3 WHERE node = $1 AND started_at = $2";
+/// A row of no node, made and taken back in one transaction: something is written, and nothing of it stays.
+pub(crate) const TRY_RUN: &str = "INSERT INTO runs (node, started_at, flushed_at, ended_at) VALUES ($1, $2, $2, $2)";
+pub(crate) const UNTRY_RUN: &str = "DELETE FROM runs WHERE node = $1";
 
 pub(crate) const UNSEQUENCED_TENANTS: &str = "SELECT DISTINCT tenant FROM events WHERE idx IS NULL";
 /// Gives up to `$3` events their indexes, counting from `$2`.

@@ -56,7 +56,7 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     pub(crate) fn open(path: &Path, reserve_bytes: u64) -> Result<Self, StoreError> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder).map_err(StoreError::file)?;
+        std::fs::create_dir_all(folder).map_err(|error| StoreError::folder(folder, error))?;
         let lock = hold_lock(path)?;
         let conn = Connection::open(path).map_err(write_error)?;
         prepare(&conn).map_err(write_error)?;
@@ -150,7 +150,8 @@ impl Sqlite {
 }
 
 fn hold_lock(path: &Path) -> Result<File, StoreError> {
-    let file = File::create(path.with_extension("lock")).map_err(StoreError::file)?;
+    let path = path.with_extension("lock");
+    let file = File::create(&path).map_err(|error| StoreError::folder(&path, error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse),

@@ -121,7 +121,8 @@ impl Store {
     ///
     /// # Errors
     /// `StoreError::Newer`, `StoreError::Altered`, `StoreError::WrongKey`, `StoreError::InUse`,
-    /// `StoreError::OlderNodes`, `StoreError::Unwritable`, `StoreError::Journal`.
+    /// `StoreError::OlderNodes`, `StoreError::Unwritable`, `StoreError::Folder`, `StoreError::Journal`,
+    /// `StoreError::NewerCut`.
     pub async fn open(
         config: StoreConfig,
         watch: Arc<dyn EpochWatch>,
@@ -148,7 +149,7 @@ impl Store {
             watch,
             access: AccessBuffer::new(),
             counted: Counted::default(),
-            cuts: Cuts::new(journal, found),
+            cuts: Cuts::new(journal, found)?,
             recovering: AtomicBool::new(false),
             refusing: AtomicBool::new(false),
             tallies: Tallies::default(),

@@ -137,6 +137,18 @@ impl Housekeeping<'_> {
         tx.run(&batch).await?;
         tx.commit(GroupEnd::Join).await
     }
+
+    /// The same of two that belong together: nothing is written unless each changes exactly one row. Whether it was.
+    pub(crate) async fn pair(&self, writes: [(FreeWrite, &[Value]); 2]) -> Result<bool, StoreError> {
+        let mut tx = self.store.engine.begin().await?;
+        for (write, params) in writes {
+            if tx.execute(write.sql, params).await? != 1 {
+                return Ok(false);
+            }
+        }
+        tx.commit(GroupEnd::Join).await?;
+        Ok(true)
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use crate::{Outcome, Store, StoreError, engine::GroupEnd, event::app, params, sql};
 use authority::{Caller, Target};
-use model::AppId;
+use model::{AppId, EventId};
 use serde_json::Value as Json;
 use std::{
     collections::HashMap,
@@ -62,7 +62,9 @@ impl Store {
             return Err(StoreError::unwritable("the record of requests cannot be written"));
         }
         let mut tx = self.engine.begin().await?;
-        tx.execute(sql::FLUSH_RUN, params![self.node.as_str(), self.clock.now()]).await?;
+        let nobody = EventId::generate();
+        tx.execute(sql::TRY_RUN, params![nobody.as_str(), self.clock.now()]).await?;
+        tx.execute(sql::UNTRY_RUN, params![nobody.as_str()]).await?;
         if self.refusing.load(Ordering::Acquire) {
             tx.commit(GroupEnd::Join).await?;
             self.refusing.store(false, Ordering::Release);

@@ -22,6 +22,7 @@ const PRUNE: FreeWrite = FreeWrite::new(Table::Feed, sql::PRUNE_FEED);
 pub struct Tasks {
     store: Arc<Store>,
     running: JoinSet<()>,
+    began: Timestamp,
 }
 
 impl Store {
@@ -31,22 +32,23 @@ impl Store {
     /// None today: that nothing can be written now is no reason not to start.
     pub async fn start_tasks(self: &Arc<Self>) -> Result<Tasks, StoreError> {
         let mut running = JoinSet::new();
-        if let Err(error) = self.start_run().await {
+        let began = self.clock.now();
+        if let Err(error) = self.start_run(began).await {
             tracing::error!(%error, "the start of this run could not be recorded yet");
-            running.spawn(Arc::clone(self).start_run_later());
+            running.spawn(Arc::clone(self).start_run_later(began));
         }
-        running.spawn(Arc::clone(self).flush_access_loop());
+        running.spawn(Arc::clone(self).flush_access_loop(began));
         running.spawn(Arc::clone(self).sequence_loop());
         running.spawn(Arc::clone(self).tidy_loop());
         running.spawn(Arc::clone(self).cuts_loop());
         if let Engine::Postgres(postgres) = &self.engine {
             running.spawn(postgres::listen(Arc::downgrade(postgres)));
         }
-        Ok(Tasks { store: Arc::clone(self), running })
+        Ok(Tasks { store: Arc::clone(self), running, began })
     }
 
-    async fn start_run_later(self: Arc<Self>) {
-        while let Err(error) = self.start_run().await {
+    async fn start_run_later(self: Arc<Self>, began: Timestamp) {
+        while let Err(error) = self.start_run(began).await {
             tracing::debug!(%error, "the start of this run could not be recorded yet");
             tokio::time::sleep(COUNT_EVERY).await;
         }
@@ -119,6 +121,6 @@ impl Tasks {
         self.store.write_counted(Timestamp::from_ms(i64::MAX)).await?;
         self.running.shutdown().await;
         self.store.sequence_now().await?;
-        self.store.end_run().await
+        self.store.end_run(self.began).await
     }
 }

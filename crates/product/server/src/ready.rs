@@ -153,7 +153,7 @@ impl Bailiwick {
 
     /// Nothing that was taken away waits for its record.
     fn cuts_problem(&self) -> Option<Problem> {
-        let JournalState { waiting, in_memory, damaged } = self.store.journal_state();
+        let JournalState { waiting, in_memory, damaged, away } = self.store.journal_state();
         if waiting > 0 {
             let why = match in_memory {
                 0 => "the record cannot be written; they hold, and the journal keeps them over a restart".to_owned(),
@@ -167,6 +167,15 @@ impl Bailiwick {
                 format!("{waiting} cuts are not in the record yet"),
                 why,
                 "make room on the disk, or bring the database back: they are written by themselves then",
+            ));
+        }
+        if away {
+            return Some(Problem::new(
+                ProblemKind::Unavailable,
+                "cuts.away",
+                "the journal of cuts is not where it was opened",
+                "`cuts.journal` was removed or replaced while the server ran; what is switched off while nothing can be recorded would come back with a restart",
+                "put it back, or start the server again while the record can be written: that makes a new one",
             ));
         }
         (damaged > 0).then(|| {

@@ -195,7 +195,7 @@ impl CutNote {
         serde_json::to_vec(&written).map_err(StoreError::json)
     }
 
-    /// `None` for what this version does not know: its cut cannot be done here.
+    /// `None` for what only another version knows: its cut cannot be done here.
     pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Self> {
         let written: Written = serde_json::from_slice(bytes).ok()?;
         let also = |also: WrittenAlso| {
@@ -211,7 +211,10 @@ impl CutNote {
             why: written.why,
             also: written.also.into_iter().map(also).collect::<Option<_>>()?,
             also_late: Vec::new(),
-            owed: written.owed.and_then(also),
+            owed: match written.owed {
+                Some(owed) => Some(also(owed)?),
+                None => None,
+            },
             spent: Arc::new(Spent::again(written.kept)?),
         })
     }

@@ -3,7 +3,7 @@
 use super::{CutNote, CutRows, Recorded};
 use crate::{
     Store, StoreError,
-    journal::{Found, Journal, JournalError, Room, Slot},
+    journal::{Found, Journal, JournalError, Place, Room, Slot},
 };
 use model::EventId;
 use std::{
@@ -28,6 +28,8 @@ pub(crate) enum Stage {
 struct Standing {
     note: Arc<CutNote>,
     stage: Stage,
+    /// It was cut in memory once more, since somebody asked for it again.
+    again: bool,
 }
 
 pub(crate) struct Cuts {
@@ -35,6 +37,8 @@ pub(crate) struct Cuts {
     /// How many of them wait: looked at before each act.
     waiting: AtomicUsize,
     journal: Mutex<Journal>,
+    /// The journal's, which may be asked while something is written to it.
+    place: Place,
     damaged: Mutex<Vec<usize>>,
     pub(crate) rows: OnceLock<Weak<dyn CutRows>>,
     pub(crate) wake: Notify,
@@ -57,6 +61,8 @@ pub struct JournalState {
     pub in_memory: usize,
     /// Blocks that hold something that is no entry.
     pub damaged: usize,
+    /// Its file was removed or replaced: no start finds what is in it.
+    pub away: bool,
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -64,27 +70,27 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Cuts {
-    pub(crate) fn new(journal: Journal, found: Found) -> Self {
+    /// Refuses what opens, so is an entry of ours, and says what only another version knows: it would not stay cut.
+    pub(crate) fn new(journal: Journal, found: Found) -> Result<Self, StoreError> {
         let mut standing = Vec::new();
-        let mut damaged = found.damaged;
         for (slot, bytes) in found.entries {
-            match CutNote::of_bytes(&bytes) {
-                Some(note) => standing.push(Standing { note: Arc::new(note), stage: Stage::Waits(Some(slot)) }),
-                None => damaged.push(slot.first()),
-            }
+            let note = CutNote::of_bytes(&bytes).ok_or(StoreError::NewerCut { block: slot.first() })?;
+            standing.push(Standing { note: Arc::new(note), stage: Stage::Waits(Some(slot)), again: false });
         }
+        let damaged = found.damaged;
         if !damaged.is_empty() {
             tracing::error!(blocks = ?damaged, "the journal of cuts holds what is no entry: a cut may be lost");
         }
-        Self {
+        Ok(Self {
             waiting: AtomicUsize::new(standing.len()),
             standing: Mutex::new(standing),
+            place: journal.place().clone(),
             journal: Mutex::new(journal),
             damaged: Mutex::new(damaged),
             rows: OnceLock::new(),
             wake: Notify::new(),
             writing: tokio::sync::Mutex::new(()),
-        }
+        })
     }
 
     pub(crate) fn any_waits(&self) -> bool {
@@ -98,12 +104,34 @@ impl Cuts {
         if let Some(same) = same {
             return Some(Arc::clone(&same.note));
         }
-        standing.push(Standing { note: Arc::clone(note), stage: Stage::UnderWay });
+        standing.push(Standing { note: Arc::clone(note), stage: Stage::UnderWay, again: false });
         None
+    }
+
+    /// It stands already, and was cut in memory once more: memory is to be read again after this.
+    pub(crate) fn again(&self, same: &Arc<CutNote>) {
+        self.edit(|standing| match standing.iter_mut().find(|one| one.note.event == same.event) {
+            Some(one) => one.again = true,
+            // It ended meanwhile. Whoever writes late finds its event.
+            None => standing.push(Standing { note: Arc::clone(same), stage: Stage::Waits(None), again: false }),
+        });
+        self.wake.notify_one();
     }
 
     pub(crate) fn end(&self, event: &EventId) {
         self.edit(|standing| standing.retain(|one| one.note.event != *event));
+    }
+
+    /// The same of one that was settled, unless it was asked for again since. Whether it ended.
+    pub(crate) fn end_settled(&self, event: &EventId) -> bool {
+        let mut again = false;
+        self.edit(|standing| {
+            for one in standing.iter_mut().filter(|one| one.note.event == *event) {
+                again |= std::mem::take(&mut one.again);
+            }
+            standing.retain(|one| again || one.note.event != *event);
+        });
+        !again
     }
 
     /// It waits, with what its event says now.
@@ -111,7 +139,7 @@ impl Cuts {
         let note = note.by_late();
         self.edit(|standing| {
             standing.retain(|one| one.note.event != note.event);
-            standing.push(Standing { note, stage: Stage::Waits(slot) });
+            standing.push(Standing { note, stage: Stage::Waits(slot), again: false });
         });
         self.wake.notify_one();
     }
@@ -144,6 +172,7 @@ impl Cuts {
         let room = if note.is_common() { Room::Shared } else { Room::All };
         lock(&self.journal).append(&note.to_bytes()?, room).map_err(|error| match error {
             JournalError::Full => StoreError::unwritable("the journal of cuts is full"),
+            JournalError::Away => StoreError::unwritable("the journal of cuts was removed or replaced"),
             JournalError::Io(error) => StoreError::journal(error),
         })
     }
@@ -170,8 +199,9 @@ impl Cuts {
 
     fn state(&self) -> JournalState {
         let waiting = self.waiting();
-        let in_memory = waiting.iter().filter(|(_, slot)| slot.is_none()).count();
-        JournalState { waiting: waiting.len(), in_memory, damaged: lock(&self.damaged).len() }
+        let away = self.place.is_away();
+        let in_memory = waiting.iter().filter(|(_, slot)| away || slot.is_none()).count();
+        JournalState { waiting: waiting.len(), in_memory, damaged: lock(&self.damaged).len(), away }
     }
 }
 
@@ -186,7 +216,11 @@ impl Store {
     /// Those of them that could not be written yet, oldest first, with where they are kept until then.
     #[must_use]
     pub fn waiting_cuts(&self) -> Vec<(Arc<CutNote>, Recorded)> {
-        let kept = |slot: Option<Slot>| if slot.is_some() { Recorded::InJournal } else { Recorded::InMemory };
+        let away = self.cuts.place.is_away();
+        let kept = |slot: Option<Slot>| match slot {
+            Some(_) if !away => Recorded::InJournal,
+            Some(_) | None => Recorded::InMemory,
+        };
         self.cuts.waiting().into_iter().map(|(note, slot)| (note, kept(slot))).collect()
     }
 

@@ -108,10 +108,8 @@ impl Cutting {
     /// Writes it; where it cannot be written, the journal takes it. Never fails.
     pub async fn record(mut self, rows: &dyn CutRows) -> Recorded {
         let store = Arc::clone(&self.store);
-        if let Some(same) = self.same.take() {
-            self.done = true;
-            store.cuts.wake.notify_one();
-            return store.where_is(&same);
+        if let Some(same) = &self.same {
+            return store.where_is(same);
         }
         let note = Arc::new(self.note.clone());
         let failed = match tokio::time::timeout(RECORD_WITHIN, store.write_cut(&note, rows, When::Now)).await {
@@ -141,10 +139,13 @@ impl Cutting {
 }
 
 impl Drop for Cutting {
-    /// Whoever asked went away, or the act failed after the cut: it is done, so it is written.
+    /// Whoever asked went away, or the act failed after the cut: it is done, so it is written. Where the same stood
+    /// already, memory may have been read again before this cut it once more: it is read again after.
     fn drop(&mut self) {
-        if !self.done && self.same.is_none() {
-            self.store.cuts.wait(Arc::new(self.note.clone()), None);
+        match &self.same {
+            Some(same) => self.store.cuts.again(same),
+            None if !self.done => self.store.cuts.wait(Arc::new(self.note.clone()), None),
+            None => {}
         }
     }
 }
@@ -179,12 +180,16 @@ impl Store {
     }
 
     async fn settle(&self, note: &CutNote, epoch: u64, rows: &dyn CutRows) {
-        while let Err(error) = rows.settled(note, epoch).await {
-            tracing::warn!(%error, act = note.rule().name, "memory could not be read again after a cut");
-            // It stays cut in memory meanwhile.
-            tokio::time::sleep(RETRY).await;
+        loop {
+            while let Err(error) = rows.settled(note, epoch).await {
+                tracing::warn!(%error, act = note.rule().name, "memory could not be read again after a cut");
+                // It stays cut in memory meanwhile.
+                tokio::time::sleep(RETRY).await;
+            }
+            if self.cuts.end_settled(&note.event) {
+                return;
+            }
         }
-        self.cuts.end(&note.event);
     }
 
     /// From the call on the disk has it to do, and the note waits once it has: whether or not anybody hears the answer.

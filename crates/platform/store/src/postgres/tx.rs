@@ -84,7 +84,8 @@ impl PostgresTx {
 
     /// The last batch, which holds the question whether the epoch still stands, and the COMMIT, in one round trip.
     ///
-    /// INVARIANT: where a statement fails, the transaction is aborted, and the COMMIT behind it rolls back.
+    /// INVARIANT: where a statement fails at the server, the transaction is aborted, and the COMMIT behind it rolls back;
+    /// behind one that was not sent goes no COMMIT.
     pub(crate) async fn run_and_commit(mut self, batch: &[Statement]) -> Result<Held, StoreError> {
         if matches!(self.state, State::Failed | State::Ended) {
             return Err(StoreError::Ended);
@@ -130,7 +131,9 @@ impl PostgresTx {
         for (statement, params) in &prepared {
             let mut answer = Box::pin(answer(client, statement, params));
             pending.push(match poll!(&mut answer) {
-                Poll::Ready(done) => Either::Left(done),
+                // It was not sent: the server knows of no failure, and a COMMIT behind it would keep the rest.
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Ready(Ok(done)) => Either::Left(done),
                 Poll::Pending => Either::Right(answer),
             });
         }
@@ -146,8 +149,8 @@ impl PostgresTx {
         for one in pending {
             answers.push(match one {
                 Either::Left(done) => done,
-                Either::Right(answer) => answer.await,
-            }?);
+                Either::Right(answer) => answer.await?,
+            });
         }
         match committed {
             Poll::Ready(done) => done,

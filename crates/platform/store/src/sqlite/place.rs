@@ -1,26 +1,11 @@
 //! Whether the files are still where they were opened. A file that was removed or replaced takes every write and forgets
 //! it: nothing is acknowledged that only such a file holds, and nothing is read from what stands in its place.
 
-use crate::StoreError;
+use crate::{StoreError, file_id::FileId};
 use std::{
-    io,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
-
-/// Which file it is, whatever it is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FileId {
-    device: u64,
-    number: u64,
-}
-
-impl FileId {
-    fn of(path: &Path) -> io::Result<Self> {
-        std::fs::metadata(path).map(|about| Self { device: about.dev(), number: about.ino() })
-    }
-}
 
 /// The database, and the log beside it (sqlite.org/wal.html), which stays the same file while the database is open.
 #[derive(Debug)]

@@ -1,15 +1,17 @@
 //! Content outside the database: what an act names stays, what none named goes, and one of both always comes too late.
 
 use crate::both;
-use crate::support::{Change, House, Kind};
+use crate::sql;
+use crate::support::{Change, House, Kind, Look, outside};
 use model::TenantId;
 use serde_json::json;
 use std::time::Duration;
-use store::StoreError;
+use store::{Outcome, StoreError};
 
 both! {
     what_is_named_stays_and_what_is_not_goes
     one_byte_and_it_is_refused
+    a_tile_is_moved_only_by_whoever_takes_its_note_away
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -70,4 +72,31 @@ async fn one_byte_and_it_is_refused(kind: Kind) {
     assert_eq!(blobs.get(&digest).await.unwrap_err().problem().code, "depot.altered");
     depot.put(&name, b"content".to_vec()).await.unwrap();
     assert_eq!(blobs.get(&digest).await.unwrap().as_deref(), Some(b"content".as_slice()));
+}
+
+async fn a_tile_is_moved_only_by_whoever_takes_its_note_away(kind: Kind) {
+    let (house, depot) = House::with_depot(kind).await;
+    let tenant = TenantId::main();
+    let tasks = house.store.start_tasks().await.unwrap();
+    for _ in 0..256 {
+        house.store.access(house.permit(Look("apps")), Outcome::Allowed, json!({})).unwrap();
+    }
+    tasks.stop().await.unwrap();
+    let tile = house.store.tile(&tenant, "tile/0/000").await.unwrap().unwrap();
+
+    // What was put is given up before it is named.
+    outside(&house.config, sql::GIVEN_UP_SQLITE, sql::GIVEN_UP_POSTGRES).await;
+    assert_eq!(house.store.move_tiles(&tenant).await.unwrap(), 0);
+    assert_eq!(house.store.collect_content(&tenant, DAY).await.unwrap(), 2, "hashes and entries");
+    assert_eq!(depot.list().await.unwrap().len(), 0);
+    assert_eq!(house.store.tile(&tenant, "tile/0/000").await.unwrap().unwrap(), tile);
+    outside(&house.config, sql::NOTES_AS_BEFORE_SQLITE, sql::NOTES_AS_BEFORE_POSTGRES).await;
+
+    // Another node moves the same tiles: what this one put is named nowhere, and goes.
+    outside(&house.config, sql::MOVED_SQLITE, sql::MOVED_POSTGRES).await;
+    assert_eq!(house.store.move_tiles(&tenant).await.unwrap(), 0);
+    assert_eq!(depot.list().await.unwrap().len(), 2);
+    house.clock.advance(DAY * 2);
+    assert_eq!(house.store.collect_content(&tenant, DAY).await.unwrap(), 2);
+    assert_eq!(depot.list().await.unwrap().len(), 0);
 }

@@ -103,6 +103,18 @@ mod sqlite_alone {
     }
 
     #[tokio::test]
+    async fn a_lock_that_cannot_be_opened_is_named() {
+        let house = House::still(Kind::Sqlite).await;
+        let (mut config, authority, _, dir) = house.close().await;
+        std::fs::create_dir(dir.path().join("other.lock")).unwrap();
+        config.database = Database::Sqlite { path: dir.path().join("other.db") };
+        let refused = Store::open(config, authority, &[NOTES]).await.unwrap_err();
+        let problem = refused.problem();
+        assert_eq!(problem.code, "store.folder");
+        assert!(problem.why.contains("other.lock"), "{problem}");
+    }
+
+    #[tokio::test]
     async fn below_the_reserve_it_opens_and_nothing_is_written() {
         let house = House::still(Kind::Sqlite).await;
         house.note("a").await.unwrap();

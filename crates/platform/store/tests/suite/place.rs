@@ -30,9 +30,12 @@ async fn nothing_is_acknowledged_that_no_file_of_that_name_holds() {
         fs::copy(&away, file).unwrap();
         refuses(&house, &format!("replaced {n}")).await;
         fs::rename(&away, file).unwrap();
+        house.store.check_writable().await.unwrap();
         house.note(&format!("back {n}")).await.unwrap();
     }
     assert_eq!(house.notes().await, 3);
+    let left = house.store.read_one(crate::sql::COUNT_RUNS, &[]).await.unwrap().unwrap();
+    assert_eq!(left.int(0).unwrap(), 0, "a look whether it can be written leaves nothing");
     assert_eq!(house.events().await.len(), 3, "an event for each note, and none for what was refused");
 }
 

@@ -13,6 +13,8 @@ both! {
     a_full_buffer_refuses
     refusals_are_events
     a_crash_leaves_a_gap
+    a_gap_begins_before_what_was_lost
+    a_start_that_is_recorded_late_tells_of_the_crash_before_it
     what_no_row_holds_stops_nobody
     what_the_database_refuses_by_itself_is_dropped_and_told
     lists_are_newest_first_and_filtered
@@ -141,6 +143,62 @@ async fn a_crash_leaves_a_gap(kind: Kind) {
         (&json!("2026-11-23T00:00:00.000Z"), &json!("2026-11-23T00:00:09.000Z"))
     );
     again.stop().await.unwrap();
+}
+
+/// From when to when each crash of the node lost what was buffered, newest first.
+async fn gaps(house: &House) -> Vec<(String, String)> {
+    let gaps = house.events().await.into_iter().filter(|event| event.action == "record.gap");
+    let details = gaps.map(|event| event.json().unwrap()["detail"].clone());
+    let of_crashes = details.filter(|detail| detail.get("events").is_none());
+    let moment = |detail: &serde_json::Value, of: &str| detail[of].as_str().unwrap().to_owned();
+    of_crashes.map(|detail| (moment(&detail, "from"), moment(&detail, "until"))).collect()
+}
+
+/// Whatever else is written meanwhile.
+async fn a_gap_begins_before_what_was_lost(kind: Kind) {
+    let house = House::new(kind).await;
+    let tasks = house.store.start_tasks().await.unwrap();
+    let note = || house.store.access(house.permit(Look("apps")), Outcome::Allowed, json!({})).unwrap();
+    // More than one commit of them, all noted at one moment, the last of which may be lost.
+    house.clock.advance(Duration::from_secs(1));
+    (0..600).for_each(|_| drop(note()));
+    house.clock.advance(Duration::from_secs(1));
+    house.store.flush_access().await.unwrap();
+    note();
+    house.clock.advance(Duration::from_secs(1));
+    let ana = ana(&house.clock);
+    let denied = house.authority.decide(&ana, Raise("app/1")).unwrap_err();
+    house.store.denied(&denied, &ana, &Target::new(TenantId::main(), "app/1")).await.unwrap();
+    house.store.check_writable().await.unwrap();
+    drop(tasks);
+    let again = house.store.start_tasks().await.unwrap();
+    let (from, until) = gaps(&house).await.remove(0);
+    assert!(from.as_str() >= "2026-11-23T00:00:01.000Z", "{from}: what came before is in the record");
+    assert!(from.as_str() <= "2026-11-23T00:00:02.000Z", "{from}: what was noted then is lost, or may be");
+    assert_eq!(until, "2026-11-23T00:00:03.000Z");
+    again.stop().await.unwrap();
+}
+
+async fn a_start_that_is_recorded_late_tells_of_the_crash_before_it(kind: Kind) {
+    let house = House::new(kind).await;
+    let crashed = house.store.start_tasks().await.unwrap();
+    drop(crashed);
+    house.clock.advance(Duration::from_secs(9));
+    forbid(&house.config).await;
+    let tasks = house.store.start_tasks().await.unwrap();
+    // Noted by the run that could not be recorded yet, and written before it is.
+    house.store.access(house.permit(Look("apps")), Outcome::Allowed, json!({})).unwrap();
+    house.clock.advance(Duration::from_secs(9));
+    allow(&house.config).await;
+    let told = async {
+        while gaps(&house).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), told).await.expect("the gap is told");
+    let crash = ("2026-11-23T00:00:00.000Z".to_owned(), "2026-11-23T00:00:09.000Z".to_owned());
+    assert_eq!(gaps(&house).await, [crash]);
+    tasks.stop().await.unwrap();
 }
 
 /// Whatever somebody names: refused to their face where it was to wait, on the record where it was denied.

@@ -11,6 +11,7 @@ pub const NOTE: &str = "SELECT id, body, n, raw FROM notes WHERE id = $1";
 pub const NOTICES: &str =
     "SELECT event, kind, action, resource, detail, spread_at FROM notices ORDER BY at, event, kind";
 pub const COUNT_NOTES: &str = "SELECT COUNT(*) FROM notes";
+pub const COUNT_RUNS: &str = "SELECT COUNT(*) FROM runs";
 pub const NOTES_ABOVE: &str =
     "WITH big AS (SELECT id, n FROM notes WHERE n > $1) SELECT id FROM big ORDER BY n LIMIT CAST($2 AS BIGINT)";
 
@@ -82,3 +83,17 @@ pub const END_WHO_WAITS_FOR_TILES: &str = "SELECT pg_terminate_backend(pid) FROM
   WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'SELECT bytes, outside FROM tiles%'";
 /// Nobody can read at which epoch it is.
 pub const EPOCHS_AWAY: &str = "ALTER TABLE epochs RENAME TO epochs_away";
+/// What was put outside is given up at once.
+pub const GIVEN_UP_SQLITE: &str =
+    "CREATE TRIGGER meanwhile AFTER INSERT ON content_puts BEGIN UPDATE content_puts SET at = 0; END";
+pub const GIVEN_UP_POSTGRES: &str = "CREATE FUNCTION meanwhile() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN UPDATE content_puts SET at = 0; RETURN NULL; END $$;
+  CREATE TRIGGER meanwhile AFTER INSERT ON content_puts FOR EACH STATEMENT EXECUTE FUNCTION meanwhile()";
+pub const NOTES_AS_BEFORE_SQLITE: &str = "DROP TRIGGER meanwhile";
+pub const NOTES_AS_BEFORE_POSTGRES: &str = "DROP TRIGGER meanwhile ON content_puts; DROP FUNCTION meanwhile()";
+/// Another has moved every tile by the time at which something is put outside.
+pub const MOVED_SQLITE: &str = "CREATE TRIGGER meanwhile AFTER INSERT ON content_puts
+  BEGIN UPDATE tiles SET outside = 'tiles/elsewhere'; END";
+pub const MOVED_POSTGRES: &str = "CREATE FUNCTION meanwhile() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN UPDATE tiles SET outside = 'tiles/elsewhere'; RETURN NULL; END $$;
+  CREATE TRIGGER meanwhile AFTER INSERT ON content_puts FOR EACH STATEMENT EXECUTE FUNCTION meanwhile()";

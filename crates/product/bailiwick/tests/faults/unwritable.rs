@@ -224,6 +224,53 @@ async fn a_disk_that_is_read_only() {
     all_is_well_but_the_record(&town, &heard, || faults.set("all readonly 0"), || faults.set("none none 0")).await;
 }
 
+/// As a disk that failed is found after a restart: nothing starts, and it is said why.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_on_a_disk_that_is_read_only() {
+    if elsewhere("unwritable::a_start_on_a_disk_that_is_read_only") {
+        return;
+    }
+    let mount = |data: &Path| {
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", DISK, "none"]).arg(data).status().unwrap();
+        assert!(mounted.success());
+    };
+    let mut town = Process::prepared(BINARY, "", "error", mount).await;
+    town.kill().await;
+    let data = town.data();
+    let remount = |how: &str| {
+        assert!(Command::new("mount").args(["-o", how]).arg(&data).status().unwrap().success());
+    };
+    remount("remount,ro");
+    let said = town.refused().await;
+    assert!(said.contains("the data folder cannot be written"), "{said}");
+    assert!(said.contains("bailiwick.lock") && said.contains("mounted read-only"), "{said}");
+    remount("remount,rw");
+    town.again().await;
+    until("it is ready", async || is_ready(&town).await).await;
+}
+
+/// The database is gone, and so is the journal's file: the receipt does not say that a restart keeps it off.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_was_moved_away() {
+    let town = Process::over_a_cable(BINARY, "", "error").await;
+    until("it is ready", async || is_ready(&town).await).await;
+    let deployed = town.deploy_template("tinypoll", "tinypoll").await;
+    assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
+    let (file, away) = (town.data().join("cuts.journal"), town.folder.path().join("away"));
+    fs::rename(&file, &away).unwrap();
+    let ready = ask(&town, "GET", "/readyz", &Value::Null).await;
+    let journal = |check: &Value| check["problem"]["code"] == "cuts.away";
+    assert!(ready.status == 503 && ready.json()["checks"].as_array().unwrap().iter().any(journal), "{ready:?}");
+    let cable = town.cable.as_ref().unwrap();
+    cable.snap();
+    let receipt = revoke(&town).await;
+    assert_eq!((&receipt["recorded"], &receipt["kept"]), (&json!(false), &json!("memory")), "{receipt}");
+    fs::rename(&away, &file).unwrap();
+    cable.mend();
+    until("service returns by itself", async || is_ready(&town).await).await;
+    promised(&town, &receipt).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_file_that_was_moved_away() {
     let heard = Heard::start().await;
