@@ -19,8 +19,9 @@ const SLOW_ANSWER_MS: i64 = 1_000;
 /// How far one answer takes it back then: less than passes between two answers, so that it never runs backwards.
 const BACK_MS: i64 = 1;
 
-/// Milliseconds that passed since the machine was switched on, asleep or not.
-pub(crate) fn running_ms() -> i64 {
+/// Milliseconds that passed since the machine was switched on, asleep or not: the same for all of its processes.
+#[must_use]
+pub fn running_ms() -> i64 {
     let since = clock_gettime(ClockId::Boottime);
     since.tv_sec.saturating_mul(1_000).saturating_add(since.tv_nsec / 1_000_000)
 }

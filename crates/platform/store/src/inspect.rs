@@ -14,6 +14,8 @@ pub struct Inspection {
     /// Id and check value of the root key that the database was made with.
     root: Option<(String, String)>,
     pub newest_event: Option<Timestamp>,
+    /// What the database says that it is now (PostgreSQL): its servers go by that.
+    pub now: Option<Timestamp>,
     /// Logs whose head promises another number of entries than there are: tenant, promised, found.
     pub short_logs: Vec<(TenantId, u64, u64)>,
     /// Settings of the engine under which an acknowledged act could be lost (PostgreSQL).
@@ -43,7 +45,10 @@ pub async fn inspect(database: &Database, rooms: &[&'static [Migration]]) -> Res
             if postgres::peek(url, &[sql::HAS_MIGRATIONS]).await?.iter().flatten().next().is_none() {
                 return Ok(None);
             }
-            (postgres::peek(url, &shared).await?, postgres::peek(url, &[sql::SETTINGS, sql::STANDBYS]).await?)
+            (
+                postgres::peek(url, &shared).await?,
+                postgres::peek(url, &[sql::SETTINGS, sql::STANDBYS, sql::DATABASE_NOW]).await?,
+            )
         }
     };
     let mut found = Inspection::default();
@@ -62,7 +67,7 @@ pub async fn inspect(database: &Database, rooms: &[&'static [Migration]]) -> Res
             found.short_logs.push((TenantId::new(row.text(0)?), promised, there));
         }
     }
-    if let [wanted, standbys] = settings.as_slice() {
+    if let [wanted, standbys, now] = settings.as_slice() {
         for row in wanted {
             let (name, value) = (row.text(0)?, row.text(1)?);
             // Each is `on`, or (`synchronous_commit`) says for whom a commit waits.
@@ -71,6 +76,7 @@ pub async fn inspect(database: &Database, rooms: &[&'static [Migration]]) -> Res
             }
         }
         found.asynchronous_standbys = standbys.first().map_or(Ok(0), |row| row.uint(0))?;
+        found.now = now.first().map(|row| row.time(0)).transpose()?;
     }
     Ok(Some(found))
 }

@@ -54,7 +54,7 @@ mod window;
 
 pub use blobs::{Blob, Blobs};
 pub use checkpoints::doubt;
-pub use clock::{Awake, CarriedClock};
+pub use clock::{Awake, CarriedClock, running_ms};
 pub use content::Carried;
 pub use cuts::{CutNote, CutOf, CutRows, Cutting, JournalState, Recorded};
 pub use depot::{Depot, DepotError, DepotPlace, S3Place, Stored};

@@ -9,7 +9,7 @@ use crate::{
 };
 use bytes::Bytes;
 use identity::{MachineKey, Signing};
-use model::{Clock as _, Problem, ProblemKind, SystemClock};
+use model::{Problem, ProblemKind};
 use reqwest::{Method, Response, Url, header, redirect::Policy};
 use serde_json::Value;
 use std::{fs::File, io::Write as _, path::Path, time::Duration};
@@ -251,7 +251,7 @@ impl Client {
         let audience = self.place.origin();
         let signing =
             Signing { system_user: &self.user, audience: &audience, method: method.as_str(), path: &path, body };
-        key.sign(&signing, SystemClock.now()).map_err(|error| Problem::from(&error))
+        key.sign(&signing).map_err(|error| Problem::from(&error))
     }
 
     /// As [`Client::send`], saying nothing of who asks.
@@ -404,7 +404,10 @@ impl Answer {
 }
 
 fn load_key(data: &Path) -> Result<MachineKey, Problem> {
-    MachineKey::load(data).map_err(|_| {
+    MachineKey::load(data).map_err(|error| {
+        if let identity::Error::Refused(problem) = error {
+            return problem;
+        }
         let path = data.join(identity::CREDENTIAL_FILE);
         Problem::new(
             ProblemKind::Unauthenticated,

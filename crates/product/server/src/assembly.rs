@@ -290,7 +290,7 @@ impl Ground {
     /// The local credential.
     fn machine(&self) -> Result<MachineProof, Problem> {
         let key = MachineKey::load_or_create(&self.folder).map_err(|error| cannot("the local credential", &error))?;
-        Ok(MachineProof::new(&key, self.config.public_url.clone(), Arc::clone(&self.clock)))
+        Ok(MachineProof::new(&key, self.config.public_url.clone()))
     }
 
     /// Opens policy, database and sandbox.

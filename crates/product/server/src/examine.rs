@@ -223,10 +223,14 @@ fn judge(database: &Database, seen: &Inspection) -> Vec<Examined> {
             "`bailiwick audit verify` names the first that is wrong; restore a backup, and find out who changed it";
         found.push(Examined::wrong("record", Health::Ill, what, fix));
     }
-    let now = SystemClock.now();
+    // A server goes by the database's clock where that has one.
+    let (whose, now) = seen.now.map_or_else(|| ("this machine's", SystemClock.now()), |now| ("the database's", now));
     if let Some(newest) = seen.newest_event.filter(|newest| newest.since(now) > CLOCK_BACK_MAX) {
-        let what = format!("this machine's clock says {now}, and the newest event is of {newest}");
-        found.push(Examined::wrong("clock", Health::Ill, what, "set the clock by NTP, then start again"));
+        let what = format!("{whose} clock says {now}, and the newest event is of {newest}");
+        let fix = format!(
+            "set it by NTP, then start again; where it is right, it was ahead before, and a server says `clock.behind` until {newest}"
+        );
+        found.push(Examined::wrong("clock", Health::Ill, what, fix));
     }
     for setting in &seen.unsafe_settings {
         let what = format!("PostgreSQL runs with `{setting}`: what was acknowledged is lost when its machine crashes");
@@ -305,6 +309,17 @@ mod tests {
             with(|seen| seen.newest_event = Some(SystemClock.now().plus(Duration::from_secs(86_400)))),
             ["clock"]
         );
+        // By the database's clock, where it has one: this machine's is a day behind that, then a day ahead.
+        let behind = with(|seen| {
+            seen.now = Some(SystemClock.now().plus(Duration::from_secs(86_400)));
+            seen.newest_event = seen.now;
+        });
+        assert_eq!(behind, [""; 0]);
+        let ahead = with(|seen| {
+            seen.now = Some(SystemClock.now().minus(Duration::from_secs(86_400)));
+            seen.newest_event = Some(SystemClock.now());
+        });
+        assert_eq!(ahead, ["clock"]);
         assert_eq!(with(|seen| seen.unsafe_settings = vec!["fsync = off".to_owned()]), ["durability"]);
         assert_eq!(with(|seen| seen.asynchronous_standbys = 1), ["standby"]);
     }

@@ -144,9 +144,11 @@ impl Bailiwick {
             Problem::new(
                 ProblemKind::Unavailable,
                 "clock.behind",
-                format!("this machine's clock says {now}, and the record has an event of {newest}"),
+                format!("this server's clock says {now}, and the record has an event of {newest}"),
                 "the clock was set back, or it was ahead before; what has ended by the record's time may count again",
-                "set the clock by NTP, then start the server again",
+                format!(
+                    "set this machine's clock, on PostgreSQL the database's, by NTP, then start the server again; where it is right, it was ahead before, and this ends at {newest}"
+                ),
             )
         })
     }

@@ -1,8 +1,7 @@
 //! What callers present: the local credential's proof, and tokens of people and apps.
 
 use identity::{MachineKey, MachineProof, Signing, hostile::Issuer};
-use model::{Clock, SystemClock};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 const URL: &str = "http://localhost:7070";
 
@@ -40,9 +39,9 @@ fn bent(token: &str, bytes: &[u8]) -> Vec<String> {
 
 /// Nothing holds but what the key signed, for that request, once.
 pub(crate) fn machine_proof(bytes: &[u8]) {
-    let proof = MachineProof::new(&MACHINE, URL.to_owned(), Arc::new(SystemClock));
+    let proof = MachineProof::new(&MACHINE, URL.to_owned());
     let signing = Signing { system_user: "ana", audience: URL, method: "GET", path: "/api/v1/apps", body: b"" };
-    let token = MACHINE.sign(&signing, SystemClock.now()).unwrap();
+    let token = MACHINE.sign(&signing).unwrap();
     for bent in bent(&token, bytes) {
         assert!(proof.check(&bent, "GET", "/api/v1/apps").is_err(), "{bent}");
     }

@@ -3,24 +3,18 @@
 use crate::{Answer, Browser, bundle};
 use identity::{MachineKey, Signing};
 use model::{Clock, SystemClock};
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 /// Where a Bailiwick serves on loopback, and the key to call it with.
 pub struct Machine {
     pub port: u16,
     audience: String,
     key: MachineKey,
-    clock: Arc<dyn Clock>,
 }
 
 impl Machine {
     pub(crate) fn of(data: &Path, port: u16, audience: String) -> Self {
-        Self { port, audience, key: MachineKey::load(data).unwrap(), clock: Arc::new(SystemClock) }
-    }
-
-    /// Its proofs are of the server's time, wherever a test has moved that.
-    pub(crate) fn by(self, clock: Arc<dyn Clock>) -> Self {
-        Self { clock, ..self }
+        Self { port, audience, key: MachineKey::load(data).unwrap() }
     }
 
     #[must_use]
@@ -43,7 +37,7 @@ impl Machine {
     #[must_use]
     pub fn proof(&self, method: &str, path: &str, body: &[u8]) -> String {
         let signing = Signing { system_user: "tester", audience: &self.audience, method, path, body };
-        self.key.sign(&signing, self.clock.now()).unwrap()
+        self.key.sign(&signing).unwrap()
     }
 
     /// Calls the API with the local credential.

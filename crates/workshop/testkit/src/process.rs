@@ -219,12 +219,22 @@ impl Process {
 
     /// Runs a command of the program against it, as its own user would.
     pub async fn run(&self, arguments: &[&str]) -> std::process::Output {
+        self.run_within(arguments, &[]).await
+    }
+
+    /// The same, with more in its environment.
+    pub async fn run_within(
+        &self,
+        arguments: &[&str],
+        environment: &[(&'static str, PathBuf)],
+    ) -> std::process::Output {
         Command::new(&self.start.binary)
             .args(arguments)
             .current_dir(self.folder.path())
             .env_clear()
             .env("HOME", self.folder.path())
             .env("BAILIWICK_DATA", self.data())
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .output()
             .await

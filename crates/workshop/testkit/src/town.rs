@@ -194,7 +194,7 @@ impl Town {
             running.stop().await;
         });
         let data = place.data();
-        let machine = Machine::of(&data, port, audience).by(Arc::clone(&place.clock));
+        let machine = Machine::of(&data, port, audience);
         let (stop, serving) = (Some(stop), Some(serving));
         Self { data, cable: None, machine, server, stop, serving, place: Some(place), runtime: Some(runtime) }
     }

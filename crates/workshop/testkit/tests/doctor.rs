@@ -118,14 +118,23 @@ async fn what_can_be_wrong_with_one_machine_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_can_be_wrong_with_a_database_is_found() {
-    // The clock was a day ahead, and was set right.
-    let clock = Arc::new(ManualClock::at(SystemClock.now().plus(Duration::from_secs(86_400))));
-    let town = Town::with(Engine::Sqlite, "", clock).await;
-    assert_eq!(town.deploy_template("tinypoll", "tinypoll").await.status, 200);
-    let ahead = Left::by(town).await;
-    ahead.finds("clock", Health::Ill, "NTP").await;
+async fn a_record_from_a_time_to_come_is_found() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        // The clock was a day ahead, and was set right.
+        let clock = Arc::new(ManualClock::at(SystemClock.now().plus(Duration::from_secs(86_400))));
+        let town = Town::with(engine, "", clock).await;
+        assert_eq!(town.deploy_template("tinypoll", "tinypoll").await.status, 200);
+        let found = Left::by(town).await.examined().await;
+        let line = found.iter().find(|line| line.check == "clock").unwrap_or_else(|| panic!("{found:#?}"));
+        assert!(line.health == Health::Ill && line.fix.contains("NTP"), "{line:?}");
+        // It is right already: what the next start says then is told, and until when.
+        assert!(line.fix.contains("a server says `clock.behind` until"), "{line:?}");
+        assert_eq!(line.what.starts_with("the database's clock"), engine == Engine::Postgres, "{line:?}");
+    }
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_be_wrong_with_a_database_is_found() {
     let town = Town::start(Engine::Sqlite).await;
     assert_eq!(town.deploy_template("tinypoll", "tinypoll").await.status, 200);
     let left = Left::by(town).await;

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 use store::CarriedClock;
-use testkit::{Postgres, Town, manifest, until};
+use testkit::{Engine, Postgres, Town, manifest, until};
 
 const APP: &str = "export default { fetch() { return new Response('ok'); } };";
 const DAY_MS: i64 = 86_400_000;
@@ -226,8 +226,14 @@ async fn a_machine_whose_clock_is_a_day_off_judges_by_the_databases_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_with_a_clock_behind_the_record_says_so_until_it_is_right() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        says_so_until_it_is_right(engine).await;
+    }
+}
+
+async fn says_so_until_it_is_right(engine: Engine) {
     let wall = Arc::new(Wall::default());
-    let town = Town::at(None, "", "", wall.clone()).await;
+    let town = Town::with(engine, "", wall.clone()).await;
     town.person("ana@example.test", &["staff"]).await;
     let ready = async |town: &Town| town.browser().send("GET", &format!("{}/readyz", town.url()), &[], b"").await;
     until("the engine is ready", async || ready(&town).await.status == 200).await;
@@ -240,6 +246,8 @@ async fn a_start_with_a_clock_behind_the_record_says_so_until_it_is_right() {
     };
     let check = behind(&answer.json());
     assert_eq!((answer.status, check["problem"]["code"].as_str()), (503, Some("clock.behind")), "{answer:?}");
+    let now: Timestamp = answer.json()["now"].as_str().unwrap().parse().unwrap();
+    assert!(now <= wall.now(), "what it judges by, whatever the machine's own clock says: {answer:?}");
     wall.0.store(0, Ordering::SeqCst);
     assert_eq!(behind(&ready(&town).await.json())["ok"], true);
     town.stop().await;

@@ -91,7 +91,7 @@ static ALARMS: &[Alarm] = &[
     Alarm::of_node(
         "clock",
         "a node's clock is behind the record: what has ended may count again.",
-        "set its clock by NTP, then start the server again.",
+        "set its clock, on PostgreSQL the database's, by NTP, then start the server again.",
     ),
     Alarm::of_platform(
         LOG,

@@ -11,7 +11,7 @@ use server::{Examined, Health, Overrides, Port};
 use std::{path::PathBuf, time::Duration};
 
 const ANSWER: Duration = Duration::from_secs(5);
-/// Signatures live a minute; a clock that is off by more than this makes them fail now and then.
+/// More than an answer takes on its way: one of the two clocks is wrong.
 const CLOCK_OFF_MAX: Duration = Duration::from_secs(5);
 
 #[derive(Debug, clap::Args)]
@@ -101,19 +101,14 @@ async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Line>) ->
             return Port::Silent;
         }
     };
-    let mut ready = true;
-    if response.status().is_success() {
+    let status = response.status();
+    let body = client.whole(response).await.unwrap_or_default();
+    if status.is_success() {
         lines.push(Line::ok("server", format!("`{origin}` answers, and is ready")));
     } else {
-        ready = false;
+        lines.extend(not_ready(&origin, status.as_u16(), &body));
     }
-    let date = response.headers().get("date").and_then(|date| date.to_str().ok()).map(str::to_owned);
-    if !ready {
-        let status = response.status().as_u16();
-        let body = client.whole(response).await.unwrap_or_default();
-        lines.extend(not_ready(&origin, status, &body));
-    }
-    lines.extend(date.and_then(|date| clock(&date, SystemClock.now())));
+    lines.extend(clock(&body, SystemClock.now()));
     if client.has_credential() {
         let asked = async { client.get(client.api(&["whoami"])?).await };
         lines.push(match asked.await {
@@ -187,9 +182,15 @@ fn record(verified: Result<ledger::Verdict, Problem>) -> Line {
     }
 }
 
-/// Compares with the server's clock, which its `Date` shows to the second (RFC 9110, section 6.6.1).
-fn clock(date: &str, now: Timestamp) -> Option<Line> {
-    let theirs: Timestamp = jiff::fmt::rfc2822::parse(date).ok()?.timestamp().into();
+/// When `/readyz` was answered, by the clock that the server judges by.
+#[derive(Debug, Deserialize)]
+struct Told {
+    now: Timestamp,
+}
+
+/// Compares with the server's clock. Not with its `Date`: that is the clock of its machine, which may be this one.
+fn clock(body: &[u8], now: Timestamp) -> Option<Line> {
+    let Told { now: theirs } = serde_json::from_slice(body).ok()?;
     let off = now.since(theirs).max(theirs.since(now));
     Some(if off <= CLOCK_OFF_MAX {
         Line::ok("clock", "agrees with the server's")
@@ -199,7 +200,7 @@ fn clock(date: &str, now: Timestamp) -> Option<Line> {
             "clock",
             State::Fail,
             format!("differs from the server's by {off}"),
-            "set both by NTP: signatures live 60 seconds",
+            "set the clocks of both machines by NTP, and on PostgreSQL the database's; a server on SQLite keeps the time of its start: start it again",
         )
     })
 }
@@ -222,9 +223,10 @@ mod tests {
     #[test]
     fn clocks() {
         let now = "2026-11-03T12:00:03Z".parse().unwrap();
-        assert!(matches!(clock("Tue, 03 Nov 2026 12:00:00 GMT", now).unwrap().state, State::Ok));
-        let off = clock("Tue, 03 Nov 2026 12:01:00 GMT", now).unwrap();
+        let told = |now: &str| format!(r#"{{"ready":true,"now":"{now}","checks":[]}}"#);
+        assert!(matches!(clock(told("2026-11-03T12:00:00.000Z").as_bytes(), now).unwrap().state, State::Ok));
+        let off = clock(told("2026-11-03T12:01:00.000Z").as_bytes(), now).unwrap();
         assert_eq!(off.what, "differs from the server's by 57 seconds");
-        assert!(clock("yesterday", now).is_none());
+        assert!(clock(b"nginx", now).is_none());
     }
 }

@@ -204,7 +204,7 @@ impl Bench {
     async fn as_machine(&self, method: Method, path: &str, kind: &str, body: Bytes) -> Result<Answered, Problem> {
         let audience = self.server.url();
         let signing = Signing { system_user: "dev", audience, method: method.as_str(), path, body: &body };
-        let token = self.key.sign(&signing, self.server.clock.now()).map_err(|error| Problem::from(&error))?;
+        let token = self.key.sign(&signing).map_err(|error| Problem::from(&error))?;
         let bearer = format!("Bearer {token}");
         self.send(method, path, &[("authorization", &bearer), ("content-type", kind)], body).await
     }
