@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// What sort of refusal this is; decides the HTTP status and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +73,9 @@ pub struct Problem {
     pub why: String,
     /// What to do next.
     pub fix: String,
+    /// How long to wait before it is worth another try, where that is known. Beside the document, as a header.
+    #[serde(skip)]
+    pub retry_after: Option<Duration>,
 }
 
 const fn default_kind() -> ProblemKind {
@@ -88,7 +91,15 @@ impl Problem {
         why: impl Into<String>,
         fix: impl Into<String>,
     ) -> Self {
-        Self { kind, code: code.into(), what: what.into(), at: None, why: why.into(), fix: fix.into() }
+        Self {
+            kind,
+            code: code.into(),
+            what: what.into(),
+            at: None,
+            why: why.into(),
+            fix: fix.into(),
+            retry_after: None,
+        }
     }
 
     /// Says where.
@@ -96,6 +107,19 @@ impl Problem {
     pub fn at(mut self, at: impl Into<String>) -> Self {
         self.at = Some(at.into());
         self
+    }
+
+    /// Says when to come back.
+    #[must_use]
+    pub fn later(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// When to come back, in whole seconds and never too early (RFC 9110, section 10.2.3).
+    #[must_use]
+    pub fn retry_after_secs(&self) -> Option<u64> {
+        self.retry_after.map(|wait| (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
     }
 
     /// Our fault. The cause goes to the operator's log, where it is handled; never in here.
@@ -120,7 +144,7 @@ impl Problem {
     /// it is sent with, which need not be that of the kind.
     #[must_use]
     pub fn document(&self, status: u16) -> Value {
-        let Self { kind: _, code, what, at, why, fix } = self;
+        let Self { kind: _, code, what, at, why, fix, retry_after: _ } = self;
         json!({
             "type": format!("urn:bailiwick:problem:{code}"), "title": what, "status": status, "detail": why,
             "code": code, "what": what, "at": at, "why": why, "fix": fix,
@@ -161,5 +185,12 @@ mod tests {
         assert_eq!(document, serde_json::from_str::<Value>(text).unwrap());
         let read: Problem = serde_json::from_value(document).unwrap();
         assert_eq!((read.code, read.fix, read.at), (problem.code, problem.fix, problem.at));
+    }
+
+    #[test]
+    fn a_wait_is_said_in_whole_seconds_and_never_too_short() {
+        let after = |ms| Problem::internal().later(Duration::from_millis(ms)).retry_after_secs();
+        assert_eq!([0, 1, 1_000, 1_001, 60_000].map(after), [1, 1, 1, 2, 60].map(Some));
+        assert_eq!(Problem::internal().retry_after_secs(), None);
     }
 }

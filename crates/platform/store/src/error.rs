@@ -5,7 +5,10 @@
 
 use crate::{DepotError, value::NUL};
 use model::{Problem, ProblemKind, TenantId};
-use std::{error::Error, io, path::Path, sync::Arc};
+use std::{error::Error, io, path::Path, sync::Arc, time::Duration};
+
+/// What passes by itself is worth another try then.
+const PASSES_IN: Duration = Duration::from_secs(2);
 
 /// A kept source: shared, since one failed commit is the answer to every act of its group.
 pub type Cause = Arc<dyn Error + Send + Sync>;
@@ -275,7 +278,9 @@ impl StoreError {
             | Self::Folder { .. }
             | Self::Database(_) => return Problem::internal(),
         };
-        unavailable(code, what.to_owned(), why.to_owned(), fix)
+        let problem = unavailable(code, what.to_owned(), why.to_owned(), fix);
+        let passes = self.is_unavailable() || matches!(self, Self::Moved { .. });
+        if passes { problem.later(PASSES_IN) } else { problem }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     nodes::Nodes,
     pages::Drafts,
     policy,
-    ready::{Followed, Newest},
+    ready::Ready,
     recover::Doubt,
     sign_in::{Fenced, Outside},
     sign_ins::{ByIdentity, Vouching},
@@ -62,8 +62,7 @@ pub struct Bailiwick {
     /// Tells this Bailiwick's cookies from another's on the same loopback.
     pub(crate) instance: String,
     pub(crate) doubt: Doubt,
-    pub(crate) followed: Followed,
-    pub(crate) newest: Newest,
+    pub(crate) ready: Ready,
     pub(crate) nodes: Nodes,
     pub(crate) exports: Exports,
     /// Drafts that somebody tries at this moment.
@@ -189,8 +188,7 @@ impl Bailiwick {
             policy_files,
             instance,
             doubt: Doubt::default(),
-            followed: Followed::default(),
-            newest: Newest::default(),
+            ready: Ready::default(),
             nodes: Nodes::default(),
             exports: Exports::default(),
             trials: Trials::default(),

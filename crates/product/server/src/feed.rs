@@ -81,7 +81,7 @@ impl Bailiwick {
     /// Follows the feed from `position` until the server is gone; and looks again at what the store came to doubt while it
     /// ran, by itself, so that no two look at once.
     pub(crate) fn follow(self: &Arc<Self>, position: u64) -> impl Future<Output = ()> + Send + 'static {
-        self.followed.reached(position);
+        self.ready.followed.reached(position);
         let mut changes = self.store.subscribe(&self.tenant, position);
         let (server, doubted): (Weak<Self>, _) = (Arc::downgrade(self), self.store.doubted());
         async move {
@@ -110,7 +110,7 @@ async fn do_as_said(server: &Weak<Bailiwick>, doubted: &Notify, change: Change) 
         let strong = server.upgrade()?;
         match strong.apply(change.clone()).await {
             Ok(()) => {
-                strong.followed.reached(position);
+                strong.ready.followed.reached(position);
                 strong.nodes.confirm(position);
                 return Some(());
             }

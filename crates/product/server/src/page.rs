@@ -3,7 +3,7 @@
 
 use crate::{
     pages::{Here, Said, Shell, Viewer},
-    reply::Refusal,
+    reply::{Refusal, come_back},
     sign_in::NeedsFactor,
 };
 use askama::Template;
@@ -77,6 +77,7 @@ impl IntoResponse for Trouble {
         };
         let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = html(status, &page);
+        come_back(&mut response, &problem);
         if problem.code == "second_factor.needed" {
             response.extensions_mut().insert(NeedsFactor(problem));
         } else {
@@ -113,7 +114,9 @@ impl Told {
             at: problem.at.as_deref(),
             code: &problem.code,
         };
-        html(status, &page)
+        let mut response = html(status, &page);
+        come_back(&mut response, problem);
+        response
     }
 }
 

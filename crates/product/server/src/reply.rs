@@ -42,7 +42,15 @@ impl Refusal {
     fn with(self, status: StatusCode) -> Response {
         let mut response = (status, Json(self.0.document(status.as_u16()))).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
+        come_back(&mut response, &self.0);
         response
+    }
+}
+
+/// Says when to come back, where that is known.
+pub(crate) fn come_back(response: &mut Response, problem: &Problem) {
+    if let Some(seconds) = problem.retry_after_secs() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
 }
 
@@ -168,6 +176,19 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::page::Trouble;
+    use std::time::Duration;
+
+    #[test]
+    fn a_refusal_that_passes_says_when_to_come_back_in_its_header_too() {
+        let busy = || Problem::new(ProblemKind::Unavailable, "x.busy", "what", "why", "fix");
+        let after = |response: Response| response.headers().get(header::RETRY_AFTER).cloned();
+        let wait = Duration::from_millis(1_500);
+        assert_eq!(after(Refusal(busy().later(wait)).into_response()).unwrap(), "2");
+        assert_eq!(after(Trouble(busy().later(wait)).into_response()).unwrap(), "2");
+        assert_eq!(after(Refusal(busy()).into_response()), None);
+        assert_eq!(after(Trouble(busy()).into_response()), None);
+    }
 
     fn part(limit: Option<u32>, after: Option<&str>) -> Result<(Vec<u8>, Option<String>), String> {
         let part = Part { limit, after: after.map(str::to_owned) };

@@ -146,6 +146,7 @@ fn busy() -> Problem {
         "a server looks at few at once, and at those of one person one after the other",
         "send them again in a minute",
     )
+    .later(PATIENCE)
 }
 
 #[cfg(test)]
@@ -164,7 +165,8 @@ mod tests {
     async fn whoever_waits_too_long_is_told() {
         let turns = Queue { patience: Duration::ZERO, ..Queue::new(1, 1) };
         let held = turns.turn(&caller("a")).await.unwrap();
-        assert_eq!(turns.turn(&caller("b")).await.unwrap_err().code, "gates.busy");
+        let busy = turns.turn(&caller("b")).await.unwrap_err();
+        assert_eq!((busy.code.as_str(), busy.retry_after_secs()), ("gates.busy", Some(60)));
         drop(held);
         assert!(turns.turn(&caller("b")).await.is_ok());
     }

@@ -7,7 +7,7 @@ use axum::body::Body;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use model::{Problem, Said};
-use std::{sync::LazyLock, time::Duration};
+use std::sync::LazyLock;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -34,7 +34,6 @@ pub(crate) struct Page {
     pub(crate) status: u16,
     pub(crate) problem: Problem,
     pub(crate) leaves: Leaves,
-    pub(crate) retry_after: Option<Duration>,
     pub(crate) link: Option<(&'static str, String)>,
     /// What follows on this connection cannot be trusted to be a request.
     pub(crate) closes: bool,
@@ -45,15 +44,7 @@ pub(crate) struct Page {
 impl From<Problem> for Box<Page> {
     fn from(problem: Problem) -> Self {
         let status = problem.status();
-        Self::new(Page {
-            status,
-            problem,
-            leaves: Leaves::Everything,
-            retry_after: None,
-            link: None,
-            closes: false,
-            cookies: Vec::new(),
-        })
+        Self::new(Page { status, problem, leaves: Leaves::Everything, link: None, closes: false, cookies: Vec::new() })
     }
 }
 
@@ -86,8 +77,8 @@ impl Page {
         for cookie in &self.cookies {
             headers.append(header::SET_COOKIE, cookie.clone());
         }
-        if let Some(wait) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64));
+        if let Some(seconds) = self.problem.retry_after_secs() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -34,7 +34,7 @@ fn closing(mut page: Refusal) -> Refusal {
 }
 
 fn later(wait: Duration, mut page: Refusal) -> Refusal {
-    page.retry_after = Some(wait);
+    page.problem.retry_after = Some(wait);
     page
 }
 

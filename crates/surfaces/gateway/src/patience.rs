@@ -19,6 +19,10 @@ use tokio::{
     time::{Instant, Sleep, sleep, sleep_until},
 };
 
+/// Bytes of a stream's answer that are handed over at once. hyper takes a piece whole as soon as there is room for any of
+/// it: how far a client has come is known to within one.
+const PIECE_BYTES: usize = 64 << 10;
+
 /// A connection that ends when it takes nothing of what is written to it for so long.
 pub(crate) struct Patient<S> {
     stream: S,
@@ -109,12 +113,14 @@ impl Handed {
 
     /// The same answer; of each piece it is known until when it was taken, which is when the next is asked for.
     pub(crate) fn watched(self, body: Body) -> Body {
-        Body::new(Watched { body, handed: self })
+        Body::new(Watched { body, rest: Bytes::new(), handed: self })
     }
 }
 
 struct Watched {
     body: Body,
+    /// Of what it gave, what is not handed over yet.
+    rest: Bytes,
     handed: Handed,
 }
 
@@ -133,17 +139,32 @@ impl http_body::Body for Watched {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         self.handed.set(None);
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_frame(context)).map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(data))) => self.rest = data,
+                Some(Ok(Err(trailers))) => return Poll::Ready(Some(Ok(trailers))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+        let length = self.rest.len().min(PIECE_BYTES);
+        let piece = self.rest.split_to(length);
         self.handed.set(Some(Instant::now()));
-        Poll::Ready(frame)
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (of, rest) = (self.body.size_hint(), u64::try_from(self.rest.len()).unwrap_or(u64::MAX));
+        let mut hint = SizeHint::new();
+        hint.set_lower(of.lower().saturating_add(rest));
+        if let Some(upper) = of.upper() {
+            hint.set_upper(upper.saturating_add(rest));
+        }
+        hint
     }
 }
 
@@ -155,6 +176,7 @@ mod tests {
         serve::{Abrupt, Came, Listening, one, two},
     };
     use http::{Request, Response, StatusCode};
+    use http_body_util::BodyExt;
     use hyper_util::rt::{TokioExecutor, TokioIo};
     use std::{convert::Infallible, net::SocketAddr};
     use tokio::{io::AsyncWriteExt, sync::oneshot};
@@ -180,6 +202,20 @@ mod tests {
 
     fn came() -> Came {
         Came { peer: SocketAddr::from(([127, 0, 0, 1], 1)), room: Room::Ordinary, certified: None }
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_is_handed_over_in_pieces_and_whole() {
+        let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(3 * PIECE_BYTES + 7).collect();
+        let mut body = Handed::default().watched(Body::from(bytes.clone()));
+        let mut taken = Vec::new();
+        while !http_body::Body::is_end_stream(&body) {
+            assert_eq!(http_body::Body::size_hint(&body).exact().unwrap(), (bytes.len() - taken.len()) as u64);
+            let piece = body.frame().await.unwrap().unwrap().into_data().unwrap();
+            assert!(!piece.is_empty() && piece.len() <= PIECE_BYTES, "{}", piece.len());
+            taken.extend_from_slice(&piece);
+        }
+        assert_eq!(taken, bytes);
     }
 
     #[tokio::test]

@@ -36,6 +36,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    time::{Instant, MissedTickBehavior, interval_at},
 };
 use tokio_rustls::server::TlsStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -63,11 +64,12 @@ pub struct Listening {
     pub crowded_time: Duration,
     /// Peers that speak for many.
     pub proxies: Vec<IpNet>,
-    /// What running requests get when the server stops.
+    /// What running requests get when the server stops; and what is left to a crowded connection of HTTP/2 whose one
+    /// request is over, for what of its answer is still on its way.
     pub farewell: Duration,
     /// Requests under way on one connection of HTTP/2.
     pub streams: u32,
-    /// How long a connection of HTTP/2 may go without a new request.
+    /// How long a connection of HTTP/2 may go without a new request. Its first comes within `head_time`.
     pub idle: Duration,
     /// How long an answer waits for a reader who takes nothing of it.
     pub patience: Duration,
@@ -158,7 +160,13 @@ where
             let Some(tls) = listening.tls.clone() else { return one(stream, came, listening, stop, answer).await };
             // A box, so that a connection without it keeps no room for it.
             Box::pin(async move {
-                match tokio::time::timeout(listening.head_time, tls.accept(stream)).await {
+                let agreed = tokio::select! {
+                    biased;
+                    // Nothing was asked yet.
+                    () = stop.cancelled() => return,
+                    agreed = tokio::time::timeout(listening.head_time, tls.accept(stream)) => agreed,
+                };
+                match agreed {
                     Ok(Ok(Agreed { stream, spoken, certified })) => {
                         let came = Came { certified, ..came };
                         match spoken {
@@ -173,6 +181,8 @@ where
             .await;
         });
     }
+    // Whoever comes now is refused, and can go to another node.
+    drop(listener);
     running.close();
     if tokio::time::timeout(listening.farewell, running.wait()).await.is_err() {
         tracing::warn!(connections = running.len(), "connections were open when the server stopped");
@@ -276,47 +286,76 @@ where
 }
 
 /// One connection of HTTP/2. Its frames leave no doubt where a body ends.
+///
+/// hyper waits without end for a client that agreed on HTTP/2 and says nothing, and for one that does not answer to a
+/// farewell: both are let go here.
 pub(crate) async fn two<S, F, Fut>(stream: S, came: Came, listening: Listening, stop: CancellationToken, answer: F)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Fn(Request<Body>, SocketAddr) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Response<Body>> + Send + 'static,
 {
-    let peer = came.peer;
-    let asked = Arc::new(AtomicU64::new(0));
+    let (peer, crowded) = (came.peer, came.room == Room::Crowded);
+    let (asked, first) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
     let streams = Streams::new(listening.patience);
     let service = service_fn({
-        let (asked, streams) = (Arc::clone(&asked), streams.clone());
+        let (asked, first, streams) = (Arc::clone(&asked), first.clone(), streams.clone());
         move |mut request: Request<Incoming>| {
-            asked.fetch_add(1, Ordering::Relaxed);
             let Begun { closing, handed } = streams.begin();
+            match asked.fetch_add(1, Ordering::Relaxed) {
+                0 => first.cancel(),
+                // It had its one request: this one is reset, and its answer never begun.
+                _ if crowded => closing.cancel(),
+                _ => {}
+            }
             request.extensions_mut().insert(Connection { closing, came });
             let answering = answer(request.map(Body::new), peer);
             async move { Ok::<_, Infallible>(answering.await.map(|body| handed.watched(body))) }
         }
     });
-    let mut http = http2::Builder::new(streams);
+    let mut http = http2::Builder::new(streams.clone());
     http.timer(TokioTimer::new())
-        .max_concurrent_streams(listening.streams)
+        .max_concurrent_streams(if crowded { 1 } else { listening.streams })
         .max_header_list_size(u32::try_from(listening.head_list_bytes).unwrap_or(u32::MAX))
         .keep_alive_interval(listening.idle)
         .keep_alive_timeout(listening.head_time);
     let serving = http.serve_connection(TokioIo::new(Patient::new(stream, listening.patience)), service);
-    tokio::pin!(serving);
-    let mut idle = tokio::time::interval_at(tokio::time::Instant::now() + listening.idle, listening.idle);
-    let (mut seen, mut stopping) = (0, false);
+    let beginning = tokio::time::sleep(listening.head_time);
+    tokio::pin!(serving, beginning);
+    let every = if crowded { listening.farewell } else { listening.idle };
+    let mut look = interval_at(Instant::now() + every, every);
+    // Two looks are never one moment, however late they come.
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut seen, mut begun, mut stopping, mut quiet) = (0, false, false, false);
     loop {
         tokio::select! {
             biased;
+            () = first.cancelled(), if !begun => {
+                begun = true;
+                if crowded {
+                    stopping = true;
+                    serving.as_mut().graceful_shutdown();
+                }
+            }
+            () = beginning.as_mut(), if !begun => return,
             () = stop.cancelled(), if !stopping => {
+                if !begun {
+                    return;
+                }
                 stopping = true;
+                // What is still on its way comes to its end.
                 serving.as_mut().graceful_shutdown();
             }
-            _ = idle.tick(), if !stopping => {
+            _ = look.tick() => {
                 let now = asked.load(Ordering::Relaxed);
-                stopping = std::mem::replace(&mut seen, now) == now;
-                if stopping {
-                    // What is still on its way comes to its end.
+                let idle = std::mem::replace(&mut seen, now) == now;
+                // Twice in a row: the last bytes of what ended just now may still be on their way.
+                let was_quiet = std::mem::replace(&mut quiet, stopping && streams.running.is_empty());
+                if was_quiet && quiet {
+                    return;
+                }
+                if idle && !stopping {
+                    stopping = true;
                     serving.as_mut().graceful_shutdown();
                 }
             }
@@ -335,6 +374,7 @@ where
 #[derive(Debug, Clone)]
 struct Streams {
     begun: Arc<Mutex<Option<Begun>>>,
+    running: TaskTracker,
     patience: Duration,
 }
 
@@ -347,7 +387,7 @@ struct Begun {
 
 impl Streams {
     fn new(patience: Duration) -> Self {
-        Self { begun: Arc::default(), patience }
+        Self { begun: Arc::default(), running: TaskTracker::new(), patience }
     }
 
     /// INVARIANT: hyper hands over a stream right after it has asked for its answer, on the connection's own task: what
@@ -366,9 +406,12 @@ where
 {
     fn execute(&self, stream: T) {
         let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if begun.as_ref().is_some_and(|begun| begun.closing.is_cancelled()) {
+            return drop(stream);
+        }
         let patience = self.patience;
         // Not kept: it ends with its connection, or by itself.
-        drop(tokio::spawn(async move {
+        drop(self.running.spawn(async move {
             let Some(Begun { closing, handed }) = begun else { return drop(stream.await) };
             tokio::select! {
                 _ = stream => {}
@@ -410,3 +453,6 @@ fn two_lengths() -> Response<Body> {
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
+
+#[cfg(test)]
+mod tests;

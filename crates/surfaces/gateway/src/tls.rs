@@ -60,7 +60,7 @@ pub enum Reloaded {
 pub struct Certificates {
     files: TlsFiles,
     current: ArcSwap<CertifiedKey>,
-    /// The digest of both files, as they were when they were last looked at.
+    /// The digest of both files and of who may read the key, as it was when they were last looked at.
     seen: Mutex<Option<seal::Digest>>,
 }
 
@@ -238,17 +238,23 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// Times of files are too coarse to tell two writes apart; the files are small.
+/// Times of files are too coarse to tell two writes apart; the files are small. A key that only its mode kept from being
+/// used is taken once others can read it no more.
 fn digest(files: &TlsFiles) -> Option<seal::Digest> {
-    let both = [fs::read(&files.cert).ok()?, fs::read(&files.key).ok()?].concat();
-    Some(seal::Digest::of(&both))
+    let read = |path: &Path| fs::read(path).ok();
+    let all = [read(&files.cert)?, read(&files.key)?, others(&files.key)?.to_be_bytes().to_vec()].concat();
+    Some(seal::Digest::of(&all))
+}
+
+/// What those may do with the key who are neither its owner nor in its group.
+fn others(key: &Path) -> Option<u32> {
+    fs::metadata(key).ok().map(|about| about.mode() & 0o007)
 }
 
 fn read(files: &TlsFiles) -> Result<Arc<CertifiedKey>, TlsError> {
     let open = |path: &Path| fs::read(path).map_err(|source| TlsError::File { path: path.to_owned(), source });
     let (cert, key) = (open(&files.cert)?, open(&files.key)?);
-    let others = fs::metadata(&files.key).map(|about| about.mode() & 0o007);
-    if others.is_ok_and(|others| others != 0) {
+    if others(&files.key).is_some_and(|others| others != 0) {
         return Err(TlsError::OpenKey(files.key.clone()));
     }
     let chain: Vec<CertificateDer<'static>> =
@@ -302,6 +308,23 @@ mod tests {
         let third = write(&files, "three.example");
         assert_eq!(certificates.reload_if_changed().unwrap(), Reloaded::Yes);
         assert_eq!(in_use(&certificates), third);
+    }
+
+    #[test]
+    fn a_new_key_that_others_can_read_is_taken_once_they_cannot() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = TlsFiles { cert: folder.path().join("a.pem"), key: folder.path().join("a.key") };
+        let first = write(&files, "one.example");
+        let certificates = Certificates::load(files.clone()).unwrap();
+        let mode = |mode| fs::set_permissions(&files.key, fs::Permissions::from_mode(mode)).unwrap();
+        let second = write(&files, "one.example");
+        mode(0o644);
+        assert!(matches!(certificates.reload_if_changed(), Err(TlsError::OpenKey(_))));
+        assert_eq!(certificates.reload_if_changed().unwrap(), Reloaded::No, "it is said once");
+        assert_eq!(in_use(&certificates), first);
+        mode(0o600);
+        assert_eq!(certificates.reload_if_changed().unwrap(), Reloaded::Yes);
+        assert_eq!(in_use(&certificates), second);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod before;
 mod bench;
+#[cfg(test)]
+mod deployed;
 mod engine;
 mod libraries;
 mod licence;

@@ -149,7 +149,7 @@ fn document(checked: &Checked) -> Value {
 /// The first finding that blocks, as any refusal is told.
 fn problem(finding: &Finding) -> Problem {
     let Finding { code, what, why, fix, .. } = finding.clone();
-    Problem { kind: ProblemKind::Unprocessable, code, what, at: findings::place(finding), why, fix }
+    Problem { kind: ProblemKind::Unprocessable, code, what, at: findings::place(finding), why, fix, retry_after: None }
 }
 
 /// Formats that know findings alone get the problem as one.
