@@ -302,8 +302,7 @@ mod tests {
         let environment = environment(home.path());
         let logins = environment.logins().unwrap();
         std::fs::create_dir_all(&logins).unwrap();
-        let login =
-            r#"{"server":"https://corp.example","person":"p","session":"s","expires_at":4102444800000,"token":"t"}"#;
+        let login = r#"{"server":"https://corp.example","person":"p","session":"s","expires_at":"2100-01-01T00:00:00Z","token":"t"}"#;
         std::fs::write(logins.join("corp.json"), login).unwrap();
         let here = || Place::here(None, &environment, |_| Some("http://localhost:7171".to_owned())).unwrap();
         assert_eq!((here().origin().as_str(), here().found), ("https://corp.example", Found::Login));

@@ -71,6 +71,8 @@ struct Announced {
 
 /// Looks at configuration, ports, disk, root key and database.
 pub async fn examine(data: &Path, config: Option<&Path>, overrides: &Overrides) -> Vec<Examined> {
+    // Another provider may have been installed by whoever embeds us; it is as good.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let mut found = vec![disk(data)];
     let (file, config) = match configured(data, config, overrides) {
         Ok(read) => read,

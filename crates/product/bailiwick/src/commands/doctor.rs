@@ -19,8 +19,7 @@ use std::{path::PathBuf, time::Duration};
 
 const ANSWER: Duration = Duration::from_secs(5);
 /// Of an address that other things stand before.
-const BETWEEN: &str =
-    "where `port` above says that it serves, look at what stands before it (name, proxy, certificate); else start it";
+const BETWEEN: &str = "where `port` above says that a Bailiwick holds it, look at what stands before it (name, proxy, certificate); else start it";
 /// Signatures live a minute; a clock that is off by more than this makes them fail now and then.
 const CLOCK_OFF_MAX: Duration = Duration::from_secs(5);
 
@@ -105,7 +104,7 @@ async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Line>) {
     let response = match asked.await {
         Ok(response) => response,
         Err(problem) => {
-            let fix = if is_loopback(&client.place().url) { &problem.fix } else { BETWEEN };
+            let fix = if is_loopback(&client.place().url) { problem.fix.as_str() } else { BETWEEN };
             return lines.push(Line::bad("server", State::Fail, problem.what, fix));
         }
     };
@@ -219,10 +218,8 @@ mod tests {
         assert_eq!(lines.len(), 1);
         assert_eq!(lines[0].what, "not ready (`continuity`): it is recovering: an older copy");
         assert_eq!(lines[0].fix.as_deref(), Some("`bailiwick recover`"));
-        for (status, body) in
-            [(404, &b"nginx"[..]), (200, b"<h1>It works!</h1>"), (200, br#"{"ready":true,"checks":[]}"#)]
-        {
-            let other = told("http://localhost:7070", status, body).unwrap_err();
+        for (status, body) in [(404, "nginx"), (200, "<h1>It works!</h1>"), (200, r#"{"ready":true,"checks":[]}"#)] {
+            let other = told("http://localhost:7070", status, body.as_bytes()).unwrap_err();
             assert!(other.what.contains("not as Bailiwick does"), "{other:?}");
         }
         let ready = br#"{"ready":true,"checks":[{"check":"feed","ok":true,"problem":null}]}"#;

@@ -76,10 +76,9 @@ async fn refused(address: SocketAddr, error: io::Error) -> Held {
     }
 }
 
-/// Whether what holds an address of this machine answers as this program does; if so, whether it is ready.
+/// Whether what holds an address of this machine answers as this program does; if so, whether it is ready. Who encrypts
+/// for this process is chosen before.
 pub(crate) async fn serving(address: SocketAddr, spoken: Scheme) -> Option<bool> {
-    // Another provider may have been installed by whoever embeds us; it is as good.
-    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(PATIENCE)
