@@ -37,7 +37,7 @@ pub enum Error {
     #[error("key file `{}` already exists and is never written over: move it away first", path.display())]
     KeyFileExists { path: PathBuf },
     /// Not a key file, or one that was damaged.
-    #[error("`{}` is not a root key file, or it was damaged: put the recovery copy in its place", path.display())]
+    #[error("`{}` is not a root key file, or it was damaged", path.display())]
     KeyFileMalformed { path: PathBuf },
     /// A passphrase that can be guessed.
     #[error("a passphrase has at least 12 characters")]

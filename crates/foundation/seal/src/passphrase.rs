@@ -58,10 +58,15 @@ impl RootKey {
     /// # Errors
     /// [`Error::WrongPassphrase`]; else as [`RootKey::load_file`].
     pub fn load_locked_file(path: &Path, passphrase: &str) -> Result<Self, Error> {
-        let text = read_private(path)?;
-        let malformed = || Error::KeyFileMalformed { path: path.to_owned() };
-        let locked = Locked::parse(&text).ok_or_else(malformed)?;
-        locked.open(passphrase)
+        locked_at(path)?.open(passphrase)
+    }
+
+    /// The public id of the key in a locked file, which only its passphrase opens. It is what the file says of itself.
+    ///
+    /// # Errors
+    /// As [`RootKey::load_file`].
+    pub fn locked_id(path: &Path) -> Result<String, Error> {
+        Ok(locked_at(path)?.id)
     }
 
     fn locked(&self, passphrase: &str, cost: Cost) -> Result<String, Error> {
@@ -104,6 +109,10 @@ impl Locked {
         let root = RootKey::from_bytes(bytes);
         if root.id() == self.id { Ok(root) } else { Err(Error::WrongPassphrase) }
     }
+}
+
+fn locked_at(path: &Path) -> Result<Locked, Error> {
+    Locked::parse(&read_private(path)?).ok_or_else(|| Error::KeyFileMalformed { path: path.to_owned() })
 }
 
 fn context(id: &str) -> Context {
@@ -164,7 +173,10 @@ mod tests {
         assert_eq!(RootKey::load_locked_file(&path, PHRASE).unwrap().id(), root.id());
         assert!(matches!(RootKey::load_locked_file(&path, "another passphrase"), Err(Error::WrongPassphrase)));
         assert!(matches!(root.create_locked_file(&path, PHRASE), Err(Error::KeyFileExists { .. })));
+        assert_eq!(RootKey::locked_id(&path).unwrap(), root.id());
         // Neither kind of file passes for the other.
         assert!(matches!(RootKey::load_file(&path), Err(Error::KeyFileMalformed { .. })));
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+        assert!(matches!(RootKey::locked_id(&path), Err(Error::KeyFileOpen { .. })));
     }
 }

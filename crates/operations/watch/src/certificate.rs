@@ -17,13 +17,15 @@ const NAME_CHARS: usize = 16;
 
 /// The certificate that is served now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Own {
+pub struct Own {
     pub(crate) digest: String,
-    pub(crate) since: Timestamp,
-    pub(crate) ends_at: Timestamp,
+    pub since: Timestamp,
+    pub ends_at: Timestamp,
 }
 
-pub(crate) fn of(certificates: &Certificates) -> Option<Own> {
+/// `None`: its dates cannot be read.
+#[must_use]
+pub fn of(certificates: &Certificates) -> Option<Own> {
     let leaf = certificates.leaf()?;
     let (since, ends_at) = validity(&leaf)?;
     let digest = seal::Digest::of(&leaf).to_hex().chars().take(NAME_CHARS).collect();

@@ -22,6 +22,7 @@ mod words;
 
 pub use acts::{AckNotice, ListNotices, SeeNotice, TestNotices};
 pub use alarms::watch_for_alarms;
+pub use certificate::{Own as OwnCertificate, of as own_certificate};
 pub use channels::{Channels, Failed, Lasts, Mail, Webhook};
 pub use endings::Thing;
 pub use error::Error;

@@ -6,8 +6,8 @@ use crate::Cause;
 use futures_util::TryStreamExt;
 use model::{Problem, ProblemKind, Timestamp};
 use object_store::{
-    BackoffConfig, Certificate, ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt,
-    RetryConfig, aws::AmazonS3Builder, buffered::BufWriter, local::LocalFileSystem, path::Path as Name,
+    BackoffConfig, Certificate, ClientOptions, GetOptions, GetRange, MultipartUpload, ObjectMeta, ObjectStore,
+    ObjectStoreExt, RetryConfig, aws::AmazonS3Builder, buffered::BufWriter, local::LocalFileSystem, path::Path as Name,
 };
 use seal::Zeroizing;
 use std::{
@@ -34,6 +34,9 @@ const PART_BYTES: usize = 8 << 20;
 const RANGE_BYTES: u64 = 16 << 20;
 /// One range is asked for so often: what broke off within an answer is not tried again by whoever asks for it.
 const RANGE_TRIES: usize = 3;
+
+/// What a look begins to bring, and does not.
+const LOOK: &str = "look";
 
 /// Where objects lie.
 #[derive(Debug, Clone)]
@@ -349,13 +352,18 @@ impl Depot {
         }
     }
 
-    /// Whether it answers, and takes the keys.
+    /// Whether it answers, and takes the keys: to list what there is, and to bring something. What is begun is given up
+    /// before it has a byte, so nothing comes to stand under a name.
     ///
     /// # Errors
     /// Why not.
     pub async fn check(&self) -> Result<(), DepotError> {
         let prefix = (!self.prefix.as_ref().is_empty()).then_some(&self.prefix);
-        self.objects.list(prefix).try_next().await.map(drop).map_err(|error| self.failed(error))
+        let looked = async {
+            self.objects.list(prefix).try_next().await?;
+            self.objects.put_multipart(&self.name(LOOK)).await?.abort().await
+        };
+        looked.await.map_err(|error| self.failed(error))
     }
 
     pub(crate) fn altered(&self) -> DepotError {

@@ -6,6 +6,20 @@ use model::{TenantId, Timestamp};
 use seal::RootKey;
 use std::collections::HashSet;
 
+/// The setting that names the standbys that a commit waits for.
+const STANDBY_NAMES: &str = "synchronous_standby_names";
+
+/// A setting of PostgreSQL, and where it was set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Setting {
+    pub name: String,
+    pub value: String,
+    /// As `pg_settings` says it: `configuration file`, `command line`, `database`, `user`, …
+    pub source: String,
+    /// The file in which it stands; empty if it stands in none, or in one that this user may not see.
+    pub file: String,
+}
+
 /// What was seen.
 #[derive(Debug, Clone, Default)]
 pub struct Inspection {
@@ -19,7 +33,9 @@ pub struct Inspection {
     /// Logs whose head promises another number of entries than there are: tenant, promised, found.
     pub short_logs: Vec<(TenantId, u64, u64)>,
     /// Settings of the engine under which an acknowledged act could be lost (PostgreSQL).
-    pub unsafe_settings: Vec<String>,
+    pub unsafe_settings: Vec<Setting>,
+    /// The one by which a commit waits for no standby, although some are named to be waited for (PostgreSQL).
+    pub unwaited: Option<Setting>,
     /// Standbys that may lack what was acknowledged (PostgreSQL).
     pub asynchronous_standbys: u64,
 }
@@ -29,6 +45,24 @@ impl Inspection {
     #[must_use]
     pub fn is_root(&self, root: &RootKey) -> bool {
         self.root.as_ref().is_none_or(|(id, check)| root.matches(id, check))
+    }
+
+    /// The id of the key that is its own, if it has one by now.
+    #[must_use]
+    pub fn root_id(&self) -> Option<&str> {
+        self.root.as_ref().map(|(id, _)| id.as_str())
+    }
+
+    fn judge(&mut self, settings: Vec<Setting>) {
+        let named = settings.iter().any(|setting| setting.name == STANDBY_NAMES && !setting.value.is_empty());
+        for setting in settings.into_iter().filter(|setting| setting.name != STANDBY_NAMES) {
+            // Each is `on`, or (`synchronous_commit`) says for whom a commit waits.
+            if setting.value == "off" {
+                self.unsafe_settings.push(setting);
+            } else if named && setting.value == "local" {
+                self.unwaited = Some(setting);
+            }
+        }
     }
 }
 
@@ -68,17 +102,16 @@ pub async fn inspect(database: &Database, rooms: &[&'static [Migration]]) -> Res
         }
     }
     if let [wanted, standbys, now] = settings.as_slice() {
-        for row in wanted {
-            let (name, value) = (row.text(0)?, row.text(1)?);
-            // Each is `on`, or (`synchronous_commit`) says for whom a commit waits.
-            if value == "off" {
-                found.unsafe_settings.push(format!("{name} = {value}"));
-            }
-        }
+        found.judge(wanted.iter().map(setting).collect::<Result<Vec<_>, _>>()?);
         found.asynchronous_standbys = standbys.first().map_or(Ok(0), |row| row.uint(0))?;
         found.now = now.first().map(|row| row.time(0)).transpose()?;
     }
     Ok(Some(found))
+}
+
+fn setting(row: &Row) -> Result<Setting, StoreError> {
+    let text = |column| row.text(column).map(str::to_owned);
+    Ok(Setting { name: text(0)?, value: text(1)?, source: text(2)?, file: text(3)? })
 }
 
 fn newer(applied: &[Row], rooms: &[&'static [Migration]]) -> Result<Option<(String, i64, String)>, StoreError> {
@@ -90,4 +123,30 @@ fn newer(applied: &[Row], rooms: &[&'static [Migration]]) -> Result<Option<(Stri
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(settings: &[(&str, &str)]) -> (Vec<String>, bool) {
+        let setting = |(name, value): &(&str, &str)| Setting {
+            name: (*name).to_owned(),
+            value: (*value).to_owned(),
+            ..Setting::default()
+        };
+        let mut seen = Inspection::default();
+        seen.judge(settings.iter().map(setting).collect());
+        (seen.unsafe_settings.into_iter().map(|setting| setting.name).collect(), seen.unwaited.is_some())
+    }
+
+    #[test]
+    fn a_commit_that_waits_for_no_named_standby_is_seen() {
+        let commit = |value| ("synchronous_commit", value);
+        assert_eq!(judged(&[("fsync", "off"), commit("off"), (STANDBY_NAMES, "b")]).0, ["fsync", "synchronous_commit"]);
+        assert!(judged(&[commit("local"), (STANDBY_NAMES, "b")]).1);
+        for fine in [[commit("local"), (STANDBY_NAMES, "")], [commit("on"), (STANDBY_NAMES, "off")]] {
+            assert_eq!(judged(&fine), (vec![], false), "{fine:?}");
+        }
+    }
 }

@@ -64,7 +64,7 @@ pub use error::{Cause, HoldsStoreError, StoreError};
 pub use event::{Also, Outcome};
 pub use events::{Event, EventFilter, Filled};
 pub use feed::{Change, Changes};
-pub use inspect::{Inspection, inspect};
+pub use inspect::{Inspection, Setting, inspect};
 pub use leadership::Leadership;
 pub use migrations::{Migration, STORE};
 pub use model::NoticeKind;

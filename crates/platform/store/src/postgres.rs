@@ -202,21 +202,30 @@ fn read(url: &str) -> Result<(Config, MakeTls), StoreError> {
     Ok((config, tls))
 }
 
-/// Reads by a connection of its own; changes nothing.
+/// Reads by a connection of its own; changes nothing. It ends, though nobody may answer what took the connection.
 pub(crate) async fn peek(url: &str, statements: &[&'static str]) -> Result<Vec<Vec<Row>>, StoreError> {
     let (config, tls) = read(url)?;
     let mut config = with(&config, sql::READER_OPTIONS);
     config.application_name("bailiwick-look");
-    let (client, connection) = config.connect(tls).await.map_err(errors::write_error)?;
-    let connection = tokio::spawn(connection);
+    // Each host may be tried; what the library bounds by itself is the socket alone, not what is said over it.
+    let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(1).max(1);
+    let connected = within(CONNECT.saturating_mul(hosts), config.connect(tls)).await?;
+    let (client, connection) = connected.map_err(errors::write_error)?;
+    let mut connection = AbortOnDrop(tokio::spawn(connection));
     let mut answers = Vec::with_capacity(statements.len());
     for sql in statements {
-        answers.push(whole(&client, sql).await?);
+        answers.push(within(ANSWER, whole(&client, sql)).await??);
     }
     drop(client);
     // It ends once its client is gone; how does not matter any more.
-    drop(connection.await);
+    drop(tokio::time::timeout(CONNECT, &mut connection.0).await);
     Ok(answers)
+}
+
+/// Waits so long, and no longer.
+async fn within<F: Future>(limit: Duration, work: F) -> Result<F::Output, StoreError> {
+    let done = tokio::time::timeout(limit, work).await;
+    done.map_err(|_| StoreError::unwritable("the database does not answer"))
 }
 
 async fn whole(client: &tokio_postgres::Client, sql: &'static str) -> Result<Vec<Row>, StoreError> {

@@ -243,8 +243,9 @@ pub(crate) const READER_OPTIONS: &str = "-c default_transaction_read_only=on -c 
 /// PostgreSQL only: a look from outside.
 pub(crate) const HAS_MIGRATIONS: &str =
     "SELECT 1::bigint FROM pg_tables WHERE tablename = 'migrations' AND schemaname = ANY (current_schemas(false))";
-pub(crate) const SETTINGS: &str = "SELECT name, setting FROM pg_settings
-  WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') ORDER BY name";
+/// With where each was set. Whoever may not see the file sees NULL there.
+pub(crate) const SETTINGS: &str = "SELECT name, setting, source, COALESCE(sourcefile, '') FROM pg_settings
+  WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit', 'synchronous_standby_names') ORDER BY name";
 /// Whoever may not see the state of a standby sees NULL there: counted as none.
 pub(crate) const STANDBYS: &str =
     "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'async' AND application_name <> 'pg_basebackup'";

@@ -9,6 +9,7 @@ use crate::{
     prompt::{self, Consent},
 };
 use model::{Clock as _, Problem, SystemClock, Timestamp};
+use std::path::Path;
 
 pub(crate) struct Invocation {
     pub(crate) output: Output,
@@ -29,6 +30,14 @@ impl Invocation {
     /// An address that is none.
     pub(crate) fn place(&self) -> Result<Place, Problem> {
         Place::find(self.server.as_deref(), &self.environment)
+    }
+
+    /// The server whose folder is on this machine, if there is one and no other is named; see [`Place::here`].
+    ///
+    /// # Errors
+    /// As [`Invocation::place`].
+    pub(crate) fn place_here(&self, configured: impl FnOnce(&Path) -> Option<String>) -> Result<Place, Problem> {
+        Place::here(self.server.as_deref(), &self.environment, configured)
     }
 
     /// A client for it.

@@ -164,6 +164,24 @@ impl Place {
         })
     }
 
+    /// The same for whoever looks after this machine: the server whose folder is here, whether it runs or not, goes before
+    /// a login elsewhere. `configured` says where it would be.
+    ///
+    /// # Errors
+    /// As [`Place::find`].
+    pub(crate) fn here(
+        flag: Option<&str>,
+        environment: &Environment,
+        configured: impl FnOnce(&Path) -> Option<String>,
+    ) -> Result<Self, Problem> {
+        let found = Self::find(flag, environment)?;
+        let own = environment.data().filter(|data| data.join(identity::CREDENTIAL_FILE).exists());
+        let (Some(data), Found::Login | Found::Default) = (own, found.found) else { return Ok(found) };
+        let url = running(&data).or_else(|| configured(&data).and_then(|url| parse(&url).ok()));
+        let url = url.map_or_else(|| parse(DEFAULT_URL), Ok)?;
+        Ok(Self { url, data: Some(data), found: Found::Default })
+    }
+
     /// Scheme, host and port.
     pub(crate) fn origin(&self) -> String {
         self.url.origin().ascii_serialization()
@@ -276,6 +294,26 @@ mod tests {
         assert_eq!(place.data, environment.demo_data());
         let other = Place::find(Some("http://127.0.0.1:7272"), &environment).unwrap();
         assert_eq!(other.origin(), "http://127.0.0.1:7272");
+    }
+
+    #[test]
+    fn whoever_looks_after_a_machine_means_the_server_of_its_folder() {
+        let home = tempfile::tempdir().unwrap();
+        let environment = environment(home.path());
+        let logins = environment.logins().unwrap();
+        std::fs::create_dir_all(&logins).unwrap();
+        let login = r#"{"server":"https://corp.example","person":"p","session":"s","expires_at":"2100-01-01T00:00:00Z","token":"t"}"#;
+        std::fs::write(logins.join("corp.json"), login).unwrap();
+        let here = || Place::here(None, &environment, |_| Some("http://localhost:7171".to_owned())).unwrap();
+        assert_eq!((here().origin().as_str(), here().found), ("https://corp.example", Found::Login));
+        let data = environment.data().unwrap();
+        std::fs::create_dir_all(&data).unwrap();
+        std::fs::write(data.join(identity::CREDENTIAL_FILE), "").unwrap();
+        assert_eq!((here().origin().as_str(), here().data), ("http://localhost:7171", Some(data.clone())));
+        leave(&data, "http://localhost:7272");
+        assert_eq!(here().origin(), "http://localhost:7272");
+        let named = Place::here(Some("https://other.example"), &environment, |_| None).unwrap();
+        assert_eq!(named.origin(), "https://other.example");
     }
 
     #[test]

@@ -2,27 +2,33 @@
 //!
 //! Opens nothing for writing and changes nothing. Each line says what is wrong and how to mend it.
 
+mod certificate;
+mod depots;
+mod durability;
+mod ports;
+mod root;
 mod ways;
 
+pub(crate) use ports::serving;
+
 use crate::{
-    Config, Overrides, Root,
+    Config, Overrides, Settings,
     assembly::ROOMS,
     ready::CLOCK_BACK_MAX,
-    settings::{self, place},
+    settings::{self, Space, place},
 };
 use model::{Clock, Problem, SystemClock};
-use seal::RootKey;
-use std::{
-    net::{SocketAddr, TcpListener},
-    path::Path,
-};
-use store::{Database, Depot, Inspection};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use store::{Database, Inspection, StoreError};
 
 /// Below this share or this much, somebody should look.
 const FREE_SHARE_MIN: u64 = 20;
 const FREE_WARN_BYTES: u64 = 1 << 30;
 /// Twice the reserve below which nothing is written.
 const FREE_FAIL_BYTES: u64 = store::RESERVE_BYTES * 2;
+/// A start makes some dozens: logs of the database, compiled code, what is fetched.
+const FREE_FAIL_FILES: u64 = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
@@ -42,15 +48,6 @@ pub struct Examined {
     pub fix: String,
 }
 
-/// Who holds the port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Port {
-    /// A server that answers: ours.
-    Serving,
-    /// Nothing answers.
-    Silent,
-}
-
 impl Examined {
     fn well(check: &'static str, what: impl Into<String>) -> Self {
         Self { check, health: Health::Well, what: what.into(), fix: String::new() }
@@ -65,63 +62,99 @@ impl Examined {
     }
 }
 
-/// Looks at configuration, port, disk, root key and database.
-pub async fn examine(data: &Path, config: Option<&Path>, overrides: &Overrides, port: Port) -> Vec<Examined> {
+/// What a server that runs from a data folder said there when it began to serve.
+#[derive(Default, Deserialize)]
+struct Announced {
+    config: Option<PathBuf>,
+    listen: Option<String>,
+}
+
+/// Looks at configuration, ports, disk, root key and database.
+pub async fn examine(data: &Path, config: Option<&Path>, overrides: &Overrides) -> Vec<Examined> {
+    // Another provider may have been installed by whoever embeds us; it is as good.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let mut found = vec![disk(data)];
-    let file = config.map_or_else(|| data.join(place::CONFIG), Path::to_path_buf);
-    let config = match Config::read(&file, overrides) {
-        Ok(config) => config,
+    let (file, config) = match configured(data, config, overrides) {
+        Ok(read) => read,
         Err(problems) => {
             found.extend(problems.iter().map(|problem| Examined::of("configuration", problem)));
             return found;
         }
     };
-    found.push(Examined::well("configuration", "it can be used"));
+    let what = if file.exists() { "can be used" } else { "is not there: all is as it is unless said" };
+    found.push(Examined::well("configuration", format!("`{}` {what}", file.display())));
     found.push(sites(&config));
+    found.extend(certificate::certificate(&config, SystemClock.now()));
     found.push(ways::ways(&config).await);
-    found.extend(depots(&config).await);
-    found.extend((port == Port::Silent).then(|| free_port(config.listen)));
+    found.extend(depots::depots(&config).await);
+    found.extend(ports::ports(&config).await);
     let database = settings::database(data, &config);
     match store::inspect(&database, &ROOMS).await {
         Ok(Some(inspection)) => {
-            found.push(root(data, &config, Some(&inspection)));
+            found.push(root::root(data, &config, Some(&inspection)));
             found.extend(judge(&database, &inspection));
         }
         Ok(None) => {
-            found.push(root(data, &config, None));
-            found.push(Examined::well("database", "there is none yet; `bailiwick up` makes it"));
+            found.push(root::root(data, &config, None));
+            found.push(no_database(data));
         }
-        Err(error) => found.push(Examined::of("database", &error.problem())),
+        Err(error) => found.push(out_of_reach(&database, &error)),
     }
     found
 }
 
-/// Whether what lies outside can be reached, with the keys that are given.
-async fn depots(config: &Config) -> Vec<Examined> {
-    let places = [("storage", config.content.as_ref()), ("backup", config.backup.as_ref().map(|plan| &plan.to))];
-    let mut found = Vec::new();
-    for (check, place) in places {
-        let Some(place) = place else { continue };
-        let looked = async {
-            let depot = Depot::open(place)?;
-            depot.check().await.map(|()| depot.to_string())
-        };
-        found.push(match looked.await {
-            Ok(place) => Examined::well(check, format!("`{place}` answers, and takes the keys")),
-            Err(error) => Examined::of(check, &error.problem()),
-        });
+/// Where the server of a data folder is to be reached, as its configuration says.
+#[must_use]
+pub fn configured_url(data: &Path, config: Option<&Path>, overrides: &Overrides) -> Option<String> {
+    configured(data, config, overrides).ok().map(|(_, config)| config.public_url)
+}
+
+/// The configuration that is named, or that the server which runs here named; else that of the data folder.
+fn configured(data: &Path, config: Option<&Path>, overrides: &Overrides) -> Result<(PathBuf, Config), Vec<Problem>> {
+    let said = std::fs::read(data.join(place::SERVER)).ok();
+    let said: Announced = said.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    let listen = overrides.listen.clone().or(said.listen.filter(|_| config.is_none()));
+    let overrides = Overrides { listen, ..overrides.clone() };
+    Settings::configuration(data, config.or(said.config.as_deref()), &overrides)
+}
+
+/// Before the first start there is none; whoever started once has one somewhere.
+fn no_database(data: &Path) -> Examined {
+    if !data.join(identity::CREDENTIAL_FILE).exists() {
+        return Examined::well("database", "there is none yet; `bailiwick up` makes it");
     }
-    found
+    Examined::wrong(
+        "database",
+        Health::Ill,
+        "there is none, though a server has run from this folder",
+        "name the configuration or the database that `up` is given (`--config`, `--database`); if it was lost, restore a backup",
+    )
+}
+
+fn out_of_reach(database: &Database, error: &StoreError) -> Examined {
+    let (Database::Postgres { .. }, StoreError::Unwritable { reason, .. }) = (database, error) else {
+        return Examined::of("database", &error.problem());
+    };
+    let fix = "look whether PostgreSQL runs, takes more connections, and answers at the address that is configured";
+    Examined::wrong("database", Health::Ill, format!("it cannot be read: {reason}"), fix)
 }
 
 fn disk(data: &Path) -> Examined {
-    let Some((free, total)) = settings::space(data) else {
+    let Some(space) = settings::space(data) else {
         return Examined::wrong("disk", Health::Doubtful, "its free space cannot be seen", "look with `df`");
     };
-    room(free, total, &format!("where `{}` lies", data.display()))
+    room(&space, &format!("where `{}` lies", data.display()))
 }
 
-fn room(free: u64, total: u64, place: &str) -> Examined {
+fn room(space: &Space, place: &str) -> Examined {
+    let Space { free_bytes: free, bytes: total, free_files, files } = *space;
+    // Some file systems set no bound to their files, and say that there are none.
+    if files > 0 && free_files < FREE_FAIL_FILES.max(files / FREE_SHARE_MIN) {
+        let health = if free_files < FREE_FAIL_FILES { Health::Ill } else { Health::Doubtful };
+        let what = format!("room for {free_files} more files (inodes) of {files} {place}");
+        let fix = "delete small files that nobody needs: without inodes no file can be made, however much is free";
+        return Examined::wrong("disk", health, what, fix);
+    }
     let what = format!("{} MiB free of {} MiB {place}", free >> 20, total >> 20);
     let fix = "make room: below 16 MiB nothing is written, and requests are refused";
     if free < FREE_FAIL_BYTES {
@@ -152,58 +185,6 @@ fn sites(config: &Config) -> Examined {
     )
 }
 
-fn free_port(listen: SocketAddr) -> Examined {
-    match TcpListener::bind(listen) {
-        Ok(_) => Examined::well("port", format!("`{listen}` is free")),
-        Err(error) => Examined::wrong(
-            "port",
-            Health::Ill,
-            format!("`{listen}` cannot be listened at: {error}"),
-            format!(
-                "find who holds it with `ss -ltnp 'sport = :{}'`, or choose another with `--listen`",
-                listen.port()
-            ),
-        ),
-    }
-}
-
-fn root(data: &Path, config: &Config, inspection: Option<&Inspection>) -> Examined {
-    let (path, locked) = settings::root_path(data, config);
-    if !path.exists() {
-        if inspection.is_none() && config.root == Root::DataFolder {
-            return Examined::well("root key", "there is none yet; `bailiwick up` makes it with the database");
-        }
-        let what = format!("there is no root key at `{}`", path.display());
-        let fix = "put the recovery copy of the key there: no other key opens what is in the database";
-        return Examined::wrong("root key", Health::Ill, what, fix);
-    }
-    if locked {
-        return Examined::well("root key", "a passphrase opens it; whether it fits shows at the start");
-    }
-    let read = if matches!(config.root, Root::Systemd(_)) {
-        RootKey::load_credential(&path)
-    } else {
-        RootKey::load_file(&path)
-    };
-    match read {
-        Ok(key) if inspection.is_none_or(|inspection| inspection.is_root(&key)) => {
-            Examined::well("root key", "it is the database's own")
-        }
-        Ok(key) => Examined::wrong(
-            "root key",
-            Health::Ill,
-            format!("the key at `{}` (id {}) is not the one that the database was made with", path.display(), key.id()),
-            "put the recovery copy of the right key there",
-        ),
-        Err(error) => Examined::wrong(
-            "root key",
-            Health::Ill,
-            error.to_string(),
-            format!("only the server's own user may read it: `chmod 600 {}`", path.display()),
-        ),
-    }
-}
-
 /// What a database says about itself.
 fn judge(database: &Database, seen: &Inspection) -> Vec<Examined> {
     let mut found = Vec::new();
@@ -232,19 +213,7 @@ fn judge(database: &Database, seen: &Inspection) -> Vec<Examined> {
         );
         found.push(Examined::wrong("clock", Health::Ill, what, fix));
     }
-    for setting in &seen.unsafe_settings {
-        let what = format!("PostgreSQL runs with `{setting}`: what was acknowledged is lost when its machine crashes");
-        found.push(Examined::wrong("durability", Health::Ill, what, "set it to `on` in `postgresql.conf`, and reload"));
-    }
-    if seen.asynchronous_standbys > 0 {
-        let what = format!(
-            "{} standby follows asynchronously: should it take over, what was acknowledged last is lost",
-            seen.asynchronous_standbys
-        );
-        let fix =
-            "name it in `synchronous_standby_names`; or take over only once it has caught up, and expect `recovering`";
-        found.push(Examined::wrong("standby", Health::Doubtful, what, fix));
-    }
+    found.extend(durability::durability(seen));
     if found.is_empty() {
         let what = match database {
             Database::Sqlite { .. } => "SQLite, of this version, every commit on disk before it is acknowledged",
@@ -258,7 +227,7 @@ fn judge(database: &Database, seen: &Inspection) -> Vec<Examined> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use std::{net::TcpListener, time::Duration};
 
     fn ill(found: &[Examined]) -> Vec<&'static str> {
         // How full the disk of whoever runs this is, is their affair.
@@ -267,11 +236,17 @@ mod tests {
     }
 
     async fn look(data: &Path) -> Vec<Examined> {
-        examine(data, None, &Overrides::default(), Port::Silent).await
+        examine(data, None, &Overrides::default()).await
     }
 
     fn config(data: &Path, text: &str) {
         std::fs::write(data.join(place::CONFIG), text).unwrap();
+    }
+
+    /// A configuration with an address that nobody listens at.
+    fn free() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("[server]\nlisten = \"{}\"\n", listener.local_addr().unwrap())
     }
 
     #[tokio::test]
@@ -282,8 +257,12 @@ mod tests {
         let found = look(folder.path()).await;
         assert_eq!(ill(&found), ["port"], "{found:#?}");
         assert!(found.iter().any(|line| line.check == "port" && line.fix.contains("ss -ltnp")));
-        let serving = examine(folder.path(), None, &Overrides::default(), Port::Serving).await;
-        assert_eq!(ill(&serving), [""; 0], "the server itself holds it");
+        drop(taken);
+        assert_eq!(ill(&look(folder.path()).await), [""; 0]);
+
+        // What is read by default need not be there; what is named has to be.
+        let none = folder.path().join("none.toml");
+        assert_eq!(ill(&examine(folder.path(), Some(&none), &Overrides::default()).await), ["configuration"]);
 
         config(
             folder.path(),
@@ -292,6 +271,35 @@ mod tests {
         assert!(ill(&look(folder.path()).await).contains(&"sites"));
         config(folder.path(), "[server]\nlisten = 5\n[nonsense]\nx = 1\n");
         assert_eq!(ill(&look(folder.path()).await), ["configuration", "configuration"]);
+    }
+
+    /// As under the unit that is shipped, looked at from a shell.
+    #[tokio::test]
+    async fn a_credential_that_is_not_to_be_seen_hides_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        config(folder.path(), &format!("{}[seal]\nroot = \"systemd:root.key-of-no-unit\"\n", free()));
+        let found = look(folder.path()).await;
+        assert_eq!(ill(&found), ["root key"], "{found:#?}");
+        let said = |check: &str| found.iter().find(|line| line.check == check).map(|line| line.health);
+        assert_eq!(said("root key"), Some(Health::Doubtful));
+        for check in ["configuration", "port", "sites", "database"] {
+            assert_eq!(said(check), Some(Health::Well), "{check}: {found:#?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_configuration_of_the_server_that_runs_here_is_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = folder.path().join("elsewhere.toml");
+        std::fs::write(&elsewhere, "[nonsense]\nx = 1\n").unwrap();
+        let said = serde_json::json!({ "url": "http://localhost:1", "config": elsewhere });
+        std::fs::write(folder.path().join(place::SERVER), said.to_string()).unwrap();
+        assert_eq!(ill(&look(folder.path()).await), ["configuration"]);
+        std::fs::write(&elsewhere, free()).unwrap();
+        assert_eq!(ill(&look(folder.path()).await), [""; 0]);
+        // It started once, and its database is nowhere.
+        std::fs::write(folder.path().join(identity::CREDENTIAL_FILE), "").unwrap();
+        assert_eq!(ill(&look(folder.path()).await), ["database"]);
     }
 
     #[test]
@@ -320,7 +328,7 @@ mod tests {
             seen.newest_event = Some(SystemClock.now());
         });
         assert_eq!(ahead, ["clock"]);
-        assert_eq!(with(|seen| seen.unsafe_settings = vec!["fsync = off".to_owned()]), ["durability"]);
+        assert_eq!(with(|seen| seen.unsafe_settings = vec![store::Setting::default()]), ["durability"]);
         assert_eq!(with(|seen| seen.asynchronous_standbys = 1), ["standby"]);
     }
 
@@ -328,9 +336,18 @@ mod tests {
     fn a_disk_that_is_nearly_full_or_cannot_be_seen_is_said_so() {
         assert!(disk(Path::new("/nowhere/at/all")).what.contains("MiB free of"), "of the disk under `/`");
         assert_eq!(disk(Path::new("nowhere")).health, Health::Doubtful);
-        assert_eq!(room(10 << 20, 100 << 30, "").health, Health::Ill);
-        assert_eq!(room(4 << 30, 100 << 30, "").health, Health::Doubtful, "a share");
-        assert_eq!(room(500 << 20, 2 << 30, "").health, Health::Doubtful);
-        assert_eq!(room(50 << 30, 100 << 30, "").health, Health::Well);
+        let space = |free_bytes, bytes| Space { free_bytes, bytes, free_files: 900, files: 1000 };
+        assert_eq!(room(&space(10 << 20, 100 << 30), "").health, Health::Ill);
+        assert_eq!(room(&space(4 << 30, 100 << 30), "").health, Health::Doubtful, "a share");
+        assert_eq!(room(&space(500 << 20, 2 << 30), "").health, Health::Doubtful);
+        assert_eq!(room(&space(50 << 30, 100 << 30), "").health, Health::Well);
+        let files = |free_files, files| Space { free_files, files, ..space(50 << 30, 100 << 30) };
+        for (seen, health) in [
+            (files(3, 1_000_000), Health::Ill),
+            (files(30_000, 1_000_000), Health::Doubtful),
+            (files(0, 0), Health::Well),
+        ] {
+            assert_eq!(room(&seen, "").health, health, "{seen:?}");
+        }
     }
 }

@@ -135,11 +135,27 @@ pub(crate) fn root_path(data: &Path, config: &Config) -> (PathBuf, bool) {
     }
 }
 
-/// Free and whole bytes of the disk under a folder, or under the nearest one above it that exists.
-pub(crate) fn space(folder: &Path) -> Option<(u64, u64)> {
+/// What a disk has room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Space {
+    pub(crate) free_bytes: u64,
+    pub(crate) bytes: u64,
+    /// How many more files it can hold (inodes).
+    pub(crate) free_files: u64,
+    /// None where the file system sets no bound.
+    pub(crate) files: u64,
+}
+
+/// The disk under a folder, or under the nearest one above it that exists.
+pub(crate) fn space(folder: &Path) -> Option<Space> {
     let there = folder.ancestors().find(|folder| folder.exists())?;
     let seen = rustix::fs::statvfs(there).ok()?;
-    Some((seen.f_bavail.saturating_mul(seen.f_frsize), seen.f_blocks.saturating_mul(seen.f_frsize)))
+    Some(Space {
+        free_bytes: seen.f_bavail.saturating_mul(seen.f_frsize),
+        bytes: seen.f_blocks.saturating_mul(seen.f_frsize),
+        free_files: seen.f_favail,
+        files: seen.f_files,
+    })
 }
 
 /// The root key, wherever the configuration says that it is.
@@ -150,7 +166,10 @@ fn root_key(data: &Path, config: &Config, first: FirstStart, ask: AskPassphrase)
             there(path)?;
             RootKey::load_file(path).map_err(|error| key_problem(path, &error))
         }
-        Root::Systemd(path) => RootKey::load_credential(path).map_err(|error| key_problem(path, &error)),
+        Root::Systemd(path) => {
+            given(path)?;
+            RootKey::load_credential(path).map_err(|error| key_problem(path, &error))
+        }
         Root::Passphrase(path) => {
             let path = path.clone().unwrap_or_else(|| data.join(LOCKED_KEY));
             if !path.exists() && first == FirstStart::Yes {
@@ -195,21 +214,45 @@ fn there(path: &Path) -> Result<(), Problem> {
     ))
 }
 
+/// Systemd hands a credential to the unit alone.
+fn given(path: &Path) -> Result<(), Problem> {
+    if path.exists() {
+        return Ok(());
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Err(Problem::new(
+        ProblemKind::Unavailable,
+        "root_key.missing",
+        format!("systemd gave this process no credential `{name}`"),
+        "`[seal] root` names it, and no other key opens what is in the database",
+        format!("write `LoadCredentialEncrypted={name}:PATH` into the unit, and start it by systemd"),
+    ))
+}
+
 fn key_problem(path: &Path, error: &seal::Error) -> Problem {
-    let fix = if matches!(error, seal::Error::WrongPassphrase) {
-        "start again, and type it as it was chosen".to_owned()
-    } else if matches!(error, seal::Error::ShortPassphrase) {
-        "choose some words that nobody would guess together".to_owned()
-    } else {
-        format!("only the server's own user may read it: `chmod 600 {}`", path.display())
-    };
     Problem::new(
         ProblemKind::Unavailable,
         "root_key.unusable",
         format!("the root key `{}` cannot be used", path.display()),
         error.to_string(),
-        fix,
+        key_fix(path, error),
     )
+}
+
+/// What mends a key file that cannot be used.
+pub(crate) fn key_fix(path: &Path, error: &seal::Error) -> String {
+    let path = path.display();
+    if matches!(error, seal::Error::WrongPassphrase) {
+        "start again, and type it as it was chosen".to_owned()
+    } else if matches!(error, seal::Error::ShortPassphrase) {
+        "choose some words that nobody would guess together".to_owned()
+    } else if matches!(error, seal::Error::KeyFileMalformed { .. }) {
+        format!("put another copy of the key at `{path}`: it is one line, and this one lost or changed a letter of it")
+    } else if matches!(error, seal::Error::KeyFileOpen { .. }) {
+        format!("only the server's own user may read it: `chmod 600 {path}`")
+    } else {
+        format!("`{path}` and its folders are for the server's own user to read and write: run this as that user")
+    }
 }
 
 /// Nobody else may look into the data folder.

@@ -1,32 +1,25 @@
 //! `up`: opens everything, serves until it is told to stop, and says what a person needs to know meanwhile.
 
-use crate::{Bailiwick, Overrides, Settings, assembly::Running, demo, recover, settings::place};
+use crate::{Bailiwick, Overrides, Settings, assembly::Running, demo, examine::serving, recover, settings::place};
 use authority::{Caller, Who};
+use gateway::Scheme;
 use identity::AddPerson;
 use model::{Clock, Group, Problem, ProblemKind, SystemClock};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sandbox::Compiler;
+use serde_json::json;
 use std::{
     collections::BTreeSet,
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 use store::CarriedClock;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
-};
+use tokio::net::TcpListener;
 
 /// The first operator; they may be anyone, so the link alone says it.
 const FIRST_OPERATOR: &str = "operator@localhost";
-/// What `/readyz` says, whether it is ready or not.
-const READY: [&str; 2] = ["\"ready\"", "\"checks\""];
-/// Whoever holds our address is on this machine.
-const PATIENCE: Duration = Duration::from_secs(2);
-const ANSWER_MAX_BYTES: u64 = 64 << 10;
 
 /// What the command line said.
 #[derive(Debug, Clone)]
@@ -63,7 +56,8 @@ pub async fn run(options: UpOptions, say: &(dyn Fn(Said) + Send + Sync)) -> Resu
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     // Before anything is made: a second server in the same place leaves no trace.
     let (_, config) = Settings::configuration(&options.data, options.config.as_deref(), &options.overrides)?;
-    let listener = bind(config.listen).await.map_err(|problem| vec![problem])?;
+    let spoken = if config.tls.is_some() { Scheme::Https } else { Scheme::Http };
+    let listener = bind(config.listen, spoken).await.map_err(|problem| vec![problem])?;
     let mut settings = Settings::read(options.data.clone(), options.config.as_deref(), &options.overrides)?;
     let chat = match options.demo {
         Demo::Yes => Some(demo::Chat::start().await.map_err(|problem| vec![problem])?),
@@ -74,7 +68,7 @@ pub async fn run(options: UpOptions, say: &(dyn Fn(Said) + Send + Sync)) -> Resu
         chat.allow(&mut settings.config).map_err(|problem| vec![problem])?;
     }
     let redirect = match settings.config.redirect {
-        Some(address) => Some(bind(address).await.map_err(|problem| vec![problem])?),
+        Some(address) => Some(bind(address, Scheme::Http).await.map_err(|problem| vec![problem])?),
         None => None,
     };
     // What anyone sets the machine's clock to from here on changes nothing.
@@ -122,13 +116,13 @@ pub fn open_files() {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, Problem> {
+async fn bind(address: SocketAddr, spoken: Scheme) -> Result<TcpListener, Problem> {
     let error = match TcpListener::bind(address).await {
         Ok(listener) => return Ok(listener),
         Err(error) => error,
     };
     let held = error.kind() == io::ErrorKind::AddrInUse;
-    if held && is_bailiwick(address).await {
+    if held && serving(address, spoken).await.is_some() {
         return Err(Problem::new(
             ProblemKind::Unavailable,
             "listen.failed",
@@ -145,21 +139,6 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, Problem> {
         why,
         "stop what holds the port, or choose another with `--listen 127.0.0.1:7071`",
     ))
-}
-
-/// Whether what holds an address answers as this program does. One that speaks TLS is not asked: it is just a program.
-async fn is_bailiwick(address: SocketAddr) -> bool {
-    let asked = async {
-        let mut stream = TcpStream::connect(address).await?;
-        let request =
-            format!("GET /readyz HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n\r\n", address.port());
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        stream.take(ANSWER_MAX_BYTES).read_to_end(&mut answer).await?;
-        io::Result::Ok(answer)
-    };
-    let answer = tokio::time::timeout(PATIENCE, asked).await;
-    matches!(answer, Ok(Ok(answer)) if READY.iter().all(|word| String::from_utf8_lossy(&answer).contains(word)))
 }
 
 /// Ctrl-C or SIGTERM.
@@ -210,7 +189,8 @@ impl Bailiwick {
 
     /// Tells clients on this machine where the server is.
     fn announce(&self, data: &Path) {
-        let about = serde_json::json!({ "url": self.config.public_url, "listen": self.config.listen });
+        let config = std::path::absolute(&self.config_file).ok().filter(|file| file.exists());
+        let about = json!({ "url": self.config.public_url, "listen": self.config.listen, "config": config });
         if let Err(error) = std::fs::write(data.join(place::SERVER), about.to_string()) {
             tracing::warn!(%error, "clients on this machine will not find the server by themselves");
         }

@@ -3,14 +3,23 @@
 mod here;
 
 use super::audit;
-use crate::{client::Client, exit::Exit, invocation::Invocation, place::Place, views::doctor::DoctorView, when};
+use crate::{
+    client::Client,
+    exit::Exit,
+    invocation::Invocation,
+    place::{Place, is_loopback},
+    views::doctor::DoctorView,
+    when,
+};
 use model::{Clock as _, Problem, SystemClock, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use server::{Examined, Health, Overrides, Port};
+use server::{Examined, Health, Overrides};
 use std::{path::PathBuf, time::Duration};
 
 const ANSWER: Duration = Duration::from_secs(5);
+/// Of an address that other things stand before.
+const BETWEEN: &str = "where `port` above says that a Bailiwick holds it, look at what stands before it (name, proxy, certificate); else start it";
 /// More than an answer takes on its way: one of the two clocks is wrong.
 const CLOCK_OFF_MAX: Duration = Duration::from_secs(5);
 
@@ -51,7 +60,9 @@ impl Line {
 }
 
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
-    let place = invocation.place()?;
+    let Args { config, database } = args;
+    let (config, overrides) = (config.as_deref(), Overrides { database, ..Overrides::default() });
+    let place = invocation.place_here(|data| server::configured_url(data, config, &overrides))?;
     let mut lines = Vec::new();
     let data = place.data.clone();
     match &data {
@@ -59,10 +70,9 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
         None => lines.push(Line::bad("data folder", State::Fail, "there is none", "set `HOME`, or `BAILIWICK_DATA`")),
     }
     let mut of_server = Vec::new();
-    let port = invocation.during("looking", server(invocation, place, &mut of_server)).await;
+    invocation.during("looking", server(invocation, place, &mut of_server)).await;
     if let Some(data) = &data {
-        let overrides = Overrides { database: args.database, ..Overrides::default() };
-        let examined = server::examine(data, args.config.as_deref(), &overrides, port).await;
+        let examined = server::examine(data, config, &overrides).await;
         lines.extend(examined.into_iter().map(Line::from));
     }
     lines.extend(of_server);
@@ -83,30 +93,26 @@ impl From<Examined> for Line {
     }
 }
 
-/// Asks the server how it is; whether one answers.
-async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Line>) -> Port {
+/// Asks the server how it is. What answers otherwise than one is told nothing.
+async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Line>) {
     let origin = place.origin();
     let client = match Client::new(place, &invocation.environment) {
         Ok(client) => client,
-        Err(problem) => {
-            lines.push(Line::bad("server", State::Fail, problem.what, problem.fix));
-            return Port::Silent;
-        }
+        Err(problem) => return lines.push(Line::bad("server", State::Fail, problem.what, problem.fix)),
     };
     let asked = async { client.open(client.route(&["readyz"])?, ANSWER).await };
     let response = match asked.await {
         Ok(response) => response,
         Err(problem) => {
-            lines.push(Line::bad("server", State::Fail, problem.what, problem.fix));
-            return Port::Silent;
+            let fix = if is_loopback(&client.place().url) { problem.fix.as_str() } else { BETWEEN };
+            return lines.push(Line::bad("server", State::Fail, problem.what, fix));
         }
     };
-    let status = response.status();
+    let status = response.status().as_u16();
     let body = client.whole(response).await.unwrap_or_default();
-    if status.is_success() {
-        lines.push(Line::ok("server", format!("`{origin}` answers, and is ready")));
-    } else {
-        lines.extend(not_ready(&origin, status.as_u16(), &body));
+    match told(&origin, status, &body) {
+        Ok(told) => lines.extend(told),
+        Err(other) => return lines.push(other),
     }
     lines.extend(clock(&body, SystemClock.now()));
     if client.has_credential() {
@@ -118,34 +124,34 @@ async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Line>) ->
         });
         lines.push(record(audit::verify_live(&client, invocation).await));
     }
-    Port::Serving
 }
 
-/// What `/readyz` says is missing; or that something else answers there.
-fn not_ready(origin: &str, status: u16, body: &[u8]) -> Vec<Line> {
-    let told: Option<NotReady> = serde_json::from_slice(body).ok();
-    let missing = told.map(|told| told.checks.into_iter().filter(|check| !check.ok).collect::<Vec<_>>());
-    match missing.filter(|missing| !missing.is_empty()) {
-        Some(missing) => missing
-            .into_iter()
-            .map(|Ready { check, problem, .. }| {
-                let (what, fix) = problem.map_or_else(Default::default, |problem| {
-                    (format!("{}: {}", problem.what, problem.why), problem.fix)
-                });
-                Line::bad("server", State::Fail, format!("not ready (`{check}`): {what}"), fix)
-            })
-            .collect(),
-        None => {
-            let what = format!("`{origin}` answers with {status}, and not as Bailiwick does");
-            let fix = "find who holds the port with `ss -ltnp`, or say where the server is with `--server`";
-            vec![Line::bad("server", State::Fail, what, fix)]
-        }
+/// What `/readyz` says.
+///
+/// # Errors
+/// That something else answers there.
+fn told(origin: &str, status: u16, body: &[u8]) -> Result<Vec<Line>, Line> {
+    let said: Option<Readiness> = serde_json::from_slice(body).ok();
+    let Some(Readiness { ready, checks }) = said.filter(|said| !said.checks.is_empty()) else {
+        let what = format!("`{origin}` answers with {status}, and not as Bailiwick does");
+        let fix = "find who holds the port with `ss -ltnp`, or say where the server is with `--server`";
+        return Err(Line::bad("server", State::Fail, what, fix));
+    };
+    if ready {
+        return Ok(vec![Line::ok("server", format!("`{origin}` answers, and is ready"))]);
     }
+    let missing = checks.into_iter().filter(|check| !check.ok).map(|Ready { check, problem, .. }| {
+        let (what, fix) = problem
+            .map_or_else(Default::default, |problem| (format!("{}: {}", problem.what, problem.why), problem.fix));
+        Line::bad("server", State::Fail, format!("not ready (`{check}`): {what}"), fix)
+    });
+    Ok(missing.collect())
 }
 
 /// As `/readyz` says it.
 #[derive(Debug, Deserialize)]
-struct NotReady {
+struct Readiness {
+    ready: bool,
     checks: Vec<Ready>,
 }
 
@@ -213,11 +219,16 @@ mod tests {
     fn what_is_missing_is_named() {
         let body = br#"{"ready":false,"checks":[{"check":"feed","ok":true,"problem":null},{"check":"continuity","ok":false,
             "problem":{"code":"platform.recovering","what":"it is recovering","why":"an older copy","fix":"`bailiwick recover`"}}]}"#;
-        let lines = not_ready("http://localhost:7070", 503, body);
+        let lines = told("http://localhost:7070", 503, body).unwrap();
         assert_eq!(lines.len(), 1);
         assert_eq!(lines[0].what, "not ready (`continuity`): it is recovering: an older copy");
         assert_eq!(lines[0].fix.as_deref(), Some("`bailiwick recover`"));
-        assert!(not_ready("http://localhost:7070", 404, b"nginx")[0].what.contains("not as Bailiwick does"));
+        for (status, body) in [(404, "nginx"), (200, "<h1>It works!</h1>"), (200, r#"{"ready":true,"checks":[]}"#)] {
+            let other = told("http://localhost:7070", status, body.as_bytes()).unwrap_err();
+            assert!(other.what.contains("not as Bailiwick does"), "{other:?}");
+        }
+        let ready = br#"{"ready":true,"checks":[{"check":"feed","ok":true,"problem":null}]}"#;
+        assert!(matches!(told("http://localhost:7070", 200, ready).unwrap()[..], [Line { state: State::Ok, .. }]));
     }
 
     #[test]

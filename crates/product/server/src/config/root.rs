@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 /// Where systemd puts the credentials of a unit (systemd.exec, CREDENTIALS).
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+/// Where they are while the unit runs: for whoever looks from outside. Nobody but root and the unit can.
+const OF_THE_UNIT: &str = "/run/credentials/bailiwick.service";
 const FORM: &str = "`\"file:/etc/bailiwick/root.key\"`, `\"systemd:NAME\"` or `\"passphrase\"`";
 
 /// Where the root key comes from.
@@ -15,7 +17,7 @@ pub enum Root {
     /// A file in the data folder, made at the first start.
     DataFolder,
     File(PathBuf),
-    /// A credential that systemd put there for this unit alone.
+    /// A credential that systemd puts there for the unit alone, while it runs: elsewhere it is not to be seen.
     Systemd(PathBuf),
     /// A file that a passphrase opens; in the data folder, unless a path follows `passphrase:`.
     Passphrase(Option<PathBuf>),
@@ -48,14 +50,6 @@ fn systemd(reader: &mut Reader, name: &str) -> Root {
         reader.wrong("seal.root", "it is not the name of a credential", "write it as `\"systemd:root.key\"`");
         return Root::DataFolder;
     }
-    let folder = std::env::var_os(CREDENTIALS);
-    match folder {
-        Some(folder) => Root::Systemd(PathBuf::from(folder).join(name)),
-        None => {
-            let why = format!("systemd gave this process no credentials (`{CREDENTIALS}` is not set)");
-            let fix = format!("write `LoadCredentialEncrypted={name}:PATH` into the unit, and start it by systemd");
-            reader.wrong("seal.root", why, fix);
-            Root::DataFolder
-        }
-    }
+    let folder = std::env::var_os(CREDENTIALS).map_or_else(|| PathBuf::from(OF_THE_UNIT), PathBuf::from);
+    Root::Systemd(folder.join(name))
 }

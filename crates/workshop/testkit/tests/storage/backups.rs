@@ -222,3 +222,21 @@ async fn made_up_names_delete_nothing_genuine() {
     assert!(there.iter().any(|name| made["file"] == **name) && there.len() == 4, "{there:?}");
     town.stop().await;
 }
+
+/// Keys that may list, and bring nothing, are found before a backup fails; a look leaves nothing behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_may_not_write_are_found_by_a_look() {
+    let (s3, folder) = (S3::start().await, TempDir::new().unwrap());
+    let file = folder.path().join("config.toml");
+    std::fs::write(&file, plan(&s3, folder.path(), &RecoveryKey::generate(), "")).unwrap();
+    let look = async || {
+        let found = server::examine(folder.path(), Some(&file), &Overrides::default()).await;
+        found.into_iter().find(|line| line.check == "backup").unwrap()
+    };
+    let well = look().await;
+    assert_eq!(well.health, server::Health::Well, "{well:?}");
+    assert!(s3.objects("").is_empty(), "{:?}", s3.objects(""));
+    s3.set(Fault::ReadOnly);
+    let refused = look().await;
+    assert!(refused.health == server::Health::Ill && refused.fix.contains("write"), "{refused:?}");
+}

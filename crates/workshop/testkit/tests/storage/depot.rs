@@ -34,6 +34,8 @@ pub(crate) enum Fault {
     FromPart(u32),
     /// The request that puts the parts together is refused.
     Whole,
+    /// Nothing may be brought or deleted.
+    ReadOnly,
     /// Nothing is answered.
     Hangs,
     /// What comes after the first range is of another object.
@@ -163,7 +165,8 @@ fn now(fault: &Mutex<Fault>, request: &Request<hyper::body::Incoming>) -> Fault 
         }
         Fault::FromPart(number) if part.is_some_and(|part| part >= number) => Fault::Status(500),
         Fault::Whole if whole => Fault::Status(400),
-        Fault::PartOnce(_) | Fault::FromPart(_) | Fault::Whole => Fault::None,
+        Fault::ReadOnly if request.method() != Method::GET => Fault::Status(403),
+        Fault::PartOnce(_) | Fault::FromPart(_) | Fault::Whole | Fault::ReadOnly => Fault::None,
         Fault::Times(0) => Fault::None,
         Fault::Times(left) => {
             *fault = Fault::Times(left - 1);
@@ -196,6 +199,7 @@ async fn answered(
         | Fault::PartOnce(_)
         | Fault::FromPart(_)
         | Fault::Whole
+        | Fault::ReadOnly
         | Fault::Replaces
         | Fault::CutsBodies
         | Fault::BendsBodies => {}

@@ -1,8 +1,13 @@
 //! The data folder of this machine: whose it is, its credential, its policy. What else can be wrong, `server` examines.
 
 use super::{Line, State};
+use rustix::{
+    fs::{Access, access},
+    io::Errno,
+};
 use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
+const OWNER: u32 = 0o700;
 const OTHERS: u32 = 0o077;
 const POLICIES: &str = "policies";
 
@@ -12,6 +17,14 @@ pub(super) fn look(data: &Path, lines: &mut Vec<Line>) {
         Ok(metadata) if !metadata.is_dir() => {
             let fix = "move the file away, or name a folder with `BAILIWICK_DATA`";
             return lines.push(Line::bad("data folder", State::Fail, format!("{name} is not a folder"), fix));
+        }
+        Ok(metadata) if metadata.mode() & OWNER != OWNER || access(data, Access::WRITE_OK) == Err(Errno::ROFS) => {
+            lines.push(Line::bad(
+                "data folder",
+                State::Fail,
+                format!("nothing can be written into {name}: no server starts there"),
+                format!("run `chmod 700 {}`; its disk has to be mounted so that it can be written", data.display()),
+            ));
         }
         Ok(metadata) if metadata.mode() & OTHERS == 0 => {
             lines.push(Line::ok("data folder", format!("{name}, for its owner alone")));
@@ -91,6 +104,17 @@ mod tests {
         look(folder.path(), &mut lines);
         assert!(matches!(lines[0].state, State::Warn), "{lines:?}");
         assert!(matches!(lines[1].state, State::Fail), "{lines:?}");
+    }
+
+    #[test]
+    fn a_folder_that_its_owner_cannot_write_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o500)).unwrap();
+        let mut lines = Vec::new();
+        look(folder.path(), &mut lines);
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        assert!(matches!(lines[0].state, State::Fail), "{lines:?}");
+        assert!(lines[0].fix.as_deref().unwrap().contains("chmod 700"), "{lines:?}");
     }
 
     #[test]
