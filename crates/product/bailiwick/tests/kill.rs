@@ -12,7 +12,7 @@ use std::{
     },
     time::Duration,
 };
-use testkit::{Answer, Browser, Dice, Engine, Process, archive, manifest, rounds};
+use testkit::{Answer, Browser, Dice, Engine, Process, archive, manifest, rounds, until};
 use tokio::sync::Notify;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
@@ -41,7 +41,8 @@ struct Acknowledged {
     people: BTreeSet<String>,
     secrets: BTreeSet<String>,
     deployed: BTreeMap<String, String>,
-    revoked: BTreeMap<String, String>,
+    /// With the ids that its two events were promised.
+    revoked: BTreeMap<String, [String; 2]>,
     notes: BTreeSet<String>,
 }
 
@@ -101,10 +102,12 @@ async fn act(town: &Process, asking: (&Browser, &Browser), load: &Load, dice: &m
             let name = &candidates[dice.roll(candidates.len())];
             let path = format!("/api/v1/apps/{name}/revoke");
             let done = town.attempt(api, "POST", &path, br#"{"why":"enough"}"#).await;
-            let event = done.filter(|answer| answer.status == 200 && answer.json()["recorded"] == true);
-            let event = event.map(|answer| text(&answer.json()["event"]));
-            kept(&mut |kept| kept.revoked.extend(event.clone().map(|event| (name.clone(), event))));
-            event.is_some()
+            let receipt = done.filter(|answer| answer.status == 200).map(|answer| answer.json());
+            // In the record or not yet: it lasts, but for what says that it is kept in memory alone.
+            let receipt = receipt.filter(|receipt| receipt["kept"] != "memory");
+            let ids = receipt.map(|receipt| ["event", "done_event"].map(|id| text(&receipt[id])));
+            kept(&mut |kept| kept.revoked.extend(ids.clone().map(|ids| (name.clone(), ids))));
+            ids.is_some()
         }
         _ => {
             let url = format!("{}/", town.app("notes"));
@@ -172,7 +175,7 @@ async fn whole(town: &Process, list: &str) -> Vec<Value> {
 }
 
 /// Of those that are many by now, so many as can be asked for one by one: others each time.
-fn some(all: &BTreeMap<String, String>, turn: usize) -> impl Iterator<Item = (&String, &String)> {
+fn some<T>(all: &BTreeMap<String, T>, turn: usize) -> impl Iterator<Item = (&String, &T)> {
     const SOME: usize = 24;
     let step = all.len() / SOME + 1;
     all.iter().skip(turn % step).step_by(step)
@@ -203,8 +206,17 @@ async fn notes(town: &Process, ana: &Browser) -> BTreeSet<String> {
     }
 }
 
+/// The events of a revoke stand under the ids that were promised, whether or not they did when it was acknowledged.
+async fn promised(town: &Process, name: &str, ids: &[String; 2]) {
+    for (id, action) in ids.iter().zip(["app.revoke", "app.revoke.done"]) {
+        until(name, async || town.get(&format!("/api/v1/events/{id}")).await.json()["action"] == action).await;
+    }
+}
+
 /// Every act that was acknowledged is there with its event, and every event with what it says.
 async fn holds(town: &Process, load: &Load, ana: &Browser, turn: usize) {
+    // It is not before what was cut is in the record.
+    until("it is ready", async || town.get("/readyz").await.status == 200).await;
     let people = whole(town, "people").await;
     let secrets = whole(town, "secrets").await;
     let apps = whole(town, "apps").await;
@@ -231,10 +243,10 @@ async fn holds(town: &Process, load: &Load, ana: &Browser, turn: usize) {
     for name in revoked.keys() {
         assert_eq!(state(name), "revoked", "{name}");
     }
-    for (name, event) in some(&revoked, turn) {
+    for (name, ids) in some(&revoked, turn) {
         let page = page_of(ana, &format!("{}/", town.app(name))).await;
         assert!(matches!(page.status, 403 | 410), "{name}: {page:?}");
-        assert_eq!(town.get(&format!("/api/v1/events/{event}")).await.json()["action"], "app.revoke", "{name}");
+        promised(town, name, ids).await;
     }
     let happened = happened(&town.export().await);
     let of = |action: &str| happened.get(action).map_or(&[][..], Vec::as_slice);
@@ -309,6 +321,10 @@ async fn killed_at_work(engine: Engine) {
         town.again().await;
         holds(&town, &load, &ana, kills).await;
         verifies(&town, &mut size).await;
+    }
+    let revoked = load.kept.lock().unwrap().revoked.clone();
+    for (name, ids) in &revoked {
+        promised(&town, name, ids).await;
     }
     let kept = load.kept.lock().unwrap();
     assert!(kept.notes.len() + kept.people.len() + kept.secrets.len() + kept.deployed.len() >= kills, "{kept:?}");

@@ -181,10 +181,35 @@ impl Process {
         assert!(ended.success(), "{ended}\n{}", self.errors());
     }
 
+    /// Asks it to stop, and waits until it has ended, however it ends.
+    pub async fn leave(&mut self) {
+        // It may have ended before it is asked.
+        drop(Command::new("kill").arg(self.id().to_string()).stderr(Stdio::null()).status().await);
+        self.over().await;
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn over(&mut self) {
+        timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap();
+    }
+
     /// Starts it again on what it left.
     pub async fn again(&mut self) {
+        assert!(self.starts().await, "{}", self.errors());
+    }
+
+    /// The same, where it may not come that far: whether it serves. If it does not, it has ended.
+    pub async fn starts(&mut self) -> bool {
         self.child = self.start.spawn(self.folder.path());
-        assert!(ready(&mut self.child, &self.said).await, "{}", self.errors());
+        let serves = ready(&mut self.child, &self.said).await;
+        if serves {
+            // On a folder that was emptied it has another credential.
+            let port = self.start.port();
+            self.machine = Machine::of(&self.data(), port, format!("http://localhost:{port}"));
+        } else {
+            self.kill().await;
+        }
+        serves
     }
 
     /// Its next start is that of another program: an upgrade, or the way back.

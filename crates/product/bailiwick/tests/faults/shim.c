@@ -1,7 +1,10 @@
-/* Faults of a disk, put between the program and libc (LD_PRELOAD). A control file says `OP KIND N`: the N-th `fsync` or
-   `write` from then on, to a file of the data folder, fails, is cut short, or is the process's last; or the power goes
-   (`power`): the process ends, and whatever it wrote to a file since that file's last `fsync` is lost. `all readonly 0`:
-   each of them fails, as on a disk that the kernel has made read-only. */
+/* Faults of a disk, put between the program and libc (LD_PRELOAD). A control file says `OP KIND N`: the N-th `fsync`,
+   `write` or `read` from then on, of a file of the data folder, fails, is cut short, or is the process's last; or the
+   power goes (`power`): the process ends, and whatever it wrote to a file since that file's last `fsync` is lost; or the
+   disk is `gone`: that one fails, and each after it. `all readonly 0`: all but reads fail, as on a disk that the kernel
+   has made read-only. Each process counts for itself, anew for each text of the control file; the file `FAULT_FIRED` is
+   there once a counted fault came. */
+#undef _FORTIFY_SOURCE
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -22,12 +25,21 @@ static long count;
 
 enum kind { NONE, FAIL, SHORT, KILL, POWER, READONLY };
 
+/* Whoever asked for the fault learns that it came. */
+static void tell(void) {
+  const char *file = getenv("FAULT_FIRED");
+  int told = file ? open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
+  if (told >= 0) close(told);
+}
+
+/* The folder itself, too: names in it last once it was synced. */
 static int ours(int fd) {
   char link[64], path[512];
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  ssize_t length = readlink(link, path, sizeof path - 1);
+  ssize_t length = readlink(link, path, sizeof path - 2);
   if (length < 0) return 0;
-  path[length] = 0;
+  path[length] = '/';
+  path[length + 1] = 0;
   return strstr(path, "/data/") != NULL;
 }
 
@@ -50,7 +62,9 @@ static enum kind fault(const char *op, int fd) {
   }
   long now = ++count;
   pthread_mutex_unlock(&guard);
-  if (now != number) return NONE;
+  int gone = !strcmp(kind, "gone");
+  if (gone ? now < number : now != number) return NONE;
+  tell();
   if (!strcmp(kind, "kill")) return KILL;
   if (!strcmp(kind, "power")) return POWER;
   return !strcmp(kind, "short") ? SHORT : FAIL;
@@ -187,6 +201,22 @@ static ssize_t after(ssize_t done, int failed) {
   if (failed) { errno = failed == 3 ? EROFS : ENOSPC; return -1; }
   return done;
 }
+
+static int unreadable(int fd) {
+  if (fault("read", fd) != FAIL) return 0;
+  errno = EIO;
+  return 1;
+}
+
+ssize_t read(int fd, void *bytes, size_t size) {
+  return unreadable(fd) ? -1 : syscall(SYS_read, fd, bytes, size);
+}
+
+ssize_t pread64(int fd, void *bytes, size_t size, off64_t at) {
+  return unreadable(fd) ? -1 : syscall(SYS_pread64, fd, bytes, size, at);
+}
+
+ssize_t pread(int fd, void *bytes, size_t size, off_t at) { return pread64(fd, bytes, size, at); }
 
 ssize_t write(int fd, const void *bytes, size_t size) {
   int failed = 0;

@@ -51,7 +51,7 @@ fn app(name: &str, more: &str, code: &str) -> bytes::Bytes {
 }
 
 /// Asks until it is done: a connection that the last fault cut may be met once more, and be the one that told of it.
-async fn settled(mut ask: impl AsyncFnMut() -> testkit::Answer) {
+pub(crate) async fn settled(mut ask: impl AsyncFnMut() -> testkit::Answer) {
     until("it is done", async || {
         let answer = ask().await;
         assert!(matches!(answer.status, 200 | 409 | 500..), "{answer:?}");
@@ -105,7 +105,10 @@ impl Load {
                 if act == Act::Restore {
                     let path = format!("/api/v1/apps/{}/revoke", self.name());
                     let receipt = town.post(&path, json!({ "why": "to be restored" })).await;
-                    assert_eq!(receipt.json()["recorded"], true, "{receipt:?}");
+                    assert_eq!(receipt.status, 200, "{receipt:?}");
+                    // Where that connection was met, the record has it a moment later.
+                    let done = format!("/api/v1/events/{}", receipt.json()["done_event"].as_str().unwrap());
+                    until("it is in the record", async || town.get(&done).await.status == 200).await;
                 }
             }
         }
@@ -149,7 +152,8 @@ impl Load {
             Act::ChangeGroups => people(town).await[&email]["groups"].to_string().contains("choir"),
             Act::Disable => people(town).await[&email]["enabled"] == false,
             Act::PutSecret => {
-                town.get("/api/v1/secrets?limit=1000").await.text().contains(&format!("people-ops/{name}\""))
+                let id = format!("people-ops/{name}");
+                listed(town, "secrets").await.iter().any(|secret| secret["id"] == id.as_str())
             }
             Act::Deploy => apps(town).await.contains_key(&name),
             Act::Restore => apps(town).await[&name] == "live",
@@ -171,18 +175,9 @@ impl Load {
 
     /// State and record say the same, and the record proves itself.
     pub(crate) async fn holds(&self, town: &Town) {
-        let export = town.export().await;
-        let verdict = ledger::verify_export(std::io::Cursor::new(&export), &ledger::Options::default()).unwrap();
-        assert!(verdict.ok, "{verdict:?}");
-        let mut happened: BTreeMap<String, usize> = BTreeMap::new();
-        for line in export.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{")) {
-            let event: Value = serde_json::from_slice(line).unwrap();
-            if event["outcome"] == "allowed" {
-                *happened.entry(event["action"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
-            }
-        }
+        let happened = happened(town).await;
         let (people, apps, notes) = (people(town).await, apps(town).await, self.notes(town).await);
-        let secrets = town.get("/api/v1/secrets?limit=1000").await.json()["secrets"].as_array().unwrap().len();
+        let secrets = listed(town, "secrets").await.len();
         let joined = people.values().filter(|person| person["groups"].to_string().contains("choir")).count();
         let off = people.values().filter(|person| person["enabled"] == false).count();
         let restored = happened.get("app.restore").copied().unwrap_or(0);
@@ -202,14 +197,42 @@ impl Load {
     }
 }
 
-async fn people(town: &Town) -> BTreeMap<String, Value> {
-    let people = town.get("/api/v1/people?limit=1000").await.json()["people"].as_array().unwrap().clone();
+/// How often each act took place, by a record that proves itself.
+pub(crate) async fn happened(town: &Town) -> BTreeMap<String, usize> {
+    let export = town.export().await;
+    let verdict = ledger::verify_export(std::io::Cursor::new(&export), &ledger::Options::default()).unwrap();
+    assert!(verdict.ok, "{verdict:?}");
+    let mut happened: BTreeMap<String, usize> = BTreeMap::new();
+    for line in export.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{")) {
+        let event: Value = serde_json::from_slice(line).unwrap();
+        if event["outcome"] == "allowed" {
+            *happened.entry(event["action"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
+        }
+    }
+    happened
+}
+
+/// A list of the API. Right after a fault, another connection that it cut may be met: asked for until it is answered.
+async fn listed(town: &Town, list: &str) -> Vec<Value> {
+    let mut found = None;
+    until(list, async || {
+        let answer = town.get(&format!("/api/v1/{list}?limit=1000")).await;
+        assert!(matches!(answer.status, 200 | 500..), "{answer:?}");
+        found = answer.json()[list].as_array().cloned();
+        found.is_some()
+    })
+    .await;
+    found.unwrap()
+}
+
+pub(crate) async fn people(town: &Town) -> BTreeMap<String, Value> {
+    let people = listed(town, "people").await;
     people.into_iter().map(|person| (person["email"].as_str().unwrap().to_owned(), person)).collect()
 }
 
 /// Name and state of each.
 async fn apps(town: &Town) -> BTreeMap<String, String> {
-    let apps = town.get("/api/v1/apps?limit=1000").await.json()["apps"].as_array().unwrap().clone();
+    let apps = listed(town, "apps").await;
     let state = |app: &Value| app["environments"][0]["state"].as_str().unwrap_or_default().to_owned();
     apps.iter().map(|app| (app["app"].as_str().unwrap().to_owned(), state(app))).collect()
 }

@@ -1,11 +1,13 @@
 //! A fault at each statement of each kind of act: on both engines one that the database refuses, at every table that the
 //! act writes; on PostgreSQL also at the n-th statement on the wire, refused, or with the connection lost before it or
-//! after it, COMMIT among them. Nothing acknowledged is lost, nothing is half done, the log verifies.
+//! after it, COMMIT among them. The sequencer, a backup and a first start meet the same. Nothing acknowledged is lost,
+//! nothing is half done, the log verifies.
 //!
 //! All of it from outside: the product has no place where a fault can be asked for.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod acts;
+mod beside;
 mod tables;
 mod wire;
 
@@ -75,7 +77,7 @@ async fn a_fault_at_each_statement_on_the_wire() {
     let step = if rounds(1) > 1 { 1 } else { 12 };
     let (mut hit, mut refused) = (0, 0);
     for (index, act) in (0..).zip(Act::ALL) {
-        for fault in [Fault::Refused, Fault::LostBefore, Fault::LostAfter] {
+        for fault in Fault::ALL {
             for n in (1 + index % step..=MOST).step_by(usize::try_from(step).unwrap()) {
                 load.prepare(&town, act).await;
                 wire.arm(fault, n);

@@ -7,6 +7,7 @@ use tokio_postgres::NoTls;
 /// What nodes write whether or not anybody acts.
 const BESIDE: [&str; 3] = ["runs", "node_leases", "session_seen"];
 const SQLITE_TABLES: &str = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+const LOG_SIZE: &str = "SELECT size FROM log_heads WHERE tenant = 'main'";
 const KINDS: [&str; 3] = ["INSERT", "UPDATE", "DELETE"];
 const REFUSE: &str = "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
   $$ BEGIN RAISE EXCEPTION 'refused by the test'; END $$";
@@ -78,6 +79,16 @@ impl Database {
             }
         }
     }
+}
+
+/// How many events have their place in the log, asked beside the wire.
+pub(crate) async fn log_size(url: &str) -> i64 {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let size = client.query_opt(LOG_SIZE, &[]).await.unwrap().map_or(0, |row| row.get(0));
+    drop(client);
+    connection.await.unwrap().unwrap();
+    size
 }
 
 fn whole(database: &rusqlite::Connection, table: &str) -> Vec<u8> {

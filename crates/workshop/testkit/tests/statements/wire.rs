@@ -29,6 +29,10 @@ pub(crate) enum Fault {
     LostAfter,
 }
 
+impl Fault {
+    pub(crate) const ALL: [Self; 3] = [Self::Refused, Self::LostBefore, Self::LostAfter];
+}
+
 #[derive(Debug, Default)]
 struct Armed {
     next: Mutex<Option<(Fault, u32)>>,
@@ -75,6 +79,10 @@ impl Wire {
                 let (host, armed) = (host.clone(), Arc::clone(&arms));
                 tokio::spawn(async move {
                     let Ok(far) = TcpStream::connect(&host).await else { return };
+                    // Each message is small, and the next one waits for its answer.
+                    if near.set_nodelay(true).and(far.set_nodelay(true)).is_err() {
+                        return;
+                    }
                     let ((near_read, near_write), (far_read, far_write)) = (near.into_split(), far.into_split());
                     // Dropping both ends of either way ends the connection.
                     let deaf = watch::Sender::new(false);
