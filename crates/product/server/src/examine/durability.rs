@@ -83,8 +83,9 @@ mod tests {
 
     #[test]
     fn a_standby_that_is_not_waited_for_is_said() {
-        let unwaited = Some(Setting { value: "local".to_owned(), ..Setting::default() });
-        let found = durability(&Inspection { unwaited, ..Inspection::default() });
+        let mut seen = Inspection::default();
+        seen.unwaited = Some(Setting { value: "local".to_owned(), ..Setting::default() });
+        let found = durability(&seen);
         assert!(matches!(found[..], [Examined { check: "standby", health: Health::Doubtful, .. }]), "{found:?}");
     }
 }
