@@ -230,15 +230,7 @@ impl Tx {
         let (event, now) = (self.event().clone(), self.now());
         for behind in behind {
             let (size, root) = behind.known().unwrap_or((0, ""));
-            let row = params![
-                &behind.tenant,
-                &event,
-                now,
-                size,
-                root,
-                behind.found.size,
-                behind.found.root.as_str(),
-            ];
+            let row = params![&behind.tenant, &event, now, size, root, behind.found.size, behind.found.root.as_str(),];
             self.execute(sql::ACCEPT, row).await?;
         }
         self.execute(sql::DELETE_META, params![IN_DOUBT]).await.map(drop)
