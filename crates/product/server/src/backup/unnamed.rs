@@ -83,3 +83,33 @@ fn free(path: &Path) -> Result<(), Problem> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn filled(path: &Path) -> Unnamed {
+        let unnamed = Unnamed::of(path).unwrap();
+        fs::write(unnamed.scratch.path().join(NAME), "rows").unwrap();
+        unnamed
+    }
+
+    #[test]
+    fn it_takes_nobodys_place_and_stands_beside_no_foreign_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bailiwick.db");
+        let late = filled(&path);
+        drop(filled(&path));
+        assert!(!path.exists(), "nothing of it has a name before all of it does");
+        filled(&path).name().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"rows");
+        assert!(Unnamed::of(&path).is_err(), "something is there");
+        fs::write(&path, "of a server").unwrap();
+        assert!(late.name().is_err(), "something came to be there");
+        assert_eq!(fs::read(&path).unwrap(), b"of a server");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+        fs::rename(&path, log_of(&path)).unwrap();
+        assert!(Unnamed::of(&path).is_err(), "a log without its database");
+    }
+}
