@@ -11,6 +11,7 @@ mod content;
 mod cuts;
 mod feed;
 mod groups;
+mod leases;
 mod log;
 mod open;
 mod order;
