@@ -344,7 +344,7 @@ async fn a_node_that_serves_nothing_leads_no_job() {
     one.after("app-jobs").await;
     one.after("notices").await;
     let two = Town::at(Some(&database.url), "", "", Arc::new(SystemClock)).await;
-    until("it looked who leads", async || two.get("/readyz").await.status == 200).await;
+    until("it is ready", async || two.get("/readyz").await.status == 200).await;
     assert_eq!((two.ended("app-jobs").await, two.ended("notices").await), (0, 0), "the first one leads");
 
     database.hide("deployments", &guest).await;
@@ -356,6 +356,7 @@ async fn a_node_that_serves_nothing_leads_no_job() {
     let led = one.ended("app-jobs").await;
     two.after("app-jobs").await;
     assert_eq!(one.ended("app-jobs").await, led, "one of them leads");
+    database.show("deployments", &guest).await;
     one.stop().await;
     two.stop().await;
 }
