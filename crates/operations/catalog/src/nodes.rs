@@ -103,7 +103,9 @@ impl Catalog {
         let (state, at, how) = if node.position >= position {
             (CutState::Dead, Some(self.clock.now()), "the node has cut it, and said so")
         } else if node.ran_out {
-            (CutState::Dead, Some(node.until), "the node's lease ran out: it serves nothing")
+            // One that a clock left ahead, when it was set back, is over by now all the same.
+            let over = node.until.min(self.clock.now());
+            (CutState::Dead, Some(over), "the node's lease ran out: it serves nothing")
         } else {
             (CutState::Expiring, None, "the node has not said so yet")
         };

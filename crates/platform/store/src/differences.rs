@@ -3,6 +3,7 @@
 use crate::{
     Migration, StoreError,
     engine::{EngineTx, Statement},
+    nodes::{LEASE, lease_ms},
     params,
     sql::{
         EPOCH_HELD, IDENTITY, IDENTITY_POSTGRES, IDENTITY_SQLITE, LIVE_NODES, LOCK_BRIEFLY, LOCK_EXCLUSIVE,
@@ -10,6 +11,7 @@ use crate::{
     },
 };
 use model::TenantId;
+use std::time::Duration;
 
 /// Whether others of the same tenant may commit at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,18 +40,23 @@ pub(crate) fn lock_migrations(tx: &EngineTx) -> Vec<Statement> {
     both.into_iter().filter(|_| tx.is_postgres()).map(|(sql, params)| Statement::new(sql, params)).collect()
 }
 
-/// Refuses while a node holds a lease: it does not know the step. Until this transaction ends, none can take one. On
-/// SQLite the one node holds the file's lock.
-pub(crate) async fn nobody_else(tx: &mut EngineTx, step: &Migration) -> Result<(), StoreError> {
+/// Refuses while a node holds a lease: it does not know the step. Until this transaction ends, none can take one. A lease
+/// that a clock left ahead, when it was set back, is one until whoever lives would have renewed it: `waited` says for how
+/// long that was possible. On SQLite the one node holds the file's lock.
+pub(crate) async fn nobody_else(tx: &mut EngineTx, step: &Migration, waited: Duration) -> Result<(), StoreError> {
     if !tx.is_postgres() {
         return Ok(());
     }
     tx.run(&[Statement::new(LOCK_NODES, params![])]).await?;
-    let live = tx.query(LIVE_NODES, &[]).await?;
-    if live.is_empty() {
+    let mut nodes = Vec::new();
+    for row in tx.query(LIVE_NODES, params![lease_ms()]).await? {
+        if waited < LEASE || row.int(1)? == 0 {
+            nodes.push(row.text(0)?.to_owned());
+        }
+    }
+    if nodes.is_empty() {
         return Ok(());
     }
-    let nodes = live.iter().map(|row| row.text(0).map(str::to_owned)).collect::<Result<_, _>>()?;
     let why = step.alone().unwrap_or_default().to_owned();
     Err(StoreError::OlderNodes { nodes, room: step.room.to_owned(), number: step.number, why })
 }

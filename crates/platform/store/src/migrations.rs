@@ -102,7 +102,7 @@ pub(crate) fn alone_steps(rooms: &[&'static [Migration]]) -> i64 {
 async fn patiently(engine: &Engine, config: &StoreConfig, wanted: &[&Migration]) -> Result<String, StoreError> {
     let began = Instant::now();
     loop {
-        let error = match forward(engine, config, wanted).await {
+        let error = match forward(engine, config, wanted, began.elapsed()).await {
             Err(error @ StoreError::OlderNodes { .. }) => error,
             Err(error @ StoreError::Busy { .. }) if matches!(engine, Engine::Postgres(_)) => error,
             done => return done,
@@ -115,7 +115,12 @@ async fn patiently(engine: &Engine, config: &StoreConfig, wanted: &[&Migration])
     }
 }
 
-async fn forward(engine: &Engine, config: &StoreConfig, wanted: &[&Migration]) -> Result<String, StoreError> {
+async fn forward(
+    engine: &Engine,
+    config: &StoreConfig,
+    wanted: &[&Migration],
+    waited: Duration,
+) -> Result<String, StoreError> {
     let mut tx = engine.begin().await?;
     tx.run(&differences::lock_migrations(&tx)).await?;
     tx.script(sql::CREATE_MIGRATIONS).await?;
@@ -124,7 +129,7 @@ async fn forward(engine: &Engine, config: &StoreConfig, wanted: &[&Migration]) -
     let mut alone = false;
     for step in missing {
         if step.alone().is_some() && !alone {
-            differences::nobody_else(&mut tx, step).await?;
+            differences::nobody_else(&mut tx, step, waited).await?;
             alone = true;
         }
         let script = differences::migration(&tx, step.sql);

@@ -3,9 +3,12 @@
 //! The lease is renewed on a connection of its own, which no pool hands round. Who renews counts from before it asked,
 //! on its monotonic clock; the database counts from when it answered, on its own: a node stops before the others may
 //! believe that it has. On SQLite the one node holds the file's lock, and there is no lease.
+//!
+//! A clock that is set back leaves leases ahead of it. Nobody waits for those as long as it was set back: whoever lives
+//! renews, and a lease that nobody has renewed for as long as one runs is over, whatever it says.
 
 use crate::{
-    FreeWrite, Store, StoreError, Table,
+    FreeWrite, Row, Store, StoreError, Table,
     clock::running_ms,
     engine::Engine,
     params,
@@ -20,6 +23,11 @@ use std::{
 
 /// How long a lease runs: four renewals may fail.
 pub const LEASE: Duration = Duration::from_millis(2_000);
+
+/// The same, as statements have it.
+pub(crate) fn lease_ms() -> i64 {
+    i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX)
+}
 
 /// A lease and half of one: by then each node has confirmed or run out.
 const TOLD_WITHIN: Duration = Duration::from_millis(3_000);
@@ -60,9 +68,27 @@ pub struct OtherNode {
     pub node: String,
     /// It has done all that the feed says up to here.
     pub position: u64,
-    /// By the database's clock.
+    /// By the database's clock, or since nobody has renewed it for as long as one runs.
     pub ran_out: bool,
     pub until: Timestamp,
+}
+
+/// Another node's lease, and since when it has been seen as it is.
+#[derive(Debug)]
+pub(crate) struct SeenNode {
+    other: OtherNode,
+    since: Instant,
+}
+
+impl SeenNode {
+    /// As a row has it that was asked for then; `before` is what was seen by then.
+    fn read(row: &Row, asked: Instant, before: &[Self]) -> Result<Self, StoreError> {
+        let (node, until) = (row.text(0)?.to_owned(), row.time(3)?);
+        let same = before.iter().find(|seen| seen.other.node == node && seen.other.until == until);
+        let since = same.map_or_else(Instant::now, |seen| seen.since);
+        let ran_out = row.int(2)? != 0 || asked.saturating_duration_since(since) >= LEASE;
+        Ok(Self { other: OtherNode { node, position: row.uint(1)?, ran_out, until }, since })
+    }
 }
 
 impl Store {
@@ -114,18 +140,11 @@ impl Store {
         if !self.is_shared() {
             return Ok(Vec::new());
         }
+        let asked = Instant::now();
         let rows = self.read(sql::OTHER_NODES, params![self.node.as_str()]).await?;
-        let other = |row: &crate::Row| {
-            Ok(OtherNode {
-                node: row.text(0)?.to_owned(),
-                position: row.uint(1)?,
-                ran_out: row.int(2)? != 0,
-                until: row.time(3)?,
-            })
-        };
-        let others: Vec<OtherNode> = rows.iter().map(other).collect::<Result<_, StoreError>>()?;
-        self.others.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&others);
-        Ok(others)
+        let mut seen = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = rows.iter().map(|row| SeenNode::read(row, asked, &seen)).collect::<Result<_, StoreError>>()?;
+        Ok(seen.iter().map(|seen| seen.other.clone()).collect())
     }
 
     /// Waits until each node that has a lease has done what is committed now, or its lease has run out: none of them
@@ -153,7 +172,8 @@ impl Store {
     /// The other nodes as they were when the database was asked last: for when it cannot be asked.
     #[must_use]
     pub fn others_seen(&self) -> Vec<OtherNode> {
-        self.others.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let seen = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.iter().map(|seen| seen.other.clone()).collect()
     }
 }
 
@@ -164,8 +184,7 @@ impl NodeLease {
     /// `StoreError::Unwritable` when the database does not answer: open another.
     pub async fn renew(&self, position: u64) -> Result<Renewal, StoreError> {
         let asked_ms = running_ms();
-        let lasts = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
-        let params = params![self.node.as_str(), self.run.as_str(), position, lasts, self.alone_steps];
+        let params = params![self.node.as_str(), self.run.as_str(), position, lease_ms(), self.alone_steps];
         if let Some(answer) = self.direct.query_one(RENEW.sql(), params).await? {
             self.clock.told(answer.time(0)?);
             self.postgres.fence().renew(asked_ms, LEASE);

@@ -100,16 +100,20 @@ impl Store {
         let held = tx.query(HOLD.sql(), params![tenant, digest.to_vec(), Vec::<u8>::new()]).await?;
         let row = held.first().ok_or(StoreError::Ended)?;
         let now = row.uint(1)?;
-        let mut window = Window::from_bytes(row.bytes(0)?, now);
+        let mut window = Window::from_bytes(row.bytes(0)?, counted, now);
         let most = block(allowance, window.left(counted, now));
-        let granted = match window.take(counted, wanted.clamp(1, most), now) {
-            Ok(granted) => granted,
-            // Nothing was changed, and the row is let go.
-            Err(wait) => return Ok(Drawn::Over(wait)),
+        let drawn = match window.take(counted, wanted.clamp(1, most), now) {
+            Ok(granted) => Drawn::Some(granted),
+            Err(wait) => Drawn::Over(wait),
         };
-        tx.execute(PUT.sql(), params![tenant, digest.to_vec(), window.to_bytes()]).await?;
+        let used = window.to_bytes();
+        if used == row.bytes(0)? {
+            // Nothing was changed, and the row is let go.
+            return Ok(drawn);
+        }
+        tx.execute(PUT.sql(), params![tenant, digest.to_vec(), used]).await?;
         tx.commit(GroupEnd::Join).await?;
-        Ok(Drawn::Some(granted))
+        Ok(drawn)
     }
 
     /// Forgets what no limit counts any more.

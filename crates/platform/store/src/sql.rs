@@ -189,15 +189,17 @@ pub(crate) const LOCK_BRIEFLY: &str = "SET LOCAL lock_timeout = '1s'";
 /// PostgreSQL only: leases are read, and none is taken or renewed. Whoever renews meanwhile looks at what is applied once
 /// this is over.
 pub(crate) const LOCK_NODES: &str = "LOCK TABLE node_leases IN SHARE ROW EXCLUSIVE MODE";
-pub(crate) const LIVE_NODES: &str = "SELECT node FROM node_leases
-  WHERE until > CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) ORDER BY node";
+/// And whether a lease lies further ahead than one of `$1` ms can, since the clock was set back.
+pub(crate) const LIVE_NODES: &str = "SELECT node,
+  CAST(until > CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) + 2 * CAST($1 AS BIGINT) AS INT)::BIGINT
+  FROM node_leases WHERE until > CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) ORDER BY node";
 pub(crate) const TRY_LEAD: &str = "SELECT pg_try_advisory_lock(hashtextextended($1, 2))";
 /// PostgreSQL only: a session that asks nothing for so long ends, and with it what it holds.
 pub(crate) const END_SILENT: &str = "SET idle_session_timeout = '10s'";
 pub(crate) const ALIVE: &str = "SELECT 1";
 /// PostgreSQL only: on SQLite there is one node. Takes or renews a lease for `$4` ms by the server's clock, unless another
 /// process of this name has one, or more steps than `$5` were applied that no older node may stand beside; answers with
-/// the time, and how many others have one.
+/// the time, and how many others have one. What lies two lengths ahead, nobody of this clock has.
 pub(crate) const RENEW_NODE: &str = "INSERT INTO node_leases (node, run, until, position)
   SELECT CAST($1 AS TEXT), CAST($2 AS TEXT),
     CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) + CAST($4 AS BIGINT), CAST($3 AS BIGINT)
@@ -205,9 +207,11 @@ pub(crate) const RENEW_NODE: &str = "INSERT INTO node_leases (node, run, until, 
   ON CONFLICT (node) DO UPDATE SET run = $2, position = $3,
     until = CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) + $4
   WHERE node_leases.run = $2 OR node_leases.until <= CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)
+    OR node_leases.until > CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) + 2 * $4
   RETURNING CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT),
     (SELECT COUNT(*) FROM node_leases other
-      WHERE other.node <> $1 AND other.until > CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT))";
+      WHERE other.node <> $1 AND other.until > CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)
+        AND other.until <= CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) + 2 * $4)";
 /// PostgreSQL only: the time by which everything is judged on every node.
 pub(crate) const DATABASE_NOW: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
 /// PostgreSQL only: on SQLite there is nobody to share with. Holds the key's row until the transaction ends; the time is

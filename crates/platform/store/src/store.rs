@@ -1,14 +1,16 @@
 //! The store itself: opening, reading, asking again.
 
 use crate::{
-    Depot, EpochWatch, HoldsStoreError, Migration, OtherNode, Row, StoreError, Value,
+    Depot, EpochWatch, HoldsStoreError, Migration, Row, StoreError, Value,
     access::AccessBuffer,
     content::Outside,
     counted::Counted,
     cuts::Cuts,
     engine::{CommitCounts, Engine},
     journal::Journal,
-    migrations, params,
+    migrations,
+    nodes::SeenNode,
+    params,
     postgres::Postgres,
     rates,
     sequencer::Edges,
@@ -91,7 +93,7 @@ pub struct Store {
     pub(crate) refusing: AtomicBool,
     pub(crate) tallies: Tallies,
     /// The other nodes, as they were seen last.
-    pub(crate) others: Mutex<Vec<OtherNode>>,
+    pub(crate) others: Mutex<Vec<SeenNode>>,
     pub(crate) edges: Edges,
     pub(crate) log_host: String,
     /// Turns at drawing from rate limits.

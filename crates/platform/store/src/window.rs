@@ -28,6 +28,11 @@ fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
+/// What moments are rounded up to.
+fn step(allowance: Allowance) -> u64 {
+    if allowance.count <= STEPS { 1 } else { (micros(allowance.per) / u64::from(STEPS)).max(1) }
+}
+
 impl Window {
     fn forget_before(&mut self, allowance: Allowance, now: u64) {
         while self.used.front().is_some_and(|(at, _)| at.saturating_add(micros(allowance.per)) <= now) {
@@ -52,7 +57,7 @@ impl Window {
             let free = self.used.front().map_or(now, |(at, _)| at.saturating_add(micros(allowance.per)));
             return Err(Duration::from_micros(free.saturating_sub(now)));
         }
-        let step = if allowance.count <= STEPS { 1 } else { (micros(allowance.per) / u64::from(STEPS)).max(1) };
+        let step = step(allowance);
         let end = (now / step).saturating_add(1).saturating_mul(step);
         match self.used.back_mut() {
             Some((at, count)) if *at >= end => *count = count.saturating_add(granted),
@@ -71,15 +76,16 @@ impl Window {
         self.used.iter().flat_map(|(at, count)| [&at.to_be_bytes()[..], &count.to_be_bytes()[..]].concat()).collect()
     }
 
-    /// As it was stored. What lies ahead of `now`, since the clock was set back, counts as used now.
-    pub(crate) fn from_bytes(bytes: &[u8], now: u64) -> Self {
+    /// As it was stored. What lies further ahead of `now` than what is used now would, since the clock was set back, counts
+    /// as used now. INVARIANT: whoever reads it so stores it so, or it counts as used now at each look, and never leaves.
+    pub(crate) fn from_bytes(bytes: &[u8], allowance: Allowance, now: u64) -> Self {
         let read = |entry: &[u8]| {
             let (at, count) = entry.split_first_chunk::<8>()?;
             Some((u64::from_be_bytes(*at), u32::from_be_bytes(*count.first_chunk::<4>()?)))
         };
         let entries = bytes.chunks_exact(ENTRY_BYTES).filter_map(read);
-        let step_ahead = |at: u64| if at > now.saturating_add(micros(Duration::from_secs(3_600))) { now } else { at };
-        Self { used: entries.map(|(at, count)| (step_ahead(at), count)).collect() }
+        let latest = now.saturating_add(step(allowance));
+        Self { used: entries.map(|(at, count)| (at.min(latest), count)).collect() }
     }
 }
 
@@ -107,10 +113,22 @@ mod tests {
     fn it_is_stored_and_read_again_and_a_clock_set_back_locks_nobody_out() {
         let (ten, mut window) = (Allowance { count: 10, per: MINUTE }, Window::default());
         assert_eq!(window.take(ten, 4, 90_000 * SECOND), Ok(4));
-        assert_eq!(Window::from_bytes(&window.to_bytes(), 90_000 * SECOND), window);
-        let mut back = Window::from_bytes(&window.to_bytes(), SECOND);
-        assert_eq!(back.left(ten, SECOND), 6);
-        assert_eq!(back.left(ten, 61 * SECOND), 10);
+        assert_eq!(Window::from_bytes(&window.to_bytes(), ten, 90_000 * SECOND), window);
+        // By a day, and by less than an hour.
+        for set_to in [SECOND, 88_200 * SECOND] {
+            let mut back = Window::from_bytes(&window.to_bytes(), ten, set_to);
+            assert_eq!(back.left(ten, set_to), 6);
+            let later = set_to + 61 * SECOND;
+            let mut again = Window::from_bytes(&back.to_bytes(), ten, later);
+            assert_eq!(again.left(ten, later), 10);
+        }
+    }
+
+    #[test]
+    fn what_is_used_in_large_steps_is_read_as_it_was_stored() {
+        let (many, mut window) = (Allowance { count: 600, per: MINUTE }, Window::default());
+        assert_eq!(window.take(many, 50, SECOND), Ok(50));
+        assert_eq!(Window::from_bytes(&window.to_bytes(), many, SECOND), window);
     }
 
     proptest! {

@@ -52,6 +52,10 @@ async fn a_paused_node_holds_nobody_up_and_serves_nothing_that_was_switched_off(
     assert_eq!(ran_out.count(), 1, "{receipt}");
     let done: Timestamp = receipt["done_at"].as_str().unwrap().parse().unwrap();
 
+    // It led; the other does what the system does by itself.
+    until("the record is ordered", async || other.events("app.revoke").await[0]["index"].is_u64()).await;
+    other.after("app-jobs").await;
+
     signal(&paused, "CONT").await;
     let tick = tokio::time::timeout(Duration::from_secs(20), reading).await.expect("the stream ends").unwrap();
     assert!(tick > 0 && tick <= done.as_ms(), "a line of {tick} after {receipt}");

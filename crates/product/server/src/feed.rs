@@ -73,7 +73,8 @@ impl Bailiwick {
                     Some(app) => self.catalog.follow(&app).await.map_err(|error| Problem::from(&error)),
                     None => self.catalog.load_apps().await.map_err(|error| Problem::from(&error)),
                 },
-                _ => Ok(()),
+                // The word of a newer version. INVARIANT: what is confirmed is done, as far as this one can do it.
+                _ => self.load_all().await,
             },
         }
     }

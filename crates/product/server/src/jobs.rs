@@ -130,10 +130,14 @@ async fn run(server: Weak<Bailiwick>, app_jobs: Arc<AppJobs>, job: Job) {
     loop {
         every.tick().await;
         let Some(server) = server.upgrade() else { return };
+        if !server.may_lead() {
+            leadership = None;
+            continue;
+        }
         if leadership.as_ref().is_none_or(|held: &Leadership| !held.is_held()) {
             leadership = led(server.store.lead(job.name()).await, job, &mut unanswered);
         }
-        if leadership.is_none() || server.is_recovering() {
+        if leadership.is_none() {
             continue;
         }
         let done = survived(job.name(), tick(&server, &app_jobs, job, &caller)).await;
@@ -207,6 +211,12 @@ async fn tidy(server: Weak<Bailiwick>) {
 }
 
 impl Bailiwick {
+    /// Whether a job would come to anything here: whoever may not write, or trusts nothing that it reads, leaves the jobs to
+    /// the others.
+    fn may_lead(&self) -> bool {
+        self.gateway.lease().holds() && !self.is_recovering()
+    }
+
     /// Rows that nobody asks for any more.
     async fn prune(&self) -> Result<(), Problem> {
         self.app_log.prune().await.map(drop).map_err(|error| error.problem())?;

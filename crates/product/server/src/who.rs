@@ -9,7 +9,7 @@ use crate::{
     sign_in::{Carried, Sent},
     sign_ins,
 };
-use authority::{Act, Caller, Denied, Origin, Permit, Target, Who};
+use authority::{Act, Caller, Denied, Durability, Origin, Permit, Rule, Target, Who, rules};
 use axum::{
     body::Body,
     extract::{FromRequest, Request},
@@ -293,6 +293,10 @@ fn origin(server: &Bailiwick, parts: &Parts) -> Origin {
 impl Bailiwick {
     /// Asks authority; a refusal of somebody known is an event, one of strangers is counted.
     pub(crate) async fn permit<A: Act>(&self, caller: &Caller, act: A) -> Result<Permit<A>, Denied> {
+        if self.may_not_know(caller, A::RULE) {
+            // No event: nothing is written here.
+            return Err(cut_off(A::RULE.name));
+        }
         let target = act.target();
         // Between the first byte of a request and this moment its session may have ended.
         let over = matches!(&caller.who, Who::Person { session, .. } if !self.identity.goes_on(session));
@@ -331,6 +335,23 @@ impl Bailiwick {
                 Ok(read(permit).await?)
             })
             .await
+    }
+
+    /// Whether the others may have switched this person off, and have not waited until it is known here: on a node whose
+    /// lease does not run. Taking authority away goes on, and its receipt can be looked at.
+    fn may_not_know(&self, caller: &Caller, rule: &Rule) -> bool {
+        let goes_on = rule.durability == Durability::Cut || rule.name == rules::RECEIPT_READ.name;
+        matches!(caller.who, Who::Person { .. }) && !goes_on && !self.gateway.lease().holds()
+    }
+}
+
+fn cut_off(act: &'static str) -> Denied {
+    Denied {
+        act,
+        code: "node.cut_off".to_owned(),
+        why: "this server has lost touch with the others, and may not know who was switched off meanwhile".to_owned(),
+        fix: "try again in a moment; what takes authority away works here all the same".to_owned(),
+        kind: ProblemKind::Unavailable,
     }
 }
 

@@ -58,6 +58,14 @@ impl Postgres {
         self.script(&sql::lease(node, runs.as_millis())).await;
     }
 
+    /// Every app is the team `tomorrow`'s, and the feed says so as a newer version might.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn said_by_tomorrow(&self) {
+        self.script(sql::SAID_BY_TOMORROW).await;
+    }
+
     /// Keeps everything as it is now, for `put_back`.
     ///
     /// # Panics

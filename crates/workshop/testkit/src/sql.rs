@@ -65,6 +65,12 @@ pub(crate) fn lease(node: &str, runs_ms: u128) -> String {
     )
 }
 
+/// A newer version gives every app to another team, and says so by a kind of change that this one does not know.
+pub(crate) const SAID_BY_TOMORROW: &str =
+    "BEGIN; UPDATE apps SET team = 'tomorrow'; UPDATE feed_heads SET position = position + 1;
+  INSERT INTO feed (tenant, position, kind, key, at) SELECT tenant, position, 'of-tomorrow', '', 0 FROM feed_heads;
+  SELECT pg_notify('bailiwick_feed', ''); COMMIT";
+
 pub(crate) const POSTGRES_SIZE: &str = "SELECT pg_database_size(current_database())";
 /// Older than any other, so many that no page of them has another: of a kind that nobody knows.
 pub(crate) const UNREADABLE_NOTICES: &str =

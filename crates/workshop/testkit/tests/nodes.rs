@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 use testkit::{Browser, Disk, Postgres, Town, manifest, streaming, until};
+use tokio::task::JoinHandle;
 
 /// Each line is the moment at which it was made.
 const APP: &str = r#"
@@ -124,6 +125,17 @@ async fn a_node_that_lost_its_database_stops_within_two_seconds() {
     two.stop().await;
 }
 
+/// Somebody goes on renewing the lease of this node in its stead.
+fn renewed(database: &Postgres, node: &str) -> JoinHandle<()> {
+    let (database, node) = (Postgres { url: database.url.clone() }, node.to_owned());
+    tokio::spawn(async move {
+        loop {
+            database.lease(&node, Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    })
+}
+
 /// The state of the app, as this node knows it.
 async fn state(town: &Town) -> Value {
     town.get("/api/v1/apps/ticker").await.json()["app"]["environments"][0]["state"].clone()
@@ -145,7 +157,7 @@ async fn the_page_of_a_receipt_fills_in() {
     // It is not heard any more, and has a lease for as long as this takes.
     let silent = format!("town-{}", two.port);
     two.cable.as_ref().unwrap().silence();
-    database.lease(&silent, Duration::from_secs(3_600)).await;
+    let renewing = renewed(&database, &silent);
 
     let mut asking = Box::pin(one.post("/api/v1/apps/ticker/revoke", json!({ "why": "in a terminal" })));
     let pressing = async {
@@ -175,6 +187,8 @@ async fn the_page_of_a_receipt_fills_in() {
     let latest = op.get(&format!("{}/apps/ticker/receipts/latest", one.url())).await;
     assert!(latest.header("refresh").is_some() && latest.text().contains("<dd>on a page</dd>"), "{latest:?}");
 
+    renewing.abort();
+    assert!(renewing.await.unwrap_err().is_cancelled());
     database.lease(&silent, Duration::ZERO).await;
     until("the page looks no more", async || op.get(&at).await.header("refresh").is_none()).await;
     let text = op.get(&at).await.text();
@@ -250,15 +264,31 @@ async fn whoever_is_switched_off_on_one_node_is_off_on_the_other_when_it_is_said
 async fn a_cut_waits_for_a_node_that_lost_its_database_until_it_serves_nothing() {
     let (one, two, ana) = two().await;
     let url = format!("{}/", two.app("ticker"));
+    let op = two.person("op@example.test", &["operators"]).await;
+    let ola = two.person("ola@example.test", &["operators"]).await;
+    two.person("bo@example.test", &["staff"]).await;
+    let people = format!("{}/api/v1/people", two.url());
+    assert_eq!(op.get(&people).await.status, 200);
     two.cable.as_ref().unwrap().silence();
-    let asked = Instant::now();
-    let disabled = one.post("/api/v1/people/disable", json!({ "email": "ana@example.test" })).await;
-    assert_eq!(disabled.status, 200, "{disabled:?}");
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    for email in ["ana@example.test", "op@example.test"] {
+        let asked = Instant::now();
+        let disabled = one.post("/api/v1/people/disable", json!({ "email": email })).await;
+        assert_eq!(disabled.status, 200, "{disabled:?}");
+        assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    }
     assert_eq!(ana.get(&url).await.status, 503);
+    // It does not know of that, and does not answer by what it knew.
+    let refused = op.get(&people).await;
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (503, Some("node.cut_off")), "{refused:?}");
+    // Whoever takes authority away is not kept from it.
+    let (from_here, bo) = ([("sec-fetch-site", "same-origin")], json!({ "email": "bo@example.test" }).to_string());
+    let disabled = ola.send("POST", &format!("{people}/disable"), &from_here, bo.as_bytes()).await;
+    assert_eq!((disabled.status, &disabled.json()["recorded"]), (200, &json!(false)), "{disabled:?}");
     two.cable.as_ref().unwrap().mend();
     until("the node has its lease again", || async { ana.get(&url).await.status != 503 }).await;
     assert_ne!(ana.get(&url).await.status, 200);
+    until("it knows who was switched off", async || op.get(&people).await.status == 401).await;
+    until("what it took away is on the record", async || one.events("person.disable").await.len() == 3).await;
     one.stop().await;
     two.stop().await;
 }
@@ -301,6 +331,47 @@ async fn a_node_that_cannot_do_what_the_feed_says_serves_nothing_until_it_can() 
     assert!(matches!(off.status, 403 | 410), "it has done what it missed: {off:?}");
     one.stop().await;
     two.stop().await;
+}
+
+/// What the system does by itself goes on, on a node that may write.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_serves_nothing_leads_no_job() {
+    let database = Postgres::create().await;
+    // It makes the tables.
+    drop(Town::at(Some(&database.url), "", "", Arc::new(SystemClock)).await.stop().await);
+    let (as_guest, guest) = database.guest().await;
+    let one = Town::at(Some(&as_guest), "", "", Arc::new(SystemClock)).await;
+    one.after("app-jobs").await;
+    one.after("notices").await;
+    let two = Town::at(Some(&database.url), "", "", Arc::new(SystemClock)).await;
+    until("it is ready", async || two.get("/readyz").await.status == 200).await;
+    assert_eq!((two.ended("app-jobs").await, two.ended("notices").await), (0, 0), "the first one leads");
+
+    database.hide("deployments", &guest).await;
+    let deployed = two.deploy(&[("bailiwick.toml", &manifest("ticker", "")), ("app.js", APP)]).await;
+    assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
+    for job in ["app-jobs", "notices"] {
+        until("the other leads", async || two.ended(job).await > 0).await;
+    }
+    let led = one.ended("app-jobs").await;
+    two.after("app-jobs").await;
+    assert_eq!(one.ended("app-jobs").await, led, "one of them leads");
+    database.show("deployments", &guest).await;
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_newer_version_says_in_words_of_its_own_is_read_all_the_same() {
+    let database = Postgres::create().await;
+    let town = Town::at(Some(&database.url), "", "", Arc::new(SystemClock)).await;
+    let deployed = town.deploy(&[("bailiwick.toml", &manifest("ticker", "")), ("app.js", APP)]).await;
+    assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
+    let team = async || town.get("/api/v1/apps/ticker").await.json()["app"]["team"].clone();
+    assert_eq!(team().await, "people-ops");
+    database.said_by_tomorrow().await;
+    until("it is read", async || team().await == "tomorrow").await;
+    town.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

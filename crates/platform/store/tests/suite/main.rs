@@ -12,6 +12,7 @@ mod cuts;
 mod feed;
 mod groups;
 mod journal;
+mod leases;
 mod log;
 mod open;
 mod order;

@@ -1,6 +1,9 @@
 //! Allowances that nodes share, drawn by two of them at once. There is nobody to share with on SQLite.
 
-use crate::support::{House, Kind};
+use crate::{
+    sql,
+    support::{House, Kind, outside},
+};
 use model::TenantId;
 use std::{
     sync::Arc,
@@ -62,6 +65,26 @@ async fn what_a_lost_node_had_drawn_is_lost_until_it_could_not_have_been_used() 
     };
     tokio::time::timeout(Duration::from_secs(30), again).await.expect("it comes back");
     assert!(began.elapsed() >= allowance.per + hold(allowance.per), "{:?}", began.elapsed());
+}
+
+/// The wait is a span, and not as long as the clock was ahead.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_set_back_locks_nobody_out() {
+    let house = House::new(Kind::Postgres).await;
+    let (key, allowance) = ("back", Allowance { count: 2, per: Duration::from_millis(400) });
+    assert!(drain(&house.store, key, allowance, 1).await >= 2);
+    outside(&house.config, "", sql::DRAWN_AHEAD).await;
+    let began = Instant::now();
+    let first = house.store.draw(&TenantId::main(), key, allowance, 1, Drawer::Known).await.unwrap();
+    let Drawn::Over(wait) = first else { panic!("what was drawn is not forgotten: {first:?}") };
+    assert!(wait <= allowance.per + hold(allowance.per) + Duration::from_millis(1), "{wait:?}");
+    let again = async {
+        while house.store.draw(&TenantId::main(), key, allowance, 1, Drawer::Known).await.unwrap() != Drawn::Some(1) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), again).await.expect("it comes back");
+    assert!(began.elapsed() >= allowance.per, "{:?}", began.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -49,6 +49,13 @@ pub const COMMIT: &str = "COMMIT";
 pub const DEAFEN: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
   WHERE datname = current_database() AND query = 'LISTEN bailiwick_feed'";
 
+/// PostgreSQL only: what was drawn and leased, as it stands once the database's clock was set back by a day.
+pub const DRAWN_AHEAD: &str = "UPDATE rate_draws SET drawn =
+  int8send(CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) + 86400000000) || int4send(2)";
+pub const LEASES_AHEAD: &str = "INSERT INTO node_leases (node, run, until, position)
+  SELECT node, 'dead', CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) + 86400000, 0
+  FROM (VALUES ('one'), ('gone')) AS left_behind (node)";
+
 /// Never answered, or not within any test's time.
 pub const ENDLESS_SQLITE: &str =
     "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(*) FROM n";

@@ -129,6 +129,14 @@ mod postgres_alone {
         assert!(problem.why.contains("without its text") && problem.what.contains("one"), "{problem}");
     }
 
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn whoever_died_before_the_clock_was_set_back_is_not_waited_for() {
+        let house = House::still(Kind::Postgres).await;
+        outside(&house.config, "", sql::LEASES_AHEAD).await;
+        let newer = open(&house, TAKES).await.unwrap();
+        assert!(!newer.is_outdated());
+    }
+
     /// As after a sleep: nobody renewed its lease meanwhile.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn whoever_lost_its_lease_writes_nothing_until_it_has_it_again() {
