@@ -267,7 +267,7 @@ pub(crate) fn released(lease: &Lease) -> Result<(), Problem> {
     Err(Problem::new(
         ProblemKind::Unavailable,
         "node.cut_off",
-        "no secret is released at the moment",
+        "no call of an app leaves this node at the moment",
         "this node has lost its database, and cannot know what was switched off meanwhile",
         "try again: another node may answer",
     ))
