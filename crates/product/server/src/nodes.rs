@@ -268,7 +268,7 @@ pub(crate) fn released(lease: &Lease) -> Result<(), Problem> {
         ProblemKind::Unavailable,
         "node.cut_off",
         "no call of an app leaves this node at the moment",
-        "this node has lost its database, and cannot know what was switched off meanwhile",
+        "it is about to stop, or has lost its database and cannot know what was switched off meanwhile",
         "try again: another node may answer",
     ))
 }
