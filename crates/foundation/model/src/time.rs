@@ -51,6 +51,14 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// Whether less than `span` lies between the two, whichever is the earlier. For what is left alone, or counts, for a
+    /// time: what was noted at a moment that is still far ahead was noted by a clock that was set back since, and neither
+    /// waits for that moment nor counts until then.
+    #[must_use]
+    pub fn is_within(self, span: Duration, of: Self) -> bool {
+        self.since(of) < span && of.since(self) < span
+    }
+
     /// The same moment for calendar arithmetic.
     #[must_use]
     pub fn to_jiff(self) -> jiff::Timestamp {
@@ -123,6 +131,11 @@ impl ManualClock {
     pub fn advance(&self, by: Duration) {
         let by = SignedDuration::try_from(by).map_or(i64::MAX, |by| i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
         self.0.fetch_add(by, Ordering::SeqCst);
+    }
+
+    /// As the clock of a database that somebody sets back.
+    pub fn set_back(&self, by: Duration) {
+        self.0.fetch_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
     }
 }
 

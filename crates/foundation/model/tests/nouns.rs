@@ -63,3 +63,19 @@ fn timestamps_have_three_decimals_and_come_back() {
     assert_eq!(latest.plus(Duration::MAX), latest);
     assert_eq!("2026-11-23T01:00:00+01:00".parse::<Timestamp>().unwrap().as_ms(), 1_795_392_000_000);
 }
+
+#[test]
+fn what_was_noted_far_ahead_is_as_good_as_long_ago() {
+    let (now, span) = (Timestamp::from_ms(1_795_392_000_000), Duration::from_secs(10));
+    for (moment, within) in [
+        (now, true),
+        (now.minus(Duration::from_millis(9_999)), true),
+        (now.minus(span), false),
+        (now.plus(Duration::from_millis(9_999)), true),
+        (now.plus(span), false),
+        (now.plus(Duration::from_secs(86_400)), false),
+        (Timestamp::from_ms(i64::MIN), false),
+    ] {
+        assert_eq!(now.is_within(span, moment), within, "{moment}");
+    }
+}

@@ -2,8 +2,9 @@
 
 use crate::{Catalog, Error};
 use authority::{Act, AppRef, AppState, Caller, Rule, Target, rules};
+use futures_util::future::join_all;
 use model::TenantId;
-use store::{CutOf, Recorded};
+use store::{CutOf, Cutting, Recorded};
 
 /// Suspend an app that is past its date.
 #[derive(Debug, Clone)]
@@ -23,7 +24,7 @@ impl Catalog {
     /// Suspends every app that is past its date; says how many.
     ///
     /// # Errors
-    /// When it may not. A record that cannot be written is no error: the journal has it.
+    /// When it may not, of one of them. A record that cannot be written is no error: the journal has it.
     pub async fn expire_due(&self, caller: &Caller) -> Result<usize, Error> {
         let now = self.clock.now();
         let apps = self.apps.all();
@@ -32,22 +33,34 @@ impl Catalog {
             .filter(|(.., record)| record.state == AppState::Live && now >= record.expires_at)
             .map(|(app, env, _)| AppRef { id: app.id.clone(), env })
             .collect();
-        for app in &due {
-            self.expire(caller, app).await?;
+        // Dates end at the same midnight: all are cut before the first is written, and other nodes are waited for once.
+        let begun = join_all(due.iter().map(|app| self.suspend(caller, app))).await;
+        let (mut told, mut waits, mut refused) = (false, false, None);
+        for one in begun {
+            match one {
+                // The first that could not be written waited for all of them: these are written late, as it is.
+                Ok(cutting) if waits => drop(cutting),
+                Ok(cutting) => {
+                    let recorded = cutting.record(self).await;
+                    (told, waits) = (told || recorded == Recorded::InDatabase, recorded != Recorded::InDatabase);
+                }
+                Err(error) => refused = Some(error),
+            }
         }
-        Ok(due.len())
+        if told {
+            self.heard_everywhere().await;
+        }
+        refused.map_or(Ok(due.len()), Err)
     }
 
-    async fn expire(&self, caller: &Caller, app: &AppRef) -> Result<(), Error> {
+    /// Cut on this node; to be recorded.
+    async fn suspend(&self, caller: &Caller, app: &AppRef) -> Result<Cutting, Error> {
         let act = ExpireApp { tenant: self.tenant.clone(), app: app.clone() };
         let permit = self.authority.permit(caller, act).await?;
         let envs = [app.clone()];
         let (_, mut cutting) = self.store.cut(permit, CutOf::Apps(envs.to_vec()));
         self.deny_until_written(cutting.event(), &envs, AppState::Expired);
         cutting.note().detail = serde_json::json!({ "surfaces": self.cut(&envs).await });
-        if cutting.record(self).await == Recorded::InDatabase {
-            self.heard_everywhere().await;
-        }
-        Ok(())
+        Ok(cutting)
     }
 }

@@ -68,7 +68,7 @@ impl Alarms {
                 continue;
             }
             known.new |= std::mem::take(&mut known.well) || known.told_at.is_none();
-            let again = known.told_at.is_none_or(|told| now.since(told) >= QUIET_FOR);
+            let again = known.told_at.is_none_or(|told| !now.is_within(QUIET_FOR, told));
             if known.new || again {
                 tell.push(*name);
             }
@@ -86,7 +86,7 @@ impl Alarms {
     /// When it was told, from memory alone.
     fn quiet(&self, name: &'static str, now: Timestamp) -> bool {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(name).and_then(|known| known.told_at).is_some_and(|told| now.since(told) < QUIET_FOR)
+        all.get(name).and_then(|known| known.told_at).is_some_and(|told| now.is_within(QUIET_FOR, told))
     }
 
     /// It was told before, by this node or by whoever wrote the row: the hour begins anew where memory knows of none.
@@ -94,7 +94,10 @@ impl Alarms {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = all.entry(name).or_default();
         known.new = false;
-        known.told_at.get_or_insert(now);
+        // A moment that lies ahead is of a clock that was set back since.
+        if known.told_at.is_none_or(|told| told > now) {
+            known.told_at = Some(now);
+        }
     }
 }
 
@@ -160,14 +163,14 @@ impl Watch {
             Some(row) => (Some(row.time(0)?), row.uint(1)?),
             None => (None, 0),
         };
-        if told_at.is_some_and(|told| now.since(told) < QUIET_FOR) {
+        if told_at.is_some_and(|told| now.is_within(QUIET_FOR, told)) {
             self.store.housekeeping().execute(COUNT_COPY, params![&self.tenant, &key]).await?;
             return Ok(Raised::Counted);
         }
         let act = RaiseAlarm { tenant: self.tenant.clone(), about: key.clone() };
         let permit = self.permit(caller, act).await?;
         let (_, mut tx) = self.store.write(permit).await?;
-        let row = params![&self.tenant, &key, now, now.minus(QUIET_FOR)];
+        let row = params![&self.tenant, &key, now, now.minus(QUIET_FOR), now.plus(QUIET_FOR)];
         if tx.execute(sql::TELL_ALARM, row).await? == 0 {
             return Ok(Raised::Counted);
         }
@@ -214,7 +217,7 @@ impl Watch {
     async fn sequencer_lags(&self) -> bool {
         let oldest = self.store.read_one(sql::UNSEQUENCED, params![&self.tenant]).await.ok().flatten();
         let oldest = oldest.and_then(|row| row.time(0).ok());
-        oldest.is_some_and(|oldest| self.clock.now().since(oldest) >= SEQUENCED_WITHIN)
+        oldest.is_some_and(|oldest| !self.clock.now().is_within(SEQUENCED_WITHIN, oldest))
     }
 
     /// Proves the newest entry and some at random: an event that was changed is found sooner or later, without reading a
@@ -309,6 +312,18 @@ mod tests {
         assert!(alarms.quiet("feed", at(6)));
         alarms.counted("feed", at(6));
         assert_eq!(third(&alarms, &ill, 7), [""; 0]);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_silences_nothing() {
+        let (alarms, ill) = (Alarms::default(), BTreeSet::from(["feed"]));
+        alarms.told("feed", at(1_440));
+        assert_eq!(third(&alarms, &ill, 0), ["feed"]);
+        assert!(!alarms.quiet("feed", at(0)));
+        // Another node had told of it just before.
+        alarms.counted("feed", at(0));
+        assert!(alarms.quiet("feed", at(0)));
+        assert_eq!(third(&alarms, &ill, 1), [""; 0]);
     }
 
     #[test]

@@ -97,9 +97,10 @@ pub(super) const OPEN: &str = "SELECT thing, ends_at, days, rung, warned_at, eve
   WHERE tenant = $1 AND acked_at IS NULL AND ends_at > $2 ORDER BY ends_at, thing LIMIT 200";
 
 pub(super) const ALARM: &str = "SELECT told_at, copies FROM alarms WHERE tenant = $1 AND name = $2";
-/// Nothing is changed when it was told after `$4`.
+/// Nothing is changed when it was told after `$4`; what was told from `$5` on was told by a clock that was set back since.
 pub(super) const TELL_ALARM: &str = "INSERT INTO alarms (tenant, name, told_at, copies) VALUES ($1, $2, $3, 0)
-  ON CONFLICT (tenant, name) DO UPDATE SET told_at = excluded.told_at, copies = 0 WHERE alarms.told_at <= $4";
+  ON CONFLICT (tenant, name) DO UPDATE SET told_at = excluded.told_at, copies = 0
+  WHERE alarms.told_at <= $4 OR alarms.told_at >= $5";
 pub(super) const COUNT_COPY: &str = "UPDATE alarms SET copies = copies + 1 WHERE tenant = $1 AND name = $2";
 /// How long the oldest event waits for its place in the log.
 pub(super) const UNSEQUENCED: &str = "SELECT at FROM events WHERE tenant = $1 AND idx IS NULL ORDER BY seq LIMIT 1";

@@ -45,7 +45,7 @@ fn due(ending: &Ending, before: Option<Before>, now: Timestamp) -> Option<Due> {
     let (days, patience) = THRESHOLDS.into_iter().rev().find(|(days, _)| left <= DAY * *days)?;
     match before {
         Some(before) if before.days <= i64::from(days) => {
-            let waited = !before.acked && now.since(before.warned_at) >= patience;
+            let waited = !before.acked && !now.is_within(patience, before.warned_at);
             let next = Rung::ALL.into_iter().find(|rung| *rung > before.rung)?;
             waited.then_some(Due { days: u32::try_from(before.days).unwrap_or(days), from: next })
         }

@@ -24,6 +24,8 @@ pub(crate) struct Answer {
     ///
     /// INVARIANT: no permit says an epoch whose facts it was not judged by.
     pub(crate) epoch: u64,
+    /// Before that it says nothing: the clock was set back since, perhaps to another day.
+    pub(crate) decided_at: Timestamp,
     pub(crate) good_until: Timestamp,
     pub(crate) refused: Option<Denied>,
 }

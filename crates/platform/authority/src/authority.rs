@@ -6,6 +6,7 @@ use crate::{
     answers::{Answer, Key},
     holds::Hold,
     policy::{list, object, text},
+    rules,
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
 use model::{AppId, Clock, Env, Group, PersonId, ProblemKind, TenantId, Timestamp};
@@ -151,7 +152,7 @@ impl Authority {
         if let Some(kept) = key.as_ref().and_then(|key| self.kept.get(key))
             && kept.generation == generation
             && kept.epoch == facts.epoch
-            && now < kept.good_until
+            && (kept.decided_at..kept.good_until).contains(&now)
         {
             return match kept.refused {
                 Some(denied) => Err(denied),
@@ -162,7 +163,7 @@ impl Authority {
         if let Some(key) = key {
             let good_until = answer.as_ref().map_or_else(|_| now.plus(Duration::from_secs(1)), |(until, _)| *until);
             let refused = answer.as_ref().err().cloned();
-            self.kept.insert(key, Answer { generation, epoch: facts.epoch, good_until, refused });
+            self.kept.insert(key, Answer { generation, epoch: facts.epoch, decided_at: now, good_until, refused });
         }
         answer.map(|(good_until, held_off)| {
             Permit::new(caller.clone(), act, facts.epoch, good_until, exception).holding_off(held_off)
@@ -265,6 +266,10 @@ impl Case<'_> {
                 ));
             }
             self.app_is_live(self.facts.apps.get(&(app.id.clone(), app.env)).map(AsRef::as_ref))?;
+        }
+        // What is open to everybody is open while the app is live.
+        if self.rule == &rules::APP_USE_PUBLIC {
+            self.app_is_live(self.target_app())?;
         }
         Ok(())
     }
@@ -386,7 +391,7 @@ impl Case<'_> {
     pub(crate) fn second_factor(&self) -> Result<(), Denied> {
         let Who::Person { factor, .. } = &self.caller.who else { return Ok(()) };
         let fresh = match factor {
-            Factor::Second { at } => self.now.since(*at) < SECOND_FACTOR_FRESH,
+            Factor::Second { at } => self.now.is_within(SECOND_FACTOR_FRESH, *at),
             Factor::Link => false,
         };
         if self.rule.second_factor == SecondFactor::No || fresh {

@@ -30,6 +30,16 @@ impl Act for Use {
 }
 
 #[derive(Debug, Clone)]
+struct UsePublic(AppRef);
+
+impl Act for UsePublic {
+    const RULE: &'static Rule = &rules::APP_USE_PUBLIC;
+    fn target(&self) -> Target {
+        Target::within(TenantId::main(), &self.0, format!("app/{}", self.0.id))
+    }
+}
+
+#[derive(Debug, Clone)]
 struct Approve {
     requester: PersonId,
     break_glass: BreakGlass,
@@ -133,6 +143,32 @@ fn a_kept_decision_dies_with_the_epoch_and_with_the_apps_date() {
     clock.advance(Duration::from_secs(3_600));
     let denied = authority.decide(&ana(Factor::Link), Use(app())).unwrap_err();
     assert_eq!((denied.code.as_str(), denied.kind), ("app.expired", ProblemKind::Gone));
+}
+
+#[test]
+fn what_is_open_to_everybody_ends_with_the_app() {
+    let (authority, clock) = authority(QUIET, facts(1, AppState::Live, &["staff"]));
+    let callers = [Caller::new(TenantId::main(), Who::Stranger), ana(Factor::Link)];
+    let codes = || callers.each_ref().map(|caller| authority.decide(caller, UsePublic(app())).err().map(|no| no.code));
+    assert_eq!(codes(), [None::<String>, None]);
+    clock.advance(Duration::from_secs(3_600));
+    assert_eq!(codes(), ["app.expired"; 2].map(|code| Some(code.to_owned())));
+    authority.replace(&TenantId::main(), facts(2, AppState::Revoked, &["staff"]));
+    assert_eq!(codes(), ["app.revoked"; 2].map(|code| Some(code.to_owned())));
+}
+
+/// Whatever was kept was decided at a time that is still to come.
+#[test]
+fn a_clock_that_was_set_back_keeps_no_decision_alive() {
+    let today = "package bailiwick\nimport rego.v1\ndeny contains refusal if {\n\tinput.today >= \"2026-11-23\"\n\trefusal := {\"code\": \"policy.today\", \"why\": \"today\", \"fix\": \"wait\"}\n}\n";
+    let (authority, clock) = authority(today, facts(1, AppState::Live, &["staff", "reviewers"]));
+    let code = || authority.decide(&ana(Factor::Link), Use(app())).err().map(|denied| denied.code);
+    assert_eq!(code().as_deref(), Some("policy.today"));
+    clock.set_back(Duration::from_secs(86_400));
+    assert_eq!(code(), None, "a refusal is kept for a second");
+    let yes = Approve { requester: PersonId::new("ben"), break_glass: BreakGlass::No };
+    let second = ana(Factor::Second { at: start() });
+    assert_eq!(authority.decide(&second, yes).unwrap_err().code, "second_factor.needed", "it is not fresh for a day");
 }
 
 /// Of one target, that does not say whose it is.

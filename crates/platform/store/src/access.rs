@@ -1,6 +1,6 @@
 //! Events of class `access`: into a bounded buffer, durable within a second, in batches.
 //!
-//! Refuses new ones when the buffer is full or cannot be written: then no new request may begin.
+//! Refuses new ones when the buffer is full, cannot be written, or is not written in time: then no new request may begin.
 
 use crate::{
     Outcome, Store, StoreError,
@@ -30,6 +30,8 @@ const BATCH: usize = 512;
 /// How long the first of a batch waits for others; far below the promised second. A commit writes every page that it
 /// touched, those of seven indexes among them, however few rows are new: four of these a second cost a quarter of twenty.
 const GATHER: Duration = Duration::from_millis(200);
+/// A disk that stalls refuses nothing: what is not written by then is as good as refused, until it is.
+const STALLED_AFTER: Duration = Duration::from_secs(1);
 /// Between attempts while the record cannot be written.
 const RETRY: Duration = Duration::from_millis(250);
 /// How long whoever reads the record waits for what is buffered: as long as an act waits for a connection.
@@ -186,7 +188,22 @@ impl Store {
     }
 
     /// Until none of them waits any more.
-    async fn write_all(&self, mut batch: Vec<Pending>, began: Timestamp) {
+    async fn write_all(&self, batch: Vec<Pending>, began: Timestamp) {
+        let mut writing = std::pin::pin!(self.write_until_taken(batch, began));
+        if tokio::time::timeout(STALLED_AFTER, writing.as_mut()).await.is_err() {
+            self.stuck(&StoreError::unwritable("the database did not answer in time"));
+            writing.await;
+        }
+        self.access.stuck.store(false, Ordering::Release);
+    }
+
+    fn stuck(&self, error: &StoreError) {
+        if !self.access.stuck.swap(true, Ordering::AcqRel) {
+            tracing::error!(%error, "the record of requests cannot be written; new requests are refused");
+        }
+    }
+
+    async fn write_until_taken(&self, mut batch: Vec<Pending>, began: Timestamp) {
         let mut as_one = true;
         while let Err(error) = self.write_batch(&batch, began).await {
             let error = if error.is_unavailable() {
@@ -200,9 +217,7 @@ impl Store {
                     Err(error) => error,
                 }
             };
-            if !self.access.stuck.swap(true, Ordering::AcqRel) {
-                tracing::error!(%error, "the record of requests cannot be written; new requests are refused");
-            }
+            self.stuck(&error);
             tokio::time::sleep(RETRY).await;
             // The answer to its commit may have been lost on the way: then it stands, whole.
             if as_one
@@ -212,7 +227,6 @@ impl Store {
                 break;
             }
         }
-        self.access.stuck.store(false, Ordering::Release);
     }
 
     /// Whether it is in the record, whatever its writing seemed to end in. Of a batch that was written whole, the first

@@ -1,6 +1,12 @@
 //! What the store does by itself: flush, sequence, listen, prune, keep checkpoints.
 
-use crate::{FreeWrite, Leadership, Store, StoreError, Table, engine::Engine, feed::KEPT, params, postgres, sql};
+use crate::{
+    FreeWrite, Leadership, Store, StoreError, Table,
+    engine::Engine,
+    feed::KEPT,
+    forever::{forever, or_crash},
+    params, postgres, sql,
+};
 use model::Timestamp;
 use std::{sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::Instant};
@@ -37,12 +43,16 @@ impl Store {
             tracing::error!(%error, "the start of this run could not be recorded yet");
             running.spawn(Arc::clone(self).start_run_later(began));
         }
-        running.spawn(Arc::clone(self).flush_access_loop(began));
-        running.spawn(Arc::clone(self).sequence_loop());
-        running.spawn(Arc::clone(self).tidy_loop());
-        running.spawn(Arc::clone(self).cuts_loop());
+        running.spawn(or_crash("access", Arc::clone(self).flush_access_loop(began)));
+        let store = Arc::clone(self);
+        running.spawn(forever("sequencer", move || Arc::clone(&store).sequence_loop()));
+        let store = Arc::clone(self);
+        running.spawn(forever("tidy", move || Arc::clone(&store).tidy_loop()));
+        let store = Arc::clone(self);
+        running.spawn(forever("cuts", move || Arc::clone(&store).cuts_loop()));
         if let Engine::Postgres(postgres) = &self.engine {
-            running.spawn(postgres::listen(Arc::downgrade(postgres)));
+            let postgres = Arc::downgrade(postgres);
+            running.spawn(forever("listen", move || postgres::listen(postgres.clone())));
         }
         Ok(Tasks { store: Arc::clone(self), running, began })
     }

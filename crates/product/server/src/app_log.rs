@@ -23,7 +23,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use store::{FreeWrite, Outcome, Row, Store, StoreError, Table, params};
+use store::{FreeWrite, Outcome, Row, Store, StoreError, Table, panicked, params};
 use tokio::{
     sync::{mpsc, watch},
     time::MissedTickBehavior,
@@ -339,12 +339,15 @@ impl Writer {
         loop {
             tokio::select! {
                 biased;
-                _ = owed.tick(), if self.log.waiting.owes() => self.say_owed().await,
+                _ = owed.tick(), if self.log.waiting.owes() => {
+                    panicked("app log", self.say_owed()).await;
+                }
                 more = self.receiver.recv_many(&mut batch, BATCH) => {
                     if more == 0 {
                         return;
                     }
-                    self.write(&batch).await;
+                    // What panics there is lost with its lines, and no more than these.
+                    panicked("app log", self.write(&batch)).await;
                     self.log.waiting.left(batch.drain(..).map(|(_, line)| line.app).collect::<Vec<_>>().iter());
                     let pause = if self.receiver.is_empty() { FLUSH_EVERY } else { PAUSE };
                     tokio::time::sleep(pause).await;

@@ -30,7 +30,7 @@ use model::{Clock, Problem, ProblemKind, TenantId};
 use sandbox::Sandbox;
 use seal::{Context, Purpose, PurposeKey, TenantKey};
 use std::{error::Error, path::PathBuf, sync::Arc};
-use store::{Depot, Store, StoreConfig, Tasks, Tx};
+use store::{Depot, Store, StoreConfig, Tasks, Tx, forever};
 use tokio::task::JoinSet;
 use vault::Vault;
 use watch::{Watch, watch_for_alarms};
@@ -225,7 +225,8 @@ impl Bailiwick {
             }
         }
         crate::jobs::start(self, &mut jobs);
-        jobs.spawn(watch_for_alarms(Arc::downgrade(&self.watch), Arc::downgrade(self)));
+        let (watch, parts) = (Arc::downgrade(&self.watch), Arc::downgrade(self));
+        jobs.spawn(forever("alarms", move || watch_for_alarms(watch.clone(), parts.clone())));
         let (gateway, store) = (Arc::clone(&self.gateway), Arc::clone(&self.store));
         Ok(Running { tasks, jobs, gateway, store, run: self.nodes.run().to_owned() })
     }

@@ -1,6 +1,6 @@
 //! Keeps this node's memory fresh: what the change feed names is read again, then authority's facts are replaced.
 
-use crate::Bailiwick;
+use crate::{Bailiwick, jobs::survived};
 use authority::{Facts, change};
 use futures_util::StreamExt;
 use model::{PersonId, Problem, SessionId};
@@ -109,7 +109,7 @@ async fn do_as_said(server: &Weak<Bailiwick>, doubted: &Notify, change: Change) 
     let (Change::Changed { position, .. } | Change::ReloadEverything { position }) = change;
     loop {
         let strong = server.upgrade()?;
-        match strong.apply(change.clone()).await {
+        match survived("feed", strong.apply(change.clone())).await {
             Ok(()) => {
                 strong.ready.followed.reached(position);
                 strong.nodes.confirm(position);
@@ -128,7 +128,8 @@ async fn do_as_said(server: &Weak<Bailiwick>, doubted: &Notify, change: Change) 
 
 /// `None` when the server is gone.
 async fn look_again(server: &Weak<Bailiwick>, doubted: &Notify) -> Option<()> {
-    if let Err(problem) = server.upgrade()?.doubt().await {
+    let server = server.upgrade()?;
+    if let Err(problem) = survived("doubt", server.doubt()).await {
         tracing::error!(%problem, "the database is in doubt, and could not be compared; it is tried again");
         doubted.notify_one();
         tokio::time::sleep(AGAIN).await;

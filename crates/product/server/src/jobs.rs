@@ -15,7 +15,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
-use store::{Leadership, StoreError};
+use store::{Leadership, StoreError, forever};
 use tokio::task::JoinSet;
 
 const APP_JOBS_EVERY: Duration = Duration::from_secs(1);
@@ -114,11 +114,13 @@ impl Job {
 }
 
 pub(crate) fn start(server: &Arc<Bailiwick>, jobs: &mut JoinSet<()>) {
-    jobs.spawn(tidy(Arc::downgrade(server)));
+    let tidied = Arc::downgrade(server);
+    jobs.spawn(forever("code", move || tidy(tidied.clone())));
     let runner = Arc::new(ByGateway(Arc::clone(&server.gateway)));
     let app_jobs = Arc::new(AppJobs::new(Arc::clone(&server.catalog), runner));
     for job in Job::ALL {
-        jobs.spawn(run(Arc::downgrade(server), Arc::clone(&app_jobs), job));
+        let (server, app_jobs) = (Arc::downgrade(server), Arc::clone(&app_jobs));
+        jobs.spawn(forever(job.name(), move || run(server.clone(), Arc::clone(&app_jobs), job)));
     }
 }
 

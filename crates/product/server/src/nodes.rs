@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
-use store::{Awake, LEASE, NodeLease, Renewal, StoreError};
+use store::{Awake, LEASE, NodeLease, Renewal, StoreError, forever};
 use tokio::sync::watch;
 
 const RENEW_EVERY: Duration = Duration::from_millis(500);
@@ -68,9 +68,12 @@ impl Bailiwick {
         }
         let lease = self.gateway.lease();
         lease.cut_off();
-        jobs.spawn(hold(Arc::downgrade(self), self.nodes.run.clone()));
-        jobs.spawn(watch_lease(Arc::downgrade(self)));
-        jobs.spawn(see_others(Arc::downgrade(self)));
+        let (server, run) = (Arc::downgrade(self), self.nodes.run.clone());
+        jobs.spawn(forever("lease", move || hold(server.clone(), run.clone())));
+        let server = Arc::downgrade(self);
+        jobs.spawn(forever("lease.watch", move || watch_lease(server.clone())));
+        let server = Arc::downgrade(self);
+        jobs.spawn(forever("nodes", move || see_others(server.clone())));
         let began = Instant::now();
         while !lease.holds() && began.elapsed() < START_WITHIN {
             tokio::time::sleep(RETRY).await;
@@ -267,8 +270,8 @@ pub(crate) fn released(lease: &Lease) -> Result<(), Problem> {
     Err(Problem::new(
         ProblemKind::Unavailable,
         "node.cut_off",
-        "no secret is released at the moment",
-        "this node has lost its database, and cannot know what was switched off meanwhile",
+        "no call of an app leaves this node at the moment",
+        "it is about to stop, or has lost its database and cannot know what was switched off meanwhile",
         "try again: another node may answer",
     ))
 }

@@ -15,7 +15,7 @@ use vault::{Destination, Scrubber, Vault};
 
 pub(crate) struct ByVault {
     pub(crate) vault: Arc<Vault>,
-    /// Without it, no secret is released.
+    /// Without it, no secret is released and no call sent.
     pub(crate) lease: Arc<Lease>,
 }
 
@@ -30,9 +30,14 @@ impl Secrets for ByVault {
         parts: &mut request::Parts,
     ) -> Result<Option<Box<dyn Scrub>>, Problem> {
         let to = Destination { host: &grant.host, port: grant.port, tls: grant.tls, secret: grant.secret.as_deref() };
-        nodes::released(&self.lease)?;
+        // Before a use is on the record that cannot take place.
+        self.may_leave()?;
         let attached = self.vault.attach(instance, &to, parts).await?;
         Ok(attached.map(|attached| Box::new(Scrubbing(attached.scrubber)) as Box<dyn Scrub>))
+    }
+
+    fn may_leave(&self) -> Result<(), Problem> {
+        nodes::released(&self.lease)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One hop: a covered request to one destination, and the head of its answer.
 //!
 //! The order is the promise: permit, then addresses, then the connection, then the secret, then the last look for
-//! placeholders, then the first byte.
+//! placeholders, then whether this node may still send, then the first byte.
 
 use crate::{
     Body, answer,
@@ -122,6 +122,8 @@ impl Trip<'_> {
         let why = Why::default();
         let body = Sent::new(body, length, limits.request_bytes, Arc::clone(&why), Arc::clone(kept));
         let until = deadline.min(Instant::now() + limits.head);
+        // INVARIANT: nothing that waits stands between this and sending.
+        broker.secrets.may_leave()?;
         let answered = timeout_at(until, line.send.send_request(Request::from_parts(parts, body))).await;
         let response = match answered {
             Err(_) => return Err(refusal::timed_out(&to.host, "did not answer")),

@@ -24,6 +24,13 @@ pub trait Secrets: Send + Sync {
         grant: &Grant,
         parts: &mut request::Parts,
     ) -> Result<Option<Box<dyn Scrub>>, Problem>;
+
+    /// Asked last, right before the first byte of every call, with a secret or without: whether this node still knows
+    /// what was taken back. It may have stood still since the call was permitted.
+    ///
+    /// # Errors
+    /// A refusal, for the guest.
+    fn may_leave(&self) -> Result<(), Problem>;
 }
 
 /// Takes a value that was attached out of the answer, across the borders of chunks.
@@ -50,5 +57,9 @@ impl Secrets for NoSecrets {
         _parts: &mut request::Parts,
     ) -> Result<Option<Box<dyn Scrub>>, Problem> {
         Ok(None)
+    }
+
+    fn may_leave(&self) -> Result<(), Problem> {
+        Ok(())
     }
 }

@@ -332,7 +332,7 @@ impl Data {
         if !known.is_some_and(|person| groups.iter().any(|group| person.is_in(group))) {
             return Err(collection.export_group());
         }
-        let fresh = instance.proved.is_some_and(|at| now.since(at) < SECOND_FACTOR_FRESH);
+        let fresh = instance.proved.is_some_and(|at| now.is_within(SECOND_FACTOR_FRESH, at));
         if fresh { Ok(()) } else { Err(collection.export_factor()) }
     }
 

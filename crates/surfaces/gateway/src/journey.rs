@@ -310,7 +310,7 @@ impl Gateway {
     /// Whether the path asks for a second factor, and this session has none that is fresh.
     fn lacks_factor(&self, visit: &Visit<'_>) -> bool {
         let now = self.clock.now();
-        let fresh = visit.came.caller.proved().is_some_and(|at| now.since(at) < SECOND_FACTOR_FRESH);
+        let fresh = visit.came.caller.proved().is_some_and(|at| now.is_within(SECOND_FACTOR_FRESH, at));
         visit.route.needs_second_factor(&visit.arrival.path) && !fresh
     }
 

@@ -4,7 +4,7 @@
 //! a gap before the next request begins.
 
 use authority::{Act, Denied, Permit};
-use model::Clock;
+use model::{Clock, Timestamp};
 use sandbox::{Report, Stopped};
 use serde_json::{Map, Value, json};
 use std::{
@@ -28,20 +28,21 @@ const DIGITS_MAX: usize = 3;
 pub(crate) struct Recorder {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
-    shut_until: AtomicI64,
+    /// When the last one was not taken, in milliseconds.
+    shut_at: AtomicI64,
     /// Events that were not taken, and that no gap tells of yet.
     missed: AtomicU64,
 }
 
 impl Recorder {
     pub(crate) fn new(store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, shut_until: AtomicI64::new(i64::MIN), missed: AtomicU64::new(0) }
+        Self { store, clock, shut_at: AtomicI64::new(i64::MIN), missed: AtomicU64::new(0) }
     }
 
     /// Whether a request may begin: its event would be taken, as far as is known, and what was missed before is told.
     /// `gap` permits the event that tells it.
     pub(crate) fn ready<A: Act>(&self, gap: impl FnOnce() -> Result<Permit<A>, Denied>) -> bool {
-        if self.clock.now().as_ms() < self.shut_until.load(Ordering::Acquire) {
+        if self.clock.now().is_within(SHUT, Timestamp::from_ms(self.shut_at.load(Ordering::Acquire))) {
             return false;
         }
         if self.missed.load(Ordering::Acquire) == 0 {
@@ -66,7 +67,7 @@ impl Recorder {
     fn not_taken(&self, error: &StoreError, events: u64) {
         tracing::error!(%error, "a request could not be recorded; new ones are refused");
         self.missed.fetch_add(events, Ordering::AcqRel);
-        self.shut_until.store(self.clock.now().plus(SHUT).as_ms(), Ordering::Release);
+        self.shut_at.store(self.clock.now().as_ms(), Ordering::Release);
     }
 }
 

@@ -57,11 +57,13 @@ pub(crate) struct Remembers {
     name: SurfaceName,
     pub(crate) opened: Mutex<Vec<Opening>>,
     pub(crate) cut: Mutex<Vec<AppRef>>,
+    /// How many were cut when the rows of one were written.
+    pub(crate) cut_before: Mutex<Vec<usize>>,
 }
 
 impl Remembers {
     pub(crate) fn new(name: SurfaceName) -> Arc<Self> {
-        Arc::new(Self { name, opened: Mutex::default(), cut: Mutex::default() })
+        Arc::new(Self { name, opened: Mutex::default(), cut: Mutex::default(), cut_before: Mutex::default() })
     }
 }
 
@@ -91,6 +93,8 @@ impl Surface<Tx> for Remembers {
         vec![Cut { surface: self.name, item, state: CutState::Dead, dead_at: at, dead_by: None, node, how }]
     }
     async fn cut_rows(&self, _: &mut Tx, _: &AppRef) -> Result<(), SurfaceError> {
+        let cut = self.cut.lock().unwrap().len();
+        self.cut_before.lock().unwrap().push(cut);
         Ok(())
     }
     async fn refresh(&self, _: &AppRef) -> Result<(), SurfaceError> {

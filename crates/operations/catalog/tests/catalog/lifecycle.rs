@@ -41,6 +41,18 @@ async fn an_app_is_suspended_on_its_date_and_not_before(house: House) {
     assert_eq!((opened.0, opened.2), (house.app("poll"), 2));
 }
 
+/// Writing one may take its time: none of the others goes on meanwhile.
+async fn apps_of_one_date_are_all_cut_before_the_first_is_written(house: House) {
+    for name in ["poll", "other", "third"] {
+        let text = manifest(name, "").replace("2027-01-31", "2026-11-24");
+        house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap();
+    }
+    house.clock.advance(Duration::from_secs(2 * 86_400));
+    assert_eq!(house.catalog.expire_due(&Caller::system("expiry")).await.unwrap(), 3);
+    assert_eq!(house.surface.cut_before.lock().unwrap().as_slice(), [3, 3, 3]);
+    assert_eq!(house.events("app.expire").await.len(), 3);
+}
+
 async fn an_old_release_past_its_date_does_not_come_back(house: House) {
     let text = manifest("poll", "").replace("2027-01-31", "2026-11-24");
     house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap();
@@ -152,6 +164,7 @@ async fn an_end_leaves_a_tombstone_and_its_certificate(house: House) {
 
 both!(
     an_app_is_suspended_on_its_date_and_not_before,
+    apps_of_one_date_are_all_cut_before_the_first_is_written,
     an_old_release_past_its_date_does_not_come_back,
     a_switched_off_app_is_not_deployed_on_again,
     a_switch_takes_what_this_node_has_not_heard_of,

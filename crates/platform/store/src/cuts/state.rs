@@ -30,6 +30,23 @@ struct Standing {
     stage: Stage,
     /// It was cut in memory once more, since somebody asked for it again.
     again: bool,
+    /// The disk has it to do: where it will stand in the journal is not known yet.
+    appending: bool,
+}
+
+impl Standing {
+    const fn new(note: Arc<CutNote>, stage: Stage) -> Self {
+        Self { note, stage, again: false, appending: false }
+    }
+}
+
+/// What became of a cut whose rows memory has read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// It stands no more; this place in the journal is to be freed.
+    Ended(Option<Slot>),
+    /// It was asked for again since, and is to be settled again.
+    Again,
 }
 
 pub(crate) struct Cuts {
@@ -37,6 +54,8 @@ pub(crate) struct Cuts {
     /// How many of them wait: looked at before each act.
     waiting: AtomicUsize,
     journal: Mutex<Journal>,
+    /// Whose turn it is at the journal's disk: whoever waits for one that stands still holds no thread.
+    pub(crate) disk: Arc<tokio::sync::Mutex<()>>,
     /// The journal's, which may be asked while something is written to it.
     place: Place,
     damaged: Mutex<Vec<usize>>,
@@ -75,7 +94,7 @@ impl Cuts {
         let mut standing = Vec::new();
         for (slot, bytes) in found.entries {
             let note = CutNote::of_bytes(&bytes).ok_or(StoreError::NewerCut { block: slot.first() })?;
-            standing.push(Standing { note: Arc::new(note), stage: Stage::Waits(Some(slot)), again: false });
+            standing.push(Standing::new(Arc::new(note), Stage::Waits(Some(slot))));
         }
         let damaged = found.damaged;
         if !damaged.is_empty() {
@@ -86,6 +105,7 @@ impl Cuts {
             standing: Mutex::new(standing),
             place: journal.place().clone(),
             journal: Mutex::new(journal),
+            disk: Arc::default(),
             damaged: Mutex::new(damaged),
             rows: OnceLock::new(),
             wake: Notify::new(),
@@ -104,7 +124,7 @@ impl Cuts {
         if let Some(same) = same {
             return Some(Arc::clone(&same.note));
         }
-        standing.push(Standing { note: Arc::clone(note), stage: Stage::UnderWay, again: false });
+        standing.push(Standing::new(Arc::clone(note), Stage::UnderWay));
         None
     }
 
@@ -113,7 +133,7 @@ impl Cuts {
         self.edit(|standing| match standing.iter_mut().find(|one| one.note.event == same.event) {
             Some(one) => one.again = true,
             // It ended meanwhile. Whoever writes late finds its event.
-            None => standing.push(Standing { note: Arc::clone(same), stage: Stage::Waits(None), again: false }),
+            None => standing.push(Standing::new(Arc::clone(same), Stage::Waits(None))),
         });
         self.wake.notify_one();
     }
@@ -122,26 +142,61 @@ impl Cuts {
         self.edit(|standing| standing.retain(|one| one.note.event != *event));
     }
 
-    /// The same of one that was settled, unless it was asked for again since. Whether it ended.
-    pub(crate) fn end_settled(&self, event: &EventId) -> bool {
-        let mut again = false;
+    /// The same of one that was settled, unless it was asked for again since.
+    pub(crate) fn end_settled(&self, event: &EventId) -> Settled {
+        let mut settled = Settled::Ended(None);
         self.edit(|standing| {
-            for one in standing.iter_mut().filter(|one| one.note.event == *event) {
-                again |= std::mem::take(&mut one.again);
+            let Some(at) = standing.iter().position(|one| one.note.event == *event) else { return };
+            if let Some(one) = standing.get_mut(at)
+                && std::mem::take(&mut one.again)
+            {
+                settled = Settled::Again;
+                return;
             }
-            standing.retain(|one| again || one.note.event != *event);
+            settled = match standing.remove(at).stage {
+                Stage::Waits(slot) => Settled::Ended(slot),
+                Stage::UnderWay => Settled::Ended(None),
+            };
         });
-        !again
+        settled
     }
 
     /// It waits, with what its event says now.
-    pub(crate) fn wait(&self, note: Arc<CutNote>, slot: Option<Slot>) {
+    pub(crate) fn wait(&self, note: Arc<CutNote>) {
         let note = note.by_late();
         self.edit(|standing| {
             standing.retain(|one| one.note.event != note.event);
-            standing.push(Standing { note, stage: Stage::Waits(slot), again: false });
+            standing.push(Standing::new(note, Stage::Waits(None)));
         });
         self.wake.notify_one();
+    }
+
+    /// It waits from now on, and the disk is told to take it, once: whether that is to be done.
+    pub(crate) fn begin_append(&self, note: &Arc<CutNote>) -> bool {
+        let mut begun = false;
+        self.edit(|standing| {
+            let Some(one) = standing.iter_mut().find(|one| one.note.event == note.event) else { return };
+            if one.stage == Stage::UnderWay {
+                (one.note, one.stage) = (Arc::clone(note).by_late(), Stage::Waits(None));
+            }
+            begun = one.stage == Stage::Waits(None) && !one.appending;
+            one.appending |= begun;
+        });
+        if begun {
+            self.wake.notify_one();
+        }
+        begun
+    }
+
+    /// The disk has done with it: its place, if there is one. Whether it stands yet.
+    fn end_append(&self, event: &EventId, slot: Option<Slot>) -> bool {
+        let mut stands = false;
+        self.edit(|standing| {
+            let Some(one) = standing.iter_mut().find(|one| one.note.event == *event) else { return };
+            (stands, one.appending) = (true, false);
+            one.stage = Stage::Waits(slot);
+        });
+        stands
     }
 
     fn edit(&self, edit: impl FnOnce(&mut Vec<Standing>)) {
@@ -167,8 +222,23 @@ impl Cuts {
         waiting
     }
 
-    /// Blocks on the disk.
-    pub(crate) fn append(&self, note: &CutNote) -> Result<Slot, StoreError> {
+    /// Blocks on the disk. What is in the record by then needs no place.
+    pub(crate) fn append(&self, note: &CutNote) -> Result<Recorded, StoreError> {
+        if !lock(&self.standing).iter().any(|one| one.note.event == note.event) {
+            return Ok(Recorded::InDatabase);
+        }
+        let appended = self.entry(note);
+        let slot = appended.as_ref().ok().copied();
+        if !self.end_append(&note.event, slot) {
+            if let Some(slot) = slot {
+                self.free(slot);
+            }
+            return Ok(Recorded::InDatabase);
+        }
+        appended.map(|_| Recorded::InJournal)
+    }
+
+    fn entry(&self, note: &CutNote) -> Result<Slot, StoreError> {
         let room = if note.is_common() { Room::Shared } else { Room::All };
         lock(&self.journal).append(&note.to_bytes()?, room).map_err(|error| match error {
             JournalError::Full => StoreError::unwritable("the journal of cuts is full"),
@@ -185,14 +255,18 @@ impl Cuts {
         }
     }
 
-    /// What is damaged; `clear` once the record says so.
+    /// What is damaged, until the record says so and takes it from here.
     pub(crate) fn damaged(&self) -> Vec<usize> {
         lock(&self.damaged).clone()
     }
 
-    pub(crate) fn clear_damaged(&self) {
-        let damaged = std::mem::take(&mut *lock(&self.damaged));
-        if let Err(error) = lock(&self.journal).clear(&damaged) {
+    pub(crate) fn take_damaged(&self) -> Vec<usize> {
+        std::mem::take(&mut *lock(&self.damaged))
+    }
+
+    /// Blocks on the disk.
+    pub(crate) fn clear(&self, damaged: &[usize]) {
+        if let Err(error) = lock(&self.journal).clear(damaged) {
             tracing::warn!(%error, "damaged blocks of the journal of cuts could not be cleared");
         }
     }

@@ -1,9 +1,17 @@
 //! Writing a cut: at once, by whoever made it; else from the journal, as soon as it can be.
 
-use super::{CutNote, CutOf, note::late};
-use crate::{Also, Cause, Store, StoreError, Tx};
+#[cfg(test)]
+mod tests;
+
+use super::{
+    CutNote, CutOf,
+    note::late,
+    state::{Cuts, Settled},
+};
+use crate::{Also, Cause, Store, StoreError, Tx, journal::Slot};
 use async_trait::async_trait;
 use authority::{Act, Permit};
+use futures_util::future::join_all;
 use model::EventId;
 use serde_json::json;
 use std::{
@@ -16,6 +24,8 @@ use std::{
 const RECORD_WITHIN: Duration = Duration::from_secs(3);
 /// The same, from the journal; nobody waits.
 const LATE_WITHIN: Duration = Duration::from_secs(10);
+/// How long anybody waits for the journal's disk: one that stands still does not say so.
+const JOURNAL_WITHIN: Duration = Duration::from_secs(3);
 /// How long whoever asked waits until memory has read it again; it shows it cut meanwhile.
 const SETTLE_WITHIN: Duration = Duration::from_secs(3);
 /// How long whoever could give authority waits for its turn at writing what waits.
@@ -118,7 +128,7 @@ impl Cutting {
                 if tokio::time::timeout(SETTLE_WITHIN, store.settle(&note, epoch, rows)).await.is_err() {
                     // It stands, as cut as it is: whoever writes late finds its event, and has memory read again.
                     tracing::error!(act = note.rule().name, event = %note.event, "cut, and memory was not read again in time");
-                    store.cuts.wait(Arc::clone(&note), None);
+                    store.cuts.wait(Arc::clone(&note));
                 }
                 self.done = true;
                 // Of apps, the catalog waits, and says what it waited for.
@@ -132,7 +142,7 @@ impl Cutting {
             Err(_) => "the database did not answer in time".into(),
         };
         tracing::error!(error = &*failed, act = note.rule().name, event = %note.event, "cut, and not in the record yet");
-        let kept = store.into_journal(note);
+        let kept = store.into_journal(&note);
         self.done = true;
         kept.await
     }
@@ -144,7 +154,7 @@ impl Drop for Cutting {
     fn drop(&mut self) {
         match &self.same {
             Some(same) => self.store.cuts.again(same),
-            None if !self.done => self.store.cuts.wait(Arc::new(self.note.clone()), None),
+            None if !self.done => self.store.cuts.wait(Arc::new(self.note.clone())),
             None => {}
         }
     }
@@ -179,37 +189,59 @@ impl Store {
         Ok(tx.commit(detail, note.why.as_deref()).await?.epoch)
     }
 
-    async fn settle(&self, note: &CutNote, epoch: u64, rows: &dyn CutRows) {
+    /// Its place in the journal, if it had one.
+    async fn settle(&self, note: &CutNote, epoch: u64, rows: &dyn CutRows) -> Option<Slot> {
         loop {
             while let Err(error) = rows.settled(note, epoch).await {
                 tracing::warn!(%error, act = note.rule().name, "memory could not be read again after a cut");
                 // It stays cut in memory meanwhile.
                 tokio::time::sleep(RETRY).await;
             }
-            if self.cuts.end_settled(&note.event) {
-                return;
+            if let Settled::Ended(slot) = self.cuts.end_settled(&note.event) {
+                return slot;
             }
         }
     }
 
-    /// From the call on the disk has it to do, and the note waits once it has: whether or not anybody hears the answer.
-    fn into_journal(self: &Arc<Self>, note: Arc<CutNote>) -> impl Future<Output = Recorded> + Send + use<> {
-        let (store, noted) = (Arc::clone(self), Arc::clone(&note));
-        let append = tokio::task::spawn_blocking(move || {
-            let appended = store.cuts.append(&noted);
-            let slot = appended.as_ref().ok().copied();
-            store.cuts.wait(noted, slot);
-            appended.map(drop)
-        });
+    /// From the call on the disk has it to do, whether or not anybody hears the answer. One thing at a time: a disk that
+    /// stands still holds one thread, and nobody who waits for it.
+    fn on_disk<T, W>(self: &Arc<Self>, work: W) -> impl Future<Output = Result<T, StoreError>> + Send + use<T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Cuts) -> T + Send + 'static,
+    {
         let store = Arc::clone(self);
+        let done = tokio::spawn(async move {
+            let turn = Arc::clone(&store.cuts.disk).lock_owned().await;
+            let blocking = move || {
+                let done = work(&store.cuts);
+                drop(turn);
+                done
+            };
+            tokio::task::spawn_blocking(blocking).await
+        });
         async move {
+            match tokio::time::timeout(JOURNAL_WITHIN, done).await {
+                Ok(Ok(Ok(done))) => Ok(done),
+                Ok(Ok(Err(_)) | Err(_)) => Err(StoreError::Closed),
+                Err(_) => Err(StoreError::unwritable("the disk of the journal of cuts did not answer in time")),
+            }
+        }
+    }
+
+    /// From the call on the note waits, and the disk has it to do: whether or not anybody hears the answer.
+    fn into_journal(self: &Arc<Self>, note: &Arc<CutNote>) -> impl Future<Output = Recorded> + Send + use<> {
+        let (store, note) = (Arc::clone(self), Arc::clone(note));
+        let append = store.cuts.begin_append(&note).then(|| {
+            let noted = Arc::clone(&note);
+            store.on_disk(move |cuts| cuts.append(&noted))
+        });
+        async move {
+            // The disk has it to do already, or it needs it no more.
+            let Some(append) = append else { return store.where_is(&note) };
             let error = match append.await {
-                Ok(Ok(())) => return Recorded::InJournal,
-                Ok(Err(error)) => error,
-                Err(_) => {
-                    store.cuts.wait(Arc::clone(&note), None);
-                    StoreError::Closed
-                }
+                Ok(Ok(recorded)) => return recorded,
+                Ok(Err(error)) | Err(error) => error,
             };
             let error: &dyn Error = &error;
             tracing::error!(error, act = note.rule().name, event = %note.event, "cut in memory alone: a restart before it is written brings back what was cut");
@@ -236,16 +268,13 @@ impl Store {
             return Err(wait(None));
         };
         // First of all: however long the database takes, a restart keeps them cut.
-        for (note, slot) in self.cuts.waiting() {
-            if slot.is_none() {
-                self.into_journal(note).await;
-            }
-        }
-        let mut left = None;
-        for (note, slot) in self.cuts.waiting() {
+        let unkept = self.cuts.waiting().into_iter().filter(|(_, slot)| slot.is_none());
+        join_all(unkept.map(|(note, _)| self.into_journal(&note))).await;
+        let (mut left, mut freed) = (None, Vec::new());
+        for (note, _) in self.cuts.waiting() {
             match self.write_waiting(&note, &*rows).await {
-                Ok(()) => {
-                    self.free(slot).await;
+                Ok(slot) => {
+                    freed.extend(slot.map(|slot| self.on_disk(move |cuts| cuts.free(slot))));
                     tracing::info!(act = note.rule().name, event = %note.event, "a cut that waited is in the record");
                 }
                 Err(error) => {
@@ -257,6 +286,10 @@ impl Store {
                 }
             }
         }
+        // Their events stand: whatever is not freed yet, the disk frees later, or the next start.
+        if join_all(freed).await.iter().any(Result::is_err) {
+            tracing::warn!("entries of the journal of cuts were not freed yet");
+        }
         left.map_or(Ok(()), |error| Err(wait(Some(Arc::from(error)))))
     }
 
@@ -265,20 +298,13 @@ impl Store {
         matches!(tokio::time::timeout(ANSWERS_WITHIN, self.epoch(note.tenant())).await, Ok(Ok(_)))
     }
 
-    /// One of them. Where memory is not read again, it waits on: its event is found the next time.
-    async fn write_waiting(self: &Arc<Self>, note: &Arc<CutNote>, rows: &dyn CutRows) -> Result<(), Failed> {
+    /// One of them; its place in the journal, to be freed. Where memory is not read again, it waits on: its event is found
+    /// the next time.
+    async fn write_waiting(self: &Arc<Self>, note: &Arc<CutNote>, rows: &dyn CutRows) -> Result<Option<Slot>, Failed> {
         let written = tokio::time::timeout(LATE_WITHIN, self.write_cut(note, rows, When::Late)).await;
         let epoch = written.map_err(|_| StoreError::unwritable("the database did not answer in time"))??;
         let settled = tokio::time::timeout(LATE_WITHIN, self.settle(note, epoch, rows)).await;
         settled.map_err(|_| Failed::from("memory was not read again in time"))
-    }
-
-    async fn free(self: &Arc<Self>, slot: Option<crate::journal::Slot>) {
-        let Some(slot) = slot else { return };
-        let store = Arc::clone(self);
-        if tokio::task::spawn_blocking(move || store.cuts.free(slot)).await.is_err() {
-            tracing::warn!("an entry of the journal of cuts was not freed");
-        }
     }
 
     /// Writes what waits, and tells the record of damage, until it is stopped.
@@ -307,14 +333,14 @@ impl Store {
     }
 
     /// What was damaged may have been a cut: the record says so.
-    async fn note_damage(&self) -> Result<(), StoreError> {
+    async fn note_damage(self: &Arc<Self>) -> Result<(), StoreError> {
         let damaged = self.cuts.damaged();
         if damaged.is_empty() {
             return Ok(());
         }
         self.write_gap(json!({ "class": "cut", "blocks": damaged })).await?;
-        self.cuts.clear_damaged();
-        Ok(())
+        let damaged = self.cuts.take_damaged();
+        self.on_disk(move |cuts| cuts.clear(&damaged)).await
     }
 }
 

@@ -5,12 +5,13 @@ use authority::{Caller, Origin, Target, Who};
 use model::{PersonId, TenantId, TraceId};
 use serde_json::json;
 use std::time::Duration;
-use store::{EventFilter, Outcome, StoreError};
+use store::{Database, EventFilter, Outcome, StoreError};
 
 both! {
     sealed_text_opens_and_dies_with_its_key
     accesses_are_buffered_and_flushed
     a_full_buffer_refuses
+    what_stalls_refuses_as_what_fails
     refusals_are_events
     a_crash_leaves_a_gap
     a_gap_begins_before_what_was_lost
@@ -90,6 +91,61 @@ async fn a_full_buffer_refuses(kind: Kind) {
     };
     assert!(matches!(refused, StoreError::Busy { .. }), "{refused:?}");
     assert_eq!(refused.problem().status(), 503);
+}
+
+/// Nobody is told that anything failed: somebody has the writer, or the table, and keeps it.
+async fn what_stalls_refuses_as_what_fails(kind: Kind) {
+    let house = House::new(kind).await;
+    let tasks = house.store.start_tasks().await.unwrap();
+    let holds = Holds::events(&house).await;
+    let note = || house.store.access(house.permit(Look("apps")), Outcome::Allowed, json!({}));
+    let first = note().unwrap();
+    let refused = async {
+        loop {
+            match note() {
+                Ok(_) => tokio::time::sleep(Duration::from_millis(2)).await,
+                Err(error) => return error,
+            }
+        }
+    };
+    // Before whoever waits for it gives up, which is an error as any.
+    let refused = tokio::time::timeout(Duration::from_secs(6), refused).await.expect("it is refused");
+    assert!(matches!(refused, StoreError::Unwritable { .. }), "{refused:?}");
+    holds.let_go().await;
+    house.store.flush_access().await.unwrap();
+    assert!(house.store.event(&TenantId::main(), &first).await.unwrap().is_some(), "it waited");
+    note().unwrap();
+    tasks.stop().await.unwrap();
+}
+
+/// Keeps every event out of the record, without a word.
+enum Holds {
+    Writer(Box<store::Tx>),
+    Table(tokio_postgres::Client),
+}
+
+impl Holds {
+    async fn events(house: &House) -> Self {
+        match &house.config.database {
+            Database::Sqlite { .. } => {
+                let (_, tx) = house.store.write(house.permit(Change("app/1"))).await.unwrap();
+                Self::Writer(Box::new(tx))
+            }
+            Database::Postgres { url } => {
+                let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+                tokio::spawn(connection);
+                client.batch_execute(sql::HOLD_EVENTS).await.unwrap();
+                Self::Table(client)
+            }
+        }
+    }
+
+    async fn let_go(self) {
+        match self {
+            Self::Writer(tx) => drop(tx),
+            Self::Table(client) => client.batch_execute(sql::COMMIT).await.unwrap(),
+        }
+    }
 }
 
 async fn refusals_are_events(kind: Kind) {

@@ -83,6 +83,8 @@ pub const GROWN_POSTGRES: &str = "CREATE FUNCTION meanwhile() RETURNS trigger LA
   CREATE TRIGGER meanwhile AFTER UPDATE ON events FOR EACH STATEMENT EXECUTE FUNCTION meanwhile()";
 pub const AS_BEFORE_SQLITE: &str = "DROP TRIGGER meanwhile";
 pub const AS_BEFORE_POSTGRES: &str = "DROP TRIGGER meanwhile ON events; DROP FUNCTION meanwhile()";
+/// Nobody writes an event until this transaction ends.
+pub const HOLD_EVENTS: &str = "BEGIN; LOCK TABLE events IN EXCLUSIVE MODE";
 /// Nobody reads a tile until this transaction ends.
 pub const HOLD_TILES: &str = "BEGIN; LOCK TABLE tiles IN ACCESS EXCLUSIVE MODE";
 /// Ends the connection of whoever waits to read a tile.

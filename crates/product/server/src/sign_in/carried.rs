@@ -267,7 +267,7 @@ fn lacks(session: &Session, now: Timestamp) -> Option<&'static str> {
         Factor::Link => Some(
             "Single sign-on said nothing of a second factor when you signed in, so it does not count here as one. Use one there, or ask an operator whether the provider can say so.",
         ),
-        Factor::Second { .. } if now.since(session.created_at) < SECOND_FACTOR_FRESH => Some(
+        Factor::Second { .. } if now.is_within(SECOND_FACTOR_FRESH, session.created_at) => Some(
             "Single sign-on says that your second factor there is older than ten minutes. Sign out there first, if it does not ask you anew.",
         ),
         Factor::Second { .. } => None,

@@ -124,7 +124,7 @@ pub(super) async fn sign_in_to_app(State(server): State<Arc<Bailiwick>>, Read(to
 /// Whether a session's second factor counts for acts.
 pub(super) fn is_fresh(session: &Session, now: Timestamp) -> bool {
     match session.factor {
-        Factor::Second { at } => now.since(at) < SECOND_FACTOR_FRESH,
+        Factor::Second { at } => now.is_within(SECOND_FACTOR_FRESH, at),
         Factor::Link => false,
     }
 }

@@ -6,7 +6,7 @@ use authority::Instance;
 use broker::{Grant, Scrub, Secrets};
 use bytes::Bytes;
 use http::{HeaderValue, header, request::Parts};
-use model::Problem;
+use model::{Problem, ProblemKind};
 use std::sync::Arc;
 
 const PLACEHOLDER: &str = "bw-ph-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -25,6 +25,10 @@ impl Secrets for OneSecret {
         parts.headers.insert(header::AUTHORIZATION, HeaderValue::try_from(format!("Bearer {VALUE}")).unwrap());
         Ok(Some(Box::new(Plain { held: String::new(), hits: 0 })))
     }
+
+    fn may_leave(&self) -> Result<(), Problem> {
+        Ok(())
+    }
 }
 
 /// Changes where the request goes: nothing may come of it.
@@ -35,6 +39,29 @@ impl Secrets for Hijack {
     async fn attach(&self, _: &Instance, _: &Grant, parts: &mut Parts) -> Result<Option<Box<dyn Scrub>>, Problem> {
         parts.headers.insert(header::HOST, HeaderValue::from_static("evil.example"));
         Ok(None)
+    }
+
+    fn may_leave(&self) -> Result<(), Problem> {
+        Ok(())
+    }
+}
+
+/// Knows the secret, and may not send it any more: as a node that woke after its lease had ended.
+struct Woken;
+
+#[async_trait]
+impl Secrets for Woken {
+    async fn attach(
+        &self,
+        instance: &Instance,
+        grant: &Grant,
+        parts: &mut Parts,
+    ) -> Result<Option<Box<dyn Scrub>>, Problem> {
+        OneSecret.attach(instance, grant, parts).await
+    }
+
+    fn may_leave(&self) -> Result<(), Problem> {
+        Err(Problem::new(ProblemKind::Unavailable, "node.cut_off", "nothing leaves", "it slept", "try again"))
     }
 }
 
@@ -117,5 +144,14 @@ async fn a_compressed_answer_to_a_call_with_a_secret_is_refused() {
 async fn attaching_may_not_change_where_a_request_goes() {
     let house = House::with(Setting { secrets: Arc::new(Hijack), ..Setting::default() }).await;
     assert_eq!(problem(house.call(bearer("https://slack.com/api/x")).await).await.code, "internal");
+    assert!(house.upstream.seen().is_empty());
+}
+
+#[tokio::test]
+async fn nothing_leaves_a_node_that_may_not_send_any_more() {
+    let house = House::with(Setting { secrets: Arc::new(Woken), ..Setting::default() }).await;
+    for call in [bearer("https://slack.com/api/x"), request("GET", "https://api.example/x", &[], "")] {
+        assert_eq!(problem(house.call(call).await).await.code, "node.cut_off");
+    }
     assert!(house.upstream.seen().is_empty());
 }

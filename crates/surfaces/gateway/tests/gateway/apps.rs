@@ -6,6 +6,7 @@ use crate::{
 };
 use gateway::Limits;
 use serde_json::json;
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_sees_the_person_and_nothing_to_act_with() {
@@ -166,6 +167,16 @@ async fn each_request_leaves_one_event_of_its_shape() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_record_nothing_is_served() {
+    refused_until_events_are_taken(|clock| clock.advance(Duration::from_secs(1))).await;
+}
+
+/// Nobody waits until a moment comes again that was there before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_back_keeps_nobody_out() {
+    refused_until_events_are_taken(|clock| clock.set_back(Duration::from_secs(86_400))).await;
+}
+
+async fn refused_until_events_are_taken(later: impl FnOnce(&model::ManualClock)) {
     let house = House::with(Setting { recorded: Recorded::No, ..Setting::default() }).await;
     let caller = crate::neighbours::person("ana", authority::Factor::Link).caller;
     let target = authority::Target::within(model::TenantId::main(), &house.app, "app/0190poll");
@@ -183,7 +194,7 @@ async fn without_a_record_nothing_is_served() {
     // Once events are taken again, what was missed is said, once.
     let _tasks = house.store.start_tasks().await.unwrap();
     house.store.flush_access().await.unwrap();
-    house.clock.advance(std::time::Duration::from_secs(1));
+    later(house.clock.as_ref());
     for _ in 0..2 {
         assert_eq!(ask(house.address, "GET /echo", &[ANA], "").await.status, 200);
     }

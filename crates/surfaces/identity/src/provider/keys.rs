@@ -71,12 +71,12 @@ impl Provider {
         let mut known = self.known.lock().await;
         let now = self.clock.now();
         if let Some((at, metadata)) = &known.said
-            && now.since(*at) < young
+            && now.is_within(young, *at)
         {
             return Ok(metadata.clone());
         }
         // One that did not answer is left alone for as long.
-        if known.asked_at.is_some_and(|at| now.since(at) < REFETCH_MIN) {
+        if known.asked_at.is_some_and(|at| now.is_within(REFETCH_MIN, at)) {
             return Err(unreached());
         }
         known.asked_at = Some(now);

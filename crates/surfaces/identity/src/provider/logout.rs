@@ -130,7 +130,7 @@ impl Drop for Turn<'_> {
 impl Claims {
     fn fitting(self, now: Timestamp) -> Result<Self, Error> {
         let at = Timestamp::from_ms(self.iat.saturating_mul(1_000));
-        let timely = now.since(at) < LIFE && at.since(now) < LIFE;
+        let timely = now.is_within(LIFE, at);
         let says_so = self.events.get(EVENT).is_some_and(Value::is_object);
         let named = |name: &Option<String>| name.as_ref().is_some_and(|name| !name.is_empty());
         let of_somebody = named(&self.sub) || named(&self.sid);

@@ -181,7 +181,7 @@ impl Identity {
         for row in rows {
             let own = who.is_none_or(|who| row.text(0).is_ok_and(|person| person == who.as_str()));
             let at = row.time(1)?;
-            if own && now.since(at) < TRY_LIFE {
+            if own && now.is_within(TRY_LIFE, at) {
                 newest = newest.max(Some(at));
             }
         }

@@ -66,7 +66,7 @@ impl Identity {
     pub(super) fn saw(&self, session: &Session, now: Timestamp) {
         {
             let mut seen = self.sessions.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            if seen.get(&session.id).is_some_and(|at| now.since(*at) < SEEN_EVERY) {
+            if seen.get(&session.id).is_some_and(|at| now.is_within(SEEN_EVERY, *at)) {
                 return;
             }
             // What was not seen for as long as a session lives is over.
