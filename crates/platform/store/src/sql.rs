@@ -250,10 +250,12 @@ pub(crate) const STANDBYS: &str =
     "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'async' AND application_name <> 'pg_basebackup'";
 
 /// SQLite only. FULL, so that an acknowledged act survives power loss. The cache (in KiB) holds the pages at which events
-/// and their indexes grow, so that an insert reads no file; it is taken up only as it is used.
+/// and their indexes grow, so that an insert reads no file; it is taken up only as it is used. The log is brought into
+/// the database's file every 8,000 pages (32 MiB): by whoever commits then, while all others wait, and most of what grows
+/// is written there once for many times that it changed. Where it finds no room it stays in the log, and is tried again.
 pub(crate) const WRITER_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
   PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON;
-  PRAGMA cache_size = -8192;";
+  PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 8000;";
 pub(crate) const READER_PRAGMAS: &str =
     "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;";
 /// SQLite only: an act is a savepoint in the group's transaction.
