@@ -64,9 +64,11 @@ impl Store {
         if A::RULE.epoch == EpochEffect::Raises && A::RULE.durability != Durability::Cut && self.cuts.any_waits() {
             self.write_waiting_cuts().await?;
         }
-        let engine = self.engine.begin().await?;
+        // Before the writer is held: on SQLite everybody waits for it.
         let (act, spent) = permit.spend();
-        Ok((act, self.opened(engine, Arc::new(spent), EventId::generate())))
+        let (spent, event) = (Arc::new(spent), EventId::generate());
+        let engine = self.engine.begin().await?;
+        Ok((act, self.opened(engine, spent, event)))
     }
 
     /// The transaction of a cut: its event has the id and the moment that were noted.
