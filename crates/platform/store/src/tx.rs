@@ -222,7 +222,7 @@ impl Tx {
         let main = Draft::of(&self.spent, self.event.clone(), at, outcome, Cow::Borrowed(&detail))
             .why(why)
             .about(self.about.as_ref())
-            .statements(&key)?;
+            .statements(&self.engine, &key)?;
         // Taking authority away is right under any epoch, and must not wait for memory.
         let cut = self.spent.rule().durability == Durability::Cut;
         let seen = self.spent.epoch();
@@ -294,7 +294,7 @@ impl Tx {
         }
         batch.extend(main);
         for also in &self.also {
-            batch.extend(Draft::also(&self.spent, also, at).statements(key)?);
+            batch.extend(Draft::also(&self.spent, also, at).statements(&self.engine, key)?);
         }
         if raises || !self.changes.is_empty() {
             batch.extend(differences::notify(&self.engine, tenant));
