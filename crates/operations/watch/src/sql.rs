@@ -103,4 +103,8 @@ pub(super) const TELL_ALARM: &str = "INSERT INTO alarms (tenant, name, told_at, 
   WHERE alarms.told_at <= $4 OR alarms.told_at >= $5";
 pub(super) const COUNT_COPY: &str = "UPDATE alarms SET copies = copies + 1 WHERE tenant = $1 AND name = $2";
 /// How long the oldest event waits for its place in the log.
-pub(super) const UNSEQUENCED: &str = "SELECT at FROM events WHERE tenant = $1 AND idx IS NULL ORDER BY seq LIMIT 1";
+/// It has none yet, or one that the head does not cover.
+pub(super) const UNSEQUENCED: &str = "SELECT * FROM
+  (SELECT at FROM events WHERE tenant = $1 AND idx IS NULL ORDER BY seq LIMIT 1) AS queued UNION ALL SELECT * FROM
+  (SELECT at FROM events WHERE tenant = $1
+     AND idx >= COALESCE((SELECT size FROM log_heads WHERE log_heads.tenant = $1), 0) ORDER BY idx LIMIT 1) AS placed";

@@ -5,11 +5,11 @@ use crate::{
     Permit, PersonFacts, Policy, Role, Rule, SecondFactor, Target, Who,
     answers::{Answer, Key},
     holds::Hold,
-    policy::{list, object, text},
+    input::{Today, midnight},
     rules,
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
-use model::{AppId, Clock, Env, Group, PersonId, ProblemKind, TenantId, Timestamp};
+use model::{Clock, Env, Group, ProblemKind, TenantId, Timestamp};
 use std::{
     collections::HashMap,
     sync::{
@@ -24,7 +24,6 @@ use tokio::sync::watch;
 pub const SECOND_FACTOR_FRESH: Duration = Duration::from_secs(600);
 /// Decisions kept in memory: a few hundred bytes each.
 const KEPT_MAX: u64 = 50_000;
-const DAY: Duration = Duration::from_secs(86_400);
 
 /// Caller and policy in, permit or denial out. Shared by the whole server.
 pub struct Authority {
@@ -35,6 +34,7 @@ pub struct Authority {
     /// Rises with every change of facts or policy: a decision that was under way meanwhile is not kept for after.
     generation: AtomicU64,
     moved: watch::Sender<u64>,
+    today: Today,
     pub(crate) holds: Mutex<Vec<Hold>>,
 }
 
@@ -55,6 +55,7 @@ impl Authority {
             kept: moka::sync::Cache::new(KEPT_MAX),
             generation: AtomicU64::new(0),
             moved: watch::Sender::new(0),
+            today: Today::default(),
             holds: Mutex::default(),
         }
     }
@@ -138,13 +139,12 @@ impl Authority {
         let now = self.clock.now();
         let generation = self.generation.load(Ordering::SeqCst);
         let facts = lasting(self.facts(&caller.tenant), caller, now);
-        let case = Case { caller, rule: A::RULE, target: act.target(), facts: &facts, now };
-        let exception = case.exception(&act);
-        let keeps = case.may_be_kept();
-        let key = keeps.then(|| Key {
+        let target = act.target();
+        let exception = exception(caller, &act);
+        let key = may_be_kept(A::RULE).then(|| Key {
             who: caller.who.clone(),
             act: A::RULE.name,
-            target: case.target.clone(),
+            target: target.clone(),
             team: act.team(),
             requester: act.requester(),
             facts: act.facts().to_string(),
@@ -159,7 +159,7 @@ impl Authority {
                 None => Ok(Permit::new(caller.clone(), act, facts.epoch, kept.good_until, exception)),
             };
         }
-        let answer = self.ask(&case, &act);
+        let answer = self.ask(&Case::new(caller, A::RULE, target, &facts, now), &act);
         if let Some(key) = key {
             let good_until = answer.as_ref().map_or_else(|_| now.plus(Duration::from_secs(1)), |(until, _)| *until);
             let refused = answer.as_ref().err().cloned();
@@ -184,7 +184,7 @@ impl Authority {
     /// comes back.
     pub(crate) fn policy_answer<A: Act>(&self, case: &Case<'_>, act: &A) -> Result<Vec<HeldOff>, Denied> {
         let policy = self.policy.load();
-        let input = case.input(act);
+        let input = case.input(act, self.today.at(case.now));
         let refusals = match policy.as_ref() {
             Some(policy) => policy.refusals(&input),
             None => Ok(vec![]),
@@ -215,28 +215,33 @@ pub(crate) struct Case<'a> {
     pub(crate) target: Target,
     pub(crate) facts: &'a Facts,
     pub(crate) now: Timestamp,
+    /// Who the caller is, if a person who is known.
+    pub(crate) person: Option<&'a PersonFacts>,
+    /// The target's app, if it is known.
+    pub(crate) app: Option<&'a AppFacts>,
+}
+
+impl<'a> Case<'a> {
+    pub(crate) fn new(
+        caller: &'a Caller,
+        rule: &'static Rule,
+        target: Target,
+        facts: &'a Facts,
+        now: Timestamp,
+    ) -> Self {
+        let person = caller.person().and_then(|id| facts.people.get(id));
+        let app = target.app.as_ref().and_then(|id| {
+            let env = target.env.unwrap_or(Env::Prod);
+            facts.apps.get(&(id.clone(), env))
+        });
+        let (person, app) = (person.map(AsRef::as_ref), app.map(AsRef::as_ref));
+        Self { caller, rule, target, facts, now, person, app }
+    }
 }
 
 impl Case<'_> {
-    /// Acts that keep the epoch, and rest on nothing but caller, target and facts.
-    fn may_be_kept(&self) -> bool {
-        self.rule.epoch == EpochEffect::Keeps
-            && self.rule.second_factor == SecondFactor::No
-            && self.rule.machine != MachineMay::BreakGlass
-    }
-
     fn deny(&self, code: &str, why: impl Into<String>, fix: impl Into<String>) -> Denied {
         Denied::new(self.rule.name, code, why, fix)
-    }
-
-    fn person(&self) -> Option<&PersonFacts> {
-        self.caller.person().and_then(|id| self.facts.people.get(id)).map(AsRef::as_ref)
-    }
-
-    fn target_app(&self) -> Option<&AppFacts> {
-        let id = self.target.app.as_ref()?;
-        let env = self.target.env.unwrap_or(Env::Prod);
-        self.facts.apps.get(&(id.clone(), env)).map(AsRef::as_ref)
     }
 
     /// Tenants do not meet; a disabled person is nobody; an app acts within itself, and only while it is live.
@@ -247,7 +252,7 @@ impl Case<'_> {
                 .deny("tenant.wall", "it belongs to another tenant", "ask the tenant that owns it")
                 .with_kind(ProblemKind::NotFound));
         }
-        if self.caller.person().is_some() && !self.person().is_some_and(|person| person.enabled) {
+        if self.caller.person().is_some() && !self.person.is_some_and(|person| person.enabled) {
             return Err(self
                 .deny(
                     "person.disabled",
@@ -269,7 +274,7 @@ impl Case<'_> {
         }
         // What is open to everybody is open while the app is live.
         if self.rule == &rules::APP_USE_PUBLIC {
-            self.app_is_live(self.target_app())?;
+            self.app_is_live(self.app)?;
         }
         Ok(())
     }
@@ -335,26 +340,26 @@ impl Case<'_> {
     }
 
     fn person_may<A: Act>(&self, act: &A) -> Result<(), Denied> {
-        let Some(person) = self.person() else {
+        let Some(person) = self.person else {
             return Err(self.deny("person.unknown", "this account is not known here", "ask an operator to add you"));
         };
         let needs_app = self.rule.people.contains(&May::AppUser);
         if needs_app {
-            self.app_is_live(self.target_app())?;
+            self.app_is_live(self.app)?;
         }
         let may = |may: &May| match may {
             May::Everyone => true,
             May::Has(role) => person.has(*role),
             May::BuilderInTeam => person.has(Role::Builder) && act.team().is_some_and(|team| person.is_in(&team)),
             May::AppUser => self
-                .target_app()
+                .app
                 .is_some_and(|app| app.access.everyone || app.access.groups.iter().any(|group| person.is_in(group))),
         };
         if self.rule.people.iter().any(may) {
             return Ok(());
         }
         if needs_app {
-            let groups = self.target_app().map(|app| &app.access.groups);
+            let groups = self.app.map(|app| &app.access.groups);
             let lack = match groups.map_or(0, |groups| groups.len()) {
                 1 => "you are not in it",
                 _ => "you are in none of them",
@@ -363,7 +368,7 @@ impl Case<'_> {
             return Err(self.deny(
                 "app.not_for_you",
                 format!("the app is for {groups}, and {lack}"),
-                self.joining(person, self.target_app().into_iter().flat_map(|app| app.access.groups.first())),
+                self.joining(person, self.app.into_iter().flat_map(|app| app.access.groups.first())),
             ));
         }
         let builders = Group::new(Role::Builder.group());
@@ -415,12 +420,6 @@ impl Case<'_> {
         }
     }
 
-    fn exception<A: Act>(&self, act: &A) -> Option<&'static str> {
-        let machine = matches!(self.caller.who, Who::Machine { .. });
-        (machine && self.rule.machine == MachineMay::BreakGlass && act.break_glass() == BreakGlass::Yes)
-            .then_some("break-glass")
-    }
-
     /// A sentence that names who could do it.
     pub(crate) fn who_could(&self) -> String {
         let mut who: Vec<&str> = self
@@ -446,43 +445,22 @@ impl Case<'_> {
 
     /// The earliest expiry among the facts used, and never past midnight, since policy sees the date.
     fn good_until(&self) -> Timestamp {
-        let day = i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX);
-        let midnight = Timestamp::from_ms((self.now.as_ms().div_euclid(day) + 1) * day);
-        let app = self.target_app().filter(|app| app.state == AppState::Live).map_or(midnight, |app| app.expires_at);
-        let person = self.person().and_then(PersonFacts::good_until).unwrap_or(midnight);
+        let midnight = midnight(self.now);
+        let app = self.app.filter(|app| app.state == AppState::Live).map_or(midnight, |app| app.expires_at);
+        let person = self.person.and_then(PersonFacts::good_until).unwrap_or(midnight);
         app.min(person).min(midnight)
     }
+}
 
-    /// What Rego sees: the published input schema. Made as the engine has it, without a turn through JSON.
-    fn input<A: Act>(&self, act: &A) -> regorus::Value {
-        let person = self.person();
-        let app = self.target_app();
-        let caller = object([
-            ("kind", self.caller.kind().into()),
-            ("person", text(self.caller.person().map(PersonId::as_str))),
-            ("groups", list(person.into_iter().flat_map(|person| person.groups.iter().map(Group::as_str)))),
-            ("roles", list(person.into_iter().flat_map(|person| person.roles().map(Role::group)))),
-            ("second_factor", matches!(self.caller.who, Who::Person { factor: Factor::Second { .. }, .. }).into()),
-            ("single_sign_on", matches!(self.caller.who, Who::Person { single_sign_on: true, .. }).into()),
-            ("app", text(self.caller.app().map(|app| app.id.as_str()))),
-        ]);
-        let target = object([
-            ("tenant", self.target.tenant.as_str().into()),
-            ("app", text(self.target.app.as_ref().map(AppId::as_str))),
-            ("env", text(self.target.env.map(Env::as_str))),
-            ("resource", self.target.resource.as_str().into()),
-            ("name", text(app.map(|app| &*app.name))),
-            ("team", text(app.map(|app| app.team.as_str()))),
-            ("class", text(app.map(|app| app.class.as_str()))),
-        ]);
-        object([
-            ("act", self.rule.name.into()),
-            ("caller", caller),
-            ("target", target),
-            ("facts", act.facts().value()),
-            ("today", text(self.now.to_string().get(..10))),
-        ])
-    }
+/// Acts that keep the epoch, and rest on nothing but caller, target and facts.
+fn may_be_kept(rule: &Rule) -> bool {
+    rule.epoch == EpochEffect::Keeps && rule.second_factor == SecondFactor::No && rule.machine != MachineMay::BreakGlass
+}
+
+fn exception<A: Act>(caller: &Caller, act: &A) -> Option<&'static str> {
+    let machine = matches!(caller.who, Who::Machine { .. });
+    (machine && A::RULE.machine == MachineMay::BreakGlass && act.break_glass() == BreakGlass::Yes)
+        .then_some("break-glass")
 }
 
 /// A group that has ended counts no more, even before the job that takes its row away.

@@ -74,7 +74,7 @@ impl Authority {
     pub fn explain(&self, caller: &Caller, question: Question) -> Explanation {
         let Question { rule, target, team, break_glass } = question;
         let facts = self.facts(&caller.tenant);
-        let case = Case { caller, rule, target: target.clone(), facts: &facts, now: self.clock.now() };
+        let case = Case::new(caller, rule, target.clone(), &facts, self.clock.now());
         let asked = Asked { target, team, break_glass };
         let answers = [
             ("walls", case.walls()),

@@ -16,6 +16,7 @@ mod denied;
 mod explanation;
 mod facts;
 mod holds;
+mod input;
 mod instance;
 mod judged;
 #[cfg(test)]

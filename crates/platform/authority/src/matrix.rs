@@ -126,7 +126,7 @@ fn matrix() -> String {
         for column in &columns {
             let app = AppRef { id: AppId::new("app"), env: Env::Prod };
             let target = Target::within(TenantId::main(), &app, "app/app");
-            let case = Case { caller: &column.caller, rule, target, facts: &facts, now: Timestamp::from_ms(NOW) };
+            let case = Case::new(&column.caller, rule, target, &facts, Timestamp::from_ms(NOW));
             let probe = Probe { break_glass: column.break_glass };
             let may = case.walls().and_then(|()| case.matrix(&probe)).and_then(|()| case.second_factor());
             text.push_str(if may.is_ok() { " yes |" } else { " |" });

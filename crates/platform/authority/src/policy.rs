@@ -5,7 +5,6 @@ use regorus::{
     utils::limits::ExecutionTimerConfig,
 };
 use std::{
-    collections::BTreeMap,
     num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -92,21 +91,6 @@ impl Compiled {
     }
 }
 
-/// An object of the input.
-pub(crate) fn object<const N: usize>(fields: [(&'static str, Value); N]) -> Value {
-    fields.into_iter().map(|(name, value)| (Value::from(name), value)).collect::<BTreeMap<_, _>>().into()
-}
-
-/// A list of the input.
-pub(crate) fn list<'a>(texts: impl Iterator<Item = &'a str>) -> Value {
-    texts.map(Value::from).collect::<Vec<_>>().into()
-}
-
-/// A text that may not be there.
-pub(crate) fn text(text: Option<&str>) -> Value {
-    text.map_or(Value::Null, Value::from)
-}
-
 impl Policy {
     /// Compiles `(file name, text)` pairs. Files in version 0 syntax are told by their not parsing as version 1;
     /// each version is a program of its own, and both must not refuse.
@@ -150,7 +134,8 @@ impl Policy {
         let mut refusals = Vec::new();
         for program in &*self.programs {
             let answer = program.decide(input.clone())?;
-            if answer == Value::Undefined {
+            // Most are empty, and need no turn through JSON.
+            if answer == Value::Undefined || matches!(&answer, Value::Set(refused) if refused.is_empty()) {
                 continue;
             }
             let answer = serde_json::to_value(&answer).map_err(|_| PolicyError::Shape)?;

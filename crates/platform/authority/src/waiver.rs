@@ -47,7 +47,7 @@ impl Authority {
     /// What policy refuses of that part and nothing holds off.
     pub fn held_off_of<A: Act>(&self, caller: &Caller, part: &A) -> Result<Vec<HeldOff>, Denied> {
         let (now, facts) = (self.clock.now(), self.facts(&caller.tenant));
-        let case = Case { caller, rule: A::RULE, target: part.target(), facts: &facts, now };
+        let case = Case::new(caller, A::RULE, part.target(), &facts, now);
         self.policy_answer(&case, part)
     }
 }

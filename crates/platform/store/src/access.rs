@@ -285,7 +285,7 @@ impl Store {
         for draft in drafts {
             let name = (draft.target.tenant.clone(), draft.caller.subject());
             let key = keys.get(&name).and_then(Option::as_ref).ok_or(StoreError::Ended)?;
-            batch.extend(draft.statements(key)?);
+            batch.extend(draft.statements(&tx, key)?);
         }
         batch.extend(more);
         tx.run(&batch).await?;

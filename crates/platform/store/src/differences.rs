@@ -2,12 +2,13 @@
 
 use crate::{
     Migration, StoreError,
-    engine::{EngineTx, Statement},
+    engine::{Engine, EngineTx, Statement},
     nodes::{LEASE, lease_ms},
     params,
     sql::{
-        EPOCH_HELD, IDENTITY, IDENTITY_POSTGRES, IDENTITY_SQLITE, LIVE_NODES, LOCK_BRIEFLY, LOCK_EXCLUSIVE,
-        LOCK_MIGRATIONS, LOCK_NODES, LOCK_SHARED, NOTIFY,
+        EPOCH_HELD, IDENTITY, IDENTITY_POSTGRES, IDENTITY_SQLITE, INSERT_EVENT, INSERT_EVENT_IN_PLACE, LIVE_NODES,
+        LOCK_BRIEFLY, LOCK_EXCLUSIVE, LOCK_MIGRATIONS, LOCK_NODES, LOCK_SHARED, NOTIFY, UNSEQUENCED_TENANTS,
+        UNSEQUENCED_TENANTS_IN_PLACE,
     },
 };
 use model::TenantId;
@@ -32,6 +33,18 @@ pub(crate) fn lock(tx: &EngineTx, tenant: &TenantId, lock: TenantLock) -> Option
 /// epoch is read, and compared here.
 pub(crate) fn held(tx: &EngineTx, tenant: &TenantId, epoch: u64) -> Option<Statement> {
     tx.is_postgres().then(|| Statement::new(EPOCH_HELD, params![tenant, epoch]))
+}
+
+/// With one writer an event has its place from the beginning; where acts insert side by side, the sequencer gives it.
+pub(crate) const fn insert_event(tx: &EngineTx) -> &'static str {
+    if tx.is_postgres() { INSERT_EVENT } else { INSERT_EVENT_IN_PLACE }
+}
+
+pub(crate) const fn unsequenced_tenants(engine: &Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite(_) => UNSEQUENCED_TENANTS_IN_PLACE,
+        Engine::Postgres(_) => UNSEQUENCED_TENANTS,
+    }
 }
 
 /// One process migrates. It waits but a moment for a table that others use: whoever comes after it waits as long.

@@ -124,7 +124,13 @@ impl EngineTx {
     }
 
     async fn one(&mut self, sql: &'static str, params: &[Value]) -> Result<Answer, StoreError> {
-        Ok(self.run(&[Statement::new(sql, params)]).await?.pop().unwrap_or_default())
+        match self {
+            Self::Sqlite(tx) => {
+                Value::check(params)?;
+                tx.one(sql, params)
+            }
+            Self::Postgres(_) => Ok(self.run(&[Statement::new(sql, params)]).await?.pop().unwrap_or_default()),
+        }
     }
 
     /// A script of several statements without parameters: migrations alone.

@@ -3,7 +3,11 @@
 //! Refuses names, addresses and free text in the open: the body holds opaque ids, and what a person wrote (`why`) or
 //! came from (`from`) only under their subject's key.
 
-use crate::{StoreError, Value, engine::Statement, notices, sql};
+use crate::{
+    StoreError, Value, differences,
+    engine::{EngineTx, Statement},
+    notices,
+};
 use authority::{Caller, Denied, Durability, Origin, Spent, Target};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use model::{AppId, CallId, Env, EventId, PersonId, TenantId, Timestamp, TraceId};
@@ -145,13 +149,13 @@ impl<'a> Draft<'a> {
     }
 
     /// The statements that store it, and what is to be told of it. The only way an event is written.
-    pub(crate) fn statements(&self, key: &SubjectKey) -> Result<Vec<Statement>, StoreError> {
-        let mut statements = vec![self.statement(key)?];
+    pub(crate) fn statements(&self, tx: &EngineTx, key: &SubjectKey) -> Result<Vec<Statement>, StoreError> {
+        let mut statements = vec![self.statement(tx, key)?];
         statements.extend(notices::of(self));
         Ok(statements)
     }
 
-    fn statement(&self, key: &SubjectKey) -> Result<Statement, StoreError> {
+    fn statement(&self, tx: &EngineTx, key: &SubjectKey) -> Result<Statement, StoreError> {
         let body = serde_json::to_vec(&self.body(key)?).map_err(StoreError::json)?;
         let salt = seal::random_bytes::<SALT_BYTES>();
         let params = vec![
@@ -170,7 +174,7 @@ impl<'a> Draft<'a> {
             body.into(),
             self.about.into(),
         ];
-        Ok(Statement { sql: sql::INSERT_EVENT, params })
+        Ok(Statement { sql: differences::insert_event(tx), params })
     }
 
     pub(crate) fn app(&self) -> Option<&AppId> {

@@ -71,16 +71,16 @@ impl Inspection {
 /// # Errors
 /// When it cannot be reached or read.
 pub async fn inspect(database: &Database, rooms: &[&'static [Migration]]) -> Result<Option<Inspection>, StoreError> {
-    let shared = [sql::APPLIED_MIGRATIONS, sql::ROOT_META, sql::NEWEST_EVENT, sql::LOG_SIZES];
+    let asked = |sizes| [sql::APPLIED_MIGRATIONS, sql::ROOT_META, sql::NEWEST_EVENT, sizes];
     let (rows, settings) = match database {
         Database::Sqlite { path } if !path.exists() => return Ok(None),
-        Database::Sqlite { path } => (sqlite::peek(path, &shared)?, Vec::new()),
+        Database::Sqlite { path } => (sqlite::peek(path, &asked(sql::LOG_SIZES_IN_PLACE))?, Vec::new()),
         Database::Postgres { url } => {
             if postgres::peek(url, &[sql::HAS_MIGRATIONS]).await?.iter().flatten().next().is_none() {
                 return Ok(None);
             }
             (
-                postgres::peek(url, &shared).await?,
+                postgres::peek(url, &asked(sql::LOG_SIZES)).await?,
                 postgres::peek(url, &[sql::SETTINGS, sql::STANDBYS, sql::DATABASE_NOW]).await?,
             )
         }

@@ -1,20 +1,25 @@
-//! The sequencer: gives committed events their place in the log, in batches.
+//! The sequencer: brings committed events into the tree of the log, in batches.
 //!
-//! Acts insert events unordered and never wait for the tree. A batch locks the head's row, assigns indexes, writes
-//! tiles and a signed checkpoint, and advances the head by compare-and-set on (size, term), all in one transaction.
+//! Acts insert events and never wait for the tree. On SQLite, where one writes at a time, an event has its place from its
+//! insert on: a batch reads and hashes what comes after the head beside the writer, and holds it for tiles and head alone.
+//! On PostgreSQL acts insert side by side, and a batch gives the places, under the lock of the head's row. Either way it
+//! writes tiles and a signed checkpoint, and advances the head by compare-and-set on (size, term), in one transaction.
 //! Whoever holds an old head, however long it was paused, changes nothing.
+//!
+//! INVARIANT: places of a tenant have no gap, and an event is in the log when the head covers its place, not before.
 
 use crate::{
-    Store, StoreError,
-    engine::{EngineTx, GroupEnd, Statement},
-    params, sql, tree,
+    Row, Store, StoreError, differences,
+    engine::{Engine, EngineTx, GroupEnd, Statement},
+    params, sql,
+    tree::{self, Grown},
 };
 use ledger::{Checkpoint, Edge, Hash, Leaf, SALT_BYTES, TileMap};
 use model::TenantId;
 use std::{collections::HashMap, sync::Arc};
 use tokio::sync::{Mutex, Notify};
 
-/// Events in one batch: on SQLite the writer is held for some 20 ms meanwhile.
+/// Events in one batch: as many bodies are in memory at once, and on PostgreSQL the head is held while they are read.
 const BATCH: i64 = 1000;
 
 /// What a run of the sequencer did.
@@ -23,11 +28,13 @@ pub struct Sequenced {
     pub events: u64,
 }
 
+/// Of each log, the edge that this node appended to last, so that tiles are not read again for each batch.
+type Edged = HashMap<TenantId, Edge>;
+
 /// How far the logs go, as this node knows it.
 #[derive(Debug, Default)]
 pub(crate) struct Edges {
-    /// The edges that it appended to last, so that tiles are not read again for each batch.
-    pub(crate) grown: Mutex<HashMap<TenantId, Edge>>,
+    pub(crate) grown: Mutex<Edged>,
     /// Woken when a log does not go on from where this node has seen it.
     pub(crate) doubted: Arc<Notify>,
 }
@@ -39,8 +46,11 @@ impl Store {
     /// # Errors
     /// As a write; `StoreError::Ledger` when stored tiles do not match the log's head.
     pub async fn sequence_now(&self) -> Result<Sequenced, StoreError> {
+        if !self.is_shared() {
+            self.place_others().await?;
+        }
         let mut done = Sequenced::default();
-        for row in self.read(sql::UNSEQUENCED_TENANTS, &[]).await? {
+        for row in self.read(differences::unsequenced_tenants(&self.engine), &[]).await? {
             let tenant = TenantId::new(row.text(0)?);
             loop {
                 let events = self.sequence_batch(&tenant).await?;
@@ -53,27 +63,28 @@ impl Store {
         Ok(done)
     }
 
+    /// Places for events that came without one: from a backup of PostgreSQL, or from a version that gave them later.
+    async fn place_others(&self) -> Result<(), StoreError> {
+        if self.read(sql::ANY_UNPLACED, &[]).await?.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.engine.begin().await?;
+        tx.execute(sql::PLACE_EVENTS, &[]).await?;
+        tx.commit(GroupEnd::Join).await
+    }
+
     async fn sequence_batch(&self, tenant: &TenantId) -> Result<u64, StoreError> {
         let mut edges = self.edges.grown.lock().await;
-        let mut tx = self.engine.begin().await?;
-        let head = self.lock_head(&mut tx, tenant).await?;
-        let leaves = assign(&mut tx, tenant, head.checkpoint.size()).await?;
-        if leaves.is_empty() {
-            return Ok(0);
-        }
-        let known = edges
-            .remove(tenant)
-            .filter(|edge| edge.size() == head.checkpoint.size() && edge.root() == head.checkpoint.root());
-        let edge = match known {
-            Some(edge) => edge,
-            None => load_edge(&mut tx, tenant, &head.checkpoint).await?,
+        let batch = match &self.engine {
+            Engine::Sqlite(_) => self.read_batch(tenant, &mut edges).await?,
+            Engine::Postgres(_) => self.assign_batch(tenant, &mut edges).await?,
         };
-        let grown = tree::grow(edge, &leaves, &self.log_key(tenant)?)?;
+        let Some(Batch { mut tx, head, grown, events }) = batch else { return Ok(0) };
         let note = grown.signed.note().as_bytes();
         let advance = params![tenant, head.checkpoint.size(), head.term, grown.edge.size(), note, self.clock.now()];
         if tx.execute(sql::ADVANCE_LOG, advance).await? != 1 {
             // Only if the head's row was not locked after all; what was assigned is rolled back.
-            return Err(StoreError::busy("another node advanced the log"));
+            return Err(overtaken());
         }
         let tiles = grown
             .tiles
@@ -85,7 +96,49 @@ impl Store {
             tracing::error!(%error, "the newest checkpoint could not be kept beside the database");
         }
         edges.insert(tenant.clone(), grown.edge);
-        Ok(leaves.len() as u64)
+        Ok(events)
+    }
+
+    /// What comes next in its places: read and hashed before the writer is held, since nobody else advances the head.
+    async fn read_batch(&self, tenant: &TenantId, edges: &mut Edged) -> Result<Option<Batch>, StoreError> {
+        let key = self.log_key(tenant)?;
+        let from = match self.checkpoint(tenant).await? {
+            Some(head) => head.checkpoint().clone(),
+            None => Checkpoint::new(&key, 0, Hash::EMPTY),
+        };
+        let leaves = leaves(&self.read(sql::NEXT_EVENTS, params![tenant, from.size(), BATCH]).await?, from.size())?;
+        if leaves.is_empty() {
+            return Ok(None);
+        }
+        let edge = match known(edges, tenant, &from) {
+            Some(edge) => edge,
+            None => tree::load(&from, &self.tiles(tenant, &tree::edge_tiles(from.size())?).await?)?,
+        };
+        let grown = tree::grow(edge, &leaves, &key)?;
+        let mut tx = self.engine.begin().await?;
+        let head = self.lock_head(&mut tx, tenant).await?;
+        if head.checkpoint != from {
+            // Only from outside; it begins again at what is there now.
+            return Err(overtaken());
+        }
+        Ok(Some(Batch { tx, head, grown, events: leaves.len() as u64 }))
+    }
+
+    /// Gives places to what has none, under the lock of the head's row.
+    async fn assign_batch(&self, tenant: &TenantId, edges: &mut Edged) -> Result<Option<Batch>, StoreError> {
+        let mut tx = self.engine.begin().await?;
+        let head = self.lock_head(&mut tx, tenant).await?;
+        let size = head.checkpoint.size();
+        let leaves = leaves(&tx.query(sql::ASSIGN_INDEXES, params![tenant, size, BATCH]).await?, size)?;
+        if leaves.is_empty() {
+            return Ok(None);
+        }
+        let edge = match known(edges, tenant, &head.checkpoint) {
+            Some(edge) => edge,
+            None => load_edge(&mut tx, tenant, &head.checkpoint).await?,
+        };
+        let grown = tree::grow(edge, &leaves, &self.log_key(tenant)?)?;
+        Ok(Some(Batch { tx, head, grown, events: leaves.len() as u64 }))
     }
 
     async fn lock_head(&self, tx: &mut EngineTx, tenant: &TenantId) -> Result<Head, StoreError> {
@@ -113,16 +166,32 @@ struct Head {
     term: u64,
 }
 
-/// Gives unsequenced events their indexes, and returns their leaves in that order.
-async fn assign(tx: &mut EngineTx, tenant: &TenantId, size: u64) -> Result<Vec<Leaf>, StoreError> {
-    let rows = tx.query(sql::ASSIGN_INDEXES, params![tenant, size, BATCH]).await?;
+/// What is to be written, and the transaction that holds the head.
+struct Batch {
+    tx: EngineTx,
+    head: Head,
+    grown: Grown,
+    events: u64,
+}
+
+fn overtaken() -> StoreError {
+    StoreError::busy("another node advanced the log")
+}
+
+/// The edge that this node appended to last, if it is the head's.
+fn known(edges: &mut Edged, tenant: &TenantId, head: &Checkpoint) -> Option<Edge> {
+    edges.remove(tenant).filter(|edge| edge.size() == head.size() && edge.root() == head.root())
+}
+
+/// The leaves of rows (place, salt, body), in the order of their places, of which `first` is the first.
+fn leaves(rows: &[Row], first: u64) -> Result<Vec<Leaf>, StoreError> {
     let mut leaves = Vec::with_capacity(rows.len());
-    for row in &rows {
+    for row in rows {
         let salt: &[u8; SALT_BYTES] = row.bytes(1)?.try_into().map_err(|_| StoreError::row(1, "a salt of 32 bytes"))?;
         leaves.push((row.uint(0)?, Leaf::of(salt, row.bytes(2)?)));
     }
     leaves.sort_by_key(|(index, _)| *index);
-    let contiguous = leaves.iter().zip(size..).all(|((found, _), wanted)| *found == wanted);
+    let contiguous = leaves.iter().zip(first..).all(|((found, _), wanted)| *found == wanted);
     if !contiguous {
         return Err(StoreError::row(0, "the next index"));
     }

@@ -224,6 +224,9 @@ impl Refill {
     pub async fn commit(mut self) -> Result<(), StoreError> {
         if self.tx.is_postgres() {
             self.tx.query(sql::RESET_SEQUENCE, params![]).await?;
+            for log in self.tx.query(crate::sql::LOGS, params![]).await? {
+                self.tx.execute(sql::FORGET_PLACES, params![log.text(0)?, log.uint(1)?]).await?;
+            }
         }
         self.tx.commit(GroupEnd::Close).await?;
         if let Engine::Sqlite(sqlite) = self.engine {

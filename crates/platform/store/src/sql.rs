@@ -13,8 +13,17 @@ pub(crate) const ALONE_STEPS: &str = "SELECT count(*) FROM alone_steps";
 /// For a look from outside.
 pub(crate) const ROOT_META: &str = "SELECT name, value FROM meta WHERE name IN ('root_key_id', 'root_key_check')";
 pub(crate) const NEWEST_EVENT: &str = "SELECT max(at) FROM events WHERE seq = (SELECT max(seq) FROM events)";
-pub(crate) const LOG_SIZES: &str = "SELECT tenant, size,
-  (SELECT count(*) FROM events WHERE events.tenant = log_heads.tenant AND idx IS NOT NULL) FROM log_heads";
+/// Heads of logs, with how many events are there of those that they promise.
+macro_rules! log_sizes {
+    ($promised:literal) => {
+        concat!(
+            "SELECT tenant, size, (SELECT count(*) FROM events WHERE events.tenant = log_heads.tenant AND ",
+            $promised,
+            ") FROM log_heads"
+        )
+    };
+}
+pub(crate) const LOG_SIZES: &str = log_sizes!("idx IS NOT NULL");
 
 pub(crate) const META: &str = "SELECT value FROM meta WHERE name = $1";
 pub(crate) const INSERT_META: &str = "INSERT INTO meta (name, value) VALUES ($1, $2)";
@@ -26,20 +35,39 @@ pub(crate) const EPOCH: &str = "SELECT epoch FROM epochs WHERE tenant = $1";
 pub(crate) const RAISE_EPOCH: &str = "INSERT INTO epochs (tenant, epoch) VALUES ($1, 1)
   ON CONFLICT (tenant) DO UPDATE SET epoch = epochs.epoch + 1 RETURNING epoch";
 
-pub(crate) const INSERT_EVENT: &str = "INSERT INTO events
-  (id, tenant, at, action, app_id, person_id, resource, outcome, trace_id, durability, subject, salt, body, about)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+macro_rules! insert_event {
+    ($column:literal, $place:literal) => {
+        concat!(
+            "INSERT INTO events (id, tenant, at, action, app_id, person_id, resource, outcome, trace_id, durability,
+               subject, salt, body, about",
+            $column,
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14",
+            $place,
+            ")"
+        )
+    };
+}
+pub(crate) const INSERT_EVENT: &str = insert_event!("", "");
 
 pub(crate) const INSERT_NOTICE: &str = "INSERT INTO notices
   (tenant, event, kind, action, app_id, env, resource, person, exception, detail, at, spread_at)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, NULL)";
+
+/// The place in the log of an event of `$1`. NULL until the head covers it, whenever it was given.
+macro_rules! place {
+    () => {
+        "CASE WHEN idx < (SELECT size FROM log_heads WHERE log_heads.tenant = $1) THEN idx END AS idx"
+    };
+}
 
 /// Which events: `$1` tenant, then person (who did it, or whom it is about), app, action, trace (each may be NULL), since, until, the last one's `seq` and
 /// (`$11`) time, limit, outcome. One statement for each leading filter, so that its index serves it.
 macro_rules! events {
     ($leading:literal) => {
         concat!(
-            "SELECT seq, id, tenant, idx, at, action, app_id, person_id, resource, outcome, trace_id, subject, salt, body
+            "SELECT seq, id, tenant, ",
+            place!(),
+            ", at, action, app_id, person_id, resource, outcome, trace_id, subject, salt, body
              FROM events WHERE tenant = $1",
             $leading,
             " AND (CAST($2 AS TEXT) IS NULL OR person_id = CAST($2 AS TEXT) OR about = CAST($2 AS TEXT)
@@ -80,13 +108,20 @@ pub(crate) const EVENTS_BY_RESOURCE: &str = concat!(
     ") AS other ORDER BY at DESC, seq DESC LIMIT CAST($9 AS BIGINT)"
 );
 pub(crate) const EVENT_AT: &str = "SELECT at FROM events WHERE tenant = $1 AND seq = $2";
-pub(crate) const EVENT: &str = "SELECT seq, id, tenant, idx, at, action, app_id, person_id, resource, outcome,
-  trace_id, subject, salt, body FROM events WHERE tenant = $1 AND id = $2";
+pub(crate) const EVENT: &str = concat!(
+    "SELECT seq, id, tenant, ",
+    place!(),
+    ", at, action, app_id, person_id, resource, outcome, trace_id, subject, salt, body
+     FROM events WHERE tenant = $1 AND id = $2"
+);
+/// For whoever knows the head: up to its size.
 pub(crate) const EVENTS_BY_INDEX: &str = "SELECT seq, id, tenant, idx, at, action, app_id, person_id, resource,
   outcome, trace_id, subject, salt, body FROM events
   WHERE tenant = $1 AND idx >= $2 AND idx < $3 ORDER BY idx LIMIT CAST($4 AS BIGINT)";
+/// Only what the head covers: of anything else there would be nothing to make a leaf of.
 pub(crate) const ERASE_BODY: &str =
-    "UPDATE events SET salt = NULL, body = NULL WHERE tenant = $1 AND idx = $2 AND body IS NOT NULL";
+    "UPDATE events SET salt = NULL, body = NULL WHERE tenant = $1 AND idx = $2 AND body IS NOT NULL
+  AND idx < (SELECT size FROM log_heads WHERE log_heads.tenant = $1)";
 
 pub(crate) const SUBJECT_KEY: &str = "SELECT wrapped FROM subject_keys WHERE tenant = $1 AND subject = $2";
 pub(crate) const INSERT_SUBJECT_KEY: &str = "INSERT INTO subject_keys (tenant, subject, wrapped) VALUES ($1, $2, $3)
@@ -130,6 +165,21 @@ pub(crate) const END_RUN: &str = "UPDATE runs SET flushed_at = $3, ended_at = $3
 pub(crate) const TRY_RUN: &str = "INSERT INTO runs (node, started_at, flushed_at, ended_at) VALUES ($1, $2, $2, $2)";
 pub(crate) const UNTRY_RUN: &str = "DELETE FROM runs WHERE node = $1";
 
+/// Every tenant that has events, from one to the next in the index, with how far its head goes.
+macro_rules! logs {
+    ($then:literal) => {
+        concat!(
+            "WITH RECURSIVE tenants (tenant) AS (SELECT min(tenant) FROM events UNION ALL
+               SELECT (SELECT min(events.tenant) FROM events WHERE events.tenant > tenants.tenant)
+               FROM tenants WHERE tenant IS NOT NULL),
+             logs (tenant, size) AS (
+               SELECT tenant, COALESCE((SELECT size FROM log_heads WHERE log_heads.tenant = tenants.tenant), 0)
+               FROM tenants WHERE tenant IS NOT NULL) ",
+            $then
+        )
+    };
+}
+pub(crate) const LOGS: &str = logs!("SELECT tenant, size FROM logs");
 pub(crate) const UNSEQUENCED_TENANTS: &str = "SELECT DISTINCT tenant FROM events WHERE idx IS NULL";
 /// Gives up to `$3` events their indexes, counting from `$2`.
 pub(crate) const ASSIGN_INDEXES: &str = "UPDATE events SET idx = CAST($2 AS BIGINT) + queue.place
@@ -254,11 +304,40 @@ pub(crate) const SETTINGS: &str = "SELECT name, setting, source, COALESCE(source
 pub(crate) const STANDBYS: &str =
     "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'async' AND application_name <> 'pg_basebackup'";
 
+/// SQLite only: with its place, the next one. INVARIANT: there is one writer, so that places are given in the order in which
+/// events are committed, and one that is undone takes its place with it. None is given below the head, whatever was lost.
+pub(crate) const INSERT_EVENT_IN_PLACE: &str = insert_event!(
+    ", idx",
+    ", max(COALESCE((SELECT idx + 1 FROM events WHERE tenant = $2 AND idx IS NOT NULL ORDER BY idx DESC LIMIT 1), 0),
+         COALESCE((SELECT size FROM log_heads WHERE tenant = $2), 0))"
+);
+/// SQLite only: whether there is an event without a place, as another engine or an earlier version left it.
+pub(crate) const ANY_UNPLACED: &str = "SELECT 1 FROM events WHERE idx IS NULL LIMIT 1";
+/// SQLite only: they come after all that have one.
+pub(crate) const PLACE_EVENTS: &str = "UPDATE events SET idx = queue.place
+  FROM (SELECT seq AS row_seq, ROW_NUMBER() OVER (PARTITION BY tenant ORDER BY seq) - 1 + max(
+          COALESCE((SELECT idx + 1 FROM events WHERE events.tenant = waiting.tenant AND idx IS NOT NULL
+            ORDER BY idx DESC LIMIT 1), 0),
+          COALESCE((SELECT size FROM log_heads WHERE log_heads.tenant = waiting.tenant), 0)) AS place
+        FROM events AS waiting WHERE idx IS NULL) AS queue
+  WHERE events.seq = queue.row_seq";
+/// SQLite only: whose log has a next event.
+pub(crate) const UNSEQUENCED_TENANTS_IN_PLACE: &str = logs!(
+    "SELECT tenant FROM logs WHERE EXISTS (SELECT 1 FROM events WHERE events.tenant = logs.tenant AND idx >= logs.size)"
+);
+/// SQLite only: up to `$3` events, from the place `$2` on.
+pub(crate) const NEXT_EVENTS: &str = "SELECT idx, salt, body FROM events WHERE tenant = $1 AND idx >= $2
+  ORDER BY idx LIMIT CAST($3 AS BIGINT)";
+/// SQLite only: events that have a place beyond the head are on their way.
+pub(crate) const LOG_SIZES_IN_PLACE: &str = log_sizes!("idx < log_heads.size");
+
 /// SQLite only. FULL, so that an acknowledged act survives power loss. The cache (in KiB) holds the pages at which events
-/// and their indexes grow, so that an insert reads no file; it is taken up only as it is used.
+/// and their indexes grow, so that an insert reads no file; it is taken up only as it is used. The log is brought into
+/// the database's file every 8,000 pages (32 MiB): by whoever commits then, while all others wait, and most of what grows
+/// is written there once for many times that it changed. Where it finds no room it stays in the log, and is tried again.
 pub(crate) const WRITER_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
   PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON;
-  PRAGMA cache_size = -8192;";
+  PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 8000;";
 pub(crate) const READER_PRAGMAS: &str =
     "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;";
 /// SQLite only: an act is a savepoint in the group's transaction.

@@ -64,9 +64,11 @@ impl Store {
         if A::RULE.epoch == EpochEffect::Raises && A::RULE.durability != Durability::Cut && self.cuts.any_waits() {
             self.write_waiting_cuts().await?;
         }
-        let engine = self.engine.begin().await?;
+        // Before the writer is held: on SQLite everybody waits for it.
         let (act, spent) = permit.spend();
-        Ok((act, self.opened(engine, Arc::new(spent), EventId::generate())))
+        let (spent, event) = (Arc::new(spent), EventId::generate());
+        let engine = self.engine.begin().await?;
+        Ok((act, self.opened(engine, spent, event)))
     }
 
     /// The transaction of a cut: its event has the id and the moment that were noted.
@@ -220,7 +222,7 @@ impl Tx {
         let main = Draft::of(&self.spent, self.event.clone(), at, outcome, Cow::Borrowed(&detail))
             .why(why)
             .about(self.about.as_ref())
-            .statements(&key)?;
+            .statements(&self.engine, &key)?;
         // Taking authority away is right under any epoch, and must not wait for memory.
         let cut = self.spent.rule().durability == Durability::Cut;
         let seen = self.spent.epoch();
@@ -292,7 +294,7 @@ impl Tx {
         }
         batch.extend(main);
         for also in &self.also {
-            batch.extend(Draft::also(&self.spent, also, at).statements(key)?);
+            batch.extend(Draft::also(&self.spent, also, at).statements(&self.engine, key)?);
         }
         if raises || !self.changes.is_empty() {
             batch.extend(differences::notify(&self.engine, tenant));

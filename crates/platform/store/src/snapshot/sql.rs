@@ -18,6 +18,9 @@ pub(crate) const TABLES_POSTGRES: &str = "SELECT relname::text FROM pg_class
 pub(super) const RESET_SEQUENCE: &str = "SELECT setval(pg_get_serial_sequence('events', 'seq'),
   GREATEST((SELECT max(seq) FROM events), 1), (SELECT count(*) > 0 FROM events))";
 
+/// PostgreSQL only: what the head does not cover gets its place from the sequencer there, whatever it had elsewhere.
+pub(super) const FORGET_PLACES: &str = "UPDATE events SET idx = NULL WHERE tenant = $1 AND idx >= $2";
+
 /// Every row of a table that the database listed, in a stable order.
 pub(crate) fn whole(table: &str) -> String {
     format!("SELECT * FROM \"{table}\" ORDER BY 1, 2")

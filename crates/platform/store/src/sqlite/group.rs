@@ -14,7 +14,7 @@ use super::{
     statement::{self, Refused},
 };
 use crate::{
-    StoreError,
+    StoreError, Value,
     engine::{Answer, GroupEnd, Statement},
     sql,
 };
@@ -152,7 +152,11 @@ pub(crate) struct SqliteTx {
 
 impl SqliteTx {
     pub(crate) fn run(&mut self, batch: &[Statement]) -> Result<Vec<Answer>, StoreError> {
-        batch.iter().map(|one| self.with(|conn| statement::run(conn, one.sql, &one.params))).collect()
+        batch.iter().map(|one| self.one(one.sql, &one.params)).collect()
+    }
+
+    pub(crate) fn one(&mut self, sql: &str, params: &[Value]) -> Result<Answer, StoreError> {
+        self.with(|conn| statement::run(conn, sql, params))
     }
 
     pub(crate) fn script(&mut self, script: &str) -> Result<(), StoreError> {

@@ -25,7 +25,7 @@ fn leaf(event: &Event) -> Leaf {
 }
 
 /// Rebuilds the tree from the stored bytes, and proves each event.
-async fn check(store: &Store, size: u64) {
+pub async fn check(store: &Store, size: u64) {
     let tenant = TenantId::main();
     let signed = store.checkpoint(&tenant).await.unwrap().unwrap();
     let checkpoint = signed.checkpoint();
@@ -44,7 +44,7 @@ async fn check(store: &Store, size: u64) {
     }
 }
 
-async fn notes(house: &House, prefix: &str, count: usize) {
+pub async fn notes(house: &House, prefix: &str, count: usize) {
     let names: Vec<String> = (0..count).map(|n| format!("{prefix}{n}")).collect();
     for done in futures_util::future::join_all(names.iter().map(|name| house.note(name))).await {
         done.unwrap();

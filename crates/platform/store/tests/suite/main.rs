@@ -17,6 +17,7 @@ mod log;
 mod open;
 mod order;
 mod place;
+mod places;
 mod rates;
 mod record;
 mod sql;

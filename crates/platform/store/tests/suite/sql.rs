@@ -70,14 +70,14 @@ pub const PUT_RECORD_BACK: &str = "BEGIN; DELETE FROM events; DELETE FROM log_he
 
 /// What a leader does to the heads of logs when it begins.
 pub const CLAIM_LOGS: &str = "UPDATE log_heads SET term = term + 1";
-/// The head of a log is another once indexes were given, as if its row had not been locked: claimed, or grown.
+/// The head of a log is another once it was looked at, as if its row had not been locked: claimed, or grown.
 pub const CLAIMED_SQLITE: &str =
-    "CREATE TRIGGER meanwhile AFTER UPDATE ON events BEGIN UPDATE log_heads SET term = term + 1; END";
+    "CREATE TRIGGER meanwhile AFTER UPDATE OF at ON log_heads BEGIN UPDATE log_heads SET term = term + 1; END";
 pub const CLAIMED_POSTGRES: &str = "CREATE FUNCTION meanwhile() RETURNS trigger LANGUAGE plpgsql AS
   $$ BEGIN UPDATE log_heads SET term = term + 1; RETURN NULL; END $$;
   CREATE TRIGGER meanwhile AFTER UPDATE ON events FOR EACH STATEMENT EXECUTE FUNCTION meanwhile()";
 pub const GROWN_SQLITE: &str =
-    "CREATE TRIGGER meanwhile AFTER UPDATE ON events BEGIN UPDATE log_heads SET size = size + 1; END";
+    "CREATE TRIGGER meanwhile AFTER UPDATE OF at ON log_heads BEGIN UPDATE log_heads SET size = size + 1; END";
 pub const GROWN_POSTGRES: &str = "CREATE FUNCTION meanwhile() RETURNS trigger LANGUAGE plpgsql AS
   $$ BEGIN UPDATE log_heads SET size = size + 1; RETURN NULL; END $$;
   CREATE TRIGGER meanwhile AFTER UPDATE ON events FOR EACH STATEMENT EXECUTE FUNCTION meanwhile()";
@@ -85,6 +85,10 @@ pub const AS_BEFORE_SQLITE: &str = "DROP TRIGGER meanwhile";
 pub const AS_BEFORE_POSTGRES: &str = "DROP TRIGGER meanwhile ON events; DROP FUNCTION meanwhile()";
 /// Nobody writes an event until this transaction ends.
 pub const HOLD_EVENTS: &str = "BEGIN; LOCK TABLE events IN EXCLUSIVE MODE";
+/// Events as a version left them that gave places later, from this place on.
+pub const UNPLACE_FROM_3: &str = "UPDATE events SET idx = NULL WHERE idx >= 3";
+/// The newest entry that the head covers, of three.
+pub const LOSE_THE_THIRD: &str = "DELETE FROM events WHERE idx = 2";
 /// Nobody reads a tile until this transaction ends.
 pub const HOLD_TILES: &str = "BEGIN; LOCK TABLE tiles IN ACCESS EXCLUSIVE MODE";
 /// Ends the connection of whoever waits to read a tile.

@@ -4,7 +4,7 @@ use crate::sql;
 use authority::{Act, Authority, Caller, Factor, Facts, Origin, Permit, PersonFacts, Policy, Rule, Target, Who, rules};
 use futures_util::StreamExt;
 use model::{Group, ManualClock, PersonId, SessionId, TenantId, Timestamp};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 use store::{Database, Depot, DepotPlace, Migration, Store, StoreConfig, StoreError};
 use tempfile::TempDir;
 
@@ -17,6 +17,16 @@ pub const START_MS: i64 = 1_795_392_000_000;
 pub enum Kind {
     Sqlite,
     Postgres,
+}
+
+impl Kind {
+    /// A database that nobody has opened yet.
+    pub async fn database(self, folder: &Path) -> Database {
+        match self {
+            Self::Sqlite => Database::Sqlite { path: folder.join("bailiwick.db") },
+            Self::Postgres => Database::Postgres { url: new_database().await },
+        }
+    }
 }
 
 macro_rules! acts {
@@ -74,12 +84,8 @@ impl House {
     async fn made(kind: Kind, depot: Option<Depot>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp::from_ms(START_MS)));
-        let database = match kind {
-            Kind::Sqlite => Database::Sqlite { path: dir.path().join("bailiwick.db") },
-            Kind::Postgres => Database::Postgres { url: new_database().await },
-        };
         let config = StoreConfig {
-            database,
+            database: kind.database(dir.path()).await,
             clock: clock.clone(),
             root: seal::RootKey::from_bytes([7; 32]),
             node: "one".to_owned(),
