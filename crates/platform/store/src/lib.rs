@@ -52,6 +52,7 @@ mod tx;
 mod value;
 mod window;
 
+pub use access::Expected;
 pub use blobs::{Blob, Blobs};
 pub use checkpoints::doubt;
 pub use clock::{Awake, CarriedClock};
