@@ -5,7 +5,7 @@
 
 use crate::{Store, StoreError, sql};
 use ledger::Checkpoint;
-use model::TenantId;
+use model::{EventId, TenantId};
 use std::{
     fs::{self, File},
     io::{self, Write},
@@ -14,18 +14,32 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// What stands in the place of a checkpoint from a restore on.
-pub(crate) const RESTORED: &[u8] = b"filled from a backup\n";
+/// What stands in the place of a checkpoint from a restore on; a mark of its own follows.
+const RESTORED: &str = "filled from a backup\n";
+
+/// Whether what is kept says nothing but that a restore was begun.
+pub(crate) fn is_restored(kept: &[u8]) -> bool {
+    kept.starts_with(RESTORED.as_bytes())
+}
 
 /// Puts a word where the newest checkpoint is kept, which no database continues: every start is recovering from now on,
 /// and asks a person. For a database that is about to be filled from a backup, on a machine that has seen nothing of it:
 /// durable before the first row is, so that a restore that stops half way is not taken for a database like any other. What
-/// was filled says so itself (`Refill::doubt`), to other machines too.
+/// was filled says so itself (`Refill::doubt`), to other machines too. What this machine has seen stays: an empty database
+/// does not continue it either, and whatever is filled is judged by it.
+///
+/// Each word is another, so that what was accepted of one restore says nothing of the next.
 ///
 /// # Errors
 /// `StoreError::File`.
 pub fn doubt(data_dir: &Path, tenant: &TenantId) -> Result<(), StoreError> {
-    put(data_dir, tenant, RESTORED).map_err(StoreError::file)
+    match read(data_dir, tenant)? {
+        Some(kept) if !is_restored(&kept) => Ok(()),
+        Some(_) | None => {
+            let word = format!("{RESTORED}{}\n", EventId::generate());
+            put(data_dir, tenant, word.as_bytes()).map_err(StoreError::file)
+        }
+    }
 }
 
 fn folder(data_dir: &Path) -> PathBuf {
@@ -35,6 +49,14 @@ fn folder(data_dir: &Path) -> PathBuf {
 fn path(data_dir: &Path, tenant: &TenantId) -> PathBuf {
     // In hex, since a tenant's id was not made to be a file name.
     folder(data_dir).join(hex::encode(tenant.as_str()))
+}
+
+fn read(data_dir: &Path, tenant: &TenantId) -> Result<Option<Vec<u8>>, StoreError> {
+    match fs::read(path(data_dir, tenant)) {
+        Ok(note) => Ok(Some(note)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StoreError::file(error)),
+    }
 }
 
 /// Durable when it comes back.
@@ -58,11 +80,7 @@ impl Store {
     }
 
     fn kept(&self, tenant: &TenantId) -> Result<Option<Vec<u8>>, StoreError> {
-        match fs::read(path(&self.data_dir, tenant)) {
-            Ok(note) => Ok(Some(note)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(StoreError::file(error)),
-        }
+        read(&self.data_dir, tenant)
     }
 
     /// Keeps a checkpoint that this node has just made, from the head that had the note `before`. For whoever holds the

@@ -78,7 +78,7 @@ pub use recover::{Behind, Head};
 pub use row::Row;
 pub use seal::Digest;
 pub use sequencer::Sequenced;
-pub use snapshot::{Applied, Piece, Pieces, Refill};
+pub use snapshot::{Applied, Piece, Pieces, Refill, read_back};
 pub use store::{Database, RESERVE_BYTES, Store, StoreConfig, left_to_feed};
 pub use tables::{FreeWrite, Housekeeping, Table};
 pub use tallies::{Counts, Tally};

@@ -5,7 +5,7 @@
 //! whatever node opens it. Refuses to forget what was kept until a person has accepted the database, in an act that names
 //! both heads.
 
-use crate::{Outcome, Store, StoreError, Tx, checkpoints::RESTORED, event::Draft, params, sql};
+use crate::{Outcome, Store, StoreError, Tx, checkpoints::is_restored, event::Draft, params, sql};
 use authority::{Caller, Target};
 use ledger::Checkpoint;
 use model::{EventId, TenantId};
@@ -33,18 +33,35 @@ pub struct Behind {
     /// The database was filled from a backup, and nobody has accepted it yet.
     pub restored: bool,
     pub found: Head,
+    /// Names the file that holds no checkpoint: it is known again by it, once the database was accepted.
+    #[serde(skip)]
+    mark: Option<String>,
+}
+
+impl Behind {
+    /// By what its acceptance is found again.
+    fn known(&self) -> Option<(u64, &str)> {
+        match (&self.kept, &self.mark) {
+            (Some(kept), _) => Some((kept.size, kept.root.as_str())),
+            (None, Some(mark)) => Some((0, mark.as_str())),
+            (None, None) => None,
+        }
+    }
 }
 
 impl std::fmt::Display for Behind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { tenant, kept, restored, found } = self;
+        let Self { tenant, kept, restored, found, .. } = self;
         match kept {
-            _ if *restored => write!(f, "log {tenant}: filled from a backup of {} events", found.size),
-            Some(kept) => write!(
-                f,
-                "log {tenant}: known here {} events, root {}; found {} events, root {}",
-                kept.size, kept.root, found.size, found.root
-            ),
+            Some(kept) => {
+                let filled = if *restored { ", filled from a backup" } else { "" };
+                write!(
+                    f,
+                    "log {tenant}: known here {} events, root {}; found {} events, root {}{filled}",
+                    kept.size, kept.root, found.size, found.root
+                )
+            }
+            None if *restored => write!(f, "log {tenant}: filled from a backup of {} events", found.size),
             None => write!(f, "log {tenant}: what was known here cannot be read; found {} events", found.size),
         }
     }
@@ -68,9 +85,12 @@ impl Store {
         let mut found = self.behind_kept().await?;
         if let Some(row) = self.read_one(sql::META, params![IN_DOUBT]).await? {
             let tenant = TenantId::new(row.text(0)?);
+            for behind in found.iter_mut().filter(|behind| behind.tenant == tenant) {
+                behind.restored = true;
+            }
             if found.iter().all(|behind| behind.tenant != tenant) {
                 let now = self.newest(&tenant).await?;
-                found.push(Behind { kept: None, restored: true, found: found_head(now.as_ref()), tenant });
+                found.push(Behind { kept: None, restored: true, found: found_head(now.as_ref()), mark: None, tenant });
             }
         }
         Ok(found)
@@ -132,15 +152,16 @@ impl Store {
         if continues {
             return Ok(None);
         }
-        let (restored, found) = (note == RESTORED, found_head(now));
-        let behind = Behind { kept: kept.as_ref().map(head), restored, found, tenant };
+        let (restored, found) = (is_restored(note), found_head(now));
+        let mark = kept.is_none().then(|| seal::Digest::of(note).to_string());
+        let behind = Behind { kept: kept.as_ref().map(head), restored, found, mark, tenant };
         Ok(if self.was_accepted(&behind).await? { None } else { Some(behind) })
     }
 
     /// Whether a person accepted this very loss, and the process ended before it was forgotten here.
     async fn was_accepted(&self, behind: &Behind) -> Result<bool, StoreError> {
-        let Some(kept) = &behind.kept else { return Ok(false) };
-        let found = self.read(sql::ACCEPTED, params![&behind.tenant, kept.size, kept.root.as_str()]).await?;
+        let Some((size, root)) = behind.known() else { return Ok(false) };
+        let found = self.read(sql::ACCEPTED, params![&behind.tenant, size, root]).await?;
         Ok(!found.is_empty())
     }
 
@@ -176,11 +197,16 @@ impl Store {
         }
     }
 
-    /// The database was accepted: this node keeps its checkpoints from now on.
-    ///
-    /// # Errors
-    /// As a write; `StoreError::File`. The next start asks again whether it was accepted.
-    pub async fn end_recovering(&self, behind: &[Behind]) -> Result<(), StoreError> {
+    /// The database was accepted: this node keeps its checkpoints from now on. Where what was accepted cannot take the
+    /// place of what was known at once, the next checkpoint does: that it was accepted stands in the database.
+    pub async fn end_recovering(&self, behind: &[Behind]) {
+        if let Err(error) = self.forget(behind).await {
+            tracing::warn!(%error, "what was known of the record is kept until its next checkpoint");
+        }
+        self.recovering.store(false, Ordering::Release);
+    }
+
+    async fn forget(&self, behind: &[Behind]) -> Result<(), StoreError> {
         self.sequence_now().await?;
         // Nobody else keeps one until what was accepted stands in the place of what was known.
         let edges = self.edges.grown.lock().await;
@@ -189,7 +215,6 @@ impl Store {
                 self.replace_kept(&behind.tenant, now.note().as_bytes())?;
             }
         }
-        self.recovering.store(false, Ordering::Release);
         drop(edges);
         Ok(())
     }
@@ -204,16 +229,8 @@ impl Tx {
     pub async fn accept(&mut self, behind: &[Behind]) -> Result<(), StoreError> {
         let (event, now) = (self.event().clone(), self.now());
         for behind in behind {
-            let kept = behind.kept.as_ref();
-            let row = params![
-                &behind.tenant,
-                &event,
-                now,
-                kept.map_or(0, |kept| kept.size),
-                kept.map_or("", |kept| kept.root.as_str()),
-                behind.found.size,
-                behind.found.root.as_str(),
-            ];
+            let (size, root) = behind.known().unwrap_or((0, ""));
+            let row = params![&behind.tenant, &event, now, size, root, behind.found.size, behind.found.root.as_str(),];
             self.execute(sql::ACCEPT, row).await?;
         }
         self.execute(sql::DELETE_META, params![IN_DOUBT]).await.map(drop)

@@ -87,18 +87,35 @@ impl Store {
     /// When the database cannot be read, or nobody takes the pieces.
     pub async fn snapshot(&self, to: Pieces) -> Result<(), StoreError> {
         let (through, pieces) = mpsc::channel(1);
-        let (read, brought) = tokio::join!(self.read_all(through), inline::bring(self, pieces, to));
+        let (read, brought) = tokio::join!(self.engine.read_all(through), inline::bring(self, pieces, to));
         brought.and(read)
+    }
+}
+
+/// Reads everything of a database that nobody has open, as it lies there: unlike `Store::open`, this migrates nothing.
+///
+/// # Errors
+/// As `Store::snapshot`; when somebody has it open.
+pub async fn read_back(database: &Database, to: Pieces) -> Result<(), StoreError> {
+    Engine::alone(database).await?.read_all(to).await
+}
+
+impl Engine {
+    async fn alone(database: &Database) -> Result<Self, StoreError> {
+        Ok(match database {
+            Database::Sqlite { path } => Self::Sqlite(Arc::new(Sqlite::open(path, 0)?)),
+            Database::Postgres { url } => Self::Postgres(Arc::new(Postgres::open(url).await?)),
+        })
     }
 
     async fn read_all(&self, to: Pieces) -> Result<(), StoreError> {
-        match &self.engine {
-            Engine::Sqlite(sqlite) => {
+        match self {
+            Self::Sqlite(sqlite) => {
                 let sqlite = Arc::clone(sqlite);
                 let work = move || sqlite.snapshot(&to, ROWS);
                 tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
             }
-            Engine::Postgres(postgres) => postgres.snapshot(&to, ROWS).await,
+            Self::Postgres(postgres) => postgres.snapshot(&to, ROWS).await,
         }
     }
 }
@@ -129,16 +146,16 @@ impl Refill {
     /// # Errors
     /// When it cannot be reached or written.
     pub async fn begin(database: &Database) -> Result<Option<Self>, StoreError> {
-        let engine = match database {
-            Database::Sqlite { path } if path.exists() => return Ok(None),
-            Database::Sqlite { path } => Engine::Sqlite(Arc::new(Sqlite::open(path, 0)?)),
+        let holds = match database {
+            Database::Sqlite { path } => path.exists(),
             Database::Postgres { url } => {
-                if postgres::peek(url, &[crate::sql::HAS_MIGRATIONS]).await?.iter().flatten().next().is_some() {
-                    return Ok(None);
-                }
-                Engine::Postgres(Arc::new(Postgres::open(url).await?))
+                postgres::peek(url, &[crate::sql::HAS_MIGRATIONS]).await?.iter().flatten().next().is_some()
             }
         };
+        if holds {
+            return Ok(None);
+        }
+        let engine = Engine::alone(database).await?;
         let tx = engine.begin().await?;
         Ok(Some(Self { tx, engine, insert: None, inserts: HashMap::new() }))
     }

@@ -10,15 +10,18 @@ mod keep;
 mod made;
 mod maker;
 mod restore;
+mod scratch;
+mod unnamed;
 
 pub(crate) use configuration::config_archive;
-pub use configuration::{Contents, config_restore, contents};
+pub use configuration::{Configuration, Contents, contents};
 pub use keep::Keep;
 pub use made::stamp;
 pub(crate) use made::{JOB, Parts};
 pub(crate) use maker::Maker;
 pub use maker::Unproven;
 pub use restore::{Drill, Restore, Restored, fetch_backup};
+pub use scratch::Scratch;
 
 use crate::{Bailiwick, pieces::Pieces};
 use authority::{Act, Rule, Target, rules};

@@ -14,7 +14,7 @@ use addresses::{Addresses, own_addresses};
 use broker::EgressConfig;
 use figment::{
     Figment,
-    providers::{Env, Format, Toml},
+    providers::{Data, Env, Format, Toml},
 };
 use gateway::{Certificates, Clients};
 use identity::Links;
@@ -101,6 +101,8 @@ pub struct Config {
 pub struct Overrides {
     pub listen: Option<String>,
     pub database: Option<String>,
+    /// The file of the root key, for a restore: the copy need not lie where a start looks for it.
+    pub root: Option<String>,
     /// Asks a person for the passphrase of the root key.
     pub passphrase: Option<AskPassphrase>,
 }
@@ -157,8 +159,20 @@ impl Config {
     /// # Errors
     /// Every mistake, in the order of the keys.
     pub fn read(file: &Path, overrides: &Overrides) -> Result<Self, Vec<Problem>> {
+        Self::merged(Toml::file(file), file, overrides)
+    }
+
+    /// The same of a text that does not lie in `file` yet.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub(crate) fn read_text(text: &str, file: &Path, overrides: &Overrides) -> Result<Self, Vec<Problem>> {
+        Self::merged(Toml::string(text), file, overrides)
+    }
+
+    fn merged(toml: Data<Toml>, file: &Path, overrides: &Overrides) -> Result<Self, Vec<Problem>> {
         let sections = Env::prefixed("BAILIWICK_").filter(|key| key.as_str().contains("__")).split("__");
-        let figment = Figment::new().merge(Toml::file(file)).merge(sections);
+        let figment = Figment::new().merge(toml).merge(sections);
         let whole: Map<String, Value> = figment.extract().map_err(|error| {
             let what = format!("`{}` cannot be read", file.display());
             vec![Problem::new(
@@ -190,6 +204,9 @@ impl Config {
         }
         if let Some(database) = &overrides.database {
             reader.values.insert("server.database".to_owned(), Value::String(database.clone()));
+        }
+        if let Some(root) = &overrides.root {
+            reader.values.insert("seal.root".to_owned(), Value::String(format!("file:{root}")));
         }
         let listen: SocketAddr = reader
             .take("server.listen", "`\"127.0.0.1:7070\"`")
@@ -417,6 +434,16 @@ mod tests {
         // Not started by systemd: there are no credentials.
         for text in ["systemd:root.key", "systemd:../x", "systemd:", "file:", "gold", ""] {
             assert_eq!(root(text).unwrap_err()[0].at.as_deref(), Some("seal.root"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_root_key_that_is_given_goes_before_the_one_that_is_named() {
+        let overrides = Overrides { root: Some("/copy".to_owned()), ..Overrides::default() };
+        let database = "[server]\ndatabase = \"postgres://db/bailiwick\"\n";
+        for text in ["", "[seal]\nroot = \"systemd:root.key\"\n", "[seal]\nroot = \"file:/k\"\n", database] {
+            let config = Config::read_text(text, Path::new("/nowhere/config.toml"), &overrides).unwrap();
+            assert_eq!(config.root, Root::File("/copy".into()), "{text}");
         }
     }
 

@@ -42,7 +42,7 @@ mod who;
 
 pub use assembly::Bailiwick;
 pub use backup::{
-    CONFIGURATION, Contents, DATA, Drill, ENDING, Keep, Restore, Restored, Unproven, config_restore, contents,
+    CONFIGURATION, Configuration, Contents, DATA, Drill, ENDING, Keep, Restore, Restored, Scratch, Unproven, contents,
     fetch_backup, stamp,
 };
 pub use config::{AskPassphrase, Asked, Config, Overrides, Root};

@@ -139,7 +139,7 @@ impl Bailiwick {
         self.authority.release(&doubted.hold, done.epoch);
         self.replace_facts().await?;
         self.doubt.set(None);
-        self.store.end_recovering(&doubted.behind).await.map_err(|error| error.problem())?;
+        self.store.end_recovering(&doubted.behind).await;
         Ok(Recovered { event: done.event, logs: doubted.behind.clone(), environments })
     }
 }
@@ -168,7 +168,7 @@ pub(crate) fn recovering() -> Problem {
         "platform.recovering",
         "this server is recovering, and everything is switched off",
         "its database does not continue what this machine has seen of the record: an older copy was put back, or the record was changed",
-        "an operator says why, on the server's machine: `bailiwick recover --why …`",
+        "an operator says why, on the server's machine: `bailiwick recover --why …`; then look whether people, secrets and apps are those that should be there",
     )
 }
 

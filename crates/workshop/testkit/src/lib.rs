@@ -49,8 +49,8 @@ pub use provider::{Provider, Signed};
 pub use rounds::{Dice, rounds, soak_for, version_before};
 pub use stream::{reading, sent, streaming};
 pub use town::{
-    Disk, Engine, Places, Town, bundle, damage_events, mails_to_nowhere, root_key, root_key_file, template,
-    unreadable_notices,
+    Disk, Engine, Places, Town, bundle, damage_events, mails_to_nowhere, one_step_back, root_key, root_key_file,
+    template, unreadable_notices,
 };
 pub use upstream::{Arrived, Upstream};
 pub use waiting::until;

@@ -111,7 +111,13 @@ impl Process {
         Self::start_on(Start::here(Path::new(binary), log, &[]), place, ("", more), &[]).await
     }
 
-    /// The same, after first starts that were killed unless they were ready within these times.
+    /// On SQLite, in a folder that has all of it: what a restore has put into `data` and `config.toml`.
+    pub async fn found(binary: &str, folder: TempDir, log: &str) -> Self {
+        let place = Place { folder, database: None, url: None, cable: None };
+        Self::begin(Start::here(Path::new(binary), log, &[]), place, &[]).await
+    }
+
+    /// On a database of its own, after first starts that were killed unless they were ready within these times.
     pub async fn start_after_kills(binary: &str, engine: Engine, more: &str, log: &str, kills: &[Duration]) -> Self {
         Self::start_on(Start::here(Path::new(binary), log, &[]), Place::on(engine).await, ("", more), kills).await
     }
@@ -142,8 +148,13 @@ impl Process {
         let root = kept().join("root.key");
         let text = format!("[server]\n{server}{line}[seal]\nroot = \"file:{}\"\n{more}", root.display());
         std::fs::write(folder.path().join("config.toml"), text).unwrap();
+        std::fs::create_dir_all(folder.path().join("data")).unwrap();
+        Self::begin(start, Place { folder, database, url: None, cable }, kills).await
+    }
+
+    async fn begin(start: Start, place: Place, kills: &[Duration]) -> Self {
+        let Place { folder, database, cable, .. } = place;
         let data = folder.path().join("data");
-        std::fs::create_dir_all(&data).unwrap();
         std::os::unix::fs::symlink(kept().join("cache"), data.join("cache")).unwrap();
         let said = Arc::<Mutex<String>>::default();
         for within in kills {

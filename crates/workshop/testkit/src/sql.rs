@@ -40,6 +40,10 @@ pub(crate) fn insert(table: &str, columns: &[&str], values: &[String]) -> String
 pub(crate) const DAMAGE_EVENTS: &str =
     "UPDATE events SET body = CAST(replace(CAST(body AS TEXT), '\"id\"', '\"di\"') AS BLOB) WHERE body IS NOT NULL";
 
+/// SQLite: as it was before the files of a release had a place, and the step that made it.
+pub(crate) const BEFORE_FILES: &str = "ALTER TABLE releases DROP COLUMN files;
+  DELETE FROM migrations WHERE room = 'catalog' AND number = 6;";
+
 /// From the next event of this act on, these tables are not to be found: what is read after its commit fails.
 pub(crate) fn lost_at(action: &str, tables: &[&str]) -> String {
     let lose: String = tables.iter().map(|table| format!("ALTER TABLE {table} RENAME TO {table}_lost; ")).collect();

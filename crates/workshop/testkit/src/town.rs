@@ -342,6 +342,11 @@ pub fn damage_events(database: &Path) {
     assert!(changed > 0, "there were no events");
 }
 
+/// Puts a database of SQLite back to before the last step that widened a table which has rows by then.
+pub fn one_step_back(database: &Path) {
+    rusqlite::Connection::open(database).unwrap().execute_batch(crate::sql::BEFORE_FILES).unwrap();
+}
+
 /// Makes every mail that a stopped server has stored in SQLite one by a channel that nobody knows.
 pub fn mails_to_nowhere(database: &Path) {
     let changed = rusqlite::Connection::open(database).unwrap().execute(crate::sql::TO_NOWHERE, []).unwrap();

@@ -14,6 +14,7 @@ both! {
     an_erased_body_leaves_the_proofs
     the_tasks_sequence_by_themselves
     a_kept_checkpoint_tells_of_a_restore
+    what_is_kept_stays_through_a_restore_and_each_is_accepted_by_itself
     a_record_put_back_under_a_running_node_leaves_what_it_kept
     altered_tiles_stop_the_log
 }
@@ -224,7 +225,7 @@ async fn a_kept_checkpoint_tells_of_a_restore(kind: Kind) {
     tx.accept(&behind).await.unwrap();
     tx.commit(json!({}), Some("the disk was lost")).await.unwrap();
     assert_eq!(fresh.store.behind().await.unwrap(), [], "accepted, and the process ends here");
-    fresh.store.end_recovering(&behind).await.unwrap();
+    fresh.store.end_recovering(&behind).await;
     assert_ne!(std::fs::read(&place).unwrap(), kept);
     assert_eq!(fresh.store.behind().await.unwrap(), []);
     let found = fresh.events().await.into_iter().find(|event| event.action == "record.behind").unwrap();
@@ -232,6 +233,44 @@ async fn a_kept_checkpoint_tells_of_a_restore(kind: Kind) {
     assert_eq!((&detail["kept"]["size"], &detail["found"]["size"]), (&json!(303), &json!(401)));
     std::fs::write(&place, "not a checkpoint").unwrap();
     assert_eq!(fresh.store.behind().await.unwrap()[0].kept, None);
+}
+
+async fn accept(house: &House, behind: &[store::Behind]) {
+    let (_, mut tx) = house.store.write(house.permit(Change("log/main"))).await.unwrap();
+    tx.accept(behind).await.unwrap();
+    tx.commit(json!({}), Some("looked at")).await.unwrap();
+}
+
+async fn what_is_kept_stays_through_a_restore_and_each_is_accepted_by_itself(kind: Kind) {
+    let house = House::new(kind).await;
+    notes(&house, "a", 3).await;
+    house.store.sequence_now().await.unwrap();
+    let (seen, place) = (kept(&house), house.dir.path().join("checkpoints").join(hex::encode("main")));
+    let begin = || store::doubt(house.dir.path(), &TenantId::main()).unwrap();
+    begin();
+    assert_eq!(kept(&house), seen, "what was seen is evidence");
+    // Nothing was seen here: in doubt until it is accepted, though the process ends there.
+    for _ in 0..2 {
+        drop(std::fs::remove_file(&place));
+        begin();
+        let behind = house.store.behind().await.unwrap();
+        assert_eq!((behind.len(), &behind[0].kept, behind[0].restored), (1, &None, true));
+        accept(&house, &behind).await;
+        assert_eq!(house.store.behind().await.unwrap(), []);
+        begin();
+        assert_eq!(house.store.behind().await.unwrap().len(), 1, "another restore");
+    }
+    // What was seen cannot be read any more.
+    std::fs::write(&place, "not a checkpoint").unwrap();
+    let behind = house.store.behind().await.unwrap();
+    assert_eq!((&behind[0].kept, behind[0].restored), (&None, false));
+    accept(&house, &behind).await;
+    assert_eq!(house.store.behind().await.unwrap(), []);
+    // The next checkpoint takes its place.
+    house.store.sequence_now().await.unwrap();
+    assert_ne!(kept(&house), b"not a checkpoint");
+    assert!(!is_doubted(&house).await);
+    assert_eq!(house.store.behind().await.unwrap(), []);
 }
 
 async fn put_record_back(house: &House) {
@@ -272,7 +311,7 @@ async fn a_record_put_back_under_a_running_node_leaves_what_it_kept(kind: Kind) 
     let (_, mut tx) = house.store.write(house.permit(Change("log/main"))).await.unwrap();
     tx.accept(&behind).await.unwrap();
     tx.commit(json!({}), Some("the disk was lost")).await.unwrap();
-    house.store.end_recovering(&behind).await.unwrap();
+    house.store.end_recovering(&behind).await;
     notes(&house, "f", 1).await;
     house.store.sequence_now().await.unwrap();
     assert!(!is_doubted(&house).await);

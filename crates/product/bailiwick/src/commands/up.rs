@@ -43,6 +43,7 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
             listen: args.listen.map(|at| at.to_string()),
             database: args.database,
             passphrase: Some(prompt::passphrase),
+            ..Overrides::default()
         },
         demo,
         compiler: super::compile_engine::compiler(),

@@ -112,6 +112,8 @@ pub(crate) struct RestoredView {
     log_size: u64,
     ms: u64,
     data: Option<String>,
+    /// Of the configuration, where it was named.
+    config: Option<String>,
     #[serde(default)]
     drill: bool,
 }
@@ -132,7 +134,8 @@ impl View for RestoredView {
             ("took", seconds.into()),
         ]);
         if let Some(data) = &self.data {
-            page.next(format!("bailiwick up --data {data}"));
+            let config = self.config.as_ref().map(|file| format!(" --config {file}")).unwrap_or_default();
+            page.next(format!("bailiwick up --data {data}{config}"));
         }
     }
 }

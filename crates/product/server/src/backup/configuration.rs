@@ -7,15 +7,15 @@ use super::{
     archive, failed,
     maker::{self, Chain, Maker, PROOF, Proof, Unproven},
 };
-use crate::settings::place;
+use crate::{Config, Overrides, settings::place};
 use model::Problem;
 use seal::{Recipient, RecoveryKey, RootKey};
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File},
     io::{self, Read, Write},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
+use tempfile::NamedTempFile;
 
 const POLICIES: &str = "policies";
 /// No configuration is larger.
@@ -102,41 +102,79 @@ pub fn contents(file: &Path, key: &RecoveryKey) -> Result<Contents, Problem> {
     })
 }
 
-/// Puts configuration and policies into a data folder. What was written, in order.
-///
-/// # Errors
-/// When something is there already, for whatever is not such a backup, and for what this root key's server did not make;
-/// then nothing is written.
-pub fn config_restore(
-    file: &Path,
-    key: &RecoveryKey,
-    root: &RootKey,
-    unproven: Unproven,
-    data: &Path,
-) -> Result<Vec<String>, Problem> {
-    const WHAT: &str = "the configuration cannot be restored";
-    const FIX: &str = "give a whole backup, and a folder without configuration";
-    let bad = |error: &dyn std::fmt::Display| failed(WHAT, error, FIX);
-    let read = read(file, key, &Maker::new(root), unproven);
-    let all = read.map_err(|error| maker::problem(WHAT, &error, FIX))?;
-    for (name, _) in &all {
-        if data.join(name).exists() {
-            return Err(bad(&format!("`{name}` is there already")));
+const WHAT: &str = "the configuration cannot be restored";
+const FIX: &str = "give a whole backup, and a place without another configuration";
+
+/// Configuration and policies out of a backup that was read to its end. Nothing of it is written yet.
+pub struct Configuration {
+    files: Vec<(String, Vec<u8>)>,
+}
+
+impl Configuration {
+    /// # Errors
+    /// For whatever is not such a backup, and for what this root key's server did not make.
+    pub fn open(file: &Path, key: &RecoveryKey, root: &RootKey, unproven: Unproven) -> Result<Self, Problem> {
+        let read = read(file, key, &Maker::new(root), unproven);
+        read.map(|files| Self { files }).map_err(|error| maker::problem(WHAT, &error, FIX))
+    }
+
+    /// What a start will read once this is restored to `file`.
+    ///
+    /// # Errors
+    /// Every mistake in it, such as a file that it names and that is not there: backups hold none of those.
+    pub fn config(&self, file: &Path, overrides: &Overrides) -> Result<Config, Vec<Problem>> {
+        match self.files.iter().find(|(name, _)| name == place::CONFIG) {
+            Some((_, bytes)) => Config::read_text(&String::from_utf8_lossy(bytes), file, overrides),
+            None => Config::read(file, overrides),
         }
     }
-    let write = |name: &str, bytes: &[u8]| -> io::Result<()> {
-        let path = data.join(name);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+
+    /// Puts the configuration where `file` says, and policies into the data folder. What there is of it now, in order.
+    /// What is there already, to the letter, is taken as it is: from an attempt before this one, say.
+    ///
+    /// # Errors
+    /// When something else is there already; then nothing is written. When something cannot be written: nothing half stands
+    /// under a name.
+    pub fn restore(self, data: &Path, file: &Path) -> Result<Vec<String>, Problem> {
+        let bad = |error: &dyn std::fmt::Display| failed(WHAT, error, FIX);
+        let (mut all, mut new) = (Vec::new(), Vec::new());
+        for (name, bytes) in self.files {
+            let own = data.join(&name);
+            let path = if name == place::CONFIG { file.to_owned() } else { own.clone() };
+            all.push(if path == own { name } else { path.display().to_string() });
+            match fs::read(&path) {
+                Ok(there) if there == bytes => {}
+                Ok(_) => return Err(bad(&format!("`{}` is there already, and says something else", path.display()))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => new.push((path, bytes)),
+                Err(error) => return Err(bad(&format!("`{}`: {error}", path.display()))),
+            }
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    for (name, bytes) in &all {
-        write(name, bytes).map_err(|error| bad(&error))?;
+        let written = new.iter().map(|(path, bytes)| written(path, bytes).map(|file| (path, file)));
+        let written = written.collect::<io::Result<Vec<_>>>();
+        for (path, file) in written.map_err(|error| bad(&error))? {
+            named(path, file).map_err(|error| bad(&error))?;
+        }
+        Ok(all)
     }
-    Ok(all.into_iter().map(|(name, _)| name).collect())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// For its owner alone, without its name.
+fn written(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let folder = folder_of(path);
+    fs::create_dir_all(folder)?;
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+fn named(path: &Path, file: NamedTempFile) -> io::Result<()> {
+    file.persist_noclobber(path).map_err(|error| error.error)?;
+    File::open(folder_of(path))?.sync_all()
 }
 
 fn read(file: &Path, key: &RecoveryKey, maker: &Maker, unproven: Unproven) -> io::Result<Vec<(String, Vec<u8>)>> {

@@ -11,7 +11,7 @@ use seal::Recipient;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
-use store::{Depot, EventFilter, Outcome, StoreError};
+use store::{Depot, Event, EventFilter, Outcome, StoreError};
 use tokio_util::io::StreamReader;
 use utoipa::ToSchema;
 
@@ -19,6 +19,8 @@ use utoipa::ToSchema;
 const AGAIN_AFTER: Duration = Duration::from_secs(600);
 /// Names from the future that are told, of each kind.
 const AHEAD_SHOWN: usize = 10;
+/// So many that ended are looked at for the last one of the data.
+const LOOKED_AT: u32 = 32;
 /// The job that makes them.
 pub(crate) const JOB: &str = "backup";
 
@@ -62,6 +64,16 @@ impl Act for BackupDone {
 /// `20261128T023800Z`: sorts by time, and stands in a name anywhere.
 pub fn stamp(now: Timestamp) -> String {
     now.to_jiff().strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+/// Whether it was to hold the data: one of the configuration alone is not what the schedule is for.
+fn is_of_data(done: &Event) -> bool {
+    let Ok(body) = done.json() else { return false };
+    let said = |name: &str| body.get("detail").and_then(|detail| detail.get(name));
+    if done.outcome == "failed" {
+        return said("parts") != Some(&json!(Parts::Config));
+    }
+    said("file").is_some_and(|file| !file.is_null())
 }
 
 fn unplanned() -> Problem {
@@ -152,14 +164,13 @@ impl Bailiwick {
             return Ok(());
         };
         let now = self.clock.now();
-        let newest =
-            |action: &str| EventFilter { action: Some(action.to_owned()), limit: Some(1), ..EventFilter::default() };
-        let filter = newest(rules::BACKUP_DONE.name);
-        let last = self.store.events(&self.tenant, &filter).await.map_err(|error| error.problem())?;
-        let due = match last.first() {
+        let action = Some(rules::BACKUP_DONE.name.to_owned());
+        let filter = EventFilter { action, limit: Some(LOOKED_AT), ..EventFilter::default() };
+        let done = self.store.events(&self.tenant, &filter).await.map_err(|error| error.problem())?;
+        let due = match done.iter().find(|done| is_of_data(done)) {
             Some(last) if last.outcome == "failed" => Some(last.at.plus(AGAIN_AFTER)),
             Some(last) => catalog::next_time(schedule, last.at),
-            // Never yet: at once, so that one is there, and whoever planned it sees that it works.
+            // Never yet, or long ago: at once, so that one is there, and whoever planned it sees that it works.
             None => Some(now),
         };
         if due.is_none_or(|due| due > now) {

@@ -9,8 +9,10 @@ use super::{
     failed,
     keep::made_before,
     maker::{self, Maker, Unproven},
+    scratch::Scratch,
+    unnamed::Unnamed,
 };
-use crate::{Config, Settings, assembly::ROOMS, policy, settings};
+use crate::{Config, Overrides, Settings, assembly::ROOMS, policy, settings};
 use authority::{Act, Authority, Caller, Facts, Rule, Target, Who, rules};
 use model::{Clock, Problem, SystemClock, TenantId};
 use seal::RecoveryKey;
@@ -169,20 +171,19 @@ impl Drill {
     /// What a real restore would have failed with.
     pub async fn run(self) -> Result<Restored, Problem> {
         let begun = Instant::now();
-        let folder = tempfile::Builder::new().prefix("bailiwick-drill-").tempdir_in(&self.scratch);
-        let folder = folder.map_err(|error| {
+        let folder = Scratch::within(&self.scratch).map_err(|error| {
             failed("there is no room for a rehearsal", error, "name a folder that can be written with `--scratch`")
         })?;
         let database = Database::Sqlite { path: folder.path().join("bailiwick.db") };
         let from = Source { file: self.file, key: self.key, maker: Maker::new(&self.root), unproven: self.unproven };
         let (head, sums) = fill(from, &database, &[], None).await?;
+        // Before anything opens it: that migrates it, which changes rows as well.
+        compare(&database, &sums).await?;
         let place = Place { data: folder.path().to_owned(), database, root: self.root };
         let config = Config::plain(([127, 0, 0, 1], 7070).into())
             .map_err(|problems| problems.into_iter().next().unwrap_or_else(Problem::internal))?;
         let (store, _) = place.open(&config).await?;
-        let restored = checked(&store, &head, &sums, begun).await?;
-        compare(&store, &sums).await?;
-        Ok(restored)
+        checked(&store, &head, &sums, begun).await
     }
 }
 
@@ -237,21 +238,15 @@ async fn fill(
     let opened = File::open(&from.file).map_err(|error| {
         failed("the backup cannot be opened", format!("`{}`: {error}", from.file.display()), "check the path")
     })?;
-    let made_file = matches!(database, Database::Sqlite { path } if !path.exists());
-    let filled = match pour(opened, from, database, void).await {
-        Ok(poured) => poured.keep(beside).await,
-        Err(problem) => Err(problem),
-    };
-    if filled.is_err()
-        && made_file
-        && let Database::Sqlite { path } = database
-    {
-        for ending in ["db", "db-wal", "db-shm", "lock"] {
-            // Whatever was not made is not there.
-            drop(std::fs::remove_file(path.with_extension(ending)));
+    match database {
+        Database::Postgres { .. } => pour(opened, from, database, void).await?.keep(beside).await,
+        Database::Sqlite { path } => {
+            let unnamed = Unnamed::of(path)?;
+            let filled = pour(opened, from, &unnamed.database(), void).await?.keep(beside).await?;
+            unnamed.name()?;
+            Ok(filled)
         }
     }
-    filled
 }
 
 /// Whether rows of `meta` hold what a server knows its root key by.
@@ -357,9 +352,9 @@ async fn checked(store: &Arc<Store>, head: &Head, sums: &Sums, begun: Instant) -
 }
 
 /// What was restored, read out again: the same rows as in the backup.
-async fn compare(store: &Arc<Store>, wanted: &Sums) -> Result<(), Problem> {
+async fn compare(database: &Database, wanted: &Sums) -> Result<(), Problem> {
     let (to, mut pieces) = mpsc::channel(WAITING);
-    let reading = store.snapshot(to);
+    let reading = store::read_back(database, to);
     let summing = async {
         let (mut found, mut table) = (Sums::new(), String::new());
         while let Some(piece) = pieces.recv().await {
@@ -379,8 +374,7 @@ async fn compare(store: &Arc<Store>, wanted: &Sums) -> Result<(), Problem> {
     };
     let (read, found) = tokio::join!(reading, summing);
     read.map_err(|error| error.problem())?;
-    // Opening it migrates it, which may add tables and steps, and changes no row that was there.
-    for (table, sum) in wanted.iter().filter(|(table, _)| *table != "migrations") {
+    for (table, sum) in wanted {
         if found.get(table) != Some(sum) {
             return Err(failed("the restored rows are not those of the backup", format!("`{table}` differs"), FIX));
         }
@@ -393,22 +387,34 @@ impl Settings {
     ///
     /// # Errors
     /// As `Settings::read`; when there is no root key.
-    pub fn for_restore(
+    pub fn for_restore(data: PathBuf, config: Option<&Path>, overrides: &Overrides) -> Result<Self, Vec<Problem>> {
+        let (file, config) = Self::configuration(&data, config, overrides)?;
+        Self::for_restore_by(data, file, config, overrides)
+    }
+
+    /// The same by a configuration that lies in `file`, or will.
+    ///
+    /// # Errors
+    /// As `Settings::with`; when there is no root key.
+    pub fn for_restore_by(
         data: PathBuf,
-        config: Option<&Path>,
-        overrides: &crate::Overrides,
+        file: PathBuf,
+        config: Config,
+        overrides: &Overrides,
     ) -> Result<Self, Vec<Problem>> {
-        let file = config.map_or_else(|| data.join(settings::place::CONFIG), Path::to_path_buf);
-        let read = Config::read(&file, overrides)?;
-        let (path, _) = settings::root_path(&data, &read);
+        let (path, _) = settings::root_path(&data, &config);
         if !path.exists() {
             return Err(vec![failed(
                 "there is no root key to restore with",
                 "backups never hold it, and no other key opens what is in them",
-                &format!("put the recovery copy of the root key at `{}` first (mode 0600)", path.display()),
+                &format!(
+                    "put the recovery copy of the root key at `{}` first (mode 0600), or name it with `--root-key`",
+                    path.display()
+                ),
             )]);
         }
-        Self::read(data, config, overrides)
+        let settings = Self::with(data, config, overrides.passphrase).map_err(|problem| vec![problem])?;
+        Ok(Self { config_file: file, ..settings })
     }
 }
 

@@ -5,7 +5,7 @@ use crate::depot::{BUCKET, Fault, KEY, S3, SECRET};
 use model::{Clock, ManualClock, SystemClock};
 use seal::RecoveryKey;
 use serde_json::json;
-use server::{Config, Contents, Overrides, Restore, Settings, Unproven};
+use server::{Config, Configuration, Contents, Overrides, Restore, Settings, Unproven};
 use std::{path::Path, sync::Arc, time::Duration};
 use store::{Depot, DepotPlace, S3Place};
 use tempfile::TempDir;
@@ -71,6 +71,29 @@ async fn by_schedule_so_many_are_kept_and_a_failure_is_an_event() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_of_the_configuration_alone_is_not_the_nights() {
+    let (s3, folder, key) = (S3::start().await, TempDir::new().unwrap(), RecoveryKey::generate());
+    let day = Duration::from_secs(86_400);
+    let clock = Arc::new(ManualClock::at(SystemClock.now().minus(day * 2)));
+    let more = plan(&s3, folder.path(), &key, "schedule = \"0 2 * * *\"\n");
+    let town = Town::with(Engine::Sqlite, &more, clock.clone()).await;
+    until("one at once", || async { told(&town) == 1 }).await;
+    s3.set(Fault::Status(500));
+    clock.advance(day);
+    let town = town.restart(testkit::Disk::Room).await;
+    until("the night's fails", || async { told(&town) == 2 }).await;
+    s3.set(Fault::None);
+    let made = town.post("/api/v1/backups", json!({ "parts": "config" })).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    clock.advance(Duration::from_secs(700));
+    let town = town.restart(testkit::Disk::Room).await;
+    until("the night's is tried again", || async { told(&town) == 4 }).await;
+    let events = done(&town).await;
+    assert!(events[0]["detail"]["file"].is_string() && events[1]["detail"]["file"].is_null(), "{events:?}");
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn configuration_and_data_come_back_apart_and_together() {
     let (s3, folder, key) = (S3::start().await, TempDir::new().unwrap(), RecoveryKey::generate());
     let more = plan(&s3, folder.path(), &key, "");
@@ -97,15 +120,21 @@ async fn configuration_and_data_come_back_apart_and_together() {
     let data = folder.path().join("new");
     std::fs::create_dir(&data).unwrap();
     let (root_key, ours) = (testkit::root_key(), Unproven::Refused);
-    let foreign = server::config_restore(&fetched("c"), &key, &seal::RootKey::generate(), ours, &data).unwrap_err();
-    assert_eq!((foreign.code.as_ref(), data.join("config.toml").exists()), ("backup.root_key", false), "{foreign}");
-    assert_eq!(server::config_restore(&fetched("c"), &key, &root_key, ours, &data).unwrap(), ["config.toml"]);
-    assert!(
-        server::config_restore(&fetched("c"), &key, &root_key, ours, &data).unwrap_err().why.contains("there already")
-    );
-    assert!(server::config_restore(&fetched("d"), &key, &root_key, ours, &folder.path().join("other")).is_err());
+    let opened = |name: &str, root: &seal::RootKey| Configuration::open(&fetched(name), &key, root, ours);
+    let foreign = opened("c", &seal::RootKey::generate()).err().unwrap();
+    assert_eq!(foreign.code, "backup.root_key", "{foreign}");
+    assert!(opened("d", &root_key).is_err(), "that is the data");
     let (was, is) = (left.path().join("config.toml"), data.join("config.toml"));
-    assert_eq!(std::fs::read(was).unwrap(), std::fs::read(&is).unwrap());
+    let restored = || opened("c", &root_key).unwrap().restore(&data, &is);
+    for attempt in 0..2 {
+        assert_eq!(restored().unwrap(), ["config.toml"], "{attempt}: the same is no other");
+        assert_eq!(std::fs::read(&was).unwrap(), std::fs::read(&is).unwrap());
+    }
+    std::fs::write(&is, "# of somebody else\n").unwrap();
+    assert!(restored().unwrap_err().why.contains("there already"));
+    let elsewhere = folder.path().join("etc").join("config.toml");
+    let put = opened("c", &root_key).unwrap().restore(&data, &elsewhere).unwrap();
+    assert_eq!((put, elsewhere.exists()), (vec![elsewhere.display().to_string()], true));
 
     // Each byte of it counts.
     let whole = std::fs::read(fetched("c")).unwrap();
@@ -113,8 +142,7 @@ async fn configuration_and_data_come_back_apart_and_together() {
         let mut bent = whole.clone();
         bent[at] ^= 2;
         std::fs::write(fetched("bent"), &bent).unwrap();
-        let there = folder.path().join("bent-data");
-        assert!(server::config_restore(&fetched("bent"), &key, &root_key, ours, &there).is_err(), "byte {at}");
+        assert!(opened("bent", &root_key).is_err(), "byte {at}");
     }
 
     // The data goes where this machine's configuration says: here, into SQLite.

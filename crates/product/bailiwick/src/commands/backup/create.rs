@@ -6,7 +6,7 @@ use crate::{exit::Exit, invocation::Invocation, views::backup::CreatedView};
 use model::{Problem, Timestamp};
 use seal::Recipient;
 use serde_json::json;
-use server::{CONFIGURATION, DATA, ENDING, Keep};
+use server::{CONFIGURATION, DATA, ENDING, Keep, Scratch};
 use std::{
     fs,
     num::NonZeroUsize,
@@ -80,19 +80,20 @@ impl Folder {
         let Self { to, recipient, keep, only } = self;
         let unwritable = |error: std::io::Error| file_problem(&to, error, "name a folder that you can write to");
         fs::create_dir_all(&to).map_err(unwritable)?;
+        let scratch = Scratch::within(&to).map_err(unwritable)?;
         let client = invocation.client()?;
         let stamp = server::stamp(invocation.now());
         let named = |kind: &str| to.join(format!("{kind}{stamp}{ENDING}"));
         let (mut file, mut bytes) = (None, 0);
         if only != Some(Only::Config) {
-            let mut new = NamedTempFile::new_in(&to).map_err(unwritable)?;
+            let mut new = NamedTempFile::new_in(scratch.path()).map_err(unwritable)?;
             let route = client.api(&["backup"])?.query("recipient", Some(&recipient));
             bytes = invocation.during("backing up", client.download(route, new.as_file_mut())).await?;
             file = Some(keep_as(new, &named(DATA)).map_err(unwritable)?);
         }
         let mut configuration = None;
         if only != Some(Only::Data) {
-            let mut new = NamedTempFile::new_in(&to).map_err(unwritable)?;
+            let mut new = NamedTempFile::new_in(scratch.path()).map_err(unwritable)?;
             let route = client.api(&["backup"])?.query("recipient", Some(&recipient)).query("only", Some("config"));
             invocation.during("backing up", client.download(route, new.as_file_mut())).await?;
             configuration = Some(keep_as(new, &named(CONFIGURATION)).map_err(unwritable)?);

@@ -6,7 +6,7 @@ use crate::{exit::Exit, invocation::Invocation, views::backup::RestoredView};
 use model::{Problem, ProblemKind};
 use seal::DigestWriter;
 use serde_json::{Value, json};
-use server::{Contents, Drill, Overrides};
+use server::{Contents, Drill, Overrides, Scratch};
 use std::{
     fs::File,
     io::{self, Read as _},
@@ -45,7 +45,7 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
     let beside = given.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let scratch = args.scratch.unwrap_or_else(|| if given.exists() { beside.to_owned() } else { ".".into() });
     let room = |error| file_problem(&scratch, error, "name a folder that can be written with `--scratch`");
-    let fetched = tempfile::tempdir_in(&scratch).map_err(room)?;
+    let fetched = Scratch::within(&scratch).map_err(room)?;
     let data = invocation.environment.data().unwrap_or_default();
     let configuration = args.config.unwrap_or_else(|| data.join(server::place::CONFIG));
     let overrides = Overrides::default();

@@ -33,14 +33,17 @@ pub(super) async fn measure(effort: Effort) -> Vec<Line> {
     let ana = served.town.person("ana@example.test", &["staff"]).await;
     let ask = served.asking(&ana, "measured").await;
     load::press(std::slice::from_ref(&ask), CONNECTIONS, None, LASTING).await;
+    let rounds = effort.rounds(ROUNDS);
+    for round in 0..rounds {
+        served.deploy(&apps::json(&victim(round))).await;
+    }
     let before = at_rest_mib(&served).await;
     let mut seen = Seen::default();
-    for round in 0..effort.rounds(ROUNDS) {
+    for round in 0..rounds {
         seen.round(&served, &ask, round).await;
-        seen.resting.push(at_rest_mib(&served).await);
     }
-    let after = seen.resting.last().copied().unwrap_or(before);
-    let Seen { ratios, calm, crowded, revoked, shares, resting } = &seen;
+    let after = at_rest_mib(&served).await;
+    let Seen { ratios, calm, crowded, revoked, shares } = &seen;
     let line = |work, floor, value, unit, target, figures| Line {
         row: "overload",
         work,
@@ -49,7 +52,7 @@ pub(super) async fn measure(effort: Effort) -> Vec<Line> {
         unit,
         target: Target::AtMost(target),
         figures,
-        detail: json!({ "calm_p99_ms": calm, "crowded_p99_ms": crowded, "revoke_ms": revoked, "served_percent": shares, "resting_mib": resting }),
+        detail: json!({ "calm_p99_ms": calm, "crowded_p99_ms": crowded, "revoke_ms": revoked, "served_percent": shares }),
     };
     vec![
         line(
@@ -71,13 +74,15 @@ pub(super) async fn measure(effort: Effort) -> Vec<Line> {
             (after - before).max(0.0),
             "MiB",
             16.0,
-            format!(
-                "{before:.0} MiB before; after each round {}",
-                resting.iter().map(|mib| format!("{mib:.0}")).collect::<Vec<_>>().join(", ")
-            ),
+            format!("{before:.0} MiB before"),
         ),
         line("twice the load, revoke", REVOKE, median(revoked), "ms", 100.0, String::new()),
     ]
+}
+
+/// The app that is revoked in a round.
+fn victim(round: usize) -> String {
+    format!("victim-{round}")
 }
 
 async fn at_rest_mib(served: &Served) -> f64 {
@@ -93,13 +98,11 @@ struct Seen {
     crowded: Vec<f64>,
     revoked: Vec<f64>,
     shares: Vec<f64>,
-    resting: Vec<f64>,
 }
 
 impl Seen {
     async fn round(&mut self, served: &Served, ask: &Ask, round: usize) {
-        let name = format!("victim-{round}");
-        served.deploy(&apps::json(&name)).await;
+        let name = victim(round);
         let asks = std::slice::from_ref(ask);
         let at_ease = load::press(asks, CONNECTIONS, None, LASTING).await;
         let rate = at_ease.len() as f64 / LASTING.as_secs_f64();
