@@ -1,6 +1,7 @@
 //! Events of class `access`: into a bounded buffer, durable within a second, in batches.
 //!
 //! Refuses new ones when the buffer is full, cannot be written, or is not written in time: then no new request may begin.
+//! And all of them once it is closed, at the end of a run: what comes then is lost, and the run did not end cleanly.
 
 use crate::{
     Outcome, Store, StoreError,
@@ -21,7 +22,15 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::{Mutex, Notify, mpsc, oneshot};
+use tokio::sync::{
+    Mutex, Notify,
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 
 /// Events in the buffer: at 1 KiB each, 16 MiB; some seconds of a busy node.
 const BUFFERED_MAX: usize = 16_384;
@@ -68,16 +77,52 @@ pub(crate) struct AccessBuffer {
     /// Whoever waits for the record ends the gathering: a page of it must not take as long as one lasts.
     hurry: Notify,
     stuck: AtomicBool,
+    expected: TaskTracker,
+    closing: CancellationToken,
+    /// Something came when it was closed.
+    late: AtomicBool,
+}
+
+/// The event of something that is under way, and will be noted when that ends: a run that stops waits for it. Let go of
+/// it once it is noted.
+#[must_use]
+pub struct Expected {
+    _token: TaskTrackerToken,
 }
 
 impl AccessBuffer {
     pub(crate) fn new() -> Self {
         let (send, receive) = mpsc::channel(BUFFERED_MAX);
-        Self { send, receive: Mutex::new(receive), hurry: Notify::new(), stuck: AtomicBool::new(false) }
+        Self {
+            send,
+            receive: Mutex::new(receive),
+            hurry: Notify::new(),
+            stuck: AtomicBool::new(false),
+            expected: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            late: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn is_stuck(&self) -> bool {
         self.stuck.load(Ordering::Acquire)
+    }
+
+    /// Waits for what is expected, so long; from then on nothing is noted any more. The loop ends once it has written
+    /// what was.
+    pub(crate) async fn close(&self, patience: Duration) {
+        self.expected.close();
+        if tokio::time::timeout(patience, self.expected.wait()).await.is_err() {
+            tracing::warn!(events = self.expected.len(), "what was under way did not come to its end");
+        }
+        self.closing.cancel();
+        self.hurry.notify_one();
+    }
+
+    /// Whether nothing came too late, and nothing is still to come.
+    pub(crate) fn is_whole(&self) -> bool {
+        // INVARIANT: whoever expects an event notes it first: once nothing is expected, it is known what came late.
+        self.expected.is_empty() && !self.late.load(Ordering::Acquire)
     }
 }
 
@@ -86,7 +131,8 @@ impl Store {
     ///
     /// # Errors
     /// `StoreError::Unwritable` while the record cannot be written, `StoreError::Busy` when the buffer is full,
-    /// `StoreError::Param` for an id that no row holds: the request must be refused.
+    /// `StoreError::Param` for an id that no row holds, `StoreError::Closed` when the tasks have stopped: the request
+    /// must be refused.
     pub fn access<A: Act>(&self, permit: Permit<A>, outcome: Outcome, detail: Json) -> Result<EventId, StoreError> {
         if self.access.stuck.load(Ordering::Acquire) {
             return Err(StoreError::unwritable(UNWRITABLE));
@@ -97,7 +143,8 @@ impl Store {
     /// The same, of a look at what waits for the record itself: it waits too, with a place in the buffer.
     ///
     /// # Errors
-    /// `StoreError::Busy` when the buffer is full, `StoreError::Param` for an id that no row holds.
+    /// `StoreError::Busy` when the buffer is full, `StoreError::Param` for an id that no row holds, `StoreError::Closed`
+    /// when the tasks have stopped.
     pub fn access_late<A: Act>(
         &self,
         permit: Permit<A>,
@@ -107,12 +154,21 @@ impl Store {
         let (_, spent) = permit.spend();
         event::check(spent.caller(), spent.target())?;
         let id = EventId::generate();
-        let Ok(place) = self.access.send.try_reserve() else {
-            return Err(StoreError::busy("too many requests wait for their record"));
-        };
+        let place = self.access.send.try_reserve().map_err(|refused| match refused {
+            TrySendError::Full(()) => StoreError::busy("too many requests wait for their record"),
+            TrySendError::Closed(()) => {
+                self.access.late.store(true, Ordering::Release);
+                StoreError::Closed
+            }
+        })?;
         self.tallies.add(spent.rule().name, (spent.caller(), spent.target()), outcome, &detail);
         place.send(Item::Event(Box::new(Pending { id: id.clone(), at: self.clock.now(), spent, outcome, detail })));
         Ok(id)
+    }
+
+    /// Something begins whose event is noted when it ends.
+    pub fn expect_access(&self) -> Expected {
+        Expected { _token: self.access.expected.token() }
     }
 
     /// Waits until everything noted so far is durable. Needs the tasks (`start_tasks`).
@@ -153,16 +209,23 @@ impl Store {
         Ok(())
     }
 
-    /// Writes what is buffered until the task is stopped, in the run that began then.
+    /// Writes what is buffered until the buffer is closed and empty, in the run that began then.
     pub(crate) async fn flush_access_loop(self: Arc<Self>, began: Timestamp) {
         let mut receive = self.access.receive.lock().await;
         let mut batch = Vec::with_capacity(BATCH);
         loop {
-            let more = receive.recv_many(&mut batch, BATCH).await;
+            let more = tokio::select! {
+                biased;
+                () = self.access.closing.cancelled(), if !receive.is_closed() => {
+                    receive.close();
+                    continue;
+                }
+                more = receive.recv_many(&mut batch, BATCH) => more,
+            };
             if more == 0 {
                 return;
             }
-            let flush_now = batch.iter().any(|item| matches!(item, Item::Flush(_)));
+            let flush_now = receive.is_closed() || batch.iter().any(|item| matches!(item, Item::Flush(_)));
             if !flush_now && batch.len() < BATCH {
                 drop(tokio::time::timeout(GATHER, self.access.hurry.notified()).await);
                 while batch.len() < BATCH

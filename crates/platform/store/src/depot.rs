@@ -1,8 +1,13 @@
 //! A depot: named objects in a folder or in any S3-compatible store, for bundles, tiles of the log, and backups.
 //!
-//! Refuses to wait for ever (each try and all tries together end), and to say in any text what it signs with.
+//! Refuses to wait for ever (each try and all tries together end), to say in any text what it signs with, and to fill the
+//! disk that a folder lies on.
 
-use crate::Cause;
+mod folder;
+
+use crate::{Cause, RESERVE_BYTES};
+use folder::Folder;
+pub use folder::Unfinished;
 use futures_util::TryStreamExt;
 use model::{Problem, ProblemKind, Timestamp};
 use object_store::{
@@ -28,8 +33,13 @@ const REQUEST: Duration = Duration::from_secs(60);
 const RETRIES: usize = 3;
 /// After this, nothing is tried again.
 const RETRY_FOR: Duration = Duration::from_secs(20);
-/// Past this, a file goes up in parts.
+/// Past this, an object goes up in parts. S3 takes 10,000 of them: 78 GiB.
 const PART_BYTES: usize = 8 << 20;
+/// Parts on their way at once. Several would share the line, and none would arrive within `SILENCE`.
+const PARTS_AT_ONCE: usize = 1;
+/// What a folder leaves free on its disk, since the record may lie there too: what was read and is not written yet must not
+/// bring it below the reserve.
+const SPARE_BYTES: u64 = RESERVE_BYTES * 4;
 /// A file comes down in ranges of this size, each within `REQUEST`: however large it is, a line of 280 KB a second does.
 const RANGE_BYTES: u64 = 16 << 20;
 /// One range is asked for so often: what broke off within an answer is not tried again by whoever asks for it.
@@ -76,6 +86,8 @@ pub enum DepotError {
     Absent { place: Arc<str> },
     #[error("`{place}` does not answer, or not as it should")]
     Unreachable { place: Arc<str>, source: Cause },
+    #[error("the disk of `{place}` is all but full, and what is left is kept for the record")]
+    Full { place: Arc<str> },
     #[error("what is copied to or from `{place}` could not be read or written on this machine")]
     Here { place: Arc<str>, source: Cause },
     #[error("what lies in `{place}` is not what was put there")]
@@ -94,6 +106,7 @@ impl DepotError {
             Self::Unreachable { .. } => {
                 ("depot.unreachable", "try again in a moment; `bailiwick doctor` looks whether it answers")
             }
+            Self::Full { .. } => ("depot.full", "make room there, or let `to` or `blobs` name another disk"),
             Self::Here { .. } => {
                 ("depot.here", "look whether its disk is full, and at the end of the server's log; then try again")
             }
@@ -101,7 +114,7 @@ impl DepotError {
             Self::Unconfigured => ("depot.unconfigured", "put `[storage] blobs` back into the configuration"),
         };
         let what = match self {
-            Self::Here { .. } => "a bundle or a backup could not be copied",
+            Self::Here { .. } | Self::Full { .. } => "a bundle or a backup could not be copied",
             Self::Denied { .. }
             | Self::Absent { .. }
             | Self::Unreachable { .. }
@@ -126,6 +139,7 @@ pub struct Depot {
     objects: Arc<dyn ObjectStore>,
     prefix: Name,
     place: Arc<str>,
+    folder: Option<Folder>,
 }
 
 impl fmt::Debug for Depot {
@@ -152,7 +166,8 @@ impl Depot {
                 let failed = |source: Cause| DepotError::Unreachable { place: Arc::clone(&place), source };
                 std::fs::create_dir_all(folder).map_err(|error| failed(Arc::new(error)))?;
                 let objects = LocalFileSystem::new_with_prefix(folder).map_err(|error| failed(Arc::new(error)))?;
-                Ok(Self { objects: Arc::new(objects.with_fsync(true)), prefix: Name::default(), place })
+                let folder = Some(Folder { path: folder.clone(), spare_bytes: SPARE_BYTES });
+                Ok(Self { objects: Arc::new(objects.with_fsync(true)), prefix: Name::default(), place, folder })
             }
             DepotPlace::S3(s3) => Self::s3(s3),
         }
@@ -184,7 +199,7 @@ impl Depot {
             builder = builder.with_endpoint(endpoint);
         }
         let objects = builder.build().map_err(failed)?;
-        Ok(Self { objects: Arc::new(objects), prefix: Name::from(s3.prefix.as_str()), place })
+        Ok(Self { objects: Arc::new(objects), prefix: Name::from(s3.prefix.as_str()), place, folder: None })
     }
 
     fn name(&self, name: &str) -> Name {
@@ -221,6 +236,9 @@ impl Depot {
     /// # Errors
     /// When it was not kept.
     pub async fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), DepotError> {
+        if bytes.len() > PART_BYTES {
+            return self.put_from(name, bytes.as_slice()).await.map(drop);
+        }
         let put = self.objects.put(&self.name(name), bytes.into()).await;
         put.map(drop).map_err(|error| self.failed(error))
     }
@@ -228,9 +246,11 @@ impl Depot {
     /// The same, of any size, as it comes.
     ///
     /// # Errors
-    /// As `put`, and `Here` when reading fails; nothing stands under the name then.
+    /// As `put`, `Here` when reading fails, and `Full` before a folder takes the last of its disk; nothing stands under
+    /// the name then.
     pub async fn put_from<R: AsyncRead + Unpin>(&self, name: &str, mut from: R) -> Result<u64, DepotError> {
-        let mut to = BufWriter::with_capacity(Arc::clone(&self.objects), self.name(name), PART_BYTES);
+        let to = BufWriter::with_capacity(Arc::clone(&self.objects), self.name(name), PART_BYTES);
+        let mut to = to.with_max_concurrency(PARTS_AT_ONCE);
         match self.copy(&mut from, &mut to).await {
             // It clears away its own parts when it fails, and panics when it is aborted after that.
             Ok(bytes) => to.shutdown().await.map(|()| bytes).map_err(|error| self.failed_io(error)),
@@ -249,11 +269,22 @@ impl Depot {
         loop {
             let read = from.read(&mut piece).await.map_err(|error| self.failed_here(error))?;
             if read == 0 {
-                return Ok(bytes);
+                // Waits for the part that is on its way: the last goes behind it, not beside it.
+                let nothing = to.write(&[]).await;
+                return nothing.map(|_| bytes).map_err(|error| self.failed_io(error));
             }
+            self.check_room()?;
             bytes += read as u64;
             let put = to.write_all(piece.get(..read).unwrap_or_default()).await;
             put.map_err(|error| self.failed_io(error))?;
+        }
+    }
+
+    fn check_room(&self) -> Result<(), DepotError> {
+        match self.folder.as_ref().map_or(Ok(true), Folder::has_room) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(DepotError::Full { place: Arc::clone(&self.place) }),
+            Err(error) => Err(self.failed_io(error)),
         }
     }
 
@@ -341,6 +372,24 @@ impl Depot {
         Ok(stored)
     }
 
+    /// What was begun in a folder, and is not there: some of it may still be on its way. A bucket does not list it; a rule
+    /// of its own clears it away.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn unfinished(&self) -> Result<Vec<Unfinished>, DepotError> {
+        let found = self.folder.as_ref().map_or_else(|| Ok(Vec::new()), Folder::unfinished);
+        found.map_err(|error| self.failed_io(error))
+    }
+
+    /// Gives it up.
+    ///
+    /// # Errors
+    /// When it is not known to be gone.
+    pub fn discard(&self, unfinished: &Unfinished) -> Result<(), DepotError> {
+        unfinished.discard().map_err(|error| self.failed_io(error))
+    }
+
     /// It is no error that there was none.
     ///
     /// # Errors
@@ -402,5 +451,17 @@ mod tests {
         // A full disk, as this machine's kernel has one.
         let full = depot.get_file("b", Path::new("/dev/full")).await.unwrap_err();
         assert!(matches!(full, DepotError::Here { .. }), "{full:?}");
+    }
+
+    #[tokio::test]
+    async fn a_folder_leaves_room_on_its_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut depot = Depot::open(&DepotPlace::Folder(folder.path().to_owned())).unwrap();
+        depot.put_from("small", &b"while there is room"[..]).await.unwrap();
+        depot.folder.as_mut().unwrap().spare_bytes = u64::MAX;
+        let full = depot.put_from("a", &b"more"[..]).await.unwrap_err();
+        assert_eq!((full.problem().code.as_str(), full.problem().status()), ("depot.full", 503));
+        let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["small"], "nothing is left of it");
     }
 }

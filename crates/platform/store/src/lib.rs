@@ -53,12 +53,13 @@ mod tx;
 mod value;
 mod window;
 
+pub use access::Expected;
 pub use blobs::{Blob, Blobs};
 pub use checkpoints::doubt;
 pub use clock::{Awake, CarriedClock, running_ms};
 pub use content::Carried;
 pub use cuts::{CutNote, CutOf, CutRows, Cutting, JournalState, Recorded};
-pub use depot::{Depot, DepotError, DepotPlace, S3Place, Stored};
+pub use depot::{Depot, DepotError, DepotPlace, S3Place, Stored, Unfinished};
 pub use engine::CommitCounts;
 pub use epoch::EpochWatch;
 pub use error::{Cause, HoldsStoreError, StoreError};

@@ -140,8 +140,8 @@ impl Postgres {
     }
 
     /// Every table, read in one transaction of one moment.
-    pub(crate) async fn snapshot(&self, to: &Pieces, rows_at_once: usize) -> Result<(), StoreError> {
-        let mut config = self.config.clone();
+    pub(crate) async fn snapshot(&self, to: &Pieces) -> Result<(), StoreError> {
+        let mut config = patient(&self.config);
         config.application_name("bailiwick-backup");
         let (client, connection) = config.connect(self.tls.clone()).await.map_err(errors::write_error)?;
         let connection = AbortOnDrop(tokio::spawn(connection));
@@ -157,14 +157,13 @@ impl Postgres {
             let none: [&(dyn tokio_postgres::types::ToSql + Sync); 0] = [];
             let rows = client.query_raw(&reading, none).await.map_err(read_error)?;
             let mut rows = std::pin::pin!(rows);
-            let mut lines = Vec::with_capacity(rows_at_once);
+            let mut lines = snapshot::Lines::default();
             while let Some(row) = rows.next().await {
-                lines.push(snapshot::line(&values::row(&row.map_err(read_error)?)?));
-                if lines.len() == rows_at_once {
-                    to.send(Piece::Rows(std::mem::take(&mut lines))).await.map_err(closed)?;
+                if let Some(piece) = lines.add(snapshot::line(&values::row(&row.map_err(read_error)?)?)) {
+                    to.send(piece).await.map_err(closed)?;
                 }
             }
-            to.send(Piece::Rows(lines)).await.map_err(closed)?;
+            to.send(lines.rest()).await.map_err(closed)?;
         }
         drop(connection);
         Ok(())
@@ -249,6 +248,12 @@ fn with(config: &Config, options: &str) -> Config {
     config
 }
 
+/// Of a connection that is read as slowly as whoever takes a backup: while nobody reads, what was sent stays
+/// unacknowledged, though nothing is cut.
+fn patient(config: &Config) -> Config {
+    with(config, "-c tcp_user_timeout=0")
+}
+
 fn pool(config: &Config, tls: &MakeTls, options: &str, size: usize) -> Result<Pool, StoreError> {
     let manager = Manager::from_config(
         with(config, options),
@@ -280,5 +285,8 @@ mod tests {
                 assert!(options.contains(wanted), "{wanted}: {options}");
             }
         }
+        // The last that is said counts.
+        let options = patient(&config).get_options().unwrap().to_owned();
+        assert!(options.rsplit_once("tcp_user_timeout=").unwrap().1.starts_with('0'), "{options}");
     }
 }

@@ -22,8 +22,9 @@ use serde_json::Value as Json;
 use std::{collections::HashMap, sync::Arc};
 use tokio::sync::mpsc;
 
-/// Rows handed over at once.
+/// Rows handed over at once: so many, or as many as come to this size. A row may be as large as a bundle.
 const ROWS: usize = 256;
+const ROWS_BYTES: usize = 1 << 20;
 
 /// One step that a database was made by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +48,27 @@ pub enum Piece {
 
 /// Where pieces go; whoever takes them may be slow.
 pub type Pieces = mpsc::Sender<Piece>;
+
+/// Rows that are gathered for one piece.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    lines: Vec<String>,
+    bytes: usize,
+}
+
+impl Lines {
+    /// The piece, once it is large enough.
+    pub(crate) fn add(&mut self, line: String) -> Option<Piece> {
+        self.bytes += line.len();
+        self.lines.push(line);
+        let whole = self.lines.len() >= ROWS || self.bytes >= ROWS_BYTES;
+        whole.then(|| std::mem::take(self).rest())
+    }
+
+    pub(crate) fn rest(self) -> Piece {
+        Piece::Rows(self.lines)
+    }
+}
 
 pub(crate) fn line(row: &Row) -> String {
     let json = |value: &Value| match value {
@@ -112,10 +134,10 @@ impl Engine {
         match self {
             Self::Sqlite(sqlite) => {
                 let sqlite = Arc::clone(sqlite);
-                let work = move || sqlite.snapshot(&to, ROWS);
+                let work = move || sqlite.snapshot(&to);
                 tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
             }
-            Self::Postgres(postgres) => postgres.snapshot(&to, ROWS).await,
+            Self::Postgres(postgres) => postgres.snapshot(&to).await,
         }
     }
 }
@@ -257,6 +279,20 @@ mod tests {
         for bad in ["", "{}", "[true]", "[1.5]", "[[1]]", "[[\"!\"]]", "[1] x"] {
             assert_eq!(values(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_piece_has_so_many_rows_or_so_many_bytes() {
+        let sizes = |lines: &[String]| {
+            let mut gathered = Lines::default();
+            let mut pieces: Vec<Piece> = lines.iter().filter_map(|line| gathered.add(line.clone())).collect();
+            pieces.push(gathered.rest());
+            let count = |piece: Piece| if let Piece::Rows(lines) = piece { lines.len() } else { 0 };
+            pieces.into_iter().map(count).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(&vec!["[1]".to_owned(); 300]), [256, 44]);
+        let (small, large) = ("[1]".to_owned(), "x".repeat(ROWS_BYTES));
+        assert_eq!(sizes(&[small.clone(), large.clone(), large, small]), [2, 1, 1]);
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl Sqlite {
     }
 
     /// Every table, read in one transaction: writers go on beside it (WAL).
-    pub(crate) fn snapshot(&self, to: &Pieces, rows_at_once: usize) -> Result<(), StoreError> {
+    pub(crate) fn snapshot(&self, to: &Pieces) -> Result<(), StoreError> {
         let refused = |refused: statement::Refused| refused.into_store(read_error);
         let send = |piece| to.blocking_send(piece).map_err(|_| StoreError::Closed);
         let conn = ours(&self.place).map_err(refused)?;
@@ -126,15 +126,15 @@ impl Sqlite {
             let columns: Vec<String> = reading.column_names().map(str::to_owned).collect();
             let count = columns.len();
             send(Piece::Table { name, columns })?;
-            let mut lines = Vec::with_capacity(rows_at_once);
+            let mut lines = snapshot::Lines::default();
             let mut cursor = reading.raw_query();
             while let Some(row) = cursor.next().map_err(read_error)? {
-                lines.push(snapshot::line(&statement::row(row, count).map_err(refused)?));
-                if lines.len() == rows_at_once {
-                    send(Piece::Rows(std::mem::take(&mut lines)))?;
+                let line = snapshot::line(&statement::row(row, count).map_err(refused)?);
+                if let Some(piece) = lines.add(line) {
+                    send(piece)?;
                 }
             }
-            send(Piece::Rows(lines))?;
+            send(lines.rest())?;
         }
         Ok(())
     }

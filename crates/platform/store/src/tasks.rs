@@ -18,6 +18,8 @@ const SEQUENCE_EVERY: Duration = Duration::from_millis(200);
 const GATHER: Duration = Duration::from_millis(200);
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// What was told to end when the process stops ends within moments; what does not is not waited for.
+const ENDS_WITHIN: Duration = Duration::from_secs(2);
 /// A record that cannot be written does not keep the process from stopping: the next start notes the gap.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 const CLAIM: FreeWrite = FreeWrite::new(Table::LogHeads, sql::CLAIM_LOGS);
@@ -28,6 +30,8 @@ const PRUNE: FreeWrite = FreeWrite::new(Table::Feed, sql::PRUNE_FEED);
 pub struct Tasks {
     store: Arc<Store>,
     running: JoinSet<()>,
+    /// Of these, the one that ends by itself.
+    flushing: JoinSet<()>,
     began: Timestamp,
 }
 
@@ -37,13 +41,13 @@ impl Store {
     /// # Errors
     /// None today: that nothing can be written now is no reason not to start.
     pub async fn start_tasks(self: &Arc<Self>) -> Result<Tasks, StoreError> {
-        let mut running = JoinSet::new();
+        let (mut running, mut flushing) = (JoinSet::new(), JoinSet::new());
         let began = self.clock.now();
         if let Err(error) = self.start_run(began).await {
             tracing::error!(%error, "the start of this run could not be recorded yet");
             running.spawn(Arc::clone(self).start_run_later(began));
         }
-        running.spawn(or_crash("access", Arc::clone(self).flush_access_loop(began)));
+        flushing.spawn(or_crash("access", Arc::clone(self).flush_access_loop(began)));
         let store = Arc::clone(self);
         running.spawn(forever("sequencer", move || Arc::clone(&store).sequence_loop()));
         let store = Arc::clone(self);
@@ -54,7 +58,7 @@ impl Store {
             let postgres = Arc::downgrade(postgres);
             running.spawn(forever("listen", move || postgres::listen(postgres.clone())));
         }
-        Ok(Tasks { store: Arc::clone(self), running, began })
+        Ok(Tasks { store: Arc::clone(self), running, flushing, began })
     }
 
     async fn start_run_later(self: Arc<Self>, began: Timestamp) {
@@ -121,16 +125,23 @@ impl Store {
 }
 
 impl Tasks {
-    /// Writes what is buffered and counted, sequences it, and ends the run cleanly.
+    /// Waits a moment for what is under way; writes what is buffered and counted, sequences it, and ends the run cleanly.
+    /// Nothing is noted from then on.
     ///
     /// # Errors
-    /// As a write: then the next start notes a gap.
+    /// As a write; when something was under way that nothing tells of. Then the next start notes a gap.
     pub async fn stop(mut self) -> Result<(), StoreError> {
-        let flushed = tokio::time::timeout(STOP_WITHIN, self.store.flush_access()).await;
-        flushed.map_err(|_| StoreError::unwritable("the record of requests cannot be written"))??;
+        self.store.access.close(ENDS_WITHIN).await;
+        let flushed = tokio::time::timeout(STOP_WITHIN, self.flushing.join_next()).await;
+        if !matches!(flushed, Ok(Some(Ok(())))) {
+            return Err(StoreError::unwritable("the record of requests cannot be written"));
+        }
         self.store.write_counted(Timestamp::from_ms(i64::MAX)).await?;
         self.running.shutdown().await;
         self.store.sequence_now().await?;
+        if !self.store.access.is_whole() {
+            return Err(StoreError::unwritable("requests were under way when it was closed"));
+        }
         self.store.end_run(self.began).await
     }
 }

@@ -92,6 +92,31 @@ async fn whoever_is_told_to_stop_finishes_what_it_began() {
     assert!(ana.attempt("GET", &format!("{url}/"), &[], b"").await.is_none(), "nothing is let in any more");
 }
 
+/// Whatever runs longer than a stop waits is ended, and the record has it.
+async fn ended_by_a_stop(engine: Engine) {
+    let mut process = Process::start(BINARY, engine, "", "warn").await;
+    let text = manifest("ticker", "limits = { time = \"30s\", cpu = \"4s\" }");
+    let deployed = process.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await;
+    assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
+    let ana = process.person("ana@example.test", &["staff"]).await;
+    assert_eq!(ana.open(&format!("{}/", process.app("ticker"))).await.status, 200);
+    let (mut last, reading) = streaming(process.port, &ana);
+    last.wait_for(|tick| *tick > 0).await.unwrap();
+    process.stop().await;
+    reading.await.unwrap();
+    process.again().await;
+    let used = process.events("app.use").await;
+    let streamed = used.iter().filter(|event| event["detail"]["path"] == "/stream");
+    assert_eq!(streamed.count(), 1, "{used:?}");
+    let gaps = process.events("record.gap").await;
+    assert!(gaps.is_empty(), "{gaps:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stop_does_not_wait_for_is_ended_and_on_the_record() {
+    tokio::join!(ended_by_a_stop(Engine::Sqlite), ended_by_a_stop(Engine::Postgres));
+}
+
 /// How often an act stands on the record.
 async fn happened(town: &Process, action: &str) -> usize {
     town.events(action).await.len()

@@ -89,7 +89,7 @@ impl std::fmt::Debug for Bailiwick {
 pub struct Running {
     pub(crate) tasks: Tasks,
     pub(crate) jobs: JoinSet<()>,
-    /// What runs when this node gives its lease back.
+    /// What runs of apps.
     pub(crate) gateway: Arc<Gateway>,
     /// What the lease is given back with.
     pub(crate) store: Arc<Store>,
@@ -249,11 +249,10 @@ impl Running {
     /// Stops what runs beside the requests, and writes what is still held.
     pub async fn stop(mut self) {
         self.jobs.shutdown().await;
-        if self.store.is_shared() {
-            // Whoever switches something off waits for this node no more, once its lease is given back.
-            self.gateway.lease().cut_off();
-            self.gateway.stop_running();
-        }
+        // What had its time ends now, so that the record has it. And whoever switches something off waits for this node no
+        // more, once its lease is given back.
+        self.gateway.lease().cut_off();
+        self.gateway.stop_running();
         drop(self.gateway);
         if let Err(error) = self.store.leave(&self.run).await {
             tracing::warn!(error = &error as &dyn Error, "this node's lease was not given back; it runs out");

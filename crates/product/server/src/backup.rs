@@ -39,8 +39,10 @@ use tokio_stream::wrappers::ReceiverStream;
 pub const DATA: &str = "bailiwick-";
 pub const CONFIGURATION: &str = "configuration-";
 pub const ENDING: &str = ".backup";
-/// Pieces that may wait: rows for the archive, bytes for a slow reader.
+/// Pieces of bytes that may wait for a slow reader.
 const WAITING: usize = 8;
+/// Pieces of rows that may wait for the archive: each may be as large as a bundle.
+const ROWS_WAITING: usize = 2;
 
 #[derive(Debug, Clone)]
 pub(crate) struct CreateBackup {
@@ -72,7 +74,7 @@ pub(crate) async fn begin(server: &Bailiwick, recipient: Recipient) -> Result<Un
     let say = |error: store::StoreError| error.problem();
     server.store.flush_access().await.map_err(say)?;
     server.store.sequence_now().await.map_err(say)?;
-    let (to, rows) = mpsc::channel(WAITING);
+    let (to, rows) = mpsc::channel(ROWS_WAITING);
     let (store, made_at, maker) = (Arc::clone(&server.store), server.clock.now(), server.maker.clone());
     let reading = tokio::spawn(async move { store.snapshot(to).await });
     Ok(Underway { rows, reading, runtime: Handle::current(), recipient, maker, made_at })

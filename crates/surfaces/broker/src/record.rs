@@ -13,7 +13,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
 };
-use store::{Outcome, Store};
+use store::{Expected, Outcome, Store};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -105,6 +105,7 @@ impl Record {
             detail,
             begun: Instant::now(),
             token: token.clone(),
+            _expected: self.store.expect_access(),
         })
     }
 }
@@ -116,6 +117,8 @@ pub(crate) struct Entry {
     detail: Map<String, Value>,
     begun: Instant,
     token: CancellationToken,
+    /// Dropped after it was written.
+    _expected: Expected,
 }
 
 impl Entry {

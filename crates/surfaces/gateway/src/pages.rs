@@ -411,7 +411,7 @@ pub(crate) fn cut_off() -> Refusal {
             ProblemKind::Unavailable,
             "node.cut_off",
             "this server cannot serve at the moment",
-            "it has lost touch with the others, and may not know what was switched off meanwhile",
+            "it is about to stop, or has lost touch with the others and may not know what was switched off meanwhile",
             "try again in a moment",
         ),
     )

@@ -103,9 +103,10 @@ struct Open {
 
 impl Record {
     pub(crate) fn new<A: Act>(recorder: &Arc<Recorder>, permit: Permit<A>, detail: Map<String, Value>) -> Arc<Self> {
-        let recorder = Arc::clone(recorder);
+        let (recorder, expected) = (Arc::clone(recorder), recorder.store.expect_access());
         let write: Write = Box::new(move |outcome, detail| {
             recorder.write(permit, outcome, detail);
+            drop(expected);
         });
         let open = Open { write: Some(write), detail, started: Instant::now(), status: None, report: None };
         Arc::new(Self(Mutex::new(open)))

@@ -1,7 +1,7 @@
 //! Content that lies outside the database comes into a snapshot as if it lay in it: a backup is whole by itself, and is
 //! restored wherever one likes.
 
-use super::{Piece, Pieces, line, values};
+use super::{Lines, Piece, Pieces, line, values};
 use crate::{Row, Store, StoreError, Value};
 use tokio::sync::mpsc::Receiver;
 
@@ -25,34 +25,38 @@ impl Columns {
 /// Hands pieces on, with what lies outside put in.
 pub(super) async fn bring(store: &Store, mut from: Receiver<Piece>, to: Pieces) -> Result<(), StoreError> {
     let mut columns = None;
+    let closed = |_| StoreError::Closed;
     while let Some(piece) = from.recv().await {
-        let piece = match piece {
-            Piece::Table { name, columns: names } => {
+        let piece = match (piece, columns) {
+            (Piece::Table { name, columns: names }, _) => {
                 columns = Columns::of(&names);
                 Piece::Table { name, columns: names }
             }
-            Piece::Rows(lines) => match columns {
-                Some(columns) => Piece::Rows(brought(store, columns, lines).await?),
-                None => Piece::Rows(lines),
-            },
-            Piece::Steps(steps) => Piece::Steps(steps),
+            (Piece::Rows(rows), Some(columns)) => {
+                // What was small may be large now.
+                let mut lines = Lines::default();
+                for row in rows {
+                    if let Some(piece) = lines.add(brought(store, columns, row).await?) {
+                        to.send(piece).await.map_err(closed)?;
+                    }
+                }
+                lines.rest()
+            }
+            (piece @ (Piece::Rows(_) | Piece::Steps(_)), _) => piece,
         };
-        to.send(piece).await.map_err(|_| StoreError::Closed)?;
+        to.send(piece).await.map_err(closed)?;
     }
     Ok(())
 }
 
-async fn brought(store: &Store, columns: Columns, mut lines: Vec<String>) -> Result<Vec<String>, StoreError> {
-    for text in &mut lines {
-        let mut row = values(text).ok_or_else(|| StoreError::row(0, "a row of the table"))?;
-        let Some(Value::Text(name)) = row.get(columns.outside).cloned() else { continue };
-        let content = store.content_once(&name).await?;
-        for (at, value) in [(columns.bytes, Value::Bytes(content)), (columns.outside, Value::Null)] {
-            if let Some(slot) = row.get_mut(at) {
-                *slot = value;
-            }
+async fn brought(store: &Store, columns: Columns, text: String) -> Result<String, StoreError> {
+    let mut row = values(&text).ok_or_else(|| StoreError::row(0, "a row of the table"))?;
+    let Some(Value::Text(name)) = row.get(columns.outside).cloned() else { return Ok(text) };
+    let content = store.content_once(&name).await?;
+    for (at, value) in [(columns.bytes, Value::Bytes(content)), (columns.outside, Value::Null)] {
+        if let Some(slot) = row.get_mut(at) {
+            *slot = value;
         }
-        *text = line(&Row::new(row));
     }
-    Ok(lines)
+    Ok(line(&Row::new(row)))
 }

@@ -16,6 +16,8 @@ both! {
     a_crash_leaves_a_gap
     a_gap_begins_before_what_was_lost
     a_start_that_is_recorded_late_tells_of_the_crash_before_it
+    a_stop_waits_for_what_is_under_way
+    what_outlasts_a_stop_is_a_gap
     what_no_row_holds_stops_nobody
     what_the_database_refuses_by_itself_is_dropped_and_told
     lists_are_newest_first_and_filtered
@@ -186,6 +188,7 @@ async fn a_crash_leaves_a_gap(kind: Kind) {
     let house = House::new(kind).await;
     let clean = house.store.start_tasks().await.unwrap();
     clean.stop().await.unwrap();
+    let house = next(house).await;
     let crashed = house.store.start_tasks().await.unwrap();
     assert_eq!(house.events().await.len(), 0);
     drop(crashed);
@@ -199,6 +202,13 @@ async fn a_crash_leaves_a_gap(kind: Kind) {
         (&json!("2026-11-23T00:00:00.000Z"), &json!("2026-11-23T00:00:09.000Z"))
     );
     again.stop().await.unwrap();
+}
+
+/// The store of the process after.
+async fn next(house: House) -> House {
+    let (config, authority, clock, dir) = house.close().await;
+    let store = House::open(&config, &authority).await.unwrap();
+    House { store, authority, clock, config, dir }
 }
 
 /// From when to when each crash of the node lost what was buffered, newest first.
@@ -254,6 +264,42 @@ async fn a_start_that_is_recorded_late_tells_of_the_crash_before_it(kind: Kind) 
     tokio::time::timeout(Duration::from_secs(60), told).await.expect("the gap is told");
     let crash = ("2026-11-23T00:00:00.000Z".to_owned(), "2026-11-23T00:00:09.000Z".to_owned());
     assert_eq!(gaps(&house).await, [crash]);
+    tasks.stop().await.unwrap();
+}
+
+async fn a_stop_waits_for_what_is_under_way(kind: Kind) {
+    let house = House::new(kind).await;
+    let tasks = house.store.start_tasks().await.unwrap();
+    let expected = house.store.expect_access();
+    let note = || house.store.access(house.permit(Look("apps")), Outcome::Failed, json!({}));
+    let ending = async {
+        tokio::task::yield_now().await;
+        note().unwrap();
+        drop(expected);
+    };
+    let (stopped, ()) = tokio::join!(tasks.stop(), ending);
+    stopped.unwrap();
+    assert!(house.events().await[0].index.is_some(), "it is in the record, with its place");
+    let late = note().unwrap_err();
+    assert!(matches!(late, StoreError::Closed), "{late:?}");
+    let house = next(house).await;
+    let tasks = house.store.start_tasks().await.unwrap();
+    assert_eq!((gaps(&house).await.len(), house.events().await.len()), (0, 1));
+    tasks.stop().await.unwrap();
+}
+
+async fn what_outlasts_a_stop_is_a_gap(kind: Kind) {
+    let house = House::new(kind).await;
+    let tasks = house.store.start_tasks().await.unwrap();
+    let expected = house.store.expect_access();
+    house.clock.advance(Duration::from_secs(1));
+    let refused = tasks.stop().await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unwritable { .. }), "{refused:?}");
+    drop(expected);
+    let house = next(house).await;
+    let tasks = house.store.start_tasks().await.unwrap();
+    let gap = ("2026-11-23T00:00:00.000Z".to_owned(), "2026-11-23T00:00:01.000Z".to_owned());
+    assert_eq!(gaps(&house).await, [gap]);
     tasks.stop().await.unwrap();
 }
 

@@ -11,12 +11,16 @@ use seal::Recipient;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
-use store::{Depot, Event, EventFilter, Outcome, StoreError};
+use store::{Depot, DepotError, Event, EventFilter, Outcome, StoreError};
 use tokio_util::io::StreamReader;
 use utoipa::ToSchema;
 
-/// After a failure, long before the next by schedule.
+/// After a failure, long before the next by schedule. Each further one in a row doubles it, so often at most: some five
+/// hours.
 const AGAIN_AFTER: Duration = Duration::from_secs(600);
+const DOUBLED_MAX: u32 = 5;
+/// No backup takes as long: what was begun before was left by a process that was killed.
+const BEGUN_WITHIN: Duration = Duration::from_secs(86_400);
 /// Names from the future that are told, of each kind.
 const AHEAD_SHOWN: usize = 10;
 /// So many that ended are looked at for the last one of the data.
@@ -76,6 +80,26 @@ fn is_of_data(done: &Event) -> bool {
     said("file").is_some_and(|file| !file.is_null())
 }
 
+/// How long after the last of so many failures in a row it is tried again.
+fn again_after(failures: usize) -> Duration {
+    let doubled = u32::try_from(failures.saturating_sub(1)).map_or(DOUBLED_MAX, |more| more.min(DOUBLED_MAX));
+    AGAIN_AFTER.saturating_mul(1 << doubled)
+}
+
+/// Deletes files of backups that nobody finishes any more: they are in no list, and `keep` does not see them.
+fn sweep(depot: &Depot, now: Timestamp) -> Result<(), DepotError> {
+    let before = now.minus(BEGUN_WITHIN);
+    for unfinished in depot.unfinished()? {
+        let stamped = |kind: &&str| unfinished.name.strip_prefix(*kind)?.strip_suffix(ENDING);
+        let Some(begun) = [DATA, CONFIGURATION].iter().find_map(stamped) else { continue };
+        // Of one form, they sort by time.
+        if begun.len() == stamp(before).len() && begun < stamp(before).as_str() {
+            depot.discard(&unfinished)?;
+        }
+    }
+    Ok(())
+}
+
 fn unplanned() -> Problem {
     Problem::new(
         ProblemKind::Invalid,
@@ -121,10 +145,11 @@ impl Bailiwick {
     }
 
     async fn make(&self, plan: &BackupPlan, depot: &Depot, parts: Parts, at: Timestamp) -> Result<Made, Problem> {
-        let say = |error: store::DepotError| {
+        let say = |error: DepotError| {
             tracing::error!(error = &error as &dyn std::error::Error, "a backup was not made");
             error.problem()
         };
+        sweep(depot, at).map_err(say)?;
         let stamp = stamp(at);
         let (mut file, mut bytes, mut configuration) = (None, 0, None);
         if parts != Parts::Data {
@@ -167,8 +192,10 @@ impl Bailiwick {
         let action = Some(rules::BACKUP_DONE.name.to_owned());
         let filter = EventFilter { action, limit: Some(LOOKED_AT), ..EventFilter::default() };
         let done = self.store.events(&self.tenant, &filter).await.map_err(|error| error.problem())?;
-        let due = match done.iter().find(|done| is_of_data(done)) {
-            Some(last) if last.outcome == "failed" => Some(last.at.plus(AGAIN_AFTER)),
+        let of_data = || done.iter().filter(|done| is_of_data(done));
+        let failures = of_data().take_while(|done| done.outcome == "failed").count();
+        let due = match of_data().next() {
+            Some(last) if failures > 0 => Some(last.at.plus(again_after(failures))),
             Some(last) => catalog::next_time(schedule, last.at),
             // Never yet, or long ago: at once, so that one is there, and whoever planned it sees that it works.
             None => Some(now),
@@ -179,5 +206,36 @@ impl Bailiwick {
         let act = CreateBackup { tenant: self.tenant.clone() };
         let permit = self.permit(&Caller::system(JOB), act).await?;
         self.back_up(permit, Parts::Both).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use store::DepotPlace;
+
+    #[test]
+    fn each_failure_in_a_row_is_waited_for_longer_up_to_some_hours() {
+        let minutes = |failures| again_after(failures).as_secs() / 60;
+        assert_eq!([1, 2, 3, 6, 32].map(minutes), [10, 20, 40, 320, 320]);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_deleted_once_nobody_can_be_at_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let depot = Depot::open(&DepotPlace::Folder(folder.path().to_owned())).unwrap();
+        let stay = ["bailiwick-20261123T110000Z.backup#1", "bailiwick-20261121T110000Z.backup", "notes#1"];
+        for name in
+            stay.iter().chain(&["bailiwick-20261121T110000Z.backup#1", "configuration-20261122T110000Z.backup#7"])
+        {
+            std::fs::write(folder.path().join(name), "half").unwrap();
+        }
+        sweep(&depot, "2026-11-23T12:00:00Z".parse().unwrap()).unwrap();
+        let left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut left: Vec<String> = left.map(|name| name.into_string().unwrap()).collect();
+        left.sort_unstable();
+        let mut stay = stay.map(str::to_owned);
+        stay.sort_unstable();
+        assert_eq!(left, stay);
     }
 }

@@ -12,6 +12,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -20,6 +21,9 @@ pub(crate) const BUCKET: &str = "bailiwick";
 /// Canaries: neither may be in any text.
 pub(crate) const KEY: &str = "CANARYKEYID00000001";
 pub(crate) const SECRET: &str = "canary-secret-access-key-000000000000001";
+
+/// Longer than it takes to read what the next part is made of.
+const PART_TIME: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -30,6 +34,8 @@ pub(crate) enum Fault {
     Times(usize),
     /// Of what goes up in parts: the first try of this one is refused with 503.
     PartOnce(u32),
+    /// Each part takes a moment, as on any line.
+    PartsTakeTime,
     /// This part and all later ones are refused.
     FromPart(u32),
     /// The request that puts the parts together is refused.
@@ -53,6 +59,7 @@ pub(crate) struct S3 {
     fault: Arc<Mutex<Fault>>,
     gets: Arc<AtomicUsize>,
     parts: Arc<AtomicUsize>,
+    at_once: Arc<AtomicUsize>,
 }
 
 impl S3 {
@@ -67,21 +74,28 @@ impl S3 {
         let fault = Arc::new(Mutex::new(Fault::None));
         let gets = Arc::<AtomicUsize>::default();
         let parts = Arc::<AtomicUsize>::default();
+        let (under_way, at_once) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         let (faults, counted, came) = (Arc::clone(&fault), Arc::clone(&gets), Arc::clone(&parts));
+        let most = Arc::clone(&at_once);
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let (service, faults, counted) = (service.clone(), Arc::clone(&faults), Arc::clone(&counted));
-                let came = Arc::clone(&came);
+                let (came, under_way, most) = (Arc::clone(&came), Arc::clone(&under_way), Arc::clone(&most));
                 let answer = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
                     let (service, faults, counted) = (service.clone(), Arc::clone(&faults), Arc::clone(&counted));
-                    came.fetch_add(usize::from(part(&request).is_some()), Ordering::Relaxed);
+                    let parts = usize::from(part(&request).is_some());
+                    came.fetch_add(parts, Ordering::Relaxed);
+                    most.fetch_max(under_way.fetch_add(parts, Ordering::Relaxed) + parts, Ordering::Relaxed);
+                    let under_way = Arc::clone(&under_way);
                     async move {
                         if request.method() == Method::GET && !request.uri().query().unwrap_or("").contains("list-type")
                         {
                             counted.fetch_add(1, Ordering::Relaxed);
                         }
                         let fault = now(&faults, &request);
-                        Ok::<_, Infallible>(answered(&service, request, fault).await)
+                        let answer = answered(&service, request, fault).await;
+                        under_way.fetch_sub(parts, Ordering::Relaxed);
+                        Ok::<_, Infallible>(answer)
                     }
                 });
                 let connection = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
@@ -90,7 +104,7 @@ impl S3 {
                 });
             }
         });
-        Self { folder, port, fault, gets, parts }
+        Self { folder, port, fault, gets, parts, at_once }
     }
 
     pub(crate) fn set(&self, fault: Fault) {
@@ -105,6 +119,11 @@ impl S3 {
     /// How many parts of objects came, taken or refused.
     pub(crate) fn parts_sent(&self) -> usize {
         self.parts.load(Ordering::Relaxed)
+    }
+
+    /// How many parts were on their way at once, at most.
+    pub(crate) fn parts_at_once(&self) -> usize {
+        self.at_once.load(Ordering::Relaxed)
     }
 
     /// Writes the keys beside a configuration; the `s3 = …` of it.
@@ -166,7 +185,8 @@ fn now(fault: &Mutex<Fault>, request: &Request<hyper::body::Incoming>) -> Fault 
         Fault::FromPart(number) if part.is_some_and(|part| part >= number) => Fault::Status(500),
         Fault::Whole if whole => Fault::Status(400),
         Fault::ReadOnly if request.method() != Method::GET => Fault::Status(403),
-        Fault::PartOnce(_) | Fault::FromPart(_) | Fault::Whole | Fault::ReadOnly => Fault::None,
+        Fault::PartsTakeTime if part.is_some() => Fault::PartsTakeTime,
+        Fault::PartOnce(_) | Fault::PartsTakeTime | Fault::FromPart(_) | Fault::Whole | Fault::ReadOnly => Fault::None,
         Fault::Times(0) => Fault::None,
         Fault::Times(left) => {
             *fault = Fault::Times(left - 1);
@@ -194,6 +214,7 @@ async fn answered(
             return refused;
         }
         Fault::Hangs => std::future::pending::<()>().await,
+        Fault::PartsTakeTime => tokio::time::sleep(PART_TIME).await,
         Fault::None
         | Fault::Times(_)
         | Fault::PartOnce(_)

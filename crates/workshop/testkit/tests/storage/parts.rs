@@ -54,6 +54,17 @@ async fn a_part_that_fails_is_sent_again_and_an_object_that_fails_leaves_nothing
     assert!(depot.get_file("whole", &to).await.unwrap() && std::fs::read(to).unwrap() == bytes);
 }
 
+/// Several would share the line, and each of them would take too long.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_part_after_the_other_goes_up() {
+    let s3 = S3::start().await;
+    s3.set(Fault::PartsTakeTime);
+    let (depot, bytes) = (depot(&s3), noise(17, 7));
+    depot.put_from("streamed", &bytes[..]).await.unwrap();
+    depot.put("at once", bytes).await.unwrap();
+    assert_eq!((s3.parts_sent(), s3.parts_at_once()), (6, 1));
+}
+
 /// Two files of an app, which its bundle and so the backup hold.
 async fn deploy_large(town: &Town) {
     let text = manifest("large", "assets = \"public\"\n");
