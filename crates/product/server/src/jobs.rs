@@ -169,7 +169,8 @@ async fn tick(server: &Arc<Bailiwick>, app_jobs: &Arc<AppJobs>, job: Job, caller
         Job::Expiry => {
             server.catalog.expire_due(caller).await.map_err(|error| Problem::from(&error))?;
             // Of nodes that never came back.
-            server.catalog.finish_receipts(Timestamp::from_ms(0)).await.map_err(|error| Problem::from(&error))
+            server.catalog.finish_receipts(Timestamp::from_ms(0)).await.map_err(|error| Problem::from(&error))?;
+            server.remove_due(caller).await
         }
         Job::Roles => server.identity.lapse_due(caller).await.map(drop).map_err(|error| Problem::from(&error)),
         Job::Retention => server.data.purge_due(caller).await.map(drop).map_err(|error| Problem::from(&error)),
@@ -207,6 +208,17 @@ async fn tidy(server: Weak<Bailiwick>) {
 }
 
 impl Bailiwick {
+    /// Ends every app whose grace is over and whose people were warned. One that cannot be ended holds up no other.
+    async fn remove_due(&self, caller: &Caller) -> Result<(), Problem> {
+        let mut done = Ok(());
+        for app in self.watch.ripe().await.map_err(|error| Problem::from(&error))? {
+            if let Err(error) = self.catalog.remove(caller, &app).await {
+                done = Err(Problem::from(&error));
+            }
+        }
+        done
+    }
+
     /// Rows that nobody asks for any more.
     async fn prune(&self) -> Result<(), Problem> {
         self.app_log.prune().await.map(drop).map_err(|error| error.problem())?;
