@@ -53,7 +53,7 @@ async fn what_an_app_keeps(engine: Engine) {
     until("it is removed", async || town.events("app.remove").await.len() == 1).await;
     until("its team is told", async || mail.subjects(ANA).iter().any(|line| line == "The data of lunch was deleted"))
         .await;
-    let app = town.get("/api/v1/apps/lunch").await.json();
+    let app = town.get("/api/v1/apps/lunch").await.json()["app"].clone();
     assert_eq!(app["environments"][0]["state"], "retired", "{app}");
     assert_eq!(app["certificate"]["grace"]["ended_at"], day, "{app}");
     assert_eq!(app["certificate"]["event"], town.events("app.remove").await[0]["id"], "{app}");
