@@ -1,6 +1,6 @@
-//! The system's own jobs: expiry and what comes after it, roles that end, retention, notices and warnings, old log lines, releases of another
-//! engine, content outside the database, backups, and the scheduled jobs of apps. Each acts as a named system caller
-//! through the same permits as anyone; each runs on the one node that leads it.
+//! The system's own jobs: expiry and what comes after it, roles that end, retention, notices and warnings, old log lines,
+//! releases of another engine, content outside the database, backups, and the scheduled jobs of apps. Each acts as a
+//! named system caller through the same permits as anyone; each runs on the one node that leads it.
 
 use crate::{Bailiwick, backup, storage};
 use async_trait::async_trait;
