@@ -2,7 +2,7 @@
 
 pub(crate) mod sql;
 
-use crate::{Catalog, Error, RequestState};
+use crate::{Catalog, Error, RequestState, live::expires_at};
 use authority::{Act, AppFacts, AppRef, AppState, Permit, Rule, Target, rules};
 use model::{
     AppId, Class, Env, Group, Manifest, ReleaseNumber, RequestId, TenantId, Tier, Timestamp, manifest::Access,
@@ -12,7 +12,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, PoisonError, RwLock},
 };
-use store::{Outcome, Row};
+use store::{Outcome, Row, Tx};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// List the apps.
@@ -79,6 +79,9 @@ pub struct AppView {
     /// Of an app that was ended: what was deleted, and when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<serde_json::Value>,
+    /// Of an app whose every date is past: from when on its data is deleted, unless somebody keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed_from: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone)]
@@ -102,14 +105,18 @@ pub(crate) struct EnvRecord {
     /// How the newest request ended, where nothing waits and nothing was live.
     pub(crate) ended: Option<RequestState>,
     pub(crate) asks: Option<Asks>,
+    /// Of what is past its date: when a request of the app was last decided, or became void.
+    pub(crate) decided_at: Option<Timestamp>,
 }
 
-/// What would be live first, of what waits.
+/// What would be live, of what waits.
 #[derive(Debug, Clone)]
 pub(crate) struct Asks {
     tier: Tier,
     class: Class,
     purpose: String,
+    /// The first moment at which it would not serve any more.
+    pub(crate) until: Timestamp,
 }
 
 impl EnvRecord {
@@ -249,6 +256,14 @@ impl Catalog {
         }
     }
 
+    /// One app as its rows are within a transaction, whatever memory says.
+    pub(crate) async fn record_in(&self, tx: &mut Tx, id: &AppId) -> Result<Option<Arc<AppRecord>>, Error> {
+        let app = store::params![&self.tenant, id];
+        let apps = tx.query(sql::APP, app).await?;
+        let deployments = tx.query(sql::DEPLOYMENTS_OF, app).await?;
+        Ok(records(&self.apps.all(), &apps, &deployments, &[])?.remove(id))
+    }
+
     /// What authority needs to know of apps.
     #[must_use]
     pub fn app_facts(&self) -> HashMap<(AppId, Env), Arc<AppFacts>> {
@@ -357,6 +372,7 @@ impl Catalog {
             created_at: app.created_at,
             environments: app.envs.iter().map(deployment).collect(),
             certificate: app.certificate.clone(),
+            removed_from: self.removal_of(app).map(|removal| removal.at),
         }
     }
 }
@@ -405,6 +421,7 @@ fn records(
             request: row.opt_text(10)?.map(RequestId::new),
             ended: row.opt_text(11)?.map(RequestState::of),
             asks: row.opt_text(12)?.map(|text| row.text(13).map(|tier| asks(text, tier))).transpose()?.flatten(),
+            decided_at: row.opt_time(14)?,
         };
         if let Some(app) = read.get_mut(&id) {
             app.envs.insert(env, record);
@@ -420,8 +437,9 @@ fn records(
 
 /// None of a manifest that cannot be read.
 fn asks(manifest: &str, tier: &str) -> Option<Asks> {
-    let app = Manifest::reread(manifest.as_bytes()).ok()?.manifest.app;
-    Some(Asks { tier: tier_of(tier), class: app.class, purpose: app.purpose })
+    let manifest = Manifest::reread(manifest.as_bytes()).ok()?.manifest;
+    let until = expires_at(&manifest);
+    Some(Asks { tier: tier_of(tier), class: manifest.app.class, purpose: manifest.app.purpose, until })
 }
 
 fn live(number: i64, digest: &str, tier: &str, manifest: &str, before: Option<Live>) -> Result<Live, Error> {

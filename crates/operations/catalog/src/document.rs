@@ -156,4 +156,14 @@ pub struct Retired {
     pub retired_at: Timestamp,
     pub deleted: Vec<String>,
     pub event: EventId,
+    /// Nobody retired it: the grace after its date was over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace: Option<Grace>,
+}
+
+/// The time between the last date of an app and the end of its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Grace {
+    pub began_at: Timestamp,
+    pub ended_at: Timestamp,
 }

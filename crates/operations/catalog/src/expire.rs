@@ -1,4 +1,5 @@
-//! Expiry: on its date an app is suspended. Requests are refused from that very moment; this writes it down and cuts.
+//! Expiry: on its date an app is suspended. Requests are refused from that very moment; this writes it down and cuts. What
+//! becomes of its data stands in `remove.rs`.
 
 use crate::{Catalog, Error};
 use authority::{Act, AppRef, AppState, Caller, Rule, Target, rules};
@@ -60,7 +61,9 @@ impl Catalog {
         let envs = [app.clone()];
         let (_, mut cutting) = self.store.cut(permit, CutOf::Apps(envs.to_vec()));
         self.deny_until_written(cutting.event(), &envs, AppState::Expired);
-        cutting.note().detail = serde_json::json!({ "surfaces": self.cut(&envs).await });
+        // Of the last environment: its people are told of the day.
+        let removed_from = self.removal_from(&app.id, self.clock.now());
+        cutting.note().detail = serde_json::json!({ "surfaces": self.cut(&envs).await, "removed_from": removed_from });
         Ok(cutting)
     }
 }

@@ -22,6 +22,7 @@ mod nodes;
 mod rebuild;
 mod receipts;
 mod releases;
+mod remove;
 mod requests;
 mod restore;
 mod retire;
@@ -38,7 +39,8 @@ pub use apps::{AppView, Deployment, ListApps, SeeApp};
 pub use decide::{Approved, Decided};
 pub use deploy::{DeployApp, First};
 pub use document::{
-    Approval, Deployed, Kept, Receipt, RestoreEmpty, RestoreOff, RestoreWaits, Restored, RestoredEnv, Retired, Status,
+    Approval, Deployed, Grace, Kept, Receipt, RestoreEmpty, RestoreOff, RestoreWaits, Restored, RestoredEnv, Retired,
+    Status,
 };
 pub use error::Error;
 pub use gates::{CheckDocument, Checked, Mended, Mending, Verdict, check};
@@ -51,6 +53,7 @@ pub use releases::{
     Content, ReadSource, ReleaseView, Yes,
     files::{FileChange, Length},
 };
+pub use remove::{GRACE, Removal};
 pub use requests::{ListRequests, RequestState, RequestView, SentBack};
 pub use restore::RestoreApp;
 pub use retire::RetireApp;
@@ -63,7 +66,7 @@ pub use waivers::{EndWaiver, GrantWaiver, ListWaivers, WaiverView, WaiverWish, W
 use apps::Apps;
 use authority::{AppRef, Authority, Surface};
 use model::{Clock, Env, Manifest, TenantId};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use store::{Store, Tx};
 
 /// Where apps are served: how an address is made of a name.
@@ -112,6 +115,7 @@ pub struct Catalog {
     pub(crate) apps: Apps,
     pub(crate) waivers: waivers::InMemory,
     ceiling: Option<Ceiling>,
+    grace: Option<Duration>,
 }
 
 /// The most that any app gets here, whatever its manifest asks: for a server that is thrown away.
@@ -155,6 +159,7 @@ impl Catalog {
             apps: Apps::default(),
             waivers: waivers::InMemory::default(),
             ceiling: None,
+            grace: Some(GRACE),
         }
     }
 
@@ -162,6 +167,12 @@ impl Catalog {
     #[must_use]
     pub fn below(self, ceiling: Option<Ceiling>) -> Self {
         Self { ceiling, ..self }
+    }
+
+    /// The same, with another grace; of `None`, nothing is removed by itself.
+    #[must_use]
+    pub fn with_grace(self, grace: Option<Duration>) -> Self {
+        Self { grace, ..self }
     }
 
     /// What surfaces open: as the manifest asks, and no more than is given here.

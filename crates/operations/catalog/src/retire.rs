@@ -1,9 +1,10 @@
-//! Retire: the end of an app. Its data goes, its name stays taken, a certificate says what was deleted.
+//! Retire: the end of an app. Its data goes, its name stays taken, a certificate says what was deleted. The system does
+//! the same to an app that nobody keeps, when its grace is over (`remove.rs`).
 
-use crate::{Catalog, Error, Retired, apps, jobs, requests};
+use crate::{Catalog, Error, Grace, Retired, apps, jobs, requests};
 use authority::{Act, AppState, Permit, Rule, Target, change, rules};
 use model::{AppId, Group, TenantId};
-use store::{left_to_feed, params};
+use store::{Tx, left_to_feed, params};
 
 /// End an app for good.
 #[derive(Debug, Clone)]
@@ -40,8 +41,13 @@ impl Catalog {
     pub async fn retire(&self, permit: Permit<RetireApp>) -> Result<Retired, Error> {
         let id = permit.act().app.clone();
         let name = self.name_of(&id).ok_or_else(|| Error::Refused(apps::unknown(id.as_str())))?;
-        let envs = self.environments(&id);
-        let (act, mut tx) = self.store.write(permit).await?;
+        let (_, tx) = self.store.write(permit).await?;
+        self.end(tx, &id, &name, None).await
+    }
+
+    /// What both ends of an app come to: by a person, or by the system at the end of its grace.
+    pub(crate) async fn end(&self, mut tx: Tx, id: &AppId, name: &str, grace: Option<Grace>) -> Result<Retired, Error> {
+        let envs = self.environments(id);
         let (tenant, now, event) = (tx.tenant().clone(), tx.now(), tx.event().clone());
         let mut deleted = Vec::new();
         for app in &envs {
@@ -51,16 +57,20 @@ impl Catalog {
             tx.execute(jobs::sql::CUT, params![&tenant, &app.id, app.env.as_str(), now]).await?;
             tx.feed(change::APP, change::app_key(app));
         }
-        tx.execute(apps::sql::RETIRE, params![&tenant, &act.app, now]).await?;
-        tx.execute(requests::sql::VOID_OF_APP, params![&tenant, &act.app, now]).await?;
-        self.end_waivers(&mut tx, Some(&name)).await?;
-        let retired = Retired { app: name.to_string(), app_id: id.clone(), retired_at: now, deleted, event };
+        tx.execute(apps::sql::RETIRE, params![&tenant, id, now]).await?;
+        tx.execute(requests::sql::VOID_OF_APP, params![&tenant, id, now]).await?;
+        self.end_waivers(&mut tx, Some(name)).await?;
+        let retired = Retired { app: name.to_owned(), app_id: id.clone(), retired_at: now, deleted, event, grace };
         let certificate = serde_json::to_string(&retired).map_err(|_| Error::Manifest)?;
-        tx.execute(apps::sql::TOMBSTONE, params![&tenant, &act.app, now, certificate]).await?;
-        tx.commit(serde_json::json!({ "deleted": retired.deleted }), None).await?;
-        self.deny_in_memory(&id, AppState::Retired);
+        tx.execute(apps::sql::TOMBSTONE, params![&tenant, id, now, certificate]).await?;
+        let detail = match &retired.grace {
+            Some(grace) => serde_json::json!({ "deleted": retired.deleted, "grace": grace }),
+            None => serde_json::json!({ "deleted": retired.deleted }),
+        };
+        tx.commit(detail, None).await?;
+        self.deny_in_memory(id, AppState::Retired);
         self.cut(&envs).await;
-        left_to_feed(self.load_app(&id).await);
+        left_to_feed(self.load_app(id).await);
         left_to_feed(self.load_waivers().await);
         self.heard_everywhere().await;
         Ok(retired)

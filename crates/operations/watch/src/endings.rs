@@ -1,4 +1,4 @@
-//! What ends by itself: apps, secrets, roles for a time, waivers, the server's certificate. Who answers for each.
+//! What ends by itself: apps and then their data, secrets, roles for a time, waivers, the server's certificate. Who answers for each.
 
 use super::{certificate, sql};
 use crate::Watch;
@@ -27,6 +27,8 @@ pub enum Thing {
     },
     /// By its digest, so that nodes that share one warn of it once.
     Certificate(String),
+    /// What an app left that nobody keeps.
+    Removal(AppId),
 }
 
 impl fmt::Display for Thing {
@@ -37,6 +39,7 @@ impl fmt::Display for Thing {
             Self::Role { person, role } => write!(f, "role/{person}/{role}"),
             Self::Waiver { app, code } => write!(f, "waiver/{app}/{code}"),
             Self::Certificate(digest) => write!(f, "certificate/{digest}"),
+            Self::Removal(app) => write!(f, "removal/{app}"),
         }
     }
 }
@@ -51,6 +54,7 @@ impl Thing {
             Self::Role { .. } => "It ends by itself then.",
             Self::Waiver { .. } => "The rule holds again then: the next release that breaks it is stopped.",
             Self::Certificate(_) => "Browsers refuse the console and every app then.",
+            Self::Removal(_) => "The values of its secrets go then as well, for good, and its name stays taken.",
         }
     }
 
@@ -75,6 +79,7 @@ impl Thing {
                 Some(Self::Waiver { app: app.to_owned(), code: code.to_owned() })
             }
             "certificate" => Some(Self::Certificate(rest.to_owned())),
+            "removal" => Some(Self::Removal(AppId::new(rest))),
             _ => None,
         }
     }
@@ -148,6 +153,7 @@ impl Watch {
                 team: Some(Group::new(row.text(4)?)),
             });
         }
+        found.extend(self.removals_ending(now, until).await?);
         let own = self.certificates.as_ref().and_then(|tls| certificate::of(tls));
         found.extend(own.filter(|own| now < own.ends_at && own.ends_at <= until).map(|own| Ending {
             thing: Thing::Certificate(own.digest),
@@ -228,6 +234,7 @@ mod tests {
             "role/p1/operators",
             "waiver/poll/policy.retention",
             "certificate/0af3",
+            "removal/abc",
         ] {
             assert_eq!(Thing::parse(text).unwrap().to_string(), text);
         }

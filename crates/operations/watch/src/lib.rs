@@ -13,6 +13,7 @@ mod error;
 mod log;
 mod migrations;
 mod parts;
+mod removals;
 mod send;
 mod settings;
 mod spread;
@@ -37,7 +38,7 @@ use alarms::Alarms;
 use authority::{Act, Authority, Caller, Permit};
 use gateway::Certificates;
 use identity::Identity;
-use model::{AppId, Clock, Problem, TenantId};
+use model::{AppId, Clock, Problem, TenantId, Timestamp};
 use rustls_pki_types::CertificateDer;
 use std::sync::Arc;
 use store::Store;
@@ -48,6 +49,17 @@ pub trait Names: Send + Sync {
 
     /// `person:ID` and `app:ID/ENV`, where they are known.
     fn actor(&self, actor: &str) -> Option<String>;
+
+    /// Apps that nobody keeps.
+    fn removals(&self) -> Vec<Removal>;
+}
+
+/// An app whose data is deleted, unless somebody keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    pub app: AppId,
+    /// Not before; and not before its people were warned.
+    pub at: Timestamp,
 }
 
 /// What the watch stands on.

@@ -79,6 +79,9 @@ pub(super) const WAIVER_TEAM: &str =
 
 pub(super) const EXPIRY: &str = "SELECT days, rung, warned_at, acked_by, acked_at, event FROM expiries
   WHERE tenant = $1 AND thing = $2 AND ends_at = $3";
+/// What was told last of one thing, whatever its date.
+pub(super) const TOLD_LAST: &str =
+    "SELECT ends_at, days FROM expiries WHERE tenant = $1 AND thing = $2 ORDER BY ends_at DESC LIMIT 1";
 /// Nothing is changed when it was told already.
 pub(super) const WARN: &str = "INSERT INTO expiries
   (tenant, thing, ends_at, days, rung, event, warned_at, acked_by, acked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, NULL)

@@ -9,8 +9,8 @@ use super::{
     sql,
 };
 use crate::{Error, Watch};
-use authority::{Caller, Permit, Role, Who};
-use model::{EventId, Group, PersonId, Problem, ProblemKind, Timestamp};
+use authority::{AppRef, Caller, Permit, Role, Who};
+use model::{AppId, EventId, Group, PersonId, Problem, ProblemKind, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
@@ -161,7 +161,12 @@ impl Watch {
     /// Warnings that nobody has taken on.
     pub(crate) async fn open_warnings(&self) -> Result<Vec<Warning>, StoreError> {
         let rows = self.store.read(sql::OPEN, params![&self.tenant, self.clock.now()]).await?;
-        rows.iter()
+        let removals = self.names.removals();
+        // Somebody keeps it since.
+        let kept = |app: &AppId| removals.iter().all(|removal| removal.app != *app);
+        let is_over = |warning: &Warning| matches!(warning.about(), Some(Thing::Removal(app)) if kept(&app));
+        let mut warnings = rows
+            .iter()
             .map(|row| {
                 let thing = row.text(0)?.to_owned();
                 Ok(Warning {
@@ -176,7 +181,9 @@ impl Watch {
                     acked_at: None,
                 })
             })
-            .collect()
+            .collect::<Result<Vec<Warning>, StoreError>>()?;
+        warnings.retain(|warning| !is_over(warning));
+        Ok(warnings)
     }
 
     /// One warning, for those who were told of it or could be.
@@ -221,7 +228,9 @@ impl Watch {
             return Ok(true);
         }
         Ok(match Thing::parse(thing) {
-            Some(Thing::App(app)) => self.team_of(&app.id).is_some_and(|team| self.members(&team).contains(person)),
+            Some(Thing::App(AppRef { id, .. }) | Thing::Removal(id)) => {
+                self.team_of(&id).is_some_and(|team| self.members(&team).contains(person))
+            }
             Some(Thing::Secret { id, env }) => {
                 let row = self.store.read_one(sql::SECRET_OWNER, params![&self.tenant, &id, env]).await?;
                 let owner = row.map(|row| row.text(0).map(str::to_owned)).transpose()?.unwrap_or_default();

@@ -207,6 +207,9 @@ impl Watch {
         let rung = notice.detail.get("rung").and_then(Value::as_i64);
         let next = match &thing {
             Some(Thing::App(_)) => "deploy it again with a later `expires`, or say that it may end.",
+            Some(Thing::Removal(_)) => {
+                "deploy the app again with a later `expires`, and its data stays; nothing else keeps it."
+            }
             // Whoever answers for a secret may not put it: operators do.
             Some(Thing::Secret { .. }) if matches!(rung, Some(0 | 1)) => {
                 "ask an operator to put it anew with a later date, or say that it may end."
@@ -224,9 +227,10 @@ impl Watch {
             Some(1) => "this comes to you because your team answers for it, and nobody has taken it on yet",
             _ => "this comes to you because you are an operator, and nobody else has taken it on",
         };
+        let how = if matches!(thing, Some(Thing::Removal(_))) { "is deleted" } else { "ends" };
         Words {
-            subject: format!("{named} ends {}", within(days)),
-            what: format!("{named} ends on {}. {after}", day(ends)),
+            subject: format!("{named} {how} {}", within(days)),
+            what: format!("{named} {how} on {}. {after}", day(ends)),
             why,
             next: format!("{next} Take it on here, and nobody else is asked:"),
             link: self.link(format!("/notices/{}", notice.event)),
@@ -246,6 +250,7 @@ impl Watch {
             Thing::Role { person, role } => format!("the role `{role}` of `{}`", self.person_in(people, Some(person))),
             Thing::Waiver { app, code } => format!("the waiver of `{code}` for `{app}`"),
             Thing::Certificate(_) => "the certificate of this server".to_owned(),
+            Thing::Removal(id) => format!("the data of the app `{}`", self.app_name(Some(id))),
         }
     }
 
@@ -284,14 +289,16 @@ impl Watch {
                     link: self.link(format!("/people/{person}")),
                 }
             }
+            "app.expire" => self.words_of_suspension(notice),
             action => {
                 let name = self.app_name(notice.app.as_ref());
                 let link = self.link(format!("/apps/{name}"));
-                if action == "app.expire" {
-                    let env = notice.env.map_or("prod", Env::as_str);
-                    let what = format!("`{name}` ({env}) reached its date and was suspended: requests are refused.");
-                    let next = "deploy it again with a later `expires`, or retire it.".to_owned();
-                    Words { subject: format!("`{name}` was suspended on its date"), what, why, next, link }
+                if action == "app.remove" {
+                    let what = format!(
+                        "nobody deployed `{name}` again in the time after its date. What it kept and the values of its secrets were deleted; its name stays taken."
+                    );
+                    let next = format!("see what was deleted: `bailiwick app {name} --json` shows the certificate.");
+                    Words { subject: format!("the data of `{name}` was deleted"), what, why, next, link }
                 } else {
                     let what = format!("{by} switched `{name}` off. Everything that it held was cut.");
                     let next = "see the receipt and the reason. An operator can restore it.".to_owned();
@@ -299,6 +306,25 @@ impl Watch {
                 }
             }
         }
+    }
+
+    /// With the day on which its data goes, when no other environment serves.
+    fn words_of_suspension(&self, notice: &Notice) -> Words {
+        let why = "this comes to you because you deployed it, are in its team, or are an operator";
+        let (name, env) = (self.app_name(notice.app.as_ref()), notice.env.map_or("prod", Env::as_str));
+        let link = self.link(format!("/apps/{name}"));
+        let subject = format!("`{name}` was suspended on its date");
+        if text(notice, "removed_from").is_empty() {
+            let what = format!("`{name}` ({env}) reached its date and was suspended: requests are refused.");
+            let next = "deploy it again with a later `expires`, or retire it.".to_owned();
+            return Words { subject, what, why, next, link };
+        }
+        let from = day(time(notice, "removed_from"));
+        let what = format!(
+            "`{name}` ({env}) reached its date and was suspended: requests are refused. Its data and the values of its secrets are deleted on {from}."
+        );
+        let next = "deploy it again with a later `expires` before that day to keep them, or retire it now.".to_owned();
+        Words { subject, what, why, next, link }
     }
 
     fn words_of_joining(&self, notice: &Notice, people: People) -> Words {

@@ -143,6 +143,7 @@ rules! {
     APP_RESTORE = "app.restore" "let a switched-off app serve again, with new credentials", Act Raises, [OPERATOR] Fresh, Yes, Nobody;
     APP_RETIRE = "app.retire" "end an app for good and delete its data", Act Raises, [May::BuilderInTeam, OPERATOR] Fresh, Yes, Nobody;
     APP_EXPIRE = "app.expire" "suspend an app on its date", Cut Raises, [] No, No, System;
+    APP_REMOVE = "app.remove" "end an app at the end of its grace and delete its data", Act Raises, [] No, No, System;
     APP_LIST = "app.list" "list the apps", Access Keeps, [May::Everyone] No, Yes, Nobody;
     APP_SEE = "app.see" "see what an app may touch, holds and used", Access Keeps, [May::BuilderInTeam, REVIEWER, OPERATOR, AUDITOR] No, Yes, Nobody;
     RECEIPT_READ = "receipt.read" "read what a revoke cut", Access Keeps, [May::BuilderInTeam, REVIEWER, OPERATOR, AUDITOR] No, Yes, Nobody;

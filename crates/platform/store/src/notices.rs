@@ -41,6 +41,7 @@ const TELLS: &[(&str, Outcome, When, NoticeKind)] = &[
     ("expiry.warn", Outcome::Allowed, When::Always, NoticeKind::Expires),
     ("app.revoke", Outcome::Allowed, When::Always, NoticeKind::Revoked),
     ("app.expire", Outcome::Allowed, When::Always, NoticeKind::Revoked),
+    ("app.remove", Outcome::Allowed, When::Always, NoticeKind::Revoked),
     ("secret.revoke", Outcome::Allowed, When::Always, NoticeKind::Revoked),
     ("person.disable", Outcome::Allowed, When::Always, NoticeKind::Revoked),
     ("alarm.raise", Outcome::Allowed, When::Always, NoticeKind::Alarm),

@@ -450,7 +450,8 @@ impl Ground {
         };
         let scheme = self.config.scheme().as_str().to_owned();
         let addresses = Addresses { scheme, domain: self.config.apps_domain.clone() };
-        Arc::new(Catalog::new(rooms, self.tenant.clone(), addresses).below(self.ceiling))
+        let catalog = Catalog::new(rooms, self.tenant.clone(), addresses);
+        Arc::new(catalog.below(self.ceiling).with_grace(self.config.grace))
     }
 
     fn watch(&self, identity: &Arc<Identity>, catalog: &Arc<Catalog>) -> Result<Arc<Watch>, Problem> {

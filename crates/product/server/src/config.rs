@@ -1,6 +1,7 @@
 //! Configuration: one typed file, every mistake reported at once. Anything can be given as `BAILIWICK_SECTION__KEY` too.
 
 mod addresses;
+mod apps;
 mod depots;
 mod edges;
 mod notify;
@@ -22,7 +23,7 @@ use ipnet::IpNet;
 use model::{Problem, ProblemKind};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use watch::Notify;
 
 /// Every key that there is; what else is written is refused with the nearest of these.
@@ -58,6 +59,7 @@ const KEYS: &[&str] = &[
     "backup.zone",
     "backup.keep",
     "telemetry.otlp",
+    "apps.grace",
 ];
 
 /// Configuration without mistakes.
@@ -94,6 +96,8 @@ pub struct Config {
     pub(crate) backup: Option<BackupPlan>,
     /// Where traces go (OTLP over HTTP).
     pub otlp: Option<String>,
+    /// From the last date of an app to the end of its data; none where that is a person's to say.
+    pub grace: Option<Duration>,
 }
 
 /// What the command line says; it goes before the file.
@@ -228,6 +232,7 @@ impl Config {
         let content = depots::content(&mut reader, folder);
         let backup = depots::backup(&mut reader, folder);
         let otlp = edges::otlp(&mut reader);
+        let grace = apps::grace(&mut reader);
         if !reader.problems.is_empty() {
             return Err(reader.problems);
         }
@@ -253,6 +258,7 @@ impl Config {
             content,
             backup,
             otlp,
+            grace,
         })
     }
 
@@ -362,7 +368,7 @@ mod tests {
             "[server]\nlisten = 5\npublic_ulr = \"x\"\napps_domain = \"*.apps.example\"\ntrusted_proxies = [\"ten\", \"10.0.0.7\"]\n\
              database = \"mysql://root:pw@db/x\"\ntls = { cert = \"none.pem\" }\n[broker]\nprivate = [\"10.0.0.0/8\"]\n\
              resolve = { \"a.example\" = \"b\" }\nca = [\"none.pem\"]\n[seal]\nroot = \"gold\"\n[sign_in]\nlinks = \"yes\"\n\
-             [metrics]\ntoken = \"plain\"\n[extra]\n",
+             [metrics]\ntoken = \"plain\"\n[apps]\ngrace = \"soon\"\n[extra]\n",
         )
         .unwrap_err();
         let at: Vec<&str> = problems.iter().filter_map(|problem| problem.at.as_deref()).collect();
@@ -382,6 +388,7 @@ mod tests {
                 "broker.ca",
                 "server.tls",
                 "metrics.token",
+                "apps.grace",
             ]
         );
         assert!(problems[1].fix.contains("`server.public_url`"));
@@ -461,6 +468,21 @@ mod tests {
             read("[server]\npublic_url = \"https://bailiwick.corp.example\"\napps_domain = \"corp-apps.example\"\n")
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn the_grace_of_apps_is_a_number_of_days_or_never() {
+        let grace = |text: &str| read(text).map(|config| config.grace);
+        let days = |days: u64| Some(Duration::from_secs(days * 86_400));
+        assert_eq!(grace("").unwrap(), days(30));
+        for (text, wanted) in [("never", None), ("7d", days(7)), ("365d", days(365))] {
+            assert_eq!(grace(&format!("[apps]\ngrace = \"{text}\"\n")).unwrap(), wanted, "{text}");
+        }
+        for text in ["\"6d\"", "\"0d\"", "\"3651d\"", "\"-7d\"", "\"30\"", "\"a month\"", "\"\"", "30", "false"] {
+            let problems = grace(&format!("[apps]\ngrace = {text}\n")).unwrap_err();
+            assert_eq!(problems[0].at.as_deref(), Some("apps.grace"), "{text}");
+            assert!(problems[0].fix.contains("never"), "{text}: {}", problems[0].fix);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! The system's own jobs: expiry, roles that end, retention, notices and warnings, old log lines, releases of another
-//! engine, content outside the database, backups, and the scheduled jobs of apps. Each acts as a named system caller
-//! through the same permits as anyone; each runs on the one node that leads it.
+//! The system's own jobs: expiry and what comes after it, roles that end, retention, notices and warnings, old log lines,
+//! releases of another engine, content outside the database, backups, and the scheduled jobs of apps. Each acts as a
+//! named system caller through the same permits as anyone; each runs on the one node that leads it.
 
 use crate::{Bailiwick, backup, storage};
 use async_trait::async_trait;
@@ -175,7 +175,8 @@ async fn tick(server: &Arc<Bailiwick>, app_jobs: &Arc<AppJobs>, job: Job, caller
         Job::Expiry => {
             server.catalog.expire_due(caller).await.map_err(|error| Problem::from(&error))?;
             // Of nodes that never came back.
-            server.catalog.finish_receipts(Timestamp::from_ms(0)).await.map_err(|error| Problem::from(&error))
+            server.catalog.finish_receipts(Timestamp::from_ms(0)).await.map_err(|error| Problem::from(&error))?;
+            server.remove_due(caller).await
         }
         Job::Roles => server.identity.lapse_due(caller).await.map(drop).map_err(|error| Problem::from(&error)),
         Job::Retention => server.data.purge_due(caller).await.map(drop).map_err(|error| Problem::from(&error)),
@@ -217,6 +218,17 @@ impl Bailiwick {
     /// the others.
     fn may_lead(&self) -> bool {
         self.gateway.lease().holds() && !self.is_recovering()
+    }
+
+    /// Ends every app whose grace is over and whose people were warned. One that cannot be ended holds up no other.
+    async fn remove_due(&self, caller: &Caller) -> Result<(), Problem> {
+        let mut done = Ok(());
+        for app in self.watch.ripe().await.map_err(|error| Problem::from(&error))? {
+            if let Err(error) = self.catalog.remove(caller, &app).await {
+                done = Err(Problem::from(&error));
+            }
+        }
+        done
     }
 
     /// Rows that nobody asks for any more.

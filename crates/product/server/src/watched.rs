@@ -1,4 +1,5 @@
-//! What the watch asks of the rest: what apps and actors are called, and which parts of the server are ill.
+//! What the watch asks of the rest: what apps and actors are called, and which apps nobody keeps, and which
+//! parts of the server are ill.
 
 use crate::Bailiwick;
 use async_trait::async_trait;
@@ -6,7 +7,7 @@ use catalog::Catalog;
 use identity::Identity;
 use model::{AppId, PersonId};
 use std::sync::Arc;
-use watch::{Names, Part, Parts};
+use watch::{Names, Part, Parts, Removal};
 
 pub(crate) struct Named {
     pub(crate) identity: Arc<Identity>,
@@ -20,6 +21,10 @@ impl Names for Named {
 
     fn actor(&self, actor: &str) -> Option<String> {
         actor_named(&self.identity, &self.catalog, actor)
+    }
+
+    fn removals(&self) -> Vec<Removal> {
+        self.catalog.removals().into_iter().map(|removal| Removal { app: removal.app, at: removal.at }).collect()
     }
 }
 

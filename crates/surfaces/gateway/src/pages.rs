@@ -241,7 +241,7 @@ pub(crate) fn retired(name: &str) -> Refusal {
         ProblemKind::Gone,
         "app.retired",
         format!("`{name}` was ended for good"),
-        "its team retired it, and its data was deleted as its rules said",
+        "its team retired it, or did not deploy it again after its date, and its data was deleted",
         "ask its team what took its place",
     ))
 }

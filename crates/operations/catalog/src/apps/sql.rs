@@ -2,10 +2,11 @@
 
 pub(crate) const APPS: &str = "SELECT id, name, team, created_at FROM apps WHERE tenant = $1";
 /// Which environments: every one, or those of one app; each with the release that it runs, the request that waits, where
-/// nothing waits and nothing was live how the newest request ended, and what is asked for where nothing was live.
+/// nothing waits and nothing was live how the newest request ended, what is asked for, and of what is past its date when a
+/// request of the app was last decided.
 macro_rules! deployments {
     ($which:literal) => {
-        concat!("SELECT d.app_id, d.env, d.state, d.release, d.credential_epoch, d.expires_at, d.changed_at, r.manifest, r.tier, r.digest, w.id, CASE WHEN d.state = 'waiting' AND w.id IS NULL THEN (SELECT q.state FROM requests q WHERE q.tenant = d.tenant AND q.app_id = d.app_id AND q.env = d.env ORDER BY q.created_at DESC, q.id DESC LIMIT 1) END, CASE WHEN r.number IS NULL THEN a.manifest END, a.tier FROM deployments d LEFT JOIN releases r ON r.tenant = d.tenant AND r.app_id = d.app_id AND r.number = d.release LEFT JOIN requests w ON w.tenant = d.tenant AND w.app_id = d.app_id AND w.env = d.env AND w.state = 'waiting' LEFT JOIN releases a ON a.tenant = w.tenant AND a.app_id = w.app_id AND a.number = w.release WHERE d.tenant = $1", $which)
+        concat!("SELECT d.app_id, d.env, d.state, d.release, d.credential_epoch, d.expires_at, d.changed_at, r.manifest, r.tier, r.digest, w.id, CASE WHEN d.state = 'waiting' AND w.id IS NULL THEN (SELECT q.state FROM requests q WHERE q.tenant = d.tenant AND q.app_id = d.app_id AND q.env = d.env ORDER BY q.created_at DESC, q.id DESC LIMIT 1) END, a.manifest, a.tier, CASE WHEN d.state = 'expired' THEN (SELECT MAX(m.decided_at) FROM requests m WHERE m.tenant = d.tenant AND m.app_id = d.app_id) END FROM deployments d LEFT JOIN releases r ON r.tenant = d.tenant AND r.app_id = d.app_id AND r.number = d.release LEFT JOIN requests w ON w.tenant = d.tenant AND w.app_id = d.app_id AND w.env = d.env AND w.state = 'waiting' LEFT JOIN releases a ON a.tenant = w.tenant AND a.app_id = w.app_id AND a.number = w.release WHERE d.tenant = $1", $which)
     };
 }
 pub(crate) const DEPLOYMENTS: &str = deployments!("");

@@ -3,8 +3,8 @@
 use crate::house::{APP, House, manifest, refused};
 use crate::waivers::SENDS;
 use authority::{AppState, Caller};
-use catalog::{ListApps, Status};
-use model::{Env, TenantId};
+use catalog::{GRACE, ListApps, Status};
+use model::{AppId, Clock, Env, TenantId, Timestamp};
 use std::time::Duration;
 
 async fn state(house: &House, name: &str) -> AppState {
@@ -130,6 +130,101 @@ async fn what_never_served_can_be_deployed_after_a_restore(house: House) {
     assert!(again.status == Status::Waiting && again.request.is_some() && again.request != waits.request, "{again:?}");
 }
 
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// `poll`, past the only date that it had, as the system has just suspended it.
+async fn suspended(house: &House) -> AppId {
+    let text = manifest("poll", "").replace("2027-01-31", "2026-11-24");
+    house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap();
+    house.clock.advance(DAY * 2);
+    assert_eq!(house.catalog.expire_due(&Caller::system("expiry")).await.unwrap(), 1);
+    house.follow().await;
+    house.app("poll").id
+}
+
+/// When it is removed, as things stand.
+fn removed_from(house: &House) -> Option<Timestamp> {
+    house.catalog.removals().first().map(|removal| removal.at)
+}
+
+async fn what_nobody_keeps_is_removed_at_the_end_of_its_grace(house: House) {
+    let (id, system) = (suspended(&house).await, Caller::system("expiry"));
+    let (began, end) = (house.clock.now(), house.clock.now().plus(GRACE));
+    assert_eq!(removed_from(&house), Some(end));
+    assert_eq!(house.events("app.expire").await[0]["removed_from"], end.to_string(), "its people are told of the day");
+    house.clock.advance(GRACE.saturating_sub(Duration::from_millis(1)));
+    assert!(house.catalog.remove(&system, &id).await.unwrap().is_none(), "not before");
+    assert_eq!(state(&house, "poll").await, AppState::Expired);
+    house.clock.advance(Duration::from_millis(1));
+    let certificate = house.catalog.remove(&system, &id).await.unwrap().unwrap();
+    house.follow().await;
+    let grace = serde_json::json!({ "began_at": began, "ended_at": end });
+    assert_eq!(serde_json::to_value(&certificate).unwrap()["grace"], grace);
+    // As `retire` leaves it: what was deleted is told, the name stays taken, and it is done once.
+    let events = house.events("app.remove").await;
+    assert_eq!((events.len(), &events[0]["grace"]), (1, &grace), "{events:?}");
+    assert_eq!(events[0]["deleted"], serde_json::json!(certificate.deleted));
+    let rows = house.store.read("SELECT certificate FROM tombstones", &[]).await.unwrap();
+    let kept: serde_json::Value = serde_json::from_str(rows[0].text(0).unwrap()).unwrap();
+    assert_eq!(kept, serde_json::to_value(&certificate).unwrap());
+    assert_eq!(state(&house, "poll").await, AppState::Retired);
+    assert_eq!(removed_from(&house), None);
+    assert!(house.catalog.remove(&system, &id).await.unwrap().is_none());
+    let later = manifest("poll", "");
+    assert_eq!(refused(house.deploy(&[("bailiwick.toml", &later), ("app.js", APP)]).await).code, "app.retired");
+}
+
+async fn what_serves_anywhere_or_was_switched_off_is_not_removed(house: House) {
+    let (id, system) = (suspended(&house).await, Caller::system("expiry"));
+    let text = manifest("poll", "");
+    // In the other environment it serves, and then it is past its date there as well.
+    let staging = text.replace("2027-01-31", "2026-12-10");
+    house.deploy_to(Env::Staging, &[("bailiwick.toml", &staging), ("app.js", APP)]).await.unwrap();
+    assert_eq!(removed_from(&house), None);
+    house.clock.advance(DAY * 20);
+    assert_eq!(house.catalog.expire_due(&system).await.unwrap(), 1);
+    house.follow().await;
+    assert_eq!(removed_from(&house), Some(house.clock.now().plus(GRACE)), "since its last environment");
+    // What is off waits for a person, however long. Restored, it is past its date since then.
+    house.revoke("poll").await;
+    house.clock.advance(GRACE * 2);
+    assert_eq!(removed_from(&house), None);
+    assert!(house.catalog.remove(&system, &id).await.unwrap().is_none());
+    assert_eq!(house.restore("poll").await.unwrap().status, Status::Expired);
+    assert_eq!(removed_from(&house), Some(house.clock.now().plus(GRACE)));
+    // Memory that has not heard of who keeps it decides nothing.
+    let late = house.started_again().await;
+    house.clock.advance(GRACE);
+    let again = text.replace("2027-01-31", "2027-04-01");
+    let again = house.deploy(&[("bailiwick.toml", &again), ("app.js", APP)]).await.unwrap();
+    assert_eq!(late.removals().len(), 1);
+    assert!(late.remove(&system, &id).await.unwrap().is_none());
+    assert_eq!((again.status, removed_from(&house)), (Status::Live, None));
+}
+
+async fn what_waits_for_a_yes_keeps_an_app_and_a_no_is_not_its_end(house: House) {
+    let (id, system) = (suspended(&house).await, Caller::system("expiry"));
+    let text = manifest("poll", SENDS);
+    let waits = house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap();
+    assert_eq!(waits.status, Status::Waiting);
+    // It could serve until the end of January.
+    let serves: Timestamp = "2027-02-01T00:00:00Z".parse().unwrap();
+    assert_eq!(removed_from(&house), Some(serves.plus(GRACE)));
+    house.clock.advance(DAY * 40);
+    assert!(house.catalog.remove(&system, &id).await.unwrap().is_none());
+    house.reject(&waits.request.unwrap(), "not like that").await;
+    assert_eq!(removed_from(&house), Some(house.clock.now().plus(GRACE)), "there is time to mend it");
+    assert!(house.catalog.remove(&system, &id).await.unwrap().is_none());
+    // What waits and could not serve any more keeps nothing.
+    let soon = text.replace("2027-01-31", "2027-01-10");
+    let waits = house.deploy(&[("bailiwick.toml", &soon), ("app.js", APP)]).await.unwrap();
+    assert_eq!(waits.status, Status::Waiting);
+    house.clock.advance(DAY * 80);
+    assert!(house.catalog.remove(&system, &id).await.unwrap().is_some());
+    house.follow().await;
+    assert_eq!(house.catalog.waiting_request(&id).await.unwrap(), None, "its request is void");
+}
+
 async fn an_end_leaves_a_tombstone_and_its_certificate(house: House) {
     let text = manifest("poll", "[data.votes]\nretain = \"30d\"\nfields.who = { class = \"personal\" }\n");
     house.deploy(&[("bailiwick.toml", &text), ("app.js", APP)]).await.unwrap();
@@ -171,4 +266,7 @@ both!(
     one_past_its_date_or_without_a_release_holds_the_others_back_in_nothing,
     what_never_served_can_be_deployed_after_a_restore,
     an_end_leaves_a_tombstone_and_its_certificate,
+    what_nobody_keeps_is_removed_at_the_end_of_its_grace,
+    what_serves_anywhere_or_was_switched_off_is_not_removed,
+    what_waits_for_a_yes_keeps_an_app_and_a_no_is_not_its_end,
 );

@@ -2,6 +2,7 @@
 //! then the next person up; of trouble, once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod grace;
 mod hook;
 mod mail;
 mod ways;

@@ -252,6 +252,7 @@ impl Bailiwick {
             }
             AppState::Waiting | AppState::Live => {}
         }
+        notices.extend(app.removed_from.map(|at| goes(at, now)));
         if viewer.may(&rules::REQUEST_LIST, None)
             && let Some(request) = self.catalog.waiting_request(&app.app_id).await?
         {
@@ -282,4 +283,15 @@ impl Bailiwick {
         }
         Ok(notices)
     }
+}
+
+/// When what a suspended app keeps is deleted. People are warned before, which can make it later.
+fn goes(at: Timestamp, now: Timestamp) -> Notice {
+    let text = if now < at {
+        let day: String = at.to_string().chars().take(10).collect();
+        format!("What it keeps is deleted on {day}, and the values of its secrets, unless it is deployed again before.")
+    } else {
+        "What it keeps is deleted in a few days, unless it is deployed again: its team is told of the day.".to_owned()
+    };
+    Notice::new("bad", "expired", text)
 }

@@ -23,6 +23,7 @@ impl Way {
         let after = thing.as_ref().map_or("", Thing::after);
         let (next, links) = match &thing {
             Some(Thing::App(app)) => of_app(server, viewer, app),
+            Some(Thing::Removal(id)) => of_app(server, viewer, &AppRef { id: id.clone(), env: Env::Prod }),
             Some(Thing::Secret { id, env }) => of_secret(viewer, id, *env),
             Some(Thing::Role { person, role }) => of_role(viewer, person, role),
             Some(Thing::Waiver { app, code }) => of_waiver(server, viewer, app, code),
