@@ -18,7 +18,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -81,6 +81,8 @@ pub(crate) struct AccessBuffer {
     closing: CancellationToken,
     /// Something came when it was closed.
     late: AtomicBool,
+    /// Events that were not taken, and that nothing tells of yet.
+    untold: AtomicU64,
 }
 
 /// The event of something that is under way, and will be noted when that ends: a run that stops waits for it. Let go of
@@ -101,6 +103,7 @@ impl AccessBuffer {
             expected: TaskTracker::new(),
             closing: CancellationToken::new(),
             late: AtomicBool::new(false),
+            untold: AtomicU64::new(0),
         }
     }
 
@@ -119,10 +122,10 @@ impl AccessBuffer {
         self.hurry.notify_one();
     }
 
-    /// Whether nothing came too late, and nothing is still to come.
+    /// Whether nothing came too late, nothing is still to come, and what was not taken is told.
     pub(crate) fn is_whole(&self) -> bool {
         // INVARIANT: whoever expects an event notes it first: once nothing is expected, it is known what came late.
-        self.expected.is_empty() && !self.late.load(Ordering::Acquire)
+        self.expected.is_empty() && !self.late.load(Ordering::Acquire) && self.untold.load(Ordering::Acquire) == 0
     }
 }
 
@@ -134,13 +137,20 @@ impl Store {
     /// `StoreError::Param` for an id that no row holds, `StoreError::Closed` when the tasks have stopped: the request
     /// must be refused.
     pub fn access<A: Act>(&self, permit: Permit<A>, outcome: Outcome, detail: Json) -> Result<EventId, StoreError> {
-        if self.access.stuck.load(Ordering::Acquire) {
-            return Err(StoreError::unwritable(UNWRITABLE));
-        }
+        self.may_begin()?;
         self.access_late(permit, outcome, detail)
     }
 
-    /// The same, of a look at what waits for the record itself: it waits too, with a place in the buffer.
+    /// Whether something may begin whose event is noted when it ends.
+    ///
+    /// # Errors
+    /// `StoreError::Unwritable` while the record cannot be written.
+    pub fn may_begin(&self) -> Result<(), StoreError> {
+        if self.access.is_stuck() { Err(StoreError::unwritable(UNWRITABLE)) } else { Ok(()) }
+    }
+
+    /// The same as `access`, of what took place already, or of a look at what waits for the record itself: it waits too,
+    /// with a place in the buffer.
     ///
     /// # Errors
     /// `StoreError::Busy` when the buffer is full, `StoreError::Param` for an id that no row holds, `StoreError::Closed`
@@ -164,6 +174,16 @@ impl Store {
         self.tallies.add(spent.rule().name, (spent.caller(), spent.target()), outcome, &detail);
         place.send(Item::Event(Box::new(Pending { id: id.clone(), at: self.clock.now(), spent, outcome, detail })));
         Ok(id)
+    }
+
+    /// So many events of what took place were not taken, and nothing tells of them yet.
+    pub fn miss_access(&self, events: u64) {
+        self.access.untold.fetch_add(events, Ordering::AcqRel);
+    }
+
+    /// An event was noted that tells of so many of them.
+    pub fn tell_missed(&self, events: u64) {
+        self.access.untold.fetch_sub(events, Ordering::AcqRel);
     }
 
     /// Something begins whose event is noted when it ends.

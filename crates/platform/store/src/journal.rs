@@ -172,6 +172,8 @@ impl Journal {
         self.put(slot, &bytes)?;
         // After it was written: nobody is told that a file keeps it which no start finds.
         if self.place.is_away() {
+            // Should the file come back, it holds nothing that nobody knows of.
+            self.put(slot, &vec![0; slot.blocks * BLOCK_BYTES])?;
             return Err(JournalError::Away);
         }
         self.mark(slot, true);

@@ -49,18 +49,26 @@ impl Store {
         if !self.is_shared() {
             self.place_others().await?;
         }
-        let mut done = Sequenced::default();
+        let (mut done, mut failed) = (Sequenced::default(), None);
         for row in self.read(differences::unsequenced_tenants(&self.engine), &[]).await? {
-            let tenant = TenantId::new(row.text(0)?);
-            loop {
-                let events = self.sequence_batch(&tenant).await?;
-                done.events += events;
-                if events < BATCH as u64 {
-                    break;
-                }
+            // One log that does not go on holds up no other.
+            match self.sequence_log(&TenantId::new(row.text(0)?)).await {
+                Ok(events) => done.events += events,
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
-        Ok(done)
+        failed.map_or(Ok(done), Err)
+    }
+
+    async fn sequence_log(&self, tenant: &TenantId) -> Result<u64, StoreError> {
+        let mut done = 0;
+        loop {
+            let events = self.sequence_batch(tenant).await?;
+            done += events;
+            if events < BATCH as u64 {
+                return Ok(done);
+            }
+        }
     }
 
     /// Places for events that came without one: from a backup of PostgreSQL, or from a version that gave them later.

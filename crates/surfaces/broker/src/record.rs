@@ -31,7 +31,8 @@ impl Record {
     }
 
     fn write(&self, permit: Permit<EgressCall>, outcome: Outcome, detail: Value) {
-        if let Err(error) = self.store.access(permit, outcome, detail) {
+        if let Err(error) = self.store.access_late(permit, outcome, detail) {
+            self.store.miss_access(1);
             self.missed.fetch_add(1, Ordering::AcqRel);
             tracing::error!(%error, "a call could not be recorded");
         }
@@ -39,6 +40,7 @@ impl Record {
 
     /// Whether a new call may begin.
     pub(crate) fn ready(&self, instance: &Instance) -> Result<(), Problem> {
+        self.store.may_begin().map_err(|error| error.problem())?;
         if self.missed.load(Ordering::Acquire) == 0 {
             return Ok(());
         }
@@ -49,7 +51,7 @@ impl Record {
             return Ok(());
         }
         let gap = self.store.access(permit, Outcome::Failed, json!({ "code": "record.gap", "calls": missed }));
-        gap.map(drop).map_err(|error| {
+        gap.map(|_| self.store.tell_missed(missed)).map_err(|error| {
             self.missed.fetch_add(missed, Ordering::AcqRel);
             error.problem()
         })

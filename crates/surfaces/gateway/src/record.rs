@@ -45,6 +45,9 @@ impl Recorder {
         if self.clock.now().is_within(SHUT, Timestamp::from_ms(self.shut_at.load(Ordering::Acquire))) {
             return false;
         }
+        if self.store.may_begin().is_err() {
+            return false;
+        }
         if self.missed.load(Ordering::Acquire) == 0 {
             return true;
         }
@@ -56,12 +59,16 @@ impl Recorder {
             return true;
         }
         let gap = self.store.access(permit, Outcome::Failed, json!({ "code": "record.gap", "requests": missed }));
-        gap.map_err(|error| self.not_taken(&error, missed)).is_ok()
+        gap.map(|_| self.store.tell_missed(missed)).map_err(|error| self.not_taken(&error, missed)).is_ok()
     }
 
     /// Whether it was taken.
     pub(crate) fn write<A: Act>(&self, permit: Permit<A>, outcome: Outcome, detail: Value) -> bool {
-        self.store.access(permit, outcome, detail).map_err(|error| self.not_taken(&error, 1)).is_ok()
+        let noted = self.store.access_late(permit, outcome, detail).map_err(|error| {
+            self.store.miss_access(1);
+            self.not_taken(&error, 1);
+        });
+        noted.is_ok()
     }
 
     fn not_taken(&self, error: &StoreError, events: u64) {

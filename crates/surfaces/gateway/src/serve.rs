@@ -44,6 +44,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 /// Cookies that are not what makes a head too large.
 const COOKIE_BYTES_FEW: usize = 16 << 10;
 
+/// For a farewell to a connection of HTTP/2 that has asked for nothing: whoever was about to, learns that nothing of it was
+/// heard.
+const UNASKED: Duration = Duration::from_millis(500);
+
 /// What a listener puts up with.
 #[derive(Debug, Clone)]
 pub struct Listening {
@@ -337,14 +341,21 @@ where
                     serving.as_mut().graceful_shutdown();
                 }
             }
-            () = beginning.as_mut(), if !begun => return,
-            () = stop.cancelled(), if !stopping => {
-                if !begun {
+            () = beginning.as_mut(), if !begun => {
+                if stopping {
                     return;
                 }
                 stopping = true;
+                serving.as_mut().graceful_shutdown();
+                beginning.as_mut().reset(Instant::now() + UNASKED);
+            }
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
                 // What is still on its way comes to its end.
                 serving.as_mut().graceful_shutdown();
+                if !begun {
+                    beginning.as_mut().reset(Instant::now() + UNASKED);
+                }
             }
             _ = look.tick() => {
                 let now = asked.load(Ordering::Relaxed);

@@ -40,9 +40,11 @@ pub struct MachineClaims {
     pub iat: i64,
     /// As `iat`.
     pub exp: i64,
-    /// Which boot of the machine.
+    /// Which boot of the machine. Nothing is judged to be of now that does not say.
+    #[serde(default)]
     pub boot: String,
     /// Milliseconds from that boot to the signature, asleep or not.
+    #[serde(default)]
     pub up_ms: i64,
     pub jti: String,
     /// Method.
@@ -207,7 +209,7 @@ fn stale() -> Error {
         "machine.proof",
         "the local credential's signature does not fit this request",
         "each signature is for one request, to one server on this machine, for 60 seconds, and is used once",
-        "run the command again, on the server's own machine; if it stays, check `BAILIWICK_DATA` and `--server`",
+        "run the command again, on the server's own machine (inside its container, if it runs in one), by the server's own version; if it stays, check `BAILIWICK_DATA` and `--server`",
     )
 }
 

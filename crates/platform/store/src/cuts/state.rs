@@ -224,8 +224,12 @@ impl Cuts {
 
     /// Blocks on the disk. What is in the record by then needs no place.
     pub(crate) fn append(&self, note: &CutNote) -> Result<Recorded, StoreError> {
-        if !lock(&self.standing).iter().any(|one| one.note.event == note.event) {
-            return Ok(Recorded::InDatabase);
+        let stage = lock(&self.standing).iter().find(|one| one.note.event == note.event).map(|one| one.stage);
+        match stage {
+            None => return Ok(Recorded::InDatabase),
+            // Somebody else has it written by now.
+            Some(Stage::Waits(Some(_))) => return Ok(Recorded::InJournal),
+            Some(Stage::Waits(None) | Stage::UnderWay) => {}
         }
         let appended = self.entry(note);
         let slot = appended.as_ref().ok().copied();

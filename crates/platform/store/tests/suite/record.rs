@@ -300,6 +300,15 @@ async fn what_outlasts_a_stop_is_a_gap(kind: Kind) {
     let tasks = house.store.start_tasks().await.unwrap();
     let gap = ("2026-11-23T00:00:00.000Z".to_owned(), "2026-11-23T00:00:01.000Z".to_owned());
     assert_eq!(gaps(&house).await, [gap]);
+    // What was not taken, and what nothing tells of, is no better.
+    house.store.miss_access(2);
+    let refused = tasks.stop().await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unwritable { .. }), "{refused:?}");
+    let house = next(house).await;
+    let tasks = house.store.start_tasks().await.unwrap();
+    assert_eq!(gaps(&house).await.len(), 2);
+    house.store.miss_access(2);
+    house.store.tell_missed(2);
     tasks.stop().await.unwrap();
 }
 

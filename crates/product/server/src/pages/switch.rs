@@ -10,6 +10,7 @@ use super::{
 use crate::{
     Bailiwick,
     page::{Page, Trouble, html},
+    reply::Refusal,
 };
 use askama::Template;
 use authority::{AppRef, AppState, rules};
@@ -62,7 +63,14 @@ pub(super) async fn ask(State(server): State<Arc<Bailiwick>>, Read(which): Read<
 }
 
 async fn form(server: &Bailiwick, which: Which, visit: &Visit) -> Page {
-    let mut apps = server.apps(&visit.asked).await?;
+    // On a node that may not know who was switched off, nobody is shown a name; whoever knows one can give it.
+    let known = match server.apps(&visit.asked).await {
+        Ok(apps) => Some(apps),
+        Err(Refusal(problem)) if problem.code == "node.cut_off" => None,
+        Err(refusal) => return Err(refusal.into()),
+    };
+    let is_known = known.is_some();
+    let mut apps = known.unwrap_or_default();
     apps.retain(|app| may_switch(&visit.viewer, app));
     let last = |app: &AppView| {
         let used = app.environments.iter().map(|env| AppRef { id: app.app_id.clone(), env: env.env });
@@ -78,7 +86,7 @@ async fn form(server: &Bailiwick, which: Which, visit: &Visit) -> Page {
         }
         None => None,
     };
-    let unknown = !which.app.is_empty() && about.is_none();
+    let unknown = is_known && !which.app.is_empty() && about.is_none();
     let page = Switch {
         shell: visit.viewer.shell_about(Here::Elsewhere, None),
         problem: unknown.then(|| no_such(&which.app, &apps)),
