@@ -86,6 +86,12 @@ fn again_after(failures: usize) -> Duration {
     AGAIN_AFTER.saturating_mul(1 << doubled)
 }
 
+/// When the next one is due, after one that ended: by schedule, or sooner after failures.
+fn due(schedule: &Job, last: Timestamp, failures: usize) -> Option<Timestamp> {
+    let again = (failures > 0).then(|| last.plus(again_after(failures)));
+    catalog::next_time(schedule, last).into_iter().chain(again).min()
+}
+
 /// Deletes files of backups that nobody finishes any more: they are in no list, and `keep` does not see them.
 fn sweep(depot: &Depot, now: Timestamp) -> Result<(), DepotError> {
     let before = now.minus(BEGUN_WITHIN);
@@ -94,7 +100,11 @@ fn sweep(depot: &Depot, now: Timestamp) -> Result<(), DepotError> {
         let Some(begun) = [DATA, CONFIGURATION].iter().find_map(stamped) else { continue };
         // Of one form, they sort by time.
         if begun.len() == stamp(before).len() && begun < stamp(before).as_str() {
-            depot.discard(&unfinished)?;
+            // It takes room, and is in nobody's way: no backup fails for it.
+            if let Err(error) = depot.discard(&unfinished) {
+                let (error, name) = (&error as &dyn std::error::Error, &*unfinished.name);
+                tracing::warn!(error, name, depot = %depot, "what a backup left that was not finished cannot be deleted");
+            }
         }
     }
     Ok(())
@@ -195,8 +205,7 @@ impl Bailiwick {
         let of_data = || done.iter().filter(|done| is_of_data(done));
         let failures = of_data().take_while(|done| done.outcome == "failed").count();
         let due = match of_data().next() {
-            Some(last) if failures > 0 => Some(last.at.plus(again_after(failures))),
-            Some(last) => catalog::next_time(schedule, last.at),
+            Some(last) => due(schedule, last.at, failures),
             // Never yet, or long ago: at once, so that one is there, and whoever planned it sees that it works.
             None => Some(now),
         };

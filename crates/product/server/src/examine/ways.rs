@@ -7,7 +7,16 @@ use watch::Channels;
 
 pub(super) async fn ways(config: &Config) -> Examined {
     if !config.notify.is_on() {
-        return Examined::well("notices", "nobody is told of anything: `[notify]` names no way");
+        let what = "nobody is told of anything: `[notify]` names no way";
+        if config.grace.is_none() {
+            return Examined::well("notices", what);
+        }
+        return Examined::wrong(
+            "notices",
+            Health::Doubtful,
+            format!("{what}; so nothing is deleted of apps that nobody keeps, whatever `[apps] grace` says"),
+            "name a mail server or a webhook in `[notify]`, or write `[apps] grace = \"never\"`",
+        );
     }
     let channels = match Channels::new(&config.notify, &config.egress.ca) {
         Ok(channels) => channels,
