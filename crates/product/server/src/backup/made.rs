@@ -6,7 +6,7 @@
 use super::{CONFIGURATION, CreateBackup, DATA, ENDING, config_archive, keep, stream};
 use crate::{Bailiwick, config::BackupPlan};
 use authority::{Act, Caller, Permit, Rule, Target, rules};
-use model::{EventId, Problem, ProblemKind, TenantId, Timestamp};
+use model::{EventId, Problem, ProblemKind, TenantId, Timestamp, manifest::Job};
 use seal::Recipient;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -230,6 +230,16 @@ mod tests {
     }
 
     #[test]
+    fn no_failure_puts_the_next_by_schedule_off() {
+        let hourly = Job { schedule: "0 * * * *".to_owned(), zone: "UTC".to_owned(), line: 0 };
+        let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+        let due = |failures| due(&hourly, "2026-11-23T12:05:00Z".parse().unwrap(), failures);
+        assert_eq!(due(0), at("2026-11-23T13:00:00Z"));
+        assert_eq!(due(1), at("2026-11-23T12:15:00Z"));
+        assert_eq!(due(6), at("2026-11-23T13:00:00Z"));
+    }
+
+    #[test]
     fn what_a_killed_process_left_is_deleted_once_nobody_can_be_at_it() {
         let folder = tempfile::tempdir().unwrap();
         let depot = Depot::open(&DepotPlace::Folder(folder.path().to_owned())).unwrap();
@@ -239,7 +249,10 @@ mod tests {
         {
             std::fs::write(folder.path().join(name), "half").unwrap();
         }
+        // One that cannot be deleted holds up none.
+        std::fs::create_dir(folder.path().join("bailiwick-20261120T110000Z.backup#3")).unwrap();
         sweep(&depot, "2026-11-23T12:00:00Z".parse().unwrap()).unwrap();
+        std::fs::remove_dir(folder.path().join("bailiwick-20261120T110000Z.backup#3")).unwrap();
         let left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
         let mut left: Vec<String> = left.map(|name| name.into_string().unwrap()).collect();
         left.sort_unstable();

@@ -39,3 +39,20 @@ pub(super) async fn ways(config: &Config) -> Examined {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Overrides;
+    use std::path::Path;
+
+    #[tokio::test]
+    async fn a_grace_of_which_nobody_could_be_told_is_doubtful() {
+        let health = async |text: &str| {
+            let config = Config::read_text(text, Path::new("config.toml"), &Overrides::default()).unwrap();
+            ways(&config).await.health
+        };
+        assert_eq!(health("").await, Health::Doubtful);
+        assert_eq!(health("[apps]\ngrace = \"never\"\n").await, Health::Well);
+    }
+}
