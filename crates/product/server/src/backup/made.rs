@@ -102,8 +102,8 @@ fn sweep(depot: &Depot, now: Timestamp) -> Result<(), DepotError> {
         if begun.len() == stamp(before).len() && begun < stamp(before).as_str() {
             // It takes room, and is in nobody's way: no backup fails for it.
             if let Err(error) = depot.discard(&unfinished) {
-                let (error, name) = (&error as &dyn std::error::Error, &*unfinished.name);
-                tracing::warn!(error, name, depot = %depot, "what a backup left that was not finished cannot be deleted");
+                let what = "what a backup left unfinished cannot be deleted";
+                tracing::warn!(error = &error as &dyn std::error::Error, file = unfinished.name, depot = %depot, "{what}");
             }
         }
     }
