@@ -97,6 +97,11 @@ impl Channels {
         let webhook = notify.webhook.as_ref().map(|hook| Webhook::new(hook.clone(), more)).transpose();
         Ok(Self { mail: mail.map_err(|error| unusable(&error))?, webhook: webhook.map_err(|error| unusable(&error))? })
     }
+
+    /// Whether anybody can be told of anything.
+    pub(crate) const fn are_there(&self) -> bool {
+        self.mail.is_some() || self.webhook.is_some()
+    }
 }
 
 fn unusable(error: &(dyn Error + 'static)) -> Problem {

@@ -95,6 +95,11 @@ pub(super) const ACK: &str = "UPDATE expiries SET acked_by = $4, acked_at = $5
 /// What was told already of one thing and date at one threshold.
 pub(super) const TOLD: &str = "SELECT detail FROM notices
   WHERE tenant = $1 AND resource = $2 AND kind = 'expires' AND at >= $3";
+/// The same, of what somebody had by mail, or the webhook took, until `$4`.
+pub(super) const REACHED: &str = "SELECT n.detail FROM notices n
+  WHERE n.tenant = $1 AND n.resource = $2 AND n.kind = 'expires' AND n.at >= $3 AND EXISTS
+  (SELECT 1 FROM notice_deliveries d WHERE d.tenant = n.tenant AND d.event = n.event AND d.kind = n.kind
+     AND d.state = 'sent' AND d.ended_at <= $4)";
 /// Warnings that nobody has taken on, of what has not ended.
 pub(super) const OPEN: &str = "SELECT thing, ends_at, days, rung, warned_at, event FROM expiries
   WHERE tenant = $1 AND acked_at IS NULL AND ends_at > $2 ORDER BY ends_at, thing LIMIT 200";

@@ -151,7 +151,7 @@ impl Watch {
         let mut told = BTreeSet::new();
         for row in &rows {
             let detail: Value = serde_json::from_str(row.text(0)?).unwrap_or_default();
-            if detail.get("days") == Some(&json!(days)) && detail.get("ends_at") == Some(&json!(ends_at)) {
+            if is_of(&detail, ends_at, days) {
                 told.extend(people_in(&detail));
             }
         }
@@ -270,6 +270,11 @@ impl Watch {
         drop(tx);
         self.warning(&caller, &warning.event).await
     }
+}
+
+/// Whether it warned of this date, at this threshold.
+pub(super) fn is_of(detail: &Value, ends_at: Timestamp, days: u32) -> bool {
+    detail.get("days") == Some(&json!(days)) && detail.get("ends_at") == Some(&json!(ends_at))
 }
 
 /// Who a warning was for.

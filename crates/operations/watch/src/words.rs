@@ -321,7 +321,7 @@ impl Watch {
         }
         let from = day(time(notice, "removed_from"));
         let what = format!(
-            "`{name}` ({env}) reached its date and was suspended: requests are refused. Its data and the values of its secrets are deleted on {from}."
+            "`{name}` ({env}) reached its date and was suspended: requests are refused. It ends for good on {from}: its data and the values of its secrets are deleted, and its name stays taken."
         );
         let next = "deploy it again with a later `expires` before that day to keep them, or retire it now.".to_owned();
         Words { subject, what, why, next, link }

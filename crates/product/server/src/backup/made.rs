@@ -6,7 +6,7 @@
 use super::{CONFIGURATION, CreateBackup, DATA, ENDING, config_archive, keep, stream};
 use crate::{Bailiwick, config::BackupPlan};
 use authority::{Act, Caller, Permit, Rule, Target, rules};
-use model::{EventId, Problem, ProblemKind, TenantId, Timestamp};
+use model::{EventId, Problem, ProblemKind, TenantId, Timestamp, manifest::Job};
 use seal::Recipient;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -86,6 +86,12 @@ fn again_after(failures: usize) -> Duration {
     AGAIN_AFTER.saturating_mul(1 << doubled)
 }
 
+/// When the next one is due, after one that ended: by schedule, or sooner after failures.
+fn due(schedule: &Job, last: Timestamp, failures: usize) -> Option<Timestamp> {
+    let again = (failures > 0).then(|| last.plus(again_after(failures)));
+    catalog::next_time(schedule, last).into_iter().chain(again).min()
+}
+
 /// Deletes files of backups that nobody finishes any more: they are in no list, and `keep` does not see them.
 fn sweep(depot: &Depot, now: Timestamp) -> Result<(), DepotError> {
     let before = now.minus(BEGUN_WITHIN);
@@ -94,7 +100,11 @@ fn sweep(depot: &Depot, now: Timestamp) -> Result<(), DepotError> {
         let Some(begun) = [DATA, CONFIGURATION].iter().find_map(stamped) else { continue };
         // Of one form, they sort by time.
         if begun.len() == stamp(before).len() && begun < stamp(before).as_str() {
-            depot.discard(&unfinished)?;
+            // It takes room, and is in nobody's way: no backup fails for it.
+            if let Err(error) = depot.discard(&unfinished) {
+                let what = "what a backup left unfinished cannot be deleted";
+                tracing::warn!(error = &error as &dyn std::error::Error, file = unfinished.name, depot = %depot, "{what}");
+            }
         }
     }
     Ok(())
@@ -195,8 +205,7 @@ impl Bailiwick {
         let of_data = || done.iter().filter(|done| is_of_data(done));
         let failures = of_data().take_while(|done| done.outcome == "failed").count();
         let due = match of_data().next() {
-            Some(last) if failures > 0 => Some(last.at.plus(again_after(failures))),
-            Some(last) => catalog::next_time(schedule, last.at),
+            Some(last) => due(schedule, last.at, failures),
             // Never yet, or long ago: at once, so that one is there, and whoever planned it sees that it works.
             None => Some(now),
         };
@@ -221,6 +230,16 @@ mod tests {
     }
 
     #[test]
+    fn no_failure_puts_the_next_by_schedule_off() {
+        let hourly = Job { schedule: "0 * * * *".to_owned(), zone: "UTC".to_owned(), line: 0 };
+        let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+        let due = |failures| due(&hourly, "2026-11-23T12:05:00Z".parse().unwrap(), failures);
+        assert_eq!(due(0), at("2026-11-23T13:00:00Z"));
+        assert_eq!(due(1), at("2026-11-23T12:15:00Z"));
+        assert_eq!(due(6), at("2026-11-23T13:00:00Z"));
+    }
+
+    #[test]
     fn what_a_killed_process_left_is_deleted_once_nobody_can_be_at_it() {
         let folder = tempfile::tempdir().unwrap();
         let depot = Depot::open(&DepotPlace::Folder(folder.path().to_owned())).unwrap();
@@ -230,7 +249,10 @@ mod tests {
         {
             std::fs::write(folder.path().join(name), "half").unwrap();
         }
+        // One that cannot be deleted holds up none.
+        std::fs::create_dir(folder.path().join("bailiwick-20261120T110000Z.backup#3")).unwrap();
         sweep(&depot, "2026-11-23T12:00:00Z".parse().unwrap()).unwrap();
+        std::fs::remove_dir(folder.path().join("bailiwick-20261120T110000Z.backup#3")).unwrap();
         let left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
         let mut left: Vec<String> = left.map(|name| name.into_string().unwrap()).collect();
         left.sort_unstable();

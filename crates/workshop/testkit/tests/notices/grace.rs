@@ -1,6 +1,6 @@
 //! What an app keeps goes only after its people were told: of the day when it is suspended, and a week and a day before.
 
-use crate::{ANA, BEA, DAY, OLA, deploys, mail::MailServer, mail::Mode, smtp, until_told};
+use crate::{ANA, BEA, DAY, OLA, deploys, log, mail::MailServer, mail::Mode, nothing_waits, smtp, until_told};
 use model::{Clock, ManualClock, SystemClock};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -47,6 +47,7 @@ async fn what_an_app_keeps(engine: Engine) {
     until("nobody took it on: the team", async || goes(&mail, ANA) == [WEEK]).await;
     clock.advance(DAY * 4);
     until_told(&mail, BEA, LAST).await;
+    nothing_waits(&town).await;
     town.after("expiry").await;
     assert_eq!(town.events("app.remove").await, Vec::<Value>::new(), "there is a day left");
     clock.advance(DAY);
@@ -68,6 +69,65 @@ async fn what_an_app_keeps_on_sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_app_keeps_on_postgres() {
     what_an_app_keeps(Engine::Postgres).await;
+}
+
+/// A last day of which nobody heard is none; nor is one that passed while nobody could act.
+async fn what_nobody_heard_of(engine: Engine) {
+    let (mail, clock) =
+        (MailServer::start(free_port(), Mode::Plain, None), Arc::new(ManualClock::at(SystemClock.now())));
+    let town = suspended(engine, &mail, &clock).await;
+    nothing_waits(&town).await;
+    clock.advance(DAY * 23);
+    until_told(&mail, BEA, WEEK).await;
+    nothing_waits(&town).await;
+    mail.answers("550");
+    clock.advance(DAY * 6);
+    until("the last warning is refused", async || log(&town, "state=failed&kind=expires").await.len() == 1).await;
+    clock.advance(DAY);
+    town.after("expiry").await;
+    assert_eq!(town.events("app.remove").await, Vec::<Value>::new(), "nobody heard of it");
+    clock.advance(DAY / 12);
+    until_told(&mail, BEA, LAST).await;
+    nothing_waits(&town).await;
+    clock.advance(DAY * 2);
+    until("it is told anew", async || goes(&mail, BEA) == [WEEK, LAST, LAST]).await;
+    nothing_waits(&town).await;
+    town.after("expiry").await;
+    assert_eq!(town.events("app.remove").await, Vec::<Value>::new(), "its last day passed unseen");
+    clock.advance(DAY);
+    until("it is removed", async || town.events("app.remove").await.len() == 1).await;
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_heard_of_on_sqlite() {
+    what_nobody_heard_of(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_heard_of_on_postgres() {
+    what_nobody_heard_of(Engine::Postgres).await;
+}
+
+/// Without a way to tell people, what an app keeps stays, and its page says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_goes_where_nobody_can_be_told() {
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
+    let town = Town::with(Engine::Sqlite, "", Arc::clone(&clock) as _).await;
+    let bea = town.person(BEA, &["builders", "people-ops"]).await;
+    assert_eq!(deploys(&bea, &town, "lunch", "tinypoll").await.status, 200);
+    clock.advance(DAY * 82);
+    until("it is suspended", async || town.events("app.expire").await.len() == 1).await;
+    for days in [23, 6, 1] {
+        clock.advance(DAY * days);
+        town.after("warnings").await;
+    }
+    town.after("expiry").await;
+    let done = (town.events("app.remove").await, town.events("expiry.warn").await);
+    assert_eq!(done, (Vec::<Value>::new(), Vec::new()));
+    let page = town.person(BEA, &[]).await.get(&format!("{}/apps/lunch", town.url())).await;
+    assert!(page.text().contains("nothing is deleted until people can be told of it"), "{page:?}");
+    town.stop().await;
 }
 
 /// Time that nobody saw pass is not taken from whoever is to be warned.

@@ -14,6 +14,7 @@ use authority::{AppState, Held, Used, rules};
 use catalog::{AppView, Error, SentBack};
 use model::{Env, Manifest, PersonId, Timestamp, manifest::SurfaceName};
 use std::{collections::BTreeSet, time::Duration};
+use watch::Notify;
 
 /// More names than that are a group, not people who answer.
 const NAMES_MAX: usize = 8;
@@ -252,7 +253,7 @@ impl Bailiwick {
             }
             AppState::Waiting | AppState::Live => {}
         }
-        notices.extend(app.removed_from.map(|at| goes(at, now)));
+        notices.extend(app.removed_from.map(|at| goes(at, now, &self.config.notify)));
         if viewer.may(&rules::REQUEST_LIST, None)
             && let Some(request) = self.catalog.waiting_request(&app.app_id).await?
         {
@@ -285,13 +286,18 @@ impl Bailiwick {
     }
 }
 
-/// When what a suspended app keeps is deleted. People are warned before, which can make it later.
-fn goes(at: Timestamp, now: Timestamp) -> Notice {
-    let text = if now < at {
+/// When a suspended app ends for good. People are warned before, which can make it later.
+fn goes(at: Timestamp, now: Timestamp, notify: &Notify) -> Notice {
+    let text = if !notify.is_on() {
+        "What it keeps stays for now: nothing is deleted until people can be told of it, and `[notify]` names no way."
+            .to_owned()
+    } else if now < at {
         let day: String = at.to_string().chars().take(10).collect();
-        format!("What it keeps is deleted on {day}, and the values of its secrets, unless it is deployed again before.")
+        format!(
+            "It ends for good on {day}, unless it is deployed again before: what it keeps is deleted on {day}, and the values of its secrets; its name stays taken."
+        )
     } else {
-        "What it keeps is deleted in a few days, unless it is deployed again: its team is told of the day.".to_owned()
+        "It ends for good a day after its team was told of the day, unless it is deployed again: what it keeps is deleted then, and the values of its secrets; its name stays taken.".to_owned()
     };
     Notice::new("bad", "expired", text)
 }
