@@ -171,7 +171,8 @@ async fn a_node_whose_database_does_not_answer_lets_nobody_in_by_guessing() {
     let asked = futures_util::future::join_all((0..8).map(|_| pair.ask(pair.two.port))).await;
     for one in &asked {
         assert_eq!(one.status, 503, "{}", one.text);
-        assert!(one.text.contains("rate.uncounted") || one.text.contains("node.cut_off"), "{}", one.text);
+        let known = ["rate.uncounted", "node.cut_off", "record.unwritable"];
+        assert!(known.iter().any(|code| one.text.contains(code)), "{}", one.text);
         assert!(one.retry_after.is_some());
     }
     // The other goes on, with all that is left; what the silent one may have drawn is gone, and nothing comes on top.
