@@ -332,31 +332,19 @@ where
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut seen, mut begun, mut stopping, mut quiet) = (0, false, false, false);
     loop {
-        tokio::select! {
+        let farewell = tokio::select! {
             biased;
             () = first.cancelled(), if !begun => {
                 begun = true;
-                if crowded {
-                    stopping = true;
-                    serving.as_mut().graceful_shutdown();
-                }
+                crowded
             }
             () = beginning.as_mut(), if !begun => {
                 if stopping {
                     return;
                 }
-                stopping = true;
-                serving.as_mut().graceful_shutdown();
-                beginning.as_mut().reset(Instant::now() + UNASKED);
+                true
             }
-            () = stop.cancelled(), if !stopping => {
-                stopping = true;
-                // What is still on its way comes to its end.
-                serving.as_mut().graceful_shutdown();
-                if !begun {
-                    beginning.as_mut().reset(Instant::now() + UNASKED);
-                }
-            }
+            () = stop.cancelled(), if !stopping => true,
             _ = look.tick() => {
                 let now = asked.load(Ordering::Relaxed);
                 let idle = std::mem::replace(&mut seen, now) == now;
@@ -365,16 +353,21 @@ where
                 if was_quiet && quiet {
                     return;
                 }
-                if idle && !stopping {
-                    stopping = true;
-                    serving.as_mut().graceful_shutdown();
-                }
+                idle
             }
             ended = serving.as_mut() => {
                 if let Err(error) = ended {
                     tracing::debug!(%peer, %error, "a connection ended early");
                 }
                 return;
+            }
+        };
+        if farewell && !stopping {
+            stopping = true;
+            // What is still on its way comes to its end.
+            serving.as_mut().graceful_shutdown();
+            if !begun {
+                beginning.as_mut().reset(Instant::now() + UNASKED);
             }
         }
     }
