@@ -17,7 +17,7 @@ const BEFORE: &str = "BAILIWICK_TEST_BEFORE";
 /// How many minutes a server works in the soak; without it, a few rounds.
 const SOAK: &str = "BAILIWICK_TEST_SOAK_MINUTES";
 
-/// Three hundred kills at work over both databases, three for each round of each; about two hours on two cores.
+/// Three hundred kills at work over both databases, three for each round of each, and every fsync of the disk fails once; some hours on two cores.
 const LONG: &[(&str, &str)] = &[(ROUNDS, "50"), ("PROPTEST_CASES", "4096")];
 
 /// Per fuzz target: a minute; an input that takes ten seconds, or a gigabyte, is a finding.
@@ -54,7 +54,7 @@ const PARTS: &[Part] = &[
         needs: "root and `ip`, for network namespaces; skipped, and said so, without",
         act: network,
     },
-    Part { name: "rounds", needs: "about two hours; 10,000 open files", act: rounds },
+    Part { name: "rounds", needs: "some hours; 10,000 open files", act: rounds },
     Part { name: "soak", needs: "as long as `--soak` says", act: soak },
     Part { name: "fuzz", needs: "a minute for each target; some 3 GB under `fuzz/target`", act: fuzz },
 ];
