@@ -33,7 +33,7 @@ async fn holds(town: &Town) {
     assert!(happened(town).await.contains_key("person.add"), "the record proves itself");
     // Who was added by an act whose answer was lost is added again: that is another event, of the same person.
     let listed = town.get("/api/v1/events?action=person.add&limit=1000").await.json();
-    let added = listed["events"].as_array().unwrap().iter().filter_map(|event| event["resource"].as_str());
+    let added = listed["events"].as_array().unwrap().iter().filter_map(|event| event["detail"]["person"].as_str());
     let added: BTreeSet<&str> = added.collect();
     assert_eq!(added.len(), people(town).await.len());
 }
