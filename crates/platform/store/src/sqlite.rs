@@ -16,7 +16,7 @@ use errors::{read_error, write_error};
 use group::Writer;
 use place::Place;
 use reader::{Reader, Turn};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use std::{
     fs::File,
     path::{Path, PathBuf},
@@ -168,6 +168,9 @@ pub(crate) fn peek(path: &Path, statements: &[&'static str]) -> Result<Vec<Vec<R
 
 fn prepare(conn: &Connection) -> rusqlite::Result<()> {
     conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    // Else what is bound to a statement may change its plan, and the insert of each event is parsed and planned anew. Not
+    // for readers: an index of some rows alone serves whoever asks for these by a parameter.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.execute_batch(sql::WRITER_PRAGMAS)
 }
 
