@@ -12,7 +12,7 @@ use std::{
     },
     time::Duration,
 };
-use testkit::{Answer, Browser, Dice, Engine, Process, archive, manifest, rounds, until};
+use testkit::{Answer, Browser, Dice, Engine, NOTES, Process, archive, manifest, rounds, until};
 use tokio::sync::Notify;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
@@ -22,18 +22,6 @@ const WORKERS: usize = 4;
 const KILLS: u32 = 3;
 /// Acts that are acknowledged before a kill, at most.
 const ACTS: usize = 24;
-
-const NOTES: &str = r#"export default {
-  async fetch(request, env) {
-    if (request.method !== "POST") {
-      const after = new URL(request.url).searchParams.get("after");
-      const { items, next } = await env.data.notes.list({ limit: 200, after });
-      return Response.json({ ids: items.map(({ id }) => id), next });
-    }
-    const kept = await env.data.notes.insert({ text: await request.text() });
-    return Response.json({ id: kept.id });
-  },
-};"#;
 
 /// What the server said yes to.
 #[derive(Debug, Default)]

@@ -13,7 +13,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
-use testkit::{Browser, Postgres, Process, manifest, until};
+use testkit::{Browser, NOTES, Postgres, Process, manifest, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
 /// Acts that are acknowledged before a kill, and after it by whoever is left.
@@ -22,19 +22,6 @@ const JOBS: [&str; 4] = ["one", "two", "three", "four"];
 /// How long before the minute is over those who work begin: its jobs are due with the next.
 const BEFORE_JOBS_MS: i64 = 3_000;
 const MINUTE_MS: i64 = 60_000;
-
-const NOTES: &str = r#"export default {
-  async fetch(request, env) {
-    if (request.method !== "POST") {
-      const after = new URL(request.url).searchParams.get("after");
-      const { items, next } = await env.data.notes.list({ limit: 200, after });
-      return Response.json({ ids: items.map(({ id }) => id), next });
-    }
-    const kept = await env.data.notes.insert({ text: await request.text() });
-    return Response.json({ id: kept.id });
-  },
-  async scheduled() {},
-};"#;
 
 /// What both nodes are asked, and what they said yes to.
 #[derive(Default)]

@@ -5,6 +5,20 @@ use identity::{MachineKey, Signing};
 use model::{Clock, SystemClock};
 use std::path::Path;
 
+/// An app that keeps each text it is sent, and lists the ids of all; its jobs do nothing.
+pub const NOTES: &str = r#"export default {
+  async fetch(request, env) {
+    if (request.method !== "POST") {
+      const after = new URL(request.url).searchParams.get("after");
+      const { items, next } = await env.data.notes.list({ limit: 200, after });
+      return Response.json({ ids: items.map(({ id }) => id), next });
+    }
+    const kept = await env.data.notes.insert({ text: await request.text() });
+    return Response.json({ id: kept.id });
+  },
+  async scheduled() {},
+};"#;
+
 /// Where a Bailiwick serves on loopback, and the key to call it with.
 pub struct Machine {
     pub port: u16,
