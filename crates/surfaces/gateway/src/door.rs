@@ -3,6 +3,7 @@
 
 use crate::{Line, Log, Told, record::Record, route::Route, shares::Share};
 use authority::AppRef;
+use http::StatusCode;
 use model::{Clock, ReleaseNumber, TraceId};
 use sandbox::{Body, Door, Level, LogLine, Report, Sending, Stopped};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -10,6 +11,8 @@ use tokio::sync::oneshot;
 
 /// Who answers there is the assembly's affair.
 const SELF: &str = "self.bailiwick";
+/// Names of the platform's own.
+const INSIDE: &str = ".bailiwick";
 
 /// Stands between one instance and the door that was opened for it.
 pub(crate) struct GuestDoor {
@@ -65,13 +68,21 @@ impl GuestDoor {
 
 impl Door for GuestDoor {
     fn send(&self, mut request: http::Request<Body>) -> Sending {
-        if request.uri().host().is_some_and(|host| host.eq_ignore_ascii_case(SELF)) {
+        let host = request.uri().host().map(str::to_ascii_lowercase).unwrap_or_default();
+        if host == SELF {
             request.extensions_mut().insert(self.told.clone());
         }
         let (sending, away) = (self.door.send(request), self.share.upgrade().map(Share::away));
+        let asked = host.ends_with(INSIDE).then(|| Arc::clone(&self.record));
         Box::pin(async move {
             let _away = away;
-            sending.await
+            let answer = sending.await;
+            if let (Some(record), Ok(answer)) = (asked, &answer)
+                && answer.status() == StatusCode::SERVICE_UNAVAILABLE
+            {
+                record.put_off();
+            }
+            answer
         })
     }
 

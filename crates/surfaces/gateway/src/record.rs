@@ -106,6 +106,7 @@ struct Open {
     started: Instant,
     status: Option<Option<u16>>,
     report: Option<Report>,
+    put_off: bool,
 }
 
 impl Record {
@@ -115,7 +116,7 @@ impl Record {
             recorder.write(permit, outcome, detail);
             drop(expected);
         });
-        let open = Open { write: Some(write), detail, started: Instant::now(), status: None, report: None };
+        let open = Open { write: Some(write), detail, started: Instant::now(), status: None, report: None, put_off: false };
         Arc::new(Self(Mutex::new(open)))
     }
 
@@ -138,6 +139,15 @@ impl Record {
 
     pub(crate) fn ended(&self, report: Report) {
         self.change(|open| open.report = Some(report));
+    }
+
+    /// The platform itself could not do, for the moment, what the app asked of it.
+    pub(crate) fn put_off(&self) {
+        self.change(|open| open.put_off = true);
+    }
+
+    pub(crate) fn was_put_off(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).put_off
     }
 
     /// The request never came to run.

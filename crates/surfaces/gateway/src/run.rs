@@ -19,12 +19,15 @@ use crate::{
 use authority::{Act, Caller, Instance, Permit};
 use axum::body::Body;
 use http::{Request, Response};
-use model::{RequestId, Timestamp};
+use model::{Problem, ProblemKind, RequestId, Timestamp};
 use sandbox::{Run, Stopped};
 use serde_json::json;
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 use tracing::Instrument;
 
@@ -64,6 +67,7 @@ impl Gateway {
                 Err(over) => said_of(over, &route),
             },
             Err(Some(Stopped::Cancelled)) if !running.is_cut() && !self.lease.holds() => pages::cut_off(),
+            Err(Some(Stopped::Uncaught { .. })) if answering.0.was_put_off() => put_off(),
             Err(Some(stopped)) => self.stopped(&route, &running, &stopped),
             Err(None) => pages::not_ready(),
         };
@@ -177,6 +181,19 @@ impl Gateway {
             | Stopped::Incomplete => pages::failed(),
         }
     }
+}
+
+/// The app did not finish since the platform could not do its part: not the app's error, and over soon.
+fn put_off() -> Box<Page> {
+    let mut problem = Problem::new(
+        ProblemKind::Unavailable,
+        "app.put_off",
+        "the app could not finish this at the moment",
+        "what it reads or saves could not be reached in time",
+        "try again in a moment; what you entered may have to be entered again",
+    );
+    problem.retry_after = Some(Duration::from_secs(2));
+    problem.into()
 }
 
 /// Why what was made is not given out.

@@ -85,6 +85,16 @@ async fn an_error_shows_a_trace_and_no_inside() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_platform_cannot_do_now_is_not_the_apps_error() {
+    let house = House::new().await;
+    let answer = ask(house.address, "GET /notes", &[ANA], "").await;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (503, Some("app.put_off")), "{answer:?}");
+    assert_eq!(answer.header("retry-after"), "2");
+    house.settled().await;
+    assert!(house.log_text().contains("inside-words"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn limits_stop_an_app_and_its_team_learns_why() {
     let manifest = crate::house::MANIFEST.replace(r#"cpu = "4s", time = "30s""#, r#"cpu = "200ms", time = "4s""#);
     let house = House::with(Setting { manifest, ..Setting::default() }).await;

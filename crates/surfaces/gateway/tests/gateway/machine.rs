@@ -55,6 +55,7 @@ export default {
       case '/late': await new Promise(r => setTimeout(r, 60000)); return new Response('late');
       case '/bomb': { const all = []; for (;;) all.push(new Uint8Array(1 << 20).fill(1)); }
       case '/print': console.warn('printed', 1); return new Response('');
+      case '/notes': await fetch('http://data.bailiwick/'); throw new Error('inside-words');
       case '/style': return env.assets.fetch(new Request('http://assets.bailiwick/style.css'));
       case '/stream': {
         let n = 0;

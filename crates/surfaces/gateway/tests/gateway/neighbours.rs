@@ -126,6 +126,11 @@ struct FakeDoor {
     reports: Arc<Mutex<Vec<Report>>>,
 }
 
+/// What the collections answer while their database does not.
+fn unavailable() -> http::Response<Body> {
+    http::Response::builder().status(503).body(sandbox::full("later")).unwrap()
+}
+
 impl Doors for FakeDoors {
     fn open(&self, instance: Instance, secrets: &[String]) -> Opened {
         let placeholders: BTreeMap<_, _> =
@@ -149,6 +154,7 @@ impl Door for FakeDoor {
                     let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
                     Ok(http::Response::from_parts(head, sandbox::full(bytes)))
                 }
+                None if head.uri.host() == Some("data.bailiwick") => Ok(unavailable()),
                 None => Err(DoorError::Denied),
             }
         }
