@@ -116,7 +116,8 @@ impl Record {
             recorder.write(permit, outcome, detail);
             drop(expected);
         });
-        let open = Open { write: Some(write), detail, started: Instant::now(), status: None, report: None, put_off: false };
+        let open =
+            Open { write: Some(write), detail, started: Instant::now(), status: None, report: None, put_off: false };
         Arc::new(Self(Mutex::new(open)))
     }
 

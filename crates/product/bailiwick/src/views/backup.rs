@@ -35,6 +35,11 @@ pub(crate) struct CreatedView {
     configuration: Option<String>,
     #[serde(default)]
     deleted: Vec<String>,
+    /// No longer to be kept, and still there.
+    #[serde(default)]
+    undeleted: Vec<String>,
+    /// Why, as the code of a problem.
+    code: Option<String>,
 }
 
 impl View for CreatedView {
@@ -55,6 +60,11 @@ impl View for CreatedView {
             ("root key", "not in it: keep its own copy".into()),
             ("deleted", if self.deleted.is_empty() { "none".into() } else { self.deleted.join(", ").into() }),
         ]);
+        if let Some(code) = &self.code {
+            let there =
+                if self.undeleted.is_empty() { String::new() } else { format!(": {}", self.undeleted.join(", ")) };
+            page.facts([("still there", Cell::from(format!("what is no longer to be kept (`{code}`){there}")))]);
+        }
         if let Some(file) = &self.file {
             page.next(format!("bailiwick backup drill {file} --key FILE --root-key FILE"));
         }
@@ -156,6 +166,14 @@ mod tests {
           deleted         none
         next: bailiwick backup drill b/bailiwick-1.backup --key FILE --root-key FILE
         ");
+    }
+
+    #[test]
+    fn what_could_not_be_deleted_is_told() {
+        let document = json!({ "file": "b-2", "bytes": 5000, "configuration": null, "deleted": [], "undeleted": ["b-1"],
+            "code": "depot.denied" });
+        let page = shown::<CreatedView>(&document);
+        assert!(page.contains("what is no longer to be kept (`depot.denied`): b-1"), "{page}");
     }
 
     #[test]

@@ -25,6 +25,11 @@ pub struct Keep {
     pub monthly: usize,
 }
 
+/// As the names of backups say it.
+pub(crate) fn in_utc(at: Timestamp) -> DateTime {
+    at.to_jiff().to_zoned(TimeZone::UTC).datetime()
+}
+
 /// `NAME-20261128T023800Z.backup`, whose time is in its name.
 pub(crate) fn made_at(name: &str, kind: &str) -> Option<DateTime> {
     let stamp = name.strip_prefix(kind)?.strip_suffix(super::ENDING)?.strip_suffix('Z')?;
@@ -33,7 +38,7 @@ pub(crate) fn made_at(name: &str, kind: &str) -> Option<DateTime> {
 
 /// The same, unless it says a day to come.
 pub(crate) fn made_before(name: &str, kind: &str, now: Timestamp) -> Option<DateTime> {
-    let latest = now.plus(AHEAD_MAX).to_jiff().to_zoned(TimeZone::UTC).datetime();
+    let latest = in_utc(now.plus(AHEAD_MAX));
     made_at(name, kind).filter(|at| *at <= latest)
 }
 

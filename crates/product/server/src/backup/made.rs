@@ -1,7 +1,8 @@
 //! Backups that the server makes into its depot (`[backup] to`): by its schedule, or when an operator says so. Each begins
 //! and ends with an event, whatever became of it; then what is no longer to be kept is deleted.
 //!
-//! Refuses to leave half of one: nothing stands under a name before all of it does.
+//! Refuses to leave half of one: nothing stands under a name before all of it does. What cannot be deleted makes no backup
+//! fail that is there.
 
 use super::{CONFIGURATION, CreateBackup, DATA, ENDING, config_archive, keep, stream};
 use crate::{Bailiwick, config::BackupPlan};
@@ -21,8 +22,8 @@ const AGAIN_AFTER: Duration = Duration::from_secs(600);
 const DOUBLED_MAX: u32 = 5;
 /// No backup takes as long: what was begun before was left by a process that was killed.
 const BEGUN_WITHIN: Duration = Duration::from_secs(86_400);
-/// Names from the future that are told, of each kind.
-const AHEAD_SHOWN: usize = 10;
+/// Names that are told, of each kind: of those from the future, and of those that could not be deleted.
+const SHOWN: usize = 10;
 /// So many that ended are looked at for the last one of the data.
 const LOOKED_AT: u32 = 32;
 /// The job that makes them.
@@ -45,11 +46,35 @@ pub(crate) struct Made {
     file: Option<String>,
     bytes: u64,
     configuration: Option<String>,
+    #[serde(flatten)]
+    thinned: Thinned,
+    ms: u64,
+}
+
+/// What became of those that were there before.
+#[derive(Debug, Default, Serialize)]
+struct Thinned {
     deleted: Vec<String>,
+    /// No longer to be kept, and still there: the next backup tries it again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    undeleted: Vec<String>,
+    /// Why, as the code of a problem; or why it is not known what is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
     /// Names of days that are still to come, which nothing here has made: neither counted nor deleted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     ahead: Vec<String>,
-    ms: u64,
+}
+
+impl Thinned {
+    /// The first reason is told: it is most likely that of the others, too.
+    fn failed(&mut self, error: &DepotError) {
+        if self.code.is_none() {
+            let what = "backups that are no longer to be kept cannot be deleted";
+            tracing::warn!(error = error as &dyn std::error::Error, "{what}");
+            self.code = Some(error.problem().code);
+        }
+    }
 }
 
 /// Record how a backup ended.
@@ -94,12 +119,10 @@ fn due(schedule: &Job, last: Timestamp, failures: usize) -> Option<Timestamp> {
 
 /// Deletes files of backups that nobody finishes any more: they are in no list, and `keep` does not see them.
 fn sweep(depot: &Depot, now: Timestamp) -> Result<(), DepotError> {
-    let before = now.minus(BEGUN_WITHIN);
+    let before = keep::in_utc(now.minus(BEGUN_WITHIN));
     for unfinished in depot.unfinished()? {
-        let stamped = |kind: &&str| unfinished.name.strip_prefix(*kind)?.strip_suffix(ENDING);
-        let Some(begun) = [DATA, CONFIGURATION].iter().find_map(stamped) else { continue };
-        // Of one form, they sort by time.
-        if begun.len() == stamp(before).len() && begun < stamp(before).as_str() {
+        let begun = [DATA, CONFIGURATION].iter().find_map(|kind| keep::made_at(&unfinished.name, kind));
+        if begun.is_some_and(|begun| begun < before) {
             // It takes room, and is in nobody's way: no backup fails for it.
             if let Err(error) = depot.discard(&unfinished) {
                 let what = "what a backup left unfinished cannot be deleted";
@@ -108,6 +131,37 @@ fn sweep(depot: &Depot, now: Timestamp) -> Result<(), DepotError> {
         }
     }
     Ok(())
+}
+
+/// Deletes what is no longer to be kept, but never what was just made: that is whole and there, whatever becomes of this.
+async fn thin(plan: &BackupPlan, depot: &Depot, made: &[&str], now: Timestamp) -> Thinned {
+    let mut thinned = Thinned::default();
+    let there = match depot.list().await {
+        Ok(there) => there,
+        Err(error) => {
+            thinned.failed(&error);
+            return thinned;
+        }
+    };
+    let names: Vec<&str> = there.iter().map(|one| one.name.as_str()).collect();
+    for kind in [DATA, CONFIGURATION] {
+        let mut undeleted = Vec::new();
+        for name in plan.keep.surplus(&names, kind, now).into_iter().filter(|name| !made.contains(name)) {
+            match depot.delete(name).await {
+                Ok(()) => thinned.deleted.push(name.to_owned()),
+                Err(error) => {
+                    thinned.failed(&error);
+                    undeleted.push(name.to_owned());
+                }
+            }
+        }
+        thinned.undeleted.extend(undeleted.into_iter().take(SHOWN));
+        thinned.ahead.extend(keep::ahead(&names, kind, now).into_iter().take(SHOWN).map(str::to_owned));
+    }
+    if !thinned.ahead.is_empty() {
+        tracing::warn!(depot = %depot, ahead = ?thinned.ahead, "backups are named after days to come: look who writes there");
+    }
+    thinned
 }
 
 fn unplanned() -> Problem {
@@ -174,23 +228,10 @@ impl Bailiwick {
             bytes = depot.put_from(&name, StreamReader::new(pieces)).await.map_err(say)?;
             file = Some(name);
         }
-        let there = depot.list().await.map_err(say)?;
-        let names: Vec<&str> = there.iter().map(|one| one.name.as_str()).collect();
-        let just_made = |name: &str| [&file, &configuration].into_iter().flatten().any(|made| made == name);
-        let (mut deleted, mut ahead) = (Vec::new(), Vec::new());
-        let now = self.clock.now();
-        for kind in [DATA, CONFIGURATION] {
-            for name in plan.keep.surplus(&names, kind, now).into_iter().filter(|name| !just_made(name)) {
-                depot.delete(name).await.map_err(say)?;
-                deleted.push(name.to_owned());
-            }
-            ahead.extend(keep::ahead(&names, kind, now).into_iter().take(AHEAD_SHOWN).map(str::to_owned));
-        }
-        if !ahead.is_empty() {
-            tracing::warn!(depot = %depot, ?ahead, "backups are named after days to come: look who writes there");
-        }
+        let made: Vec<&str> = [&file, &configuration].into_iter().flatten().map(String::as_str).collect();
+        let thinned = thin(plan, depot, &made, self.clock.now()).await;
         let ms = u64::try_from(self.clock.now().since(at).as_millis()).unwrap_or(u64::MAX);
-        Ok(Made { to: depot.to_string(), file, bytes, configuration, deleted, ahead, ms })
+        Ok(Made { to: depot.to_string(), file, bytes, configuration, thinned, ms })
     }
 
     /// Makes one if one is due by schedule. What was missed while no server ran is made up for, once.

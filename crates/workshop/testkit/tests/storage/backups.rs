@@ -251,6 +251,35 @@ async fn made_up_names_delete_nothing_genuine() {
     town.stop().await;
 }
 
+/// Keys without the right to delete: what was made is there, what should have gone is told, and the next one tries again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_deleted_makes_no_backup_fail() {
+    let (s3, folder, key) = (S3::start().await, TempDir::new().unwrap(), RecoveryKey::generate());
+    let more = plan(&s3, folder.path(), &key, "keep = { last = 1 }\n");
+    let town = Town::with(Engine::Sqlite, &more, Arc::new(SystemClock)).await;
+    let old = ["bailiwick-20260101T000000Z.backup", "bailiwick-20260102T000000Z.backup"];
+    for name in old {
+        depot(&s3).put(name, b"of before".to_vec()).await.unwrap();
+    }
+    s3.set(Fault::Keeps);
+    let made = town.post("/api/v1/backups", json!({ "parts": "data" })).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    let event = done(&town).await.remove(0);
+    assert_eq!(event["outcome"], "allowed", "{event}");
+    let told = &event["detail"];
+    assert_eq!((&told["deleted"], &told["undeleted"]), (&json!([]), &json!(old)), "{told}");
+    assert!(told["file"].is_string() && told["code"] == "depot.unreachable", "{told}");
+    assert_eq!(s3.objects("backups/").len(), 3);
+
+    s3.set(Fault::None);
+    let made = town.post("/api/v1/backups", json!({ "parts": "data" })).await.json();
+    let deleted = made["deleted"].as_array().unwrap();
+    assert!(old.iter().all(|name| deleted.contains(&json!(name))), "{made}");
+    assert!(made["undeleted"].is_null() && made["code"].is_null(), "{made}");
+    assert_eq!(s3.objects("backups/").len(), 1);
+    town.stop().await;
+}
+
 /// Keys that may list, and bring nothing, are found before a backup fails; a look leaves nothing behind.
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_may_not_write_are_found_by_a_look() {

@@ -42,6 +42,8 @@ pub(crate) enum Fault {
     Whole,
     /// Nothing may be brought or deleted.
     ReadOnly,
+    /// Nothing may be deleted: S3 says so of each object, in an answer that is a success.
+    Keeps,
     /// Nothing is answered.
     Hangs,
     /// What comes after the first range is of another object.
@@ -176,7 +178,8 @@ fn part(request: &Request<hyper::body::Incoming>) -> Option<u32> {
 fn now(fault: &Mutex<Fault>, request: &Request<hyper::body::Incoming>) -> Fault {
     let mut fault = fault.lock().unwrap();
     let part = part(request);
-    let whole = request.method() == Method::POST && request.uri().query().unwrap_or("").contains("uploadId=");
+    let posted = request.uri().query().filter(|_| request.method() == Method::POST).unwrap_or("");
+    let (whole, deletes) = (posted.contains("uploadId="), posted.starts_with("delete"));
     match *fault {
         Fault::PartOnce(number) if part == Some(number) => {
             *fault = Fault::None;
@@ -185,8 +188,14 @@ fn now(fault: &Mutex<Fault>, request: &Request<hyper::body::Incoming>) -> Fault 
         Fault::FromPart(number) if part.is_some_and(|part| part >= number) => Fault::Status(500),
         Fault::Whole if whole => Fault::Status(400),
         Fault::ReadOnly if request.method() != Method::GET => Fault::Status(403),
+        Fault::Keeps if deletes => Fault::Keeps,
         Fault::PartsTakeTime if part.is_some() => Fault::PartsTakeTime,
-        Fault::PartOnce(_) | Fault::PartsTakeTime | Fault::FromPart(_) | Fault::Whole | Fault::ReadOnly => Fault::None,
+        Fault::PartOnce(_)
+        | Fault::PartsTakeTime
+        | Fault::FromPart(_)
+        | Fault::Whole
+        | Fault::ReadOnly
+        | Fault::Keeps => Fault::None,
         Fault::Times(0) => Fault::None,
         Fault::Times(left) => {
             *fault = Fault::Times(left - 1);
@@ -212,6 +221,14 @@ async fn answered(
             let mut refused = Response::new(Body::from(Bytes::from_static(b"<Error><Code>Fault</Code></Error>")));
             *refused.status_mut() = StatusCode::from_u16(status).unwrap();
             return refused;
+        }
+        Fault::Keeps => {
+            let asked = request.into_body().collect().await.unwrap().to_bytes();
+            let (_, key) = std::str::from_utf8(&asked).unwrap().split_once("<Key>").unwrap();
+            let (key, _) = key.split_once("</Key>").unwrap();
+            let why = "<Code>AccessDenied</Code><Message>Access Denied</Message>";
+            let said = format!("<DeleteResult><Error><Key>{key}</Key>{why}</Error></DeleteResult>");
+            return Response::new(Body::from(Bytes::from(said)));
         }
         Fault::Hangs => std::future::pending::<()>().await,
         Fault::PartsTakeTime => tokio::time::sleep(PART_TIME).await,
