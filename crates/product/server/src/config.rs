@@ -4,6 +4,7 @@ mod addresses;
 mod apps;
 mod depots;
 mod edges;
+mod file;
 mod notify;
 mod root;
 mod sign_in;
@@ -15,7 +16,7 @@ use addresses::{Addresses, own_addresses};
 use broker::EgressConfig;
 use figment::{
     Figment,
-    providers::{Data, Env, Format, Toml},
+    providers::{Env, Format, Toml},
 };
 use gateway::{Certificates, Clients};
 use identity::Links;
@@ -161,9 +162,9 @@ impl Config {
     /// Reads `file` (nothing when it is not there), environment and command line.
     ///
     /// # Errors
-    /// Every mistake, in the order of the keys.
+    /// Every mistake, in the order of the keys; a file that is there and cannot be read.
     pub fn read(file: &Path, overrides: &Overrides) -> Result<Self, Vec<Problem>> {
-        Self::merged(Toml::file(file), file, overrides)
+        Self::read_text(&file::text(file).map_err(|problem| vec![problem])?, file, overrides)
     }
 
     /// The same of a text that does not lie in `file` yet.
@@ -171,12 +172,8 @@ impl Config {
     /// # Errors
     /// As `read`.
     pub(crate) fn read_text(text: &str, file: &Path, overrides: &Overrides) -> Result<Self, Vec<Problem>> {
-        Self::merged(Toml::string(text), file, overrides)
-    }
-
-    fn merged(toml: Data<Toml>, file: &Path, overrides: &Overrides) -> Result<Self, Vec<Problem>> {
         let sections = Env::prefixed("BAILIWICK_").filter(|key| key.as_str().contains("__")).split("__");
-        let figment = Figment::new().merge(toml).merge(sections);
+        let figment = Figment::new().merge(Toml::string(text)).merge(sections);
         let whole: Map<String, Value> = figment.extract().map_err(|error| {
             let what = format!("`{}` cannot be read", file.display());
             vec![Problem::new(
@@ -184,7 +181,7 @@ impl Config {
                 "config.syntax",
                 what,
                 // Never the line itself: it may hold a secret.
-                error.to_string().lines().filter(|line| !line.contains('|')).collect::<Vec<_>>().join(" "),
+                error.kind.to_string().lines().filter(|line| !line.contains('|')).collect::<Vec<_>>().join(" "),
                 "mend the line that is named",
             )]
         })?;
