@@ -19,7 +19,10 @@ use crate::{
 };
 use model::{Clock, Problem, SystemClock};
 use serde::Deserialize;
-use std::path::{Path, PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 use store::{Database, Inspection, StoreError};
 
 /// Below this share or this much, somebody should look.
@@ -66,7 +69,7 @@ impl Examined {
 #[derive(Default, Deserialize)]
 struct Announced {
     config: Option<PathBuf>,
-    listen: Option<String>,
+    listen: Option<SocketAddr>,
 }
 
 /// Looks at configuration, ports, disk, root key and database.
@@ -74,7 +77,8 @@ pub async fn examine(data: &Path, config: Option<&Path>, overrides: &Overrides) 
     // Another provider may have been installed by whoever embeds us; it is as good.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let mut found = vec![disk(data)];
-    let (file, config) = match configured(data, config, overrides) {
+    let overrides = as_running(data, config, overrides).await;
+    let (file, config) = match configured(data, config, &overrides) {
         Ok(read) => read,
         Err(problems) => {
             found.extend(problems.iter().map(|problem| Examined::of("configuration", problem)));
@@ -111,11 +115,26 @@ pub fn configured_url(data: &Path, config: Option<&Path>, overrides: &Overrides)
 
 /// The configuration that is named, or that the server which runs here named; else that of the data folder.
 fn configured(data: &Path, config: Option<&Path>, overrides: &Overrides) -> Result<(PathBuf, Config), Vec<Problem>> {
+    Settings::configuration(data, config.or(announced(data).config.as_deref()), overrides)
+}
+
+fn announced(data: &Path) -> Announced {
     let said = std::fs::read(data.join(place::SERVER)).ok();
-    let said: Announced = said.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
-    let listen = overrides.listen.clone().or(said.listen.filter(|_| config.is_none()));
-    let overrides = Overrides { listen, ..overrides.clone() };
-    Settings::configuration(data, config.or(said.config.as_deref()), &overrides)
+    said.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+}
+
+/// The same, with the address that the server of this folder was told to listen at. One that was killed leaves its word
+/// behind, so that counts only while a server answers there.
+async fn as_running(data: &Path, config: Option<&Path>, overrides: &Overrides) -> Overrides {
+    let mut overrides = overrides.clone();
+    if config.is_none()
+        && overrides.listen.is_none()
+        && let Some(listen) = announced(data).listen
+        && ports::answers(listen).await
+    {
+        overrides.listen = Some(listen.to_string());
+    }
+    overrides
 }
 
 /// Before the first start there is none; whoever started once has one somewhere.
@@ -301,6 +320,25 @@ mod tests {
         // It started once, and its database is nowhere.
         std::fs::write(folder.path().join(identity::CREDENTIAL_FILE), "").unwrap();
         assert_eq!(ill(&look(folder.path()).await), ["database"]);
+    }
+
+    /// `up` may be told another address than the configuration's, and one that was killed leaves it behind.
+    #[tokio::test]
+    async fn the_address_that_a_server_left_counts_while_one_answers_there() {
+        let folder = tempfile::tempdir().unwrap();
+        config(folder.path(), &free());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let said = serde_json::json!({ "url": format!("http://{address}"), "listen": address });
+        std::fs::write(folder.path().join(place::SERVER), said.to_string()).unwrap();
+        let answers = axum::Router::new().fallback(|| async { r#"{"ready":true,"checks":[{}]}"# });
+        let serving = tokio::spawn(async move { axum::serve(listener, answers).await });
+        let port = async || look(folder.path()).await.into_iter().find(|line| line.check == "port").unwrap();
+        assert_eq!(port().await.what, format!("`{address}` is held by a Bailiwick, which is ready"));
+        serving.abort();
+        drop(serving.await);
+        let port = port().await;
+        assert!(port.what.ends_with("is free") && !port.what.contains(&address.to_string()), "{port:?}");
     }
 
     #[test]

@@ -103,6 +103,11 @@ pub(crate) async fn serving(address: SocketAddr, spoken: Scheme) -> Option<bool>
     (!said.checks.is_empty()).then_some(said.ready)
 }
 
+/// The same of a server of which nothing else is known: encrypted or not.
+pub(super) async fn answers(address: SocketAddr) -> bool {
+    serving(address, Scheme::Http).await.is_some() || serving(address, Scheme::Https).await.is_some()
+}
+
 fn line(address: SocketAddr, held: &Held, other: &str) -> Examined {
     match held {
         Held::Nobody => Examined::well("port", format!("`{address}` is free")),
