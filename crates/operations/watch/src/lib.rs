@@ -32,7 +32,7 @@ pub use migrations::MIGRATIONS;
 pub use parts::{Part, Parts};
 pub use send::Tested;
 pub use settings::{Address, Hook, Notify, Smtp, Wrapping};
-pub use warn::Warning;
+pub use warn::{REMOVAL_FIRST_DAYS, Warning};
 
 use alarms::Alarms;
 use authority::{Act, Authority, Caller, Permit};

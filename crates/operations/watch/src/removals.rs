@@ -7,7 +7,7 @@
 use super::{
     endings::{Ending, Thing},
     sql,
-    warn::is_of,
+    warn::{REMOVAL_FIRST_DAYS, REMOVAL_LAST_DAYS, is_of},
 };
 use crate::{Error, Removal, Watch};
 use model::{AppId, PersonId, Timestamp};
@@ -17,10 +17,8 @@ use store::{StoreError, params};
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// How long before the day people are warned first, and last.
-const FIRST: Duration = DAY.saturating_mul(7);
-const LAST: Duration = DAY;
-/// The threshold of the last warning.
-const LAST_DAYS: u32 = 1;
+const FIRST: Duration = DAY.saturating_mul(REMOVAL_FIRST_DAYS);
+const LAST: Duration = DAY.saturating_mul(REMOVAL_LAST_DAYS);
 /// Whoever hears of it later than this before the day can hardly act.
 const HEARD: Duration = Duration::from_secs(6 * 3_600);
 /// A warning that is late by less moves no day; nor does an end that is.
@@ -41,7 +39,7 @@ fn day(at: Timestamp, told: Option<(Timestamp, i64)>, now: Timestamp) -> Day {
     // An earlier day was that of a grace that is over: somebody has kept it since, or it became longer.
     match told.filter(|(day, _)| *day >= at) {
         None => Day { at: ahead(at, FIRST), told: false },
-        Some((day, days)) if days > i64::from(LAST_DAYS) => Day { at: ahead(day, LAST), told: false },
+        Some((day, days)) if days > i64::from(REMOVAL_LAST_DAYS) => Day { at: ahead(day, LAST), told: false },
         // Nobody could act on it while no server ran, nobody heard of it in time, or the clock was set ahead: told anew.
         Some((day, _)) if now > day.plus(LATE) => Day { at: ahead(day, LAST), told: false },
         Some((day, _)) => Day { at: day, told: true },
@@ -96,7 +94,7 @@ impl Watch {
         let rows = self.store.read(sql::REACHED, params![&self.tenant, resource, since, day.minus(HEARD)]).await?;
         for row in &rows {
             let detail: Value = serde_json::from_str(row.text(0)?).unwrap_or_default();
-            if is_of(&detail, day, LAST_DAYS) {
+            if is_of(&detail, day, REMOVAL_LAST_DAYS) {
                 return Ok(true);
             }
         }

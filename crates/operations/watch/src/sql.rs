@@ -110,8 +110,7 @@ pub(super) const TELL_ALARM: &str = "INSERT INTO alarms (tenant, name, told_at, 
   ON CONFLICT (tenant, name) DO UPDATE SET told_at = excluded.told_at, copies = 0
   WHERE alarms.told_at <= $4 OR alarms.told_at >= $5";
 pub(super) const COUNT_COPY: &str = "UPDATE alarms SET copies = copies + 1 WHERE tenant = $1 AND name = $2";
-/// How long the oldest event waits for its place in the log.
-/// It has none yet, or one that the head does not cover.
+/// When the oldest event that waits for the log was: it has no place yet, or one that the head does not cover.
 pub(super) const UNSEQUENCED: &str = "SELECT * FROM
   (SELECT at FROM events WHERE tenant = $1 AND idx IS NULL ORDER BY seq LIMIT 1) AS queued UNION ALL SELECT * FROM
   (SELECT at FROM events WHERE tenant = $1

@@ -18,10 +18,17 @@ use store::{Notice, Outcome, StoreError, params};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const HOUR: Duration = Duration::from_secs(3_600);
+/// Days before what an app left is deleted at which its people are told first, and last: it goes only once both came to
+/// pass, and no grace is shorter than the first.
+pub const REMOVAL_FIRST_DAYS: u32 = 7;
+pub(super) const REMOVAL_LAST_DAYS: u32 = 1;
 /// Days before the end at which is warned, and how long whoever was warned has to take it on before the next person up
 /// is asked. `docs/operators.md` states them.
-const THRESHOLDS: [(u32, Duration); 3] =
-    [(30, DAY.saturating_mul(7)), (7, DAY.saturating_mul(2)), (1, HOUR.saturating_mul(6))];
+const THRESHOLDS: [(u32, Duration); 3] = [
+    (30, DAY.saturating_mul(7)),
+    (REMOVAL_FIRST_DAYS, DAY.saturating_mul(2)),
+    (REMOVAL_LAST_DAYS, HOUR.saturating_mul(6)),
+];
 
 /// What was warned of last.
 #[derive(Debug, Clone, Copy)]

@@ -2,11 +2,12 @@
 
 use super::Reader;
 use std::{ops::RangeInclusive, time::Duration};
+use watch::REMOVAL_FIRST_DAYS;
 
 const KEY: &str = "apps.grace";
 const FORM: &str = "`\"30d\"`, or `\"never\"`";
-/// Everybody is warned a week before; after ten years, nobody remembers.
-const DAYS: RangeInclusive<u32> = 7..=3_650;
+/// Everybody is warned before; after ten years, nobody remembers.
+const DAYS: RangeInclusive<u32> = REMOVAL_FIRST_DAYS..=3_650;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// From the last date of an app to the end of its data; none where that is a person's to say.
