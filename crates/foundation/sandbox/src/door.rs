@@ -48,3 +48,17 @@ pub enum Level {
     Warn,
     Error,
 }
+
+impl Level {
+    /// As it is written anywhere.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Log => "log",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}

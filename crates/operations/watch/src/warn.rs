@@ -18,8 +18,8 @@ use store::{Notice, Outcome, StoreError, params};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const HOUR: Duration = Duration::from_secs(3_600);
-/// Days before what an app left is deleted at which its people are told first, and last: it goes only once both came to
-/// pass, and no grace is shorter than the first.
+/// Days before what an app left is deleted at which its people are told first, and last. It goes after both, and no grace
+/// is shorter than the first.
 pub const REMOVAL_FIRST_DAYS: u32 = 7;
 pub(super) const REMOVAL_LAST_DAYS: u32 = 1;
 /// Days before the end at which is warned, and how long whoever was warned has to take it on before the next person up

@@ -77,6 +77,20 @@ pub enum AppState {
     Retired,
 }
 
+impl AppState {
+    /// As it is written anywhere.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Live => "live",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Retired => "retired",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct AppFacts {
     pub name: Arc<str>,

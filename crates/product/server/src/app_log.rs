@@ -386,7 +386,6 @@ impl Writer {
 
     fn row(&self, seq: i64, line: &Line) -> Vec<store::Value> {
         let sealed = self.log.key.seal(&self.log.context(&line.app, seq), line.text.as_bytes());
-        let level = format!("{:?}", line.level).to_lowercase();
         params![
             &self.log.tenant,
             seq,
@@ -394,7 +393,7 @@ impl Writer {
             line.app.env.as_str(),
             line.release.0,
             line.time,
-            level,
+            line.level.as_str(),
             sealed,
             line.at.as_deref(),
             line.trace.as_str(),

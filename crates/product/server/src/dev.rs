@@ -164,7 +164,7 @@ async fn ended() {
 }
 
 fn printed(line: &gateway::Line) -> Happened {
-    Happened::Log { level: format!("{:?}", line.level).to_lowercase(), text: line.text.clone(), at: line.at.clone() }
+    Happened::Log { level: line.level.as_str().to_owned(), text: line.text.clone(), at: line.at.clone() }
 }
 
 /// A server of its own: no file and no environment is read, and everything that leaves ends at the stand-in.

@@ -189,18 +189,24 @@ fn room(space: &Space, place: &str) -> Examined {
 fn sites(config: &Config) -> Examined {
     let name = |text: &str| text.split(':').next().unwrap_or_default().to_owned();
     let (console, apps) = (name(config.control_host()), name(&config.apps_domain));
-    let site = |name: &str| {
+    let end = |name: &str| {
         let labels: Vec<&str> = name.rsplit('.').take(2).collect();
         labels.into_iter().rev().collect::<Vec<_>>().join(".")
     };
-    if console == "localhost" || site(&console) != site(&apps) {
+    let site = end(&console);
+    if console == "localhost" || site != end(&apps) {
         return Examined::well("sites", "console and apps are apart");
     }
+    // Under which names anybody may register one, a list of the browser's says that is not here.
     Examined::wrong(
         "sites",
         Health::Doubtful,
-        format!("the console `{console}` and the apps under `{apps}` are one site to a browser"),
-        "give the apps a domain that is registered for them alone, as `apps_domain`",
+        format!(
+            "the console `{console}` and the apps under `{apps}` both end in `{site}`: they are one site to a browser, unless anybody may register a name under that"
+        ),
+        format!(
+            "give the apps a domain that is registered for them alone, as `apps_domain`; they have one where `{site}` is not yours, but a suffix such as `co.uk`"
+        ),
     )
 }
 
@@ -289,6 +295,13 @@ mod tests {
             "[server]\nlisten = \"127.0.0.1:1\"\npublic_url = \"https://console.corp.example\"\napps_domain = \"apps.corp.example\"\n",
         );
         assert!(ill(&look(folder.path()).await).contains(&"sites"));
+        config(
+            folder.path(),
+            "[server]\nlisten = \"127.0.0.1:1\"\npublic_url = \"https://console.acme.co.uk\"\napps_domain = \"acme-apps.co.uk\"\n",
+        );
+        let found = look(folder.path()).await;
+        let sites = found.iter().find(|line| line.check == "sites").unwrap();
+        assert!(sites.what.contains("unless") && sites.fix.contains("`co.uk` is not yours"), "{sites:?}");
         config(folder.path(), "[server]\nlisten = 5\n[nonsense]\nx = 1\n");
         assert_eq!(ill(&look(folder.path()).await), ["configuration", "configuration"]);
     }

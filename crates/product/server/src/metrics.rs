@@ -1,7 +1,7 @@
 //! `/metrics`, in the OpenMetrics text format: what this node recorded since it started, and how it is.
 //!
-//! The numbers are the record's own (`store::Tally`): a request that is an event is counted, and nothing else is, but for
-//! how often jobs of the system ended. Refuses people: labels are acts, surfaces, outcomes, jobs and ids of apps.
+//! The numbers are the record's own (`store::Tally`): a request that is an event is counted, and nothing else is. Beside
+//! them stand how often jobs of the system ended, apps by state, and what is ready. Refuses people: labels are acts, surfaces, outcomes, jobs and ids of apps.
 
 use crate::Bailiwick;
 use prometheus_client::{
@@ -12,7 +12,7 @@ use prometheus_client::{
 use std::fmt;
 use store::{Counts, Tally};
 
-/// What OpenMetrics calls its text (RFC to be; the specification's section 4.1).
+/// What OpenMetrics 1.0 calls its text.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -145,7 +145,7 @@ impl Bailiwick {
             families.take(&counts, tally);
         }
         for app in self.authority.facts(&self.tenant).apps.values() {
-            let state = State { state: format!("{:?}", app.state).to_lowercase() };
+            let state = State { state: app.state.as_str().to_owned() };
             families.apps.get_or_create(&state).inc();
         }
         for check in self.checks().await {
@@ -164,6 +164,14 @@ impl Bailiwick {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn states_are_called_as_everywhere_else() {
+        use authority::AppState::{Expired, Live, Retired, Revoked, Waiting};
+        for state in [Waiting, Live, Expired, Revoked, Retired] {
+            assert_eq!(serde_json::json!(state), state.as_str());
+        }
+    }
 
     #[test]
     fn every_act_belongs_to_a_surface() {

@@ -78,7 +78,8 @@ impl Recorder {
     }
 }
 
-/// The shape of a path, without what may name a person: parts with `@`, many digits or unusual letters become `*`.
+/// The shape of a path, without what may name a person: parts with `@`, many digits or unusual letters become `*`. Limits
+/// `per route` count by it, too: what is changed here changes what counts together.
 pub(crate) fn shape(path: &str) -> String {
     let mut shape = String::new();
     for (at, part) in path.split('/').filter(|part| !part.is_empty()).enumerate() {
