@@ -10,6 +10,7 @@ mod root;
 mod ways;
 
 pub(crate) use ports::serving;
+pub use ports::{Readiness, ReadyPart};
 
 use crate::{
     Config, Overrides, Settings,
@@ -18,7 +19,7 @@ use crate::{
     settings::{self, Space, place},
 };
 use model::{Clock, Problem, SystemClock};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -33,30 +34,40 @@ const FREE_FAIL_BYTES: u64 = store::RESERVE_BYTES * 2;
 /// A start makes some dozens: logs of the database, compiled code, what is fetched.
 const FREE_FAIL_FILES: u64 = 256;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Health {
+    #[serde(rename = "ok")]
     Well,
     /// It works, and should not stay so.
+    #[serde(rename = "warn")]
     Doubtful,
+    #[serde(rename = "fail")]
     Ill,
 }
 
 /// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Examined {
     pub check: &'static str,
+    #[serde(rename = "state")]
     pub health: Health,
     pub what: String,
     /// How to mend it; empty where nothing is wrong.
+    #[serde(serialize_with = "unless_empty")]
     pub fix: String,
 }
 
+fn unless_empty<S: Serializer>(text: &str, to: S) -> Result<S::Ok, S::Error> {
+    Some(text).filter(|text| !text.is_empty()).serialize(to)
+}
+
 impl Examined {
-    fn well(check: &'static str, what: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn well(check: &'static str, what: impl Into<String>) -> Self {
         Self { check, health: Health::Well, what: what.into(), fix: String::new() }
     }
 
-    fn wrong(check: &'static str, health: Health, what: impl Into<String>, fix: impl Into<String>) -> Self {
+    pub fn wrong(check: &'static str, health: Health, what: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { check, health, what: what.into(), fix: fix.into() }
     }
 
@@ -344,7 +355,8 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let said = serde_json::json!({ "url": format!("http://{address}"), "listen": address });
         std::fs::write(folder.path().join(place::SERVER), said.to_string()).unwrap();
-        let answers = axum::Router::new().fallback(|| async { r#"{"ready":true,"checks":[{}]}"# });
+        let answers = axum::Router::new()
+            .fallback(|| async { r#"{"ready":true,"checks":[{"check":"feed","ok":true,"problem":null}]}"# });
         let serving = tokio::spawn(async move { axum::serve(listener, answers).await });
         let port = async || look(folder.path()).await.into_iter().find(|line| line.check == "port").unwrap();
         assert_eq!(port().await.what, format!("`{address}` is held by a Bailiwick, which is ready"));

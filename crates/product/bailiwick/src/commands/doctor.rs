@@ -12,9 +12,9 @@ use crate::{
     when,
 };
 use model::{Clock as _, Problem, SystemClock, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
-use server::{Examined, Health, Overrides};
+use server::{Examined, Health, Overrides, Readiness, ReadyPart};
 use std::{path::PathBuf, time::Duration};
 
 const ANSWER: Duration = Duration::from_secs(5);
@@ -33,32 +33,6 @@ pub(crate) struct Args {
     database: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Ok,
-    Warn,
-    Fail,
-}
-
-#[derive(Debug, Serialize)]
-struct Line {
-    check: &'static str,
-    state: State,
-    what: String,
-    fix: Option<String>,
-}
-
-impl Line {
-    fn ok(check: &'static str, what: impl Into<String>) -> Self {
-        Self { check, state: State::Ok, what: what.into(), fix: None }
-    }
-
-    fn bad(check: &'static str, state: State, what: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { check, state, what: what.into(), fix: Some(fix.into()) }
-    }
-}
-
 pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Problem> {
     let Args { config, database } = args;
     let (config, overrides) = (config.as_deref(), Overrides { database, ..Overrides::default() });
@@ -67,45 +41,34 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
     let data = place.data.clone();
     match &data {
         Some(data) => here::look(data, &mut lines),
-        None => lines.push(Line::bad("data folder", State::Fail, "there is none", "set `HOME`, or `BAILIWICK_DATA`")),
+        None => {
+            lines.push(Examined::wrong("data folder", Health::Ill, "there is none", "set `HOME`, or `BAILIWICK_DATA`"))
+        }
     }
     let mut of_server = Vec::new();
     invocation.during("looking", server(invocation, place, &mut of_server)).await;
     if let Some(data) = &data {
-        let examined = server::examine(data, config, &overrides).await;
-        lines.extend(examined.into_iter().map(Line::from));
+        lines.extend(server::examine(data, config, &overrides).await);
     }
     lines.extend(of_server);
-    let ok = lines.iter().all(|line| !matches!(line.state, State::Fail));
+    let ok = lines.iter().all(|line| !matches!(line.health, Health::Ill));
     invocation.output.show::<DoctorView>(&json!({ "ok": ok, "checks": lines }))?;
     Ok(if ok { Exit::Done } else { Exit::Refused })
 }
 
-impl From<Examined> for Line {
-    fn from(examined: Examined) -> Self {
-        let Examined { check, health, what, fix } = examined;
-        let state = match health {
-            Health::Well => State::Ok,
-            Health::Doubtful => State::Warn,
-            Health::Ill => State::Fail,
-        };
-        Self { check, state, what, fix: Some(fix).filter(|fix| !fix.is_empty()) }
-    }
-}
-
 /// Asks the server how it is. What answers otherwise than one is told nothing.
-async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Line>) {
+async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Examined>) {
     let origin = place.origin();
     let client = match Client::new(place, &invocation.environment) {
         Ok(client) => client,
-        Err(problem) => return lines.push(Line::bad("server", State::Fail, problem.what, problem.fix)),
+        Err(problem) => return lines.push(Examined::wrong("server", Health::Ill, problem.what, problem.fix)),
     };
     let asked = async { client.open(client.route(&["readyz"])?, ANSWER).await };
     let response = match asked.await {
         Ok(response) => response,
         Err(problem) => {
             let fix = if is_loopback(&client.place().url) { problem.fix.as_str() } else { BETWEEN };
-            return lines.push(Line::bad("server", State::Fail, problem.what, fix));
+            return lines.push(Examined::wrong("server", Health::Ill, problem.what, fix));
         }
     };
     let status = response.status().as_u16();
@@ -118,9 +81,9 @@ async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Line>) {
     if client.has_credential() {
         let asked = async { client.get(client.api(&["whoami"])?).await };
         lines.push(match asked.await {
-            Ok(_) if client.login().is_some() => Line::ok("sign-in", "the login is accepted"),
-            Ok(_) => Line::ok("sign-in", "the local credential is accepted"),
-            Err(problem) => Line::bad("sign-in", State::Fail, problem.what, problem.fix),
+            Ok(_) if client.login().is_some() => Examined::well("sign-in", "the login is accepted"),
+            Ok(_) => Examined::well("sign-in", "the local credential is accepted"),
+            Err(problem) => Examined::wrong("sign-in", Health::Ill, problem.what, problem.fix),
         });
         lines.push(record(audit::verify_live(&client, invocation).await));
     }
@@ -130,61 +93,39 @@ async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Line>) {
 ///
 /// # Errors
 /// That something else answers there.
-fn told(origin: &str, status: u16, body: &[u8]) -> Result<Vec<Line>, Line> {
-    let said: Option<Readiness> = serde_json::from_slice(body).ok();
-    let Some(Readiness { ready, checks }) = said.filter(|said| !said.checks.is_empty()) else {
+fn told(origin: &str, status: u16, body: &[u8]) -> Result<Vec<Examined>, Examined> {
+    let Some(Readiness { ready, checks }) = Readiness::read(body) else {
         let what = format!("`{origin}` answers with {status}, and not as Bailiwick does");
         let fix = "find who holds the port with `ss -ltnp`, or say where the server is with `--server`";
-        return Err(Line::bad("server", State::Fail, what, fix));
+        return Err(Examined::wrong("server", Health::Ill, what, fix));
     };
     if ready {
-        return Ok(vec![Line::ok("server", format!("`{origin}` answers, and is ready"))]);
+        return Ok(vec![Examined::well("server", format!("`{origin}` answers, and is ready"))]);
     }
-    let missing = checks.into_iter().filter(|check| !check.ok).map(|Ready { check, problem, .. }| {
+    let missing = checks.into_iter().filter(|part| !part.ok).map(|ReadyPart { check, problem, .. }| {
         let (what, fix) = problem
             .map_or_else(Default::default, |problem| (format!("{}: {}", problem.what, problem.why), problem.fix));
-        Line::bad("server", State::Fail, format!("not ready (`{check}`): {what}"), fix)
+        Examined::wrong("server", Health::Ill, format!("not ready (`{check}`): {what}"), fix)
     });
     Ok(missing.collect())
 }
 
-/// As `/readyz` says it.
-#[derive(Debug, Deserialize)]
-struct Readiness {
-    ready: bool,
-    checks: Vec<Ready>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Ready {
-    check: String,
-    ok: bool,
-    problem: Option<Said>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Said {
-    what: String,
-    why: String,
-    fix: String,
-}
-
 /// The whole record, fetched and judged here.
-fn record(verified: Result<ledger::Verdict, Problem>) -> Line {
+fn record(verified: Result<ledger::Verdict, Problem>) -> Examined {
     match verified {
-        Ok(verdict) if verdict.ok => Line::ok("record", format!("{} entries, whole and in order", verdict.size)),
+        Ok(verdict) if verdict.ok => Examined::well("record", format!("{} entries, whole and in order", verdict.size)),
         // Not that anything was changed: it is another log.
         Ok(verdict) if verdict.remembered.is_some() => {
             let problem = audit::flaw(&verdict);
-            Line::bad("record", State::Fail, format!("{}: {}", problem.what, problem.why), problem.fix)
+            Examined::wrong("record", Health::Ill, format!("{}: {}", problem.what, problem.why), problem.fix)
         }
-        Ok(verdict) => Line::bad(
+        Ok(verdict) => Examined::wrong(
             "record",
-            State::Fail,
+            Health::Ill,
             verdict.first_bad.map_or_else(|| verdict.what.clone(), |index| format!("entry {index}: {}", verdict.what)),
             "somebody changed it: keep the database as evidence, and restore a backup from before",
         ),
-        Err(problem) => Line::bad("record", State::Warn, problem.what, problem.fix),
+        Err(problem) => Examined::wrong("record", Health::Doubtful, problem.what, problem.fix),
     }
 }
 
@@ -195,16 +136,16 @@ struct Told {
 }
 
 /// Compares with the server's clock. Not with its `Date`: that is the clock of its machine, which may be this one.
-fn clock(body: &[u8], now: Timestamp) -> Option<Line> {
+fn clock(body: &[u8], now: Timestamp) -> Option<Examined> {
     let Told { now: theirs } = serde_json::from_slice(body).ok()?;
     let off = now.since(theirs).max(theirs.since(now));
     Some(if off <= CLOCK_OFF_MAX {
-        Line::ok("clock", "agrees with the server's")
+        Examined::well("clock", "agrees with the server's")
     } else {
         let off = when::counted(i64::try_from(off.as_secs()).unwrap_or(i64::MAX), "second");
-        Line::bad(
+        Examined::wrong(
             "clock",
-            State::Fail,
+            Health::Ill,
             format!("differs from the server's by {off}"),
             "set the clocks of both machines by NTP, and on PostgreSQL the database's; a server on SQLite keeps the time of its start: start it again",
         )
@@ -222,20 +163,23 @@ mod tests {
         let lines = told("http://localhost:7070", 503, body).unwrap();
         assert_eq!(lines.len(), 1);
         assert_eq!(lines[0].what, "not ready (`continuity`): it is recovering: an older copy");
-        assert_eq!(lines[0].fix.as_deref(), Some("`bailiwick recover`"));
+        assert_eq!(lines[0].fix, "`bailiwick recover`");
         for (status, body) in [(404, "nginx"), (200, "<h1>It works!</h1>"), (200, r#"{"ready":true,"checks":[]}"#)] {
             let other = told("http://localhost:7070", status, body.as_bytes()).unwrap_err();
             assert!(other.what.contains("not as Bailiwick does"), "{other:?}");
         }
         let ready = br#"{"ready":true,"checks":[{"check":"feed","ok":true,"problem":null}]}"#;
-        assert!(matches!(told("http://localhost:7070", 200, ready).unwrap()[..], [Line { state: State::Ok, .. }]));
+        assert!(matches!(
+            told("http://localhost:7070", 200, ready).unwrap()[..],
+            [Examined { health: Health::Well, .. }]
+        ));
     }
 
     #[test]
     fn clocks() {
         let now = "2026-11-03T12:00:03Z".parse().unwrap();
         let told = |now: &str| format!(r#"{{"ready":true,"now":"{now}","checks":[]}}"#);
-        assert!(matches!(clock(told("2026-11-03T12:00:00.000Z").as_bytes(), now).unwrap().state, State::Ok));
+        assert!(matches!(clock(told("2026-11-03T12:00:00.000Z").as_bytes(), now).unwrap().health, Health::Well));
         let off = clock(told("2026-11-03T12:01:00.000Z").as_bytes(), now).unwrap();
         assert_eq!(off.what, "differs from the server's by 57 seconds");
         assert!(clock(b"nginx", now).is_none());

@@ -5,6 +5,7 @@
 use super::{Examined, Health};
 use crate::Config;
 use gateway::Scheme;
+use model::Problem;
 use serde::Deserialize;
 use std::{
     io,
@@ -32,10 +33,26 @@ enum Held {
 }
 
 /// As `/readyz` says it.
-#[derive(Deserialize)]
-struct Readiness {
-    ready: bool,
-    checks: Vec<serde_json::Value>,
+#[derive(Debug, Deserialize)]
+pub struct Readiness {
+    pub ready: bool,
+    pub checks: Vec<ReadyPart>,
+}
+
+/// One part of a server.
+#[derive(Debug, Deserialize)]
+pub struct ReadyPart {
+    pub check: String,
+    pub ok: bool,
+    pub problem: Option<Problem>,
+}
+
+impl Readiness {
+    /// Nothing for what another program says.
+    #[must_use]
+    pub fn read(answer: &[u8]) -> Option<Self> {
+        serde_json::from_slice(answer).ok().filter(|said: &Self| !said.checks.is_empty())
+    }
 }
 
 pub(super) async fn ports(config: &Config) -> Vec<Examined> {
@@ -99,8 +116,7 @@ pub(crate) async fn serving(address: SocketAddr, spoken: Scheme) -> Option<bool>
             return None;
         }
     }
-    let said: Readiness = serde_json::from_slice(&text).ok()?;
-    (!said.checks.is_empty()).then_some(said.ready)
+    Readiness::read(&text).map(|said| said.ready)
 }
 
 /// The same of a server of which nothing else is known: encrypted or not.

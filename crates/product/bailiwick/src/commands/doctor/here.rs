@@ -1,43 +1,43 @@
 //! The data folder of this machine: whose it is, its credential, its policy. What else can be wrong, `server` examines.
 
-use super::{Line, State};
 use rustix::{
     fs::{Access, access},
     io::Errno,
 };
+use server::{Examined, Health};
 use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
 const OWNER: u32 = 0o700;
 const OTHERS: u32 = 0o077;
 const POLICIES: &str = "policies";
 
-pub(super) fn look(data: &Path, lines: &mut Vec<Line>) {
+pub(super) fn look(data: &Path, lines: &mut Vec<Examined>) {
     let name = format!("`{}`", data.display());
     match fs::metadata(data) {
         Ok(metadata) if !metadata.is_dir() => {
             let fix = "move the file away, or name a folder with `BAILIWICK_DATA`";
-            return lines.push(Line::bad("data folder", State::Fail, format!("{name} is not a folder"), fix));
+            return lines.push(Examined::wrong("data folder", Health::Ill, format!("{name} is not a folder"), fix));
         }
         Ok(metadata) if metadata.mode() & OWNER != OWNER || access(data, Access::WRITE_OK) == Err(Errno::ROFS) => {
-            lines.push(Line::bad(
+            lines.push(Examined::wrong(
                 "data folder",
-                State::Fail,
+                Health::Ill,
                 format!("nothing can be written into {name}: no server starts there"),
                 format!("run `chmod 700 {}`; its disk has to be mounted so that it can be written", data.display()),
             ));
         }
         Ok(metadata) if metadata.mode() & OTHERS == 0 => {
-            lines.push(Line::ok("data folder", format!("{name}, for its owner alone")));
+            lines.push(Examined::well("data folder", format!("{name}, for its owner alone")));
         }
-        Ok(_) => lines.push(Line::bad(
+        Ok(_) => lines.push(Examined::wrong(
             "data folder",
-            State::Warn,
+            Health::Doubtful,
             format!("{name} can be entered by others"),
             format!("run `chmod 700 {}`", data.display()),
         )),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let fix = "`bailiwick up` makes it";
-            return lines.push(Line::bad("data folder", State::Warn, format!("{name} is not there"), fix));
+            return lines.push(Examined::wrong("data folder", Health::Doubtful, format!("{name} is not there"), fix));
         }
         Err(_) => return lines.push(closed(&name)),
     }
@@ -50,40 +50,40 @@ pub(super) fn look(data: &Path, lines: &mut Vec<Line>) {
     }
 }
 
-fn closed(name: &str) -> Line {
+fn closed(name: &str) -> Examined {
     let what = format!("{name} cannot be entered");
     let fix = "run this as the user that runs the server, or name another folder with `BAILIWICK_DATA`";
-    Line::bad("data folder", State::Fail, what, fix)
+    Examined::wrong("data folder", Health::Ill, what, fix)
 }
 
-fn key(data: &Path, check: &'static str, file: &str) -> Line {
+fn key(data: &Path, check: &'static str, file: &str) -> Examined {
     let path = data.join(file);
     match fs::metadata(&path) {
-        Ok(metadata) if metadata.mode() & OTHERS == 0 => Line::ok(check, "a file that its owner alone can read"),
-        Ok(_) => Line::bad(
+        Ok(metadata) if metadata.mode() & OTHERS == 0 => Examined::well(check, "a file that its owner alone can read"),
+        Ok(_) => Examined::wrong(
             check,
-            State::Fail,
+            Health::Ill,
             "others can read it",
             format!("run `chmod 600 {}`, and think about who may have", path.display()),
         ),
-        Err(_) => Line::bad(check, State::Warn, "there is none", "`bailiwick up` makes it"),
+        Err(_) => Examined::wrong(check, Health::Doubtful, "there is none", "`bailiwick up` makes it"),
     }
 }
 
 /// The operator's own policy, as a server reads it: one that is not read whole, or does not compile, keeps it from starting.
-fn policy(data: &Path) -> Line {
+fn policy(data: &Path) -> Examined {
     let files = match server::policy_files(data) {
         Ok(files) => files,
         Err(error) => {
             let fix = "let the server's user read it, as text (UTF-8): a server does not start without it";
-            return Line::bad("policy", State::Fail, error.to_string(), fix);
+            return Examined::wrong("policy", Health::Ill, error.to_string(), fix);
         }
     };
     match authority::Policy::compile(&files) {
-        Ok(_) => Line::ok("policy", "it compiles"),
+        Ok(_) => Examined::well("policy", "it compiles"),
         Err(error) => {
             let fix = "mend the file that is named: a server does not start with it";
-            Line::bad("policy", State::Fail, error.to_string(), fix)
+            Examined::wrong("policy", Health::Ill, error.to_string(), fix)
         }
     }
 }
@@ -102,8 +102,8 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         let mut lines = Vec::new();
         look(folder.path(), &mut lines);
-        assert!(matches!(lines[0].state, State::Warn), "{lines:?}");
-        assert!(matches!(lines[1].state, State::Fail), "{lines:?}");
+        assert!(matches!(lines[0].health, Health::Doubtful), "{lines:?}");
+        assert!(matches!(lines[1].health, Health::Ill), "{lines:?}");
     }
 
     #[test]
@@ -113,8 +113,8 @@ mod tests {
         let mut lines = Vec::new();
         look(folder.path(), &mut lines);
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        assert!(matches!(lines[0].state, State::Fail), "{lines:?}");
-        assert!(lines[0].fix.as_deref().unwrap().contains("chmod 700"), "{lines:?}");
+        assert!(matches!(lines[0].health, Health::Ill), "{lines:?}");
+        assert!(lines[0].fix.contains("chmod 700"), "{lines:?}");
     }
 
     #[test]
@@ -126,7 +126,7 @@ mod tests {
             let mut lines = Vec::new();
             look(folder.path(), &mut lines);
             let line = lines.into_iter().find(|line| line.check == check).unwrap();
-            (matches!(line.state, State::Ok), line.what)
+            (matches!(line.health, Health::Well), line.what)
         };
         assert!(state("policy").0);
         fs::write(folder.path().join("policies/own.rego"), "package bailiwick\ndeny {").unwrap();
@@ -138,6 +138,6 @@ mod tests {
         let file = folder.path().join("policies/own.rego");
         let mut lines = Vec::new();
         look(&file, &mut lines);
-        assert!(matches!(lines[..], [Line { state: State::Fail, .. }]), "{lines:?}");
+        assert!(matches!(lines[..], [Examined { health: Health::Ill, .. }]), "{lines:?}");
     }
 }
