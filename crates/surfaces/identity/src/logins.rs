@@ -186,6 +186,10 @@ impl Identity {
         if now >= Timestamp::from_ms(row.int(2)?) || !known {
             return Err(void());
         }
+        // Held until the commit; and memory may not have heard yet that it has ended.
+        if tx.execute(sessions::STILL_LIVE, &[(&act.tenant).into(), (&session).into()]).await? != 1 {
+            return Err(void());
+        }
         let open = sessions::Opening {
             person: &person,
             place: Place::Terminal,

@@ -39,4 +39,10 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "forms that wait for their person",
         sql: include_str!("migrations/0006_forms.sql"),
     },
+    Migration {
+        room: "identity",
+        number: 7,
+        name: "the credentials that a session with an app was made under",
+        sql: include_str!("migrations/0007_credentials.sql"),
+    },
 ];

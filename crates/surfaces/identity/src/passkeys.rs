@@ -10,7 +10,7 @@ pub(crate) mod sql;
 pub use answers::{Proven, Unproven};
 
 use crate::{Bound, Error, Identity, NewSession, Place, Session, ceremony::Step, sessions};
-use authority::{Act, Factor, Permit, Rule, Target, rules};
+use authority::{Act, Factor, Permit, Rule, SECOND_FACTOR_FRESH, Target, rules};
 use model::{PersonId, ProblemKind, TenantId, Timestamp};
 use seal::{Context, Purpose, PurposeKey, TenantKey};
 use serde::Serialize;
@@ -38,7 +38,8 @@ pub struct Begun {
     pub ceremony: String,
 }
 
-/// Make a passkey: one's first, or the first after an operator's new link, which takes the place of all before.
+/// Make a passkey: one's first, by a sign-in of this moment, or the first after an operator's new link, which takes the
+/// place of all before.
 #[derive(Debug, Clone)]
 pub struct FirstPasskey {
     pub tenant: TenantId,
@@ -222,14 +223,14 @@ impl Identity {
         Ok(self.kept_of(person).await?.into_iter().map(shown).collect())
     }
 
-    /// Whether the next passkey of this session is a first one: there is none, or an operator's new link opened the
-    /// session, so that the ones before are taken for lost.
+    /// Whether the next passkey of this session is a first one: there is none, and its person signed in just now; or an
+    /// operator's new link opened the session, so that the ones before are taken for lost. Any other is a further one.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn makes_first_passkey(&self, session: &Session) -> Result<bool, Error> {
-        let by_link = session.method == sessions::Method::Link && session.factor == Factor::Link;
-        Ok(by_link || self.kept_of(&session.person).await?.is_empty())
+        let just_now = signed_in_just_now(session, self.clock.now());
+        Ok(is_by_link(session) || (just_now && self.kept_of(&session.person).await?.is_empty()))
     }
 
     /// Begins making a passkey.
@@ -275,7 +276,7 @@ impl Identity {
         let first = A::RULE.name == rules::PASSKEY_FIRST.name;
         let (_, mut tx) = self.store.write(permit).await?;
         ceremony.spend(&mut tx, now).await?;
-        let replaced = self.make_room(&mut tx, session, first).await?;
+        let replaced = self.make_room(&mut tx, session, first, now).await?;
         let id = model::RequestId::generate().to_string();
         self.insert_passkey(&mut tx, &id, session, &credential, made.name, now).await?;
         let new = self.strengthen(&mut tx, session, now, None).await?;
@@ -286,14 +287,14 @@ impl Identity {
     }
 
     /// How many passkeys a first one takes the place of.
-    async fn make_room(&self, tx: &mut Tx, session: &Session, first: bool) -> Result<u64, Error> {
+    async fn make_room(&self, tx: &mut Tx, session: &Session, first: bool, now: Timestamp) -> Result<u64, Error> {
         let row = [(&self.config.tenant).into(), (&session.person).into()];
         let count = tx.query_one(sql::COUNT, &row).await?.map(|row| row.int(0)).transpose()?.unwrap_or(0);
+        // Looked at again, within the transaction: another may have been made meanwhile, and time went by.
+        if first && !is_by_link(session) && (count > 0 || !signed_in_just_now(session, now)) {
+            return Err(crate::ceremony::void());
+        }
         if first && count > 0 {
-            // Looked at again, within the transaction: another may have been made meanwhile.
-            if session.method != sessions::Method::Link || session.factor != Factor::Link {
-                return Err(crate::ceremony::void());
-            }
             // Who begins anew begins without what the one before connected.
             tx.execute(sql::DISCONNECT, &row).await?;
             return Ok(tx.execute(sql::REMOVE_ALL, &row).await?);
@@ -470,6 +471,18 @@ pub struct MadePasskey<'a> {
     pub answer: &'a str,
     pub ceremony: &'a str,
     pub name: &'a str,
+}
+
+/// An operator's link opened it, and nothing was confirmed in it since.
+fn is_by_link(session: &Session) -> bool {
+    session.method == sessions::Method::Link && session.factor == Factor::Link
+}
+
+/// INVARIANT: a passkey is a way in and a second factor for good, so a cookie that somebody took over is worth none: it
+/// rests on a proof that is as fresh as what decides over others asks for.
+fn signed_in_just_now(session: &Session, now: Timestamp) -> bool {
+    let is_fresh = |at| now.is_within(SECOND_FACTOR_FRESH, at);
+    is_fresh(session.created_at) || matches!(session.factor, Factor::Second { at } if is_fresh(at))
 }
 
 fn name_of(text: &str) -> String {

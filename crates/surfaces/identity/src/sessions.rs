@@ -20,7 +20,7 @@ use seal::{Context, Purpose, Token, TokenHash};
 use std::{sync::Arc, time::Duration};
 use store::{CutNote, CutOf, Recorded, Tx, Value, left_to_feed};
 
-pub(crate) use sql::{CODE_SESSION, DROP_ALL_CODES, DROP_OLD_CODES, END, END_ALL, INSERT_CODE, STILL_LIVE, TAKE_CODE};
+pub(crate) use sql::{CODE_SESSION, DROP_ALL_CODES, DROP_OLD_CODES, END_ALL, INSERT_CODE, STILL_LIVE, TAKE_CODE};
 
 /// A working day; signing in again is one click where single sign-on works.
 const SESSION_LIFE: Duration = Duration::from_secs(12 * 3600);
@@ -169,7 +169,8 @@ impl Identity {
             if let Some((hash, mut session)) = session(&row)?
                 && !self.is_over(&session)
             {
-                session.credential_epoch = self.credential_epoch_of(&session.place);
+                session.credential_epoch =
+                    session.credential_epoch.or_else(|| self.credential_epoch_of(&session.place));
                 live.insert(hash, session);
             }
         }
@@ -201,7 +202,8 @@ impl Identity {
             if session.place != *place || self.is_over(&session) {
                 return Ok(None);
             }
-            session.credential_epoch = epoch;
+            // A row of before this was kept counts as made under what was open when it was read.
+            session.credential_epoch = session.credential_epoch.or(epoch);
             if self.sessions.put(hash, session, heard) {
                 return Ok(self.sessions.get(&hash).filter(|session| self.counts(session, place, now)));
             }
@@ -210,7 +212,15 @@ impl Identity {
 
     /// Whether it was ended here, and its row may not say so yet.
     fn is_over(&self, session: &Session) -> bool {
-        self.sessions.is_void(session) || self.store.standing().iter().any(|note| ends(note, session))
+        self.sessions.is_void(session)
+            || self.is_of_older_credentials(session)
+            || self.store.standing().iter().any(|note| ends(note, session))
+    }
+
+    /// The app was cut since it was made. A revoke that came beside the sign-in may not have ended its row.
+    fn is_of_older_credentials(&self, session: &Session) -> bool {
+        let now = self.credential_epoch_of(&session.place);
+        session.credential_epoch.zip(now).is_some_and(|(made, now)| made < now)
     }
 
     /// Whether a session that this node has seen goes on, and the account of its person with it: what was begun in it ends
@@ -322,7 +332,10 @@ impl Identity {
     }
 
     pub(crate) async fn end_rows(&self, tx: &mut Tx, id: &SessionId, at: Timestamp) -> Result<(), Error> {
-        tx.execute(sql::END, &[(&self.config.tenant).into(), id.into(), at.into()]).await?;
+        let tenant = &self.config.tenant;
+        // First held, then ended: the second statement sees what was committed while the first waited.
+        tx.execute(sql::STILL_LIVE, &[tenant.into(), id.into()]).await?;
+        tx.execute(sql::END, &[tenant.into(), id.into(), at.into()]).await?;
         tx.feed(change::SESSION, id.as_str());
         Ok(())
     }

@@ -2,11 +2,12 @@
 //! it gets in.
 
 use crate::{
-    AddPerson, Config, DisablePerson, Identity, MIGRATIONS, NewSession, Place, Unremembered,
+    AddPerson, Config, DisablePerson, Identity, MIGRATIONS, NewSession, Place, TakeLogin, Unremembered,
     sessions::{Heard, Method, Opening},
 };
 use authority::{Act, AppRef, Ask, Authority, Caller, Factor, Facts, Policy, Rule, Surface, Target, Who, rules};
-use model::{AppId, Clock, Env, Group, Manifest, ManualClock, PersonId, ReleaseNumber, TenantId};
+use model::{AppId, Clock, Env, Group, Manifest, ManualClock, PersonId, ReleaseNumber, SessionId, TenantId};
+use seal::TokenHash;
 use std::{
     error::Error,
     sync::{Arc, Mutex},
@@ -41,8 +42,22 @@ fn machine() -> Caller {
     Caller::new(TenantId::main(), Who::Machine { system_user: "t".into() })
 }
 
+fn config(root: &seal::RootKey) -> Config {
+    Config {
+        tenant: TenantId::main(),
+        keys: root.tenant(&TenantId::main()),
+        public_url: "http://localhost:7070".to_owned(),
+        node: "n1".to_owned(),
+        provider: None,
+        reach: Arc::new(Nowhere),
+        links: None,
+    }
+}
+
 struct House {
     identity: Identity,
+    /// Of the one that a new process begins with.
+    next: Option<Config>,
     clock: Arc<ManualClock>,
     app: AppRef,
     person: PersonId,
@@ -59,15 +74,7 @@ impl House {
         authority.replace(&TenantId::main(), Facts::default());
         let folder = tempfile::tempdir().unwrap();
         let root = seal::RootKey::generate();
-        let config = Config {
-            tenant: TenantId::main(),
-            keys: root.tenant(&TenantId::main()),
-            public_url: "http://localhost:7070".to_owned(),
-            node: "n1".to_owned(),
-            provider: None,
-            reach: Arc::new(Nowhere),
-            links: None,
-        };
+        let (config, next) = (config(&root), config(&root));
         let database = Database::Sqlite { path: folder.path().join("bailiwick.db") };
         let store_config = StoreConfig {
             database,
@@ -92,6 +99,7 @@ impl House {
         identity.load_all().await.unwrap();
         Self {
             identity,
+            next: Some(next),
             clock: manual,
             app: AppRef { id: AppId::new("0190poll"), env: Env::Prod },
             person,
@@ -129,18 +137,30 @@ impl House {
         tx.commit(serde_json::json!({}), None).await.unwrap();
     }
 
+    /// What memory held is gone, as after a restart.
+    async fn begins_anew(&mut self) {
+        let (store, authority) = (Arc::clone(&self.identity.store), Arc::clone(&self.identity.authority));
+        self.identity = Identity::new(store, authority, Arc::clone(&self.clock) as _, self.next.take().unwrap());
+        self.identity.load_all().await.unwrap();
+    }
+
     fn place(&self) -> Place {
         Place::App(self.app.clone())
     }
 
     /// A sign-in as far as its commit.
     async fn signs_in(&self) -> NewSession {
+        self.signs_in_from(None).await
+    }
+
+    /// The same, by a session that there is.
+    async fn signs_in_from(&self, parent: Option<SessionId>) -> NewSession {
         let credential_epoch = self.identity.credential_epoch_of(&self.place());
         let mut tx = self.tx().await;
         let opening = Opening {
             person: &self.person,
             place: self.place(),
-            parent: None,
+            parent,
             factor: Factor::Link,
             method: Method::Link,
             vouched_by: None,
@@ -149,6 +169,14 @@ impl House {
         new.session.credential_epoch = credential_epoch;
         tx.commit(serde_json::json!({}), None).await.unwrap();
         new
+    }
+
+    /// As a revoke whose look at the sessions came before a sign-in beside it was committed.
+    async fn cuts_the_account_alone(&self) {
+        self.identity.cut(&self.app).await;
+        let mut tx = self.tx().await;
+        self.identity.cut_account(&mut tx, &self.app).await.unwrap();
+        tx.commit(serde_json::json!({}), None).await.unwrap();
     }
 
     /// As another node ends it; this one has not heard of it.
@@ -182,6 +210,55 @@ async fn what_raced_a_revoke_stays_dead_after_a_restore() {
     let after = house.signs_in().await;
     house.identity.sessions.insert(&after);
     assert!(house.lives(&after).await);
+}
+
+/// The revoke did not end its row, and after a restart nobody remembers when that was.
+#[tokio::test]
+async fn what_raced_a_revoke_stays_dead_after_a_restore_and_a_restart() {
+    let mut house = House::new().await;
+    house.open(1).await;
+    let before = house.signs_in().await;
+    house.cuts_the_account_alone().await;
+    house.clock.advance(Duration::from_secs(1));
+    house.open(2).await;
+    let after = house.signs_in().await;
+    house.begins_anew().await;
+    assert!(!house.lives(&before).await && house.lives(&after).await);
+}
+
+/// As when the sign-in was committed after the sign-out had looked for what came from it.
+#[tokio::test]
+async fn what_came_from_a_session_that_is_over_does_not_live() {
+    let house = House::new().await;
+    house.open(1).await;
+    let (parent, other) = (house.signs_in().await, house.signs_in().await);
+    house.ends_elsewhere(&parent).await;
+    let late = house.signs_in_from(Some(parent.session.id.clone())).await;
+    let beside = house.signs_in_from(Some(other.session.id.clone())).await;
+    assert!(!house.lives(&late).await && house.lives(&beside).await);
+    house.identity.load_all().await.unwrap();
+    let knows = |id: &SessionId| house.identity.sessions.by_id(id, house.clock.now()).is_some();
+    assert!(!knows(&late.session.id) && knows(&beside.session.id));
+}
+
+#[tokio::test]
+async fn a_session_that_ended_elsewhere_lets_no_command_line_in() {
+    let house = House::new().await;
+    house.open(1).await;
+    let (ended, goes_on) = (house.signs_in().await, house.signs_in().await);
+    for (by, is_let_in) in [(&goes_on, true), (&ended, false)] {
+        house.identity.sessions.insert(by);
+        let secret = TokenHash::of(by.session.id.as_str());
+        let permit = house.identity.authority.permit(&Caller::system("test"), Opened(house.app.clone())).await.unwrap();
+        house.identity.confirm_login(permit, &secret, &by.session).await.unwrap();
+        if !is_let_in {
+            house.ends_elsewhere(by).await;
+        }
+        let stranger = Caller::new(TenantId::main(), Who::Stranger);
+        let act = TakeLogin { tenant: TenantId::main(), secret };
+        let permit = house.identity.authority.permit(&stranger, act).await.unwrap();
+        assert_eq!(house.identity.take_login(permit, None).await.is_ok(), is_let_in);
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A database of its own for each test, in the cluster that `cargo xtask test` starts.
 
-use crate::sql;
+use crate::{sql, until};
 use std::{
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
@@ -123,6 +123,40 @@ impl Postgres {
     /// When the database refuses.
     pub async fn show(&self, table: &str, guest: &str) {
         self.script(&sql::show(table, guest)).await;
+    }
+
+    /// Does this while somebody signs in to an app by the one console session that lives: that is committed once it is
+    /// waited for.
+    ///
+    /// # Panics
+    /// When the database refuses, or nobody waits.
+    pub async fn beside_a_sign_in<T>(&self, act: impl Future<Output = T>) -> T {
+        let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.expect("the database answers");
+        let driver = tokio::spawn(connection);
+        client.batch_execute(sql::SIGNING_IN).await.expect("a session is held");
+        let commits = async {
+            let is_waited_for =
+                async || client.query_one(sql::IS_WAITED_FOR, &[]).await.expect("it is known").get::<_, bool>(0);
+            until("somebody waits for the session", is_waited_for).await;
+            client.batch_execute("COMMIT").await.expect("it is committed");
+        };
+        let (done, ()) = tokio::join!(act, commits);
+        drop(client);
+        driver.await.expect("the driver ends").expect("cleanly");
+        done
+    }
+
+    /// How many sessions have not ended by their rows.
+    ///
+    /// # Panics
+    /// When the database cannot be asked.
+    pub async fn living_sessions(&self) -> i64 {
+        let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.expect("the database answers");
+        let driver = tokio::spawn(connection);
+        let living = client.query_one(sql::LIVING_SESSIONS, &[]).await.expect("they are counted").get(0);
+        drop(client);
+        driver.await.expect("the driver ends").expect("cleanly");
+        living
     }
 
     async fn script(&self, script: &str) {

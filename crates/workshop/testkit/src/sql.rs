@@ -71,6 +71,17 @@ pub(crate) const SAID_BY_TOMORROW: &str =
   INSERT INTO feed (tenant, position, kind, key, at) SELECT tenant, position, 'of-tomorrow', '', 0 FROM feed_heads;
   SELECT pg_notify('bailiwick_feed', ''); COMMIT";
 
+/// A sign-in to an app that is not committed yet: it holds the one console session that lives, and made one from it.
+pub(crate) const SIGNING_IN: &str =
+    "BEGIN; UPDATE sessions SET ended_at = NULL WHERE place = 'console' AND ended_at IS NULL;
+  INSERT INTO sessions (tenant, id, hash, person, parent, place, app_id, env, created_at, expires_at)
+  SELECT tenant, 'meanwhile', sha256(hash), person, id, 'app', 'an-app', 'prod', created_at, expires_at FROM sessions
+  WHERE place = 'console' AND ended_at IS NULL";
+/// Whether somebody waits for what this transaction holds.
+pub(crate) const IS_WAITED_FOR: &str =
+    "SELECT COUNT(*) > 0 FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))";
+pub(crate) const LIVING_SESSIONS: &str = "SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL";
+
 pub(crate) const POSTGRES_SIZE: &str = "SELECT pg_database_size(current_database())";
 /// Older than any other, so many that no page of them has another: of a kind that nobody knows.
 pub(crate) const UNREADABLE_NOTICES: &str =

@@ -342,7 +342,7 @@ pub fn damage_events(database: &Path) {
     assert!(changed > 0, "there were no events");
 }
 
-/// Puts a database of SQLite back to before the last step that widened a table which has rows by then.
+/// Puts a database of SQLite back to before a step that widened a table which has rows by then.
 pub fn one_step_back(database: &Path) {
     rusqlite::Connection::open(database).unwrap().execute_batch(crate::sql::BEFORE_FILES).unwrap();
 }

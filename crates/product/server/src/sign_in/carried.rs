@@ -74,8 +74,10 @@ struct ConfirmPage {
     /// Why single sign-on was not enough, for whoever was there just now.
     lacks: Option<&'static str>,
     begun: Option<Begun>,
-    /// The person has no passkey: one is made here.
+    /// The person has no passkey, and signed in just now: one is made here.
     makes: bool,
+    /// They have none, and signed in too long ago to make one.
+    makes_later: bool,
     name: String,
     action: String,
     carried: Vec<(String, String)>,
@@ -197,11 +199,12 @@ impl Bailiwick {
     async fn confirm_page(&self, problem: &Problem, session: &Arc<Session>, body: &Bytes, at: &At) -> Option<Response> {
         let person = self.identity.person(&session.person)?;
         let repeats = at.is_get || (at.is_form && body.len() <= CARRIED_MAX_BYTES);
-        let makes = self.identity.passkeys_of(&session.person).await.ok()?.is_empty();
-        let begun = match (self.identity.passkeys_work(), makes) {
-            (false, _) => None,
-            (true, true) => self.identity.begin_passkey(session).await.ok(),
-            (true, false) => self.identity.begin_confirm(session).await.ok(),
+        let none = self.identity.passkeys_of(&session.person).await.ok()?.is_empty();
+        let makes = none && self.identity.makes_first_passkey(session).await.ok()?;
+        let begun = match (self.identity.passkeys_work(), none, makes) {
+            (true, true, true) => self.identity.begin_passkey(session).await.ok(),
+            (true, false, _) => self.identity.begin_confirm(session).await.ok(),
+            (false, ..) | (true, true, false) => None,
         };
         let (carried, again) = if at.is_get || !repeats { (vec![], vec![]) } else { fields(body) };
         // What cannot be sent again as it was is done anew, on the page that it came from.
@@ -227,6 +230,7 @@ impl Bailiwick {
             what: Said::sentence(&what),
             lacks: lacks(session, self.clock.now()),
             makes,
+            makes_later: self.identity.passkeys_work() && none && !makes,
             name: "this device".to_owned(),
             action: format!("{}?{on}", if makes { "/me/passkeys" } else { "/sign-in/confirm" }),
             carried,

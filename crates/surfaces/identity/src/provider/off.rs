@@ -169,7 +169,9 @@ impl Identity {
 
 /// Ends sessions, and names each in the feed: nodes of an older version know no more of it than that. How many.
 async fn end_rows(tx: &mut Tx, statement: &'static str, row: &[Value]) -> Result<usize, Error> {
-    let ended = tx.query(statement, row).await?;
+    let mut ended = tx.query(statement, row).await?;
+    // Once more: what came from one of them may have been committed while the first waited for it.
+    ended.extend(tx.query(statement, row).await?);
     for row in &ended {
         tx.feed(change::SESSION, row.text(0)?);
     }

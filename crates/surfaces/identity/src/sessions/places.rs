@@ -143,7 +143,10 @@ impl Identity {
         here: &SessionId,
         at: Timestamp,
     ) -> Result<(), Error> {
-        let row = [(&self.config.tenant).into(), person.into(), here.into(), at.into()];
+        let tenant = &self.config.tenant;
+        // Held with the one that stays, which may let a command line in at this moment.
+        tx.execute(sql::HOLD_OF_PERSON, &[tenant.into(), person.into()]).await?;
+        let row = [tenant.into(), person.into(), here.into(), at.into()];
         for row in tx.query(sql::END_OTHERS, &row).await? {
             tx.feed(change::SESSION, row.text(0)?);
         }

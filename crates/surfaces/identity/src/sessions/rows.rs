@@ -37,6 +37,8 @@ pub(crate) async fn end_rows_of_person(
     id: &PersonId,
     now: Timestamp,
 ) -> Result<(), Error> {
+    // First held, then ended: the second statement sees what was committed while the first waited.
+    tx.execute(sql::HOLD_OF_PERSON, &[tenant.into(), id.into()]).await?;
     tx.execute(sql::END_OF_PERSON, &[tenant.into(), id.into(), now.into()]).await?;
     Ok(())
 }
@@ -66,7 +68,7 @@ pub(super) fn session(row: &Row) -> Result<Option<(TokenHash, Session)>, Error> 
         parent: row.opt_text(3)?.map(SessionId::new),
         place,
         factor: row.opt_int(7)?.map_or(Factor::Link, |at| Factor::Second { at: Timestamp::from_ms(at) }),
-        credential_epoch: None,
+        credential_epoch: row.opt_int(15)?.and_then(|epoch| u64::try_from(epoch).ok()),
         created_at: Timestamp::from_ms(row.int(8)?),
         expires_at: Timestamp::from_ms(row.int(9)?),
         method: Method::read(row.opt_text(10)?),

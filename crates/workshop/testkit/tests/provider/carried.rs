@@ -4,7 +4,7 @@
 use super::{Answer, Arc, Browser, Engine, Provider, Signed, Town, Value, json, signed_in, vouched::request};
 use model::{Clock, ManualClock, SystemClock};
 use std::time::Duration;
-use testkit::Form;
+use testkit::{Form, Passkey};
 
 const WORDS: &str = "I read every file & asked Olga";
 
@@ -165,6 +165,45 @@ async fn what_waits_goes_on_for_nobody_else_and_without_a_second_factor_for_nobo
     desk.clock.advance(Duration::from_secs(601));
     let late = desk.at(&rita, &to).await;
     assert!(late.status == 410 && late.text().contains("form.over"), "{late:?}");
+    desk.town.stop().await;
+}
+
+/// A cookie that somebody took over makes no passkey: it takes a sign-in of just now, and then what was sent goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_passkey_is_made_by_whoever_signed_in_just_now() {
+    let desk = Desk::open().await;
+    let (rita, waits) = desk.reviewer().await;
+    let page = desk.held_up(&rita, &waits, &[]).await;
+    assert!(page.contains("within ten minutes of signing in") && !page.contains("data-passkey"), "{page}");
+    let offer = desk.at(&rita, "/me/passkeys/new").await;
+    assert!(offer.status == 403 && !offer.text().contains("data-passkey"), "{offer:?}");
+
+    // She signs in anew, without a second factor there: what waits goes on with the passkey that she makes now.
+    let address = desk.off(&rita, &page).await;
+    let to = desk.back(&rita, &address, desk.claims("rita", &["pwd"])).await;
+    let asked = desk.at(&rita, &to).await;
+    let form = Form::of(&asked.text());
+    let (_passkey, answer) = Passkey::make(&form.options, &desk.town.url());
+    let shown = rita.submit(&format!("{}{}", desk.town.url(), form.action), &form.filled(&answer)).await;
+    assert_eq!(shown.status, 200, "{shown:?}");
+    let form = Form::to(&shown.text(), "/sign-in/waiting/");
+    assert_eq!(desk.submit(&rita, &form).await.status, 200);
+    assert_eq!(desk.approved().await, 1);
+    desk.town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_passkey_that_was_begun_in_time_is_not_made_later() {
+    let desk = Desk::open().await;
+    let ana = desk.town.browser();
+    signed_in(&desk.town, &desk.provider, &ana, desk.claims("ana", &["pwd"])).await;
+    desk.clock.advance(Duration::from_secs(540));
+    let form = Form::of(&desk.at(&ana, "/me/passkeys/new").await.text());
+    let (_passkey, answer) = Passkey::make(&form.options, &desk.town.url());
+    desk.clock.advance(Duration::from_secs(61));
+    let late = ana.submit(&format!("{}{}", desk.town.url(), form.action), &form.filled(&answer)).await;
+    assert!(late.status == 403 && late.text().contains("Confirm that it is you"), "{late:?}");
+    assert!(desk.at(&ana, "/me").await.text().contains("You have none"));
     desk.town.stop().await;
 }
 
