@@ -5,12 +5,14 @@
 
 use crate::{
     logins::Login,
+    near::Near,
     place::{Environment, Place, is_loopback},
+    unanswered::unanswered,
 };
 use bytes::Bytes;
 use identity::{MachineKey, Signing};
 use model::{Problem, ProblemKind};
-use reqwest::{Method, Response, Url, header, redirect::Policy};
+use reqwest::{Method, RequestBuilder, Response, Url, header, redirect::Policy};
 use serde_json::Value;
 use std::{fs::File, io::Write as _, path::Path, time::Duration};
 
@@ -65,6 +67,7 @@ pub(crate) struct Answer {
 pub(crate) struct Client {
     http: reqwest::Client,
     place: Place,
+    near: Option<Near>,
     login: Option<Login>,
     key: Option<MachineKey>,
     user: String,
@@ -79,10 +82,16 @@ impl Client {
         // A second installation in one process is refused, and changes nothing.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let mut http = reqwest::Client::builder().redirect(Policy::none()).connect_timeout(CONNECT).read_timeout(READ);
-        if is_loopback(&place.url) {
+        let login = Login::load(environment, &place.origin())?;
+        // What a login carries works elsewhere too: it goes the way that its person chose.
+        let near = place.near.filter(|_| login.is_none());
+        if near.is_some() || is_loopback(&place.url) {
             http = http.no_proxy();
         }
-        if place.url.scheme() == "http" {
+        if near.is_some() {
+            // Who answers there, the system has said.
+            http = http.tls_danger_accept_invalid_certs(true);
+        } else if place.url.scheme() == "http" {
             // A machine without any certificates still talks to itself.
             http = http.tls_certs_only([]);
         }
@@ -91,12 +100,20 @@ impl Client {
             _ => None,
         };
         let http = http.build().map_err(|_| no_tls())?;
-        let login = Login::load(environment, &place.origin())?;
-        Ok(Self { http, place, login, key, user: environment.system_user() })
+        Ok(Self { http, place, near, login, key, user: environment.system_user() })
     }
 
     pub(crate) const fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// A request to an address of this server, by the short way if there is one.
+    fn to(&self, method: Method, url: &Url) -> RequestBuilder {
+        match self.near.and_then(|near| shortened(url, near)) {
+            // It is called what everybody calls it: by that it knows what is its own.
+            Some(short) => self.http.request(method, short).header(header::HOST, self.place.authority()),
+            None => self.http.request(method, url.clone()),
+        }
     }
 
     /// Whether requests can say whose they are.
@@ -239,7 +256,7 @@ impl Client {
             (None, Some(key)) => self.proof(key, &method, &url, &body)?,
             (None, None) => return Err(self.nobody().await),
         };
-        let mut request = self.http.request(method, url).bearer_auth(token).header(header::ACCEPT, "application/json");
+        let mut request = self.to(method, &url).bearer_auth(token).header(header::ACCEPT, "application/json");
         if let Some(kind) = kind {
             request = request.header(header::CONTENT_TYPE, kind).body(body);
         }
@@ -260,7 +277,7 @@ impl Client {
     /// As [`Client::send`].
     pub(crate) async fn send_openly(&self, method: Method, route: Route, sent: Sent) -> Result<Answer, Problem> {
         let (kind, body) = sent.body();
-        let mut request = self.http.request(method, route.0).header(header::ACCEPT, "application/json").body(body);
+        let mut request = self.to(method, &route.0).header(header::ACCEPT, "application/json").body(body);
         if let Some(kind) = kind {
             request = request.header(header::CONTENT_TYPE, kind);
         }
@@ -276,7 +293,7 @@ impl Client {
     /// # Errors
     /// No answer.
     pub(crate) async fn open(&self, route: Route, within: Duration) -> Result<Response, Problem> {
-        self.http.get(route.0).timeout(within).send().await.map_err(|error| self.unanswered(&error))
+        self.to(Method::GET, &route.0).timeout(within).send().await.map_err(|error| self.unanswered(&error))
     }
 
     /// The next piece of a body.
@@ -304,27 +321,7 @@ impl Client {
     }
 
     fn unanswered(&self, error: &reqwest::Error) -> Problem {
-        let origin = self.place.origin();
-        if error.is_timeout() && !error.is_connect() {
-            return Problem::new(
-                ProblemKind::TimedOut,
-                "server.timeout",
-                format!("`{origin}` took too long"),
-                "it accepted the request and did not finish its answer in time",
-                "look at what it did with `bailiwick audit list`, then try again",
-            );
-        }
-        let fix = if is_loopback(&self.place.url) {
-            "start it with `bailiwick up`, or name another with `--server URL`"
-        } else {
-            "check the address and the network; `bailiwick doctor` says more"
-        };
-        let why = if error.is_connect() {
-            "nothing answers there"
-        } else {
-            "the connection broke before the answer was whole"
-        };
-        Problem::new(ProblemKind::Upstream, "server.unreachable", format!("no answer from `{origin}`"), why, fix)
+        unanswered(&self.place.url, error)
     }
 
     pub(crate) fn not_bailiwick(&self, status: u16) -> Problem {
@@ -341,7 +338,7 @@ impl Client {
     async fn nobody(&self) -> Problem {
         let mut url = self.place.url.clone();
         url.set_path("healthz");
-        match self.http.get(url).timeout(PATIENCE).send().await {
+        match self.to(Method::GET, &url).timeout(PATIENCE).send().await {
             Ok(_) => self.no_credential(),
             Err(error) if error.is_timeout() && !error.is_connect() => self.silent(),
             Err(error) => self.unanswered(&error),
@@ -401,6 +398,15 @@ impl Answer {
             )
         })
     }
+}
+
+/// The same path, where the server listens. None, if the address cannot be changed so.
+fn shortened(url: &Url, near: Near) -> Option<Url> {
+    let (mut short, address) = (url.clone(), near.address());
+    short.set_scheme(near.scheme()).ok()?;
+    short.set_ip_host(address.ip()).ok()?;
+    short.set_port(Some(address.port())).ok()?;
+    Some(short)
 }
 
 fn load_key(data: &Path) -> Result<MachineKey, Problem> {

@@ -2,14 +2,14 @@
 //!
 //! The only place that reads the environment. Refuses plain HTTP to anywhere but this machine.
 
-use crate::logins::Login;
+use crate::{logins::Login, near::Near};
 use model::{Problem, ProblemKind};
 use reqwest::Url;
 use serde::Deserialize;
 use std::{
     fs::File,
     io::Read as _,
-    net::{IpAddr, TcpStream},
+    net::{IpAddr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -124,11 +124,21 @@ pub(crate) struct Place {
     pub(crate) url: Url,
     pub(crate) data: Option<PathBuf>,
     pub(crate) found: Found,
+    /// The short way, to a server that nobody named: it was found by its folder on this machine.
+    pub(crate) near: Option<Near>,
 }
 
 #[derive(Deserialize)]
 struct ServerFile {
     url: String,
+    #[serde(flatten)]
+    near: Option<Near>,
+}
+
+/// A server that left its address in a folder.
+struct Running {
+    url: Url,
+    near: Option<Near>,
 }
 
 impl Place {
@@ -146,21 +156,22 @@ impl Place {
             let named = parse(named)?;
             // `127.0.0.1` and `localhost` are one server; what it calls itself is what signatures are bound to.
             let known = [(&own, &data), (&demo, &demo_data)];
-            let same =
-                known.into_iter().find_map(|(url, data)| Some((url.clone().filter(|url| same(url, &named))?, data)));
+            let same = known.into_iter().find_map(|(running, data)| {
+                let url = running.as_ref().map(|running| running.url.clone());
+                Some((url.filter(|url| same(url, &named))?, data))
+            });
             let (url, data) = same.map_or_else(|| (named, data.clone()), |(url, data)| (url, data.clone()));
-            return Ok(Self { url, data, found: Found::Named });
+            return Ok(Self { url, data, found: Found::Named, near: None });
         }
         if let Some(url) = Login::newest(environment).and_then(|server| parse(&server).ok()) {
-            return Ok(Self { url, data, found: Found::Login });
+            return Ok(Self { url, data, found: Found::Login, near: None });
         }
+        let by = |Running { url, near }: Running, data, found| Self { url, data, found, near };
         Ok(match (own, demo) {
-            (Some(own), Some(demo)) if !answers(&own) && answers(&demo) => {
-                Self { url: demo, data: demo_data, found: Found::Demo }
-            }
-            (Some(own), _) => Self { url: own, data, found: Found::Running },
-            (None, Some(demo)) => Self { url: demo, data: demo_data, found: Found::Demo },
-            (None, None) => Self { url: parse(DEFAULT_URL)?, data, found: Found::Default },
+            (Some(own), Some(demo)) if !own.answers() && demo.answers() => by(demo, demo_data, Found::Demo),
+            (Some(own), _) => by(own, data, Found::Running),
+            (None, Some(demo)) => by(demo, demo_data, Found::Demo),
+            (None, None) => Self { url: parse(DEFAULT_URL)?, data, found: Found::Default, near: None },
         })
     }
 
@@ -177,28 +188,42 @@ impl Place {
         let found = Self::find(flag, environment)?;
         let own = environment.data().filter(|data| data.join(identity::CREDENTIAL_FILE).exists());
         let (Some(data), Found::Login | Found::Default) = (own, found.found) else { return Ok(found) };
-        let url = running(&data).or_else(|| configured(&data).and_then(|url| parse(&url).ok()));
-        let url = url.map_or_else(|| parse(DEFAULT_URL), Ok)?;
-        Ok(Self { url, data: Some(data), found: Found::Default })
+        if let Some(Running { url, near }) = running(&data) {
+            return Ok(Self { url, data: Some(data), found: Found::Default, near });
+        }
+        let url = configured(&data).and_then(|url| parse(&url).ok()).map_or_else(|| parse(DEFAULT_URL), Ok)?;
+        Ok(Self { url, data: Some(data), found: Found::Default, near: None })
+    }
+
+    /// The same server, by the way that everybody else goes.
+    pub(crate) fn from_afar(&self) -> Self {
+        Self { near: None, ..self.clone() }
     }
 
     /// Scheme, host and port.
     pub(crate) fn origin(&self) -> String {
         self.url.origin().ascii_serialization()
     }
+
+    /// Host and port, as a request names them.
+    pub(crate) fn authority(&self) -> &str {
+        self.url.authority()
+    }
 }
 
-/// What the server that runs from this folder calls itself.
-fn running(data: &Path) -> Option<Url> {
+impl Running {
+    fn answers(&self) -> bool {
+        let reached = |address: &SocketAddr| TcpStream::connect_timeout(address, PROBE).is_ok();
+        self.near.is_some() || self.url.socket_addrs(|| None).is_ok_and(|addresses| addresses.iter().any(reached))
+    }
+}
+
+/// What the server that runs from this folder calls itself, and the short way to it.
+fn running(data: &Path) -> Option<Running> {
     let mut text = String::new();
     File::open(data.join(SERVER_FILE)).ok()?.take(SERVER_FILE_MAX_BYTES).read_to_string(&mut text).ok()?;
     let file: ServerFile = serde_json::from_str(&text).ok()?;
-    parse(&file.url).ok()
-}
-
-fn answers(url: &Url) -> bool {
-    let Ok(addresses) = url.socket_addrs(|| None) else { return false };
-    addresses.iter().any(|address| TcpStream::connect_timeout(address, PROBE).is_ok())
+    Some(Running { url: parse(&file.url).ok()?, near: file.near.and_then(|near| near.of(data)) })
 }
 
 fn same(one: &Url, other: &Url) -> bool {

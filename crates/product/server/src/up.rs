@@ -1,6 +1,8 @@
 //! `up`: opens everything, serves until it is told to stop, and says what a person needs to know meanwhile.
 
-use crate::{Bailiwick, Overrides, Settings, assembly::Running, demo, examine::serving, recover, settings::place};
+use crate::{
+    Bailiwick, Config, Overrides, Settings, assembly::Running, demo, examine::serving, recover, settings::place,
+};
 use authority::{Caller, Who};
 use gateway::Scheme;
 use identity::AddPerson;
@@ -190,7 +192,8 @@ impl Bailiwick {
     /// Tells clients on this machine where the server is.
     fn announce(&self, data: &Path) {
         let config = std::path::absolute(&self.config_file).ok().filter(|file| file.exists());
-        let about = json!({ "url": self.config.public_url, "listen": self.config.listen, "config": config });
+        let Config { public_url, listen, tls, .. } = &self.config;
+        let about = json!({ "url": public_url, "listen": listen, "tls": tls.is_some(), "config": config });
         if let Err(error) = std::fs::write(data.join(place::SERVER), about.to_string()) {
             tracing::warn!(%error, "clients on this machine will not find the server by themselves");
         }

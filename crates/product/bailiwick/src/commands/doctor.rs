@@ -59,6 +59,9 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
 /// Asks the server how it is. What answers otherwise than one is told nothing.
 async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Examined>) {
     let origin = place.origin();
+    if place.near.is_some() {
+        lines.extend(address(invocation, place.from_afar()).await);
+    }
     let client = match Client::new(place, &invocation.environment) {
         Ok(client) => client,
         Err(problem) => return lines.push(Examined::wrong("server", Health::Ill, problem.what, problem.fix)),
@@ -66,10 +69,7 @@ async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Examined>
     let asked = async { client.open(client.route(&["readyz"])?, ANSWER).await };
     let response = match asked.await {
         Ok(response) => response,
-        Err(problem) => {
-            let fix = if is_loopback(&client.place().url) { problem.fix.as_str() } else { BETWEEN };
-            return lines.push(Examined::wrong("server", Health::Ill, problem.what, fix));
-        }
+        Err(problem) => return lines.push(silent("server", &client, problem)),
     };
     let status = response.status().as_u16();
     let body = client.whole(response).await.unwrap_or_default();
@@ -87,6 +87,27 @@ async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Examined>
         });
         lines.push(record(audit::verify_live(&client, invocation).await));
     }
+}
+
+/// Whether others get to it by its address: from this machine there is a shorter way.
+async fn address(invocation: &Invocation, place: Place) -> Option<Examined> {
+    let origin = place.origin();
+    let client = Client::new(place, &invocation.environment).ok()?;
+    let asked = async {
+        let response = client.open(client.route(&["readyz"])?, ANSWER).await?;
+        let status = response.status().as_u16();
+        Ok::<_, Problem>((status, client.whole(response).await.unwrap_or_default()))
+    };
+    match asked.await {
+        Ok((status, body)) => told(&origin, status, &body).err().map(|other| Examined { check: "address", ..other }),
+        Err(problem) => Some(silent("address", &client, problem)),
+    }
+}
+
+fn silent(check: &'static str, client: &Client, problem: Problem) -> Examined {
+    let plain = problem.code == "server.unreachable" && !is_loopback(&client.place().url);
+    let fix = if plain { BETWEEN.to_owned() } else { problem.fix };
+    Examined::wrong(check, Health::Ill, format!("{}: {}", problem.what, problem.why), fix)
 }
 
 /// What `/readyz` says.
