@@ -17,6 +17,9 @@ pub(crate) struct ReceiptView {
     done_at: Timestamp,
     event: Option<String>,
     recorded: bool,
+    /// Where it stands until then.
+    #[serde(default)]
+    kept: String,
     surfaces: Vec<Cut>,
 }
 
@@ -63,10 +66,13 @@ impl View for ReceiptView {
         }
         if !self.recorded {
             page.blank();
-            let words = page.paint(
-                Tone::Bad,
-                "cut, but not in the record yet: the record could not be written; it will be as soon as it can",
-            );
+            let restart = if self.kept == "memory" {
+                "free the disk: a restart before that brings it back"
+            } else {
+                "a restart keeps it cut"
+            };
+            let words = "cut, but not in the record yet: the record could not be written; it will be as soon as it can";
+            let words = page.paint(Tone::Bad, &format!("{words}; {restart}"));
             page.line(words);
         }
         if let Some(event) = self.event.as_ref().filter(|_| self.recorded) {
@@ -110,8 +116,9 @@ mod tests {
     use serde_json::json;
 
     fn receipt(recorded: bool, last: serde_json::Value) -> serde_json::Value {
+        let kept = if recorded { "record" } else { "journal" };
         json!({ "app": "tinypoll", "app_id": "a", "why": "the vote is over", "asked_at": "2026-11-03T12:00:00.000Z",
-            "done_at": "2026-11-03T12:00:00.012Z", "event": "0192f0", "recorded": recorded, "surfaces": [
+            "done_at": "2026-11-03T12:00:00.012Z", "event": "0192f0", "recorded": recorded, "kept": kept, "surfaces": [
             { "surface": "gateway", "item": "http://tinypoll.localhost:7070", "state": "dead", "dead_at": "2026-11-03T12:00:00.003Z",
               "dead_by": null, "node": "n1", "how": "route closed; 2 requests stopped" }, last ] })
     }
@@ -137,7 +144,7 @@ mod tests {
             "dead_at": "2026-11-03T11:00:00.003Z", "dead_by": null, "node": "n1", "how": "route was closed before" });
         let again = json!({ "app": "tinypoll", "app_id": "a", "why": "the vote is over",
             "asked_at": "2026-11-03T12:00:00.000Z", "done_at": "2026-11-03T12:00:00.002Z", "event": "0192f0",
-            "recorded": true, "surfaces": [first] });
+            "recorded": true, "kept": "record", "surfaces": [first] });
         insta::assert_snapshot!(shown::<ReceiptView>(&again), @"
         ✕ switched off  tinypoll  everywhere, before it was asked: what ended it then stands here
           why: “the vote is over”
@@ -162,7 +169,18 @@ mod tests {
 
         1 of 2 not dead yet: look again before you rely on it
 
-        cut, but not in the record yet: the record could not be written; it will be as soon as it can
+        cut, but not in the record yet: the record could not be written; it will be as soon as it can; a restart keeps it cut
         ");
+    }
+
+    #[test]
+    fn what_a_restart_would_bring_back_is_said() {
+        let last = json!({ "surface": "gateway", "item": "http://tinypoll.localhost:7070", "state": "dead",
+            "dead_at": "2026-11-03T12:00:00.004Z", "dead_by": null, "node": "n1", "how": "route closed" });
+        let mut document = receipt(false, last);
+        document["kept"] = json!("memory");
+        let page = shown::<ReceiptView>(&document);
+        assert!(page.contains("free the disk: a restart before that brings it back"), "{page}");
+        assert!(!page.contains("keeps it cut"), "{page}");
     }
 }
