@@ -10,6 +10,9 @@ use std::{error::Error, io, path::Path, sync::Arc, time::Duration};
 /// What passes by itself is worth another try then.
 const PASSES_IN: Duration = Duration::from_secs(2);
 
+/// Why the record cannot be written, when SQLite's files are not where they were opened.
+const MOVED: &str = "the database file was removed or replaced";
+
 /// A kept source: shared, since one failed commit is the answer to every act of its group.
 pub type Cause = Arc<dyn Error + Send + Sync>;
 
@@ -130,8 +133,7 @@ impl StoreError {
     }
 
     pub(crate) fn moved_away(source: Option<std::io::Error>) -> Self {
-        let reason = "the database file was removed or replaced";
-        Self::Unwritable { reason, source: source.map(|error| Arc::new(error) as Cause) }
+        Self::Unwritable { reason: MOVED, source: source.map(|error| Arc::new(error) as Cause) }
     }
 
     pub(crate) const fn busy(reason: &'static str) -> Self {
@@ -214,10 +216,24 @@ impl StoreError {
         ))
     }
 
+    /// Of the record. Its reasons are words of this crate: they name nobody, and no file.
+    fn of_record(&self) -> Option<Problem> {
+        let Self::Unwritable { reason, .. } = self else { return None };
+        let fix = if *reason == MOVED {
+            "whoever runs the server, leave it running: move the very file back, or, if it was deleted, first copy it and its log (`-wal`) from `/proc/PID/fd`"
+        } else {
+            "whoever runs the server, make room on its disk, or bring its database back; `bailiwick doctor` there says more"
+        };
+        let why = format!("the record of what happens cannot be written ({reason}), and no change is made without it");
+        let what = "nothing can be changed at the moment";
+        Some(Problem::new(ProblemKind::Unavailable, "record.unwritable", what, why, fix).later(PASSES_IN))
+    }
+
     /// What a person is told.
     #[must_use]
     pub fn problem(&self) -> Problem {
-        if let Some(problem) = self.of_versions().or_else(|| self.of_text()).or_else(|| self.of_folder()) {
+        let of_one = self.of_versions().or_else(|| self.of_text()).or_else(|| self.of_folder());
+        if let Some(problem) = of_one.or_else(|| self.of_record()) {
             return problem;
         }
         let unavailable = |code, what, why, fix: &str| Problem::new(ProblemKind::Unavailable, code, what, why, fix);
@@ -227,12 +243,6 @@ impl StoreError {
                 "this data folder is in use",
                 "another process of this machine has the database open",
                 "stop that process, or give this one another folder with `--data`",
-            ),
-            Self::Unwritable { .. } => (
-                "record.unwritable",
-                "nothing can be changed at the moment",
-                "the record of what happens cannot be written, and no change is made without it",
-                "tell your operator: the disk is full or read-only, or the database does not answer",
             ),
             Self::Journal(_) => (
                 "journal.unusable",
@@ -263,6 +273,7 @@ impl StoreError {
             | Self::NewerCut { .. }
             | Self::OlderNodes { .. }
             | Self::WrongKey { .. }
+            | Self::Unwritable { .. }
             | Self::Altered { .. }
             | Self::Disordered { .. }
             | Self::Conflict { .. }

@@ -111,7 +111,8 @@ pub async fn examine(data: &Path, config: Option<&Path>, overrides: &Overrides) 
         }
         Ok(None) => {
             found.push(root::root(data, &config, None));
-            found.push(no_database(data));
+            let serves = has_run(data) && ports::answers(config.listen).await;
+            found.push(if serves { removed() } else { no_database(data) });
         }
         Err(error) => found.push(out_of_reach(&database, &error)),
     }
@@ -148,9 +149,23 @@ async fn as_running(data: &Path, config: Option<&Path>, overrides: &Overrides) -
     overrides
 }
 
+fn has_run(data: &Path) -> bool {
+    data.join(identity::CREDENTIAL_FILE).exists()
+}
+
+/// A server that answers still has it open.
+fn removed() -> Examined {
+    Examined::wrong(
+        "database",
+        Health::Ill,
+        "its file is not there, and a server runs here that may have it open",
+        "leave the server running: move the very file back, or, if it was deleted, first copy it and its log (`-wal`) from `/proc/PID/fd`; if the server has another database, name it or its configuration (`--database`, `--config`)",
+    )
+}
+
 /// Before the first start there is none; whoever started once has one somewhere.
 fn no_database(data: &Path) -> Examined {
-    if !data.join(identity::CREDENTIAL_FILE).exists() {
+    if !has_run(data) {
         return Examined::well("database", "there is none yet; `bailiwick up` makes it");
     }
     Examined::wrong(
@@ -360,8 +375,13 @@ mod tests {
         let serving = tokio::spawn(async move { axum::serve(listener, answers).await });
         let port = async || look(folder.path()).await.into_iter().find(|line| line.check == "port").unwrap();
         assert_eq!(port().await.what, format!("`{address}` is held by a Bailiwick, which is ready"));
+        // Whose file is gone has it open still.
+        std::fs::write(folder.path().join(identity::CREDENTIAL_FILE), "").unwrap();
+        let database = async || look(folder.path()).await.into_iter().find(|line| line.check == "database").unwrap();
+        assert!(database().await.fix.contains("/proc/PID/fd"));
         serving.abort();
         drop(serving.await);
+        assert!(database().await.fix.contains("restore a backup"));
         let port = port().await;
         assert!(port.what.ends_with("is free") && !port.what.contains(&address.to_string()), "{port:?}");
     }

@@ -14,7 +14,9 @@ fn file(house: &House) -> PathBuf {
 async fn refuses(house: &House, what: &str) {
     let refused = house.note(what).await.unwrap_err();
     assert!(matches!(refused, StoreError::Unwritable { .. }), "{what}: {refused:?}");
-    assert_eq!(refused.problem().code, "record.unwritable");
+    let problem = refused.problem();
+    assert_eq!(problem.code, "record.unwritable");
+    assert!(problem.why.contains("was removed or replaced") && problem.fix.contains("/proc/PID/fd"), "{problem}");
     assert!(house.store.check_writable().await.is_err(), "{what}");
 }
 
