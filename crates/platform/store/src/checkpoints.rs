@@ -42,6 +42,12 @@ pub fn doubt(data_dir: &Path, tenant: &TenantId) -> Result<(), StoreError> {
     }
 }
 
+/// Whether a node has kept anything that it saw of a record, or a restore was begun, in this data folder.
+#[must_use]
+pub fn has_seen(data_dir: &Path) -> bool {
+    fs::read_dir(folder(data_dir)).is_ok_and(|mut kept| kept.next().is_some())
+}
+
 fn folder(data_dir: &Path) -> PathBuf {
     data_dir.join("checkpoints")
 }

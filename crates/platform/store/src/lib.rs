@@ -55,7 +55,7 @@ mod window;
 
 pub use access::Expected;
 pub use blobs::{Blob, Blobs};
-pub use checkpoints::doubt;
+pub use checkpoints::{doubt, has_seen};
 pub use clock::{Awake, CarriedClock, running_ms};
 pub use content::Carried;
 pub use cuts::{CutNote, CutOf, CutRows, Cutting, JournalState, Recorded};

@@ -223,6 +223,10 @@ async fn what_the_same_machine_has_seen_outlives_the_restore() {
     for file in DATABASE {
         drop(fs::remove_file(data.join(file)));
     }
+    // No new one is made, which would be in the way.
+    let refused = town.refused().await;
+    assert!(refused.contains("error[database.missing]") && refused.contains("backup restore"), "{refused}");
+    assert!(!data.join(DATABASE[0]).exists());
     let restored = document(&town.run(&borrowed(&safe.restore(town.folder.path(), &[]))).await);
     town.again().await;
     let (_, accepted) = goes_on(&town, &restored).await;

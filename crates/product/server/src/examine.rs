@@ -13,7 +13,7 @@ pub(crate) use ports::serving;
 pub use ports::{Readiness, ReadyPart};
 
 use crate::{
-    Config, Overrides, Settings,
+    Config, Overrides, Root, Settings,
     assembly::ROOMS,
     ready::CLOCK_BACK_MAX,
     settings::{self, Space, place},
@@ -123,6 +123,21 @@ pub async fn examine(data: &Path, config: Option<&Path>, overrides: &Overrides) 
 #[must_use]
 pub fn configured_url(data: &Path, config: Option<&Path>, overrides: &Overrides) -> Option<String> {
     configured(data, config, overrides).ok().map(|(_, config)| config.public_url)
+}
+
+/// Where the configuration of a data folder lies: where the server that runs from it was told, or in the folder.
+#[must_use]
+pub fn configuration_file(data: &Path) -> PathBuf {
+    announced(data).config.unwrap_or_else(|| data.join(place::CONFIG))
+}
+
+/// Where a start will look for the root key, if that is a plain file that is not there.
+#[must_use]
+pub fn root_to_put(data: &Path, config: Option<&Path>) -> Option<PathBuf> {
+    let (_, config) = Settings::configuration(data, config, &Overrides::default()).ok()?;
+    let (path, locked) = settings::root_path(data, &config);
+    let plain = !locked && !matches!(config.root, Root::Systemd(_));
+    (plain && !path.exists()).then_some(path)
 }
 
 /// The configuration that is named, or that the server which runs here named; else that of the data folder.
@@ -350,15 +365,30 @@ mod tests {
     async fn the_configuration_of_the_server_that_runs_here_is_looked_at() {
         let folder = tempfile::tempdir().unwrap();
         let elsewhere = folder.path().join("elsewhere.toml");
+        assert_eq!(configuration_file(folder.path()), folder.path().join(place::CONFIG));
         std::fs::write(&elsewhere, "[nonsense]\nx = 1\n").unwrap();
         let said = serde_json::json!({ "url": "http://localhost:1", "config": elsewhere });
         std::fs::write(folder.path().join(place::SERVER), said.to_string()).unwrap();
+        assert_eq!(configuration_file(folder.path()), elsewhere);
         assert_eq!(ill(&look(folder.path()).await), ["configuration"]);
         std::fs::write(&elsewhere, free()).unwrap();
         assert_eq!(ill(&look(folder.path()).await), [""; 0]);
         // It started once, and its database is nowhere.
         std::fs::write(folder.path().join(identity::CREDENTIAL_FILE), "").unwrap();
         assert_eq!(ill(&look(folder.path()).await), ["database"]);
+    }
+
+    #[test]
+    fn a_root_key_that_is_still_to_be_put_there_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("root.key");
+        assert_eq!(root_to_put(folder.path(), None).as_ref(), Some(&own));
+        std::fs::write(&own, "").unwrap();
+        assert_eq!(root_to_put(folder.path(), None), None);
+        config(folder.path(), "[seal]\nroot = \"systemd:root.key-of-no-unit\"\n");
+        assert_eq!(root_to_put(folder.path(), None), None, "no copy helps there");
+        config(folder.path(), "[seal]\nroot = \"file:/nowhere/root.key\"\n");
+        assert_eq!(root_to_put(folder.path(), None), Some("/nowhere/root.key".into()));
     }
 
     /// `up` may be told another address than the configuration's, and one that was killed leaves it behind.

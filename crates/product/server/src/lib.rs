@@ -47,7 +47,7 @@ pub use backup::{
 };
 pub use config::{AskPassphrase, Asked, Config, Overrides, Root};
 pub use dev::{DevOptions, Happened, Job, Kept, Mocked, Ready, dev};
-pub use examine::{Examined, Health, Readiness, ReadyPart, configured_url, examine};
+pub use examine::{Examined, Health, Readiness, ReadyPart, configuration_file, configured_url, examine, root_to_put};
 pub use logs::log_to_stderr;
 pub use policy::{policy_files, shipped_policy};
 pub use settings::{Settings, place};

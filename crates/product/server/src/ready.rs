@@ -1,6 +1,6 @@
 //! Whether the server can serve, part by part: the truth behind `/readyz`.
 
-use crate::{Bailiwick, recover};
+use crate::Bailiwick;
 use ::watch::Part;
 use futures_util::FutureExt;
 use model::{Problem, ProblemKind, Timestamp};
@@ -131,7 +131,7 @@ impl Bailiwick {
                 Part::Engine => self.engine_problem(),
                 Part::Lease => self.lease_problem(),
                 Part::Cuts => self.cuts_problem(),
-                Part::Continuity => self.is_recovering().then(recover::recovering),
+                Part::Continuity => self.recovery(),
                 Part::Clock => self.clock_problem(),
             };
             checks.push(Check { part, problem });

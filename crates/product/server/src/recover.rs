@@ -87,6 +87,11 @@ impl Bailiwick {
         self.doubt.now().is_some()
     }
 
+    /// What whoever meets it is told meanwhile.
+    pub(crate) fn recovery(&self) -> Option<Problem> {
+        self.doubt.now().map(|doubted| recovering(&doubted.behind))
+    }
+
     /// Compares what this node has seen of the record with the database; at start, and when the feed went backwards.
     pub(crate) async fn doubt(&self) -> Result<(), Problem> {
         if self.is_recovering() {
@@ -110,15 +115,13 @@ impl Bailiwick {
 
     /// The answer to whatever is not answered meanwhile.
     pub(crate) fn held_back(&self, request: &Request<Body>, place: Place) -> Option<Response<Body>> {
-        if !self.is_recovering() {
-            return None;
-        }
+        let recovering = self.recovery()?;
         let path = request.uri().path();
         let answered = ANSWERED.contains(&path) || ANSWERED_UNDER.iter().any(|under| path.starts_with(under));
         match place {
             Place::Control if answered => None,
-            Place::Control if path.starts_with("/api/") => Some(Refusal(recovering()).into_response()),
-            Place::Control | Place::Apps => Some(Trouble(recovering()).into_response()),
+            Place::Control if path.starts_with("/api/") => Some(Refusal(recovering).into_response()),
+            Place::Control | Place::Apps => Some(Trouble(recovering).into_response()),
         }
     }
 
@@ -162,12 +165,19 @@ pub(crate) async fn recover(State(server): State<Arc<Bailiwick>>, asked: Asked) 
     ok(server.accept(permit, why.trim()).await.map_err(Refusal)?)
 }
 
-pub(crate) fn recovering() -> Problem {
+/// A machine that had seen nothing doubts a backup alone.
+fn recovering(behind: &[Behind]) -> Problem {
+    let filled = behind.iter().all(|behind| behind.restored && behind.kept.is_none());
+    let why = if filled {
+        "its database was filled from a backup, which knows nothing of what was switched off after it was made"
+    } else {
+        "its database does not continue what this machine has seen of the record: an older copy was put back, or the record was changed"
+    };
     Problem::new(
         ProblemKind::Unavailable,
         "platform.recovering",
         "this server is recovering, and everything is switched off",
-        "its database does not continue what this machine has seen of the record: an older copy was put back, or the record was changed",
+        why,
         "an operator says why, on the server's machine: `bailiwick recover --why …`; then look whether people, secrets and apps are those that should be there",
     )
 }

@@ -126,6 +126,21 @@ pub(crate) fn database(data: &Path, config: &Config) -> Database {
     }
 }
 
+/// Refuses a folder from which a server has kept what it saw of the record, where its database is no more: a new one would
+/// only be in the way of what is put back.
+pub(crate) fn not_lost(data: &Path, config: &Config) -> Result<(), Problem> {
+    match database(data, config) {
+        Database::Sqlite { path } if !path.exists() && store::has_seen(data) => Err(Problem::new(
+            ProblemKind::Unavailable,
+            "database.missing",
+            format!("there is no database at `{}`", path.display()),
+            "a server has run from this data folder, and kept what it saw of its record: this is no first start",
+            "name the configuration or the database that it had (`--config`, `--database`); if it was lost, put the file back or restore a backup (`bailiwick backup restore`); to begin anew, name another folder with `--data`",
+        )),
+        Database::Sqlite { .. } | Database::Postgres { .. } => Ok(()),
+    }
+}
+
 /// The file of the root key, and whether a passphrase locks it.
 pub(crate) fn root_path(data: &Path, config: &Config) -> (PathBuf, bool) {
     match &config.root {

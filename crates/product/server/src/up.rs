@@ -1,7 +1,11 @@
 //! `up`: opens everything, serves until it is told to stop, and says what a person needs to know meanwhile.
 
 use crate::{
-    Bailiwick, Config, Overrides, Settings, assembly::Running, demo, examine::serving, recover, settings::place,
+    Bailiwick, Config, Overrides, Settings,
+    assembly::Running,
+    demo,
+    examine::serving,
+    settings::{self, place},
 };
 use authority::{Caller, Who};
 use gateway::Scheme;
@@ -60,6 +64,7 @@ pub async fn run(options: UpOptions, say: &(dyn Fn(Said) + Send + Sync)) -> Resu
     let (_, config) = Settings::configuration(&options.data, options.config.as_deref(), &options.overrides)?;
     let spoken = if config.tls.is_some() { Scheme::Https } else { Scheme::Http };
     let listener = bind(config.listen, spoken).await.map_err(|problem| vec![problem])?;
+    settings::not_lost(&options.data, &config).map_err(|problem| vec![problem])?;
     let mut settings = Settings::read(options.data.clone(), options.config.as_deref(), &options.overrides)?;
     let chat = match options.demo {
         Demo::Yes => Some(demo::Chat::start().await.map_err(|problem| vec![problem])?),
@@ -79,8 +84,8 @@ pub async fn run(options: UpOptions, say: &(dyn Fn(Said) + Send + Sync)) -> Resu
     let link = server.first_link().await.map_err(|problem| vec![problem])?;
     server.announce(&options.data);
     say(Said::Ready { url: server.url().to_owned(), link });
-    if server.is_recovering() {
-        say_problem(say, &recover::recovering());
+    if let Some(problem) = server.recovery() {
+        say_problem(say, &problem);
     }
     if let Some(problem) = server.clock_problem() {
         say_problem(say, &problem);

@@ -124,8 +124,16 @@ pub(crate) struct RestoredView {
     data: Option<String>,
     /// Of the configuration, where it was named.
     config: Option<String>,
+    root_key: Option<Put>,
     #[serde(default)]
     drill: bool,
+}
+
+/// The root key's copy, and where a start will look for it.
+#[derive(Debug, Deserialize)]
+struct Put {
+    copy: String,
+    place: String,
 }
 
 impl View for RestoredView {
@@ -145,7 +153,8 @@ impl View for RestoredView {
         ]);
         if let Some(data) = &self.data {
             let config = self.config.as_ref().map(|file| format!(" --config {file}")).unwrap_or_default();
-            page.next(format!("bailiwick up --data {data}{config}"));
+            let put = self.root_key.as_ref().map(|Put { copy, place }| format!("install -m 0600 {copy} {place} && "));
+            page.next(format!("{}bailiwick up --data {data}{config}", put.unwrap_or_default()));
         }
     }
 }
@@ -174,6 +183,18 @@ mod tests {
             "code": "depot.denied" });
         let page = shown::<CreatedView>(&document);
         assert!(page.contains("what is no longer to be kept (`depot.denied`): b-1"), "{page}");
+    }
+
+    #[test]
+    fn a_key_that_was_only_lent_is_put_there_before_the_start() {
+        let mut document = json!({ "made_at": "2026-11-03T11:00:00.000Z", "version": "0.1.0", "tables": 24, "rows": 1234,
+            "log_size": 99, "ms": 1250, "data": "/d", "config": null,
+            "root_key": { "copy": "copy.key", "place": "/d/root.key" } });
+        let page = shown::<RestoredView>(&document);
+        assert!(page.ends_with("next: install -m 0600 copy.key /d/root.key && bailiwick up --data /d"), "{page}");
+        document["root_key"] = json!(null);
+        let page = shown::<RestoredView>(&document);
+        assert!(page.ends_with("next: bailiwick up --data /d"), "{page}");
     }
 
     #[test]

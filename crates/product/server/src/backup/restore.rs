@@ -143,7 +143,7 @@ fn in_doubt(mut problem: Problem) -> Problem {
 /// Without such a depot, or such a backup.
 pub async fn fetch_backup(config: &Config, name: &str, kind: &str, to: &Path) -> Result<String, Problem> {
     let unknown = |why: &str| {
-        let fix = "give a file, or the name of one of `bailiwick backup list`, or `latest`, and `[backup]` in the configuration";
+        let fix = "give a file, or the name of one of `bailiwick backup list`, or `latest`; `--config` names the configuration that has `[backup]`";
         failed(&format!("there is no backup `{name}`"), why, fix)
     };
     let plan = config

@@ -23,7 +23,7 @@ pub(crate) struct Args {
     /// The recovery copy of the root key: rehearse with the one that you would use
     #[arg(long, value_name = "FILE")]
     root_key: PathBuf,
-    /// Configuration, if the backup lies where it says [default: config.toml in the data folder]
+    /// Configuration, if the backup lies where it says [default: that of the running server]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where the scratch folder is made, and deleted again [default: beside the backup]
@@ -46,8 +46,8 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
     let scratch = args.scratch.unwrap_or_else(|| if given.exists() { beside.to_owned() } else { ".".into() });
     let room = |error| file_problem(&scratch, error, "name a folder that can be written with `--scratch`");
     let fetched = Scratch::within(&scratch).map_err(room)?;
-    let data = invocation.environment.data().unwrap_or_default();
-    let configuration = args.config.unwrap_or_else(|| data.join(server::place::CONFIG));
+    let data = client.place().data.clone().unwrap_or_default();
+    let configuration = args.config.unwrap_or_else(|| server::configuration_file(&data));
     let overrides = Overrides::default();
     let found = local(&args.backup, &configuration, &overrides, fetched.path());
     let file = match invocation.during("fetching", found).await {

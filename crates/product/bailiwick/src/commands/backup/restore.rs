@@ -80,6 +80,11 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
     }
     if let Some(fields) = document.as_object_mut() {
         fields.insert("data".to_owned(), json!(data.display().to_string()));
+        // The key was only lent: a start does not find it.
+        let put = args.root_key.zip(server::root_to_put(&data, args.config.as_deref()));
+        let put = put
+            .map(|(copy, place)| json!({ "copy": copy.display().to_string(), "place": place.display().to_string() }));
+        fields.insert("root_key".to_owned(), json!(put));
         fields.insert("config".to_owned(), json!(args.config.map(|file| file.display().to_string())));
     }
     if document.get("rows").is_some() {
