@@ -53,7 +53,7 @@ impl Bailiwick {
         match following {
             Some(tls) => tokio::select! {
                 () = serving => {}
-                () = tls.follow() => {}
+                () = tls.follow(&*self.clock) => {}
             },
             None => serving.await,
         }

@@ -48,6 +48,7 @@ mod surface;
 mod tls;
 mod trace;
 mod unshared;
+mod validity;
 
 pub use act::{UseApp, UsePublic};
 pub use browser::Sender;
@@ -62,3 +63,4 @@ pub use outside::{Doors, Line, Log, Opened, Redeemed, SignIns, SignedIn, Told, U
 pub use serve::{Connection, Listening, serve};
 pub use tls::{Certificates, Reloaded, Tls, TlsError, TlsFiles};
 pub use trace::{TRACES, control_span, trace_of};
+pub use validity::validity;

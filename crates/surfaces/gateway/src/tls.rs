@@ -1,11 +1,15 @@
 //! TLS by certificate files: read at start, and again when they change, without a restart. TLS 1.2 and 1.3 alone;
 //! HTTP/2 where the client offers it (ALPN).
 //!
-//! Refuses a key that does not belong to the certificate. While the files on disk are wrong, what was read before them
-//! goes on serving.
+//! Refuses a key that does not belong to the certificate, and one that does not count today in the place of one that does.
+//! While the files on disk are wrong, what was read before them goes on serving.
 
-use crate::clients::{Asks, Clients};
+use crate::{
+    clients::{Asks, Clients},
+    validity::validity,
+};
 use arc_swap::ArcSwap;
+use model::{Clock, Timestamp};
 use rustls::{
     ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
@@ -47,6 +51,8 @@ pub enum TlsError {
     OpenKey(PathBuf),
     #[error("certificate and key do not fit: {0}")]
     Unfit(rustls::Error),
+    #[error("it does not count today, and the one that is in use does")]
+    Untimely,
 }
 
 /// Whether the files were read again.
@@ -60,8 +66,15 @@ pub enum Reloaded {
 pub struct Certificates {
     files: TlsFiles,
     current: ArcSwap<CertifiedKey>,
-    /// The digest of both files and of who may read the key, as it was when they were last looked at.
-    seen: Mutex<Option<seal::Digest>>,
+    seen: Mutex<Seen>,
+}
+
+/// What was found when the files were last looked at.
+struct Seen {
+    /// The digest of both files and of who may read the key.
+    digest: Option<seal::Digest>,
+    /// Read, and not in use: it does not count, while the one that is in use does.
+    waits: Option<Arc<CertifiedKey>>,
 }
 
 impl fmt::Debug for Certificates {
@@ -74,7 +87,7 @@ impl Certificates {
     /// # Errors
     /// Files that are missing, not PEM, or do not fit each other; a key that others can read.
     pub fn load(files: TlsFiles) -> Result<Arc<Self>, TlsError> {
-        let seen = Mutex::new(digest(&files));
+        let seen = Mutex::new(Seen { digest: digest(&files), waits: None });
         let current = ArcSwap::from(read(&files)?);
         Ok(Arc::new(Self { files, current, seen }))
     }
@@ -82,19 +95,29 @@ impl Certificates {
     /// Reads the files again if they are others than last time.
     ///
     /// # Errors
-    /// As `load`; what was read before stays in use.
-    pub fn reload_if_changed(&self) -> Result<Reloaded, TlsError> {
-        let now = digest(&self.files);
-        {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            if *seen == now {
-                return Ok(Reloaded::No);
-            }
-            // Also when they cannot be used: it is said once, and tried again when they change again.
-            *seen = now;
+    /// As `load`; a certificate that does not count now in the place of one that does. What was read before stays in use.
+    pub fn reload_if_changed(&self, now: Timestamp) -> Result<Reloaded, TlsError> {
+        let found = digest(&self.files);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.digest == found {
+            // Its day has come, or that of the old one is over.
+            let Some(key) = seen.waits.take_if(|key| !self.is_worse(key, now)) else { return Ok(Reloaded::No) };
+            self.current.store(key);
+            return Ok(Reloaded::Yes);
         }
-        self.current.store(read(&self.files)?);
+        // Also when they cannot be used: it is said once, and tried again when they change again.
+        *seen = Seen { digest: found, waits: None };
+        let key = read(&self.files)?;
+        if self.is_worse(&key, now) {
+            seen.waits = Some(key);
+            return Err(TlsError::Untimely);
+        }
+        self.current.store(key);
         Ok(Reloaded::Yes)
+    }
+
+    fn is_worse(&self, key: &CertifiedKey, now: Timestamp) -> bool {
+        counts(&self.current.load(), now) && !counts(key, now)
     }
 
     /// The certificate that is served now, as DER: for whoever warns before it ends.
@@ -206,11 +229,11 @@ impl Tls {
     }
 
     /// Looks at the files until it is dropped.
-    pub async fn follow(&self) {
+    pub async fn follow(&self, clock: &dyn Clock) {
         let mut every = tokio::time::interval(LOOK_EVERY);
         loop {
             every.tick().await;
-            match self.certificates.reload_if_changed() {
+            match self.certificates.reload_if_changed(clock.now()) {
                 Ok(Reloaded::No) => {}
                 Ok(Reloaded::Yes) => tracing::info!("the certificate was read again"),
                 Err(error) => tracing::error!(%error, "the new certificate cannot be used; the old one stays"),
@@ -232,6 +255,12 @@ impl Asking {
         }
         Ok(reloaded)
     }
+}
+
+/// Whether a certificate counts now, as far as its dates can be read.
+fn counts(key: &CertifiedKey, now: Timestamp) -> bool {
+    let dates = key.cert.first().and_then(|leaf| validity(leaf));
+    dates.is_none_or(|(since, ends_at)| since <= now && now < ends_at)
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -269,7 +298,12 @@ fn read(files: &TlsFiles) -> Result<Arc<CertifiedKey>, TlsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::SystemClock;
     use std::os::unix::fs::PermissionsExt;
+
+    fn now() -> Timestamp {
+        SystemClock.now()
+    }
 
     fn write(files: &TlsFiles, name: &str) -> Vec<u8> {
         let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
@@ -277,6 +311,19 @@ mod tests {
         fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
         fs::set_permissions(&files.key, fs::Permissions::from_mode(0o600)).unwrap();
         made.cert.der().to_vec()
+    }
+
+    /// Of years that it counts in, the last one not among them.
+    fn write_of(files: &TlsFiles, years: std::ops::Range<i32>) -> Vec<u8> {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(["one.example".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(years.start, 1, 1);
+        params.not_after = rcgen::date_time_ymd(years.end, 1, 1);
+        let made = params.self_signed(&key).unwrap();
+        fs::write(&files.cert, made.pem()).unwrap();
+        fs::write(&files.key, key.serialize_pem()).unwrap();
+        fs::set_permissions(&files.key, fs::Permissions::from_mode(0o600)).unwrap();
+        made.der().to_vec()
     }
 
     fn in_use(certificates: &Certificates) -> Vec<u8> {
@@ -291,23 +338,48 @@ mod tests {
         let first = write(&files, "one.example");
         let certificates = Certificates::load(files.clone()).unwrap();
         assert_eq!(in_use(&certificates), first);
-        assert_eq!(certificates.reload_if_changed().unwrap(), Reloaded::No);
+        assert_eq!(certificates.reload_if_changed(now()).unwrap(), Reloaded::No);
 
         let second = write(&files, "two.example");
-        assert_eq!(certificates.reload_if_changed().unwrap(), Reloaded::Yes);
+        assert_eq!(certificates.reload_if_changed(now()).unwrap(), Reloaded::Yes);
         assert_eq!(in_use(&certificates), second);
 
         let other = rcgen::generate_simple_self_signed(vec!["three.example".to_owned()]).unwrap();
         fs::write(&files.cert, other.cert.pem()).unwrap();
-        assert!(matches!(certificates.reload_if_changed(), Err(TlsError::Unfit(_))), "of another key");
+        assert!(matches!(certificates.reload_if_changed(now()), Err(TlsError::Unfit(_))), "of another key");
         assert_eq!(in_use(&certificates), second);
-        assert_eq!(certificates.reload_if_changed().unwrap(), Reloaded::No, "it is said once");
+        assert_eq!(certificates.reload_if_changed(now()).unwrap(), Reloaded::No, "it is said once");
 
         fs::write(&files.cert, "no pem").unwrap();
-        assert!(matches!(certificates.reload_if_changed(), Err(TlsError::NoCertificate(_))));
+        assert!(matches!(certificates.reload_if_changed(now()), Err(TlsError::NoCertificate(_))));
         let third = write(&files, "three.example");
-        assert_eq!(certificates.reload_if_changed().unwrap(), Reloaded::Yes);
+        assert_eq!(certificates.reload_if_changed(now()).unwrap(), Reloaded::Yes);
         assert_eq!(in_use(&certificates), third);
+    }
+
+    #[test]
+    fn one_that_counts_is_not_replaced_by_one_that_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = TlsFiles { cert: folder.path().join("a.pem"), key: folder.path().join("a.key") };
+        let in_year = |year: i32| format!("{year}-06-01T00:00:00Z").parse::<Timestamp>().unwrap();
+        let first = write_of(&files, 2026..2030);
+        let certificates = Certificates::load(files.clone()).unwrap();
+        let look = |year| certificates.reload_if_changed(in_year(year));
+
+        let ended = write_of(&files, 2020..2021);
+        assert!(matches!(look(2026), Err(TlsError::Untimely)));
+        assert_eq!(look(2026).unwrap(), Reloaded::No, "it is said once");
+        assert_eq!(in_use(&certificates), first);
+        assert_eq!(look(2031).unwrap(), Reloaded::Yes, "neither counts: it is as the files say");
+        assert_eq!(in_use(&certificates), ended);
+
+        let second = write_of(&files, 2030..2034);
+        assert_eq!(look(2031).unwrap(), Reloaded::Yes);
+        let early = write_of(&files, 2033..2036);
+        assert!(matches!(look(2032), Err(TlsError::Untimely)));
+        assert_eq!(in_use(&certificates), second);
+        assert_eq!(look(2033).unwrap(), Reloaded::Yes, "its day has come");
+        assert_eq!(in_use(&certificates), early);
     }
 
     #[test]
@@ -319,11 +391,11 @@ mod tests {
         let mode = |mode| fs::set_permissions(&files.key, fs::Permissions::from_mode(mode)).unwrap();
         let second = write(&files, "one.example");
         mode(0o644);
-        assert!(matches!(certificates.reload_if_changed(), Err(TlsError::OpenKey(_))));
-        assert_eq!(certificates.reload_if_changed().unwrap(), Reloaded::No, "it is said once");
+        assert!(matches!(certificates.reload_if_changed(now()), Err(TlsError::OpenKey(_))));
+        assert_eq!(certificates.reload_if_changed(now()).unwrap(), Reloaded::No, "it is said once");
         assert_eq!(in_use(&certificates), first);
         mode(0o600);
-        assert_eq!(certificates.reload_if_changed().unwrap(), Reloaded::Yes);
+        assert_eq!(certificates.reload_if_changed(now()).unwrap(), Reloaded::Yes);
         assert_eq!(in_use(&certificates), second);
     }
 
