@@ -6,13 +6,13 @@
 
 use super::{CONFIGURATION, CreateBackup, DATA, ENDING, config_archive, keep, stream};
 use crate::{Bailiwick, config::BackupPlan};
-use authority::{Act, Caller, Permit, Rule, Target, rules};
+use authority::{Act, Caller, Rule, Target, rules};
 use model::{EventId, Problem, ProblemKind, TenantId, Timestamp, manifest::Job};
 use seal::Recipient;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
-use store::{Depot, DepotError, Event, EventFilter, Outcome, StoreError};
+use store::{Depot, DepotError, Event, EventFilter, Outcome};
 use tokio_util::io::StreamReader;
 use utoipa::ToSchema;
 
@@ -181,15 +181,18 @@ impl Bailiwick {
     }
 
     /// Makes one, with an event at its beginning and one at its end.
-    pub(crate) async fn back_up(
-        self: &Arc<Self>,
-        permit: Permit<CreateBackup>,
-        parts: Parts,
-    ) -> Result<(Made, EventId), Problem> {
-        let say = |error: StoreError| error.problem();
-        let (plan, depot) = self.backup_depot()?;
-        let detail = json!({ "to": depot.to_string(), "parts": parts, "recipient": plan.recipient.to_string() });
-        self.store.record(permit, Outcome::Allowed, detail).await.map_err(say)?;
+    pub(crate) async fn back_up(self: &Arc<Self>, caller: &Caller, parts: Parts) -> Result<(Made, EventId), Problem> {
+        let say = |error: catalog::Error| Problem::from(&error);
+        let act = CreateBackup { tenant: self.tenant.clone() };
+        // What may be done changes just when the first one is due: the first operator is added.
+        let begin = self.store.again(|| async {
+            let permit = self.permit(caller, act.clone()).await?;
+            let (plan, depot) = self.backup_depot()?;
+            let detail = json!({ "to": depot.to_string(), "parts": parts, "recipient": plan.recipient.to_string() });
+            self.store.record(permit, Outcome::Allowed, detail).await?;
+            Ok::<_, catalog::Error>((plan, depot))
+        });
+        let (plan, depot) = begin.await.map_err(say)?;
         let begun = self.clock.now();
         // Whatever becomes of it, there is an event at its end: the next one goes by that.
         let made = crate::jobs::survived(JOB, self.make(plan, &depot, parts, begun)).await;
@@ -197,9 +200,12 @@ impl Bailiwick {
             Ok(made) => (Outcome::Allowed, json!(made)),
             Err(problem) => (Outcome::Failed, json!({ "to": depot.to_string(), "parts": parts, "code": problem.code })),
         };
-        let done = BackupDone { tenant: self.tenant.clone() };
-        let permit = self.permit(&Caller::system(JOB), done).await?;
-        let event = self.store.record(permit, outcome, detail).await.map_err(say)?.event;
+        let (system, done) = (Caller::system(JOB), BackupDone { tenant: self.tenant.clone() });
+        let end = self.store.again(|| async {
+            let permit = self.permit(&system, done.clone()).await?;
+            Ok::<_, catalog::Error>(self.store.record(permit, outcome, detail.clone()).await?.event)
+        });
+        let event = end.await.map_err(say)?;
         made.map(|made| (made, event))
     }
 
@@ -253,9 +259,7 @@ impl Bailiwick {
         if due.is_none_or(|due| due > now) {
             return Ok(());
         }
-        let act = CreateBackup { tenant: self.tenant.clone() };
-        let permit = self.permit(&Caller::system(JOB), act).await?;
-        self.back_up(permit, Parts::Both).await.map(drop)
+        self.back_up(&Caller::system(JOB), Parts::Both).await.map(drop)
     }
 }
 
