@@ -50,6 +50,8 @@ struct Ill {
     /// It was well since it was told last.
     new: bool,
     well: bool,
+    /// The record did not take it when it was offered last.
+    unrecorded: bool,
 }
 
 impl Alarms {
@@ -74,6 +76,14 @@ impl Alarms {
             }
         }
         tell
+    }
+
+    /// Whether the record stopped taking it only now.
+    fn fails_now(&self, name: &'static str, raised: &Result<Raised, Error>) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all.entry(name).or_default();
+        let before = std::mem::replace(&mut known.unrecorded, raised.is_err());
+        known.unrecorded && !before
     }
 
     fn told(&self, name: &'static str, now: Timestamp) {
@@ -148,7 +158,13 @@ impl Watch {
             return None;
         }
         let raised = self.raise(caller, name, now).await;
-        raised.inspect_err(|error| tracing::warn!(alarm = name, ?error, "an alarm is not on the record")).ok()
+        // Said once: it is offered again every few seconds.
+        if self.alarms.fails_now(name, &raised)
+            && let Err(error) = &raised
+        {
+            tracing::warn!(alarm = name, %error, "an alarm is not on the record");
+        }
+        raised.ok()
     }
 
     /// As an event, which tells by itself.
@@ -324,6 +340,14 @@ mod tests {
         alarms.counted("feed", at(0));
         assert!(alarms.quiet("feed", at(0)));
         assert_eq!(third(&alarms, &ill, 1), [""; 0]);
+    }
+
+    #[test]
+    fn that_the_record_does_not_take_it_is_said_once_until_it_does() {
+        let alarms = Alarms::default();
+        let offered = |ok: bool| if ok { Ok(Raised::Told) } else { Err(Error::Store(store::StoreError::Closed)) };
+        let said = [false, false, true, false].map(|ok| alarms.fails_now("record", &offered(ok)));
+        assert_eq!(said, [true, false, false, true]);
     }
 
     #[test]

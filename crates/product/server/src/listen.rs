@@ -104,7 +104,6 @@ impl Bailiwick {
 
     /// Only names that are ours, and only requests that change nothing: what was posted here has been heard already.
     fn elsewhere(&self, request: &Request<Body>) -> Response<Body> {
-        let mut response = Response::new(Body::empty());
         let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let name = named.split(':').next().unwrap_or_default().to_ascii_lowercase();
         let without_port = |host: &str| host.split(':').next().unwrap_or_default().to_owned();
@@ -115,17 +114,21 @@ impl Bailiwick {
         let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
         let ours = console || self.gateway.owns(&host);
         let safe = matches!(*request.method(), http::Method::GET | http::Method::HEAD);
-        *response.status_mut() = match (ours, safe) {
-            (false, _) => StatusCode::MISDIRECTED_REQUEST,
-            (true, false) => StatusCode::FORBIDDEN,
-            (true, true) => StatusCode::PERMANENT_REDIRECT,
+        let (status, says) = match (ours, safe) {
+            (false, _) => (StatusCode::MISDIRECTED_REQUEST, "nothing here has this name\n"),
+            (true, false) => {
+                (StatusCode::FORBIDDEN, "nothing is changed over plain HTTP: send it to the https:// address\n")
+            }
+            (true, true) => (StatusCode::PERMANENT_REDIRECT, ""),
         };
-        if ours
-            && safe
-            && let Ok(place) = HeaderValue::try_from(format!("https://{host}{path}"))
-        {
-            response.headers_mut().insert(header::LOCATION, place);
-        }
+        let mut response = Response::new(Body::from(says));
+        *response.status_mut() = status;
+        let place = HeaderValue::try_from(format!("https://{host}{path}")).ok().filter(|_| ours && safe);
+        let (name, value) = match place {
+            Some(place) => (header::LOCATION, place),
+            None => (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),
+        };
+        response.headers_mut().insert(name, value);
         response
     }
 

@@ -229,7 +229,11 @@ impl Bailiwick {
             return Some(Problem::new(
                 ProblemKind::Unavailable,
                 "cuts.waiting",
-                format!("{waiting} cuts are not in the record yet"),
+                if waiting == 1 {
+                    "one cut is not in the record yet".to_owned()
+                } else {
+                    format!("{waiting} cuts are not in the record yet")
+                },
                 why,
                 "make room on the disk, or bring the database back: they are written by themselves then",
             ));

@@ -177,6 +177,8 @@ async fn plain_http_is_sent_on_to_https() {
             assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{first} {host}: {answer}");
             let place = answer.lines().find_map(|line| line.strip_prefix("location: ")).unwrap_or_default();
             assert_eq!(place, to, "{first} {host}");
+            let says = answer.split_once("\r\n\r\n").unwrap().1;
+            assert_eq!(says.is_empty(), status == 308, "{first} {host}: {answer}");
         }
         town.stop().await;
     }

@@ -148,7 +148,7 @@ impl AppView {
                 env.release(),
                 env.tier(),
                 Cell::or_none(env.class.as_deref()),
-                page.ago(env.expires_at).into(),
+                env.expires(page),
                 env.url.as_str().into(),
             ]
         });

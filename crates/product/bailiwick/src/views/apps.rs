@@ -47,6 +47,11 @@ impl Environment {
         Cell::or_none(self.release.map(|release| release.to_string()).as_deref())
     }
 
+    /// What was ended for good has no date any more.
+    pub(super) fn expires(&self, page: &Page) -> Cell {
+        Cell::or_none((self.state != "retired").then(|| page.ago(self.expires_at)).as_deref())
+    }
+
     pub(super) fn tier(&self) -> Cell {
         Cell::or_none(self.tier.map(Tier::as_str))
     }
@@ -72,7 +77,7 @@ impl View for AppsView {
                     Cell::state(app_state(&env.state)),
                     env.tier(),
                     app.team.as_str().into(),
-                    page.ago(env.expires_at).into(),
+                    env.expires(page),
                     env.url.as_str().into(),
                 ]
             })
@@ -92,6 +97,18 @@ mod tests {
     use super::*;
     use crate::views::shown;
     use serde_json::json;
+
+    #[test]
+    fn what_was_retired_has_no_date_any_more() {
+        let document = |state: &str| {
+            let env = json!({ "env": "prod", "state": state, "url": "http://hi.localhost:7070", "release": null, "tier": null,
+                "class": null, "expires_at": "2027-02-01T12:00:00.000Z", "request": null });
+            let env = serde_json::from_value::<Environment>(env).unwrap();
+            env.expires(&Page::new(crate::ink::Ink::None, "2026-11-03T12:00:00Z".parse().unwrap()))
+        };
+        assert_eq!(format!("{:?}", document("retired")), format!("{:?}", Cell::or_none(None)));
+        assert_ne!(format!("{:?}", document("live")), format!("{:?}", Cell::or_none(None)));
+    }
 
     #[test]
     fn a_list() {

@@ -75,7 +75,7 @@ impl View for DeployedView {
                 }
                 page.next("bailiwick requests");
             }
-            ("refused", ..) => page.under("nothing was changed: what served before still serves"),
+            ("refused", ..) => page.under("nothing was changed"),
             (_, Some(url), _) => page.under(url),
             _ => {}
         }
@@ -155,7 +155,7 @@ mod tests {
           fix: write `profile`
 
         ✕ refused  the app  prod
-          nothing was changed: what served before still serves
+          nothing was changed
         ");
     }
 
@@ -164,7 +164,7 @@ mod tests {
         let mut document = json!({ "app": null, "env": "prod", "status": "refused", "folder": "luncj" });
         insta::assert_snapshot!(shown::<DeployedView>(&document), @"
         ✕ refused  luncj  prod
-          nothing was changed: what served before still serves
+          nothing was changed
         ");
         document["folder"] = json!(".");
         assert!(shown::<DeployedView>(&document).starts_with("✕ refused  the app  prod"));

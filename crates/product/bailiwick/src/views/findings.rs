@@ -115,7 +115,7 @@ mod tests {
           was: waived by rita@example.test until 2026-11-07: “the court asks”
 
         ✕ refused  poll  prod
-          nothing was changed: what served before still serves
+          nothing was changed
         ");
     }
 }

@@ -3,7 +3,7 @@
 //! Refuses TLS for a console that is opened without it, and a token that could be guessed.
 
 use super::Reader;
-use gateway::{Certificates, Clients, Scheme, TlsFiles};
+use gateway::{Certificates, Clients, Scheme, TlsError, TlsFiles};
 use model::manifest::PathPattern;
 use seal::TokenHash;
 use serde::Deserialize;
@@ -35,7 +35,12 @@ pub(super) fn tls(reader: &mut Reader, folder: &Path, scheme: Scheme) -> Option<
     match Certificates::load(files) {
         Ok(certificates) => Some(certificates),
         Err(error) => {
-            let fix = "name PEM files: the whole chain with the leaf first, and its key, for the server's user alone";
+            let fix = if let TlsError::OpenKey(key) = &error {
+                format!("run `chmod 640 {}`: it is for its owner and one group", key.display())
+            } else {
+                "name PEM files: the whole chain with the leaf first, and its key, for its owner and one group"
+                    .to_owned()
+            };
             reader.wrong("server.tls", error.to_string(), fix);
             None
         }

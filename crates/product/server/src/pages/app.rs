@@ -68,7 +68,7 @@ impl Head {
             tabs.push(Tab::new(format!("/record?app={name}"), "Events", false));
         }
         Self {
-            says: app.purpose.clone().unwrap_or_else(|| "Nothing of it was live yet.".to_owned()),
+            says: app.purpose.clone().unwrap_or_else(|| without_purpose(state).to_owned()),
             state: word(app),
             url: env.filter(|_| state == AppState::Live).map(|env| env.url.clone()),
             switch: matches!(state, AppState::Live | AppState::Expired | AppState::Waiting)
@@ -77,6 +77,11 @@ impl Head {
             tabs,
         }
     }
+}
+
+/// What is said of an app without a release that says what it is for.
+pub(super) const fn without_purpose(state: AppState) -> &'static str {
+    if matches!(state, AppState::Retired) { "It was ended for good." } else { "Nothing of it was live yet." }
 }
 
 /// One app, as its pages need it: looked at under one permit.
@@ -170,7 +175,7 @@ pub(super) async fn overview(State(server): State<Arc<Bailiwick>>, Path(name): P
             .map(|env| Other { env: env.env.to_string(), state: env.word, url: env.url.clone() })
             .collect(),
         waivers: waivers::of(&server, &app.app).await?,
-        may_waive: waivers::May::new(viewer, &app.app, now),
+        may_waive: waivers::May::new(viewer, app, now),
         id: app.app_id.to_string(),
         restore: state == AppState::Revoked && viewer.may(&rules::APP_RESTORE, team),
         retire: state != AppState::Retired && viewer.may(&rules::APP_RETIRE, team),

@@ -4,6 +4,7 @@
 //! question to the database, and left out when that does not answer.
 
 use super::{
+    app::without_purpose,
     parts::{Choice, Moment, Pager, choices, query, thousands},
     shell::{Here, Read, Shell, Viewer, Visit},
     word,
@@ -313,8 +314,9 @@ fn lead(rows: &[Row]) -> String {
 fn line(row: Row, now: Timestamp) -> Line {
     let ends = matches!(row.state, "live" | "expired" | "waiting");
     let soon = row.state == "live" && row.expires_at <= now.plus(SOON);
+    let state = row.app.environments.last().map_or(AppState::Waiting, |env| env.state);
     Line {
-        says: row.app.purpose.unwrap_or_else(|| "Nothing of it was live yet.".to_owned()),
+        says: row.app.purpose.unwrap_or_else(|| without_purpose(state).to_owned()),
         team: row.app.team.to_string(),
         ownerless: row.team_size == 0,
         state: row.state,

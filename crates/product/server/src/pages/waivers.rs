@@ -11,9 +11,9 @@ use crate::{
     api::WaiverWish,
     page::{Page, last_day},
 };
-use authority::{Permit, rules};
+use authority::{AppState, Permit, rules};
 use axum::extract::{Path, State};
-use catalog::{Error, ListWaivers, WaiverView};
+use catalog::{AppView, Error, ListWaivers, WaiverView};
 use model::{Timestamp, WaiverId, WaiverState};
 use std::{sync::Arc, time::Duration};
 
@@ -90,11 +90,12 @@ pub(super) struct May {
 }
 
 impl May {
-    pub(super) fn new(viewer: &Viewer, app: &str, now: Timestamp) -> Self {
+    pub(super) fn new(viewer: &Viewer, app: &AppView, now: Timestamp) -> Self {
+        let retired = app.environments.last().is_some_and(|env| env.state == AppState::Retired);
         Self {
-            grant: viewer.may(&rules::WAIVER_GRANT, None),
+            grant: !retired && viewer.may(&rules::WAIVER_GRANT, None),
             end: viewer.may(&rules::WAIVER_END, None),
-            command: format!("bailiwick waivers grant {} RULE --until DAY --why '…'", quoted(app)),
+            command: format!("bailiwick waivers grant {} RULE --until DAY --why '…'", quoted(&app.app)),
             until: now.plus(LIFE).to_string().chars().take(10).collect(),
         }
     }

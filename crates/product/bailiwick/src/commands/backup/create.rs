@@ -98,12 +98,13 @@ impl Folder {
             invocation.during("backing up", client.download(route, new.as_file_mut())).await?;
             configuration = Some(keep_as(new, &named(CONFIGURATION)).map_err(unwritable)?);
         }
-        let deleted =
-            keep.map_or(Ok(Vec::new()), |keep| prune(&to, keep.get(), invocation.now())).map_err(unwritable)?;
+        // What was made is whole and there, whatever becomes of this.
+        let pruned = keep.map_or_else(Pruned::default, |keep| prune(&to, keep.get(), invocation.now()));
         let shown = |path: &PathBuf| path.display().to_string();
         let document = json!({
             "file": file.as_ref().map(shown), "bytes": bytes, "configuration": configuration.as_ref().map(shown),
-            "recipient": recipient.to_string(), "deleted": deleted.iter().map(shown).collect::<Vec<_>>(),
+            "recipient": recipient.to_string(), "deleted": pruned.deleted.iter().map(shown).collect::<Vec<_>>(),
+            "undeleted": pruned.undeleted.iter().map(shown).collect::<Vec<_>>(), "code": pruned.failed.then_some("backup.file"),
         });
         invocation.output.show::<CreatedView>(&document)?;
         Ok(Exit::Done)
@@ -120,21 +121,34 @@ fn keep_as(file: NamedTempFile, path: &Path) -> std::io::Result<PathBuf> {
     Ok(path.to_owned())
 }
 
+/// What became of older ones.
+#[derive(Default)]
+struct Pruned {
+    deleted: Vec<PathBuf>,
+    undeleted: Vec<PathBuf>,
+    /// Something is still there, or nobody knows what is.
+    failed: bool,
+}
+
 /// Deletes all but the newest, of each kind. Only files that are named as ours.
-fn prune(folder: &Path, keep: usize, now: Timestamp) -> std::io::Result<Vec<PathBuf>> {
-    let there = fs::read_dir(folder)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let there: Vec<String> = there.collect();
+fn prune(folder: &Path, keep: usize, now: Timestamp) -> Pruned {
+    let mut pruned = Pruned::default();
+    let Ok(entries) = fs::read_dir(folder) else { return Pruned { failed: true, ..pruned } };
+    let there: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
     let names: Vec<&str> = there.iter().map(String::as_str).collect();
     let keep = Keep { last: keep, ..Keep::default() };
-    let mut deleted = Vec::new();
     for kind in [DATA, CONFIGURATION] {
         for name in keep.surplus(&names, kind, now) {
             let path = folder.join(name);
-            fs::remove_file(&path)?;
-            deleted.push(path);
+            if fs::remove_file(&path).is_ok() {
+                pruned.deleted.push(path);
+            } else {
+                pruned.undeleted.push(path);
+                pruned.failed = true;
+            }
         }
     }
-    Ok(deleted)
+    pruned
 }
 
 #[cfg(test)]
@@ -154,8 +168,13 @@ mod tests {
         ] {
             fs::write(folder.path().join(name), "x").unwrap();
         }
-        let deleted = prune(folder.path(), 2, "2026-11-28T00:00:00Z".parse().unwrap()).unwrap();
-        assert_eq!(deleted, [folder.path().join("bailiwick-20261101T000000Z.backup")]);
+        // One that cannot be deleted, which holds up no other.
+        let stays = folder.path().join("bailiwick-20261031T000000Z.backup");
+        fs::create_dir(&stays).unwrap();
+        let pruned = prune(folder.path(), 2, "2026-11-28T00:00:00Z".parse().unwrap());
+        assert_eq!(pruned.deleted, [folder.path().join("bailiwick-20261101T000000Z.backup")]);
+        assert!(pruned.failed && pruned.undeleted == [stays.clone()]);
+        fs::remove_dir(&stays).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 5);
     }
 }
