@@ -335,11 +335,17 @@ pub(crate) const LOG_SIZES_IN_PLACE: &str = log_sizes!("idx < log_heads.size");
 /// and their indexes grow, so that an insert reads no file; it is taken up only as it is used. The log is brought into
 /// the database's file every 8,000 pages (32 MiB): by whoever commits then, while all others wait, and most of what grows
 /// is written there once for many times that it changed. Where it finds no room it stays in the log, and is tried again.
+/// A log that grew beyond that while a backup was read is cut off there by the first commit that begins it anew.
 pub(crate) const WRITER_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
   PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON;
-  PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 8000;";
+  PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 8000;
+  PRAGMA journal_size_limit = 33554432;";
 pub(crate) const READER_PRAGMAS: &str =
     "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;";
+/// SQLite only: the whole log into the database, and its file cut off.
+pub(crate) const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+/// SQLite only: of the database with what its log holds.
+pub(crate) const DATABASE_BYTES: &str = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
 /// SQLite only: an act is a savepoint in the group's transaction.
 pub(crate) const BEGIN_GROUP: &str = "BEGIN IMMEDIATE";
 pub(crate) const BEGIN_ACT: &str = "SAVEPOINT act";

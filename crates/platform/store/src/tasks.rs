@@ -142,6 +142,7 @@ impl Tasks {
         if !self.store.access.is_whole() {
             return Err(StoreError::unwritable("requests were under way when it was closed"));
         }
-        self.store.end_run(self.began).await
+        self.store.end_run(self.began).await?;
+        self.store.engine.settle().await
     }
 }

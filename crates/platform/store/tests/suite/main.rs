@@ -20,6 +20,7 @@ mod place;
 mod places;
 mod rates;
 mod record;
+mod room;
 mod sql;
 mod tls;
 mod upgrade;
