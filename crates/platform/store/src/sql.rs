@@ -155,11 +155,14 @@ pub(crate) const GIVE_UP_BLOB: &str = "INSERT INTO content_puts (tenant, name, a
   SELECT tenant, outside, 0 FROM blobs WHERE tenant = $1 AND digest = $2 AND outside IS NOT NULL";
 pub(crate) const DELETE_BLOB: &str = "DELETE FROM blobs WHERE tenant = $1 AND digest = $2";
 
-pub(crate) const RUN: &str = "SELECT flushed_at, ended_at FROM runs WHERE node = $1";
+/// Runs that have not ended, or whose end nobody has told yet.
+pub(crate) const OPEN_RUNS: &str = "SELECT node, started_at, flushed_at FROM runs WHERE ended_at IS NULL ORDER BY node";
 pub(crate) const START_RUN: &str = "INSERT INTO runs (node, started_at, flushed_at, ended_at) VALUES ($1, $2, $2, NULL)
   ON CONFLICT (node) DO UPDATE SET started_at = $2, flushed_at = $2, ended_at = NULL";
-/// These two change nothing before the start of their run is recorded: until then the row tells of the run before.
-pub(crate) const FLUSH_RUN: &str = "UPDATE runs SET flushed_at = $3 WHERE node = $1 AND started_at = $2";
+/// These two change nothing before the start of their run is recorded: until then the row tells of the run before. A run
+/// that was given up as lost goes on when it flushes again.
+pub(crate) const FLUSH_RUN: &str =
+    "UPDATE runs SET flushed_at = $3, ended_at = NULL WHERE node = $1 AND started_at = $2";
 pub(crate) const END_RUN: &str = "UPDATE runs SET flushed_at = $3, ended_at = $3 WHERE node = $1 AND started_at = $2";
 /// A row of no node, made and taken back in one transaction: something is written, and nothing of it stays.
 pub(crate) const TRY_RUN: &str = "INSERT INTO runs (node, started_at, flushed_at, ended_at) VALUES ($1, $2, $2, $2)";

@@ -21,6 +21,7 @@ mod places;
 mod rates;
 mod record;
 mod room;
+mod runs;
 mod sql;
 mod tls;
 mod upgrade;
