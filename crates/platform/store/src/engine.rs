@@ -1,6 +1,6 @@
 //! The two engines behind one face: read, begin, run a batch, commit.
 //!
-//! SQL text is written once, with `$1…`, in the subset both share; what differs is named in `differences.rs`.
+//! SQL text is written once, with `$1…`, in the subset both share; which words differ is named in `differences.rs`.
 
 use crate::{
     Row, StoreError, Value,

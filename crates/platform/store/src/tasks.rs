@@ -36,11 +36,9 @@ pub struct Tasks {
 }
 
 impl Store {
-    /// Starts what runs beside the acts. Notes the gap that an earlier crash left, as soon as it can be written.
-    ///
-    /// # Errors
-    /// None today: that nothing can be written now is no reason not to start.
-    pub async fn start_tasks(self: &Arc<Self>) -> Result<Tasks, StoreError> {
+    /// Starts what runs beside the acts. Notes the gap that an earlier crash left, as soon as it can be written:
+    /// that nothing can be written now is no reason not to start.
+    pub async fn start_tasks(self: &Arc<Self>) -> Tasks {
         let began = self.clock.now();
         let started = self.start_run(began).await;
         let mut tasks = self.run_tasks(began);
@@ -48,7 +46,7 @@ impl Store {
             tracing::error!(%error, "the start of this run could not be recorded yet");
             tasks.running.spawn(Arc::clone(self).start_run_later(began));
         }
-        Ok(tasks)
+        tasks
     }
 
     /// The same for a node that has no lease yet: its start is recorded once it has. Until then another process of this

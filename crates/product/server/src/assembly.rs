@@ -215,7 +215,7 @@ impl Bailiwick {
         jobs.spawn(self.follow(position));
         // First: whoever has no lease because another process has this name writes nothing into that one's record.
         self.take_lease(position, &mut jobs).await?;
-        let tasks = self.start_tasks().await?;
+        let tasks = self.start_tasks().await;
         self.finish_receipts().await;
         self.sweep_trials();
         jobs.spawn(writer.run());

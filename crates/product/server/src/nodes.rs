@@ -95,16 +95,16 @@ impl Bailiwick {
 
     /// What the store does by itself, once the lease is taken; where there is none to be had yet, all but to record that
     /// this run began.
-    pub(crate) async fn start_tasks(&self) -> Result<Tasks, Problem> {
+    pub(crate) async fn start_tasks(&self) -> Tasks {
         let lease = Arc::clone(self.gateway.lease());
         if lease.holds() {
-            return self.store.start_tasks().await.map_err(|error| error.problem());
+            return self.store.start_tasks().await;
         }
-        Ok(self.store.start_tasks_unleased(async move {
+        self.store.start_tasks_unleased(async move {
             while !lease.holds() {
                 tokio::time::sleep(RETRY).await;
             }
-        }))
+        })
     }
 }
 

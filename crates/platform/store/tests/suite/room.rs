@@ -21,7 +21,7 @@ fn log(house: &House) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_log_kept_for_a_slow_backup_it_gives_back() {
     let house = House::still(Kind::Sqlite).await;
-    let tasks = house.store.start_tasks().await.unwrap();
+    let tasks = house.store.start_tasks().await;
     let (to, mut pieces) = mpsc::channel(1);
     let store = Arc::clone(&house.store);
     let reading = tokio::spawn(async move { store.snapshot(to).await });

@@ -3,7 +3,7 @@
 use crate::support::*;
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
-use store::{Outcome, Store};
+use store::{Outcome, Store, StoreConfig};
 
 /// Well past the time after which a node without a lease is lost.
 const LONG: Duration = Duration::from_secs(61);
@@ -24,10 +24,10 @@ async fn called(name: &str, house: House) -> House {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_opens_the_file_tells_of_the_crash_of_another_name() {
     let house = House::new(Kind::Sqlite).await;
-    drop(house.store.start_tasks().await.unwrap());
+    drop(house.store.start_tasks().await);
     house.clock.advance(Duration::from_secs(9));
     let house = called("two", house).await;
-    drop(house.store.start_tasks().await.unwrap());
+    drop(house.store.start_tasks().await);
     assert_eq!(gaps(&house).await, ["node/one"]);
     let event = house.events().await.remove(0);
     let detail = &event.json().unwrap()["detail"];
@@ -35,19 +35,19 @@ async fn whoever_opens_the_file_tells_of_the_crash_of_another_name() {
     assert_eq!(range, (&json!("2026-11-23T00:00:00.000Z"), &json!("2026-11-23T00:00:09.000Z")));
     // Each once.
     let house = called("three", house).await;
-    let tasks = house.store.start_tasks().await.unwrap();
+    let tasks = house.store.start_tasks().await;
     assert_eq!(gaps(&house).await, ["node/one", "node/two"]);
     tasks.stop().await.unwrap();
     let house = called("four", house).await;
-    let tasks = house.store.start_tasks().await.unwrap();
+    let tasks = house.store.start_tasks().await;
     assert_eq!(gaps(&house).await.len(), 2, "three ended well");
     tasks.stop().await.unwrap();
 }
 
-/// Another node of the same database.
-async fn beside(house: &House) -> Arc<Store> {
-    let mut config = house.config.clone();
-    config.node = "two".to_owned();
+/// Another process on the same database.
+async fn beside(house: &House, node: &str) -> Arc<Store> {
+    let data_dir = house.dir.path().join("beside");
+    let config = StoreConfig { node: node.to_owned(), data_dir, ..house.config.clone() };
     House::open(&config, &house.authority).await.unwrap()
 }
 
@@ -61,9 +61,9 @@ async fn look(house: &House, other: &Store) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_does_not_come_back_is_told_of_by_another() {
     let house = House::new(Kind::Postgres).await;
-    let tasks = house.store.start_tasks().await.unwrap();
-    let other = beside(&house).await;
-    let others = other.start_tasks().await.unwrap();
+    let tasks = house.store.start_tasks().await;
+    let other = beside(&house, "two").await;
+    let others = other.start_tasks().await;
     assert!(gaps(&house).await.is_empty(), "beside it, nothing is known of it yet");
     other.tell_lost_runs().await.unwrap();
     assert!(gaps(&house).await.is_empty(), "it may start again");
@@ -83,8 +83,8 @@ async fn a_node_that_does_not_come_back_is_told_of_by_another() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_has_its_lease_is_not_lost() {
     let house = House::new(Kind::Postgres).await;
-    let tasks = house.store.start_tasks().await.unwrap();
-    let other = beside(&house).await;
+    let tasks = house.store.start_tasks().await;
+    let other = beside(&house, "two").await;
     let lease = house.store.node_lease("run").await.unwrap().unwrap();
     for _ in 0..2 {
         lease.renew(0).await.unwrap();
@@ -99,8 +99,8 @@ async fn a_node_that_has_its_lease_is_not_lost() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_lease_no_start_is_recorded() {
     let house = House::new(Kind::Postgres).await;
-    let tasks = house.store.start_tasks().await.unwrap();
-    let same = House::open(&house.config, &house.authority).await.unwrap();
+    let tasks = house.store.start_tasks().await;
+    let same = beside(&house, "one").await;
     let (lease, leased) = tokio::sync::oneshot::channel::<()>();
     let waiting = same.start_tasks_unleased(async move { drop(leased.await) });
     // Its other tasks run: this is written by them.
