@@ -44,6 +44,9 @@ pub enum StoreError {
     /// Disk full, below the reserve, read-only, or the database is gone.
     #[error("the record cannot be written: {reason}")]
     Unwritable { reason: &'static str, source: Option<Cause> },
+    /// What was under way would have filled the disk: it was broken off before.
+    #[error("the disk of `{path}` is all but full, and what is left is kept for what is written there")]
+    NoRoom { path: String },
     /// A unique key is taken.
     #[error("a row with this key exists in `{table}` ({constraint})")]
     Conflict { table: String, constraint: String },
@@ -214,10 +217,26 @@ impl StoreError {
         ))
     }
 
+    /// Of the disk that the database is on.
+    fn of_room(&self) -> Option<Problem> {
+        let Self::NoRoom { path } = self else { return None };
+        Some(Problem::new(
+            ProblemKind::Unavailable,
+            "store.no_room",
+            "the disk has too little room for this",
+            format!(
+                "it was broken off before it filled the disk of `{path}`: while a backup is read, what is written meanwhile is kept beside the database, and a restore takes twice the database for a while"
+            ),
+            "make room there, or name another disk, then begin it again",
+        ))
+    }
+
     /// What a person is told.
     #[must_use]
     pub fn problem(&self) -> Problem {
-        if let Some(problem) = self.of_versions().or_else(|| self.of_text()).or_else(|| self.of_folder()) {
+        let of_its_own =
+            self.of_versions().or_else(|| self.of_text()).or_else(|| self.of_folder()).or_else(|| self.of_room());
+        if let Some(problem) = of_its_own {
             return problem;
         }
         let unavailable = |code, what, why, fix: &str| Problem::new(ProblemKind::Unavailable, code, what, why, fix);
@@ -263,6 +282,7 @@ impl StoreError {
             | Self::NewerCut { .. }
             | Self::OlderNodes { .. }
             | Self::WrongKey { .. }
+            | Self::NoRoom { .. }
             | Self::Altered { .. }
             | Self::Disordered { .. }
             | Self::Conflict { .. }

@@ -407,5 +407,6 @@ async fn two_nodes_of_one_name_are_refused() {
     let one = Town::at(Some(&database.url), "", "", Arc::new(SystemClock)).await;
     let refused = Town::refused(&database.url, &format!("town-{}", one.port)).await;
     assert_eq!(refused.code, "node.name_taken", "{refused}");
+    assert!(one.events("record.gap").await.is_empty(), "who is refused writes nothing: the other runs on");
     one.stop().await;
 }

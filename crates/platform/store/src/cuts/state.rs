@@ -284,8 +284,7 @@ impl Cuts {
 }
 
 impl Store {
-    /// Every cut that the database may not show yet, oldest or newest in no order: what is read into memory must show
-    /// each of them.
+    /// Every cut that the database may not show yet, in no order: what is read into memory must show each of them.
     #[must_use]
     pub fn standing(&self) -> Vec<Arc<CutNote>> {
         self.cuts.all()

@@ -25,7 +25,7 @@ use std::{
     sync::Arc,
     time::Instant,
 };
-use store::{Database, Depot, Piece, Record, Refill, Store, StoreConfig};
+use store::{Database, Depot, Piece, Record, Refill, Store, StoreConfig, StoreError};
 use tokio::sync::mpsc;
 
 /// Whoever was signed in when the backup was made is not signed in by it: these stay empty after a restore.
@@ -280,7 +280,10 @@ impl Poured {
 async fn pour(file: File, from: Source, database: &Database, void: &[&str]) -> Result<Poured, Problem> {
     const WHAT: &str = "the backup cannot be restored";
     let bad = |why: &dyn std::fmt::Display| failed(WHAT, why, FIX);
-    let say = |error: store::StoreError| error.problem();
+    let say = |error: StoreError| error.problem();
+    // Of room, it is not the backup that is to be another.
+    let unfilled =
+        |error: StoreError| if matches!(error, StoreError::NoRoom { .. }) { error.problem() } else { bad(&error) };
     let mut refill = Refill::begin(database).await.map_err(say)?.ok_or_else(|| {
         let fix = "name an empty data folder or database";
         failed("a backup is restored into an empty place", "there is a database already", fix)
@@ -308,7 +311,7 @@ async fn pour(file: File, from: Source, database: &Database, void: &[&str]) -> R
             Unpacked::Rows(text) => {
                 marked |= table == META && marks_root(&text);
                 for line in text.lines() {
-                    refill.row(line).await.map_err(|error| bad(&error))?;
+                    refill.row(line).await.map_err(unfilled)?;
                 }
             }
             Unpacked::Sums { promised, found } if promised == found => sums = Some(found),
