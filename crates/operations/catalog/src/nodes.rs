@@ -79,11 +79,13 @@ impl Catalog {
         Ok(lines)
     }
 
-    /// The same, where there is no receipt to tell of each.
-    pub(crate) async fn heard_everywhere(&self) {
-        if !self.store.told_everywhere(&self.tenant).await {
+    /// The same, where there is no receipt to tell of each: whether they all have.
+    pub(crate) async fn heard_everywhere(&self) -> bool {
+        let heard = self.store.told_everywhere(&self.tenant).await;
+        if !heard {
             tracing::error!("whether the other nodes have heard of a cut is not known");
         }
+        heard
     }
 
     /// The same at one look, for whoever asks how far it is.

@@ -289,6 +289,33 @@ async fn whoever_is_switched_off_on_one_node_is_off_on_the_other_when_it_is_said
     two.stop().await;
 }
 
+/// It has a lease and is not heard: it may go on by what it knew, and whoever took authority away is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_node_has_not_done_is_not_told_as_done_everywhere() {
+    let database = Postgres::create().await;
+    let (one, two, _ana) = two_at(&database).await;
+    one.person("bo@example.test", &["staff"]).await;
+    let disabled = one.post("/api/v1/people/disable", json!({ "email": "ana@example.test" })).await.json();
+    assert_eq!((&disabled["recorded"], &disabled["everywhere"]), (&json!(true), &json!(true)), "{disabled}");
+
+    let silent = format!("town-{}", two.port);
+    two.cable.as_ref().unwrap().silence();
+    let renewing = renewed(&database, &silent);
+    let (disabled, retired) = tokio::join!(
+        one.post("/api/v1/people/disable", json!({ "email": "bo@example.test" })),
+        one.post("/api/v1/apps/ticker/retire", json!({})),
+    );
+    let (disabled, retired) = (disabled.json(), retired.json());
+    assert_eq!((&disabled["recorded"], &disabled["everywhere"]), (&json!(true), &json!(false)), "{disabled}");
+    assert_eq!(retired["everywhere"], false, "{retired}");
+
+    renewing.abort();
+    assert!(renewing.await.unwrap_err().is_cancelled());
+    two.cable.as_ref().unwrap().mend();
+    one.stop().await;
+    two.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_waits_for_a_node_that_lost_its_database_until_it_serves_nothing() {
     let (one, two, ana) = two().await;
