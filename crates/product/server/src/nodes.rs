@@ -252,6 +252,7 @@ async fn watch_lease(server: Weak<Bailiwick>) {
         let left = strong.gateway.lease().left().unwrap_or(WATCH);
         if left.is_zero() && held {
             let stopped = strong.gateway.stop_running();
+            strong.trials.end_all();
             tracing::error!(stopped, "this node is cut off from its database: it serves nothing");
         } else if !left.is_zero() && !held {
             tracing::info!("this node has its lease");

@@ -231,6 +231,35 @@ async fn a_cut_that_only_one_node_knows_is_not_told_as_dead_on_the_other() {
     two.stop().await;
 }
 
+/// Nobody saw it when the cut was made, and it served what it could not have heard of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_tells_of_a_node_that_began_while_its_cut_waited() {
+    let database = Postgres::create().await;
+    let one = Town::wired_to(&database.url).await;
+    let deployed = one.deploy(&[("bailiwick.toml", &manifest("ticker", "")), ("app.js", APP)]).await;
+    assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
+    one.cable.as_ref().unwrap().snap();
+    let receipt = one.post("/api/v1/apps/ticker/revoke", json!({ "why": "alone" })).await.json();
+    assert_eq!((&receipt["recorded"], &receipt["kept"]), (&json!(false), &json!("journal")), "{receipt}");
+    let lines = receipt["surfaces"].as_array().unwrap();
+    assert!(lines.iter().any(|line| line["state"] == "expiring"), "nobody knows who begins to serve: {receipt}");
+
+    let two = Town::at(Some(&database.url), "", "", Arc::new(SystemClock)).await;
+    let (ana, url) = (two.person("ana@example.test", &["staff"]).await, format!("{}/", two.app("ticker")));
+    until("it serves the app", async || ana.open(&url).await.status == 200).await;
+    let served = SystemClock.now().as_ms();
+    one.cable.as_ref().unwrap().mend();
+    let done = format!("/api/v1/events/{}", receipt["done_event"].as_str().unwrap());
+    until("the receipt is written", async || two.get(&done).await.status == 200).await;
+    let done = two.get(&done).await.json();
+    let lines = of_node(&done["detail"], &two);
+    assert!(is_whole(&done) && !lines.is_empty(), "{done}");
+    assert!(lines.iter().all(|line| ms(line, "dead_at") >= served), "it served at {served}: {done}");
+    assert_ne!(ana.get(&url).await.status, 200);
+    one.stop().await;
+    two.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_switched_off_on_one_node_is_off_on_the_other_when_it_is_said() {
     let (one, two, ana) = two().await;
@@ -256,6 +285,33 @@ async fn whoever_is_switched_off_on_one_node_is_off_on_the_other_when_it_is_said
     let retired = one.post("/api/v1/apps/ticker/retire", json!({})).await;
     assert_eq!(retired.status, 200, "{retired:?}");
     assert_eq!(cy.get(&url).await.status, 410);
+    one.stop().await;
+    two.stop().await;
+}
+
+/// It has a lease and is not heard: it may go on by what it knew, and whoever took authority away is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_node_has_not_done_is_not_told_as_done_everywhere() {
+    let database = Postgres::create().await;
+    let (one, two, _ana) = two_at(&database).await;
+    one.person("bo@example.test", &["staff"]).await;
+    let disabled = one.post("/api/v1/people/disable", json!({ "email": "ana@example.test" })).await.json();
+    assert_eq!((&disabled["recorded"], &disabled["everywhere"]), (&json!(true), &json!(true)), "{disabled}");
+
+    let silent = format!("town-{}", two.port);
+    two.cable.as_ref().unwrap().silence();
+    let renewing = renewed(&database, &silent);
+    let (disabled, retired) = tokio::join!(
+        one.post("/api/v1/people/disable", json!({ "email": "bo@example.test" })),
+        one.post("/api/v1/apps/ticker/retire", json!({})),
+    );
+    let (disabled, retired) = (disabled.json(), retired.json());
+    assert_eq!((&disabled["recorded"], &disabled["everywhere"]), (&json!(true), &json!(false)), "{disabled}");
+    assert_eq!(retired["everywhere"], false, "{retired}");
+
+    renewing.abort();
+    assert!(renewing.await.unwrap_err().is_cancelled());
+    two.cable.as_ref().unwrap().mend();
     one.stop().await;
     two.stop().await;
 }

@@ -57,7 +57,7 @@ async fn what_comes_back_is_held_to_the_manifest() {
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
         ("x-frame-options", "SAMEORIGIN"),
-        ("cache-control", "private"),
+        ("cache-control", "private, max-age=60"),
         ("service-worker-allowed", ""),
         ("bailiwick-user", ""),
         ("x-mine", "1"),

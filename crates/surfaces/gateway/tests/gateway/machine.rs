@@ -48,7 +48,8 @@ export default {
         return new Response('x', { headers: [
           ['set-cookie', 'theme=dark'], ['set-cookie', 'bailiwick-app-i1=evil'], ['set-cookie', 'a=b; Domain=localhost'],
           ['content-security-policy', "script-src 'none'; report-uri https://evil.example"],
-          ['service-worker-allowed', '/'], ['bailiwick-user', 'root'], ['x-mine', '1'] ] });
+          ['service-worker-allowed', '/'], ['bailiwick-user', 'root'], ['x-mine', '1'],
+          ['cache-control', 'public, max-age=60'] ] });
       case '/away': return new Response(null, { status: 302, headers: { location: 'https://elsewhere.example/' } });
       case '/boom': throw new Error('inside-words');
       case '/spin': for (;;) {}
