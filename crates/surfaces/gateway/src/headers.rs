@@ -22,6 +22,10 @@ const HOP_BY_HOP: &[&str] = &[
 ];
 /// What proxies say of whom they speak for; from anyone else it is made up.
 const SAID_BY_PROXIES: &[&str] = &["forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"];
+/// How the names begin by which an answer has a proxy in front send a file of its own, ask another address, or keep what
+/// it should not.
+const STEERING_PROXIES: &[&str] =
+    &["x-accel-", "x-sendfile", "x-lighttpd-send-file", "x-litespeed-location", "x-reproxy-"];
 
 /// Whether the credential in `Authorization` was ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +122,9 @@ pub(crate) enum Openness {
 pub(crate) fn outward(headers: &mut HeaderMap, route: &Route, openness: Openness) {
     strip_hop_by_hop(headers);
     strip_prefixed(headers, OWN_PREFIX);
+    for prefix in STEERING_PROXIES {
+        strip_prefixed(headers, prefix);
+    }
     cookies::drop_foreign(headers);
     csp::apply(headers, &route.csp);
     let mut put = |name: HeaderName, value: &'static str| drop(headers.insert(name, HeaderValue::from_static(value)));
