@@ -137,7 +137,7 @@ fn lists_come_in_parts_newest_first_and_decisions_are_explained() {
     assert_eq!((code, &document["ok"]), (0, &true.into()), "{document}");
 }
 
-/// A crash writes no memory out, to no file (less than a page) and to no program that takes what is left of crashes (1).
+/// A crash writes no memory out: to no file (less than a page), and to no program that takes what is left (1).
 #[test]
 fn a_server_that_crashes_leaves_no_core() {
     let server = Server::start();

@@ -117,9 +117,9 @@ pub fn open_files() {
     }
 }
 
-/// What memory holds as a process crashes is the root key and every secret that is open. One byte is too little for a file,
-/// and the only limit by which Linux does not hand it to a program either, as it does where that takes what is left of
-/// crashes (`fs/coredump.c`): by 0 it would.
+/// What memory holds as a process crashes is the root key and every secret that is open. One byte is too little for a
+/// file, and the only limit by which Linux does not hand it to a program either, where one takes what is left of crashes
+/// (`fs/coredump.c`): by 0 it would.
 fn no_core() {
     let least = getrlimit(Resource::Core).maximum.map_or(1, |maximum| maximum.min(1));
     if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(least), maximum: Some(least) }) {

@@ -43,9 +43,9 @@ const LINKS: [&str; 14] = [
 const CLEARS: [&str; 3] = ["\"cache\"", "\"storage\"", "\"executionContexts\""];
 const CLEAR: HeaderName = HeaderName::from_static("clear-site-data");
 
-/// What a page may connect to besides (Connection Allowlists, WICG): anything but WebRTC, which the policy's own word for
-/// it stops in no browser yet, and by which a page sends to any address by UDP. All else is allowed here since a page may
-/// navigate anywhere, and the policy judges what it loads.
+/// What a page may connect to besides (Connection Allowlists, WICG): anything but WebRTC, by which it sends to any
+/// address, and which the policy's own word for it stops in no browser yet. All else is allowed here, since a page may
+/// navigate anywhere and the policy judges what it loads.
 const CONNECTIONS: HeaderName = HeaderName::from_static("connection-allowlist");
 const NO_WEBRTC: &str = r#"("*://*:*");redirects=allow;webrtc=block"#;
 

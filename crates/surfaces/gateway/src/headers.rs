@@ -22,8 +22,8 @@ const HOP_BY_HOP: &[&str] = &[
 ];
 /// What proxies say of whom they speak for; from anyone else it is made up.
 const SAID_BY_PROXIES: &[&str] = &["forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"];
-/// How the names begin by which an answer has a proxy in front send a file of its own, ask another address, or keep what
-/// it should not.
+/// How the names begin by which an answer has a proxy in front send a file of its own, ask another address, or keep
+/// what it should not.
 const STEERING_PROXIES: &[&str] =
     &["x-accel-", "x-sendfile", "x-lighttpd-send-file", "x-litespeed-location", "x-reproxy-"];
 

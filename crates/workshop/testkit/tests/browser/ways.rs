@@ -1,5 +1,5 @@
-//! What only a real browser does: a folder that is chosen, a file that is downloaded, a device that is lost, a way out of
-//! a page that no policy closes.
+//! What only a real browser does: a folder that is chosen, a file that is downloaded, a device that is lost, a way out
+//! of a page that no policy closes.
 
 use super::{Chromium, Engine, Town, arrives, sign_in, sign_in::reads};
 use serde_json::json;
@@ -106,8 +106,8 @@ async fn an_export_is_watched_until_it_is_whole() {
     super::town_stops(town).await;
 }
 
-/// Whatever the policy says, browsers let a page send to any address by WebRTC, but for one header; and it stops neither
-/// forms that are sent on nor links.
+/// Whatever the policy says, browsers let a page send to any address by WebRTC, but for one header; and that stops
+/// neither forms that are sent on nor links.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_sends_nothing_by_webrtc_and_still_leads_elsewhere() {
     const PAGE: &str = "export default { fetch: ({ method, url }) => method === 'POST' \
@@ -116,7 +116,7 @@ async fn a_page_sends_nothing_by_webrtc_and_still_leads_elsewhere() {
             { headers: { 'content-type': 'text/html' } }) };";
     let listener = UdpSocket::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
-    // Whoever is asked what address it sees is sent a datagram (STUN); it ends when all have answered, or may not be asked.
+    // Whoever is asked what address it sees is sent a datagram (STUN); this ends when all answered, or none may be asked.
     let asks = format!(
         "try {{ const call = new RTCPeerConnection({{ iceServers: [{{ urls: 'stun:{}' }}] }}); \
          call.createDataChannel('x'); \
