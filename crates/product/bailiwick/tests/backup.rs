@@ -88,7 +88,7 @@ fn borrowed(arguments: &[String]) -> Vec<&str> {
 async fn backed_up(engine: Engine) -> (Process, Safe) {
     let folder = TempDir::new().unwrap();
     let token = folder.path().join("metrics.token");
-    fs::write(&token, "0123456789abcdef0123456789abcdef0123456789abcdef").unwrap();
+    testkit::private_file(&token, "0123456789abcdef0123456789abcdef0123456789abcdef");
     let more = format!("[metrics]\ntoken = \"file:{}\"\n", token.display());
     let town = Process::start(BINARY, engine, &more, "warn").await;
     assert_eq!(town.deploy_template("tinypoll", "tinypoll").await.json()["status"], "live");

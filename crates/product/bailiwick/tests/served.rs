@@ -137,6 +137,19 @@ fn lists_come_in_parts_newest_first_and_decisions_are_explained() {
     assert_eq!((code, &document["ok"]), (0, &true.into()), "{document}");
 }
 
+/// A crash writes no memory out: to no file (less than a page), and to no program that takes what is left (1).
+#[test]
+fn a_server_that_crashes_leaves_no_core() {
+    let server = Server::start();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.child.id())).unwrap();
+    let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    let core: Vec<&str> = core.split_ascii_whitespace().collect();
+    // Where no process may have more than nothing, it has that.
+    let most = rustix::process::getrlimit(rustix::process::Resource::Core).maximum;
+    let wanted = if most == Some(0) { "0" } else { "1" };
+    assert_eq!(core, [wanted, wanted, "bytes"], "{limits}");
+}
+
 /// How people sign in, from a terminal: said, refused with what to do, and switched. A secret comes by stdin alone.
 #[test]
 fn how_people_sign_in_is_said_and_switched() {

@@ -23,9 +23,13 @@ const HOP_BY_HOP: &[&str] = &[
 ];
 /// What proxies say of whom they speak for; from anyone else it is made up.
 const SAID_BY_PROXIES: &[&str] = &["forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"];
+/// How the names begin by which an answer has a proxy in front send a file of its own, ask another address, or keep
+/// what it should not.
+const STEERING_PROXIES: &[&str] =
+    &["x-accel-", "x-sendfile", "x-lighttpd-send-file", "x-litespeed-location", "x-reproxy-"];
 
 /// By these a cache on the way goes before `cache-control`, as by all that end so (RFC 9213).
-const FOR_CACHES: &[&str] = &["surrogate-control", "x-accel-expires"];
+const FOR_CACHES: &str = "surrogate-control";
 const FOR_CACHES_SUFFIX: &str = "-cache-control";
 
 /// Whether the credential in `Authorization` was ours.
@@ -123,6 +127,9 @@ pub(crate) enum Openness {
 pub(crate) fn outward(headers: &mut HeaderMap, route: &Route, openness: Openness) {
     strip_hop_by_hop(headers);
     strip_prefixed(headers, OWN_PREFIX);
+    for prefix in STEERING_PROXIES {
+        strip_prefixed(headers, prefix);
+    }
     cookies::drop_foreign(headers);
     csp::apply(headers, &route.csp);
     let mut put = |name: HeaderName, value: &'static str| drop(headers.insert(name, HeaderValue::from_static(value)));
@@ -140,7 +147,7 @@ pub(crate) fn outward(headers: &mut HeaderMap, route: &Route, openness: Openness
 
 /// Whatever the app says of it, no shared cache keeps what was answered to one person (RFC 9111, section 5.2.2).
 fn keep_private(headers: &mut HeaderMap) {
-    let is_for_caches = |name: &str| FOR_CACHES.contains(&name) || name.ends_with(FOR_CACHES_SUFFIX);
+    let is_for_caches = |name: &str| name == FOR_CACHES || name.ends_with(FOR_CACHES_SUFFIX);
     let found: Vec<HeaderName> = headers.keys().filter(|name| is_for_caches(name.as_str())).cloned().collect();
     for name in found {
         headers.remove(name);
@@ -232,7 +239,7 @@ mod tests {
             for value in said.split('|') {
                 headers.append(header::CACHE_CONTROL, HeaderValue::from_static(value));
             }
-            for name in ["surrogate-control", "cdn-cache-control", "x-accel-expires"] {
+            for name in ["surrogate-control", "cdn-cache-control"] {
                 headers.append(name, HeaderValue::from_static("600"));
             }
             keep_private(&mut headers);

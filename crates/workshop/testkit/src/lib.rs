@@ -32,7 +32,7 @@ mod upstream;
 mod waiting;
 mod wires;
 
-pub use borrowed::{DATABASE, copy_database, free_port, installed, noise};
+pub use borrowed::{DATABASE, copy_database, free_port, installed, noise, private_file};
 pub use browser::{Answer, Browser};
 pub use cable::Cable;
 pub use callers::{closes, crowded, from, status};

@@ -325,6 +325,9 @@ impl Start {
             .env_clear()
             .env("HOME", folder)
             .env("RUST_LOG", &self.log)
+            // A proxy that nobody is: no call of a server goes by what its environment names.
+            .env("http_proxy", "http://127.0.0.1:1")
+            .env("https_proxy", "http://127.0.0.1:1")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -55,7 +55,7 @@ impl Heard {
         });
         let secret = TempDir::new().unwrap();
         let file = secret.path().join("webhook.secret");
-        fs::write(&file, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
+        testkit::private_file(&file, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
         let config = format!(
             "[notify]\nwebhook = \"http://127.0.0.1:{port}/here\"\nwebhook_secret = \"file:{}\"\n",
             file.display()

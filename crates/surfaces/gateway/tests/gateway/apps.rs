@@ -59,7 +59,15 @@ async fn what_comes_back_is_held_to_the_manifest() {
         ("x-frame-options", "SAMEORIGIN"),
         ("cache-control", "private, max-age=60"),
         ("service-worker-allowed", ""),
+        ("connection-allowlist", r#"("*://*:*");redirects=allow;webrtc=block"#),
         ("bailiwick-user", ""),
+        ("x-accel-redirect", ""),
+        ("x-accel-expires", ""),
+        ("x-sendfile", ""),
+        ("x-sendfile2", ""),
+        ("x-lighttpd-send-file", ""),
+        ("x-litespeed-location", ""),
+        ("x-reproxy-url", ""),
         ("x-mine", "1"),
     ] {
         assert_eq!(answer.header(name), value, "{name}");
