@@ -47,7 +47,7 @@ pub use postgres::{Postgres, database_bytes, dump};
 pub use process::Process;
 pub use provider::{Provider, Signed};
 pub use rounds::{Dice, rounds, soak_for, version_before};
-pub use stream::{reading, sent, streaming};
+pub use stream::{Streamed, reading, sent, streaming};
 pub use town::{
     Disk, Engine, Places, Town, bundle, damage_events, mails_to_nowhere, one_step_back, root_key, root_key_file,
     template, unreadable_notices,
