@@ -39,7 +39,7 @@ pub use callers::{closes, crowded, from, status};
 pub use canary::Canary;
 pub use chrome::Chrome;
 pub use chromium::{Chromium, Light, Screen};
-pub use machine::{Machine, NOTES, ahead, archive, manifest};
+pub use machine::{Machine, NOTES, ahead, archive, manifest, whole};
 pub use memory::Memory;
 pub use neighbours::Neighbours;
 pub use passkey::{Form, Passkey};
