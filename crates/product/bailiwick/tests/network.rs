@@ -1,5 +1,5 @@
 //! Two nodes on two machines, as far as their networks are concerned: a cable that is pulled out, or is dead further on,
-//! between a node and its database, and between a node and whoever asks it.
+//! between a node and its database, and between a node and whoever asks it. And one machine that has no network at all.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,7 +12,7 @@
 use model::{Clock, SystemClock, Timestamp};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
-use testkit::{Browser, Cut, Postgres, Process, To, Wires, manifest, streaming, until};
+use testkit::{Browser, Cut, Engine, Own, Postgres, Process, To, Wires, elsewhere, manifest, streaming, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
 /// Each line is the moment at which it was made.
@@ -98,6 +98,28 @@ async fn cut_off_from_the_database(one: &Node, two: &Node, ana: &Browser, cut: C
         "{cut:?}: it knows what was switched off meanwhile: {seen:?}"
     );
     on_again(one, two, ana).await;
+}
+
+/// Nothing is fetched, neither to start nor to serve.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_without_a_network_is_enough() {
+    if elsewhere("a_machine_without_a_network_is_enough", Own::Network) {
+        return;
+    }
+    let mut town = Process::start(BINARY, Engine::Sqlite, "", "warn").await;
+    until("it is ready", async || town.get("/readyz").await.status == 200).await;
+    let deployed = town.deploy_template("tinypoll", "tinypoll").await;
+    assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
+    let ana = town.person("ana@example.test", &["staff"]).await;
+    let page = ana.open(&format!("{}/", town.app("tinypoll"))).await;
+    assert_eq!(page.status, 200, "{page:?}");
+    let receipt = town.post("/api/v1/apps/tinypoll/revoke", json!({ "why": "alone" })).await.json();
+    assert_eq!(receipt["recorded"], true, "{receipt}");
+    let verified = town.run(&["audit", "verify", "--json"]).await;
+    assert!(verified.status.success(), "{verified:?}");
+    town.stop().await;
+    let errors = town.errors();
+    assert!(!errors.contains("ERROR"), "{errors}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@
     reason = "a test may stop at once"
 )]
 
+mod apart;
 mod borrowed;
 mod browser;
 mod cable;
@@ -32,6 +33,7 @@ mod upstream;
 mod waiting;
 mod wires;
 
+pub use apart::{Own, elsewhere, mount, remount};
 pub use borrowed::{DATABASE, copy_database, free_port, installed, noise};
 pub use browser::{Answer, Browser};
 pub use cable::Cable;
