@@ -125,6 +125,19 @@ impl Postgres {
         self.script(&sql::show(table, guest)).await;
     }
 
+    /// Whether somebody has written what is not committed yet.
+    ///
+    /// # Panics
+    /// When the database cannot be asked.
+    pub async fn is_being_written(&self) -> bool {
+        let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.expect("the database answers");
+        let driver = tokio::spawn(connection);
+        let writing: i64 = client.query_one(sql::BEING_WRITTEN, &[]).await.expect("it tells").get(0);
+        drop(client);
+        driver.await.expect("the driver ends").expect("cleanly");
+        writing > 0
+    }
+
     async fn script(&self, script: &str) {
         let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.expect("the database answers");
         let driver = tokio::spawn(connection);

@@ -71,6 +71,10 @@ pub(crate) const SAID_BY_TOMORROW: &str =
   INSERT INTO feed (tenant, position, kind, key, at) SELECT tenant, position, 'of-tomorrow', '', 0 FROM feed_heads;
   SELECT pg_notify('bailiwick_feed', ''); COMMIT";
 
+/// Transactions that have written something, and are not over.
+pub(crate) const BEING_WRITTEN: &str = "SELECT count(*) FROM pg_stat_activity
+  WHERE datname = current_database() AND backend_type = 'client backend' AND backend_xid IS NOT NULL";
+
 pub(crate) const POSTGRES_SIZE: &str = "SELECT pg_database_size(current_database())";
 /// Older than any other, so many that no page of them has another: of a kind that nobody knows.
 pub(crate) const UNREADABLE_NOTICES: &str =
