@@ -81,6 +81,9 @@ pub(crate) const SIGNING_IN: &str =
 pub(crate) const IS_WAITED_FOR: &str =
     "SELECT COUNT(*) > 0 FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))";
 pub(crate) const LIVING_SESSIONS: &str = "SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL";
+/// Transactions that have written something, and are not over.
+pub(crate) const BEING_WRITTEN: &str = "SELECT count(*) FROM pg_stat_activity
+  WHERE datname = current_database() AND backend_type = 'client backend' AND backend_xid IS NOT NULL";
 
 pub(crate) const POSTGRES_SIZE: &str = "SELECT pg_database_size(current_database())";
 /// Older than any other, so many that no page of them has another: of a kind that nobody knows.
