@@ -106,6 +106,16 @@ impl Machine {
     pub async fn export(&self) -> Vec<u8> {
         self.get("/api/v1/export").await.body
     }
+
+    /// Every act that took place, by a record that proves itself.
+    pub async fn recorded(&self) -> Vec<serde_json::Value> {
+        let export = self.export().await;
+        let verdict = ledger::verify_export(std::io::Cursor::new(&export), &ledger::Options::default()).unwrap();
+        assert!(verdict.ok, "{verdict:?}");
+        let lines = export.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{"));
+        let events = lines.map(|line| serde_json::from_slice::<serde_json::Value>(line).unwrap());
+        events.filter(|event| event["outcome"] == "allowed").collect()
+    }
 }
 
 /// A list to its end, part by part; `ask` adds the words to its address that say after what.

@@ -66,6 +66,22 @@ impl Postgres {
         self.script(sql::SAID_BY_TOMORROW).await;
     }
 
+    /// Changes the bytes of every event that is stored.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn damage_events(&self) {
+        self.script(sql::DAMAGE_EVENTS_POSTGRES).await;
+    }
+
+    /// All that apps keep was written so much earlier: nobody sets the clock of the cluster.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn age(&self, by: Duration) {
+        self.script(&sql::aged(by.as_millis())).await;
+    }
+
     /// Keeps everything as it is now, for `put_back`.
     ///
     /// # Panics

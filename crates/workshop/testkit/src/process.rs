@@ -174,6 +174,12 @@ impl Process {
         self.folder.path().join("data")
     }
 
+    /// Where its PostgreSQL is, if it has one; not over its cable.
+    #[must_use]
+    pub fn database_url(&self) -> Option<String> {
+        self.database.as_ref().map(|database| database.url.clone())
+    }
+
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id().expect("it runs")

@@ -104,6 +104,9 @@ fn say(error: StoreError) -> Problem {
     if let StoreError::File(cause) = &error {
         return no_place(UNFILLED, cause);
     }
+    if matches!(error, StoreError::NoRoom { .. }) {
+        return no_place(UNFILLED, error);
+    }
     error.problem()
 }
 
