@@ -63,7 +63,7 @@ pub enum Kept {
 impl From<Recorded> for Kept {
     fn from(recorded: Recorded) -> Self {
         match recorded {
-            Recorded::InDatabase => Self::Record,
+            Recorded::InDatabase | Recorded::Unheard => Self::Record,
             Recorded::InJournal => Self::Journal,
             Recorded::InMemory => Self::Memory,
         }
@@ -159,6 +159,9 @@ pub struct Retired {
     /// Nobody retired it: the grace after its date was over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace: Option<Grace>,
+    /// Of the answer alone: false while another node has not said that it serves nothing of it any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub everywhere: Option<bool>,
 }
 
 /// The time between the last date of an app and the end of its data.

@@ -1,5 +1,6 @@
 //! Receipts that wait for other nodes: until each of them has said so, or its lease has run out, what is known stands in
-//! a row. The event is written once, whole: by whoever waited; or later, by itself when it starts again, or by another.
+//! a row. The event is written once, whole: by whoever waited; or later, by the same node when the cut came into the record
+//! late or it starts again, or by another.
 //!
 //! The revoke itself stands by then; what is finished here is what the record says of it.
 
@@ -32,11 +33,10 @@ impl Due {
 }
 
 /// In the transaction of a revoke that will wait for other nodes: what it came to is due.
-pub(crate) async fn owed(note: &CutNote, node: &str, tx: &mut Tx) -> Result<(), StoreError> {
-    let done = note.also_late.first().or(note.owed.as_ref());
-    let (Some(done), [app, ..]) = (done, note.apps()) else { return Ok(()) };
+pub(crate) async fn owed(note: &CutNote, node: &str, now: Timestamp, tx: &mut Tx) -> Result<(), StoreError> {
+    let (Some(done), [app, ..]) = (&note.owed, note.apps()) else { return Ok(()) };
     // Due from when others can hear of it, which may be long after the cut.
-    let (tenant, now, receipt) = (tx.tenant().clone(), tx.now(), done.detail.to_string());
+    let (tenant, receipt) = (tx.tenant().clone(), done.detail.to_string());
     tx.execute(sql::INSERT, params![&tenant, &note.event, &done.id, &app.id, node, now, receipt]).await.map(drop)
 }
 
@@ -55,6 +55,7 @@ impl Catalog {
     /// # Errors
     /// When they cannot be read, or the record takes no more.
     pub async fn finish_receipts(&self, started: Timestamp) -> Result<(), Error> {
+        let _one = self.finishing.lock().await;
         let overdue = self.clock.now().minus(OVERDUE);
         let due = params![&self.tenant, self.store.node(), started, overdue];
         for row in self.store.read(sql::DUE, due).await? {
@@ -66,8 +67,24 @@ impl Catalog {
         Ok(())
     }
 
+    /// Writes the receipt of a revoke that came into the record late: whoever asked was answered before that.
+    ///
+    /// # Errors
+    /// As `finish_receipts`.
+    pub async fn finish_receipt(&self, revoke: &EventId) -> Result<(), Error> {
+        let _one = self.finishing.lock().await;
+        if let Some(row) = self.store.read_one(sql::OF_EVENT, params![&self.tenant, revoke]).await? {
+            self.finish(Due::of(&row)?).await?;
+        }
+        Ok(())
+    }
+
     /// Whether nothing was open any more.
     async fn finish(&self, mut due: Due) -> Result<bool, Error> {
+        if !self.has_followed().await? {
+            tracing::warn!(event = %due.begun.event, "a receipt waits until this node has followed the feed");
+            return Ok(false);
+        }
         let envs = self.environments(&due.app);
         // What was said of other nodes then was said before they could have heard.
         let known = together(over(take(&mut due.begun.surfaces)), self.here(&envs));
@@ -104,7 +121,7 @@ impl Catalog {
         let is_asked = |due: &Due| which.is_none_or(|event| *event == due.begun.event);
         let Some(mut due) = due.into_iter().find(is_asked) else { return Ok(None) };
         let told = self.everywhere_by_now(&self.environments(app), due.begun.asked_at).await?;
-        let lines = together(take(&mut due.begun.surfaces), told);
+        let lines = together(over(take(&mut due.begun.surfaces)), told);
         let last = lines.iter().filter_map(|line| line.dead_at).max().unwrap_or(due.begun.done_at);
         let receipt = self.receipt_of(due, lines, last);
         let (by, why) = self.asked(&receipt.event).await?.unwrap_or_default();

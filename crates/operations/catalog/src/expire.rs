@@ -5,7 +5,7 @@ use crate::{Catalog, Error};
 use authority::{Act, AppRef, AppState, Caller, Rule, Target, rules};
 use futures_util::future::join_all;
 use model::TenantId;
-use store::{CutOf, Cutting, Recorded};
+use store::{CutOf, Cutting};
 
 /// Suspend an app that is past its date.
 #[derive(Debug, Clone)]
@@ -43,7 +43,7 @@ impl Catalog {
                 Ok(cutting) if waits => drop(cutting),
                 Ok(cutting) => {
                     let recorded = cutting.record(self).await;
-                    (told, waits) = (told || recorded == Recorded::InDatabase, recorded != Recorded::InDatabase);
+                    (told, waits) = (told || recorded.is_written(), !recorded.is_written());
                 }
                 Err(error) => refused = Some(error),
             }

@@ -114,6 +114,8 @@ pub struct Catalog {
     pub(crate) vouchers: Arc<dyn Vouchers>,
     pub(crate) apps: Apps,
     pub(crate) waivers: waivers::InMemory,
+    /// One finishes receipts at a time: each is written once.
+    pub(crate) finishing: tokio::sync::Mutex<()>,
     ceiling: Option<Ceiling>,
     grace: Option<Duration>,
 }
@@ -158,6 +160,7 @@ impl Catalog {
             vouchers,
             apps: Apps::default(),
             waivers: waivers::InMemory::default(),
+            finishing: tokio::sync::Mutex::default(),
             ceiling: None,
             grace: Some(GRACE),
         }

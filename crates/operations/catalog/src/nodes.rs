@@ -11,6 +11,10 @@ use store::{CutOf, OtherNode, Recorded, StoreError};
 const WITHIN: Duration = Duration::from_millis(3_000);
 /// One look at the leases takes no longer.
 const ANSWER: Duration = Duration::from_millis(500);
+/// The feed is looked at once a second, where no word of it comes.
+const FOLLOWED_WITHIN: Duration = Duration::from_millis(1_500);
+/// How a receipt names a node that nobody has seen.
+const UNSEEN: &str = "any other";
 /// Between two looks at the leases.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -75,11 +79,13 @@ impl Catalog {
         Ok(lines)
     }
 
-    /// The same, where there is no receipt to tell of each.
-    pub(crate) async fn heard_everywhere(&self) {
-        if !self.store.told_everywhere(&self.tenant).await {
+    /// The same, where there is no receipt to tell of each: whether they all have.
+    pub(crate) async fn heard_everywhere(&self) -> bool {
+        let heard = self.store.told_everywhere(&self.tenant).await;
+        if !heard {
             tracing::error!("whether the other nodes have heard of a cut is not known");
         }
+        heard
     }
 
     /// The same at one look, for whoever asks how far it is.
@@ -112,6 +118,15 @@ impl Catalog {
         self.lines(envs, node, state, at, how)
     }
 
+    /// Whether this node has done all that is committed by now: the epoch stands in the feed after what began it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(crate) async fn has_followed(&self) -> Result<bool, StoreError> {
+        let epoch = soon(self.store.epoch(&self.tenant)).await?;
+        Ok(tokio::time::timeout(FOLLOWED_WITHIN, self.authority.reached(&self.tenant, epoch)).await.is_ok())
+    }
+
     /// The lines of this node, which has followed the feed past another's cut.
     pub(crate) fn here(&self, envs: &[AppRef]) -> Vec<Cut> {
         let (node, now) = (self.store.node().to_owned(), self.clock.now());
@@ -119,12 +134,19 @@ impl Catalog {
         self.lines(envs, &here, CutState::Dead, Some(now), "the node has cut it")
     }
 
-    /// The lines of nodes that cannot have heard: the cut stands in this node's journal alone.
+    /// The lines of nodes that cannot have heard: the cut is not in the database yet. Where none was seen, one may begin
+    /// to serve before it is.
     pub(crate) fn untold(&self, envs: &[AppRef]) -> Vec<Cut> {
         let how = "the node has not heard of it: the database does not take it yet";
         let nodes = self.store.others_seen();
         let holders = nodes.iter().filter(|node| !node.ran_out);
-        holders.flat_map(|node| self.lines(envs, node, CutState::Expiring, None, how)).collect()
+        let lines: Vec<Cut> = holders.flat_map(|node| self.lines(envs, node, CutState::Expiring, None, how)).collect();
+        if !lines.is_empty() {
+            return lines;
+        }
+        let unseen = OtherNode { node: UNSEEN.to_owned(), position: 0, ran_out: false, until: self.clock.now() };
+        let how = "a node that starts has not heard of it: the database does not take it yet";
+        self.lines(envs, &unseen, CutState::Expiring, None, how)
     }
 
     fn lines(&self, envs: &[AppRef], node: &OtherNode, state: CutState, at: Option<Timestamp>, how: &str) -> Vec<Cut> {

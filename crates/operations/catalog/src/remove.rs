@@ -101,6 +101,10 @@ impl Catalog {
         match removed.await {
             // Authority moved meanwhile: the next look does it, if it is still to be done.
             Err(Error::Store(StoreError::Moved { .. })) => Ok(None),
+            Ok(Some(retired)) => {
+                self.heard_everywhere().await;
+                Ok(Some(retired))
+            }
             removed => removed,
         }
     }

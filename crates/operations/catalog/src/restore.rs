@@ -16,7 +16,7 @@ use crate::{
 use authority::{Act, AppRef, AppState, Judged, Permit, Rule, Target, Waiver, change, rules};
 use model::{AppId, Env, Group, PersonId, Problem, ProblemKind, ReleaseNumber, RequestId, TenantId};
 use std::sync::Arc;
-use store::{left_to_feed, params};
+use store::{StoreError, left_to_feed, params};
 
 /// Let a switched-off app serve again.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub struct RestoreApp {
     pub team: Group,
     /// What policy judges, by today's rules: the `releases` that would serve again, each as for a deploy.
     pub facts: Judged,
+    /// The same by environment and digest: nothing else is opened.
+    pub(crate) judged: Vec<(Env, String)>,
     pub waivers: Arc<[Waiver]>,
     pub why: String,
 }
@@ -58,20 +60,22 @@ impl Catalog {
         let off = |record: &EnvRecord| record.state == AppState::Revoked && now < record.expires_at;
         let envs = known.iter().flat_map(|app| &app.envs).filter(|(_, record)| off(record));
         let envs = envs.filter_map(|(env, record)| Some((*env, record.live.as_ref()?)));
-        let (mut releases, mut people) = (Vec::new(), Vec::from_iter(asks.cloned()));
+        let (mut releases, mut judged, mut people) = (Vec::new(), Vec::new(), Vec::from_iter(asks.cloned()));
         for (env, live) in envs {
             releases.push(facts(&live.manifest, &live.digest, env));
+            judged.push((env, live.digest.clone()));
             people.extend(self.known_release(&app, live.release).await?.and_then(|release| release.by));
         }
         let facts = serde_json::json!({ "releases": releases }).into();
         let waivers = self.waivers_for(&people).for_policy(name, &team);
-        Ok(RestoreApp { tenant: self.tenant.clone(), app, team, facts, waivers, why: reason(why)? })
+        Ok(RestoreApp { tenant: self.tenant.clone(), app, team, facts, judged, waivers, why: reason(why)? })
     }
 
     /// Opens every surface anew, under the credential epoch that the revoke began.
     ///
     /// # Errors
-    /// An app that is not switched off; one that needs a waiver which is over.
+    /// An app that is not switched off; one that needs a waiver which is over. `StoreError::Moved` when more is off
+    /// than the permit was judged on.
     pub async fn restore(&self, permit: Permit<RestoreApp>) -> Result<Restored, Error> {
         let id = permit.act().app.clone();
         let name = self.name_of(&id).ok_or_else(|| Error::Refused(apps::unknown(id.as_str())))?;
@@ -149,6 +153,10 @@ impl Catalog {
         credential_epoch: u64,
     ) -> Result<Reopened, Error> {
         let release = releases::one(tx, &app.id, number).await?.ok_or(Error::Manifest)?;
+        // INVARIANT: a permit opens what it was judged on: more may have been switched off since it was planned.
+        if !act.judged.iter().any(|(env, digest)| (*env, digest) == (app.env, &release.digest)) {
+            return Err(StoreError::Moved { tenant: tx.tenant().clone(), current: tx.spent().epoch() }.into());
+        }
         let secrets = self.secret_versions(&release.manifest, app.env).await?;
         let exceptions = match self.excepted_again(tx, act, app.env, &release, name) {
             Ok(exceptions) => exceptions,

@@ -42,10 +42,12 @@ impl Catalog {
         let id = permit.act().app.clone();
         let name = self.name_of(&id).ok_or_else(|| Error::Refused(apps::unknown(id.as_str())))?;
         let (_, tx) = self.store.write(permit).await?;
-        self.end(tx, &id, &name, None).await
+        let retired = self.end(tx, &id, &name, None).await?;
+        Ok(Retired { everywhere: Some(self.heard_everywhere().await), ..retired })
     }
 
-    /// What both ends of an app come to: by a person, or by the system at the end of its grace.
+    /// What both ends of an app come to: by a person, or by the system at the end of its grace. Other nodes are to be
+    /// waited for.
     pub(crate) async fn end(&self, mut tx: Tx, id: &AppId, name: &str, grace: Option<Grace>) -> Result<Retired, Error> {
         let envs = self.environments(id);
         let (tenant, now, event) = (tx.tenant().clone(), tx.now(), tx.event().clone());
@@ -60,7 +62,8 @@ impl Catalog {
         tx.execute(apps::sql::RETIRE, params![&tenant, id, now]).await?;
         tx.execute(requests::sql::VOID_OF_APP, params![&tenant, id, now]).await?;
         self.end_waivers(&mut tx, Some(name)).await?;
-        let retired = Retired { app: name.to_owned(), app_id: id.clone(), retired_at: now, deleted, event, grace };
+        let (app, app_id, retired_at, everywhere) = (name.to_owned(), id.clone(), now, None);
+        let retired = Retired { app, app_id, retired_at, deleted, event, grace, everywhere };
         let certificate = serde_json::to_string(&retired).map_err(|_| Error::Manifest)?;
         tx.execute(apps::sql::TOMBSTONE, params![&tenant, id, now, certificate]).await?;
         let detail = match &retired.grace {
@@ -72,7 +75,6 @@ impl Catalog {
         self.cut(&envs).await;
         left_to_feed(self.load_app(id).await);
         left_to_feed(self.load_waivers().await);
-        self.heard_everywhere().await;
         Ok(retired)
     }
 }

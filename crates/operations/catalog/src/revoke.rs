@@ -87,14 +87,12 @@ impl Catalog {
             detail: stored(receipt),
             why: Some(receipt.why.clone()),
         };
-        // With other nodes, the receipt is whole only when they have said so.
         if self.store.is_shared() {
+            // Other nodes may be there by the time that this is written: the receipt is whole when each has said so.
             receipt.surfaces = together(receipt.surfaces, self.untold(&envs));
-        }
-        match (self.store.is_shared(), receipt.is_open()) {
-            (false, _) => note.also.push(done(&receipt)),
-            (true, false) => note.also_late.push(done(&receipt)),
-            (true, true) => note.owed = Some(done(&receipt)),
+            note.owed = Some(done(&receipt));
+        } else {
+            note.also.push(done(&receipt));
         }
         receipt.kept = cutting.record(self).await.into();
         receipt.recorded = receipt.kept == Kept::Record;
@@ -212,7 +210,7 @@ impl CutRows for Catalog {
             self.cut_rows(tx, app).await?;
             tx.feed(change::APP, change::app_key(app));
         }
-        due::owed(note, self.store.node(), tx).await?;
+        due::owed(note, self.store.node(), self.clock.now(), tx).await?;
         due::paid(note, tx).await?;
         Ok(())
     }

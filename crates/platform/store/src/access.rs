@@ -217,13 +217,13 @@ impl Store {
             self.count(caller, denied.act, target, Outcome::Denied);
             return Ok(());
         }
-        self.write_event(Draft::refusal(denied, caller, target, at)).await
+        self.write_event(Draft::refusal(denied, caller, target, at), None).await
     }
 
-    /// Writes an event that no transaction of an act holds, and counts it.
-    pub(crate) async fn write_event(&self, draft: Draft<'_>) -> Result<(), StoreError> {
+    /// Writes an event that no transaction of an act holds, with one statement more in its commit, and counts it.
+    pub(crate) async fn write_event(&self, draft: Draft<'_>, more: Option<Statement>) -> Result<(), StoreError> {
         let drafts = [draft];
-        self.write_events(&drafts, None).await?;
+        self.write_events(&drafts, more).await?;
         let [draft] = &drafts;
         self.tallies.add(draft.action, (draft.caller, draft.target), draft.outcome, &draft.detail);
         Ok(())

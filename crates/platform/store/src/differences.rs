@@ -1,4 +1,5 @@
-//! The few places where the engines differ, each with a name; their words stand at the end of `sql.rs`.
+//! Where one step of an act, a log or a migration needs other words on each engine, or none on one: each choice has a
+//! name, and the words stand at the end of `sql.rs`. What goes another way altogether is a `match` where it is used.
 
 use crate::{
     Migration, StoreError,

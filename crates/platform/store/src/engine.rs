@@ -1,13 +1,13 @@
 //! The two engines behind one face: read, begin, run a batch, commit.
 //!
-//! SQL text is written once, with `$1…`, in the subset both share; what differs is named in `differences.rs`.
+//! SQL text is written once, with `$1…`, in the subset both share; which words differ is named in `differences.rs`.
 
 use crate::{
     Row, StoreError, Value,
     postgres::{Postgres, PostgresTx},
     sqlite::{Sqlite, SqliteTx},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// One statement of a batch.
@@ -71,6 +71,14 @@ impl Engine {
             Self::Sqlite(sqlite) => EngineTx::Sqlite(Sqlite::begin(sqlite).await?),
             Self::Postgres(postgres) => EngineTx::Postgres(Box::new(postgres.begin().await?)),
         })
+    }
+
+    /// At a clean stop: what lies beside the database goes into it, where it can.
+    pub(crate) async fn settle(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => Sqlite::empty_log(sqlite).await,
+            Self::Postgres(_) => Ok(()),
+        }
     }
 
     pub(crate) fn counts(&self) -> CommitCounts {
@@ -138,6 +146,13 @@ impl EngineTx {
         match self {
             Self::Sqlite(tx) => tx.script(sql),
             Self::Postgres(tx) => tx.script(sql).await,
+        }
+    }
+
+    /// How long an answer is waited for from now on, where a server gives it.
+    pub(crate) fn wait_for(&mut self, answer: Duration) {
+        if let Self::Postgres(tx) = self {
+            tx.wait_for(answer);
         }
     }
 

@@ -47,6 +47,9 @@ pub enum StoreError {
     /// Disk full, below the reserve, read-only, or the database is gone.
     #[error("the record cannot be written: {reason}")]
     Unwritable { reason: &'static str, source: Option<Cause> },
+    /// What was under way would have filled the disk: it was broken off before.
+    #[error("the disk of `{path}` is all but full, and what is left is kept for what is written there")]
+    NoRoom { path: String },
     /// A unique key is taken.
     #[error("a row with this key exists in `{table}` ({constraint})")]
     Conflict { table: String, constraint: String },
@@ -229,11 +232,25 @@ impl StoreError {
         Some(Problem::new(ProblemKind::Unavailable, "record.unwritable", what, why, fix).later(PASSES_IN))
     }
 
+    /// Of the disk that the database is on.
+    fn of_room(&self) -> Option<Problem> {
+        let Self::NoRoom { path } = self else { return None };
+        Some(Problem::new(
+            ProblemKind::Unavailable,
+            "store.no_room",
+            "the disk has too little room for this",
+            format!(
+                "it was broken off before it filled the disk of `{path}`: while a backup is read, what is written meanwhile is kept beside the database, and a restore takes twice the database for a while"
+            ),
+            "make room there, or name another disk, then begin it again",
+        ))
+    }
+
     /// What a person is told.
     #[must_use]
     pub fn problem(&self) -> Problem {
-        let of_one = self.of_versions().or_else(|| self.of_text()).or_else(|| self.of_folder());
-        if let Some(problem) = of_one.or_else(|| self.of_record()) {
+        let of_disk = self.of_folder().or_else(|| self.of_room()).or_else(|| self.of_record());
+        if let Some(problem) = self.of_versions().or_else(|| self.of_text()).or(of_disk) {
             return problem;
         }
         let unavailable = |code, what, why, fix: &str| Problem::new(ProblemKind::Unavailable, code, what, why, fix);
@@ -274,6 +291,7 @@ impl StoreError {
             | Self::OlderNodes { .. }
             | Self::WrongKey { .. }
             | Self::Unwritable { .. }
+            | Self::NoRoom { .. }
             | Self::Altered { .. }
             | Self::Disordered { .. }
             | Self::Conflict { .. }

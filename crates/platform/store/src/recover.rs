@@ -191,7 +191,7 @@ impl Store {
                 why: None,
                 about: None,
             };
-            if let Err(error) = self.write_event(draft).await {
+            if let Err(error) = self.write_event(draft, None).await {
                 tracing::error!(%error, "that the database is behind could not be recorded");
             }
         }

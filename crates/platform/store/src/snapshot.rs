@@ -8,7 +8,7 @@ mod inline;
 mod sql;
 
 use crate::{
-    Database, Migration, Row, STORE, Store, StoreError, Value, differences,
+    Database, Migration, RESERVE_BYTES, Row, STORE, Store, StoreError, Value, differences,
     engine::{Engine, EngineTx, GroupEnd},
     params,
     postgres::{self, Postgres},
@@ -19,12 +19,14 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use model::TenantId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 /// Rows handed over at once: so many, or as many as come to this size. A row may be as large as a bundle.
 const ROWS: usize = 256;
 const ROWS_BYTES: usize = 1 << 20;
+/// How long one step of filling a database may take at the server: its commit is as large as the whole of it.
+const STEP: Duration = Duration::from_secs(600);
 
 /// One step that a database was made by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,13 +121,13 @@ impl Store {
 /// # Errors
 /// As `Store::snapshot`; when somebody has it open.
 pub async fn read_back(database: &Database, to: Pieces) -> Result<(), StoreError> {
-    Engine::alone(database).await?.read_all(to).await
+    Engine::alone(database, 0).await?.read_all(to).await
 }
 
 impl Engine {
-    async fn alone(database: &Database) -> Result<Self, StoreError> {
+    async fn alone(database: &Database, reserve_bytes: u64) -> Result<Self, StoreError> {
         Ok(match database {
-            Database::Sqlite { path } => Self::Sqlite(Arc::new(Sqlite::open(path, 0)?)),
+            Database::Sqlite { path } => Self::Sqlite(Arc::new(Sqlite::open(path, reserve_bytes)?)),
             Database::Postgres { url } => Self::Postgres(Arc::new(Postgres::open(url).await?)),
         })
     }
@@ -160,6 +162,8 @@ pub struct Refill {
     insert: Option<(&'static str, usize)>,
     /// One text for each table: statements live as long as the process, which ends with the restore.
     inserts: HashMap<String, &'static str>,
+    /// Filled since it was looked how much room there is; `None`: it was not yet.
+    unlooked: Option<usize>,
 }
 
 impl Refill {
@@ -168,6 +172,10 @@ impl Refill {
     /// # Errors
     /// When it cannot be reached or written.
     pub async fn begin(database: &Database) -> Result<Option<Self>, StoreError> {
+        Self::beside(database, RESERVE_BYTES).await
+    }
+
+    async fn beside(database: &Database, reserve_bytes: u64) -> Result<Option<Self>, StoreError> {
         let holds = match database {
             Database::Sqlite { path } => path.exists(),
             Database::Postgres { url } => {
@@ -177,9 +185,10 @@ impl Refill {
         if holds {
             return Ok(None);
         }
-        let engine = Engine::alone(database).await?;
-        let tx = engine.begin().await?;
-        Ok(Some(Self { tx, engine, insert: None, inserts: HashMap::new() }))
+        let engine = Engine::alone(database, reserve_bytes).await?;
+        let mut tx = engine.begin().await?;
+        tx.wait_for(STEP);
+        Ok(Some(Self { tx, engine, insert: None, inserts: HashMap::new(), unlooked: None }))
     }
 
     /// Makes the tables as they were when the backup was made.
@@ -223,12 +232,25 @@ impl Refill {
     }
 
     /// # Errors
-    /// For a line that is no row of the table.
+    /// For a line that is no row of the table; `StoreError::NoRoom` before the disk is full.
     pub async fn row(&mut self, line: &str) -> Result<(), StoreError> {
+        self.look_for_room(line.len()).await?;
         let malformed = || StoreError::row(0, "a row of the table");
         let (insert, columns) = self.insert.ok_or_else(malformed)?;
         let values = values(line).filter(|values| values.len() == columns).ok_or_else(malformed)?;
         self.tx.execute(insert, &values).await.map(drop)
+    }
+
+    /// All of it is in SQLite's log before it goes into the database: both find room, and others go on writing.
+    async fn look_for_room(&mut self, bytes: usize) -> Result<(), StoreError> {
+        let Engine::Sqlite(sqlite) = &self.engine else { return Ok(()) };
+        self.unlooked = self.unlooked.map(|filled| filled.saturating_add(bytes)).filter(|filled| *filled < ROWS_BYTES);
+        if self.unlooked.is_none() {
+            let size = self.tx.query(crate::sql::DATABASE_BYTES, params![]).await?;
+            sqlite.check_spared(size.first().map_or(Ok(0), |row| row.uint(0))?)?;
+            self.unlooked = Some(0);
+        }
+        Ok(())
     }
 
     /// Whatever opens it once it is committed is recovering, until a person has accepted it.
@@ -293,6 +315,20 @@ mod tests {
         assert_eq!(sizes(&vec!["[1]".to_owned(); 300]), [256, 44]);
         let (small, large) = ("[1]".to_owned(), "x".repeat(ROWS_BYTES));
         assert_eq!(sizes(&[small.clone(), large.clone(), large, small]), [2, 1, 1]);
+    }
+
+    #[tokio::test]
+    async fn what_would_fill_the_disk_is_broken_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let space = rustix::fs::statvfs(folder.path()).unwrap();
+        // There is room for it, and not for what others write.
+        let reserve_bytes = space.f_bavail * space.f_frsize / 2;
+        let database = Database::Sqlite { path: folder.path().join("a.db") };
+        let mut refill = Refill::beside(&database, reserve_bytes).await.unwrap().unwrap();
+        refill.steps(&[], &[]).await.unwrap();
+        refill.table("migrations", &["room", "number", "name", "digest", "at"].map(str::to_owned)).unwrap();
+        let refused = refill.row("[\"notes\",1,\"notes\",\"digest\",0]").await.unwrap_err();
+        assert_eq!(refused.problem().code, "store.no_room", "{refused:?}");
     }
 
     #[test]

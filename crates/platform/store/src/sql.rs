@@ -155,11 +155,14 @@ pub(crate) const GIVE_UP_BLOB: &str = "INSERT INTO content_puts (tenant, name, a
   SELECT tenant, outside, 0 FROM blobs WHERE tenant = $1 AND digest = $2 AND outside IS NOT NULL";
 pub(crate) const DELETE_BLOB: &str = "DELETE FROM blobs WHERE tenant = $1 AND digest = $2";
 
-pub(crate) const RUN: &str = "SELECT flushed_at, ended_at FROM runs WHERE node = $1";
+/// Runs that have not ended, or whose end nobody has told yet.
+pub(crate) const OPEN_RUNS: &str = "SELECT node, started_at, flushed_at FROM runs WHERE ended_at IS NULL ORDER BY node";
 pub(crate) const START_RUN: &str = "INSERT INTO runs (node, started_at, flushed_at, ended_at) VALUES ($1, $2, $2, NULL)
   ON CONFLICT (node) DO UPDATE SET started_at = $2, flushed_at = $2, ended_at = NULL";
-/// These two change nothing before the start of their run is recorded: until then the row tells of the run before.
-pub(crate) const FLUSH_RUN: &str = "UPDATE runs SET flushed_at = $3 WHERE node = $1 AND started_at = $2";
+/// These two change nothing before the start of their run is recorded: until then the row tells of the run before. A run
+/// that was given up as lost goes on when it flushes again.
+pub(crate) const FLUSH_RUN: &str =
+    "UPDATE runs SET flushed_at = $3, ended_at = NULL WHERE node = $1 AND started_at = $2";
 pub(crate) const END_RUN: &str = "UPDATE runs SET flushed_at = $3, ended_at = $3 WHERE node = $1 AND started_at = $2";
 /// A row of no node, made and taken back in one transaction: something is written, and nothing of it stays.
 pub(crate) const TRY_RUN: &str = "INSERT INTO runs (node, started_at, flushed_at, ended_at) VALUES ($1, $2, $2, $2)";
@@ -335,11 +338,17 @@ pub(crate) const LOG_SIZES_IN_PLACE: &str = log_sizes!("idx < log_heads.size");
 /// and their indexes grow, so that an insert reads no file; it is taken up only as it is used. The log is brought into
 /// the database's file every 8,000 pages (32 MiB): by whoever commits then, while all others wait, and most of what grows
 /// is written there once for many times that it changed. Where it finds no room it stays in the log, and is tried again.
+/// A log that grew beyond that while a backup was read is cut off there by the first commit that begins it anew.
 pub(crate) const WRITER_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
   PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON;
-  PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 8000;";
+  PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 8000;
+  PRAGMA journal_size_limit = 33554432;";
 pub(crate) const READER_PRAGMAS: &str =
     "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;";
+/// SQLite only: the whole log into the database, and its file cut off.
+pub(crate) const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+/// SQLite only: of the database with what its log holds.
+pub(crate) const DATABASE_BYTES: &str = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
 /// SQLite only: an act is a savepoint in the group's transaction.
 pub(crate) const BEGIN_GROUP: &str = "BEGIN IMMEDIATE";
 pub(crate) const BEGIN_ACT: &str = "SAVEPOINT act";

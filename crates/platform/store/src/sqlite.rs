@@ -7,6 +7,7 @@ mod errors;
 mod group;
 mod place;
 mod reader;
+mod room;
 mod statement;
 
 pub(crate) use group::SqliteTx;
@@ -26,7 +27,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::{Mutex as AsyncMutex, Semaphore, watch};
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex as AsyncMutex, Semaphore, watch},
+};
 
 /// Reading connections: more than cores, since some wait for pages, and more than the eight that one app may keep busy;
 /// each costs its page cache (2 MiB), once that many read at once.
@@ -112,11 +116,14 @@ impl Sqlite {
         &self.fed
     }
 
-    /// Every table, read in one transaction: writers go on beside it (WAL).
+    /// Every table, read in one transaction: writers go on beside it (WAL). However slowly it is read, the log keeps what
+    /// they write until then; it is broken off before that fills the disk. Blocks.
     pub(crate) fn snapshot(&self, to: &Pieces) -> Result<(), StoreError> {
         let refused = |refused: statement::Refused| refused.into_store(read_error);
-        let send = |piece| to.blocking_send(piece).map_err(|_| StoreError::Closed);
-        let conn = ours(&self.place).map_err(refused)?;
+        // Of two readers one sees how the database grows.
+        let (conn, look) = (ours(&self.place).map_err(refused)?, ours(&self.place).map_err(refused)?);
+        let runtime = Handle::current();
+        let send = |piece| runtime.block_on(self.hand(piece, to, &look));
         conn.execute_batch(snapshot::BEGIN_SNAPSHOT_SQLITE).map_err(read_error)?;
         let answer = |sql| statement::run(&conn, sql, &[]).map(|answer| answer.rows).map_err(refused);
         send(snapshot::steps(&answer(sql::APPLIED_MIGRATIONS)?)?)?;
@@ -139,13 +146,14 @@ impl Sqlite {
         Ok(())
     }
 
-    /// Refuses before the disk is full, so that refusal does not depend on pages that the engine has left.
-    fn check_disk(&self) -> Result<(), StoreError> {
-        let space = rustix::fs::statvfs(&self.folder).map_err(|errno| StoreError::file(errno.into()))?;
-        if space.f_bavail.saturating_mul(space.f_frsize) < self.reserve_bytes {
-            return Err(StoreError::unwritable("free space is below the reserve"));
+    /// Waits for whoever takes the piece, as long as there is room.
+    async fn hand(&self, piece: Piece, to: &Pieces, look: &Connection) -> Result<(), StoreError> {
+        self.check_spared(room::size(look)?)?;
+        tokio::select! {
+            biased;
+            sent = to.send(piece) => sent.map_err(|_| StoreError::Closed),
+            narrow = self.narrow(look) => Err(narrow),
         }
-        self.place.check()
     }
 }
 

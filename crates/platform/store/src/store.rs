@@ -13,6 +13,7 @@ use crate::{
     params,
     postgres::Postgres,
     rates,
+    runs::Unleased,
     sequencer::Edges,
     sql,
     sqlite::Sqlite,
@@ -94,6 +95,8 @@ pub struct Store {
     pub(crate) tallies: Tallies,
     /// The other nodes, as they were seen last.
     pub(crate) others: Mutex<Vec<SeenNode>>,
+    /// Runs of nodes that have no lease, as they were seen last.
+    pub(crate) unleased: Mutex<Vec<Unleased>>,
     pub(crate) edges: Edges,
     pub(crate) log_host: String,
     /// Turns at drawing from rate limits.
@@ -156,6 +159,7 @@ impl Store {
             refusing: AtomicBool::new(false),
             tallies: Tallies::default(),
             others: Mutex::default(),
+            unleased: Mutex::default(),
             edges: Edges::default(),
             log_host,
             draws: rates::Turns::new(),

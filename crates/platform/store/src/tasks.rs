@@ -36,17 +36,33 @@ pub struct Tasks {
 }
 
 impl Store {
-    /// Starts what runs beside the acts. Notes the gap that an earlier crash left, as soon as it can be written.
-    ///
-    /// # Errors
-    /// None today: that nothing can be written now is no reason not to start.
-    pub async fn start_tasks(self: &Arc<Self>) -> Result<Tasks, StoreError> {
-        let (mut running, mut flushing) = (JoinSet::new(), JoinSet::new());
+    /// Starts what runs beside the acts. Notes the gap that an earlier crash left, as soon as it can be written:
+    /// that nothing can be written now is no reason not to start.
+    pub async fn start_tasks(self: &Arc<Self>) -> Tasks {
         let began = self.clock.now();
-        if let Err(error) = self.start_run(began).await {
+        let started = self.start_run(began).await;
+        let mut tasks = self.run_tasks(began);
+        if let Err(error) = started {
             tracing::error!(%error, "the start of this run could not be recorded yet");
-            running.spawn(Arc::clone(self).start_run_later(began));
+            tasks.running.spawn(Arc::clone(self).start_run_later(began));
         }
+        tasks
+    }
+
+    /// The same for a node that has no lease yet: its start is recorded once it has. Until then another process of this
+    /// name may have it, whose run is not to be taken for one that crashed.
+    pub fn start_tasks_unleased(self: &Arc<Self>, leased: impl Future<Output = ()> + Send + 'static) -> Tasks {
+        let (store, began) = (Arc::clone(self), self.clock.now());
+        let mut tasks = self.run_tasks(began);
+        tasks.running.spawn(async move {
+            leased.await;
+            store.start_run_later(began).await;
+        });
+        tasks
+    }
+
+    fn run_tasks(self: &Arc<Self>, began: Timestamp) -> Tasks {
+        let (mut running, mut flushing) = (JoinSet::new(), JoinSet::new());
         flushing.spawn(or_crash("access", Arc::clone(self).flush_access_loop(began)));
         let store = Arc::clone(self);
         running.spawn(forever("sequencer", move || Arc::clone(&store).sequence_loop()));
@@ -58,7 +74,7 @@ impl Store {
             let postgres = Arc::downgrade(postgres);
             running.spawn(forever("listen", move || postgres::listen(postgres.clone())));
         }
-        Ok(Tasks { store: Arc::clone(self), running, flushing, began })
+        Tasks { store: Arc::clone(self), running, flushing, began }
     }
 
     async fn start_run_later(self: Arc<Self>, began: Timestamp) {
@@ -142,6 +158,7 @@ impl Tasks {
         if !self.store.access.is_whole() {
             return Err(StoreError::unwritable("requests were under way when it was closed"));
         }
-        self.store.end_run(self.began).await
+        self.store.end_run(self.began).await?;
+        self.store.engine.settle().await
     }
 }

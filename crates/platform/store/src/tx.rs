@@ -11,14 +11,17 @@ use crate::{
     params, sql,
 };
 use authority::{Act, Durability, EpochEffect, Permit, Spent};
+use futures_util::poll;
 use model::{EventId, PersonId, TenantId, Timestamp};
 use seal::SubjectKey;
 use serde_json::Value as Json;
 use std::{
     borrow::Cow,
     sync::{Arc, atomic::Ordering},
+    task::Poll,
     time::Duration,
 };
+use tracing::Instrument as _;
 
 /// How long a commit that raised the epoch waits for this node's memory. Past that it is committed all the same,
 /// and the next permit may still be of the old epoch: such a commit is refused.
@@ -197,7 +200,7 @@ impl Tx {
     /// # Errors
     /// `StoreError::Moved` when authority changed meanwhile; `StoreError::Unwritable` when the record cannot be
     /// written. Nothing was written in either case. Only when the connection to PostgreSQL breaks within the commit
-    /// itself is it unknown whether it took place.
+    /// itself is it unknown whether it took place. Dropped, it may take place all the same.
     pub async fn commit(self, detail: Json, why: Option<&str>) -> Result<Committed, StoreError> {
         self.end(Outcome::Allowed, detail, why).await
     }
@@ -216,53 +219,57 @@ impl Tx {
     async fn ended(mut self, outcome: Outcome, detail: Json, why: Option<&str>) -> Result<Committed, StoreError> {
         let at = self.now();
         let (tenant, subject) = (self.tenant().clone(), self.spent.caller().subject());
-        let raises = self.spent.rule().epoch == EpochEffect::Raises;
+        let raises = self.raises();
         // INVARIANT: the subject's row is locked before the tenant, the tenant before the feed's row: no deadlock.
         let key = self.store.subjects.sealing(&mut self.engine, &tenant, &subject).await?;
         let main = Draft::of(&self.spent, self.event.clone(), at, outcome, Cow::Borrowed(&detail))
             .why(why)
             .about(self.about.as_ref())
             .statements(&self.engine, &key)?;
-        // Taking authority away is right under any epoch, and must not wait for memory.
-        let cut = self.spent.rule().durability == Durability::Cut;
-        let seen = self.spent.epoch();
-        let held = if raises || cut { None } else { differences::held(&self.engine, &tenant, seen) };
+        let held =
+            if raises || self.cuts() { None } else { differences::held(&self.engine, &tenant, self.spent.epoch()) };
         let in_one_trip = held.is_some();
         let (batch, epoch_at) = self.last_batch(main, &key, at, held)?;
-        let Self { store, mut engine, event, forgotten, changes, spent, also, about: _, at: _ } = self;
-        let after = if in_one_trip {
-            if engine.run_and_commit(&batch).await? == Held::Moved {
-                let current = store.epoch(&tenant).await?;
-                return Err(StoreError::Moved { tenant, current });
-            }
-            seen
+        let (store, event) = (Arc::clone(&self.store), self.event.clone());
+        let (epoch, batch) = if in_one_trip {
+            (self.spent.epoch(), Some(batch))
         } else {
-            let answers = engine.run(&batch).await?;
-            let row = answers.get(epoch_at).and_then(|answer| answer.rows.first());
-            let after = row.map(|row| row.uint(0)).transpose()?.unwrap_or(0);
-            let before = if raises { after.saturating_sub(1) } else { after };
-            if before != seen && !cut {
-                return Err(StoreError::Moved { tenant, current: before });
-            }
-            engine.commit(if raises { GroupEnd::Close } else { GroupEnd::Join }).await?;
-            after
+            (self.run_last(&batch, epoch_at).await?, None)
         };
-        store.subjects.remember(&tenant, subject, key);
-        let of = (spent.caller(), spent.target());
-        store.tallies.add(spent.rule().name, of, outcome, &detail);
-        for also in &also {
-            store.tallies.add(also.action, of, also.outcome, &also.detail);
-        }
-        for subject in forgotten {
-            store.subjects.forget(&tenant, &subject);
-        }
-        if raises || !changes.is_empty() {
-            store.engine.fed().send_modify(|count| *count += 1);
-        }
+        let landing = Landing { tx: self, outcome, detail, subject, key, batch };
+        let mut landing = Box::pin(landing.land());
+        // The first step is taken here: it lets go of SQLite's writer, for which everybody waits. The others are taken
+        // whether or not anybody waits for them: nobody's going away leaves uncounted what was committed.
+        let landed = match poll!(&mut landing) {
+            Poll::Ready(landed) => landed,
+            Poll::Pending => tokio::spawn(landing.in_current_span()).await.map_err(|_| StoreError::Closed)?,
+        };
+        landed?;
         if raises {
-            store.await_memory(&tenant, after).await;
+            store.await_memory(&tenant, epoch).await;
         }
-        Ok(Committed { event, at, epoch: after })
+        Ok(Committed { event, at, epoch })
+    }
+
+    /// Runs the last batch, which is not committed yet; the epoch after it.
+    async fn run_last(&mut self, batch: &[Statement], epoch_at: usize) -> Result<u64, StoreError> {
+        let answers = self.engine.run(batch).await?;
+        let row = answers.get(epoch_at).and_then(|answer| answer.rows.first());
+        let after = row.map(|row| row.uint(0)).transpose()?.unwrap_or(0);
+        let before = if self.raises() { after.saturating_sub(1) } else { after };
+        if before != self.spent.epoch() && !self.cuts() {
+            return Err(StoreError::Moved { tenant: self.tenant().clone(), current: before });
+        }
+        Ok(after)
+    }
+
+    fn raises(&self) -> bool {
+        self.spent.rule().epoch == EpochEffect::Raises
+    }
+
+    /// Taking authority away is right under any epoch, and must not wait for memory.
+    fn cuts(&self) -> bool {
+        self.spent.rule().durability == Durability::Cut
     }
 
     /// What goes out last of all, and where the epoch stands in its answers: lock, epoch, feed, events with what is told
@@ -286,7 +293,7 @@ impl Tx {
             batch.push(Statement::new(sql::ADVANCE_FEED, params![tenant]));
             batch.push(Statement::new(sql::INSERT_CHANGE, params![tenant, *kind, key, at]));
         }
-        let raises = self.spent.rule().epoch == EpochEffect::Raises;
+        let raises = self.raises();
         if raises {
             // INVARIANT: after the act's own changes, so that whoever has followed it has followed them.
             batch.push(Statement::new(sql::ADVANCE_FEED, params![tenant]));
@@ -300,6 +307,47 @@ impl Tx {
             batch.extend(differences::notify(&self.engine, tenant));
         }
         Ok((batch, epoch_at))
+    }
+}
+
+/// An act that needs nothing but its commit. It owns what it needs, so that it can end without whoever asked.
+struct Landing {
+    tx: Tx,
+    outcome: Outcome,
+    detail: Json,
+    subject: String,
+    key: SubjectKey,
+    /// What goes out with the commit.
+    batch: Option<Vec<Statement>>,
+}
+
+impl Landing {
+    /// Commits, and counts what was committed.
+    async fn land(self) -> Result<(), StoreError> {
+        let Self { tx, outcome, detail, subject, key, batch } = self;
+        let (tenant, raises) = (tx.tenant().clone(), tx.raises());
+        let Tx { store, engine, forgotten, changes, spent, also, event: _, about: _, at: _ } = tx;
+        let held = match batch {
+            Some(batch) => engine.run_and_commit(&batch).await?,
+            None => engine.commit(if raises { GroupEnd::Close } else { GroupEnd::Join }).await.map(|()| Held::Yes)?,
+        };
+        if held == Held::Moved {
+            let current = store.epoch(&tenant).await?;
+            return Err(StoreError::Moved { tenant, current });
+        }
+        store.subjects.remember(&tenant, subject, key);
+        let of = (spent.caller(), spent.target());
+        store.tallies.add(spent.rule().name, of, outcome, &detail);
+        for also in &also {
+            store.tallies.add(also.action, of, also.outcome, &also.detail);
+        }
+        for subject in forgotten {
+            store.subjects.forget(&tenant, &subject);
+        }
+        if raises || !changes.is_empty() {
+            store.engine.fed().send_modify(|count| *count += 1);
+        }
+        Ok(())
     }
 }
 

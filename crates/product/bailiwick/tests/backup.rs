@@ -1,7 +1,8 @@
 //! Backups as an operator makes them, rehearses them and brings them back: by the program, on another machine and on the
-//! same one, on both databases; and a restore that is killed.
+//! same one, on both databases; and a restore that is killed, or finds no room.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -10,12 +11,17 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use testkit::{Browser, DATABASE, Dice, Engine, Postgres, Process, root_key_file, rounds};
-use tokio::process::Command;
+use testkit::{
+    Browser, Cable, DATABASE, Dice, Engine, Own, Postgres, Process, dump, elsewhere, manifest, mount, noise, remount,
+    root_key_file, rounds, until,
+};
+use tokio::process::{Child, Command};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
 /// Restores that are killed in one round.
 const KILLS: u32 = 4;
+/// What PostgreSQL answers to a few dozen statements: so much further on is each of them.
+const FURTHER_BYTES: u64 = 1 << 10;
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -57,6 +63,18 @@ struct Safe {
 }
 
 impl Safe {
+    async fn of(town: &Process, folder: TempDir) -> Self {
+        let key = folder.path().join("recovery.key");
+        let key = document(&town.run(&["backup", "key", "--out", text(&key), "--json"]).await);
+        let (to, recipient) = (folder.path().join("backups"), key["recipient"].as_str().unwrap());
+        let create = ["backup", "create", "--to", text(&to), "--recipient", recipient, "--json"];
+        let made = document(&town.run(&create).await);
+        assert_eq!(newest(town, "backup.create").await["detail"]["recipient"], recipient);
+        assert_eq!(fs::read_dir(&to).unwrap().count(), 2, "nothing but the two");
+        let path = |name: &str| PathBuf::from(made[name].as_str().unwrap());
+        Self { data: path("file"), configuration: path("configuration"), folder }
+    }
+
     fn at(&self, name: &str) -> String {
         text(&self.folder.path().join(name)).to_owned()
     }
@@ -65,6 +83,16 @@ impl Safe {
     fn keys(&self) -> [String; 4] {
         let root = root_key_file();
         ["--key".to_owned(), self.at("recovery.key"), "--root-key".to_owned(), text(&root).to_owned()]
+    }
+
+    fn drill(&self, file: &Path, more: &[&str]) -> Vec<String> {
+        let mut arguments: Vec<String> = ["backup", "drill", text(file), "--json"]
+            .into_iter()
+            .chain(more.iter().copied())
+            .map(str::to_owned)
+            .collect();
+        arguments.extend(self.keys());
+        arguments
     }
 
     fn restore(&self, to: &Path, more: &[&str]) -> Vec<String> {
@@ -84,34 +112,41 @@ fn borrowed(arguments: &[String]) -> Vec<&str> {
     arguments.iter().map(String::as_str).collect()
 }
 
-/// A server with an app that somebody uses, and its backups.
-async fn backed_up(engine: Engine) -> (Process, Safe) {
+/// A server with an app that somebody uses, and a folder for what is kept elsewhere.
+async fn lived(engine: Engine) -> (Process, TempDir) {
     let folder = TempDir::new().unwrap();
     let token = folder.path().join("metrics.token");
-    fs::write(&token, "0123456789abcdef0123456789abcdef0123456789abcdef").unwrap();
+    testkit::private_file(&token, "0123456789abcdef0123456789abcdef0123456789abcdef");
     let more = format!("[metrics]\ntoken = \"file:{}\"\n", token.display());
     let town = Process::start(BINARY, engine, &more, "warn").await;
     assert_eq!(town.deploy_template("tinypoll", "tinypoll").await.json()["status"], "live");
     serves(&town, &town.person("ana@example.test", &["staff"]).await).await;
     assert_eq!(document(&town.run(&["audit", "verify", "--json"]).await)["ok"], true);
-    let key = folder.path().join("recovery.key");
-    let key = document(&town.run(&["backup", "key", "--out", text(&key), "--json"]).await);
-    let (to, recipient) = (folder.path().join("backups"), key["recipient"].as_str().unwrap());
-    let made = document(&town.run(&["backup", "create", "--to", text(&to), "--recipient", recipient, "--json"]).await);
-    assert_eq!(newest(&town, "backup.create").await["detail"]["recipient"], recipient);
-    assert_eq!(fs::read_dir(&to).unwrap().count(), 2, "nothing but the two");
-    let path = |name: &str| PathBuf::from(made[name].as_str().unwrap());
-    let safe = Safe { data: path("file"), configuration: path("configuration"), folder };
+    (town, folder)
+}
+
+/// An app with a file of so many bytes, which no backup makes smaller.
+async fn deploy_noise(town: &Process, bytes: usize) {
+    let files: [(&str, Bytes); 3] = [
+        ("bailiwick.toml", manifest("noise", "assets = \"public\"\n").into()),
+        ("app.js", "export default { fetch() { return new Response('ok'); } };".into()),
+        ("public/noise.bin", noise(bytes).into()),
+    ];
+    let files = files.map(|(name, bytes)| (name.to_owned(), bytes));
+    let archive = catalog::Unpacked::of(files).unwrap().pack().unwrap();
+    let deployed = town.machine("POST", "/api/v1/deploy?env=prod", &archive).await;
+    assert_eq!(deployed.json()["status"], "live", "{}", deployed.text());
+}
+
+/// The same with its backups.
+async fn backed_up(engine: Engine) -> (Process, Safe) {
+    let (town, folder) = lived(engine).await;
+    let safe = Safe::of(&town, folder).await;
     (town, safe)
 }
 
 async fn is_rehearsed(town: &Process, safe: &Safe) {
-    let drill = |file: &Path| {
-        let mut arguments = vec!["backup".to_owned(), "drill".to_owned(), text(file).to_owned()];
-        arguments.extend(safe.keys());
-        arguments.push("--json".to_owned());
-        arguments
-    };
+    let drill = |file: &Path| safe.drill(file, &[]);
     let drilled = document(&town.run(&borrowed(&drill(&safe.data))).await);
     let event = newest(town, "backup.drill").await;
     assert_eq!((&event["id"], &event["outcome"]), (&drilled["event"], &json!("allowed")), "{event}");
@@ -237,22 +272,48 @@ async fn what_the_same_machine_has_seen_outlives_the_restore() {
     town.stop().await;
 }
 
-/// A restore is killed again and again; then it is begun once more, as if nothing had been.
+/// Where a restore fills SQLite at this moment, or was killed while it did.
+fn fills(data: &Path) -> Vec<PathBuf> {
+    let folders = fs::read_dir(data).into_iter().flatten().flatten();
+    folders.map(|folder| folder.path().join("filled.db")).filter(|file| file.exists()).collect()
+}
+
+fn has_ended(child: &mut Child) -> bool {
+    child.try_wait().unwrap().is_some()
+}
+
+/// As from a restore that nothing happened to.
+async fn is_as_restored(town: &mut Process) {
+    assert_eq!(code(&town.run(&["apps", "--json"]).await), "platform.recovering");
+    document(&town.run(&["recover", "--why", "restored at the second attempt", "--json"]).await);
+    assert_eq!(document(&town.run(&["audit", "verify", "--json"]).await)["ok"], true);
+    town.stop().await;
+}
+
+/// A restore is killed again and again while it fills; then it is begun once more, as if nothing had been.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restore_that_was_killed_is_begun_again() {
-    let (mut old, safe) = backed_up(Engine::Sqlite).await;
+async fn a_restore_that_was_killed_is_begun_again_on_sqlite() {
+    let (mut old, folder) = lived(Engine::Sqlite).await;
+    deploy_noise(&old, 4 << 20).await;
+    let safe = Safe::of(&old, folder).await;
     old.kill().await;
-    let mut dice = Dice::new(19);
+    let (mut dice, mut met) = (Dice::new(19), 0);
     for _ in 0..rounds(1) {
         let new = TempDir::new().unwrap();
+        let (data, database) = (new.path().join("data"), new.path().join("data/bailiwick.db"));
         let restore = safe.restore(new.path(), &[text(&safe.configuration)]);
-        let database = new.path().join("data/bailiwick.db");
-        for _ in 0..KILLS {
+        for n in 0..KILLS {
+            let before = fills(&data);
+            let fills_anew = || fills(&data).iter().any(|file| !before.contains(file));
             let mut child = command(new.path(), &borrowed(&restore)).stdout(Stdio::null()).spawn().unwrap();
-            let within = Duration::from_millis(dice.roll(400) as u64);
+            until("it fills", async || fills_anew() || has_ended(&mut child)).await;
+            // At once at first, then further and further on.
+            let within = Duration::from_millis(u64::from(n) * dice.roll(100) as u64);
             if tokio::time::timeout(within, child.wait()).await.is_err() {
                 child.kill().await.unwrap();
             }
+            // What was killed leaves it; what came to its end does not.
+            met += u32::from(fills_anew());
             // Whole, or not there at all.
             if database.exists() {
                 break;
@@ -261,10 +322,87 @@ async fn a_restore_that_was_killed_is_begun_again() {
         if !database.exists() {
             document(&command(new.path(), &borrowed(&restore)).output().await.unwrap());
         }
-        let mut town = Process::found(BINARY, new, "warn").await;
-        assert_eq!(code(&town.run(&["apps", "--json"]).await), "platform.recovering");
-        document(&town.run(&["recover", "--why", "restored at the second attempt", "--json"]).await);
-        assert_eq!(document(&town.run(&["audit", "verify", "--json"]).await)["ok"], true);
-        town.stop().await;
+        assert!(fills(&data).is_empty(), "nothing is left of those that were killed");
+        is_as_restored(&mut Process::found(BINARY, new, "warn").await).await;
     }
+    assert!(met > 0, "no kill came while it filled");
+}
+
+/// The same where another machine has the database: it hears no more of whoever was filling it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_was_killed_is_begun_again_on_postgres() {
+    let (mut old, safe) = backed_up(Engine::Sqlite).await;
+    old.kill().await;
+    let mut met = 0;
+    for _ in 0..rounds(1) {
+        let (new, database) = (TempDir::new().unwrap(), Postgres::create().await);
+        let (url, cable) = Cable::to_postgres(&database.url).await;
+        let restore = safe.restore(new.path(), &[text(&safe.configuration), "--database", &url]);
+        let mut whole = false;
+        for n in 0..KILLS {
+            let mut child = command(new.path(), &borrowed(&restore)).stdout(Stdio::null()).spawn().unwrap();
+            until("it fills", async || database.is_being_written().await || has_ended(&mut child)).await;
+            let further = cable.told() + u64::from(n) * FURTHER_BYTES;
+            until("it is further", async || cable.told() >= further || has_ended(&mut child)).await;
+            cable.silence();
+            let fills = database.is_being_written().await;
+            // It may have come to its end.
+            drop(child.kill().await);
+            cable.snap();
+            until("what it began is over", async || !database.is_being_written().await).await;
+            cable.mend();
+            whole = !dump(&database.url).await.is_empty();
+            met += u32::from(fills && !whole);
+            if whole {
+                break;
+            }
+        }
+        if !whole {
+            document(&command(new.path(), &borrowed(&restore)).output().await.unwrap());
+        }
+        is_as_restored(&mut Process::node(Path::new(BINARY), &database, "new", &[]).await).await;
+    }
+    assert!(met > 0, "no kill came while it filled");
+}
+
+fn lacks_room(output: &Output) {
+    assert_eq!(code(output), "backup.place", "{output:?}");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("make room") && said.contains("The backup is not at fault"), "{said}");
+}
+
+/// Too small for the rows, or for what they need besides: it is said that there is no room, and nothing of the backup.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_without_room_is_not_the_backups_fault() {
+    if elsewhere("a_disk_without_room_is_not_the_backups_fault", Own::Mounts) {
+        return;
+    }
+    let (mut town, folder) = lived(Engine::Sqlite).await;
+    deploy_noise(&town, 12 << 20).await;
+    let safe = Safe::of(&town, folder).await;
+    let new = TempDir::new().unwrap();
+    let [data, scratch] = ["data", "scratch"].map(|name| new.path().join(name));
+    let disks = [&data, &scratch];
+    for disk in disks {
+        fs::create_dir(disk).unwrap();
+        mount(disk, "size=3m");
+    }
+    let restore = safe.restore(new.path(), &[text(&safe.configuration)]);
+    let drill = safe.drill(&safe.data, &["--scratch", text(&scratch)]);
+    for size in ["size=3m", "size=8m", "size=13m"] {
+        for disk in disks {
+            remount(disk, size);
+        }
+        lacks_room(&command(new.path(), &borrowed(&restore)).output().await.unwrap());
+        assert!(!data.join("bailiwick.db").exists(), "{size}: nothing stands there");
+        lacks_room(&town.run(&borrowed(&drill)).await);
+    }
+    assert_eq!(newest(&town, "backup.drill").await, Value::Null, "nothing was learnt of the backup");
+    for disk in disks {
+        remount(disk, "size=256m");
+    }
+    document(&command(new.path(), &borrowed(&restore)).output().await.unwrap());
+    document(&town.run(&borrowed(&drill)).await);
+    assert_eq!(newest(&town, "backup.drill").await["outcome"], "allowed");
+    town.stop().await;
 }

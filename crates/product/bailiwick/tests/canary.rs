@@ -260,6 +260,7 @@ async fn is_nowhere(engine: Engine) {
     town.stop().await;
     let errors = town.errors();
     assert!(errors.lines().count() > 100, "the log is at its loudest");
+    assert!(!errors.contains("with parameters"), "what is bound to a statement is in the log");
     canary.is_not_in("standard error", errors.as_bytes());
     canary.is_not_in("standard output", town.said().as_bytes());
     let mut read = 0;

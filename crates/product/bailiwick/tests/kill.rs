@@ -2,7 +2,6 @@
 //! what was switched off stays off, and the record verifies against the checkpoint that was seen before.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +11,7 @@ use std::{
     },
     time::Duration,
 };
-use testkit::{Answer, Browser, Dice, Engine, NOTES, Process, archive, manifest, rounds, until};
+use testkit::{Answer, Browser, Dice, Engine, NOTES, Process, archive, manifest, rounds, until, whole};
 use tokio::sync::Notify;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
@@ -149,19 +148,6 @@ async fn futures<F: Future<Output = ()>>(seeds: Vec<u64>, make: impl Fn(u64) -> 
     tokio::join!(make(a), make(b), make(c), make(d));
 }
 
-/// A list of the API to its end, part by part.
-async fn whole(town: &Process, list: &str) -> Vec<Value> {
-    let (mut all, mut after) = (Vec::new(), String::new());
-    loop {
-        let part = town.get(&format!("/api/v1/{list}?limit=200{after}")).await.json();
-        all.extend(part[list].as_array().unwrap_or_else(|| panic!("{part}")).clone());
-        match part["next"].as_str() {
-            Some(next) => after = format!("&after={}", utf8_percent_encode(next, NON_ALPHANUMERIC)),
-            None => return all,
-        }
-    }
-}
-
 /// Of those that are many by now, so many as can be asked for one by one: others each time.
 fn some<T>(all: &BTreeMap<String, T>, turn: usize) -> impl Iterator<Item = (&String, &T)> {
     const SOME: usize = 24;
@@ -181,17 +167,11 @@ async fn page_of(ana: &Browser, url: &str) -> Answer {
     ana.open(url).await
 }
 
-/// The ids of all notes, as the app lists them, part by part.
+/// The ids of all notes, as the app lists them.
 async fn notes(town: &Process, ana: &Browser) -> BTreeSet<String> {
-    let (mut all, mut after) = (BTreeSet::new(), String::new());
-    loop {
-        let part = page_of(ana, &format!("{}/{after}", town.app("notes"))).await.json();
-        all.extend(part["ids"].as_array().unwrap_or_else(|| panic!("{part}")).iter().map(text));
-        match part["next"].as_str() {
-            Some(next) => after = format!("?after={}", utf8_percent_encode(next, NON_ALPHANUMERIC)),
-            None => return all,
-        }
-    }
+    let app = town.app("notes");
+    let all = whole("ids", async |after: &str| page_of(ana, &format!("{app}/?all=1{after}")).await.json()).await;
+    all.iter().map(text).collect()
 }
 
 /// The events of a revoke stand under the ids that were promised, whether or not they did when it was acknowledged.
@@ -205,9 +185,9 @@ async fn promised(town: &Process, name: &str, ids: &[String; 2]) {
 async fn holds(town: &Process, load: &Load, ana: &Browser, turn: usize) {
     // It is not before what was cut is in the record.
     until("it is ready", async || town.get("/readyz").await.status == 200).await;
-    let people = whole(town, "people").await;
-    let secrets = whole(town, "secrets").await;
-    let apps = whole(town, "apps").await;
+    let people = town.whole("people").await;
+    let secrets = town.whole("secrets").await;
+    let apps = town.whole("apps").await;
     let notes = notes(town, ana).await;
     let named = |all: &[Value], field: &str| all.iter().map(|one| text(&one[field])).collect::<BTreeSet<_>>();
     let state = |name: &str| {
@@ -227,6 +207,10 @@ async fn holds(town: &Process, load: &Load, ana: &Browser, turn: usize) {
     }
     for (name, event) in some(&deployed, turn) {
         assert_eq!(town.get(&format!("/api/v1/events/{event}")).await.json()["action"], "app.deploy", "{name}");
+        if state(name) == "live" {
+            let page = page_of(ana, &format!("{}/", town.app(name))).await;
+            assert!(page.status == 200 && page.text().contains("<title>x</title>"), "{name}: {page:?}");
+        }
     }
     for name in revoked.keys() {
         assert_eq!(state(name), "revoked", "{name}");

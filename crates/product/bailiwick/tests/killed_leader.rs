@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use model::{Clock, SystemClock};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +12,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
-use testkit::{Browser, NOTES, Postgres, Process, manifest, until};
+use testkit::{Browser, NOTES, Postgres, Process, manifest, until, whole};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
 /// Acts that are acknowledged before a kill, and after it by whoever is left.
@@ -135,25 +134,11 @@ async fn goes_on(town: &Process) {
     assert_eq!(once.len(), begun.len(), "a job began twice: {begun:?}");
 }
 
-/// Every part of a list, by its name in the answer.
-async fn whole(list: &str, ask: impl AsyncFn(&str) -> Value) -> Vec<Value> {
-    let (mut all, mut after) = (Vec::new(), String::new());
-    loop {
-        let part = ask(&after).await;
-        all.extend(part[list].as_array().unwrap_or_else(|| panic!("{part}")).clone());
-        match part["next"].as_str() {
-            Some(next) => after = format!("&after={}", utf8_percent_encode(next, NON_ALPHANUMERIC)),
-            None => return all,
-        }
-    }
-}
-
 /// What was acknowledged is there, as this node has it, and the record says the same.
 async fn holds(town: &Process, customer: &Browser, load: &Load) {
     let app = town.app("notes");
     until("it serves", async || customer.open(&format!("{app}/")).await.status == 200).await;
-    let people =
-        whole("people", async |after: &str| town.get(&format!("/api/v1/people?limit=200{after}")).await.json()).await;
+    let people = town.whole("people").await;
     let notes = whole("ids", async |after: &str| customer.open(&format!("{app}/?all=1{after}")).await.json()).await;
     let there: BTreeSet<String> = people.iter().map(|person| text(&person["email"])).collect();
     let lost = |kept: &Mutex<BTreeSet<String>>, there: &BTreeSet<String>| {

@@ -10,6 +10,10 @@ use tokio::process::Command;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
 
+/// What a node may send of the stream when it goes on: the one write that was under way. A line takes 19 bytes on the wire,
+/// and what waits for a write goes with it.
+const ONE_WRITE_BYTES: usize = 64;
+
 /// Each line is the moment at which it was made; `/slow` takes its time.
 const APP: &str = r#"
 const later = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -42,8 +46,8 @@ async fn a_paused_node_holds_nobody_up_and_serves_nothing_that_was_switched_off(
     let ana = paused.person("ana@example.test", &["staff"]).await;
     let url = format!("{}/", paused.app("ticker"));
     until("it serves the app", || async { ana.open(&url).await.status == 200 }).await;
-    let (mut last, reading) = streaming(paused.port, &ana);
-    last.wait_for(|tick| *tick > 0).await.unwrap();
+    let (mut so_far, reading) = streaming(paused.port, &ana);
+    so_far.wait_for(|streamed| streamed.made > 0).await.unwrap();
 
     signal(&paused, "STOP").await;
     let receipt = other.post("/api/v1/apps/ticker/revoke", json!({ "why": "while it sleeps" })).await.json();
@@ -56,9 +60,13 @@ async fn a_paused_node_holds_nobody_up_and_serves_nothing_that_was_switched_off(
     until("the record is ordered", async || other.events("app.revoke").await[0]["index"].is_u64()).await;
     other.after("app-jobs").await;
 
+    // All that it sent before it slept has come long since.
+    let before = *so_far.borrow();
     signal(&paused, "CONT").await;
-    let tick = tokio::time::timeout(Duration::from_secs(20), reading).await.expect("the stream ends").unwrap();
-    assert!(tick > 0 && tick <= done.as_ms(), "a line of {tick} after {receipt}");
+    let streamed = tokio::time::timeout(Duration::from_secs(20), reading).await.expect("the stream ends").unwrap();
+    assert!(streamed.made > 0 && streamed.made <= done.as_ms(), "{streamed:?} after {receipt}");
+    let late = streamed.bytes - before.bytes;
+    assert!(late <= ONE_WRITE_BYTES, "{late} bytes came once it went on: {before:?}, then {streamed:?}");
     // Until it has heard of it, it answers that it is cut off, or breaks off what was asked just then; never as before.
     let hearing = async {
         loop {
@@ -100,8 +108,8 @@ async fn ended_by_a_stop(engine: Engine) {
     assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
     let ana = process.person("ana@example.test", &["staff"]).await;
     assert_eq!(ana.open(&format!("{}/", process.app("ticker"))).await.status, 200);
-    let (mut last, reading) = streaming(process.port, &ana);
-    last.wait_for(|tick| *tick > 0).await.unwrap();
+    let (mut so_far, reading) = streaming(process.port, &ana);
+    so_far.wait_for(|streamed| streamed.made > 0).await.unwrap();
     process.stop().await;
     reading.await.unwrap();
     process.again().await;

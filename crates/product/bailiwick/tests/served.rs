@@ -1,4 +1,4 @@
-//! The program against a real server: lists in parts, explanations, and documents that others parse.
+//! The program against a real server: lists in parts, explanations, documents that others parse, and a changed record.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use serde_json::Value;
@@ -7,6 +7,7 @@ use std::{
     net::TcpListener,
     process::{Child, Command, Output, Stdio},
 };
+use testkit::{DATABASE, Engine, Process, damage_events};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
 
@@ -135,6 +136,19 @@ fn lists_come_in_parts_newest_first_and_decisions_are_explained() {
     }
     let (code, document) = server.json(&["doctor"]);
     assert_eq!((code, &document["ok"]), (0, &true.into()), "{document}");
+}
+
+/// A crash writes no memory out: to no file (less than a page), and to no program that takes what is left (1).
+#[test]
+fn a_server_that_crashes_leaves_no_core() {
+    let server = Server::start();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.child.id())).unwrap();
+    let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    let core: Vec<&str> = core.split_ascii_whitespace().collect();
+    // Where no process may have more than nothing, it has that.
+    let most = rustix::process::getrlimit(rustix::process::Resource::Core).maximum;
+    let wanted = if most == Some(0) { "0" } else { "1" };
+    assert_eq!(core, [wanted, wanted, "bytes"], "{limits}");
 }
 
 /// How people sign in, from a terminal: said, refused with what to do, and switched. A secret comes by stdin alone.
@@ -283,4 +297,41 @@ fn a_followed_log_ends_with_a_line() {
     assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
     let document: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(document["problem"]["code"], "app.unknown", "{document}");
+}
+
+/// What `doctor` says of the record, which it fetches whole from a running server.
+async fn doctor_of_record(town: &Process) -> Value {
+    let config = town.folder.path().join("config.toml");
+    let told = town.run(&["doctor", "--json", "--config", config.to_str().unwrap()]).await;
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap_or_else(|_| panic!("{told:?}"));
+    let record = told["checks"].as_array().unwrap().iter().find(|line| line["check"] == "record");
+    record.unwrap_or_else(|| panic!("{told}")).clone()
+}
+
+/// Who changes the database has not changed the record: `doctor` names the first entry that is another one.
+async fn a_changed_record_is_found(engine: Engine) {
+    let mut town = Process::start(BINARY, engine, "", "error").await;
+    town.person("ana@example.test", &["staff"]).await;
+    let record = doctor_of_record(&town).await;
+    assert_eq!(record["state"], "ok", "{record}");
+    town.stop().await;
+    match &town.database {
+        Some(database) => database.damage_events().await,
+        None => damage_events(&town.data().join(DATABASE[0])),
+    }
+    town.again().await;
+    let record = doctor_of_record(&town).await;
+    assert_eq!(record["state"], "fail", "{record}");
+    assert!(record["what"].as_str().unwrap().starts_with("entry 0: "), "{record}");
+    assert!(record["fix"].as_str().unwrap().contains("restore a backup"), "{record}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_record_is_found_on_sqlite() {
+    a_changed_record_is_found(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_record_is_found_on_postgres() {
+    a_changed_record_is_found(Engine::Postgres).await;
 }

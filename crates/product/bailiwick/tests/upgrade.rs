@@ -1,5 +1,6 @@
 //! Nodes of two versions on one PostgreSQL: while the newer one migrates and runs, the older one serves and writes; what
-//! one switches off is off on the other; the record is one record; and there is no way back but a backup.
+//! one switches off is off on the other; nobody and no record is lost; the record is one record; and there is no way back
+//! but a backup. On SQLite the newer one takes the older one's place.
 //!
 //! `cargo xtask long` builds the version before the newest migration. Without it, both are this version, and what is
 //! tried is a restart one by one; the refusals need two, and are not asked for then.
@@ -18,7 +19,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
-use testkit::{Browser, Machine, Postgres, Process, manifest, until, version_before};
+use testkit::{Browser, Engine, Machine, Postgres, Process, manifest, until, version_before};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
 const APP: &str = r#"export default {
@@ -73,7 +74,7 @@ async fn verifies(town: &Process) -> u64 {
 }
 
 /// How often an act stands in an export that verifies.
-async fn happened(town: &Process, action: &str) -> usize {
+async fn happened(town: &Machine, action: &str) -> usize {
     let export = town.export().await;
     let verdict = ledger::verify_export(std::io::Cursor::new(&export), &ledger::Options::default()).unwrap();
     assert!(verdict.ok, "{verdict:?}");
@@ -82,14 +83,62 @@ async fn happened(town: &Process, action: &str) -> usize {
     events.filter(|event| event["action"] == action && event["outcome"] == "allowed").count()
 }
 
+/// Everybody is there, and everything that these apps have kept; and nothing without its event.
+async fn keeps(town: &Machine, browser: &Browser, apps: &[&str]) {
+    let mut kept = 0;
+    for app in apps {
+        let answer = browser.open(&format!("{}/", town.app(app))).await;
+        kept += answer.json()["count"].as_u64().unwrap_or_else(|| panic!("{answer:?}"));
+    }
+    // What was kept just now is ordered a moment later.
+    let ordered = async || happened(town, "data.write").await as u64 >= kept;
+    until("every write is on the record", ordered).await;
+    assert_eq!(happened(town, "data.write").await as u64, kept, "what apps keep, and the record of it");
+    assert_eq!(happened(town, "person.add").await, town.whole("people").await.len(), "people, and the record of them");
+}
+
+/// Says so when there is no version before this one.
+fn before() -> Option<PathBuf> {
+    let before = version_before();
+    if before.is_none() {
+        eprintln!("skipped: the version before was not built (`cargo xtask long` does): both are this version");
+    }
+    before
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_version_takes_the_place_of_the_other_on_sqlite() {
+    let before = before();
+    let older = before.clone().unwrap_or_else(|| PathBuf::from(BINARY));
+    let mut town = Process::start(older.to_str().unwrap(), Engine::Sqlite, "", "warn").await;
+    deployed(&town, "first").await;
+    let ana = town.person("ana@example.test", &["staff"]).await;
+    serves(&ana, &format!("{}/", town.app("first"))).await;
+    keeps(&town, &ana, &["first"]).await;
+    let size = verifies(&town).await;
+    town.stop().await;
+    town.replace(Path::new(BINARY));
+    // It is killed while it comes.
+    for within in [100, 300].map(Duration::from_millis) {
+        if town.again_unless(within).await {
+            town.kill().await;
+        }
+    }
+    town.again().await;
+    keeps(&town, &ana, &["first"]).await;
+    deployed(&town, "second").await;
+    keeps(&town, &ana, &["first", "second"]).await;
+    assert!(verifies(&town).await > size);
+    town.stop().await;
+    if before.is_some() {
+        town.replace(&older);
+        no_way_back(&mut town).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_version_follows_the_other_on_one_database() {
-    let (now, before) = (PathBuf::from(BINARY), version_before());
-    if before.is_none() {
-        eprintln!(
-            "skipped: the version before was not built (`cargo xtask long` does): both nodes are of this version"
-        );
-    }
+    let (now, before) = (PathBuf::from(BINARY), before());
     let older_binary = before.clone().unwrap_or_else(|| now.clone());
     let database = Postgres::create().await;
     let mut older = Process::node(&older_binary, &database, "older", &[]).await;
@@ -128,6 +177,8 @@ async fn one_version_follows_the_other_on_one_database() {
     assert_eq!(happened(&older, "app.revoke").await, 6);
     assert_eq!(happened(&newer, "app.revoke").await, 6);
 
+    keeps(&older, &ana, &["first", "second", "third"]).await;
+
     // The older one stops, and does not come back; the newer one is alone.
     older.stop().await;
     if before.is_some() {
@@ -151,6 +202,7 @@ async fn one_version_follows_the_other_on_one_database() {
     assert_eq!(happened(&newer, "app.deploy").await, 4);
     // And ana, bo, and the first operator.
     assert_eq!(happened(&newer, "person.add").await, served + 3);
+    keeps(&newer, &bo, &["first", "second", "third"]).await;
 }
 
 /// It says why it does not start, and has changed nothing.

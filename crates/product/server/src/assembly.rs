@@ -211,10 +211,11 @@ impl Bailiwick {
         self.check_ways_in().await?;
         self.doubt().await?;
         self.keep_cut().await;
-        let tasks = self.store.start_tasks().await.map_err(|error| error.problem())?;
         let mut jobs = JoinSet::new();
         jobs.spawn(self.follow(position));
+        // First: whoever has no lease because another process has this name writes nothing into that one's record.
         self.take_lease(position, &mut jobs).await?;
+        let tasks = self.start_tasks().await;
         self.finish_receipts().await;
         self.sweep_trials();
         jobs.spawn(writer.run());

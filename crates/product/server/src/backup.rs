@@ -60,6 +60,14 @@ pub(crate) fn failed(what: &str, why: impl std::fmt::Display, fix: &str) -> Prob
     Problem::new(ProblemKind::Unprocessable, "backup.failed", what, why.to_string(), fix)
 }
 
+/// The code of what is wrong with the place that a backup is brought back into: nothing is said of the backup by it.
+pub const BACKUP_PLACE: &str = "backup.place";
+
+fn no_place(what: &str, why: impl std::fmt::Display) -> Problem {
+    let fix = "make room there if it is full, or name another place: `--data` or `--database`, for a rehearsal `--scratch`. The backup is not at fault";
+    Problem::new(ProblemKind::Unavailable, BACKUP_PLACE, what, why.to_string(), fix)
+}
+
 /// Everything but the root key, as it is at this moment, on its way into an archive.
 pub(crate) struct Underway {
     rows: mpsc::Receiver<store::Piece>,

@@ -7,6 +7,7 @@ mod edges;
 mod file;
 mod notify;
 mod root;
+mod secret_file;
 mod sign_in;
 
 pub(crate) use depots::BackupPlan;
@@ -214,7 +215,7 @@ impl Config {
             .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7070)));
         let addresses = Addresses::read(&mut reader, listen);
         let trusted_proxies = reader.listed("server.trusted_proxies", "`[\"10.0.0.0/8\"]`", addresses::proxy);
-        let database = addresses::database(&mut reader);
+        let database = addresses::database(&mut reader, folder);
         let node: Option<String> = reader.take("server.node", "`\"bailiwick-1\"`");
         let root = root::root(&mut reader, database.as_deref());
         let links: Option<bool> = reader.take("sign_in.links", "`true` or `false`");

@@ -61,6 +61,16 @@ impl CutRows for Bailiwick {
     }
 
     async fn settled(&self, note: &CutNote, epoch: u64) -> Result<(), Box<dyn Error + Send + Sync>> {
-        self.room(note).settled(note, epoch).await
+        self.room(note).settled(note, epoch).await?;
+        if note.owed.is_some() {
+            // Written late, or it would have been settled by whoever asked: nobody else waits for the other nodes.
+            let (catalog, event) = (Arc::clone(&self.catalog), note.event.clone());
+            tokio::spawn(async move {
+                if let Err(error) = catalog.finish_receipt(&event).await {
+                    tracing::error!(error = &error as &dyn Error, "the receipt of a revoke could not be finished");
+                }
+            });
+        }
+        Ok(())
     }
 }

@@ -6,6 +6,7 @@ mod certificate;
 mod depots;
 mod durability;
 mod ports;
+mod readable;
 mod root;
 mod ways;
 
@@ -98,6 +99,7 @@ pub async fn examine(data: &Path, config: Option<&Path>, overrides: &Overrides) 
     };
     let what = if file.exists() { "can be used" } else { "is not there: all is as it is unless said" };
     found.push(Examined::well("configuration", format!("`{}` {what}", file.display())));
+    found.extend(readable::readable(&file));
     found.push(sites(&config));
     found.extend(certificate::certificate(&config, SystemClock.now()));
     found.push(ways::ways(&config).await);

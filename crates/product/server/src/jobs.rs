@@ -176,6 +176,7 @@ async fn tick(server: &Arc<Bailiwick>, app_jobs: &Arc<AppJobs>, job: Job, caller
             server.catalog.expire_due(caller).await.map_err(|error| Problem::from(&error))?;
             // Of nodes that never came back.
             server.catalog.finish_receipts(Timestamp::from_ms(0)).await.map_err(|error| Problem::from(&error))?;
+            server.store.tell_lost_runs().await.map_err(|error| error.problem())?;
             server.remove_due(caller).await
         }
         Job::Roles => server.identity.lapse_due(caller).await.map(drop).map_err(|error| Problem::from(&error)),

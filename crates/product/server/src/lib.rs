@@ -42,8 +42,8 @@ mod who;
 
 pub use assembly::Bailiwick;
 pub use backup::{
-    CONFIGURATION, Configuration, Contents, DATA, Drill, ENDING, Keep, Restore, Restored, Scratch, Unproven, contents,
-    fetch_backup, stamp,
+    BACKUP_PLACE, CONFIGURATION, Configuration, Contents, DATA, Drill, ENDING, Keep, Restore, Restored, Scratch,
+    Unproven, contents, fetch_backup, stamp,
 };
 pub use config::{AskPassphrase, Asked, Config, Overrides, Root};
 pub use dev::{DevOptions, Happened, Job, Kept, Mocked, Ready, dev};

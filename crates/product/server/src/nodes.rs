@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
-use store::{Awake, LEASE, NodeLease, Renewal, StoreError, forever};
+use store::{Awake, LEASE, NodeLease, Renewal, StoreError, Tasks, forever};
 use tokio::sync::watch;
 
 const RENEW_EVERY: Duration = Duration::from_millis(500);
@@ -91,6 +91,20 @@ impl Bailiwick {
             },
             Ok(_) | Err(_) => Ok(()),
         }
+    }
+
+    /// What the store does by itself, once the lease is taken; where there is none to be had yet, all but to record that
+    /// this run began.
+    pub(crate) async fn start_tasks(&self) -> Tasks {
+        let lease = Arc::clone(self.gateway.lease());
+        if lease.holds() {
+            return self.store.start_tasks().await;
+        }
+        self.store.start_tasks_unleased(async move {
+            while !lease.holds() {
+                tokio::time::sleep(RETRY).await;
+            }
+        })
     }
 }
 
@@ -238,6 +252,7 @@ async fn watch_lease(server: Weak<Bailiwick>) {
         let left = strong.gateway.lease().left().unwrap_or(WATCH);
         if left.is_zero() && held {
             let stopped = strong.gateway.stop_running();
+            strong.trials.end_all();
             tracing::error!(stopped, "this node is cut off from its database: it serves nothing");
         } else if !left.is_zero() && !held {
             tracing::info!("this node has its lease");

@@ -219,6 +219,7 @@ pub(crate) fn export(
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let certificates: Result<Vec<_>, _> = trusted.iter().map(|one| reqwest::Certificate::from_der(one)).collect();
     let client = reqwest::Client::builder()
+        .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(WITHIN)
         .tls_certs_merge(certificates?)

@@ -57,6 +57,7 @@ pub enum Said {
 /// # Errors
 /// Every mistake of the configuration; whatever keeps the server from starting.
 pub async fn run(options: UpOptions, say: &(dyn Fn(Said) + Send + Sync)) -> Result<(), Vec<Problem>> {
+    no_core();
     open_files();
     // Another provider may have been installed by whoever embeds us; it is as good.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
@@ -120,6 +121,16 @@ pub fn open_files() {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
         tracing::warn!(%error, "this process may hold few files open: many connections will be refused");
+    }
+}
+
+/// What memory holds as a process crashes is the root key and every secret that is open. One byte is too little for a
+/// file, and the only limit by which Linux does not hand it to a program either, where one takes what is left of crashes
+/// (`fs/coredump.c`): by 0 it would.
+fn no_core() {
+    let least = getrlimit(Resource::Core).maximum.map_or(1, |maximum| maximum.min(1));
+    if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(least), maximum: Some(least) }) {
+        tracing::warn!(%error, "a crash may write out what this process holds, the root key too");
     }
 }
 

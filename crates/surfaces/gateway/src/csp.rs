@@ -16,6 +16,7 @@ const REACHING: &[&str] = &[
     "speculation-rules",
     "strict-transport-security",
     "content-security-policy-report-only",
+    "connection-allowlist-report-only",
 ];
 
 /// What a link of a header may be for (RFC 8288): what a policy judges, or what no browser acts on. The others
@@ -41,6 +42,12 @@ const LINKS: [&str; 14] = [
 /// which may be the console's too; `*` is those as well.
 const CLEARS: [&str; 3] = ["\"cache\"", "\"storage\"", "\"executionContexts\""];
 const CLEAR: HeaderName = HeaderName::from_static("clear-site-data");
+
+/// What a page may connect to besides (Connection Allowlists, WICG): anything but WebRTC, by which it sends to any
+/// address, and which the policy's own word for it stops in no browser yet. All else is allowed here, since a page may
+/// navigate anywhere and the policy judges what it loads.
+const CONNECTIONS: HeaderName = HeaderName::from_static("connection-allowlist");
+const NO_WEBRTC: &str = r#"("*://*:*");redirects=allow;webrtc=block"#;
 
 /// Ours. Inline script and style are the app's own affair within its own origin.
 pub(crate) fn policy(hosts: &[String]) -> Option<HeaderValue> {
@@ -99,6 +106,8 @@ pub(crate) fn apply(headers: &mut HeaderMap, ours: &HeaderValue) {
     for policy in theirs {
         headers.append(header::CONTENT_SECURITY_POLICY, policy);
     }
+    // Of several, browsers take the first alone: an app's own could only loosen it.
+    headers.insert(CONNECTIONS, HeaderValue::from_static(NO_WEBRTC));
 }
 
 /// Whether all that a header says of links is of a kind that is known, as nobody could read two ways: `<…>; rel=preload`.
@@ -161,12 +170,16 @@ mod tests {
         headers.insert("reporting-endpoints", HeaderValue::from_static("e=\"https://evil.example\""));
         headers.insert("service-worker-allowed", HeaderValue::from_static("/"));
         headers.insert("alt-svc", HeaderValue::from_static("h3=\":1\""));
+        headers.append(CONNECTIONS, HeaderValue::from_static("(\"*://*:*\");webrtc=allow"));
+        headers.append(CONNECTIONS, HeaderValue::from_static("();report-to=e"));
+        headers.insert("connection-allowlist-report-only", HeaderValue::from_static("();report-to=e"));
         apply(&mut headers, &policy(&[]).unwrap());
         let all: Vec<_> = headers.get_all(header::CONTENT_SECURITY_POLICY).iter().collect();
         assert_eq!(all.len(), 2);
         assert!(all[0].to_str().unwrap().starts_with("default-src 'self';"));
         assert_eq!(all[1], "script-src 'none'; img-src *");
-        assert_eq!(headers.len(), 2);
+        assert_eq!(headers.get_all(CONNECTIONS).iter().collect::<Vec<_>>(), [NO_WEBRTC]);
+        assert_eq!(headers.len(), 3);
     }
 
     #[test]

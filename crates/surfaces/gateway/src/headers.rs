@@ -1,4 +1,5 @@
-//! Headers on their way in and out: what would let an app act as its user, or pass for us, is taken out.
+//! Headers on their way in and out: what would let an app act as its user, or pass for us, is taken out, and what would
+//! have a cache on the way answer others with what one person was shown.
 
 use crate::{cookies, csp, route::Route, trace};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -22,6 +23,14 @@ const HOP_BY_HOP: &[&str] = &[
 ];
 /// What proxies say of whom they speak for; from anyone else it is made up.
 const SAID_BY_PROXIES: &[&str] = &["forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"];
+/// How the names begin by which an answer has a proxy in front send a file of its own, ask another address, or keep
+/// what it should not.
+const STEERING_PROXIES: &[&str] =
+    &["x-accel-", "x-sendfile", "x-lighttpd-send-file", "x-litespeed-location", "x-reproxy-"];
+
+/// By these a cache on the way goes before `cache-control`, as by all that end so (RFC 9213).
+const FOR_CACHES: &str = "surrogate-control";
+const FOR_CACHES_SUFFIX: &str = "-cache-control";
 
 /// Whether the credential in `Authorization` was ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +127,9 @@ pub(crate) enum Openness {
 pub(crate) fn outward(headers: &mut HeaderMap, route: &Route, openness: Openness) {
     strip_hop_by_hop(headers);
     strip_prefixed(headers, OWN_PREFIX);
+    for prefix in STEERING_PROXIES {
+        strip_prefixed(headers, prefix);
+    }
     cookies::drop_foreign(headers);
     csp::apply(headers, &route.csp);
     let mut put = |name: HeaderName, value: &'static str| drop(headers.insert(name, HeaderValue::from_static(value)));
@@ -128,8 +140,30 @@ pub(crate) fn outward(headers: &mut HeaderMap, route: &Route, openness: Openness
     put(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     if openness == Openness::SignedIn {
         put(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+        keep_private(headers);
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private"));
+}
+
+/// Whatever the app says of it, no shared cache keeps what was answered to one person (RFC 9111, section 5.2.2).
+fn keep_private(headers: &mut HeaderMap) {
+    let is_for_caches = |name: &str| name == FOR_CACHES || name.ends_with(FOR_CACHES_SUFFIX);
+    let found: Vec<HeaderName> = headers.keys().filter(|name| is_for_caches(name.as_str())).cloned().collect();
+    for name in found {
+        headers.remove(name);
+    }
+    let said = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    let kept = said.flat_map(|text| text.split(',')).map(str::trim).filter(|directive| is_kept(directive));
+    let kept: Vec<&str> = std::iter::once("private").chain(kept).collect();
+    let value = HeaderValue::try_from(kept.join(", ")).unwrap_or(HeaderValue::from_static("private"));
+    headers.insert(header::CACHE_CONTROL, value);
+}
+
+/// What names fields in quotes is read in two ways where a comma stands between them, and holds for those fields alone.
+fn is_kept(directive: &str) -> bool {
+    let name = directive.split('=').next().unwrap_or_default().trim_end();
+    let is_ours = ["public", "s-maxage", "private"].iter().any(|ours| name.eq_ignore_ascii_case(ours));
+    !name.is_empty() && !is_ours && !directive.contains('"')
 }
 
 #[cfg(test)]
@@ -187,6 +221,30 @@ mod tests {
         assert!(
             !seen(&[("authorization", "bearer a.b.c")], Authorization::TheApps, None).contains_key("authorization")
         );
+    }
+
+    #[test]
+    fn no_cache_on_the_way_keeps_what_one_person_was_shown() {
+        for (said, kept) in [
+            ("", "private"),
+            ("public, max-age=60", "private, max-age=60"),
+            ("PUBLIC,S-MaxAge = 600 ,no-cache", "private, no-cache"),
+            ("max-age=60|public", "private, max-age=60"),
+            ("private=\"set-cookie, public\", must-revalidate", "private, must-revalidate"),
+            ("private, no-cache", "private, no-cache"),
+            ("no-store", "private, no-store"),
+            (" , =", "private"),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in said.split('|') {
+                headers.append(header::CACHE_CONTROL, HeaderValue::from_static(value));
+            }
+            for name in ["surrogate-control", "cdn-cache-control"] {
+                headers.append(name, HeaderValue::from_static("600"));
+            }
+            keep_private(&mut headers);
+            assert_eq!((headers.len(), &headers["cache-control"]), (1, &HeaderValue::from_static(kept)), "{said:?}");
+        }
     }
 
     #[test]

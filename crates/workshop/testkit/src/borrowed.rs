@@ -1,4 +1,5 @@
-//! What a test takes from its surroundings: packages by their lock file, a port, the files of a database, noise.
+//! What a test takes from its surroundings: packages by their lock file, a port, the files of a database, noise, a file
+//! for a secret.
 
 use std::{
     ops::Range,
@@ -48,6 +49,13 @@ pub fn free_port() -> u16 {
             return port;
         }
     }
+}
+
+/// Writes a file that its owner alone can read, which is the only kind that a secret is taken from.
+pub fn private_file(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// So many bytes that no archive makes smaller: the same each time (xorshift64).

@@ -194,7 +194,7 @@ fn joined(from: &str, to: &str) -> String {
     format!("http://{host}{to}")
 }
 
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     text.bytes()
         .map(|c| if c.is_ascii_alphanumeric() { char::from(c).to_string() } else { format!("%{c:02X}") })
         .collect()

@@ -10,6 +10,7 @@
     reason = "a test may stop at once"
 )]
 
+mod apart;
 mod borrowed;
 mod browser;
 mod cable;
@@ -17,6 +18,7 @@ mod callers;
 mod canary;
 mod chrome;
 mod chromium;
+mod keeper;
 mod machine;
 mod memory;
 mod neighbours;
@@ -32,14 +34,16 @@ mod upstream;
 mod waiting;
 mod wires;
 
-pub use borrowed::{DATABASE, copy_database, free_port, installed, noise};
+pub use apart::{Own, elsewhere, mount, remount};
+pub use borrowed::{DATABASE, copy_database, free_port, installed, noise, private_file};
 pub use browser::{Answer, Browser};
 pub use cable::Cable;
 pub use callers::{closes, crowded, from, status};
 pub use canary::Canary;
 pub use chrome::Chrome;
 pub use chromium::{Chromium, Light, Screen};
-pub use machine::{Machine, NOTES, ahead, archive, manifest};
+pub use keeper::{Kept, keeper, kept_by_apps};
+pub use machine::{Machine, NOTES, ahead, archive, manifest, whole};
 pub use memory::Memory;
 pub use neighbours::Neighbours;
 pub use passkey::{Form, Passkey};
@@ -47,7 +51,7 @@ pub use postgres::{Postgres, database_bytes, dump};
 pub use process::Process;
 pub use provider::{Provider, Signed};
 pub use rounds::{Dice, rounds, soak_for, version_before};
-pub use stream::{reading, sent, streaming};
+pub use stream::{Streamed, reading, sent, streaming};
 pub use town::{
     Disk, Engine, Places, Town, bundle, damage_events, mails_to_nowhere, one_step_back, root_key, root_key_file,
     template, unreadable_notices,

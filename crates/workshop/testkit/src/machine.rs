@@ -1,6 +1,6 @@
 //! The caller `machine`: a running Bailiwick's API, called with the local credential of its data folder.
 
-use crate::{Answer, Browser, bundle};
+use crate::{Answer, Browser, browser::encoded, bundle};
 use identity::{MachineKey, Signing};
 use model::{Clock, SystemClock};
 use std::path::Path;
@@ -97,9 +97,37 @@ impl Machine {
         browser
     }
 
+    /// A list of the API to its end.
+    pub async fn whole(&self, list: &str) -> Vec<serde_json::Value> {
+        whole(list, async |after: &str| self.get(&format!("/api/v1/{list}?limit=200{after}")).await.json()).await
+    }
+
     /// The whole record as an export.
     pub async fn export(&self) -> Vec<u8> {
         self.get("/api/v1/export").await.body
+    }
+
+    /// Every act that took place, by a record that proves itself.
+    pub async fn recorded(&self) -> Vec<serde_json::Value> {
+        let export = self.export().await;
+        let verdict = ledger::verify_export(std::io::Cursor::new(&export), &ledger::Options::default()).unwrap();
+        assert!(verdict.ok, "{verdict:?}");
+        let lines = export.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{"));
+        let events = lines.map(|line| serde_json::from_slice::<serde_json::Value>(line).unwrap());
+        events.filter(|event| event["outcome"] == "allowed").collect()
+    }
+}
+
+/// A list to its end, part by part; `ask` adds the words to its address that say after what.
+pub async fn whole(list: &str, ask: impl AsyncFn(&str) -> serde_json::Value) -> Vec<serde_json::Value> {
+    let (mut all, mut after) = (Vec::new(), String::new());
+    loop {
+        let part = ask(&after).await;
+        all.extend(part[list].as_array().unwrap_or_else(|| panic!("{part}")).clone());
+        match part["next"].as_str() {
+            Some(next) => after = format!("&after={}", encoded(next)),
+            None => return all,
+        }
     }
 }
 

@@ -66,6 +66,22 @@ impl Postgres {
         self.script(sql::SAID_BY_TOMORROW).await;
     }
 
+    /// Changes the bytes of every event that is stored.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn damage_events(&self) {
+        self.script(sql::DAMAGE_EVENTS_POSTGRES).await;
+    }
+
+    /// All that apps keep was written so much earlier: nobody sets the clock of the cluster.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn age(&self, by: Duration) {
+        self.script(&sql::aged(by.as_millis())).await;
+    }
+
     /// Keeps everything as it is now, for `put_back`.
     ///
     /// # Panics
@@ -151,12 +167,24 @@ impl Postgres {
     /// # Panics
     /// When the database cannot be asked.
     pub async fn living_sessions(&self) -> i64 {
+        self.count(sql::LIVING_SESSIONS).await
+    }
+
+    /// Whether somebody has written what is not committed yet.
+    ///
+    /// # Panics
+    /// When the database cannot be asked.
+    pub async fn is_being_written(&self) -> bool {
+        self.count(sql::BEING_WRITTEN).await > 0
+    }
+
+    async fn count(&self, of: &str) -> i64 {
         let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.expect("the database answers");
         let driver = tokio::spawn(connection);
-        let living = client.query_one(sql::LIVING_SESSIONS, &[]).await.expect("they are counted").get(0);
+        let counted = client.query_one(of, &[]).await.expect("it tells").get(0);
         drop(client);
         driver.await.expect("the driver ends").expect("cleanly");
-        living
+        counted
     }
 
     async fn script(&self, script: &str) {

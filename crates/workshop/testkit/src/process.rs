@@ -174,6 +174,12 @@ impl Process {
         self.folder.path().join("data")
     }
 
+    /// Where its PostgreSQL is, if it has one; not over its cable.
+    #[must_use]
+    pub fn database_url(&self) -> Option<String> {
+        self.database.as_ref().map(|database| database.url.clone())
+    }
+
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id().expect("it runs")
@@ -325,6 +331,9 @@ impl Start {
             .env_clear()
             .env("HOME", folder)
             .env("RUST_LOG", &self.log)
+            // A proxy that nobody is: no call of a server goes by what its environment names.
+            .env("http_proxy", "http://127.0.0.1:1")
+            .env("https_proxy", "http://127.0.0.1:1")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -40,6 +40,22 @@ pub(crate) fn insert(table: &str, columns: &[&str], values: &[String]) -> String
 pub(crate) const DAMAGE_EVENTS: &str =
     "UPDATE events SET body = CAST(replace(CAST(body AS TEXT), '\"id\"', '\"di\"') AS BLOB) WHERE body IS NOT NULL";
 
+/// The same on PostgreSQL.
+pub(crate) const DAMAGE_EVENTS_POSTGRES: &str = "UPDATE events
+  SET body = convert_to(replace(convert_from(body, 'UTF8'), '\"id\"', '\"di\"'), 'UTF8') WHERE body IS NOT NULL";
+
+/// Collections, records, lines of their index; records and bytes as usage has them.
+pub(crate) const KEPT: &str = "SELECT (SELECT COUNT(*) FROM data_collections), (SELECT COUNT(*) FROM data_records),
+  (SELECT COUNT(*) FROM data_index), (SELECT CAST(COALESCE(SUM(records), 0) AS BIGINT) FROM data_usage),
+  (SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM data_usage)";
+
+/// All that apps keep is so many milliseconds older.
+pub(crate) fn aged(by_ms: u128) -> String {
+    format!(
+        "UPDATE data_records SET created_at = created_at - {by_ms}, updated_at = updated_at - {by_ms}, expires_at = expires_at - {by_ms}"
+    )
+}
+
 /// SQLite: as it was before the files of a release had a place, and the step that made it.
 pub(crate) const BEFORE_FILES: &str = "ALTER TABLE releases DROP COLUMN files;
   DELETE FROM migrations WHERE room = 'catalog' AND number = 6;";
@@ -81,6 +97,9 @@ pub(crate) const SIGNING_IN: &str =
 pub(crate) const IS_WAITED_FOR: &str =
     "SELECT COUNT(*) > 0 FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))";
 pub(crate) const LIVING_SESSIONS: &str = "SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL";
+/// Transactions that have written something, and are not over.
+pub(crate) const BEING_WRITTEN: &str = "SELECT count(*) FROM pg_stat_activity
+  WHERE datname = current_database() AND backend_type = 'client backend' AND backend_xid IS NOT NULL";
 
 pub(crate) const POSTGRES_SIZE: &str = "SELECT pg_database_size(current_database())";
 /// Older than any other, so many that no page of them has another: of a kind that nobody knows.

@@ -1,6 +1,6 @@
 //! A running server in this process, and the sample apps.
 
-use crate::{Browser, Cable, Form, Machine, Passkey, Postgres};
+use crate::{Browser, Cable, Form, Kept, Machine, Passkey, Postgres};
 use model::{Clock, SystemClock};
 use server::{Bailiwick, Overrides, Settings};
 use std::{
@@ -63,6 +63,8 @@ impl Drop for Town {
 /// What outlives a process.
 struct Place {
     folder: TempDir,
+    /// The address of its PostgreSQL, if it has one.
+    database: Option<String>,
     places: Places,
     clock: Arc<dyn Clock>,
 }
@@ -129,7 +131,7 @@ impl Town {
 
     async fn placed(database: Option<&str>, server: &str, more: &str, clock: Arc<dyn Clock>, places: Places) -> Self {
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-        let place = Place { folder: TempDir::new().unwrap(), places, clock };
+        let place = Place { folder: TempDir::new().unwrap(), database: database.map(str::to_owned), places, clock };
         // It comes back here after a restart.
         let port = crate::free_port();
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
@@ -283,6 +285,11 @@ impl Town {
     #[must_use]
     pub fn surfaces(&self) -> catalog::Surfaces {
         self.server.upgrade().expect("it serves").surfaces().clone()
+    }
+
+    /// What apps keep, as its database has it.
+    pub async fn kept(&self) -> Kept {
+        crate::kept_by_apps(&self.data, self.place.as_ref().expect("a place of its own").database.as_deref()).await
     }
 
     /// Makes a passkey in a browser that is signed in by a link.

@@ -2,7 +2,8 @@
 //! status and revoke first.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-use serde_json::json;
+use model::{Clock, SystemClock, Timestamp};
+use serde_json::{Value, json};
 use std::{
     sync::{
         Arc,
@@ -15,6 +16,11 @@ use tokio::io::AsyncWriteExt;
 
 /// Some 50 ms of a processor for each request.
 const NOISY: &str = "export default { fetch() { let n = 0; const end = Date.now() + 50; while (Date.now() < end) n += 1; return new Response(String(n)); } };";
+/// So often whoever asks without a pause asks again once it has the receipt.
+const MORE: usize = 20;
+/// An answer that left before the app was dead may be read so much later, by a client that shares its processors with
+/// all that it asks for.
+const READ_LATE_MS: i64 = 1_000;
 const QUIET: &str = "export default { fetch() { return new Response('ok'); } };";
 
 async fn with_noise() -> (Town, Browser) {
@@ -31,38 +37,62 @@ async fn with_noise() -> (Town, Browser) {
     (town, ana)
 }
 
+/// What those who ask without a pause see, and are told.
+#[derive(Debug, Default)]
+struct Signs {
+    busy: AtomicUsize,
+    cut: AtomicBool,
+    over: AtomicBool,
+}
+
+/// When something that was served was asked for, and when it was read, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+struct Served {
+    sent: i64,
+    read: i64,
+}
+
+/// Asks without a pause, and a few times more once it is over. The last that was served.
+async fn hammer(ana: Arc<Browser>, url: String, signs: Arc<Signs>) -> Option<Served> {
+    let (mut last, mut more) = (None, 0);
+    while more < MORE {
+        more += usize::from(signs.over.load(Ordering::Acquire));
+        let sent = SystemClock.now().as_ms();
+        let answer = ana.attempt("GET", &url, &[("accept", "application/json")], b"").await;
+        // What is on its way breaks off when the app is switched off, and never before.
+        let Some(answer) = answer else {
+            assert!(signs.cut.load(Ordering::Acquire), "a connection broke");
+            continue;
+        };
+        match answer.status {
+            503 => {
+                assert!(answer.header("retry-after").is_some(), "{answer:?}");
+                signs.busy.fetch_add(1, Ordering::Relaxed);
+            }
+            200 => last = Some(Served { sent, read: SystemClock.now().as_ms() }),
+            403 | 410 => {}
+            _ => panic!("{answer:?}"),
+        }
+    }
+    last
+}
+
+/// When the receipt says that the last of the app's entrance was dead.
+fn entrance_dead_at(receipt: &Value) -> i64 {
+    let lines = receipt["surfaces"].as_array().unwrap().iter().filter(|line| line["surface"] == "gateway");
+    let at = |line: &Value| line["dead_at"].as_str().unwrap_or_else(|| panic!("{line}")).parse::<Timestamp>().unwrap();
+    lines.map(|line| at(line).as_ms()).max().unwrap_or_else(|| panic!("{receipt}"))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_noisy_app_takes_its_share_and_the_neighbour_status_and_revoke_are_answered() {
     let (town, ana) = with_noise().await;
-    let (ana, noisy) = (Arc::new(ana), format!("{}/", town.app("noisy")));
-    let (over, busy) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let cut = Arc::new(AtomicBool::new(false));
-    let hammer = |_| {
-        let (ana, url, over, busy) = (Arc::clone(&ana), noisy.clone(), Arc::clone(&over), Arc::clone(&busy));
-        let cut = Arc::clone(&cut);
-        tokio::spawn(async move {
-            while !over.load(Ordering::Acquire) {
-                let answer = ana.attempt("GET", &url, &[("accept", "application/json")], b"").await;
-                // What is on its way breaks off when the app is switched off, and never before.
-                let Some(answer) = answer else {
-                    assert!(cut.load(Ordering::Acquire), "a connection broke");
-                    continue;
-                };
-                match answer.status {
-                    503 => {
-                        assert!(answer.header("retry-after").is_some(), "{answer:?}");
-                        busy.fetch_add(1, Ordering::Relaxed);
-                    }
-                    200 | 403 | 410 => {}
-                    _ => panic!("{answer:?}"),
-                }
-            }
-        })
-    };
-    let hammers: Vec<_> = (0..60).map(hammer).collect();
+    let (ana, noisy, signs) = (Arc::new(ana), format!("{}/", town.app("noisy")), Arc::<Signs>::default());
+    let asking = |_| tokio::spawn(hammer(Arc::clone(&ana), noisy.clone(), Arc::clone(&signs)));
+    let hammers: Vec<_> = (0..60).map(asking).collect();
     // It is busy: some are refused already.
     let refusing = async {
-        while busy.load(Ordering::Relaxed) < 20 {
+        while signs.busy.load(Ordering::Relaxed) < 20 {
             tokio::task::yield_now().await;
         }
     };
@@ -78,16 +108,21 @@ async fn a_noisy_app_takes_its_share_and_the_neighbour_status_and_revoke_are_ans
         assert_eq!(bo.get(&format!("{}/healthz", town.url())).await.status, 200);
     }
     assert!(slowest < Duration::from_secs(5), "{slowest:?}");
-    cut.store(true, Ordering::Release);
+    signs.cut.store(true, Ordering::Release);
     let began = Instant::now();
     let receipt = town.post("/api/v1/apps/noisy/revoke", json!({ "why": "too loud" })).await.json();
     let took = began.elapsed();
     assert_eq!(receipt["recorded"], true, "{receipt}");
     assert!(took < Duration::from_secs(2), "{took:?}");
-    over.store(true, Ordering::Release);
+    signs.over.store(true, Ordering::Release);
+    let (dead_at, mut served) = (entrance_dead_at(&receipt), 0);
     for hammer in hammers {
-        hammer.await.unwrap();
+        let Some(last) = hammer.await.unwrap() else { continue };
+        assert!(last.sent <= dead_at, "asked for {} ms after it was dead, and served", last.sent - dead_at);
+        assert!(last.read <= dead_at + READ_LATE_MS, "read {} ms after it was dead", last.read - dead_at);
+        served += 1;
     }
+    assert!(served > 0, "nobody was served");
     town.stop().await;
 }
 

@@ -256,7 +256,7 @@ async fn what_is_counted_is_what_is_on_the_record() {
 async fn metrics_are_for_this_machine_a_token_or_an_operator() {
     let folder = tempfile::tempdir().unwrap();
     let token = "0123456789abcdef0123456789abcdef";
-    std::fs::write(folder.path().join("token"), format!("{token}\n")).unwrap();
+    testkit::private_file(&folder.path().join("token"), &format!("{token}\n"));
     let more = format!("[metrics]\ntoken = \"file:{}/token\"\n", folder.path().display());
     let town = Town::serving(Engine::Sqlite, "trusted_proxies = [\"127.0.0.1\"]\n", &more, Arc::new(SystemClock)).await;
     let get = |headers: Vec<(&'static str, String)>| {

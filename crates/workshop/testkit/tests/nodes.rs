@@ -57,8 +57,8 @@ fn of_node<'a>(receipt: &'a Value, town: &Town) -> Vec<&'a Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoke_on_one_node_is_done_when_the_other_has_cut_it() {
     let (one, two, ana) = two().await;
-    let (mut last, reading) = streaming(two.port, &ana);
-    last.wait_for(|tick| *tick > 0).await.unwrap();
+    let (mut so_far, reading) = streaming(two.port, &ana);
+    so_far.wait_for(|streamed| streamed.made > 0).await.unwrap();
     let asked = Instant::now();
     let receipt = one.post("/api/v1/apps/ticker/revoke", json!({ "why": "both" })).await;
     assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
@@ -69,8 +69,8 @@ async fn a_revoke_on_one_node_is_done_when_the_other_has_cut_it() {
     assert!(lines[0]["how"].as_str().unwrap().contains("said so"), "{receipt}");
     let off = ana.get(&format!("{}/", two.app("ticker"))).await;
     assert!(matches!(off.status, 403 | 410), "{off:?}");
-    let tick = tokio::time::timeout(Duration::from_secs(10), reading).await.expect("the stream ends").unwrap();
-    assert!(tick > 0 && tick <= ms(&receipt, "done_at"), "a byte of {tick} after {receipt}");
+    let streamed = tokio::time::timeout(Duration::from_secs(10), reading).await.expect("the stream ends").unwrap();
+    streamed.ended_by(ms(&receipt, "done_at"), &receipt.to_string());
     // The receipt is an event, whole.
     let done = receipt["done_event"].as_str().unwrap();
     let event = one.get(&format!("/api/v1/events/{done}")).await.json();
@@ -101,8 +101,8 @@ async fn a_node_whose_database_is_silent_says_so_at_once() {
 async fn a_node_that_lost_its_database_stops_within_two_seconds() {
     let (one, two, ana) = two().await;
     let url = format!("{}/", two.app("ticker"));
-    let (mut last, reading) = streaming(two.port, &ana);
-    last.wait_for(|tick| *tick > 0).await.unwrap();
+    let (mut so_far, reading) = streaming(two.port, &ana);
+    so_far.wait_for(|streamed| streamed.made > 0).await.unwrap();
     let silenced = SystemClock.now().as_ms();
     two.cable.as_ref().unwrap().silence();
     let asked = Instant::now();
@@ -111,9 +111,9 @@ async fn a_node_that_lost_its_database_stops_within_two_seconds() {
     let lines = of_node(&receipt, &two);
     assert!(!lines.is_empty() && lines.iter().all(|line| line["state"] == "dead"), "{receipt}");
     assert!(lines[0]["how"].as_str().unwrap().contains("ran out"), "{receipt}");
-    let tick = tokio::time::timeout(Duration::from_secs(10), reading).await.expect("the stream ends").unwrap();
-    assert!(tick <= silenced + 2_000, "{} ms after the cut", tick - silenced);
-    assert!(tick <= ms(&receipt, "done_at"), "a byte of {tick} after {receipt}");
+    let streamed = tokio::time::timeout(Duration::from_secs(10), reading).await.expect("the stream ends").unwrap();
+    streamed.ended_by(silenced + 2_000, "two seconds after the cut");
+    streamed.ended_by(ms(&receipt, "done_at"), &receipt.to_string());
     let cut_off = ana.send("GET", &url, &[("accept", "application/json")], b"").await;
     assert_eq!((cut_off.status, cut_off.json()["code"].as_str()), (503, Some("node.cut_off")), "{cut_off:?}");
     // Back again, it has first done what it missed.
@@ -231,18 +231,47 @@ async fn a_cut_that_only_one_node_knows_is_not_told_as_dead_on_the_other() {
     two.stop().await;
 }
 
+/// Nobody saw it when the cut was made, and it served what it could not have heard of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_tells_of_a_node_that_began_while_its_cut_waited() {
+    let database = Postgres::create().await;
+    let one = Town::wired_to(&database.url).await;
+    let deployed = one.deploy(&[("bailiwick.toml", &manifest("ticker", "")), ("app.js", APP)]).await;
+    assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
+    one.cable.as_ref().unwrap().snap();
+    let receipt = one.post("/api/v1/apps/ticker/revoke", json!({ "why": "alone" })).await.json();
+    assert_eq!((&receipt["recorded"], &receipt["kept"]), (&json!(false), &json!("journal")), "{receipt}");
+    let lines = receipt["surfaces"].as_array().unwrap();
+    assert!(lines.iter().any(|line| line["state"] == "expiring"), "nobody knows who begins to serve: {receipt}");
+
+    let two = Town::at(Some(&database.url), "", "", Arc::new(SystemClock)).await;
+    let (ana, url) = (two.person("ana@example.test", &["staff"]).await, format!("{}/", two.app("ticker")));
+    until("it serves the app", async || ana.open(&url).await.status == 200).await;
+    let served = SystemClock.now().as_ms();
+    one.cable.as_ref().unwrap().mend();
+    let done = format!("/api/v1/events/{}", receipt["done_event"].as_str().unwrap());
+    until("the receipt is written", async || two.get(&done).await.status == 200).await;
+    let done = two.get(&done).await.json();
+    let lines = of_node(&done["detail"], &two);
+    assert!(is_whole(&done) && !lines.is_empty(), "{done}");
+    assert!(lines.iter().all(|line| ms(line, "dead_at") >= served), "it served at {served}: {done}");
+    assert_ne!(ana.get(&url).await.status, 200);
+    one.stop().await;
+    two.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_switched_off_on_one_node_is_off_on_the_other_when_it_is_said() {
     let (one, two, ana) = two().await;
     let url = format!("{}/", two.app("ticker"));
-    let (mut last, reading) = streaming(two.port, &ana);
-    last.wait_for(|tick| *tick > 0).await.unwrap();
+    let (mut so_far, reading) = streaming(two.port, &ana);
+    so_far.wait_for(|streamed| streamed.made > 0).await.unwrap();
     let disabled = one.post("/api/v1/people/disable", json!({ "email": "ana@example.test" })).await;
     let said = SystemClock.now().as_ms();
     assert_eq!(disabled.status, 200, "{disabled:?}");
     assert_ne!(ana.get(&url).await.status, 200);
-    let tick = tokio::time::timeout(Duration::from_secs(10), reading).await.expect("the stream ends").unwrap();
-    assert!(tick > 0 && tick <= said, "a byte of {tick} after {said}");
+    let streamed = tokio::time::timeout(Duration::from_secs(10), reading).await.expect("the stream ends").unwrap();
+    streamed.ended_by(said, "they were switched off");
 
     // Signing out of the console ends what came from it, everywhere.
     let bo = two.person("bo@example.test", &["staff"]).await;
@@ -256,6 +285,33 @@ async fn whoever_is_switched_off_on_one_node_is_off_on_the_other_when_it_is_said
     let retired = one.post("/api/v1/apps/ticker/retire", json!({})).await;
     assert_eq!(retired.status, 200, "{retired:?}");
     assert_eq!(cy.get(&url).await.status, 410);
+    one.stop().await;
+    two.stop().await;
+}
+
+/// It has a lease and is not heard: it may go on by what it knew, and whoever took authority away is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_node_has_not_done_is_not_told_as_done_everywhere() {
+    let database = Postgres::create().await;
+    let (one, two, _ana) = two_at(&database).await;
+    one.person("bo@example.test", &["staff"]).await;
+    let disabled = one.post("/api/v1/people/disable", json!({ "email": "ana@example.test" })).await.json();
+    assert_eq!((&disabled["recorded"], &disabled["everywhere"]), (&json!(true), &json!(true)), "{disabled}");
+
+    let silent = format!("town-{}", two.port);
+    two.cable.as_ref().unwrap().silence();
+    let renewing = renewed(&database, &silent);
+    let (disabled, retired) = tokio::join!(
+        one.post("/api/v1/people/disable", json!({ "email": "bo@example.test" })),
+        one.post("/api/v1/apps/ticker/retire", json!({})),
+    );
+    let (disabled, retired) = (disabled.json(), retired.json());
+    assert_eq!((&disabled["recorded"], &disabled["everywhere"]), (&json!(true), &json!(false)), "{disabled}");
+    assert_eq!(retired["everywhere"], false, "{retired}");
+
+    renewing.abort();
+    assert!(renewing.await.unwrap_err().is_cancelled());
+    two.cable.as_ref().unwrap().mend();
     one.stop().await;
     two.stop().await;
 }
@@ -407,5 +463,6 @@ async fn two_nodes_of_one_name_are_refused() {
     let one = Town::at(Some(&database.url), "", "", Arc::new(SystemClock)).await;
     let refused = Town::refused(&database.url, &format!("town-{}", one.port)).await;
     assert_eq!(refused.code, "node.name_taken", "{refused}");
+    assert!(one.events("record.gap").await.is_empty(), "who is refused writes nothing: the other runs on");
     one.stop().await;
 }

@@ -176,6 +176,23 @@ async fn it_ends_with_what_it_rests_on() {
     town.stop().await;
 }
 
+/// A node that cannot know what was taken away meanwhile serves no draft either.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_with_the_lease_of_its_node() {
+    let town = Town::wired().await;
+    let mia = town.person("mia@example.test", &GROUPS).await;
+    let files = bundle(&town, &mia).await;
+    let open = tries(&town, &mia, &files).await;
+    let host = format!("{}/", open.host);
+    town.cable.as_ref().unwrap().silence();
+    until("the node has lost its lease", async || mia.get(&host).await.status == 503).await;
+    assert_ne!(mia.get(&open.page).await.status, 200, "nor are its files shown");
+    town.cable.as_ref().unwrap().mend();
+    until("the node has its lease again", async || mia.get(&host).await.status != 503).await;
+    is_over(&mia, &open, "its node lost its lease").await;
+    town.stop().await;
+}
+
 /// Asks for more than any server has, and keeps what it can.
 const GREEDY: &str = r#"
 export default {

@@ -6,6 +6,8 @@ pub(crate) const DONE: &str = "DELETE FROM receipts_due WHERE tenant = $1 AND do
 /// Of one app, the newest first.
 pub(crate) const OF_APP: &str = "SELECT app_id, done_event, receipt FROM receipts_due
   WHERE tenant = $1 AND app_id = $2 ORDER BY at DESC";
+pub(crate) const OF_EVENT: &str = "SELECT app_id, done_event, receipt FROM receipts_due
+  WHERE tenant = $1 AND event = $2";
 /// Of this node, from before it started; of any node, once nobody can be waiting any more.
 pub(crate) const DUE: &str = "SELECT app_id, done_event, receipt FROM receipts_due
   WHERE tenant = $1 AND ((node = $2 AND at < $3) OR at < $4) ORDER BY at";

@@ -1,8 +1,9 @@
 //! Decisions: what an approval binds to, and that today's policy is asked whatever would bring a release to life.
 
 use crate::house::{APP, House, SHIPPED, manifest, refused};
-use catalog::Status;
+use catalog::{Error, Status};
 use model::{Env, SecretId};
+use store::StoreError;
 
 const CONNECT: &str = "[secrets.BOT]\nid = \"staff/bot\"\n[connect.chat]\nhost = \"chat.example\"\nmethods = [\"POST\"]\npaths = [\"/say\"]\nsecret = \"BOT\"\nwhy = \"Says it\"\n";
 
@@ -152,6 +153,31 @@ async fn policy_is_asked_at_every_way_to_live(house: House) {
     house.restore("poll").await.unwrap();
 }
 
+/// Its other environment was switched off after the restore was planned, and before it was permitted.
+async fn a_restore_opens_nothing_that_it_was_not_judged_on(house: House) {
+    let version = |version| {
+        house.secrets.0.lock().unwrap().insert(SecretId::new("staff/bot"), version);
+    };
+    let (keeps, calls) = (manifest("poll", DATA), manifest("poll", CONNECT));
+    version(1);
+    house.deploy(&[("bailiwick.toml", &keeps), ("app.js", APP)]).await.unwrap();
+    let waits = house.deploy_to(Env::Staging, &[("bailiwick.toml", &calls), ("app.js", APP)]).await.unwrap();
+    house.approve(&waits.request.unwrap()).await.unwrap();
+    house.revoke("poll").await;
+    // The yes to one of them holds no more: it stays off, and the other serves.
+    version(2);
+    let restored = house.restore("poll").await.unwrap();
+    assert_eq!((restored.environments[0].env, restored.waiting[0].env), (Env::Prod, Env::Staging), "{restored:?}");
+
+    let planned = house.catalog.plan_restore(None, "poll", "again").await.unwrap();
+    house.revoke("poll").await;
+    house.set_policy(&stricter());
+    let moved = house.catalog.restore(house.permit(planned).await.unwrap()).await;
+    assert!(matches!(moved, Err(Error::Store(StoreError::Moved { .. }))), "{moved:?}");
+    assert!(house.catalog.serving().is_empty());
+    assert_eq!(refused(house.restore("poll").await).code, "own.data", "asked again, policy sees what would serve");
+}
+
 async fn the_shipped_rules_hold_at_a_rollback_too(house: House) {
     let long = manifest("poll", &DATA.replace("30d", "400d"));
     let denied = refused(house.deploy(&[("bailiwick.toml", &long), ("app.js", APP)]).await);
@@ -189,6 +215,7 @@ both!(
     a_request_for_what_serves_no_more_is_stale,
     only_what_a_person_can_decide_waits,
     policy_is_asked_at_every_way_to_live,
+    a_restore_opens_nothing_that_it_was_not_judged_on,
     the_shipped_rules_hold_at_a_rollback_too,
     a_lowered_class_is_a_widening,
 );

@@ -19,6 +19,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, Weak},
+    time::Duration,
 };
 use store::{Change, Changes, Database, EPOCH_CHANGED, EventFilter, Store, StoreConfig, Tx};
 use tempfile::TempDir;
@@ -59,11 +60,14 @@ pub(crate) struct Remembers {
     pub(crate) cut: Mutex<Vec<AppRef>>,
     /// How many were cut when the rows of one were written.
     pub(crate) cut_before: Mutex<Vec<usize>>,
+    /// The next cut takes so long, by this clock.
+    pub(crate) slow: Mutex<Option<(Arc<ManualClock>, Duration)>>,
 }
 
 impl Remembers {
     pub(crate) fn new(name: SurfaceName) -> Arc<Self> {
-        Arc::new(Self { name, opened: Mutex::default(), cut: Mutex::default(), cut_before: Mutex::default() })
+        let (opened, cut, cut_before) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Arc::new(Self { name, opened, cut, cut_before, slow: Mutex::default() })
     }
 }
 
@@ -88,6 +92,9 @@ impl Surface<Tx> for Remembers {
     }
     async fn cut(&self, app: &AppRef) -> Vec<Cut> {
         self.cut.lock().unwrap().push(app.clone());
+        if let Some((clock, took)) = self.slow.lock().unwrap().take() {
+            clock.advance(took);
+        }
         let (item, node, how) = (app.id.to_string(), "one".to_owned(), "closed".to_owned());
         let at = Some(START.parse().unwrap());
         vec![Cut { surface: self.name, item, state: CutState::Dead, dead_at: at, dead_by: None, node, how }]
@@ -222,25 +229,41 @@ impl House {
 
     /// The same, with other surfaces.
     pub(crate) async fn started_with(&self, surfaces: Vec<Arc<dyn Surface<Tx>>>) -> Arc<Catalog> {
+        let catalog = self.another(surfaces, self.authority.clone());
+        catalog.load_apps().await.unwrap();
+        catalog
+    }
+
+    fn another(&self, surfaces: Vec<Arc<dyn Surface<Tx>>>, authority: Arc<Authority>) -> Arc<Catalog> {
         let rooms = Rooms {
             store: self.store.clone(),
-            authority: self.authority.clone(),
+            authority,
             clock: self.clock.clone(),
             surfaces,
             secrets: self.secrets.clone(),
             vouchers: Arc::new(Nobody),
         };
         let addresses = Addresses { scheme: "http".to_owned(), domain: "localhost:7070".to_owned() };
-        let catalog = Arc::new(Catalog::new(rooms, TenantId::main(), addresses));
-        catalog.load_apps().await.unwrap();
-        catalog
+        Arc::new(Catalog::new(rooms, TenantId::main(), addresses))
+    }
+
+    /// The catalog of another server, and the memory that it judges by: of this moment, until it is told more.
+    pub(crate) async fn beside(&self) -> (Arc<Catalog>, Arc<Authority>) {
+        let authority = Arc::new(Authority::new(self.clock.clone(), Some(policy(SHIPPED))));
+        let catalog = self.another(vec![self.surface.clone()], authority.clone());
+        self.tell(&catalog, &authority).await;
+        (catalog, authority)
     }
 
     /// Everything that was committed, in memory: without waiting for the feed.
     pub(crate) async fn follow(&self) {
+        self.tell(&self.catalog, &self.authority).await;
+    }
+
+    pub(crate) async fn tell(&self, catalog: &Catalog, authority: &Authority) {
         let epoch = self.store.epoch(&TenantId::main()).await.unwrap();
-        self.catalog.load_apps().await.unwrap();
-        put_facts(&self.catalog, &self.authority, epoch);
+        catalog.load_apps().await.unwrap();
+        put_facts(catalog, authority, epoch);
     }
 
     pub(crate) fn set_policy(&self, text: &str) {

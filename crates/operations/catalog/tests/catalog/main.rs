@@ -11,4 +11,5 @@ mod engines;
 mod gates;
 mod jobs;
 mod lifecycle;
+mod receipts;
 mod waivers;

@@ -23,7 +23,7 @@ pub struct Webhook {
 impl Webhook {
     pub(crate) fn new(hook: Hook, more: &[CertificateDer<'static>]) -> Result<Self, reqwest::Error> {
         let more: Result<Vec<_>, _> = more.iter().map(|one| reqwest::Certificate::from_der(one)).collect();
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(WITHIN);
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(WITHIN);
         Ok(Self { client: client.tls_certs_merge(more?).build()?, hook })
     }
 

@@ -61,8 +61,6 @@ pub struct CutNote {
     /// Free text of the caller; sealed wherever it is kept.
     pub why: Option<String>,
     pub also: Vec<Also>,
-    /// Further events of a cut that is written late: what would have come after it by itself.
-    pub also_late: Vec<Also>,
     /// A further event that comes only once others have done their part, whenever this is written: its room keeps it.
     pub owed: Option<Also>,
     pub(crate) spent: Arc<Spent>,
@@ -71,8 +69,7 @@ pub struct CutNote {
 impl CutNote {
     pub(crate) fn new(spent: Spent, of: CutOf, at: Timestamp) -> Self {
         let (event, detail) = (EventId::generate(), json!({}));
-        let (also, also_late, spent) = (Vec::new(), Vec::new(), Arc::new(spent));
-        Self { event, at, of, detail, why: None, also, also_late, owed: None, spent }
+        Self { event, at, of, detail, why: None, also: Vec::new(), owed: None, spent: Arc::new(spent) }
     }
 
     #[must_use]
@@ -104,7 +101,7 @@ impl CutNote {
 
     /// Every further event that it promises.
     pub fn promised(&self) -> impl Iterator<Item = &Also> {
-        self.also.iter().chain(&self.also_late).chain(&self.owed)
+        self.also.iter().chain(&self.owed)
     }
 
     /// The apps that are cut, if it is apps.
@@ -121,16 +118,6 @@ impl CutNote {
             | CutOf::Role { .. }
             | CutOf::Done(_) => &[],
         }
-    }
-
-    /// As it is written late: what would have come after it by itself comes with it.
-    pub(crate) fn by_late(self: Arc<Self>) -> Arc<Self> {
-        if self.also_late.is_empty() {
-            return self;
-        }
-        let mut note = Self::clone(&self);
-        note.also.append(&mut note.also_late);
-        Arc::new(note)
     }
 
     /// Whether it is the same act on the same thing, asked for by the same caller: what another asks is theirs on the
@@ -189,7 +176,7 @@ impl CutNote {
             of: self.of.clone(),
             detail: self.detail.clone(),
             why: self.why.clone(),
-            also: self.also.iter().chain(&self.also_late).map(also).collect(),
+            also: self.also.iter().map(also).collect(),
             owed: self.owed.as_ref().map(also),
         };
         serde_json::to_vec(&written).map_err(StoreError::json)
@@ -210,7 +197,6 @@ impl CutNote {
             detail: written.detail,
             why: written.why,
             also: written.also.into_iter().map(also).collect::<Option<_>>()?,
-            also_late: Vec::new(),
             owed: match written.owed {
                 Some(owed) => Some(also(owed)?),
                 None => None,

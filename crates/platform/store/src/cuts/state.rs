@@ -163,7 +163,6 @@ impl Cuts {
 
     /// It waits, with what its event says now.
     pub(crate) fn wait(&self, note: Arc<CutNote>) {
-        let note = note.by_late();
         self.edit(|standing| {
             standing.retain(|one| one.note.event != note.event);
             standing.push(Standing::new(note, Stage::Waits(None)));
@@ -177,7 +176,7 @@ impl Cuts {
         self.edit(|standing| {
             let Some(one) = standing.iter_mut().find(|one| one.note.event == note.event) else { return };
             if one.stage == Stage::UnderWay {
-                (one.note, one.stage) = (Arc::clone(note).by_late(), Stage::Waits(None));
+                (one.note, one.stage) = (Arc::clone(note), Stage::Waits(None));
             }
             begun = one.stage == Stage::Waits(None) && !one.appending;
             one.appending |= begun;
@@ -284,8 +283,7 @@ impl Cuts {
 }
 
 impl Store {
-    /// Every cut that the database may not show yet, oldest or newest in no order: what is read into memory must show
-    /// each of them.
+    /// Every cut that the database may not show yet, in no order: what is read into memory must show each of them.
     #[must_use]
     pub fn standing(&self) -> Vec<Arc<CutNote>> {
         self.cuts.all()

@@ -51,10 +51,20 @@ pub trait CutRows: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
     InDatabase,
+    /// In the database, and another node that has a lease has not said that it has done it.
+    Unheard,
     /// Not yet; a restart keeps it cut.
     InJournal,
     /// Not yet, and the journal did not take it either: a restart before it is written brings back what was cut.
     InMemory,
+}
+
+impl Recorded {
+    /// Whether the record has it.
+    #[must_use]
+    pub const fn is_written(self) -> bool {
+        matches!(self, Self::InDatabase | Self::Unheard)
+    }
 }
 
 /// A cut that was begun. If it is dropped before `record` has ended, it is written all the same.
@@ -115,8 +125,19 @@ impl Cutting {
         }
     }
 
-    /// Writes it; where it cannot be written, the journal takes it. Never fails.
+    /// Writes it, and waits for the other nodes; where it cannot be written, the journal takes it. Never fails.
     pub async fn record(mut self, rows: &dyn CutRows) -> Recorded {
+        let recorded = self.written(rows).await;
+        // Of apps, the catalog waits, and says what it waited for.
+        let waits = recorded == Recorded::InDatabase && !matches!(self.note.of, CutOf::Apps(_) | CutOf::Done(_));
+        if !waits || self.store.told_everywhere(self.note.tenant()).await {
+            return recorded;
+        }
+        tracing::error!(act = self.note.rule().name, event = %self.event(), "whether every node has cut it is not known");
+        Recorded::Unheard
+    }
+
+    async fn written(&mut self, rows: &dyn CutRows) -> Recorded {
         let store = Arc::clone(&self.store);
         if let Some(same) = &self.same {
             return store.where_is(same);
@@ -131,11 +152,6 @@ impl Cutting {
                     store.cuts.wait(Arc::clone(&note));
                 }
                 self.done = true;
-                // Of apps, the catalog waits, and says what it waited for.
-                let waits = !matches!(note.of, CutOf::Apps(_) | CutOf::Done(_));
-                if waits && !store.told_everywhere(note.tenant()).await {
-                    tracing::error!(act = note.rule().name, event = %note.event, "whether every node has cut it is not known");
-                }
                 return Recorded::InDatabase;
             }
             Ok(Err(failed)) => failed,
@@ -168,6 +184,12 @@ enum When {
 }
 
 impl Store {
+    /// Whether no node lets in any more what such a cut took, as far as this one knows.
+    #[must_use]
+    pub fn is_everywhere(&self, recorded: Recorded) -> bool {
+        recorded == Recorded::InDatabase || !self.is_shared()
+    }
+
     /// The epoch as of which it stands in the database.
     async fn write_cut(self: &Arc<Self>, note: &Arc<CutNote>, rows: &dyn CutRows, when: When) -> Result<u64, Failed> {
         if when == When::Late && self.event(note.tenant(), &note.event).await?.is_some() {

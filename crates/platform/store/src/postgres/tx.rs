@@ -23,6 +23,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::Poll,
+    time::Duration,
 };
 use tokio::sync::watch;
 
@@ -50,6 +51,8 @@ pub(crate) struct PostgresTx {
     acts: Arc<AtomicU64>,
     committed: Arc<watch::Sender<u64>>,
     fence: Arc<Fence>,
+    /// How long one answer is waited for.
+    answer: Duration,
 }
 
 impl PostgresTx {
@@ -59,14 +62,18 @@ impl PostgresTx {
         acts: Arc<AtomicU64>,
         committed: Arc<watch::Sender<u64>>,
     ) -> Self {
-        Self { client: Some(client), state: State::Fresh, acts, committed, fence }
+        Self { client: Some(client), state: State::Fresh, acts, committed, fence, answer: ANSWER }
+    }
+
+    pub(crate) const fn wait_for(&mut self, answer: Duration) {
+        self.answer = answer;
     }
 
     pub(crate) async fn run(&mut self, batch: &[Statement]) -> Result<Vec<Answer>, StoreError> {
         if self.state == State::Failed {
             return Err(StoreError::Ended);
         }
-        let result = match tokio::time::timeout(ANSWER, self.pipeline(batch, Then::GoOn)).await {
+        let result = match tokio::time::timeout(self.answer, self.pipeline(batch, Then::GoOn)).await {
             Ok(result) => result,
             Err(_) => self.unheard(),
         };
@@ -90,7 +97,7 @@ impl PostgresTx {
         if matches!(self.state, State::Failed | State::Ended) {
             return Err(StoreError::Ended);
         }
-        let result = match tokio::time::timeout(ANSWER, self.pipeline(batch, Then::Commit)).await {
+        let result = match tokio::time::timeout(self.answer, self.pipeline(batch, Then::Commit)).await {
             Ok(result) => result,
             Err(_) => self.unheard(),
         };
@@ -177,7 +184,7 @@ impl PostgresTx {
         }
         self.fence.check()?;
         let client = self.client.as_ref().ok_or(StoreError::Ended)?;
-        match tokio::time::timeout(ANSWER, client.batch_execute(sql::COMMIT)).await {
+        match tokio::time::timeout(self.answer, client.batch_execute(sql::COMMIT)).await {
             Ok(done) => done.map_err(write_error)?,
             Err(_) => return self.unheard(),
         }

@@ -16,7 +16,7 @@ pub(crate) const TABLES_POSTGRES: &str = "SELECT relname::text FROM pg_class
 
 /// PostgreSQL only: the next event's number.
 pub(super) const RESET_SEQUENCE: &str = "SELECT setval(pg_get_serial_sequence('events', 'seq'),
-  GREATEST((SELECT max(seq) FROM events), 1), (SELECT count(*) > 0 FROM events))";
+  GREATEST((SELECT max(seq) FROM events), 1), EXISTS (SELECT 1 FROM events))";
 
 /// PostgreSQL only: what the head does not cover gets its place from the sequencer there, whatever it had elsewhere.
 pub(super) const FORGET_PLACES: &str = "UPDATE events SET idx = NULL WHERE tenant = $1 AND idx >= $2";

@@ -11,6 +11,7 @@ use super::{
     Sqlite,
     errors::write_error,
     place::Place,
+    room,
     statement::{self, Refused},
 };
 use crate::{
@@ -24,7 +25,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::{OwnedMutexGuard, oneshot, watch};
 
@@ -33,6 +34,12 @@ const GROUP_MAX: usize = 64;
 
 /// How long an act waits for the writer before it is refused: as long as for a connection of the other engine.
 const WAIT: Duration = Duration::from_secs(10);
+
+/// How long the writer waits for a lock of the file, as `sql::WRITER_PRAGMAS` has it.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// Between two attempts to make room by bringing the log in: each may take a while, and others wait for it.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 type Waiter = oneshot::Sender<Result<(), StoreError>>;
 
@@ -44,6 +51,8 @@ pub(crate) struct Writer {
     opened: u64,
     committed: Arc<watch::Sender<u64>>,
     groups: Arc<AtomicU64>,
+    /// When the log was brought in last to make room.
+    emptied: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -59,7 +68,7 @@ impl Writer {
         committed: Arc<watch::Sender<u64>>,
         groups: Arc<AtomicU64>,
     ) -> Self {
-        Self { conn, place, group: None, opened: 0, committed, groups }
+        Self { conn, place, group: None, opened: 0, committed, groups, emptied: None }
     }
 
     /// Ends the group: COMMIT, and tells every act. Blocks on the disk.
@@ -85,6 +94,14 @@ impl Writer {
             self.committed.send_modify(|count| *count += 1);
         }
         tell(group.waiters, &result);
+    }
+
+    /// Brings the log into the database and cuts it off. Waits for no reader: what one still reads stays. Not while a group
+    /// is open. Blocks on the disk.
+    fn empty_log(&self) -> Result<(), StoreError> {
+        let emptied = self.conn.busy_timeout(Duration::ZERO).and_then(|()| self.conn.execute_batch(sql::EMPTY_LOG));
+        let patient = self.conn.busy_timeout(LOCK_WAIT);
+        emptied.and(patient).map_err(write_error)
     }
 
     /// After an error: if the engine has thrown the outer transaction away, nobody of the group is committed.
@@ -114,7 +131,10 @@ impl Sqlite {
                 .map_err(|_| StoreError::busy("the writer was not free in time"))?,
         };
         if writer.group.is_none() {
-            this.check_disk()?;
+            this.place.check()?;
+            if this.is_below_reserve()? {
+                writer = Self::make_room(this, writer).await?;
+            }
             writer.conn.execute_batch(sql::BEGIN_GROUP).map_err(write_error)?;
             writer.opened += 1;
             let number = writer.opened;
@@ -124,6 +144,46 @@ impl Sqlite {
         let started = run_cached(&writer.conn, sql::BEGIN_ACT);
         started.inspect_err(|error| writer.check_alive(error))?;
         Ok(SqliteTx { writer: Some(writer), engine: Arc::clone(this), failed: false })
+    }
+
+    /// Below the reserve nobody commits, so nobody brings the log in either: it is done here, or what it took while a
+    /// backup was read would be gone for good.
+    async fn make_room(
+        this: &Arc<Self>,
+        mut writer: OwnedMutexGuard<Writer>,
+    ) -> Result<OwnedMutexGuard<Writer>, StoreError> {
+        if writer.emptied.is_none_or(|at| at.elapsed() >= AGAIN_AFTER) {
+            writer.emptied = Some(Instant::now());
+            writer = Self::emptied(this, writer).await?;
+        }
+        if this.is_below_reserve()? {
+            return Err(StoreError::unwritable("free space is below the reserve"));
+        }
+        Ok(writer)
+    }
+
+    /// Where the database has room for what the log holds. What fails is told, and the log goes on as it is.
+    async fn emptied(this: &Arc<Self>, writer: OwnedMutexGuard<Writer>) -> Result<OwnedMutexGuard<Writer>, StoreError> {
+        let engine = Arc::clone(this);
+        let work = move || {
+            let fits = room::size(&writer.conn).and_then(|size| engine.fits(size));
+            let emptied = fits.and_then(|fits| if fits { writer.empty_log() } else { Ok(()) });
+            if let Err(error) = emptied {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "the log of the database could not be brought into it");
+            }
+            writer
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)
+    }
+
+    /// At a clean stop: nothing stays beside the database that it could hold.
+    pub(crate) async fn empty_log(this: &Arc<Self>) -> Result<(), StoreError> {
+        let writer = Arc::clone(&this.writer).lock_owned().await;
+        if writer.group.is_some() {
+            return Ok(());
+        }
+        Self::emptied(this, writer).await.map(drop)
     }
 }
 
@@ -215,5 +275,27 @@ impl Drop for SqliteTx {
             }
             writer.check_alive(&error);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn below_the_reserve_the_log_gives_its_room_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let engine = Arc::new(Sqlite::open(&path, u64::MAX).unwrap());
+        engine.writer.lock().await.conn.execute_batch("CREATE TABLE a (b)").unwrap();
+        let log = || std::fs::metadata(path.with_extension("db-wal")).unwrap().len();
+        assert!(log() > 0);
+        let refused = Sqlite::begin(&engine).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Unwritable { .. }), "{refused:?}");
+        assert_eq!(log(), 0);
+        // Not at each refusal.
+        engine.writer.lock().await.conn.execute_batch("INSERT INTO a VALUES (1)").unwrap();
+        assert!(Sqlite::begin(&engine).await.is_err());
+        assert!(log() > 0);
     }
 }

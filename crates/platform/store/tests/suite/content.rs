@@ -77,7 +77,7 @@ async fn one_byte_and_it_is_refused(kind: Kind) {
 async fn a_tile_is_moved_only_by_whoever_takes_its_note_away(kind: Kind) {
     let (house, depot) = House::with_depot(kind).await;
     let tenant = TenantId::main();
-    let tasks = house.store.start_tasks().await.unwrap();
+    let tasks = house.store.start_tasks().await;
     for _ in 0..256 {
         house.store.access(house.permit(Look("apps")), Outcome::Allowed, json!({})).unwrap();
     }

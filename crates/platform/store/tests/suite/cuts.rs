@@ -81,7 +81,7 @@ pub async fn working(store: &Arc<Store>) -> (Arc<Room>, store::Tasks) {
     let room = Arc::new(Room);
     let weak: Weak<Room> = Arc::downgrade(&room);
     store.write_cuts_with(weak);
-    (room, store.start_tasks().await.unwrap())
+    (room, store.start_tasks().await)
 }
 
 pub async fn until_nothing_waits(store: &Store) {
@@ -307,7 +307,7 @@ async fn what_is_asked_again_while_it_is_settled_is_settled_again(kind: Kind) {
     let weak: Weak<Paused> = Arc::downgrade(&room);
     house.store.write_cuts_with(weak);
     allow(&house.config).await;
-    let _tasks = house.store.start_tasks().await.unwrap();
+    let _tasks = house.store.start_tasks().await;
     let again = || {
         let permit = house.authority.decide(&ana(&house.clock), Sever("a")).unwrap();
         house.store.cut(permit, secret("a")).1
@@ -361,7 +361,7 @@ async fn an_act_does_not_wait_for_ever_for_what_memory_does_not_read(kind: Kind)
     let room = Arc::new(Hanging::default());
     let weak: Weak<Hanging> = Arc::downgrade(&room);
     house.store.write_cuts_with(weak);
-    let _tasks = house.store.start_tasks().await.unwrap();
+    let _tasks = house.store.start_tasks().await;
     let asked = tokio::time::timeout(Duration::from_secs(90), house.store.write(house.permit(Raise("app/1")))).await;
     let refused = asked.expect("it is answered").unwrap_err();
     assert!(matches!(refused, StoreError::Unwritable { .. }), "{refused:?}");

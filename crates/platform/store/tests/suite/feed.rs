@@ -73,7 +73,7 @@ async fn other_nodes_hear_of_it(kind: Kind) {
         Kind::Sqlite => house.store.clone(),
         Kind::Postgres => House::open(&config, &house.authority).await.unwrap(),
     };
-    let _tasks = house.store.start_tasks().await.unwrap();
+    let _tasks = house.store.start_tasks().await;
     let mut changes = house.store.subscribe(&TenantId::main(), 0);
     for n in 0..5 {
         change(&house, &other, &format!("k{n}")).await.unwrap();

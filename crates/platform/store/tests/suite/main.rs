@@ -20,6 +20,8 @@ mod place;
 mod places;
 mod rates;
 mod record;
+mod room;
+mod runs;
 mod sql;
 mod tls;
 mod upgrade;

@@ -54,7 +54,7 @@ async fn a_node_that_went_deaf_hears_of_everything_all_the_same() {
     let mut config = house.config.clone();
     (config.node, config.data_dir) = ("two".to_owned(), house.dir.path().join("two"));
     let other = House::open(&config, &house.authority).await.unwrap();
-    let _tasks = house.store.start_tasks().await.unwrap();
+    let _tasks = house.store.start_tasks().await;
     let mut changes = house.store.subscribe(&TenantId::main(), 0);
     commit(&house, &other, "heard").await;
     assert_eq!(of(&changes.next().await.unwrap()), (1, "heard"));

@@ -66,7 +66,7 @@ async fn sealed_text_opens_and_dies_with_its_key(kind: Kind) {
 
 async fn accesses_are_buffered_and_flushed(kind: Kind) {
     let house = House::new(kind).await;
-    let tasks = house.store.start_tasks().await.unwrap();
+    let tasks = house.store.start_tasks().await;
     let ids: Vec<_> = (0..700)
         .map(|n| house.store.access(house.permit(Look("apps")), Outcome::Allowed, json!({ "n": n })).unwrap())
         .collect();
@@ -98,7 +98,7 @@ async fn a_full_buffer_refuses(kind: Kind) {
 /// Nobody is told that anything failed: somebody has the writer, or the table, and keeps it.
 async fn what_stalls_refuses_as_what_fails(kind: Kind) {
     let house = House::new(kind).await;
-    let tasks = house.store.start_tasks().await.unwrap();
+    let tasks = house.store.start_tasks().await;
     let holds = Holds::events(&house).await;
     let note = || house.store.access(house.permit(Look("apps")), Outcome::Allowed, json!({}));
     let first = note().unwrap();
@@ -152,7 +152,7 @@ impl Holds {
 
 async fn refusals_are_events(kind: Kind) {
     let house = House::new(kind).await;
-    let tasks = house.store.start_tasks().await.unwrap();
+    let tasks = house.store.start_tasks().await;
     let target = Target::new(TenantId::main(), "app/1");
     let ana = ana(&house.clock);
     let denied = house.authority.decide(&ana, Raise("app/1")).unwrap_err();
@@ -186,14 +186,14 @@ async fn refusals_are_events(kind: Kind) {
 
 async fn a_crash_leaves_a_gap(kind: Kind) {
     let house = House::new(kind).await;
-    let clean = house.store.start_tasks().await.unwrap();
+    let clean = house.store.start_tasks().await;
     clean.stop().await.unwrap();
     let house = next(house).await;
-    let crashed = house.store.start_tasks().await.unwrap();
+    let crashed = house.store.start_tasks().await;
     assert_eq!(house.events().await.len(), 0);
     drop(crashed);
     house.clock.advance(Duration::from_secs(9));
-    let again = house.store.start_tasks().await.unwrap();
+    let again = house.store.start_tasks().await;
     let gap = house.events().await.remove(0);
     assert_eq!((gap.action.as_str(), gap.resource.as_str()), ("record.gap", "node/one"));
     let detail = &gap.json().unwrap()["detail"];
@@ -223,7 +223,7 @@ async fn gaps(house: &House) -> Vec<(String, String)> {
 /// Whatever else is written meanwhile.
 async fn a_gap_begins_before_what_was_lost(kind: Kind) {
     let house = House::new(kind).await;
-    let tasks = house.store.start_tasks().await.unwrap();
+    let tasks = house.store.start_tasks().await;
     let note = || house.store.access(house.permit(Look("apps")), Outcome::Allowed, json!({})).unwrap();
     // More than one commit of them, all noted at one moment, the last of which may be lost.
     house.clock.advance(Duration::from_secs(1));
@@ -237,7 +237,7 @@ async fn a_gap_begins_before_what_was_lost(kind: Kind) {
     house.store.denied(&denied, &ana, &Target::new(TenantId::main(), "app/1")).await.unwrap();
     house.store.check_writable().await.unwrap();
     drop(tasks);
-    let again = house.store.start_tasks().await.unwrap();
+    let again = house.store.start_tasks().await;
     let (from, until) = gaps(&house).await.remove(0);
     assert!(from.as_str() >= "2026-11-23T00:00:01.000Z", "{from}: what came before is in the record");
     assert!(from.as_str() <= "2026-11-23T00:00:02.000Z", "{from}: what was noted then is lost, or may be");
@@ -247,11 +247,11 @@ async fn a_gap_begins_before_what_was_lost(kind: Kind) {
 
 async fn a_start_that_is_recorded_late_tells_of_the_crash_before_it(kind: Kind) {
     let house = House::new(kind).await;
-    let crashed = house.store.start_tasks().await.unwrap();
+    let crashed = house.store.start_tasks().await;
     drop(crashed);
     house.clock.advance(Duration::from_secs(9));
     forbid(&house.config).await;
-    let tasks = house.store.start_tasks().await.unwrap();
+    let tasks = house.store.start_tasks().await;
     // Noted by the run that could not be recorded yet, and written before it is.
     house.store.access(house.permit(Look("apps")), Outcome::Allowed, json!({})).unwrap();
     house.clock.advance(Duration::from_secs(9));
@@ -269,7 +269,7 @@ async fn a_start_that_is_recorded_late_tells_of_the_crash_before_it(kind: Kind) 
 
 async fn a_stop_waits_for_what_is_under_way(kind: Kind) {
     let house = House::new(kind).await;
-    let tasks = house.store.start_tasks().await.unwrap();
+    let tasks = house.store.start_tasks().await;
     let expected = house.store.expect_access();
     let note = || house.store.access(house.permit(Look("apps")), Outcome::Failed, json!({}));
     let ending = async {
@@ -283,21 +283,21 @@ async fn a_stop_waits_for_what_is_under_way(kind: Kind) {
     let late = note().unwrap_err();
     assert!(matches!(late, StoreError::Closed), "{late:?}");
     let house = next(house).await;
-    let tasks = house.store.start_tasks().await.unwrap();
+    let tasks = house.store.start_tasks().await;
     assert_eq!((gaps(&house).await.len(), house.events().await.len()), (0, 1));
     tasks.stop().await.unwrap();
 }
 
 async fn what_outlasts_a_stop_is_a_gap(kind: Kind) {
     let house = House::new(kind).await;
-    let tasks = house.store.start_tasks().await.unwrap();
+    let tasks = house.store.start_tasks().await;
     let expected = house.store.expect_access();
     house.clock.advance(Duration::from_secs(1));
     let refused = tasks.stop().await.unwrap_err();
     assert!(matches!(refused, StoreError::Unwritable { .. }), "{refused:?}");
     drop(expected);
     let house = next(house).await;
-    let tasks = house.store.start_tasks().await.unwrap();
+    let tasks = house.store.start_tasks().await;
     let gap = ("2026-11-23T00:00:00.000Z".to_owned(), "2026-11-23T00:00:01.000Z".to_owned());
     assert_eq!(gaps(&house).await, [gap]);
     // What was not taken, and what nothing tells of, is no better.
@@ -305,7 +305,7 @@ async fn what_outlasts_a_stop_is_a_gap(kind: Kind) {
     let refused = tasks.stop().await.unwrap_err();
     assert!(matches!(refused, StoreError::Unwritable { .. }), "{refused:?}");
     let house = next(house).await;
-    let tasks = house.store.start_tasks().await.unwrap();
+    let tasks = house.store.start_tasks().await;
     assert_eq!(gaps(&house).await.len(), 2);
     house.store.miss_access(2);
     house.store.tell_missed(2);
@@ -315,7 +315,7 @@ async fn what_outlasts_a_stop_is_a_gap(kind: Kind) {
 /// Whatever somebody names: refused to their face where it was to wait, on the record where it was denied.
 async fn what_no_row_holds_stops_nobody(kind: Kind) {
     let house = House::new(kind).await;
-    let tasks = house.store.start_tasks().await.unwrap();
+    let tasks = house.store.start_tasks().await;
     let note = |on| house.store.access(house.permit(Look(on)), Outcome::Allowed, json!({}));
     let refused = note("secret/people-ops/\0").unwrap_err();
     assert!(matches!(refused, StoreError::Param { .. }), "{refused:?}");
@@ -337,7 +337,7 @@ async fn what_no_row_holds_stops_nobody(kind: Kind) {
 async fn what_the_database_refuses_by_itself_is_dropped_and_told(kind: Kind) {
     let house = House::new(kind).await;
     outside(&house.config, sql::REFUSE_ONE_SQLITE, sql::REFUSE_ONE_POSTGRES).await;
-    let tasks = house.store.start_tasks().await.unwrap();
+    let tasks = house.store.start_tasks().await;
     let note = |on| house.store.access(house.permit(Look(on)), Outcome::Allowed, json!({})).unwrap();
     let noted = ["apps", "poison", "apps", "poison", "apps"].map(|on| (on, note(on)));
     house.store.flush_access().await.unwrap();

@@ -5,7 +5,7 @@ use crate::{
     exit::Exit,
     invocation::Invocation,
     typed::Typed,
-    views::people::{AddedView, GroupsView, PeopleView, PersonView},
+    views::people::{AddedView, DisabledView, GroupsView, PeopleView, PersonView},
 };
 use model::Problem;
 use serde_json::json;
@@ -64,7 +64,7 @@ pub(crate) async fn run(command: PeopleCommand, invocation: &Invocation) -> Resu
         PeopleCommand::Disable { email } => {
             invocation.confirm_if_there(&format!("switch the account of `{email}` off for good"))?;
             let disabled = client.post(client.api(&["people", "disable"])?, json!({ "email": email }));
-            output.show::<PersonView>(&invocation.during("disabling", disabled).await?)?;
+            output.show::<DisabledView>(&invocation.during("disabling", disabled).await?)?;
         }
     }
     Ok(Exit::Done)

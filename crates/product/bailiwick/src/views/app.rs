@@ -3,6 +3,7 @@
 use super::{
     View,
     apps::{AppLine, app_state},
+    reach::Reach,
     waivers::WaiverView,
 };
 use crate::{
@@ -349,15 +350,16 @@ pub(crate) struct RetiredView {
     event: Option<String>,
     #[serde(default)]
     deleted: Vec<String>,
+    #[serde(flatten)]
+    reach: Reach,
 }
 
 impl View for RetiredView {
     fn show(&self, page: &mut Page) {
         let (state, app) = (page.state("retired"), page.paint(Tone::Strong, &self.app));
         page.line(format!("{state}  {app}  for good; its record is kept"));
-        for deleted in &self.deleted {
-            page.under(format!("deleted  {deleted}"));
-        }
+        self.deleted.iter().for_each(|deleted| page.under(format!("deleted  {deleted}")));
+        self.reach.show(page);
         if let Some(event) = &self.event {
             page.next(format!("bailiwick audit prove {event}"));
         }

@@ -16,6 +16,7 @@ pub(crate) mod notices;
 pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod queries;
+pub(crate) mod reach;
 pub(crate) mod receipt;
 pub(crate) mod recovered;
 pub(crate) mod requests;

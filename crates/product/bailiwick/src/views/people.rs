@@ -1,6 +1,6 @@
 //! People and their groups.
 
-use super::View;
+use super::{View, reach::Reach};
 use crate::{
     ink::Tone,
     page::{Cell, Page},
@@ -117,6 +117,21 @@ impl View for PersonView {
     }
 }
 
+/// Someone whose account was switched off.
+#[derive(Debug, Deserialize)]
+pub(crate) struct DisabledView {
+    person: Person,
+    #[serde(flatten)]
+    reach: Reach,
+}
+
+impl View for DisabledView {
+    fn show(&self, page: &mut Page) {
+        page.rows(vec![self.person.row()]);
+        self.reach.show(page);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,5 +178,16 @@ mod tests {
     #[test]
     fn changed() {
         insta::assert_snapshot!(shown::<PersonView>(&json!({ "person": ana(false) })), @"  ana@example.test   –   builders, staff   ✕ disabled");
+    }
+
+    #[test]
+    fn disabled() {
+        let done = shown::<DisabledView>(&json!({ "person": ana(false), "recorded": true, "everywhere": true }));
+        assert!(done.contains("disabled") && !done.contains("everywhere") && !done.contains("record"), "{done}");
+        assert_eq!(shown::<DisabledView>(&json!({ "person": ana(false) })), done, "by a server that says no more");
+        let here = shown::<DisabledView>(&json!({ "person": ana(false), "recorded": true, "everywhere": false }));
+        assert!(here.contains("not everywhere yet") && !here.contains("the record cannot"), "{here}");
+        let kept = shown::<DisabledView>(&json!({ "person": ana(false), "recorded": false, "everywhere": false }));
+        assert!(kept.contains("not everywhere yet") && kept.contains("the record cannot"), "{kept}");
     }
 }

@@ -1,6 +1,6 @@
 //! Secrets, without their values: nothing here ever holds one.
 
-use super::View;
+use super::{View, reach::Reach};
 use crate::{
     ink::Tone,
     page::{Cell, Page, short},
@@ -140,6 +140,8 @@ impl View for SecretView {
 #[derive(Debug, Deserialize)]
 pub(crate) struct RevokedView {
     revoked: Vec<SecretView>,
+    #[serde(flatten)]
+    reach: Reach,
 }
 
 impl View for RevokedView {
@@ -155,6 +157,7 @@ impl View for RevokedView {
         }
         page.under("calls that carry it are refused from now on");
         page.under("end it at its provider too: whoever had a copy still has it");
+        self.reach.show(page);
     }
 }
 

@@ -1,6 +1,6 @@
 //! How people sign in.
 
-use super::View;
+use super::{View, reach::Reach};
 use crate::{
     ink::Tone,
     page::{Cell, Page},
@@ -153,16 +153,18 @@ impl View for SignInView {
 #[derive(Debug, Deserialize)]
 pub(crate) struct SwitchedOff {
     event: String,
-    recorded: bool,
     sessions_ended: u64,
     #[serde(default)]
     own: bool,
     links: Option<Links>,
+    #[serde(flatten)]
+    reach: Reach,
 }
 
 impl View for SwitchedOff {
     fn show(&self, page: &mut Page) {
-        page.line("single sign-on is off, on every node");
+        let nodes = if self.reach.everywhere { "on every node" } else { "on this node" };
+        page.line(format!("single sign-on is off, {nodes}"));
         let mut facts: Vec<(&str, Cell)> = vec![
             ("sessions ended", self.sessions_ended.to_string().as_str().into()),
             ("event", self.event.as_str().into()),
@@ -171,9 +173,7 @@ impl View for SwitchedOff {
             facts.push(("one-time links", word(links.on).into()));
         }
         page.facts(facts);
-        if !self.recorded {
-            page.line("the record cannot be written now; its event follows as soon as it can be");
-        }
+        self.reach.show(page);
         if self.own {
             page.line("your own session was among them: sign in again");
         }

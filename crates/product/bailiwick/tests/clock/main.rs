@@ -1,18 +1,26 @@
 //! A machine's clock is wrong at the start, and is set while the server runs, for the real program on both sides: nobody is
-//! locked out of switching something off, and `doctor` says what is so, and how it ends.
+//! locked out of switching something off, and `doctor` says what is so, and how it ends. What is past its time by it goes,
+//! whenever the server is killed, as the record says.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 use tempfile::TempDir;
-use testkit::{Engine, Process, manifest, until};
+use testkit::{Dice, Engine, Kept, Process, keeper, kept_by_apps, manifest, rounds, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
 const APP: &str = "export default { fetch() { return new Response('ok'); } };";
 const DAY_SECS: i64 = 86_400;
+/// Longer than the app keeps anything.
+const LATER: Duration = Duration::from_secs(7_200);
+/// Each of them is emptied by an act of its own, one after the other: a kill comes in between.
+const COLLECTIONS: usize = 40;
+/// Kills of each round, while there is something left to delete.
+const KILLS: u32 = 3;
 
 /// The clock of the machine, as server and client see it.
 struct Wall {
@@ -79,6 +87,50 @@ impl Machine {
         asked.map(|line| (text(line, "state"), text(line, "fix"))).collect()
     }
 
+    /// Somebody lets the app keep one record in each collection; then it stops, and their time is over when it starts again.
+    async fn keeps(&mut self, ahead: &mut Duration) {
+        let ana = self.town.person("ana@example.test", &["staff"]).await;
+        let url = format!("{}/", self.town.app("notes"));
+        assert_eq!(ana.open(&url).await.status, 200);
+        let kept = ana.post(&url, &[]).await;
+        assert_eq!(kept.status, 200, "{kept:?}");
+        self.town.stop().await;
+        match &self.town.database {
+            Some(database) => database.age(LATER).await,
+            None => {
+                *ahead += LATER;
+                self.wall.set(i64::try_from(ahead.as_secs()).unwrap());
+            }
+        }
+    }
+
+    async fn kept(&self) -> Kept {
+        kept_by_apps(&self.town.data(), self.town.database_url().as_deref()).await
+    }
+
+    /// Starts it, and kills it once so many records are deleted, if there are as many.
+    async fn killed_after(&mut self, deleted: i64) {
+        let (data, url) = (self.town.data(), self.town.database_url());
+        let records = async || kept_by_apps(&data, url.as_deref()).await.records;
+        let enough = (records().await - deleted).max(0);
+        let reached = async {
+            while records().await > enough {
+                tokio::task::yield_now().await;
+            }
+        };
+        // It deletes before it says that it serves.
+        let serves = async {
+            self.town.again().await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            () = serves => {}
+            () = reached => {}
+        }
+        self.town.kill().await;
+    }
+
     async fn is_right(&self) -> bool {
         self.wrong(&["clock", "server", "sign-in"]).await.is_empty()
     }
@@ -143,4 +195,39 @@ async fn on_postgres_a_record_is_compared_with_the_databases_clock() {
     machine.wall.set(-DAY_SECS);
     let wrong = machine.wrong(&["clock"]).await;
     assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// Each of them goes once, with the event that counts it; nothing of it is said twice, or not at all.
+async fn what_is_past_its_time_goes_as_it_is_said(engine: Engine) {
+    let mut machine = Machine::start(engine, 0).await;
+    let app = keeper("notes", "1h", COLLECTIONS);
+    let deployed = machine.town.machine("POST", "/api/v1/deploy?env=prod", &app).await;
+    assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
+    let (mut dice, mut ahead, mut between) = (Dice::new(17), Duration::ZERO, 0);
+    for _ in 0..rounds(1) {
+        machine.keeps(&mut ahead).await;
+        for _ in 0..KILLS {
+            machine.killed_after(1 + i64::try_from(dice.roll(COLLECTIONS / 4)).unwrap()).await;
+            let kept = machine.kept().await;
+            assert_eq!((kept.index, kept.used), (kept.records, kept.records), "{kept:?}");
+            if kept.records == 0 {
+                break;
+            }
+            between += 1;
+        }
+        machine.town.again().await;
+        until("nothing is left that is past its time", async || machine.kept().await.records == 0).await;
+        machine.kept().await.adds_up(&machine.town.recorded().await);
+    }
+    assert!(between > 0, "it was never killed between two acts");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_past_its_time_goes_as_it_is_said_on_sqlite() {
+    what_is_past_its_time_goes_as_it_is_said(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_past_its_time_goes_as_it_is_said_on_postgres() {
+    what_is_past_its_time_goes_as_it_is_said(Engine::Postgres).await;
 }

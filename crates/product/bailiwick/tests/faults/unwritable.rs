@@ -6,13 +6,11 @@ use super::{BINARY, Faults};
 use serde_json::{Value, json};
 use std::{
     fs,
-    path::Path,
-    process::Command,
     sync::{Arc, Mutex},
     time::Duration,
 };
 use tempfile::TempDir;
-use testkit::{Answer, Cable, Engine, Process, until};
+use testkit::{Answer, Browser, Cable, Engine, Own, Process, elsewhere, mount, remount, until};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -21,8 +19,6 @@ use tokio::{
 
 /// Nothing takes longer, whatever is gone.
 const NO_HANG: Duration = Duration::from_secs(30);
-/// Set for a process whose mounts are its own.
-const OWN_MOUNTS: &str = "BAILIWICK_TEST_OWN_MOUNTS";
 /// Room for the journal, the database and the reserve.
 const DISK: &str = "size=96m";
 
@@ -55,7 +51,7 @@ impl Heard {
         });
         let secret = TempDir::new().unwrap();
         let file = secret.path().join("webhook.secret");
-        fs::write(&file, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
+        testkit::private_file(&file, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
         let config = format!(
             "[notify]\nwebhook = \"http://127.0.0.1:{port}/here\"\nwebhook_secret = \"file:{}\"\n",
             file.display()
@@ -66,35 +62,6 @@ impl Heard {
     fn of(&self, words: &str) -> bool {
         self.texts.lock().unwrap().iter().any(|text| text.contains(words))
     }
-}
-
-/// Runs `test` in a process whose mounts are its own, and says so; not within that.
-#[expect(clippy::print_stderr, reason = "whoever runs the tests is told what was not tried")]
-fn elsewhere(test: &str) -> bool {
-    #[expect(clippy::disallowed_methods, reason = "this process is told so by the one that started it")]
-    let within = std::env::var(OWN_MOUNTS).is_ok();
-    if within {
-        return false;
-    }
-    let own = || {
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--propagation", "private"]);
-        command
-    };
-    if !own().args(["mount", "-t", "tmpfs", "none", "/mnt"]).status().is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED: {test}: this user may not mount");
-        return true;
-    }
-    let again = own()
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(OWN_MOUNTS, "1")
-        .output()
-        .unwrap();
-    // Its own count of tests is not told: this one is counted here.
-    let said = [again.stdout, again.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
-    assert!(again.status.success(), "{test}: {}", said.concat());
-    true
 }
 
 async fn ask(town: &Process, method: &str, path: &str, body: &Value) -> Answer {
@@ -112,6 +79,22 @@ async fn is_ready(town: &Process) -> bool {
     ask(town, "GET", "/readyz", &Value::Null).await.status == 200
 }
 
+/// Whether the app itself answered, which needs no database for it. Else it is said that it cannot, at the moment.
+async fn is_served(ana: &Browser, app: &str) -> bool {
+    let url = format!("{app}asked");
+    let asked = ana.send("POST", &url, &[("sec-fetch-site", "same-origin")], b"");
+    let answer = timeout(NO_HANG, asked).await.expect("an answer");
+    assert!(matches!(answer.status, 404 | 503), "{answer:?}");
+    answer.status == 404
+}
+
+/// How often that stands on the record.
+async fn was_served(town: &Process) -> usize {
+    let used = town.get("/api/v1/events?action=app.use&limit=1000").await.json();
+    let served = |event: &&Value| event["detail"]["path"] == "/asked" && event["detail"]["status"] == 404;
+    used["events"].as_array().unwrap_or_else(|| panic!("{used}")).iter().filter(served).count()
+}
+
 /// What must be true while the record cannot be written, and after: `begin` makes it so, `end` takes it back.
 async fn all_is_well_but_the_record(town: &Process, heard: &Heard, begin: impl FnOnce(), end: impl FnOnce()) {
     until("it is ready", async || is_ready(town).await).await;
@@ -124,6 +107,7 @@ async fn all_is_well_but_the_record(town: &Process, heard: &Heard, begin: impl F
     assert_eq!(ola.get(&town.url()).await.status, 200);
 
     begin();
+    let mut served = usize::from(is_served(&ana, &app).await);
     // The very next act, and each one: in plain words, nothing done.
     for n in 0..3 {
         let refused = add(town, &format!("late{n}@example.test")).await;
@@ -132,6 +116,12 @@ async fn all_is_well_but_the_record(town: &Process, heard: &Heard, begin: impl F
         assert!(matches!(problem["code"].as_str(), Some("record.unwritable" | "store.busy")), "{problem}");
         assert!(problem["fix"].as_str().is_some_and(|fix| !fix.is_empty()), "{problem}");
     }
+    until("nothing is served without a record", async || {
+        let again = is_served(&ana, &app).await;
+        served += usize::from(again);
+        !again
+    })
+    .await;
     assert_eq!(ask(town, "GET", "/healthz", &Value::Null).await.status, 200);
     let ready = ask(town, "GET", "/readyz", &Value::Null).await;
     let record = |check: &Value| check["check"] == "record" && check["ok"] == false;
@@ -155,6 +145,7 @@ async fn all_is_well_but_the_record(town: &Process, heard: &Heard, begin: impl F
     let off = ana.get(&app).await;
     assert!(matches!(off.status, 403 | 410), "{off:?}");
     promised(town, &receipt).await;
+    until("what was served is on the record", async || was_served(town).await == served).await;
     let page = ola.get(&at).await;
     assert!(page.header("refresh").is_none() && page.text().contains("<dd>it leaks</dd>"), "{page:?}");
     let added = add(town, "after@example.test").await;
@@ -186,15 +177,11 @@ async fn promised(town: &Process, receipt: &Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_is_full() {
-    if elsewhere("unwritable::a_disk_that_is_full") {
+    if elsewhere("unwritable::a_disk_that_is_full", Own::Mounts) {
         return;
     }
     let heard = Heard::start().await;
-    let mount = |data: &Path| {
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", DISK, "none"]).arg(data).status().unwrap();
-        assert!(mounted.success());
-    };
-    let mut town = Process::prepared(BINARY, &heard.config, "error", mount).await;
+    let mut town = Process::prepared(BINARY, &heard.config, "error", |data| mount(data, DISK)).await;
     let filler = town.data().join("filler");
     let fill = || {
         let mut file = fs::File::create(&filler).unwrap();
@@ -227,24 +214,17 @@ async fn a_disk_that_is_read_only() {
 /// As a disk that failed is found after a restart: nothing starts, and it is said why.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_on_a_disk_that_is_read_only() {
-    if elsewhere("unwritable::a_start_on_a_disk_that_is_read_only") {
+    if elsewhere("unwritable::a_start_on_a_disk_that_is_read_only", Own::Mounts) {
         return;
     }
-    let mount = |data: &Path| {
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", DISK, "none"]).arg(data).status().unwrap();
-        assert!(mounted.success());
-    };
-    let mut town = Process::prepared(BINARY, "", "error", mount).await;
+    let mut town = Process::prepared(BINARY, "", "error", |data| mount(data, DISK)).await;
     town.kill().await;
     let data = town.data();
-    let remount = |how: &str| {
-        assert!(Command::new("mount").args(["-o", how]).arg(&data).status().unwrap().success());
-    };
-    remount("remount,ro");
+    remount(&data, "ro");
     let said = town.refused().await;
     assert!(said.contains("the data folder cannot be written"), "{said}");
     assert!(said.contains("bailiwick.lock") && said.contains("mounted read-only"), "{said}");
-    remount("remount,rw");
+    remount(&data, "rw");
     town.again().await;
     until("it is ready", async || is_ready(&town).await).await;
 }

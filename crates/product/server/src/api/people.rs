@@ -12,7 +12,6 @@ use model::{Group, PersonId, Problem, ProblemKind};
 use serde::Deserialize;
 use serde_json::json;
 use std::{collections::BTreeSet, sync::Arc};
-use store::Recorded;
 use utoipa::ToSchema;
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -74,7 +73,8 @@ pub(crate) async fn disable(State(server): State<Arc<Bailiwick>>, asked: Asked) 
     let act = |person| DisablePerson { tenant: server.tenant.clone(), person };
     let person = server.whom(&asked, &email, act).await?;
     let done = server.disable_person(&asked, person).await?;
-    ok(json!({ "person": done.person, "event": done.event, "recorded": done.recorded == Recorded::InDatabase }))
+    let (recorded, everywhere) = (done.recorded.is_written(), server.store.is_everywhere(done.recorded));
+    ok(json!({ "person": done.person, "event": done.event, "recorded": recorded, "everywhere": everywhere }))
 }
 
 impl Bailiwick {

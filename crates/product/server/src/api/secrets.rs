@@ -10,7 +10,6 @@ use model::{Env, Group, Problem, ProblemKind, SecretId};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
-use store::Recorded;
 use utoipa::ToSchema;
 use vault::{
     ListSecrets, Owner, PutSecret, RevokeSecret, Revoked, RotateSecret, SecretState, SecretString, SecretView,
@@ -104,16 +103,17 @@ pub(crate) async fn revoke(
     asked: Asked,
 ) -> Reply {
     let Revoke { env, why } = asked.json()?;
-    let (mut revoked, mut events, mut recorded) = (Vec::new(), Vec::new(), true);
+    let (mut revoked, mut events, mut recorded, mut everywhere) = (Vec::new(), Vec::new(), true, true);
     for done in server.revoke_secret(&asked, id(&team, &name), env, why).await? {
-        recorded &= done.recorded == Recorded::InDatabase;
+        recorded &= done.recorded.is_written();
+        everywhere &= server.store.is_everywhere(done.recorded);
         events.push(done.event);
         revoked.push(match done.secret {
             Some(view) => json!(view),
             None => json!({ "id": done.id, "env": done.env, "state": SecretState::Revoked }),
         });
     }
-    ok(json!({ "revoked": revoked, "events": events, "recorded": recorded }))
+    ok(json!({ "revoked": revoked, "events": events, "recorded": recorded, "everywhere": everywhere }))
 }
 
 impl Bailiwick {

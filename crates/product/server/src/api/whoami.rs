@@ -11,6 +11,7 @@ use identity::EndSession;
 use model::{Env, Problem, ProblemKind, TenantId};
 use serde_json::json;
 use std::sync::Arc;
+use store::Recorded;
 
 /// Stands for an app's name in the address that `whoami` answers with.
 const NAME: &str = "NAME";
@@ -64,16 +65,16 @@ pub(crate) async fn whoami(State(server): State<Arc<Bailiwick>>, asked: Asked) -
 #[utoipa::path(post, path = "/api/v1/logout", responses((status = 200, description = "it is over", body = Object)))]
 pub(crate) async fn logout(State(server): State<Arc<Bailiwick>>, asked: Asked) -> Reply {
     let Some(session) = &asked.session else { return Err(Refusal(no_session())) };
-    let ended: Result<(), identity::Error> = server
+    let ended: Result<Recorded, identity::Error> = server
         .store
         .again(|| async {
             let act = EndSession { tenant: server.tenant.clone(), session: session.id.clone() };
             let permit = server.permit(&asked.caller, act).await?;
-            server.identity.end_session(permit).await.map(drop)
+            server.identity.end_session(permit).await
         })
         .await;
-    ended?;
-    ok(json!({ "session": session.id, "ended": true }))
+    let everywhere = server.store.is_everywhere(ended?);
+    ok(json!({ "session": session.id, "ended": true, "everywhere": everywhere }))
 }
 
 fn no_session() -> Problem {

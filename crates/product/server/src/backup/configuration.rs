@@ -6,6 +6,7 @@
 use super::{
     archive, failed,
     maker::{self, Chain, Maker, PROOF, Proof, Unproven},
+    no_place,
 };
 use crate::{Config, Overrides, settings::place};
 use model::Problem;
@@ -151,8 +152,8 @@ impl Configuration {
         }
         let written = new.iter().map(|(path, bytes)| written(path, bytes).map(|file| (path, file)));
         let written = written.collect::<io::Result<Vec<_>>>();
-        for (path, file) in written.map_err(|error| bad(&error))? {
-            named(path, file).map_err(|error| bad(&error))?;
+        for (path, file) in written.map_err(|error| no_place(WHAT, error))? {
+            named(path, file).map_err(|error| no_place(WHAT, error))?;
         }
         Ok(all)
     }

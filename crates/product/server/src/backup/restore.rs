@@ -9,6 +9,7 @@ use super::{
     failed,
     keep::made_before,
     maker::{self, Maker, Unproven},
+    no_place,
     scratch::Scratch,
     unnamed::Unnamed,
 };
@@ -19,13 +20,15 @@ use seal::RecoveryKey;
 use serde::Serialize;
 use serde_json::json;
 use std::{
+    convert::identity,
+    fmt::Display,
     fs::File,
     io::{self, BufReader},
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
 };
-use store::{Database, Depot, Piece, Record, Refill, Store, StoreConfig};
+use store::{Database, Depot, Piece, Record, Refill, Store, StoreConfig, StoreError};
 use tokio::sync::mpsc;
 
 /// Whoever was signed in when the backup was made is not signed in by it: these stay empty after a restore.
@@ -85,7 +88,36 @@ impl Act for RestoreBackup {
 /// Instead of a name.
 const LATEST: &str = "latest";
 
+const WHAT: &str = "the backup cannot be restored";
 const FIX: &str = "take another backup, and find out what happened to this one";
+
+fn bad(why: &dyn Display) -> Problem {
+    failed(WHAT, why, FIX)
+}
+
+/// What the store says of the place that is filled.
+fn say(error: StoreError) -> Problem {
+    const UNFILLED: &str = "what the backup is restored into cannot be written";
+    if let StoreError::Unwritable { reason, .. } = &error {
+        return no_place(UNFILLED, reason);
+    }
+    if let StoreError::File(cause) = &error {
+        return no_place(UNFILLED, cause);
+    }
+    if matches!(error, StoreError::NoRoom { .. }) {
+        return no_place(UNFILLED, error);
+    }
+    error.problem()
+}
+
+/// What it says of a row that it was given: only what the row itself is, is the backup's.
+fn of_row(error: StoreError) -> Problem {
+    let is_of_the_row = matches!(
+        error,
+        StoreError::Conflict { .. } | StoreError::Row { .. } | StoreError::Param { .. } | StoreError::Database(_)
+    );
+    if is_of_the_row { bad(&error) } else { say(error) }
+}
 
 impl Restore {
     /// Fills, checks, and writes the event.
@@ -118,7 +150,6 @@ async fn finish(
     let restored = checked(&store, head, sums, begun).await?;
     let caller = Caller::new(TenantId::main(), Who::Machine { system_user: system_user.into() });
     let permit = authority.permit(&caller, RestoreBackup).await?;
-    let say = |error: store::StoreError| error.problem();
     let mut detail = json!(restored);
     if let (Unproven::Accepted, Some(fields)) = (unproven, detail.as_object_mut()) {
         fields.insert("accepted_unproven".to_owned(), json!(true));
@@ -171,9 +202,8 @@ impl Drill {
     /// What a real restore would have failed with.
     pub async fn run(self) -> Result<Restored, Problem> {
         let begun = Instant::now();
-        let folder = Scratch::within(&self.scratch).map_err(|error| {
-            failed("there is no room for a rehearsal", error, "name a folder that can be written with `--scratch`")
-        })?;
+        let folder =
+            Scratch::within(&self.scratch).map_err(|error| no_place("there is no room for a rehearsal", error))?;
         let database = Database::Sqlite { path: folder.path().join("bailiwick.db") };
         let from = Source { file: self.file, key: self.key, maker: Maker::new(&self.root), unproven: self.unproven };
         let (head, sums) = fill(from, &database, &[], None).await?;
@@ -218,7 +248,6 @@ impl Place {
             reserve_bytes: store::RESERVE_BYTES,
             depot: None,
         };
-        let say = |error: store::StoreError| error.problem();
         let store = Store::open(store_config, Arc::clone(&authority) as _, &ROOMS).await.map_err(say)?;
         let tenant = TenantId::main();
         let epoch = store.epoch(&tenant).await.map_err(say)?;
@@ -239,10 +268,12 @@ async fn fill(
         failed("the backup cannot be opened", format!("`{}`: {error}", from.file.display()), "check the path")
     })?;
     match database {
-        Database::Postgres { .. } => pour(opened, from, database, void).await?.keep(beside).await,
+        // Whether it was committed may not be known.
+        Database::Postgres { .. } => pour(opened, from, database, void).await?.keep(beside, in_doubt).await,
         Database::Sqlite { path } => {
             let unnamed = Unnamed::of(path)?;
-            let filled = pour(opened, from, &unnamed.database(), void).await?.keep(beside).await?;
+            // What has no name yet is in nobody's way.
+            let filled = pour(opened, from, &unnamed.database(), void).await?.keep(beside, identity).await?;
             unnamed.name()?;
             Ok(filled)
         }
@@ -263,24 +294,21 @@ struct Poured {
 }
 
 impl Poured {
-    async fn keep(self, beside: Option<&Path>) -> Result<(Head, Sums), Problem> {
+    /// `lost` adds what is to be known of a commit that went wrong.
+    async fn keep(self, beside: Option<&Path>, lost: fn(Problem) -> Problem) -> Result<(Head, Sums), Problem> {
         let Self { mut refill, head, sums } = self;
         if let Some(data) = beside {
-            let (tenant, say) = (TenantId::main(), |error: store::StoreError| error.problem());
+            let tenant = TenantId::main();
             // Both: whatever other machine opens it reads the one, and a start that finds nothing filled the other.
             refill.doubt(&tenant).await.map_err(say)?;
             store::doubt(data, &tenant).map_err(say)?;
         }
-        // Whether it was committed may not be known.
-        refill.commit().await.map_err(|error| in_doubt(error.problem()))?;
+        refill.commit().await.map_err(|error| lost(say(error)))?;
         Ok((head, sums))
     }
 }
 
 async fn pour(file: File, from: Source, database: &Database, void: &[&str]) -> Result<Poured, Problem> {
-    const WHAT: &str = "the backup cannot be restored";
-    let bad = |why: &dyn std::fmt::Display| failed(WHAT, why, FIX);
-    let say = |error: store::StoreError| error.problem();
     let mut refill = Refill::begin(database).await.map_err(say)?.ok_or_else(|| {
         let fix = "name an empty data folder or database";
         failed("a backup is restored into an empty place", "there is a database already", fix)
@@ -301,14 +329,14 @@ async fn pour(file: File, from: Source, database: &Database, void: &[&str]) -> R
             }
             Unpacked::Table { name, columns } => {
                 skips = void.contains(&name.as_str());
-                refill.table(&name, &columns).map_err(|error| bad(&error))?;
+                refill.table(&name, &columns).map_err(of_row)?;
                 table = name;
             }
             Unpacked::Rows(_) if skips => {}
             Unpacked::Rows(text) => {
                 marked |= table == META && marks_root(&text);
                 for line in text.lines() {
-                    refill.row(line).await.map_err(|error| bad(&error))?;
+                    refill.row(line).await.map_err(of_row)?;
                 }
             }
             Unpacked::Sums { promised, found } if promised == found => sums = Some(found),
@@ -327,7 +355,6 @@ async fn pour(file: File, from: Source, database: &Database, void: &[&str]) -> R
 /// The log of what was restored, from its first entry to its signed head.
 async fn checked(store: &Arc<Store>, head: &Head, sums: &Sums, begun: Instant) -> Result<Restored, Problem> {
     let tenant = TenantId::main();
-    let say = |error: store::StoreError| error.problem();
     let signed = store.checkpoint(&tenant).await.map_err(say)?;
     let key = store.log_verifier(&tenant).map_err(say)?;
     let Some(signed) = signed else {
@@ -373,7 +400,7 @@ async fn compare(database: &Database, wanted: &Sums) -> Result<(), Problem> {
         found
     };
     let (read, found) = tokio::join!(reading, summing);
-    read.map_err(|error| error.problem())?;
+    read.map_err(say)?;
     for (table, sum) in wanted {
         if found.get(table) != Some(sum) {
             return Err(failed("the restored rows are not those of the backup", format!("`{table}` differs"), FIX));
@@ -421,6 +448,21 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_backup_is_to_blame_for_its_rows_alone() {
+        let taken = StoreError::Conflict { table: "apps".to_owned(), constraint: "apps.id".to_owned() };
+        let problem = of_row(taken);
+        assert_eq!((problem.code.as_str(), problem.fix.as_str()), ("backup.failed", FIX), "{problem}");
+        for reason in ["the disk is full", "the database does not answer"] {
+            let problem = of_row(StoreError::Unwritable { reason, source: None });
+            assert_eq!(
+                (problem.code.as_str(), problem.why.as_str()),
+                (super::super::BACKUP_PLACE, reason),
+                "{problem}"
+            );
+        }
+    }
 
     #[test]
     fn a_backup_says_its_root_key() {

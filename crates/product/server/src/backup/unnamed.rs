@@ -3,7 +3,7 @@
 //!
 //! Refuses to take the place of anything, and to stand beside the log of another database, which would be read as its own.
 
-use super::{failed, scratch::Scratch};
+use super::{failed, no_place, scratch::Scratch};
 use model::Problem;
 use std::{
     fs::File,
@@ -30,9 +30,7 @@ impl Unnamed {
     pub(super) fn of(path: &Path) -> Result<Self, Problem> {
         free(path)?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        let scratch = Scratch::within(folder).map_err(|error| {
-            failed("there is no room to restore into", error, "look whether the folder can be written")
-        })?;
+        let scratch = Scratch::within(folder).map_err(|error| no_place("there is no room to restore into", error))?;
         Ok(Self { scratch, path: path.to_owned() })
     }
 
@@ -55,13 +53,7 @@ impl Unnamed {
             TempPath::try_from_path(&filled)?.persist_noclobber(&self.path).map_err(|error| error.error)?;
             self.path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
         };
-        named().map_err(|error| {
-            failed(
-                "the restored database could not be put in its place",
-                error,
-                "look whether the disk is full, then try again",
-            )
-        })
+        named().map_err(|error| no_place("the restored database could not be put in its place", error))
     }
 }
 

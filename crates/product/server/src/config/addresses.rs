@@ -4,12 +4,15 @@
 //! Refuses a console and apps that would share a host name, plain HTTP where others could listen, and names that
 //! browsers read otherwise than they are written.
 
-use super::Reader;
+use super::{Reader, secret_file::secret_file};
 use broker::Own;
 use gateway::Scheme;
 use ipnet::IpNet;
 use model::{Problem, ProblemKind};
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::Path,
+};
 use url::{Host, Url};
 
 /// The names by which people come in.
@@ -134,9 +137,13 @@ pub(super) fn proxy(text: &str) -> Result<IpNet, Problem> {
     })
 }
 
-pub(super) fn database(reader: &mut Reader) -> Option<String> {
-    let text: Option<String> = reader.take("server.database", "`\"postgres://…\"`");
-    let text = text?;
+pub(super) fn database(reader: &mut Reader, folder: &Path) -> Option<String> {
+    let form = "`\"postgres://…\"`, or `\"file:PATH\"` of a file that holds it";
+    let text: String = reader.take("server.database", form)?;
+    let text = match text.strip_prefix("file:") {
+        Some(path) => secret_file(reader, folder, "server.database", path)?.as_str().to_owned(),
+        None => text,
+    };
     let postgres = text.starts_with("postgres://") || text.starts_with("postgresql://");
     let read = if postgres { store::check_url(&text) } else { Err("it is not the address of a PostgreSQL") };
     match read {

@@ -3,7 +3,7 @@
 //! Refuses keys that stand in the configuration itself, a store that is spoken to in the clear unless that is said, and
 //! backups that nobody could open.
 
-use super::Reader;
+use super::{Reader, secret_file::secret_file};
 use crate::backup::Keep;
 use broker::EgressConfig;
 use model::manifest::Job;
@@ -170,11 +170,5 @@ fn from_file(reader: &mut Reader, folder: &Path, keys: &str, name: &str, text: &
         reader.wrong(keys, format!("`{name}` does not stand in the configuration itself"), fix);
         return None;
     };
-    match std::fs::read_to_string(folder.join(path)) {
-        Ok(text) if !text.trim().is_empty() => Some(Zeroizing::new(text.trim().to_owned())),
-        Ok(_) | Err(_) => {
-            reader.wrong(keys, format!("`{path}` cannot be read, or is empty"), "check its path and permissions");
-            None
-        }
-    }
+    secret_file(reader, folder, keys, path)
 }

@@ -2,7 +2,7 @@
 //!
 //! Refuses TLS for a console that is opened without it, and a token that could be guessed.
 
-use super::Reader;
+use super::{Reader, secret_file::secret_file};
 use gateway::{Certificates, Clients, Scheme, TlsError, TlsFiles};
 use model::manifest::PathPattern;
 use seal::TokenHash;
@@ -110,17 +110,13 @@ pub(super) fn metrics(reader: &mut Reader, folder: &Path) -> Option<TokenHash> {
         reader.wrong("metrics.token", why, "put it into a file for the server's user, and write `\"file:PATH\"`");
         return None;
     };
-    let Ok(token) = std::fs::read_to_string(folder.join(path)) else {
-        reader.wrong("metrics.token", format!("`{path}` cannot be read"), "check its path and permissions");
-        return None;
-    };
-    let token = token.trim();
+    let token = secret_file(reader, folder, "metrics.token", path)?;
     if token.len() < TOKEN_MIN_CHARS {
         let why = format!("a token of fewer than {TOKEN_MIN_CHARS} characters could be guessed");
         reader.wrong("metrics.token", why, "make one with `openssl rand -hex 24`");
         return None;
     }
-    Some(TokenHash::of(token))
+    Some(TokenHash::of(&token))
 }
 
 /// The collector's address, as the specification of OTLP over HTTP has it: without `/v1/traces`.

@@ -2,7 +2,7 @@
 //!
 //! Refuses to send a password or a notice in the open, and secrets that could be guessed. None of it is ever shown.
 
-use super::Reader;
+use super::{Reader, secret_file::secret_file};
 use seal::{WebhookKey, Zeroizing};
 use std::path::Path;
 use url::Url;
@@ -42,7 +42,7 @@ pub(super) fn notify(reader: &mut Reader, folder: &Path, console: &str) -> Notif
 fn text(reader: &mut Reader, folder: &Path, key: &str, form: &str) -> Option<Zeroizing<String>> {
     let text: Zeroizing<String> = Zeroizing::new(reader.take(key, form)?);
     match text.strip_prefix("file:") {
-        Some(path) => file(reader, folder, key, path),
+        Some(path) => secret_file(reader, folder, key, path),
         None => Some(text),
     }
 }
@@ -55,16 +55,7 @@ fn secret(reader: &mut Reader, folder: &Path, key: &str) -> Option<Zeroizing<Str
         reader.wrong(key, "a secret does not stand in the configuration", fix);
         return None;
     };
-    file(reader, folder, key, path)
-}
-
-fn file(reader: &mut Reader, folder: &Path, key: &str, path: &str) -> Option<Zeroizing<String>> {
-    if let Ok(text) = std::fs::read_to_string(folder.join(path)) {
-        return Some(Zeroizing::new(text.trim().to_owned()));
-    }
-    let why = format!("the file `{path}` is missing, or not readable by the server");
-    reader.wrong(key, why, "check its path and permissions");
-    None
+    secret_file(reader, folder, key, path)
 }
 
 fn from(reader: &mut Reader, console: &str) -> Option<Address> {
@@ -150,6 +141,7 @@ mod tests {
     use super::*;
     use crate::{Config, Overrides};
     use model::Problem;
+    use std::os::unix::fs::PermissionsExt as _;
 
     fn read(lines: &str) -> Result<Notify, Vec<Problem>> {
         let folder = tempfile::tempdir().unwrap();
@@ -158,6 +150,8 @@ mod tests {
             [("hook", secret), ("short", "whsec_AAAA"), ("pw", "p%w\n"), ("url", "smtps://a:b@m.example\n")]
         {
             std::fs::write(folder.path().join(name), text).unwrap();
+            let own = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(folder.path().join(name), own).unwrap();
         }
         let file = folder.path().join("config.toml");
         std::fs::write(&file, format!("[notify]\n{lines}\n")).unwrap();

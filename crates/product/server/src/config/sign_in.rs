@@ -2,7 +2,7 @@
 //!
 //! Refuses an issuer that is reached in clear, and a secret that cannot be read.
 
-use super::Reader;
+use super::{Reader, secret_file::secret_file};
 use identity::Error;
 use model::Group;
 use serde::Deserialize;
@@ -36,14 +36,7 @@ pub(super) fn oidc(reader: &mut Reader, folder: &Path) -> Option<identity::Provi
         return None;
     }
     let client_secret = match keys.client_secret.as_deref().map(|text| (text, text.strip_prefix("file:"))) {
-        Some((_, Some(file))) => match std::fs::read_to_string(folder.join(file)) {
-            Ok(text) => Some(text.trim().to_owned()),
-            Err(_) => {
-                let why = format!("`{file}` is missing, or not readable by the server");
-                reader.wrong("sign_in.oidc", why, "check the path and permissions of `client_secret`");
-                return None;
-            }
-        },
+        Some((_, Some(path))) => Some(secret_file(reader, folder, "sign_in.oidc", path)?.as_str().to_owned()),
         Some((text, None)) => Some(text.to_owned()),
         None => None,
     };

@@ -3,8 +3,8 @@
 //!
 //! Nothing of it is the platform's: it has a database, keys, people and a record of its own in a folder that goes with it,
 //! and everything that it calls ends at a stand-in on loopback. Refuses everybody but who began it, what another site
-//! sends, more drafts at once than one machine should run, and to go on without whoever began it: at each request, and
-//! each second, it is asked whether they are still here and still may.
+//! sends, more drafts at once than one machine should run, and to go on without whoever began it, or on a node that has
+//! lost its lease: at each request, and each second, it is asked whether they are still here and still may.
 
 mod draft;
 mod left;
@@ -220,10 +220,11 @@ impl Bailiwick {
         }
     }
 
-    /// Whether whoever began it is still here, and still may.
+    /// Whether whoever began it is still here, and still may, as far as a node with a lease knows.
     fn goes_on(&self, trial: &Trial) -> bool {
         let Who::Person { session, .. } = &trial.caller.who else { return false };
         !self.is_recovering()
+            && self.gateway.lease().holds()
             && self.clock.now() < trial.until
             && self.identity.goes_on(session)
             && !self.is_switched_off(&trial.act)
@@ -259,7 +260,8 @@ impl Bailiwick {
     /// What is left of a draft that is over, for whoever began it while they may still try it.
     pub(crate) fn left_of(&self, label: &str, asked: &Asked) -> Option<Arc<Left>> {
         let left = self.trials.left.of(label, asked.caller.person()?)?;
-        self.authority.decide(&asked.caller, left.act.clone()).is_ok().then_some(left)
+        let may = self.gateway.lease().holds() && self.authority.decide(&asked.caller, left.act.clone()).is_ok();
+        may.then_some(left)
     }
 
     /// Whoever tried it wants its files no more.

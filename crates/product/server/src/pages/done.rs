@@ -10,6 +10,9 @@ use authority::rules;
 use axum::{http::StatusCode, response::Response};
 use model::EventId;
 
+/// What is dead here may be alive there for as long.
+const UNHEARD: &str = "Another node has not said that it has done so too: it may go on by what it knew until it hears of it. Look at the server's log for which, and stop that node if you cannot wait: without its lease it serves nothing.";
+
 #[derive(Template)]
 #[template(path = "done.html")]
 pub(super) struct Done {
@@ -61,6 +64,14 @@ impl Done {
 
     pub(super) fn lines(self, lines: impl IntoIterator<Item = Said>) -> Self {
         Self { lines: lines.into_iter().collect(), ..self }
+    }
+
+    /// Where another node has not said that it has done it too: what that means, and what to do.
+    pub(super) fn heard(mut self, everywhere: bool) -> Self {
+        if !everywhere {
+            self.lines.push(Said::new(UNHEARD));
+        }
+        self
     }
 
     pub(super) fn event(self, event: Option<&EventId>) -> Self {

@@ -332,10 +332,13 @@ pub(super) async fn disable(State(server): State<Arc<Bailiwick>>, Path(id): Path
         return Err(Trouble(not_typed()));
     }
     let done = server.disable_person(&visit.asked, id).await?;
+    let everywhere = server.store.is_everywhere(done.recorded);
     let (person, event) = (done.person, done.event);
-    let lead = format!("Every session, token and link of `{}` ended, everywhere. The account stays off.", person.email);
+    let reach = if everywhere { "everywhere" } else { "on this node" };
+    let lead = format!("Every session, token and link of `{}` ended, {reach}. The account stays off.", person.email);
     let done = Done::new(&visit.viewer, Here::People, "the account is off", lead)
         .state("disabled")
+        .heard(everywhere)
         .event(Some(&event))
         .below("/people", "People")
         .link("/people", "People")

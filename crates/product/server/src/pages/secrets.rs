@@ -314,6 +314,7 @@ pub(super) async fn revoke(
         return Err(Trouble(no_reason()));
     }
     let revoked = server.revoke_secret(&visit.asked, SecretId::new(id.as_str()), None, why).await?;
+    let everywhere = revoked.iter().all(|done| server.store.is_everywhere(done.recorded));
     let done = Done::new(
         &visit.viewer,
         Here::Secrets,
@@ -323,6 +324,7 @@ pub(super) async fn revoke(
     .state("revoked")
     .below("/secrets", "Secrets")
     .lines(revoked.iter().map(|view| Said::new(format!("{}: value deleted", view.env))))
+    .heard(everywhere)
     .event(revoked.first().map(|done| &done.event))
     .link("/secrets", "Secrets")
     .command(format!("bailiwick secret revoke {} --why '…'", quoted(&id)));

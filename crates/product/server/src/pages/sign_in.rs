@@ -377,7 +377,8 @@ pub(super) async fn off(State(server): State<Arc<Bailiwick>>, visit: Visit) -> P
         1 => "One session that began there is over.".to_owned(),
         many => format!("{many} sessions that began there are over."),
     };
-    let mut lead = format!("Nobody signs in by it any more, on any node. {many}");
+    let reach = if done.everywhere { "on any node" } else { "on this node" };
+    let mut lead = format!("Nobody signs in by it any more, {reach}. {many}");
     if done.own {
         lead.push_str(" Yours is among them: sign in again with your passkey or by a one-time link.");
     }
@@ -385,7 +386,8 @@ pub(super) async fn off(State(server): State<Arc<Bailiwick>>, visit: Visit) -> P
         lead.push_str(" The record cannot be written now; its event follows as soon as it can be.");
     }
     let page = Done::new(&visit.viewer, Here::People, "single sign-on is off", lead).state("off");
-    let page = page.event(Some(&done.event).filter(|_| done.recorded && !done.own)).below(AT, TITLE);
+    let page =
+        page.heard(done.everywhere).event(Some(&done.event).filter(|_| done.recorded && !done.own)).below(AT, TITLE);
     let page = if done.own { page.link("/sign-in", "Sign in") } else { page.link(AT, TITLE) };
     Ok(page.command("bailiwick sign-in off").page())
 }

@@ -221,6 +221,7 @@ pub(super) async fn retire(State(server): State<Arc<Bailiwick>>, Path(name): Pat
         .state("retired")
         .below(format!("/apps/{name}"), &*name)
         .lines(retired.deleted.iter().map(Said::new))
+        .heard(retired.everywhere.unwrap_or(true))
         .event(Some(&retired.event))
         .link("/apps", "All apps")
         .command(format!("bailiwick retire {name}"));

@@ -18,7 +18,7 @@ const ANSWER_MAX_BYTES: usize = 1 << 20;
 /// Trusts the public roots, and what the operator adds (`[broker] ca`).
 fn client(more: &[CertificateDer<'static>]) -> Result<reqwest::ClientBuilder, Unreached> {
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(WITHIN);
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(WITHIN);
     let more: Result<Vec<_>, _> = more.iter().map(|one| reqwest::Certificate::from_der(one)).collect();
     Ok(client.tls_certs_merge(more.map_err(|error| failed(&error))?))
 }
@@ -74,7 +74,7 @@ impl Reach for Fenced {
             Err(_) => return Err(Unreached::Failed("it took too long".to_owned())),
         };
         // INVARIANT: what is connected to is what was judged. A client of its own for each call: the answers are few.
-        let client = client(&self.more)?.no_proxy().resolve_to_addrs(&host, &addresses);
+        let client = client(&self.more)?.resolve_to_addrs(&host, &addresses);
         asked(&client.build().map_err(|error| failed(&error))?, request).await
     }
 }

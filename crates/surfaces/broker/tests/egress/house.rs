@@ -190,7 +190,7 @@ impl House {
             depot: None,
         };
         let store = Store::open(config, Arc::clone(&authority) as _, &[broker::MIGRATIONS]).await.unwrap();
-        let tasks = store.start_tasks().await.unwrap();
+        let tasks = store.start_tasks().await;
         let dns = Arc::new(FakeDns::default());
         let port = upstream.tls.port();
         let hosts = [

@@ -154,7 +154,7 @@ pub(crate) async fn templates_work(house: House) {
 }
 
 pub(crate) async fn what_is_done_is_recorded(house: House) {
-    let tasks = house.store.start_tasks().await.unwrap();
+    let tasks = house.store.start_tasks().await;
     let record = house.insert("votes", json!({ "person": "canary-person", "choice": "canary-choice" })).await;
     house.list("votes", json!({ "where": { "person": "canary-person" } })).await;
     house.refused("POST", "votes/query", json!({ "order": "person" })).await;

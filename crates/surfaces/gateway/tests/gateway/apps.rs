@@ -57,9 +57,17 @@ async fn what_comes_back_is_held_to_the_manifest() {
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
         ("x-frame-options", "SAMEORIGIN"),
-        ("cache-control", "private"),
+        ("cache-control", "private, max-age=60"),
         ("service-worker-allowed", ""),
+        ("connection-allowlist", r#"("*://*:*");redirects=allow;webrtc=block"#),
         ("bailiwick-user", ""),
+        ("x-accel-redirect", ""),
+        ("x-accel-expires", ""),
+        ("x-sendfile", ""),
+        ("x-sendfile2", ""),
+        ("x-lighttpd-send-file", ""),
+        ("x-litespeed-location", ""),
+        ("x-reproxy-url", ""),
         ("x-mine", "1"),
     ] {
         assert_eq!(answer.header(name), value, "{name}");
@@ -202,7 +210,7 @@ async fn refused_until_events_are_taken(later: impl FnOnce(&model::ManualClock))
     let refused = ask(house.address, "GET /echo", &[ANA], "").await;
     assert_eq!((refused.status, refused.json()["code"].as_str()), (503, Some("record.unwritable")));
     // Once events are taken again, what was missed is said, once.
-    let _tasks = house.store.start_tasks().await.unwrap();
+    let _tasks = house.store.start_tasks().await;
     house.store.flush_access().await.unwrap();
     later(house.clock.as_ref());
     for _ in 0..2 {

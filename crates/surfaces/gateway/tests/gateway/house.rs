@@ -137,7 +137,7 @@ impl House {
             depot: None,
         };
         let store = Store::open(config, Arc::clone(&authority) as _, &[gateway::MIGRATIONS]).await.unwrap();
-        let tasks = if setting.recorded == Recorded::Yes { Some(store.start_tasks().await.unwrap()) } else { None };
+        let tasks = if setting.recorded == Recorded::Yes { Some(store.start_tasks().await) } else { None };
         let (sign_ins, doors, lines) =
             (Arc::<FakeSignIns>::default(), Arc::<FakeDoors>::default(), Arc::<Lines>::default());
         let rooms = Rooms {

@@ -48,7 +48,12 @@ export default {
         return new Response('x', { headers: [
           ['set-cookie', 'theme=dark'], ['set-cookie', 'bailiwick-app-i1=evil'], ['set-cookie', 'a=b; Domain=localhost'],
           ['content-security-policy', "script-src 'none'; report-uri https://evil.example"],
-          ['service-worker-allowed', '/'], ['bailiwick-user', 'root'], ['x-mine', '1'] ] });
+          ['service-worker-allowed', '/'], ['bailiwick-user', 'root'], ['x-mine', '1'],
+          ['cache-control', 'public, max-age=60'],
+          ['connection-allowlist', '("*://*:*");webrtc=allow'], ['x-accel-redirect', '/internal/'],
+          ['x-accel-expires', '600'], ['x-sendfile', '/etc/passwd'], ['x-sendfile2', '/etc/passwd 0-'],
+          ['x-lighttpd-send-file', '/etc/passwd'], ['x-litespeed-location', '/internal/'],
+          ['x-reproxy-url', 'http://10.0.0.1/'] ] });
       case '/away': return new Response(null, { status: 302, headers: { location: 'https://elsewhere.example/' } });
       case '/boom': throw new Error('inside-words');
       case '/spin': for (;;) {}

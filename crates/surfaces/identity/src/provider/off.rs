@@ -15,7 +15,7 @@ use authority::{Act, Permit, Rule, Target, Who, change, rules};
 use model::{EventId, ProblemKind, SessionId, TenantId, Timestamp};
 use serde::Serialize;
 use std::time::Duration;
-use store::{CutOf, Recorded, Tx, Value};
+use store::{CutOf, Tx, Value};
 
 /// How long the database may take to answer what is asked around a cut, which does not wait for it.
 const ASK_WITHIN: Duration = Duration::from_millis(500);
@@ -41,6 +41,8 @@ pub struct SwitchedOff {
     pub event: EventId,
     /// Whether the record has it already.
     pub recorded: bool,
+    /// False while another node may not have done it: it may vouch by the provider still.
+    pub everywhere: bool,
     pub sessions_ended: usize,
     /// Whether the caller's own session is among them.
     pub own: bool,
@@ -74,11 +76,12 @@ impl Identity {
         self.sessions.end_these(&ended);
         ended.extend(self.rows_of_issuer(&issuer, cutting.note().at).await);
         cutting.note().detail = serde_json::json!({ "sessions_ended": ended.len() });
-        let recorded = cutting.record(self).await == Recorded::InDatabase;
+        let recorded = cutting.record(self).await;
         let now = tokio::time::timeout(ASK_WITHIN, self.sign_in_view(who.as_ref())).await;
         Ok(SwitchedOff {
             event,
-            recorded,
+            recorded: recorded.is_written(),
+            everywhere: self.store.is_everywhere(recorded),
             sessions_ended: ended.len(),
             own: own.is_some_and(|own| ended.contains(&own)),
             now: now.ok().and_then(Result::ok),

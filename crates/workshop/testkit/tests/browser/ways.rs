@@ -1,10 +1,11 @@
-//! What only a real browser does: a folder that is chosen, a file that is downloaded, a device that is lost.
+//! What only a real browser does: a folder that is chosen, a file that is downloaded, a device that is lost, a way out
+//! of a page that no policy closes.
 
 use super::{Chromium, Engine, Town, arrives, sign_in, sign_in::reads};
 use serde_json::json;
-use std::time::Duration;
+use std::{net::UdpSocket, time::Duration};
 use tempfile::TempDir;
-use testkit::until;
+use testkit::{manifest, until};
 
 /// Until a script says yes, whatever page is there meanwhile.
 async fn holds(browser: &Chromium, what: &str, script: &str) {
@@ -102,5 +103,48 @@ async fn an_export_is_watched_until_it_is_whole() {
     holds(&browser, "the bar is full", full).await;
     let file = folder.path().join("record.txt");
     until("the file is there", async || std::fs::metadata(&file).is_ok_and(|file| file.len() > 1_000)).await;
+    super::town_stops(town).await;
+}
+
+/// Whatever the policy says, browsers let a page send to any address by WebRTC, but for one header; and that stops
+/// neither forms that are sent on nor links.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_sends_nothing_by_webrtc_and_still_leads_elsewhere() {
+    const PAGE: &str = "export default { fetch: ({ method, url }) => method === 'POST' \
+        ? new Response(null, { status: 303, headers: { location: '/sent' } }) \
+        : new Response(`<form method=post><button>Send</button></form><p>at ${new URL(url).pathname}`, \
+            { headers: { 'content-type': 'text/html' } }) };";
+    let listener = UdpSocket::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    // Whoever is asked what address it sees is sent a datagram (STUN); this ends when all answered, or none may be asked.
+    let asks = format!(
+        "try {{ const call = new RTCPeerConnection({{ iceServers: [{{ urls: 'stun:{}' }}] }}); \
+         call.createDataChannel('x'); \
+         call.onicegatheringstatechange = () => call.iceGatheringState === 'complete' && done('complete'); \
+         call.createOffer().then(offer => call.setLocalDescription(offer)).catch(error => done(error.name)); \
+         }} catch (error) {{ done(error.name) }}",
+        listener.local_addr().unwrap()
+    );
+    let (town, browser) = (Town::start(Engine::Sqlite).await, Chromium::start().await);
+    let live = town.deploy(&[("bailiwick.toml", &manifest("pages", "")), ("app.js", PAGE)]).await;
+    assert_eq!(live.json()["status"], "live", "{live:?}");
+    sign_in(&browser, &town, "ana@example.test", &["staff"]).await;
+    browser.go(&format!("{}/", town.app("pages"))).await;
+    reads(&browser, "at /").await;
+    let ended = browser.run_async(&format!("const done = arguments[arguments.length - 1]; {asks}")).await;
+    let heard = listener.recv_from(&mut [0; 1024]);
+    assert!(heard.is_err(), "the page sent something: {heard:?}");
+    // Either nobody is asked, or there is no call at all.
+    assert!(ended == "complete" || ended == "NotAllowedError", "{ended}");
+
+    browser.click("button").await;
+    reads(&browser, "at /sent").await;
+    browser.run(&format!("location = '{}/me'", town.url())).await;
+    arrives(&browser, "/me").await;
+
+    // Of a page without the header the listener hears.
+    browser.go("about:blank").await;
+    browser.run(&format!("const done = () => {{}}; {asks}")).await;
+    until("a page sends by WebRTC", async || listener.recv_from(&mut [0; 1024]).is_ok()).await;
     super::town_stops(town).await;
 }

@@ -1,18 +1,25 @@
 //! What an app keeps goes only after its people were told: of the day when it is suspended, and a week and a day before.
+//! Then all of it goes, and the record of it stays.
 
 use crate::{ANA, BEA, DAY, OLA, deploys, log, mail::MailServer, mail::Mode, nothing_waits, smtp, until_told};
 use model::{Clock, ManualClock, SystemClock};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use testkit::{Engine, Town, ahead, free_port, manifest, until};
+use testkit::{Engine, Kept, Town, ahead, free_port, keeper, manifest, until};
 
-/// `lunch` is suspended on its date, 80 days from now; whoever deployed it and their team are told.
+/// `lunch` keeps two records for a year, and is suspended on its date, 80 days from now; whoever deployed it and their team
+/// are told.
 async fn suspended(engine: Engine, mail: &MailServer, clock: &Arc<ManualClock>) -> Town {
     let town = Town::with(engine, &smtp(mail.port), Arc::clone(clock) as _).await;
     town.person(OLA, &["operators"]).await;
     town.person(ANA, &["people-ops"]).await;
     let bea = town.person(BEA, &["builders", "people-ops"]).await;
-    assert_eq!(deploys(&bea, &town, "lunch", "tinypoll").await.status, 200);
+    let (url, headers) = (format!("{}/api/v1/deploy?env=prod", town.url()), [("sec-fetch-site", "same-origin")]);
+    let deployed = bea.send("POST", &url, &headers, &keeper("lunch", "365d", 2)).await;
+    assert_eq!(deployed.status, 200, "{deployed:?}");
+    let lunch = format!("{}/", town.app("lunch"));
+    assert_eq!(bea.open(&lunch).await.status, 200);
+    assert_eq!(bea.post(&lunch, &[]).await.status, 200);
     clock.advance(DAY * 82);
     until_told(mail, BEA, "lunch was suspended on its date").await;
     town
@@ -50,8 +57,16 @@ async fn what_an_app_keeps(engine: Engine) {
     nothing_waits(&town).await;
     town.after("expiry").await;
     assert_eq!(town.events("app.remove").await, Vec::<Value>::new(), "there is a day left");
+    let kept = town.kept().await;
+    assert_eq!((kept.collections, kept.records), (2, 2), "{kept:?}");
+    kept.adds_up(&town.recorded().await);
     clock.advance(DAY);
     until("it is removed", async || town.events("app.remove").await.len() == 1).await;
+    assert_eq!(town.kept().await, Kept::default(), "nothing of it stays");
+    let recorded = town.recorded().await;
+    for (action, times) in [("app.deploy", 1), ("data.write", 2), ("app.expire", 1), ("app.remove", 1)] {
+        assert_eq!(recorded.iter().filter(|event| event["action"] == action).count(), times, "{action}");
+    }
     until("its team is told", async || mail.subjects(ANA).iter().any(|line| line == "The data of lunch was deleted"))
         .await;
     let app = town.get("/api/v1/apps/lunch").await.json()["app"].clone();

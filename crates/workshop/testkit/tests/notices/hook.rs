@@ -49,7 +49,7 @@ impl Hook {
     /// Lines of `[notify]` that name it.
     pub(crate) fn config(&self, folder: &Path) -> String {
         let file = folder.join("webhook.secret");
-        std::fs::write(&file, format!("whsec_{SECRET}\n")).unwrap();
+        testkit::private_file(&file, &format!("whsec_{SECRET}\n"));
         format!("webhook = \"http://127.0.0.1:{}/here\"\nwebhook_secret = \"file:{}\"\n", self.port, file.display())
     }
 

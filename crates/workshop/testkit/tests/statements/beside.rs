@@ -1,5 +1,6 @@
-//! What is no act, at the n-th statement on the wire: the sequencing of what was done, a backup, and a first start with
-//! its migrations. The log goes on, what came as a whole backup is one, and a start that failed is begun again.
+//! What nobody asks for, at the n-th statement on the wire: the sequencing of what was done, a backup, retention, and a
+//! first start with its migrations. The log goes on, what came as a whole backup is one, what is past its time goes as the
+//! record says, and a start that failed is begun again.
 
 use crate::{
     acts::{happened, people, settled},
@@ -7,13 +8,13 @@ use crate::{
     tables::log_size,
     wire::{Fault, Wire},
 };
-use model::SystemClock;
+use model::{Clock, ManualClock, SystemClock};
 use seal::RecoveryKey;
 use serde_json::json;
 use server::{Drill, Unproven};
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
-use testkit::{Postgres, Town, free_port, root_key, root_key_file, rounds, until};
+use testkit::{Disk, Postgres, Town, free_port, keeper, root_key, root_key_file, rounds, until};
 
 /// No piece of work here has more statements, with those that the jobs ask meanwhile.
 const MOST: u32 = 1000;
@@ -102,6 +103,63 @@ async fn whole(backup: &[u8], key: &RecoveryKey, folder: &Path) {
     std::fs::write(&file, backup).unwrap();
     let (key, root, scratch) = (key.clone(), root_key(), folder.to_owned());
     Drill { file, key, root, unproven: Unproven::Refused, scratch }.run().await.unwrap();
+}
+
+/// What retention begins each of its acts with.
+const DELETES: &[u8] = b"DELETE FROM data_records";
+/// Each of them is emptied by an act of its own.
+const COLLECTIONS: usize = 6;
+
+/// Somebody lets the app keep one record in each collection; two hours later their time is over.
+async fn keeps(town: &Town, clock: &ManualClock) {
+    const ANA: &str = "ana@example.test";
+    add(town, ANA).await;
+    let ana = town.person(ANA, &["staff"]).await;
+    let url = format!("{}/", town.app("notes"));
+    assert_eq!(ana.open(&url).await.status, 200);
+    let kept = ana.post(&url, &[]).await;
+    assert_eq!(kept.status, 200, "{kept:?}");
+    clock.advance(Duration::from_secs(2 * 3_600));
+}
+
+/// It deletes as soon as it starts.
+async fn deletes(town: Town) -> Town {
+    let town = town.restart(Disk::Room).await;
+    until("retention had its turn", async || town.ended("retention").await > 0).await;
+    town
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_at_each_statement_of_retention() {
+    let (url, wire) = Wire::to(&Postgres::create().await.url).await;
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
+    let mut town = Town::at(Some(&url), "", "", Arc::clone(&clock) as _).await;
+    let app = keeper("notes", "1h", COLLECTIONS);
+    let deployed = town.machine("POST", "/api/v1/deploy?env=prod", &app).await;
+    assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
+    let (mut hit, mut left) = (0, 0);
+    for fault in Fault::ALL {
+        // Each of them is a start. One in three is another statement of each act, so that together they miss none.
+        for n in chosen(3, &[2, 9]) {
+            keeps(&town, &clock).await;
+            wire.arm_at(DELETES, fault, n);
+            town = deletes(town).await;
+            let fired = wire.disarm();
+            until("service returns", async || is_ready(&town).await).await;
+            let kept = town.kept().await;
+            kept.adds_up(&town.recorded().await);
+            if !fired {
+                break;
+            }
+            (hit, left) = (hit + 1, left + kept.records);
+        }
+    }
+    assert!(hit > 0 && left > 0, "{hit} faults, {left} records that were left for later");
+    town = deletes(town).await;
+    let kept = town.kept().await;
+    assert_eq!(kept.records, 0);
+    kept.adds_up(&town.recorded().await);
+    town.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -78,6 +78,7 @@ async fn a_fault_at_each_statement_on_the_wire() {
     let (mut hit, mut refused) = (0, 0);
     for (index, act) in (0..).zip(Act::ALL) {
         for fault in Fault::ALL {
+            let mut comes = true;
             for n in (1 + index % step..=MOST).step_by(usize::try_from(step).unwrap()) {
                 load.prepare(&town, act).await;
                 wire.arm(fault, n);
@@ -90,10 +91,12 @@ async fn a_fault_at_each_statement_on_the_wire() {
                 let open = fault == Fault::LostAfter || wire.committed();
                 assert!(done || !there || open, "{act:?}: refused and there, {fault:?} at {n}");
                 (hit, refused) = (hit + u32::from(fired), refused + u32::from(!done));
+                comes = fired;
                 if !fired {
                     break;
                 }
             }
+            assert!(!comes || rounds(1) == 1, "{act:?} has more statements than {MOST}: {fault:?}");
         }
     }
     assert!(hit > 160 / step && refused > 40 / step, "{hit} faults, {refused} refusals");

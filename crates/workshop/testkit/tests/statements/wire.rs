@@ -36,13 +36,25 @@ impl Fault {
 #[derive(Debug, Default)]
 struct Armed {
     next: Mutex<Option<(Fault, u32)>>,
+    /// Nothing is counted before a statement with these words was prepared.
+    awaited: Mutex<Option<&'static [u8]>>,
     /// A transaction was committed since it was armed, and before the fault.
     committed: AtomicBool,
 }
 
 impl Armed {
+    fn prepared(&self, body: &[u8]) {
+        let mut awaited = self.awaited.lock().unwrap();
+        if awaited.is_some_and(|words| body.windows(words.len()).any(|found| found == words)) {
+            *awaited = None;
+        }
+    }
+
     /// What happens to this statement.
     fn next(&self, body: &[u8]) -> Option<Fault> {
+        if self.awaited.lock().unwrap().is_some() {
+            return None;
+        }
         let mut next = self.next.lock().unwrap();
         let (fault, left) = (*next)?;
         *next = (left > 1).then_some((fault, left - 1));
@@ -102,6 +114,12 @@ impl Wire {
         *self.armed.next.lock().unwrap() = Some((fault, n));
     }
 
+    /// The n-th statement fails, once one with these words was prepared.
+    pub(crate) fn arm_at(&self, words: &'static [u8], fault: Fault, n: u32) {
+        *self.armed.awaited.lock().unwrap() = Some(words);
+        self.arm(fault, n);
+    }
+
     /// Whether a transaction was committed before the fault.
     pub(crate) fn committed(&self) -> bool {
         self.armed.committed.load(Ordering::SeqCst)
@@ -109,7 +127,9 @@ impl Wire {
 
     /// Whether one failed.
     pub(crate) fn disarm(&self) -> bool {
-        self.armed.next.lock().unwrap().take().is_none()
+        let failed = self.armed.next.lock().unwrap().take().is_none();
+        *self.armed.awaited.lock().unwrap() = None;
+        failed
     }
 }
 
@@ -130,6 +150,9 @@ async fn ask(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, armed: &Armed, dea
     loop {
         let Ok(kind) = from.read_u8().await else { return };
         let Some(mut body) = body(&mut from).await else { return };
+        if kind == b'P' {
+            armed.prepared(&body);
+        }
         // What leaders say every two seconds belongs to no act.
         let fault = if matches!(kind, b'Q' | b'E') && body != ALIVE { armed.next(&body) } else { None };
         match fault {

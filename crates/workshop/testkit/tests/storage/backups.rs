@@ -168,7 +168,7 @@ async fn mistakes_in_the_plan_are_said_at_once() {
     std::fs::write(&file, plain).unwrap();
     let problems = Config::read(&file, &Overrides::default()).unwrap_err();
     assert!(problems[0].why.contains("in the clear"), "{problems:?}");
-    std::fs::write(folder.path().join("k"), "x").unwrap();
+    testkit::private_file(&folder.path().join("k"), "x");
     std::fs::write(&file, plain.replace("http:", "https:")).unwrap();
     let problems = Config::read(&file, &Overrides::default()).unwrap_err();
     assert!(

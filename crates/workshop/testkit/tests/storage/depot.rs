@@ -130,8 +130,8 @@ impl S3 {
 
     /// Writes the keys beside a configuration; the `s3 = …` of it.
     pub(crate) fn keys(&self, folder: &Path) -> String {
-        std::fs::write(folder.join("s3.key"), format!("{KEY}\n")).unwrap();
-        std::fs::write(folder.join("s3.secret"), format!("{SECRET}\n")).unwrap();
+        testkit::private_file(&folder.join("s3.key"), &format!("{KEY}\n"));
+        testkit::private_file(&folder.join("s3.secret"), &format!("{SECRET}\n"));
         let place = |name: &str| folder.join(name).display().to_string();
         format!(
             "s3 = {{ endpoint = \"http://127.0.0.1:{}\", key = \"file:{}\", secret = \"file:{}\" }}\n",

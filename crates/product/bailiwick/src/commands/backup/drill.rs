@@ -63,7 +63,11 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
     }
     let digest = digest(&file).map_err(|error| file_problem(&file, error, "give a file that `backup create` wrote"))?;
     let drill = Drill { file, key, root, unproven, scratch };
-    let drilled = invocation.during("rehearsing", drill.run()).await;
+    let drilled = match invocation.during("rehearsing", drill.run()).await {
+        // Nothing was learnt of the backup.
+        Err(problem) if problem.code == server::BACKUP_PLACE => return Err(problem),
+        drilled => drilled,
+    };
     let told = match &drilled {
         Ok(restored) => json!({ "ok": true, "file": digest, "restored": restored, "code": null }),
         Err(problem) => json!({ "ok": false, "file": digest, "restored": null, "code": problem.code }),

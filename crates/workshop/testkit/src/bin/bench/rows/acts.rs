@@ -79,7 +79,7 @@ pub(super) async fn measure(effort: Effort) -> Vec<Line> {
 async fn on(engine: Engine, effort: Effort) -> Line {
     let folder = TempDir::new().unwrap();
     let house = House::open(engine, &folder.path().join("house")).await;
-    let tasks = house.store.start_tasks().await.unwrap();
+    let tasks = house.store.start_tasks().await;
     let count = effort.times(ACTS);
     house.round(count / 4).await;
     let counts = house.store.commit_counts();

@@ -50,7 +50,7 @@ pub(super) async fn measure(effort: Effort) -> Vec<Line> {
     };
     fill(&old.join("bailiwick.db"), count);
     let search = searches(large.store(), count).await;
-    let tasks = [young.store().start_tasks().await.unwrap(), large.store().start_tasks().await.unwrap()];
+    let tasks = [young.store().start_tasks().await, large.store().start_tasks().await];
     let (mut ratios, mut fast) = (vec![], vec![]);
     let acts = effort.times(ACTS);
     young.round(acts / 4).await;
