@@ -96,7 +96,7 @@ fn bad(why: &dyn Display) -> Problem {
 }
 
 /// What the store says of the place that is filled.
-fn say(error: StoreError) -> Problem {
+fn of_place(error: StoreError) -> Problem {
     const UNFILLED: &str = "what the backup is restored into cannot be written";
     if let StoreError::Unwritable { reason, .. } = &error {
         return no_place(UNFILLED, reason);
@@ -116,7 +116,7 @@ fn of_row(error: StoreError) -> Problem {
         error,
         StoreError::Conflict { .. } | StoreError::Row { .. } | StoreError::Param { .. } | StoreError::Database(_)
     );
-    if is_of_the_row { bad(&error) } else { say(error) }
+    if is_of_the_row { bad(&error) } else { of_place(error) }
 }
 
 impl Restore {
@@ -154,8 +154,8 @@ async fn finish(
     if let (Unproven::Accepted, Some(fields)) = (unproven, detail.as_object_mut()) {
         fields.insert("accepted_unproven".to_owned(), json!(true));
     }
-    store.record(permit, store::Outcome::Allowed, detail).await.map_err(say)?;
-    store.sequence_now().await.map_err(say)?;
+    store.record(permit, store::Outcome::Allowed, detail).await.map_err(of_place)?;
+    store.sequence_now().await.map_err(of_place)?;
     Ok(restored)
 }
 
@@ -248,9 +248,9 @@ impl Place {
             reserve_bytes: store::RESERVE_BYTES,
             depot: None,
         };
-        let store = Store::open(store_config, Arc::clone(&authority) as _, &ROOMS).await.map_err(say)?;
+        let store = Store::open(store_config, Arc::clone(&authority) as _, &ROOMS).await.map_err(of_place)?;
         let tenant = TenantId::main();
-        let epoch = store.epoch(&tenant).await.map_err(say)?;
+        let epoch = store.epoch(&tenant).await.map_err(of_place)?;
         authority.replace(&tenant, Facts { epoch, ..Facts::default() });
         Ok((store, authority))
     }
@@ -300,16 +300,16 @@ impl Poured {
         if let Some(data) = beside {
             let tenant = TenantId::main();
             // Both: whatever other machine opens it reads the one, and a start that finds nothing filled the other.
-            refill.doubt(&tenant).await.map_err(say)?;
-            store::doubt(data, &tenant).map_err(say)?;
+            refill.doubt(&tenant).await.map_err(of_place)?;
+            store::doubt(data, &tenant).map_err(of_place)?;
         }
-        refill.commit().await.map_err(|error| lost(say(error)))?;
+        refill.commit().await.map_err(|error| lost(of_place(error)))?;
         Ok((head, sums))
     }
 }
 
 async fn pour(file: File, from: Source, database: &Database, void: &[&str]) -> Result<Poured, Problem> {
-    let mut refill = Refill::begin(database).await.map_err(say)?.ok_or_else(|| {
+    let mut refill = Refill::begin(database).await.map_err(of_place)?.ok_or_else(|| {
         let fix = "name an empty data folder or database";
         failed("a backup is restored into an empty place", "there is a database already", fix)
     })?;
@@ -324,7 +324,7 @@ async fn pour(file: File, from: Source, database: &Database, void: &[&str]) -> R
     while let Some(part) = parts.recv().await {
         match part {
             Unpacked::Head(head) => {
-                refill.steps(&head.steps, &ROOMS).await.map_err(say)?;
+                refill.steps(&head.steps, &ROOMS).await.map_err(of_place)?;
                 made = Some(head);
             }
             Unpacked::Table { name, columns } => {
@@ -355,8 +355,8 @@ async fn pour(file: File, from: Source, database: &Database, void: &[&str]) -> R
 /// The log of what was restored, from its first entry to its signed head.
 async fn checked(store: &Arc<Store>, head: &Head, sums: &Sums, begun: Instant) -> Result<Restored, Problem> {
     let tenant = TenantId::main();
-    let signed = store.checkpoint(&tenant).await.map_err(say)?;
-    let key = store.log_verifier(&tenant).map_err(say)?;
+    let signed = store.checkpoint(&tenant).await.map_err(of_place)?;
+    let key = store.log_verifier(&tenant).map_err(of_place)?;
     let Some(signed) = signed else {
         return Err(failed("the restored record proves nothing", "it has no signed head, as every backup has", FIX));
     };
@@ -400,7 +400,7 @@ async fn compare(database: &Database, wanted: &Sums) -> Result<(), Problem> {
         found
     };
     let (read, found) = tokio::join!(reading, summing);
-    read.map_err(say)?;
+    read.map_err(of_place)?;
     for (table, sum) in wanted {
         if found.get(table) != Some(sum) {
             return Err(failed("the restored rows are not those of the backup", format!("`{table}` differs"), FIX));
