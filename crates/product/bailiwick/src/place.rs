@@ -196,7 +196,7 @@ impl Place {
     }
 
     /// The same server, by the way that everybody else goes.
-    pub(crate) fn from_afar(&self) -> Self {
+    pub(crate) fn afar(&self) -> Self {
         Self { near: None, ..self.clone() }
     }
 

@@ -60,7 +60,7 @@ pub(crate) async fn run(args: Args, invocation: &Invocation) -> Result<Exit, Pro
 async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Examined>) {
     let origin = place.origin();
     if place.near.is_some() {
-        lines.extend(address(invocation, place.from_afar()).await);
+        lines.extend(address(invocation, place.afar()).await);
     }
     let client = match Client::new(place, &invocation.environment) {
         Ok(client) => client,
