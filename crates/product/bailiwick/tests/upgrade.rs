@@ -202,7 +202,7 @@ async fn one_version_follows_the_other_on_one_database() {
     assert_eq!(happened(&newer, "app.deploy").await, 4);
     // And ana, bo, and the first operator.
     assert_eq!(happened(&newer, "person.add").await, served + 3);
-    keeps(&newer, &bo, &["first", "second", "third"]).await;
+    keeps(&newer, &bo, &["first", "second", "third", "fourth"]).await;
 }
 
 /// It says why it does not start, and has changed nothing.

@@ -237,6 +237,8 @@ async fn an_end_leaves_a_tombstone_and_its_certificate(house: House) {
     let rows = house.store.read("SELECT app_id, certificate FROM tombstones", &[]).await.unwrap();
     assert_eq!((rows.len(), rows[0].text(0).unwrap()), (1, app.id.as_str()));
     let kept: serde_json::Value = serde_json::from_str(rows[0].text(1).unwrap()).unwrap();
+    assert_eq!(certificate.everywhere, Some(true));
+    let certificate = catalog::Retired { everywhere: None, ..certificate };
     assert_eq!(kept, serde_json::to_value(&certificate).unwrap());
     // It can be read by whoever may see the app, now and in a year.
     let (_, team) = house.catalog.find("poll").unwrap();

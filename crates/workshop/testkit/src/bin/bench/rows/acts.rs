@@ -12,7 +12,7 @@ use crate::{
 use authority::{
     Act, AppFacts, AppRef, AppState, Authority, Caller, Facts, Origin, PersonFacts, Policy, Rule, Target, Who, rules,
 };
-use floor::Floor;
+pub(super) use floor::Floor;
 use model::{AppId, Class, Clock, Env, Group, Manifest, PersonId, SystemClock, TenantId, TraceId};
 use serde_json::json;
 use std::{
@@ -82,8 +82,7 @@ async fn on(engine: Engine, effort: Effort) -> Line {
     let tasks = house.store.start_tasks().await;
     let count = effort.times(ACTS);
     house.round(count / 4).await;
-    let counts = house.store.commit_counts();
-    let group = (counts.acts as f64 / counts.groups as f64).round().max(1.0) as usize;
+    let group = house.group();
     let mut floor = Floor::open(engine, &folder.path().join("floor"), group, house.event_bytes().await).await;
     floor.round(count / 4).await;
     let (mut ratios, mut ours, mut theirs) = (vec![], vec![], vec![]);
@@ -175,7 +174,13 @@ impl House {
         &self.store
     }
 
-    async fn event_bytes(&self) -> usize {
+    /// How many acts shared a commit.
+    pub(super) fn group(&self) -> usize {
+        let counts = self.store.commit_counts();
+        (counts.acts as f64 / counts.groups as f64).round().max(1.0) as usize
+    }
+
+    pub(super) async fn event_bytes(&self) -> usize {
         let row = self.store.read_one(sql::EVENT_BYTES, &[]).await.unwrap().unwrap();
         usize::try_from(row.int(0).unwrap()).unwrap()
     }

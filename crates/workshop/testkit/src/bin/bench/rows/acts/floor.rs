@@ -22,7 +22,7 @@ use tokio_postgres::{Client, NoTls, Statement, types::ToSql};
 /// As many connections as the house has.
 const CONNECTIONS: usize = 24;
 
-pub(super) struct Floor {
+pub(in super::super) struct Floor {
     driver: Driver,
     event_bytes: usize,
     next: Arc<AtomicU64>,
@@ -90,7 +90,12 @@ impl Floor {
         Self { driver, event_bytes, next: Arc::default() }
     }
 
-    pub(super) async fn round(&mut self, count: u64) {
+    /// Into a database that a house has left, with all that is in it.
+    pub(in super::super) fn over(path: &Path, group: usize, event_bytes: usize) -> Self {
+        Self { driver: Driver::Sqlite(writer(path, group)), event_bytes, next: Arc::default() }
+    }
+
+    pub(in super::super) async fn round(&mut self, count: u64) {
         let left = Arc::new(AtomicU64::new(count));
         let mut writers = JoinSet::new();
         for _ in 0..WRITERS {
