@@ -49,7 +49,7 @@ impl Catalog {
             }
         }
         if told {
-            self.heard_everywhere().await;
+            self.store.told_everywhere(&self.tenant).await;
         }
         refused.map_or(Ok(due.len()), Err)
     }

@@ -79,15 +79,6 @@ impl Catalog {
         Ok(lines)
     }
 
-    /// The same, where there is no receipt to tell of each: whether they all have.
-    pub(crate) async fn heard_everywhere(&self) -> bool {
-        let heard = self.store.told_everywhere(&self.tenant).await;
-        if !heard {
-            tracing::error!("whether the other nodes have heard of a cut is not known");
-        }
-        heard
-    }
-
     /// The same at one look, for whoever asks how far it is.
     ///
     /// # Errors
@@ -147,6 +138,19 @@ impl Catalog {
         let unseen = OtherNode { node: UNSEEN.to_owned(), position: 0, ran_out: false, until: self.clock.now() };
         let how = "a node that starts has not heard of it: the database does not take it yet";
         self.lines(envs, &unseen, CutState::Expiring, None, how)
+    }
+
+    /// The same lines once the cut is in the database: whoever starts hears of it, and others have yet to say so.
+    pub(crate) fn recorded(&self, lines: Vec<Cut>) -> Vec<Cut> {
+        let seen = lines.into_iter().filter(|line| line.node != UNSEEN);
+        let told = seen.map(|line| {
+            if line.state == CutState::Expiring && line.node != self.store.node() {
+                Cut { how: "the node has not said so yet".to_owned(), ..line }
+            } else {
+                line
+            }
+        });
+        told.collect()
     }
 
     fn lines(&self, envs: &[AppRef], node: &OtherNode, state: CutState, at: Option<Timestamp>, how: &str) -> Vec<Cut> {

@@ -102,7 +102,7 @@ impl Catalog {
             // Authority moved meanwhile: the next look does it, if it is still to be done.
             Err(Error::Store(StoreError::Moved { .. })) => Ok(None),
             Ok(Some(retired)) => {
-                self.heard_everywhere().await;
+                self.store.told_everywhere(&self.tenant).await;
                 Ok(Some(retired))
             }
             removed => removed,

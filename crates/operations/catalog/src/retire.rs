@@ -43,7 +43,7 @@ impl Catalog {
         let name = self.name_of(&id).ok_or_else(|| Error::Refused(apps::unknown(id.as_str())))?;
         let (_, tx) = self.store.write(permit).await?;
         let retired = self.end(tx, &id, &name, None).await?;
-        Ok(Retired { everywhere: Some(self.heard_everywhere().await), ..retired })
+        Ok(Retired { everywhere: Some(self.store.told_everywhere(&self.tenant).await), ..retired })
     }
 
     /// What both ends of an app come to: by a person, or by the system at the end of its grace. Other nodes are to be

@@ -96,6 +96,9 @@ impl Catalog {
         }
         receipt.kept = cutting.record(self).await.into();
         receipt.recorded = receipt.kept == Kept::Record;
+        if receipt.recorded {
+            receipt.surfaces = self.recorded(receipt.surfaces);
+        }
         Ok(receipt)
     }
 

@@ -153,19 +153,26 @@ impl Store {
         if !self.is_shared() {
             return true;
         }
-        let (began, mut position) = (Instant::now(), None);
+        let (began, mut position, mut late) = (Instant::now(), None, Vec::new());
         while began.elapsed() < TOLD_WITHIN {
             if position.is_none() {
                 let asked = tokio::time::timeout(ANSWER, self.feed_position(tenant)).await;
                 position = asked.ok().and_then(Result::ok);
             }
             if let (Some(position), Ok(Ok(nodes))) = (position, tokio::time::timeout(ANSWER, self.other_nodes()).await)
-                && nodes.iter().all(|node| node.ran_out || node.position >= position)
             {
-                return true;
+                late = nodes.into_iter().filter(|node| !node.ran_out && node.position < position).collect();
+                if late.is_empty() {
+                    return true;
+                }
             }
             tokio::time::sleep(LOOK).await;
         }
+        let nodes = late.iter().map(|node| node.node.as_str()).collect::<Vec<_>>().join(", ");
+        tracing::error!(
+            nodes,
+            "whether every node has done what was changed is not known: these have a lease, and have not said so"
+        );
         false
     }
 

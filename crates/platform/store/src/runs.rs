@@ -57,9 +57,10 @@ impl Store {
         }
         // The last: what fails is tried again, and would take an own run for one that crashed.
         let row = params![self.node.as_str(), began];
-        match own.first() {
+        match own.first().filter(|run| run.started != began) {
             // One commit: there is no moment at which neither run has a row to tell of it.
             Some(run) => self.tell_gap(&self.node, run.gap(began), Some(Statement::new(START.sql(), row))).await,
+            // Also where this very start is recorded already, by a commit whose answer was lost.
             None => self.housekeeping().execute(START, row).await.map(drop),
         }
     }
@@ -93,7 +94,8 @@ impl Store {
         let mut seen = self.unleased.lock().unwrap_or_else(PoisonError::into_inner);
         let since = |run: &OpenRun| {
             let same = |before: &&Unleased| before.run.node == run.node && before.run.started == run.started;
-            seen.iter().find(same).map_or(now, |before| before.since)
+            // A clock that was set back begins the wait anew.
+            seen.iter().find(same).map_or(now, |before| before.since.min(now))
         };
         let unleased: Vec<Unleased> = unleased.into_iter().map(|run| Unleased { since: since(&run), run }).collect();
         let lost =

@@ -36,32 +36,17 @@ pub struct Tasks {
 }
 
 impl Store {
-    /// Starts what runs beside the acts. Notes the gap that an earlier crash left, as soon as it can be written:
-    /// that nothing can be written now is no reason not to start.
+    /// Starts what runs beside the acts, and records that this run began.
     pub async fn start_tasks(self: &Arc<Self>) -> Tasks {
+        let mut tasks = self.run_tasks();
+        tasks.record_start().await;
+        tasks
+    }
+
+    /// The same, with its beginning yet to be recorded.
+    #[must_use]
+    pub fn run_tasks(self: &Arc<Self>) -> Tasks {
         let began = self.clock.now();
-        let started = self.start_run(began).await;
-        let mut tasks = self.run_tasks(began);
-        if let Err(error) = started {
-            tracing::error!(%error, "the start of this run could not be recorded yet");
-            tasks.running.spawn(Arc::clone(self).start_run_later(began));
-        }
-        tasks
-    }
-
-    /// The same for a node that has no lease yet: its start is recorded once it has. Until then another process of this
-    /// name may have it, whose run is not to be taken for one that crashed.
-    pub fn start_tasks_unleased(self: &Arc<Self>, leased: impl Future<Output = ()> + Send + 'static) -> Tasks {
-        let (store, began) = (Arc::clone(self), self.clock.now());
-        let mut tasks = self.run_tasks(began);
-        tasks.running.spawn(async move {
-            leased.await;
-            store.start_run_later(began).await;
-        });
-        tasks
-    }
-
-    fn run_tasks(self: &Arc<Self>, began: Timestamp) -> Tasks {
         let (mut running, mut flushing) = (JoinSet::new(), JoinSet::new());
         flushing.spawn(or_crash("access", Arc::clone(self).flush_access_loop(began)));
         let store = Arc::clone(self);
@@ -141,6 +126,25 @@ impl Store {
 }
 
 impl Tasks {
+    /// Notes that this run began, and the gap that an earlier crash left: now, or as soon as it can be written. That
+    /// nothing can be written now is no reason not to start.
+    pub async fn record_start(&mut self) {
+        if let Err(error) = self.store.start_run(self.began).await {
+            tracing::error!(%error, "the start of this run could not be recorded yet");
+            self.running.spawn(Arc::clone(&self.store).start_run_later(self.began));
+        }
+    }
+
+    /// The same, once this node has a lease: until then another process of its name may have it, whose run is not to be
+    /// taken for one that crashed.
+    pub fn record_start_once(&mut self, leased: impl Future<Output = ()> + Send + 'static) {
+        let (store, began) = (Arc::clone(&self.store), self.began);
+        self.running.spawn(async move {
+            leased.await;
+            store.start_run_later(began).await;
+        });
+    }
+
     /// Waits a moment for what is under way; writes what is buffered and counted, sequences it, and ends the run cleanly.
     /// Nothing is noted from then on.
     ///

@@ -67,7 +67,7 @@ pub(crate) struct Answer {
 pub(crate) struct Client {
     http: reqwest::Client,
     place: Place,
-    near: Option<Near>,
+    near: Option<(Near, reqwest::Client)>,
     login: Option<Login>,
     key: Option<MachineKey>,
     user: String,
@@ -81,20 +81,23 @@ impl Client {
     pub(crate) fn new(place: Place, environment: &Environment) -> Result<Self, Problem> {
         // A second installation in one process is refused, and changes nothing.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-        let mut http = reqwest::Client::builder().redirect(Policy::none()).connect_timeout(CONNECT).read_timeout(READ);
+        let plain = || reqwest::Client::builder().redirect(Policy::none()).connect_timeout(CONNECT).read_timeout(READ);
+        let mut http = plain();
         let login = Login::load(environment, &place.origin())?;
-        // What a login carries works elsewhere too: it goes the way that its person chose.
-        let near = place.near.filter(|_| login.is_none());
-        if near.is_some() || is_loopback(&place.url) {
+        if is_loopback(&place.url) {
             http = http.no_proxy();
         }
-        if near.is_some() {
-            // Who answers there, the system has said. HTTP/2 would name the host twice: where to go, and whom to ask.
-            http = http.tls_danger_accept_invalid_certs(true).http1_only();
-        } else if place.url.scheme() == "http" {
+        if place.url.scheme() == "http" {
             // A machine without any certificates still talks to itself.
             http = http.tls_certs_only([]);
         }
+        // What a login carries works elsewhere too: it goes the way that its person chose.
+        let near = place.near.filter(|_| login.is_none()).map(|near| {
+            // Who answers there, the system says. HTTP/2 would name the host twice: where to go, and whom to ask.
+            let short = plain().no_proxy().tls_danger_accept_invalid_certs(true).http1_only();
+            short.build().map(|short| (near, short))
+        });
+        let near = near.transpose().map_err(|_| no_tls())?;
         let key = match place.data.as_deref() {
             Some(data) if data.join(identity::CREDENTIAL_FILE).exists() => Some(load_key(data)?),
             _ => None,
@@ -109,9 +112,14 @@ impl Client {
 
     /// A request to an address of this server, by the short way if there is one.
     fn to(&self, method: Method, url: &Url) -> RequestBuilder {
-        match self.near.and_then(|near| shortened(url, near)) {
+        // Looked at each time: a server may end, and another listen there, while somebody types a secret.
+        let near = self
+            .near
+            .as_ref()
+            .filter(|(near, _)| self.place.data.as_deref().is_some_and(|data| near.of(data).is_some()));
+        match near.and_then(|(near, http)| Some((shortened(url, *near)?, http))) {
             // It is called what everybody calls it: by that it knows what is its own.
-            Some(short) => self.http.request(method, short).header(header::HOST, self.place.authority()),
+            Some((short, http)) => http.request(method, short).header(header::HOST, self.place.authority()),
             None => self.http.request(method, url.clone()),
         }
     }

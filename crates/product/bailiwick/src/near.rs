@@ -1,8 +1,9 @@
 //! The short way to the server of a data folder on this machine: straight to where it listens, so that whoever looks after
 //! the machine can switch off whatever names, proxies and certificates are worth today.
 //!
-//! Refuses to go there unless the system says that the user whose folder it is holds that socket. Whoever could do that can
-//! read the folder's key as well, so that neither a name nor a certificate has to say who answers.
+//! Refuses to go there unless the system says that the user whose folder it is holds that socket: over loopback, which ends
+//! at this machine whatever happens to its other addresses. Whoever could hold it can read the folder's key as well, so
+//! that neither a name nor a certificate has to say who answers.
 
 use serde::Deserialize;
 use std::{
@@ -26,8 +27,11 @@ pub(crate) struct Near {
 }
 
 impl Near {
-    /// The same, if it is the folder's owner who listens there now.
+    /// The same, if it is the folder's owner who listens there now. Good for this moment.
     pub(crate) fn of(self, data: &Path) -> Option<Self> {
+        if !self.address().ip().is_loopback() {
+            return None;
+        }
         let owner = fs::metadata(data.join(identity::CREDENTIAL_FILE)).ok()?.uid();
         let sockets = fs::read_to_string(if self.listen.is_ipv4() { SOCKETS } else { SOCKETS_6 }).ok()?;
         (holder(&sockets, self.listen) == Some(owner)).then_some(self)
@@ -85,6 +89,8 @@ mod tests {
         if let Ok(six) = TcpListener::bind("[::1]:0") {
             assert!(of(six.local_addr().unwrap()).is_some());
         }
+        let outward = |ip: [u8; 4]| SocketAddr::from((ip, four.local_addr().unwrap().port()));
+        assert_eq!(of(outward([10, 1, 2, 3])), None, "an address that may be another machine's tomorrow");
         let gone = four.local_addr().unwrap();
         drop(four);
         assert_eq!(of(gone), None, "nobody listens there");

@@ -20,6 +20,8 @@ use tokio::process::{Child, Command};
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
 /// Restores that are killed in one round.
 const KILLS: u32 = 4;
+/// So many rounds more at most, where no kill came in time.
+const LATE_ROUNDS: u32 = 5;
 /// What PostgreSQL answers to a few dozen statements: so much further on is each of them.
 const FURTHER_BYTES: u64 = 1 << 10;
 
@@ -298,7 +300,9 @@ async fn a_restore_that_was_killed_is_begun_again_on_sqlite() {
     let safe = Safe::of(&old, folder).await;
     old.kill().await;
     let (mut dice, mut met) = (Dice::new(19), 0);
-    for _ in 0..rounds(1) {
+    let mut round = 0;
+    while round < rounds(1) || (met == 0 && round < rounds(1) + LATE_ROUNDS) {
+        round += 1;
         let new = TempDir::new().unwrap();
         let (data, database) = (new.path().join("data"), new.path().join("data/bailiwick.db"));
         let restore = safe.restore(new.path(), &[text(&safe.configuration)]);
@@ -334,7 +338,9 @@ async fn a_restore_that_was_killed_is_begun_again_on_postgres() {
     let (mut old, safe) = backed_up(Engine::Sqlite).await;
     old.kill().await;
     let mut met = 0;
-    for _ in 0..rounds(1) {
+    let mut round = 0;
+    while round < rounds(1) || (met == 0 && round < rounds(1) + LATE_ROUNDS) {
+        round += 1;
         let (new, database) = (TempDir::new().unwrap(), Postgres::create().await);
         let (url, cable) = Cable::to_postgres(&database.url).await;
         let restore = safe.restore(new.path(), &[text(&safe.configuration), "--database", &url]);

@@ -220,7 +220,10 @@ async fn holds(town: &Process, load: &Load, ana: &Browser, turn: usize) {
         assert!(matches!(page.status, 403 | 410), "{name}: {page:?}");
         promised(town, name, ids).await;
     }
-    let happened = happened(&town.export().await);
+    let mut happened: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for event in town.recorded().await {
+        happened.entry(text(&event["action"])).or_default().push(event);
+    }
     let of = |action: &str| happened.get(action).map_or(&[][..], Vec::as_slice);
     let off = apps.iter().filter(|app| app["environments"][0]["state"] == "revoked");
     let off: BTreeSet<String> = off.map(|app| text(&app["app_id"])).collect();
@@ -237,20 +240,6 @@ async fn holds(town: &Process, load: &Load, ana: &Browser, turn: usize) {
     for (action, there) in all {
         assert_eq!(of(action).len(), there, "`{action}`: events and state differ: {:#?}", of(action));
     }
-}
-
-/// The acts that were allowed, by name, from an export that verifies.
-fn happened(export: &[u8]) -> BTreeMap<String, Vec<Value>> {
-    let verdict = ledger::verify_export(std::io::Cursor::new(export), &ledger::Options::default()).unwrap();
-    assert!(verdict.ok, "{verdict:?}");
-    let mut happened: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for line in export.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{")) {
-        let event: Value = serde_json::from_slice(line).unwrap();
-        if event["outcome"] == "allowed" {
-            happened.entry(text(&event["action"])).or_default().push(event);
-        }
-    }
-    happened
 }
 
 /// The record of the running server, with the key and the checkpoint that this client remembers.

@@ -3,11 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use serde_json::Value;
-use std::{
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-};
-use testkit::{Engine, Process};
+use std::path::{Path, PathBuf};
+use testkit::{Engine, Process, private_file};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
 /// Reserved, so that no resolver knows it (RFC 6761).
@@ -21,8 +18,7 @@ fn ended(folder: &Path) -> (PathBuf, PathBuf) {
     params.not_before = rcgen::date_time_ymd(2020, 1, 1);
     params.not_after = rcgen::date_time_ymd(2020, 2, 1);
     std::fs::write(&cert, params.self_signed(&pair).unwrap().pem()).unwrap();
-    std::fs::write(&key, pair.serialize_pem()).unwrap();
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    private_file(&key, &pair.serialize_pem());
     (cert, key)
 }
 

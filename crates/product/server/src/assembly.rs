@@ -213,9 +213,11 @@ impl Bailiwick {
         self.keep_cut().await;
         let mut jobs = JoinSet::new();
         jobs.spawn(self.follow(position));
-        // First: whoever has no lease because another process has this name writes nothing into that one's record.
+        // Before there is a lease: whoever has one is heard at once, and others wait for what it has heard.
+        let mut tasks = self.store.run_tasks();
         self.take_lease(position, &mut jobs).await?;
-        let tasks = self.start_tasks().await;
+        // After it: whoever has none, because another process has this name, writes nothing into that one's record.
+        self.record_start(&mut tasks).await;
         self.finish_receipts().await;
         self.sweep_trials();
         jobs.spawn(writer.run());

@@ -93,18 +93,17 @@ impl Bailiwick {
         }
     }
 
-    /// What the store does by itself, once the lease is taken; where there is none to be had yet, all but to record that
-    /// this run began.
-    pub(crate) async fn start_tasks(&self) -> Tasks {
+    /// Records that this run began, now or once there is a lease.
+    pub(crate) async fn record_start(&self, tasks: &mut Tasks) {
         let lease = Arc::clone(self.gateway.lease());
         if lease.holds() {
-            return self.store.start_tasks().await;
+            return tasks.record_start().await;
         }
-        self.store.start_tasks_unleased(async move {
+        tasks.record_start_once(async move {
             while !lease.holds() {
                 tokio::time::sleep(RETRY).await;
             }
-        })
+        });
     }
 }
 

@@ -134,7 +134,7 @@ pub(crate) fn not_lost(data: &Path, config: &Config) -> Result<(), Problem> {
             ProblemKind::Unavailable,
             "database.missing",
             format!("there is no database at `{}`", path.display()),
-            "a server has run from this data folder, and kept what it saw of its record: this is no first start",
+            "a server has run from this data folder, or a restore into it was begun: this is no first start",
             "name the configuration or the database that it had (`--config`, `--database`); if it was lost, put the file back or restore a backup (`bailiwick backup restore`); to begin anew, name another folder with `--data`",
         )),
         Database::Sqlite { .. } | Database::Postgres { .. } => Ok(()),

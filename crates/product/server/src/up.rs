@@ -128,9 +128,12 @@ pub fn open_files() {
 /// file, and the only limit by which Linux does not hand it to a program either, where one takes what is left of crashes
 /// (`fs/coredump.c`): by 0 it would.
 fn no_core() {
-    let least = getrlimit(Resource::Core).maximum.map_or(1, |maximum| maximum.min(1));
-    if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(least), maximum: Some(least) }) {
-        tracing::warn!(%error, "a crash may write out what this process holds, the root key too");
+    let to = |least| setrlimit(Resource::Core, Rlimit { current: Some(least), maximum: Some(least) });
+    // Whoever may lift a limit has 1 also where no process begins with more than 0.
+    if to(1).is_err() && getrlimit(Resource::Core).maximum == Some(0) {
+        tracing::warn!(
+            "where a program takes what is left of crashes, it would be given what this process holds, the root key too: let the process begin with a core limit of 1 or more"
+        );
     }
 }
 

@@ -77,10 +77,8 @@ impl Door for GuestDoor {
         Box::pin(async move {
             let _away = away;
             let answer = sending.await;
-            if let (Some(record), Ok(answer)) = (asked, &answer)
-                && answer.status() == StatusCode::SERVICE_UNAVAILABLE
-            {
-                record.put_off();
+            if let (Some(record), Ok(answer)) = (asked, &answer) {
+                record.put_off(answer.status() == StatusCode::SERVICE_UNAVAILABLE);
             }
             answer
         })

@@ -28,6 +28,9 @@ const SAID_BY_PROXIES: &[&str] = &["forwarded", "x-real-ip", "x-client-ip", "tru
 const STEERING_PROXIES: &[&str] =
     &["x-accel-", "x-sendfile", "x-lighttpd-send-file", "x-litespeed-location", "x-reproxy-"];
 
+/// Of these, what steers nothing: whether a proxy hands an answer on piece by piece.
+const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
 /// By these a cache on the way goes before `cache-control`, as by all that end so (RFC 9213).
 const FOR_CACHES: &str = "surrogate-control";
 const FOR_CACHES_SUFFIX: &str = "-cache-control";
@@ -127,9 +130,11 @@ pub(crate) enum Openness {
 pub(crate) fn outward(headers: &mut HeaderMap, route: &Route, openness: Openness) {
     strip_hop_by_hop(headers);
     strip_prefixed(headers, OWN_PREFIX);
+    let buffering = headers.remove(&BUFFERING);
     for prefix in STEERING_PROXIES {
         strip_prefixed(headers, prefix);
     }
+    headers.extend(buffering.map(|value| (BUFFERING, value)));
     cookies::drop_foreign(headers);
     csp::apply(headers, &route.csp);
     let mut put = |name: HeaderName, value: &'static str| drop(headers.insert(name, HeaderValue::from_static(value)));

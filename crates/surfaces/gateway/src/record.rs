@@ -143,9 +143,9 @@ impl Record {
         self.change(|open| open.report = Some(report));
     }
 
-    /// The platform itself could not do, for the moment, what the app asked of it.
-    pub(crate) fn put_off(&self) {
-        self.change(|open| open.put_off = true);
+    /// Whether the platform itself could not do, for the moment, what the app asked of it last.
+    pub(crate) fn put_off(&self, whether: bool) {
+        self.change(|open| open.put_off = whether);
     }
 
     pub(crate) fn was_put_off(&self) -> bool {

@@ -1,6 +1,7 @@
 //! An app that keeps something in many collections; and all that apps keep, as the database has it behind the product's back.
 
 use crate::{DATABASE, archive, manifest, sql};
+use rusqlite::OpenFlags;
 use serde_json::Value;
 use std::path::Path;
 use tokio_postgres::NoTls;
@@ -40,7 +41,9 @@ pub struct Kept {
 pub async fn kept_by_apps(data: &Path, url: Option<&str>) -> Kept {
     let [collections, records, index, used, used_bytes]: [i64; 5] = match url {
         None => {
-            let file = rusqlite::Connection::open(data.join(DATABASE[0])).expect("the file is there");
+            // Whoever could write would bring the log in, in the place of a server that was killed.
+            let file = rusqlite::Connection::open_with_flags(data.join(DATABASE[0]), OpenFlags::SQLITE_OPEN_READ_ONLY)
+                .expect("the file is there");
             file.query_row(sql::KEPT, [], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?]))
                 .expect("it is counted")
         }

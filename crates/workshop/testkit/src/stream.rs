@@ -12,7 +12,7 @@ use tokio::{
 /// What a reader that does not read has room for.
 const LITTLE_BYTES: u32 = 4 << 10;
 /// A reader on two busy processors may get its turn so long after a byte has come. A node that sends on does so for longer.
-const READ_LATE_MS: i64 = 500;
+const READ_LATE_MS: i64 = 2_000;
 
 /// A request of a browser to a host of the node at a port, sent and not read.
 pub async fn sent(port: u16, browser: &Browser, host: &str, path: &str) -> TcpStream {

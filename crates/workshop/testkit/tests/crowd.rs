@@ -20,7 +20,7 @@ const NOISY: &str = "export default { fetch() { let n = 0; const end = Date.now(
 const MORE: usize = 20;
 /// An answer that left before the app was dead may be read so much later, by a client that shares its processors with
 /// all that it asks for.
-const READ_LATE_MS: i64 = 1_000;
+const READ_LATE_MS: i64 = 3_000;
 const QUIET: &str = "export default { fetch() { return new Response('ok'); } };";
 
 async fn with_noise() -> (Town, Browser) {

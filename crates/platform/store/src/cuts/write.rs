@@ -130,11 +130,7 @@ impl Cutting {
         let recorded = self.written(rows).await;
         // Of apps, the catalog waits, and says what it waited for.
         let waits = recorded == Recorded::InDatabase && !matches!(self.note.of, CutOf::Apps(_) | CutOf::Done(_));
-        if !waits || self.store.told_everywhere(self.note.tenant()).await {
-            return recorded;
-        }
-        tracing::error!(act = self.note.rule().name, event = %self.event(), "whether every node has cut it is not known");
-        Recorded::Unheard
+        if !waits || self.store.told_everywhere(self.note.tenant()).await { recorded } else { Recorded::Unheard }
     }
 
     async fn written(&mut self, rows: &dyn CutRows) -> Recorded {

@@ -20,6 +20,9 @@ use std::{path::PathBuf, time::Duration};
 const ANSWER: Duration = Duration::from_secs(5);
 /// Of an address that other things stand before.
 const BETWEEN: &str = "where `port` above says that a Bailiwick holds it, look at what stands before it (name, proxy, certificate); else start it";
+/// The same, where the server was just found to run.
+const BEFORE: &str =
+    "the server runs: look at what stands before it for others, its name, a proxy, and the certificate there";
 /// More than an answer takes on its way: one of the two clocks is wrong.
 const CLOCK_OFF_MAX: Duration = Duration::from_secs(5);
 
@@ -69,7 +72,7 @@ async fn server(invocation: &Invocation, place: Place, lines: &mut Vec<Examined>
     let asked = async { client.open(client.route(&["readyz"])?, ANSWER).await };
     let response = match asked.await {
         Ok(response) => response,
-        Err(problem) => return lines.push(silent("server", &client, problem)),
+        Err(problem) => return lines.push(silent(&client, problem)),
     };
     let status = response.status().as_u16();
     let body = client.whole(response).await.unwrap_or_default();
@@ -98,16 +101,17 @@ async fn address(invocation: &Invocation, place: Place) -> Option<Examined> {
         let status = response.status().as_u16();
         Ok::<_, Problem>((status, client.whole(response).await.unwrap_or_default()))
     };
-    match asked.await {
-        Ok((status, body)) => told(&origin, status, &body).err().map(|other| Examined { check: "address", ..other }),
-        Err(problem) => Some(silent("address", &client, problem)),
-    }
+    let what = match asked.await {
+        Ok((status, body)) => told(&origin, status, &body).err()?.what,
+        Err(problem) => format!("{}: {}", problem.what, problem.why),
+    };
+    Some(Examined::wrong("address", Health::Ill, what, BEFORE))
 }
 
-fn silent(check: &'static str, client: &Client, problem: Problem) -> Examined {
+fn silent(client: &Client, problem: Problem) -> Examined {
     let plain = problem.code == "server.unreachable" && !is_loopback(&client.place().url);
     let fix = if plain { BETWEEN.to_owned() } else { problem.fix };
-    Examined::wrong(check, Health::Ill, format!("{}: {}", problem.what, problem.why), fix)
+    Examined::wrong("server", Health::Ill, format!("{}: {}", problem.what, problem.why), fix)
 }
 
 /// What `/readyz` says.

@@ -21,6 +21,8 @@ const LATER: Duration = Duration::from_secs(7_200);
 const COLLECTIONS: usize = 40;
 /// Kills of each round, while there is something left to delete.
 const KILLS: u32 = 3;
+/// So many rounds more at most, where no kill came in time.
+const LATE_ROUNDS: u32 = 5;
 
 /// The clock of the machine, as server and client see it.
 struct Wall {
@@ -204,7 +206,10 @@ async fn what_is_past_its_time_goes_as_it_is_said(engine: Engine) {
     let deployed = machine.town.machine("POST", "/api/v1/deploy?env=prod", &app).await;
     assert_eq!(deployed.json()["status"], "live", "{deployed:?}");
     let (mut dice, mut ahead, mut between) = (Dice::new(17), Duration::ZERO, 0);
-    for _ in 0..rounds(1) {
+    let mut round = 0;
+    // A busy machine may look too late each time: then once more.
+    while round < rounds(1) || (between == 0 && round < rounds(1) + LATE_ROUNDS) {
+        round += 1;
         machine.keeps(&mut ahead).await;
         for _ in 0..KILLS {
             machine.killed_after(1 + i64::try_from(dice.roll(COLLECTIONS / 4)).unwrap()).await;

@@ -19,9 +19,15 @@ fn judge(since: Timestamp, ends_at: Timestamp, now: Timestamp) -> Examined {
     let fix = "put a new one in the place of the files that `[server] tls` names: it is taken up without a restart";
     let wrong = |health, what: String| Examined::wrong("certificate", health, what, fix);
     if ends_at <= now {
-        wrong(Health::Ill, format!("the server's certificate ended on {}: no browser accepts it", day(ends_at)))
+        wrong(Health::Ill, format!("the server's certificate file ended on {}: no browser accepts it", day(ends_at)))
     } else if now < since {
-        wrong(Health::Ill, format!("the server's certificate counts from {} on: no browser accepts it", day(since)))
+        wrong(
+            Health::Ill,
+            format!(
+                "the server's certificate file counts from {} on: no browser accepts it yet, and a server that runs goes on with the one before",
+                day(since)
+            ),
+        )
     } else if ends_at.since(now) < SOON {
         wrong(Health::Doubtful, format!("the server's certificate ends on {}", day(ends_at)))
     } else {

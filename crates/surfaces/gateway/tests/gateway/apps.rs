@@ -68,6 +68,7 @@ async fn what_comes_back_is_held_to_the_manifest() {
         ("x-lighttpd-send-file", ""),
         ("x-litespeed-location", ""),
         ("x-reproxy-url", ""),
+        ("x-accel-buffering", "no"),
         ("x-mine", "1"),
     ] {
         assert_eq!(answer.header(name), value, "{name}");

@@ -51,7 +51,7 @@ export default {
           ['service-worker-allowed', '/'], ['bailiwick-user', 'root'], ['x-mine', '1'],
           ['cache-control', 'public, max-age=60'],
           ['connection-allowlist', '("*://*:*");webrtc=allow'], ['x-accel-redirect', '/internal/'],
-          ['x-accel-expires', '600'], ['x-sendfile', '/etc/passwd'], ['x-sendfile2', '/etc/passwd 0-'],
+          ['x-accel-expires', '600'], ['x-accel-buffering', 'no'], ['x-sendfile', '/etc/passwd'], ['x-sendfile2', '/etc/passwd 0-'],
           ['x-lighttpd-send-file', '/etc/passwd'], ['x-litespeed-location', '/internal/'],
           ['x-reproxy-url', 'http://10.0.0.1/'] ] });
       case '/away': return new Response(null, { status: 302, headers: { location: 'https://elsewhere.example/' } });

@@ -2,7 +2,7 @@
 //!
 //! Refuses a token that is not a logout, is not for us, has a nonce, was signed by nobody, or came before.
 
-use super::{Provider, SKEW_SECS, refused, sql};
+use super::{Provider, SKEW_SECS, off::APART, refused, sql};
 use crate::{Error, Identity, Session, passkeys};
 use authority::{Act, Permit, Rule, Target, rules};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
@@ -206,7 +206,9 @@ impl Identity {
             (Some(sid), _) => (sql::OVER_BY_SID, sid.to_vec()),
             (None, subject) => (sql::OVER_BY_SUBJECT, subject.unwrap_or_default().to_vec()),
         };
-        let row = [tenant.into(), of.issuer.into(), key.into(), before.into()];
+        // A command line that such a session let in until now goes with it: one too many signs in anew.
+        let now = self.clock.now().plus(APART);
+        let row = [tenant.into(), of.issuer.into(), key.into(), before.into(), now.into()];
         // Twice: what a session let in before it was ended here, as a command line, is seen by the second.
         for _ in 0..2 {
             for row in tx.query(over, &row).await? {

@@ -21,7 +21,7 @@ use store::{CutOf, Tx, Value};
 const ASK_WITHIN: Duration = Duration::from_millis(500);
 
 /// More than the clocks of two nodes are apart, and less than it takes to try a provider and switch it on.
-const APART: Duration = Duration::from_secs(1);
+pub(super) const APART: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone)]
 pub struct SwitchProviderOff {

@@ -9,8 +9,8 @@ pub(crate) const LEFT_OUT: &str = "SELECT id FROM people WHERE tenant = $1 AND e
 pub(crate) const SESSION: &str =
     "INSERT INTO provider_sessions (tenant, issuer, sid_key, subject_key, session) VALUES ($1, $2, $3, $4, $5)";
 /// Of sessions that began up to a moment.
-pub(crate) const OVER_BY_SID: &str = "DELETE FROM provider_sessions WHERE tenant = $1 AND issuer = $2 AND sid_key = $3 AND session IN (SELECT id FROM sessions WHERE tenant = $1 AND created_at <= $4) RETURNING session";
-pub(crate) const OVER_BY_SUBJECT: &str = "DELETE FROM provider_sessions WHERE tenant = $1 AND issuer = $2 AND subject_key = $3 AND session IN (SELECT id FROM sessions WHERE tenant = $1 AND created_at <= $4) RETURNING session";
+pub(crate) const OVER_BY_SID: &str = "DELETE FROM provider_sessions WHERE tenant = $1 AND issuer = $2 AND sid_key = $3 AND session IN (SELECT id FROM sessions WHERE tenant = $1 AND (created_at <= $4 OR (place = 'terminal' AND created_at <= $5))) RETURNING session";
+pub(crate) const OVER_BY_SUBJECT: &str = "DELETE FROM provider_sessions WHERE tenant = $1 AND issuer = $2 AND subject_key = $3 AND session IN (SELECT id FROM sessions WHERE tenant = $1 AND (created_at <= $4 OR (place = 'terminal' AND created_at <= $5))) RETURNING session";
 macro_rules! ended_at {
     ($now:literal, $which:literal) => {
         concat!(

@@ -1,6 +1,6 @@
 //! Where a person is signed in: each session with its device, place and last use, and how to end the others.
 
-use super::{Session, sql};
+use super::{Session, rows::hold_of_person, sql};
 use crate::{Error, Identity};
 use authority::{Act, Permit, Rule, Target, change, rules};
 use model::{PersonId, SessionId, TenantId, Timestamp};
@@ -145,7 +145,7 @@ impl Identity {
     ) -> Result<(), Error> {
         let tenant = &self.config.tenant;
         // Held with the one that stays, which may let a command line in at this moment.
-        tx.execute(sql::HOLD_OF_PERSON, &[tenant.into(), person.into()]).await?;
+        hold_of_person(tx, tenant, person).await?;
         let row = [tenant.into(), person.into(), here.into(), at.into()];
         for row in tx.query(sql::END_OTHERS, &row).await? {
             tx.feed(change::SESSION, row.text(0)?);

@@ -37,9 +37,16 @@ pub(crate) async fn end_rows_of_person(
     id: &PersonId,
     now: Timestamp,
 ) -> Result<(), Error> {
-    // First held, then ended: the second statement sees what was committed while the first waited.
-    tx.execute(sql::HOLD_OF_PERSON, &[tenant.into(), id.into()]).await?;
+    hold_of_person(tx, tenant, id).await?;
     tx.execute(sql::END_OF_PERSON, &[tenant.into(), id.into(), now.into()]).await?;
+    Ok(())
+}
+
+/// First held, then ended: what ends them sees what was committed while this waited.
+pub(super) async fn hold_of_person(tx: &mut Tx, tenant: &TenantId, id: &PersonId) -> Result<(), Error> {
+    for hold in [sql::HOLD_ROOTS_OF_PERSON, sql::HOLD_OF_PERSON] {
+        tx.execute(hold, &[tenant.into(), id.into()]).await?;
+    }
     Ok(())
 }
 

@@ -24,7 +24,9 @@ pub(crate) const INSERT: &str = "INSERT INTO sessions (tenant, id, hash, person,
 /// was made is committed before the statement that ends begins, or is not made.
 pub(crate) const STILL_LIVE: &str =
     "UPDATE sessions SET ended_at = NULL WHERE tenant = $1 AND id = $2 AND ended_at IS NULL";
-/// The same, of every session of a person.
+/// The same, of every session of a person: those that came from no other first, as whoever ends one of them does.
+pub(crate) const HOLD_ROOTS_OF_PERSON: &str =
+    "UPDATE sessions SET ended_at = NULL WHERE tenant = $1 AND person = $2 AND parent IS NULL AND ended_at IS NULL";
 pub(crate) const HOLD_OF_PERSON: &str =
     "UPDATE sessions SET ended_at = NULL WHERE tenant = $1 AND person = $2 AND ended_at IS NULL";
 pub(crate) const END: &str =
