@@ -119,7 +119,9 @@ impl Catalog {
         let rows = self.store.read(sql::OF_APP, params![&self.tenant, app]).await?;
         let due: Vec<Due> = rows.iter().map(Due::of).collect::<Result<_, _>>()?;
         let is_asked = |due: &Due| which.is_none_or(|event| *event == due.begun.event);
-        let Some(mut due) = due.into_iter().find(is_asked) else { return Ok(None) };
+        // The newest as it was asked: which of two was written first is another matter.
+        let newest = due.into_iter().filter(is_asked).max_by_key(|due| due.begun.asked_at);
+        let Some(mut due) = newest else { return Ok(None) };
         let told = self.everywhere_by_now(&self.environments(app), due.begun.asked_at).await?;
         let lines = together(over(take(&mut due.begun.surfaces)), told);
         let last = lines.iter().filter_map(|line| line.dead_at).max().unwrap_or(due.begun.done_at);

@@ -57,10 +57,9 @@ impl Store {
         }
         // The last: what fails is tried again, and would take an own run for one that crashed.
         let row = params![self.node.as_str(), began];
-        match own.first().filter(|run| run.started != began) {
+        match own.first() {
             // One commit: there is no moment at which neither run has a row to tell of it.
             Some(run) => self.tell_gap(&self.node, run.gap(began), Some(Statement::new(START.sql(), row))).await,
-            // Also where this very start is recorded already, by a commit whose answer was lost.
             None => self.housekeeping().execute(START, row).await.map(drop),
         }
     }

@@ -3,9 +3,9 @@
 pub(crate) const INSERT: &str = "INSERT INTO receipts_due (tenant, event, done_event, app_id, node, at, receipt)
   VALUES ($1, $2, $3, $4, $5, $6, $7)";
 pub(crate) const DONE: &str = "DELETE FROM receipts_due WHERE tenant = $1 AND done_event = $2";
-/// Of one app, the newest first.
+/// Of one app.
 pub(crate) const OF_APP: &str = "SELECT app_id, done_event, receipt FROM receipts_due
-  WHERE tenant = $1 AND app_id = $2 ORDER BY at DESC";
+  WHERE tenant = $1 AND app_id = $2";
 pub(crate) const OF_EVENT: &str = "SELECT app_id, done_event, receipt FROM receipts_due
   WHERE tenant = $1 AND event = $2";
 /// Of this node, from before it started; of any node, once nobody can be waiting any more.
